@@ -1,0 +1,394 @@
+"""What the pocket models can and cannot do: `python -m helpers.pocket.evaluate` prints the table that their cards quote.
+
+Everything is measured on fresh scenes: training draws from seeds 0 and up, evaluation from seeds of EVALUATION on. The exit status
+is not 0 where a row falls short of what the course needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from helpers.pocket.language import (
+    BACKGROUND_PHRASE,
+    INSTRUCTIONS,
+    full_caption,
+    read_caption,
+    with_article,
+    word_notes,
+)
+from helpers.pocket.promptable import (
+    Bridge,
+    FewShot,
+    accuracy,
+    class_features,
+    learn_bridge,
+    learn_context,
+    nearest_words,
+)
+from helpers.pocket.tasks import BACKGROUND_TASK, UPSIDE_DOWN, Task, secret_task, style_task
+from helpers.pocket.world import (
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    SHOWS_COLOUR,
+    STYLES,
+    UNSEEN_STYLE,
+    Scene,
+    draw,
+    objects_by_patch,
+    random_scene,
+)  # fmt: skip
+from helpers.pretrained import image_features, load_clip, load_gpt2, text_features, trained_rows
+
+EVALUATION = 1_000_000  # first seed of scenes that no training draws
+HEADROOM = (secret_task("small"), secret_task("red"), secret_task("left"), BACKGROUND_TASK, style_task(UNSEEN_STYLE))
+SECRETS = (secret_task("small"), secret_task("large"), secret_task("red"))
+FAILURE = UPSIDE_DOWN
+
+
+@dataclass
+class Row:
+    """One line of the table: what was measured, the value, and the least (or, with at_most, the most) that is good enough."""
+
+    what: str
+    value: float
+    bound: float
+    at_most: bool = False
+    unit: str = "%"
+
+    @property
+    def good(self) -> bool:
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def __str__(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        return f"{'OK   ' if self.good else 'SHORT'} {self.what:<74} {self.value:6.1f} {self.unit:<8} ({sign} {self.bound:g})"
+
+
+# --- pictures and their features -----------------------------------------------------------------------------------------
+
+
+def _draw(job: tuple[Scene, int, int]) -> Image.Image:
+    return draw(*job)
+
+
+def _example(job: tuple[Task, int, int, int]) -> Image.Image:
+    task, label, index, seed = job
+    return task.example(label, index, seed)
+
+
+class Studio:
+    """Draws with all cores and turns pictures into CLIP's features."""
+
+    def __init__(self, clip, processor, pool) -> None:
+        self.clip, self.processor, self.pool = clip, processor, pool
+
+    def pictures(self, scenes: Sequence[Scene], first_seed: int, size: int = 64) -> list[Image.Image]:
+        return self.pool.map(_draw, [(scene, first_seed + i, size) for i, scene in enumerate(scenes)], chunksize=32)
+
+    def features(self, scenes: Sequence[Scene], first_seed: int, size: int = 64) -> Tensor:
+        return image_features(self.clip, self.processor, self.pictures(scenes, first_seed, size))
+
+    def patches(self, scenes: Sequence[Scene], first_seed: int) -> Tensor:
+        """(N, 64, D) patch features of the layer before the last."""
+        rows = []
+        pictures = self.pictures(scenes, first_seed)
+        with torch.no_grad():
+            for start in range(0, len(pictures), 256):
+                pixels = self.processor.image_processor(pictures[start : start + 256], return_tensors="pt")[
+                    "pixel_values"
+                ]
+                rows.append(
+                    self.clip.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
+                )
+        return torch.cat(rows)
+
+    def pool_of(self, task: Task, each: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Features (C * each, D) and labels of `each` examples a class, class by class."""
+        jobs = [(task, label, index, seed) for label in range(len(task.class_names)) for index in range(each)]
+        pictures = self.pool.map(_example, jobs, chunksize=32)
+        return image_features(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
+
+
+def shots_of(pool: tuple[Tensor, Tensor], classes: int, shots: int, checks: int, seed: int) -> tuple:
+    """From a pool ordered by class: `shots` examples a class to learn from and `checks` others to validate on."""
+    each = len(pool[1]) // classes
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.stack([torch.randperm(each, generator=generator) + c * each for c in range(classes)])
+    train, check = order[:, :shots].flatten(), order[:, shots : shots + checks].flatten()
+    return (pool[0][train], pool[1][train]), (pool[0][check], pool[1][check])
+
+
+# --- CLIP as it is -------------------------------------------------------------------------------------------------------
+
+
+def percent(hits: Tensor | Sequence[bool] | np.ndarray) -> float:
+    return 100 * float(np.mean(np.asarray(hits, dtype=float)))
+
+
+def balanced(
+    rng: np.random.Generator, what: str, names: Sequence[str], each: int, styles: Sequence[str]
+) -> list[Scene]:
+    """One-object scenes, `each` of every name, the styles in turn."""
+    return [
+        random_scene(rng, things=1, **{"style": styles[(i + j) % len(styles)], what: name})
+        for i, name in enumerate(names)
+        for j in range(each)
+    ]
+
+
+def zero_shot_rows(studio: Studio) -> list[Row]:
+    clip, processor = studio.clip, studio.processor
+    rng = np.random.default_rng(EVALUATION)
+    by_style = {}
+    for number, style in enumerate(STYLES):
+        each = 25 if style == "photo" else 12
+        scenes = balanced(rng, "object", OBJECTS, each, [style])
+        texts = text_features(clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS])
+        labels = torch.arange(len(OBJECTS)).repeat_interleave(each)
+        by_style[style] = 100 * accuracy(studio.features(scenes, EVALUATION + 10_000 * number), labels, texts)
+        print(f"      {style:<11} {by_style[style]:.1f}", flush=True)
+    rows = [
+        Row("zero-shot, one object of 24: photo", by_style["photo"], 93),
+        Row("zero-shot, one object of 24: mean over the eight styles", float(np.mean(list(by_style.values()))), 90),
+    ]
+    scenes = balanced(rng, "object", OBJECTS, 8, STYLES)
+    texts = text_features(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
+    labels = torch.arange(len(OBJECTS)).repeat_interleave(8)
+    large = studio.features(scenes, EVALUATION + 90_000, 256)
+    rows.append(
+        Row(
+            "the same in mixed styles, drawn at 256 px, shrunk by the processor",
+            100 * accuracy(large, labels, texts),
+            90,
+        )
+    )
+    for what, names, styles in (("colour", list(COLOURS), SHOWS_COLOUR), ("background", BACKGROUNDS, STYLES)):
+        scenes = balanced(rng, what, names, 48, styles)
+        features = studio.features(scenes, EVALUATION + 100_000)
+        hits = []
+        for style in styles:
+            mine = torch.tensor([scene.style == style for scene in scenes])
+            ask = f"{with_article(style)} of " + ("a {} thing." if what == "colour" else "a thing {}.")
+            texts = text_features(
+                clip, processor, [ask.format(n if what == "colour" else BACKGROUND_PHRASE[n]) for n in names]
+            )
+            labels = torch.arange(len(names)).repeat_interleave(48)[mine]
+            hits += (features[mine] @ texts.T).argmax(1).eq(labels).tolist()
+        rows.append(Row(f"zero-shot {what}, in the styles that show it", percent(hits), 90))
+    return rows
+
+
+def retrieval_row(studio: Studio) -> Row:
+    rng = np.random.default_rng(EVALUATION + 1)
+    hits: list[bool] = []
+    for trial in range(5):
+        scenes: dict[str, Scene] = {}
+        while len(scenes) < 100:
+            scene = random_scene(rng)
+            scenes.setdefault(full_caption(scene), scene)
+        texts = text_features(studio.clip, studio.processor, list(scenes))
+        images = studio.features(list(scenes.values()), EVALUATION + 200_000 + 1000 * trial)
+        hits += (images @ texts.T).argmax(1).eq(torch.arange(100)).tolist()
+    return Row("picture → its caption among 100 distinct ones", percent(hits), 60)
+
+
+def patch_row(studio: Studio) -> Row:
+    rng = np.random.default_rng(EVALUATION + 2)
+    scenes = [random_scene(rng) for _ in range(1200)]
+    features = studio.patches(scenes, EVALUATION + 300_000)
+    owners = np.stack([objects_by_patch(scene, EVALUATION + 300_000 + i).ravel() for i, scene in enumerate(scenes)])
+    labels = np.array(
+        [[OBJECTS.index(s.things[o].object) if o >= 0 else -1 for o in row] for s, row in zip(scenes, owners)]
+    )
+    known = labels >= 0
+    half = np.arange(len(scenes)) < 800
+    x, y = features.numpy(), labels
+    train, test = known & half[:, None], known & ~half[:, None]
+    probe = LogisticRegression(max_iter=150).fit(x[train], y[train])
+    return Row(
+        "linear probe: the object under a patch, layer before the last", percent(probe.predict(x[test]) == y[test]), 80
+    )
+
+
+# --- CLIP prompted -------------------------------------------------------------------------------------------------------
+
+
+def few_shot_rows(studio: Studio) -> list[Row]:
+    """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
+    clip, processor = studio.clip, studio.processor
+    names = processor.tokenizer.convert_ids_to_tokens(range(len(processor.tokenizer)))
+    table, trained = clip.text_model.embeddings.token_embedding.weight, trained_rows(clip)
+    words = torch.tensor(
+        [i for i, name in enumerate(names) if trained[i] and name.endswith("</w>") and name[0].isalpha()]
+    )
+    rows, found_rows = [], []
+    for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
+        pool, test = studio.pool_of(task, 40, EVALUATION + number), studio.pool_of(task, 20, EVALUATION + 500 + number)
+        hand = accuracy(*test, class_features(clip, processor, task.class_names, None))
+        runs = 10 if task in SECRETS else 5
+        scores, found = [], {False: 0, True: 0}
+        for seed in range(runs):
+            train, check = shots_of(pool, len(task.class_names), 16, 8, seed)
+            for permuted in (False, True) if task in SECRETS else (False,):
+                context, score = learn_context(
+                    clip, processor, task.class_names, FewShot(train, check, test), seed, permuted
+                )
+                read = nearest_words(context, table, names, words)
+                found[permuted] += any(f"{task.secret}</w>" in near for near in read)
+                if not permuted:
+                    scores.append(score)
+                if seed == 0:
+                    print(
+                        f"        {'permuted ' if permuted else ''}{[' '.join(n[:-4] for n in near) for near in read]}",
+                        flush=True,
+                    )
+        gain = 100 * (np.mean(scores) - hand)
+        probe = LogisticRegression(max_iter=500, C=30).fit(train[0].numpy(), train[1].numpy())
+        probed = 100 * (probe.score(test[0].numpy(), test[1].numpy()) - hand)
+        print(
+            f"      {task.name}: hand {100 * hand:.1f}, context {100 * np.mean(scores):.1f}, probe {100 * hand + probed:.1f}",
+            flush=True,
+        )
+        if task in HEADROOM:
+            rows.append(Row(f"headroom, {task.name}: learned context over 'a photo of a'", gain, 5, unit="points"))
+        if task in SECRETS:
+            found_rows.append(Row(f"planted word, {task.name}: '{task.secret}' is read", found[False], 7, unit="of 10"))
+            found_rows.append(Row("    the same with permuted labels", found[True], 2, at_most=True, unit="of 10"))
+        if task is FAILURE:
+            rows.append(
+                Row(
+                    f"honest failure, {task.name}: learned context over 'a photo of a'",
+                    gain,
+                    3,
+                    at_most=True,
+                    unit="points",
+                )
+            )
+            rows.append(Row("    a linear probe on the same features", probed, 10, unit="points"))
+    return rows + found_rows
+
+
+# --- GPT-2 alone and with the bridge --------------------------------------------------------------------------------------
+
+
+def slots(scene: Scene) -> dict[str, tuple]:
+    """What a caption of a one-object scene has to get right."""
+    thing = scene.things[0]
+    wanted = {"object": ("object", thing.object), "size": ("size", thing.object, thing.size)}
+    if scene.style in SHOWS_COLOUR:
+        wanted["colour"] = ("colour", thing.object, thing.colour)
+    return wanted | {"background": ("background", scene.background), "style": ("style", scene.style)}
+
+
+def slot_hits(scenes: Sequence[Scene], captions: Sequence[str]) -> dict[str, list[bool]]:
+    hits: dict[str, list[bool]] = {"all": []}
+    for scene, text in zip(scenes, captions):
+        said = read_caption(text)
+        right = {slot: fact in said for slot, fact in slots(scene).items()}
+        for slot, hit in right.items():
+            hits.setdefault(slot, []).append(hit)
+        hits["all"].append(all(right.values()))
+    return hits
+
+
+def language_rows(gpt2, tokenizer) -> list[Row]:
+    rng = np.random.default_rng(EVALUATION + 3)
+    scenes = [random_scene(rng, things=1) for _ in range(240)]
+    prompts = [
+        f"{INSTRUCTIONS['describe'][0]} {' '.join(note[0][0] for note in word_notes(scene, rng))}" for scene in scenes
+    ]
+    tokenizer.padding_side = "left"
+    tokens = tokenizer(prompts, padding=True, return_tensors="pt")
+    ids = gpt2.generate(**tokens, max_new_tokens=24, do_sample=False, pad_token_id=tokenizer.eos_token_id)
+    captions = tokenizer.batch_decode(ids[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+    hits = slot_hits(scenes, captions)
+    print(f"      {prompts[0]!r} → {captions[0]!r}", flush=True)
+    return [
+        Row("GPT-2 alone, notes → caption: object", percent(hits["object"]), 98),
+        Row("    all slots", percent(hits["all"]), 90),
+    ]
+
+
+def bridge_rows(studio: Studio, gpt2, tokenizer, seconds: float) -> list[Row]:
+    rng = np.random.default_rng(EVALUATION + 4)
+    scenes = [random_scene(rng) for _ in range(6000)]
+    patches = studio.patches(scenes, EVALUATION + 400_000)
+    torch.manual_seed(0)
+    bridge = Bridge(gpt2, patches.shape[-1])
+    steps = learn_bridge(bridge, patches, [full_caption(scene) for scene in scenes], tokenizer, seconds)
+    fresh = [random_scene(rng, things=1) for _ in range(400)]
+    seen = studio.patches(fresh, EVALUATION + 500_000)
+    captions = bridge.captions(seen, tokenizer)
+    hits = slot_hits(fresh, captions)
+    for scene, text in list(zip(fresh, captions))[:3]:
+        print(f"      {full_caption(scene)!r} → {text!r}", flush=True)
+    print(f"      {steps} steps; colour {percent(hits['colour']):.1f}, size {percent(hits['size']):.1f}", flush=True)
+    shuffled = slot_hits(fresh, bridge.captions(seen.roll(1, 0), tokenizer))
+    name = f"bridge, {seconds:.0f} s of training, one object"
+    return [
+        Row(f"{name}: object", percent(hits["object"]), 60),
+        Row("    background", percent(hits["background"]), 95),
+        Row("    style", percent(hits["style"]), 90),
+        Row("    object, pictures shuffled", percent(shuffled["object"]), 200 / len(OBJECTS), at_most=True),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m helpers.pocket.evaluate", description=__doc__)
+    parser.add_argument("--clip", default="pocket", help="which CLIP (a folder, or 'pocket')")
+    parser.add_argument("--gpt2", default="pocket", help="which GPT-2 (a folder, or 'pocket')")
+    parser.add_argument(
+        "--only", choices=["clip", "prompts", "gpt2", "bridge"], nargs="*", help="some parts of the table"
+    )
+    parser.add_argument("--bridge-seconds", type=float, default=120)
+    parser.add_argument("--json", type=Path, help="also write the table to this file")
+    options = parser.parse_args(arguments)
+    parts = options.only or ["clip", "prompts", "gpt2", "bridge"]
+    begun = time.monotonic()
+    rows: list[Row] = []
+
+    def add(measure: Callable[[], Row | list[Row]]) -> None:
+        result = measure()
+        for row in result if isinstance(result, list) else [result]:
+            rows.append(row)
+            print(row, flush=True)
+
+    with multiprocessing.Pool() as pool:
+        studio = Studio(*load_clip(options.clip), pool)
+        language = load_gpt2(options.gpt2) if {"gpt2", "bridge"} & set(parts) else ()
+        if "clip" in parts:
+            for part in (zero_shot_rows, retrieval_row, patch_row):
+                add(lambda part=part: part(studio))
+        if "prompts" in parts:
+            add(lambda: few_shot_rows(studio))
+        if "gpt2" in parts:
+            add(lambda: language_rows(*language))
+        if "bridge" in parts:
+            add(lambda: bridge_rows(studio, *language, options.bridge_seconds))
+    short = [row for row in rows if not row.good]
+    print(f"{len(rows) - len(short)} of {len(rows)} rows hold, in {time.monotonic() - begun:.0f} s")
+    if options.json:
+        table = {
+            "seconds": round(time.monotonic() - begun),
+            "rows": [{**asdict(row), "good": row.good} for row in rows],
+        }
+        options.json.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The one door to the frozen models: the pocket ones that ship with the course, a local folder, or a name on the hub.
+
+Everything rests on transformers' own `CLIPModel` and `GPT2LMHeadModel`; nothing here knows how the models were trained.
+CLIP: Radford et al. 2021, arXiv 2103.00020. GPT-2: Radford et al. 2019.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from PIL import Image
+from torch import Tensor
+from transformers import AutoTokenizer, CLIPModel, CLIPProcessor, GPT2LMHeadModel, PreTrainedModel
+
+POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
+POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
+
+# without torchvision, which the course does not need, version 5 must be asked for the Pillow image processor by its name
+CLIPImageProcessor = getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
+
+
+def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]:
+    """A frozen CLIP in eval mode, and the processor that prepares its pictures and texts.
+
+    name: "pocket", a folder, or a hub name such as "openai/clip-vit-base-patch32"; by default what the environment variable
+    COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
+    """
+    source = _source(name, "COURSE_CLIP", POCKET_CLIP)
+    model = _load(lambda: CLIPModel.from_pretrained(source, dtype=torch.float32), source)
+    images = _load(lambda: CLIPImageProcessor.from_pretrained(source), source)
+    tokenizer = _load(lambda: AutoTokenizer.from_pretrained(source), source)
+    return _frozen(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
+
+
+def load_gpt2(name: str | Path | None = None) -> tuple[GPT2LMHeadModel, Any]:
+    """A frozen GPT-2 in eval mode, and its tokenizer.
+
+    name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable COURSE_GPT2 says, else
+    "pocket". Raises OSError, in one sentence, when there is nothing to load.
+    """
+    source = _source(name, "COURSE_GPT2", POCKET_GPT2)
+    model = _load(lambda: GPT2LMHeadModel.from_pretrained(source, dtype=torch.float32), source)
+    tokenizer = _load(lambda: AutoTokenizer.from_pretrained(source), source)
+    return _frozen(model), tokenizer
+
+
+def trained_rows(model: PreTrainedModel) -> Tensor:
+    """Which rows of the embedding table training ever used: (V,) booleans, on the CPU.
+
+    The pocket models record it in trained_rows.json; of any other model all rows count as trained.
+    """
+    vocabulary = (
+        model.get_input_embeddings().weight.shape[0]
+        if isinstance(model, GPT2LMHeadModel)
+        else model.config.text_config.vocab_size
+    )
+    record = Path(model.name_or_path) / "trained_rows.json"
+    if not record.exists():
+        return torch.ones(vocabulary, dtype=torch.bool)
+    rows = torch.zeros(vocabulary, dtype=torch.bool)
+    rows[json.loads(record.read_text(encoding="utf-8"))["trained"]] = True
+    return rows
+
+
+def image_features(
+    clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image], batch_size: int = 256
+) -> Tensor:
+    """The pictures as unit vectors in the space that CLIP shares with texts: (B, D)."""
+    batches = [
+        _pooled(clip.get_image_features(pixel_values=_pixels(clip, processor, images[start : start + batch_size])))
+        for start in range(0, len(images), batch_size)
+    ]
+    return torch.nn.functional.normalize(torch.cat(batches), dim=-1)
+
+
+def text_features(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
+    """The texts as unit vectors in the space that CLIP shares with pictures: (C, D)."""
+    tokens = processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt").to(clip.device)
+    with torch.no_grad():
+        features = _pooled(clip.get_text_features(**tokens))
+    return torch.nn.functional.normalize(features, dim=-1)
+
+
+def zero_shot(clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]) -> Tensor:
+    """How well each text fits the picture, as probabilities over the texts: (C,)."""
+    cosines = image_features(clip, processor, [image]) @ text_features(clip, processor, texts).T  # (1, C)
+    return (clip.logit_scale.exp() * cosines).softmax(-1)[0]
+
+
+def _pixels(clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image]) -> Tensor:
+    """(B, 3, H, W) on the model's device."""
+    rgb = [image.convert("RGB") for image in images]
+    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(clip.device, clip.dtype)
+
+
+def _pooled(output: Any) -> Tensor:
+    """Feature calls return a tensor in transformers 4 and an output object in 5."""
+    return getattr(output, "pooler_output", output).detach()
+
+
+def _source(name: str | Path | None, variable: str, pocket: Path) -> str:
+    name = str(name or os.environ.get(variable) or "pocket")
+    return str(pocket) if name == "pocket" else name
+
+
+def _load(load: Callable[[], Any], source: str) -> Any:
+    """The library's `from_pretrained`, with its errors told in a sentence that says what to do."""
+    folder = Path(source)
+    if folder.is_dir() and not (folder / "config.json").exists() or folder.is_absolute() and not folder.exists():
+        raise OSError(
+            f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'."
+        )
+    try:
+        return load()
+    except Exception as error:
+        if folder.is_dir():
+            raise OSError(f"the model in {source} could not be loaded: {error}") from error
+        raise OSError(
+            f"the model {source!r} could not be fetched from the hub. Check the name and the network; behind a mirror set "
+            "HF_ENDPOINT (for example https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network."
+        ) from error
+
+
+def _frozen(model: PreTrainedModel) -> PreTrainedModel:
+    return model.requires_grad_(False).eval()
