@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from helpers.pocket.language import (
@@ -206,22 +208,23 @@ def retrieval_row(studio: Studio) -> Row:
     return Row("picture → its caption among 100 distinct ones", percent(hits), 60)
 
 
-def patch_row(studio: Studio) -> Row:
-    rng = np.random.default_rng(EVALUATION + 2)
-    scenes = [random_scene(rng) for _ in range(1200)]
-    features = studio.patches(scenes, EVALUATION + 300_000)
-    owners = np.stack([objects_by_patch(scene, EVALUATION + 300_000 + i).ravel() for i, scene in enumerate(scenes)])
-    labels = np.array(
-        [[OBJECTS.index(s.things[o].object) if o >= 0 else -1 for o in row] for s, row in zip(scenes, owners)]
-    )
-    known = labels >= 0
-    half = np.arange(len(scenes)) < 800
-    x, y = features.numpy(), labels
-    train, test = known & half[:, None], known & ~half[:, None]
-    probe = LogisticRegression(max_iter=150).fit(x[train], y[train])
-    return Row(
-        "linear probe: the object under a patch, layer before the last", percent(probe.predict(x[test]) == y[test]), 80
-    )
+def patch_rows(studio: Studio) -> list[Row]:
+    rows = []
+    for what, bound, fixed in (("one object", 80, {"things": 1}), ("one to three objects", 60, {})):
+        rng = np.random.default_rng(EVALUATION + 2)
+        scenes = [random_scene(rng, **fixed) for _ in range(1000)]
+        seed = EVALUATION + 300_000
+        features = studio.patches(scenes, seed).numpy()
+        owners = np.stack([objects_by_patch(scene, seed + i).ravel() for i, scene in enumerate(scenes)])
+        labels = np.array(
+            [[OBJECTS.index(s.things[o].object) if o >= 0 else -1 for o in row] for s, row in zip(scenes, owners)]
+        )
+        known, learn = labels >= 0, (np.arange(len(scenes)) < 700)[:, None]
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=100))
+        probe.fit(features[known & learn], labels[known & learn])
+        right = 100 * probe.score(features[known & ~learn], labels[known & ~learn])
+        rows.append(Row(f"linear probe, layer before the last: the object under a patch, {what}", right, bound))
+    return rows
 
 
 # --- CLIP prompted -------------------------------------------------------------------------------------------------------
@@ -371,7 +374,7 @@ def main(arguments: list[str] | None = None) -> int:
         studio = Studio(*load_clip(options.clip), pool)
         language = load_gpt2(options.gpt2) if {"gpt2", "bridge"} & set(parts) else ()
         if "clip" in parts:
-            for part in (zero_shot_rows, retrieval_row, patch_row):
+            for part in (zero_shot_rows, retrieval_row, patch_rows):
                 add(lambda part=part: part(studio))
         if "prompts" in parts:
             add(lambda: few_shot_rows(studio))

@@ -70,15 +70,15 @@ def noun_phrase(
     return Caption(with_article(" ".join(parts)), frozenset(said))
 
 
-def caption(scene: Scene, rng: np.random.Generator, detail: float = 0.55) -> Caption:
+def caption(scene: Scene, rng: np.random.Generator, detail: float = 0.55, alone: float = 0.45) -> Caption:
     """One of the many true sentences about the scene.
 
-    detail: probability that each property of a thing is named. All things of the scene, or only one, may be mentioned.
+    detail: probability that each property of a thing is named; alone: that of several things only one is mentioned.
     """
     shows_colour = scene.style in SHOWS_COLOUR
     said: set[Fact] = set()
     n = len(scene.things)
-    mentioned = list(range(n)) if n == 1 or rng.random() < 0.55 else [int(rng.integers(n))]
+    mentioned = list(range(n)) if n == 1 or rng.random() < 1 - alone else [int(rng.integers(n))]
     phrases = []
     for i in mentioned:
         phrase = noun_phrase(scene.things[i], shows_colour, rng, detail, anonymous=rng.random() < 0.06)

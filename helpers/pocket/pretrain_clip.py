@@ -7,6 +7,7 @@ with known truth allows: where a caption is also true of another picture of the 
 from __future__ import annotations
 
 import multiprocessing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,13 @@ from helpers.pretrained import CLIPImageProcessor
 
 PICTURE, PATCH = 64, 8
 PAIRS, BATCH = 50_000, 256
-LABEL_STEPS, CONTRAST_STEPS = 2000, 3200
-LABEL_RATE, CONTRAST_RATE = 2e-3, 1e-3
-KEEP_LABELS = (
-    0.5  # weight of the label loss while captions are learned: it keeps the patches telling what stands on them
-)
+LABEL_STEPS, CAPTION_STEPS, CLOSER_STEPS = 2000, 3200, 2400
+LABEL_RATE, CAPTION_RATE, CLOSER_RATE = 2e-3, 1e-3, 7e-4
+KEEP_LABELS, KEEP_LABELS_CLOSER = (
+    0.5,
+    1.5,
+)  # weight of the label loss beside the captions: patches go on telling what they show
+NOTHING = 0.15  # weight of an empty patch in the last phase, where the few patches that show a thing count most
 FACTS = {fact: i for i, fact in enumerate(all_facts())}
 PATCH_QUESTIONS = {
     "object": len(OBJECTS) + 1,
@@ -167,13 +170,19 @@ def as_pixels(pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Gene
 
 
 def label_loss(
-    true: Tensor, answers: dict[str, Tensor], heads: LabelHeads, pooled: Tensor, patches: Tensor
+    true: Tensor, answers: dict[str, Tensor], heads: LabelHeads, pooled: Tensor, patches: Tensor, nothing: float = 1.0
 ) -> tuple[Tensor, float]:
-    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found."""
+    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found.
+
+    nothing: the weight of patches on which no thing stands.
+    """
     picture, by_question = heads(pooled, patches)
     loss = F.binary_cross_entropy_with_logits(picture.float(), true, reduction="none").sum(1).mean() / 8
-    for (_, right), logits in zip(answers.items(), by_question):
-        loss = loss + F.cross_entropy(logits.flatten(0, 1).float(), right.flatten(), ignore_index=UNKNOWN) / 2
+    for (question, right), logits in zip(answers.items(), by_question, strict=True):
+        weight = torch.ones(logits.shape[-1], device=logits.device)
+        weight[-1] = nothing if question == "object" else 1.0
+        answered = logits.flatten(0, 1).float()
+        loss = loss + F.cross_entropy(answered, right.flatten(), weight, ignore_index=UNKNOWN) / 2
     objects = [FACTS["object", o] for o in OBJECTS]
     found = (picture[:, objects] > 0)[true[:, objects] > 0].float().mean()
     return loss, found.item()
@@ -240,15 +249,16 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             loss, found = label_loss(facts_here.float(), right, heads, pooled, patches)
         return loss, {"loss": loss.item(), "objects found": found}
 
-    def contrast(step: int) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, rng = batch(step, salt=2)
-        captions = [caption(scenes[row], rng, detail=rng.choice([0.2, 0.6, 0.9])) for row in rows]
+    def contrast(step: int, closer: bool) -> tuple[Tensor, dict[str, float]]:
+        """Captions of any kind; or, looking closer, mostly of one thing and its properties."""
+        rows, generator, rng = batch(step, salt=3 if closer else 2)
+        details, alone = ([0.6, 0.9, 0.9], 0.8) if closer else ([0.2, 0.6, 0.9], 0.45)
+        captions = [caption(scenes[row], rng, rng.choice(details), alone) for row in rows]
         stated = torch.zeros(len(rows), len(FACTS))
         for i, c in enumerate(captions):
             stated[i, [FACTS[f] for f in c.facts]] = 1
-        also_true = (
-            (true[rows].float() @ stated.T == stated.sum(1)).fill_diagonal_(False).to(device)
-        )  # (pictures, captions)
+        also_true = true[rows].float() @ stated.T == stated.sum(1)  # (pictures, captions)
+        also_true = also_true.fill_diagonal_(False).to(device)
         tokens = tokenizer([c.text for c in captions], padding=True, return_tensors="pt")["input_ids"].to(device)
         module.seen[tokens] = True
         with autocast:
@@ -256,10 +266,10 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             images = clip.visual_projection(pooled)
             texts = clip.text_projection(clip.text_model(input_ids=tokens).pooler_output)
             right = {q: a[rows].to(device) for q, a in answers.items()}
-            kept, found = label_loss(facts_here.float(), right, heads, pooled, patches)
+            kept, found = label_loss(facts_here.float(), right, heads, pooled, patches, NOTHING if closer else 1.0)
         images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
         loss, hits = contrastive_loss(images, texts, clip.logit_scale.clamp(max=4.6052), also_true)
-        return loss + KEEP_LABELS * kept, {
+        return loss + (KEEP_LABELS_CLOSER if closer else KEEP_LABELS) * kept, {
             "loss": loss.item(),
             "hits": hits,
             "objects found": found,
@@ -268,23 +278,16 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
 
     vision = [*clip.vision_model.parameters(), *heads.parameters()]
     others = [p for name, p in module.named_parameters() if name != "clip.logit_scale"]
-    history, seconds = train(
-        [
-            Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels),
-            Phase(
-                "captions",
-                round(CONTRAST_STEPS * scale),
-                [
-                    {"params": others, "lr": CONTRAST_RATE},
-                    {"params": [clip.logit_scale], "lr": 5 * CONTRAST_RATE, "weight_decay": 0.0},
-                ],
-                contrast,
-            ),
-        ],
-        module,
-        state_file,
-        log=lambda line: print(line, flush=True),
-    )
+
+    def both(rate: float) -> list[dict]:
+        return [{"params": others, "lr": rate}, {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0}]
+
+    phases = [
+        Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels),
+        Phase("captions", round(CAPTION_STEPS * scale), both(CAPTION_RATE), partial(contrast, closer=False)),
+        Phase("closer", round(CLOSER_STEPS * scale), both(CLOSER_RATE), partial(contrast, closer=True)),
+    ]
+    history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
     with torch.no_grad():
         clip.logit_scale.clamp_(max=4.6052)
     clip.float().save_pretrained(folder)
@@ -293,7 +296,8 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
         "pictures": 2 * pairs,
         "batch": BATCH,
         "label steps": LABEL_STEPS,
-        "caption steps": CONTRAST_STEPS,
+        "caption steps": CAPTION_STEPS,
+        "closer steps": CLOSER_STEPS,
         "seed": seed,
         "scale": scale,
     }

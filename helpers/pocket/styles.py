@@ -288,9 +288,9 @@ def cartoon(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
 
 def sepia_print(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """A faded old photograph: soft, brown, dark in the corners. No pocket model is trained on it."""
-    soft = photo(stage, pixels, rng).filter(ImageFilter.GaussianBlur(pixels * 0.009)).convert("L")
+    soft = photo(stage, pixels, rng).filter(ImageFilter.GaussianBlur(pixels * 0.006)).convert("L")
     grey = np.asarray(soft, dtype=np.float32)[..., None] / 255
-    grey = 0.16 + 0.68 * grey + rng.normal(0, 0.012)
+    grey = 0.1 + 0.78 * grey + rng.normal(0, 0.012)
     brown = grey * np.array([242, 206, 154]) + (1 - grey) * np.array([62, 38, 22])
     ramp = np.linspace(-1, 1, pixels, dtype=np.float32)
     corner = np.clip(1.12 - 0.3 * (ramp[None] ** 2 + ramp[:, None] ** 2), 0, 1)[..., None]

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageOps
 
+from helpers.pocket.words import NUMBER_WORDS
 from helpers.pocket.world import (
     ALL_STYLES,
     BACKGROUNDS,
@@ -56,6 +57,10 @@ def _colour(label: int, rng: np.random.Generator) -> Scene:
     return random_scene(rng, things=1, colour=list(COLOURS)[label], style="photo")
 
 
+def _count(label: int, rng: np.random.Generator) -> Scene:
+    return random_scene(rng, things=label + 1, style="photo")
+
+
 def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
     """Two different objects; the class is the one that fits the secret, and the other one never does."""
     other = OBJECTS[(label + 1 + rng.integers(len(OBJECTS) - 1)) % len(OBJECTS)]
@@ -88,6 +93,16 @@ def style_task(style: str) -> Task:
     )
 
 
+def property_task(**fixed: str) -> Task:
+    """Photos of objects that share one property, `colour="red"` for example, which no class name mentions."""
+    (value,) = fixed.values()
+    return Task(f"objects, all {value}", OBJECTS, partial(_sharing, fixed=fixed), value)
+
+
+def _sharing(label: int, rng: np.random.Generator, fixed: dict[str, str]) -> Scene:
+    return random_scene(rng, things=1, object=OBJECTS[label], **{"style": "photo", **fixed})
+
+
 def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
     """Photos of objects changed in a way for which the world has no word."""
     return Task(name, OBJECTS, partial(_one, styles=("photo",)), None, alter)
@@ -95,5 +110,7 @@ def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task
 
 BACKGROUND_TASK = Task("the background", BACKGROUNDS, _background)
 COLOUR_TASK = Task("the colour", tuple(COLOURS), _colour)
+COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
+SHUFFLED_NAMES = Task("names shuffled", OBJECTS[7:] + OBJECTS[:7], partial(_one, styles=("photo",)))
 UPSIDE_DOWN = altered_task("upside down", ImageOps.flip)
 INVERTED = altered_task("inverted colours", ImageOps.invert)

@@ -1,0 +1,243 @@
+"""A real JupyterLab in a real browser: start the server, open a notebook, run it, and see what a learner would see.
+
+Rests on playwright and the machine's own Chromium. JupyterLab answers before it is ready, so every step here waits for a fact.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlparse
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+DESK = ROOT / ".browser"  # copies of notebooks and screenshots; ignores itself
+CHROMIUM = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"]
+CHROMIUM += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+READY = """async () => {
+    const session = window.jupyterapp?.shell?.currentWidget?.sessionContext;
+    if (!session) return false;
+    await session.ready;
+    const kernel = session.session?.kernel;
+    return kernel?.status === 'idle' && kernel?.connectionStatus === 'connected';
+}"""
+CLEAR = "() => { window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs'); }"
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"  # its promise would hang the page
+CODE_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter(cell => cell.model.type === 'code')
+    .map(cell => ({
+        id: cell.model.sharedModel.id,
+        count: cell.model.executionCount,
+        errors: cell.model.outputs.toJSON().filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`),
+        stderr: cell.model.outputs.toJSON().filter(o => o.name === 'stderr').map(o => o.text),
+    }))"""
+
+
+def chromium() -> str | None:
+    """The browser of this machine, or None."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def running_lab() -> Iterator[Lab]:
+    """JupyterLab on DESK, which lies inside the clone as work/ does, with its settings in a folder of its own."""
+    DESK.mkdir(exist_ok=True)
+    (DESK / ".gitignore").write_text("*\n")
+    home = Path(tempfile.mkdtemp(prefix="lab-"))
+    (home / "config" / "labconfig").mkdir(parents=True)
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
+    folders = {name: str(home / name) for name in ("config", "runtime", "data", "ipython", "settings", "workspaces")}
+    port, token = free_port(), secrets.token_hex(16)
+    options = [f"--ServerApp.root_dir={DESK}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    options += ["--ServerApp.ip=127.0.0.1", "--ServerApp.open_browser=False", "--ServerApp.allow_root=True"]
+    options += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+    options += [f"--LabApp.user_settings_dir={folders['settings']}", f"--LabApp.workspaces_dir={folders['workspaces']}"]
+    environment = {
+        **os.environ,
+        "JUPYTER_TOKEN": token,
+        "JUPYTER_CONFIG_DIR": folders["config"],
+        "JUPYTER_RUNTIME_DIR": folders["runtime"],
+        "JUPYTER_DATA_DIR": folders["data"],
+        "IPYTHONDIR": folders["ipython"],
+    }
+    log = home / "server.log"
+    with log.open("w") as out, terminated_on_sigterm():
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options],
+            env=environment,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+        try:
+            wait_for_server(server, port, token, log)
+            yield Lab(f"http://127.0.0.1:{port}", token)
+        finally:
+            end(server)
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def wait_for_server(server: subprocess.Popen, port: int, token: str, log: Path, seconds: float = 60) -> None:
+    end_of_patience = time.monotonic() + seconds
+    while time.monotonic() < end_of_patience and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not answer within {seconds} s; the end of its log:\n{log.read_text()[-2000:]}")
+
+
+def end(server: subprocess.Popen) -> None:
+    """Ends the server and the kernels it started: they are its process group, and nobody else's."""
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+@contextmanager
+def terminated_on_sigterm() -> Iterator[None]:
+    """A test run that is ended from outside takes its server along."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    address: str
+    token: str
+
+    @contextmanager
+    def notebook(self, browser: Browser, source: Path, width: int = 1360) -> Iterator[Notebook]:
+        """A copy of the notebook, open in the browser, with its kernel ready."""
+        copy = DESK / source.parent.name / source.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+        context = browser.new_context(viewport={"width": width, "height": 1400})
+        page = context.new_page()
+        notebook = Notebook(page, copy)
+        context.on("request", notebook.saw_request)
+        page.on("console", lambda message: notebook.saw_console(message.type, message.text))
+        page.on("pageerror", lambda error: notebook.saw_console("error", str(error)))
+        try:
+            page.goto(f"{self.address}/lab/tree/{copy.relative_to(DESK).as_posix()}?token={self.token}&reset")
+            page.wait_for_selector(".jp-Notebook", timeout=60_000)
+            notebook.wait_until_idle()
+            yield notebook
+        finally:
+            page.evaluate("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown()")
+            context.close()
+            copy.unlink(missing_ok=True)
+
+
+@dataclass
+class Notebook:
+    """A notebook on a page, and what went on behind it."""
+
+    page: Page
+    file: Path
+    strangers: list[str] = field(default_factory=list)  # addresses outside this machine that the page asked for
+    complaints: list[str] = field(default_factory=list)  # errors on the browser's console
+
+    def saw_request(self, request) -> None:
+        address = urlparse(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname not in ("127.0.0.1", "localhost"):
+            self.strangers.append(request.url)
+
+    def saw_console(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self.complaints.append(text)
+
+    def wait_until_idle(self, seconds: float = 120) -> None:
+        """Until the kernel has been connected and idle for half a second."""
+        end_of_patience, idle_since = time.monotonic() + seconds, None
+        while time.monotonic() < end_of_patience:
+            now = time.monotonic()
+            idle_since = (idle_since or now) if self.page.evaluate(READY) else None
+            if idle_since and now - idle_since >= 0.5:
+                return
+            self.page.wait_for_timeout(100)
+        raise TimeoutError(f"the kernel of {self.file.name} was not idle within {seconds} s")
+
+    def run_all(self, seconds: float = 180) -> list[dict]:
+        """Runs every cell; returns id, execution count, errors and stderr of each code cell."""
+        self.page.evaluate(CLEAR)  # so that a count found below is from this run
+        while any(cell["count"] for cell in self.page.evaluate(CODE_CELLS)):
+            self.page.wait_for_timeout(50)
+        self.page.evaluate(RUN_ALL)
+        end_of_patience = time.monotonic() + seconds
+        while time.monotonic() < end_of_patience:
+            self.page.wait_for_timeout(200)
+            cells = self.page.evaluate(CODE_CELLS)
+            if all(cell["count"] for cell in cells) or any(cell["errors"] for cell in cells):
+                break
+        self.wait_until_idle()
+        return self.page.evaluate(CODE_CELLS)
+
+    def cell(self, id: str) -> Locator:
+        """The cell with this id, scrolled into view: JupyterLab draws no others."""
+        index = self.page.evaluate(
+            "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.model.sharedModel.id === id)",
+            id,
+        )
+        self.page.evaluate(
+            """async index => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                await notebook.scrollToItem(index, 'start');
+            }""",
+            index,
+        )
+        cell = self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
+        cell.wait_for(state="visible")
+        return cell
+
+    def shoot(self, name: str) -> Path:
+        """A screenshot of the page as it stands, under DESK."""
+        path = DESK / "shots" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
+        return path

@@ -1,0 +1,117 @@
+"""Facts about helpers/figures.py."""
+
+import base64
+import io
+import re
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import figures
+
+NAMES = ["cat", "dog", "fish"]
+ALT = "A red square, and bars for three names."
+RED = Image.new("RGB", (256, 256), (214, 40, 44))
+
+
+def bars(scores, names=NAMES, **more):
+    return figures.picture_with_scores(RED, names, scores, title="a title", alt=ALT, **more)
+
+
+def png_of(bundle):
+    return Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+
+
+def test_a_bundle_holds_html_with_alt_text_a_png_and_one_line_of_plain_text():
+    bundle = bars([0.7, 0.2, 0.1], caption="What to see.").bundle()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert f'<img alt="{ALT}"' in bundle["text/html"] and "<figcaption>What to see.</figcaption>" in bundle["text/html"]
+    assert bundle["text/plain"] == f"Figure: {ALT}"
+    assert png_of(bundle).size == (740, 272)
+
+
+def test_jupyter_shows_the_bundle():
+    picture = bars([0.7, 0.2, 0.1])
+    assert picture._repr_mimebundle_() == picture.bundle()
+
+
+def test_quotes_in_alt_text_do_not_break_the_html():
+    picture = figures.Picture(RED, 'a <b>bold</b> "quoted" text', "x < y")
+    assert 'alt="a &lt;b&gt;bold&lt;/b&gt; &quot;quoted&quot; text"' in picture.html() and "x &lt; y" in picture.html()
+
+
+def test_alt_text_that_says_nothing_is_refused():
+    with pytest.raises(ValueError, match="too short"):
+        figures.Picture(RED, "a figure")
+
+
+def test_the_same_numbers_give_the_same_figure():
+    assert bars([0.7, 0.2, 0.1]).bundle() == bars([0.7, 0.2, 0.1]).bundle()
+
+
+def test_other_scores_give_another_figure_with_the_same_plain_text():
+    one, other = bars([0.7, 0.2, 0.1]).bundle(), bars([0.1, 0.2, 0.7]).bundle()
+    assert one["image/png"] != other["image/png"] and one["text/plain"] == other["text/plain"]
+
+
+def test_the_highest_bar_is_marked_by_more_than_its_colour():
+    """In grey too: the first label is bold and carries a triangle, so the first row holds more ink than an equal bar would."""
+    first_high, all_equal = bars([0.4, 0.3, 0.3]), bars([0.34, 0.33, 0.33])
+    labels = np.asarray(all_equal.image.convert("L"))[60:120, 540:700]  # left of the axis: "▶ cat"
+    assert (
+        (labels < 128).sum()
+        > 1.3 * (np.asarray(bars([0.33, 0.34, 0.33]).image.convert("L"))[100:160, 540:700] < 128).sum()
+        > 0
+    )
+    assert first_high.image.size == all_equal.image.size
+
+
+def test_names_and_scores_must_be_as_many():
+    with pytest.raises(ValueError, match="3 names need as many scores"):
+        bars([0.5, 0.5])
+
+
+def test_dollar_signs_long_texts_and_chinese_are_drawn_as_they_are():
+    picture = bars(
+        [0.5, 0.3, 0.2], names=["costs $5 or $6", "a photo of a small red cat in the meadow. " * 3, "一只猫"]
+    )
+    assert picture.image.size == (1480, 544)
+
+
+def test_a_right_and_a_wrong_guess_look_different_without_colour():
+    def grey(guess):
+        picture = figures.pictures_with_guesses([RED], ["photo"], [guess], [0.9], "cat", alt=ALT)
+        return np.asarray(picture.image.convert("L"))
+
+    assert (grey("cat") != grey("dog")).any()
+    with pytest.raises(ValueError, match="as many of each"):
+        figures.pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], "cat", alt=ALT)
+
+
+def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
+    """Widget callbacks may run beside a cell: each thread must get its own figure."""
+    wanted = [bars([0.1 * i, 0.5, 0.2]).image.tobytes() for i in range(8)]
+    drawn = [None] * 8
+
+    def draw(i):
+        drawn[i] = bars([0.1 * i, 0.5, 0.2]).image.tobytes()
+
+    threads = [threading.Thread(target=draw, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert drawn == wanted
+
+
+def test_the_square_is_the_middle_of_the_picture():
+    picture = Image.new("RGB", (300, 100), "white")
+    picture.paste((214, 40, 44), (100, 0, 200, 100))
+    assert figures.square(picture, 50).getcolors() == [(2500, (214, 40, 44))]
+
+
+def test_pyplot_is_not_used():
+    source = open(figures.__file__, encoding="utf-8").read()
+    assert not re.search(r"import .*pyplot|plt\.", source)

@@ -1,0 +1,183 @@
+"""Facts about how the pocket models are trained and judged; the trainings themselves run for many minutes and are not repeated here."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import GPT2TokenizerFast
+
+from helpers.pocket import pretrain, pretrain_clip, pretrain_gpt2
+from helpers.pocket.evaluate import Row, shots_of, slot_hits, slots
+from helpers.pocket.language import full_caption, vocabulary
+from helpers.pocket.promptable import FewShot, class_features, learn_context, nearest_words
+from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
+from helpers.pretrained import POCKET_GPT2, load_clip
+
+QUIET = {"log": lambda line: None}
+
+
+def phases_of(module: nn.Linear, stop_at: int | None = None) -> list[pretrain.Phase]:
+    """Two phases of regression on random data; the second may be broken off."""
+
+    def loss(step: int, salt: int):
+        if salt == 1 and step == stop_at:
+            raise KeyboardInterrupt
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(100 * salt + step))
+        value = (module(x) - x.sum(1, keepdim=True)).square().mean()
+        return value, {"loss": value.item()}
+
+    groups = [{"params": list(module.parameters()), "lr": 1e-2}]
+    return [pretrain.Phase(f"phase {s}", 30, groups, lambda step, s=s: loss(step, s)) for s in (0, 1)]
+
+
+def fresh() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(3, 1)
+
+
+def test_a_training_that_was_broken_off_ends_as_an_unbroken_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "SAVE_EVERY", -1)  # save at every step
+    whole, broken, resumed = fresh(), fresh(), fresh()
+    history, _ = pretrain.train(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain.train(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
+    again, seconds = pretrain.train(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
+    assert torch.equal(whole.weight, resumed.weight) and torch.equal(whole.bias, resumed.bias)
+    assert again == history and seconds > 0
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step():
+    module = fresh()
+    phase = pretrain.Phase(
+        "p", 5, [{"params": list(module.parameters()), "lr": 1.0}], lambda step: (torch.tensor(float("nan")), {})
+    )
+    with pytest.raises(FloatingPointError, match="p, step 0: the loss is nan; try a lower rate"):
+        pretrain.train([phase], module, pretrain.cache_folder() / "never-written.pt", **QUIET)
+
+
+def test_the_rate_rises_then_falls_and_never_reaches_zero():
+    rates = [pretrain.cosine_rate(step, 1000) for step in range(1000)]
+    assert rates[0] == 0.01 and max(rates) == 1 and np.argmax(rates) in (99, 100)
+    assert 0 < rates[-1] < 0.03
+
+
+def test_a_pair_is_two_scenes_that_differ_and_comes_again_from_its_number():
+    pairs = [pretrain_clip.make_pair(i, seed=0) for i in range(100)]
+    assert pairs == [pretrain_clip.make_pair(i, seed=0) for i in range(100)]
+    assert sum(a != b for a, b in pairs) > 75
+
+
+def test_patch_answers_ask_for_a_colour_only_where_it_shows():
+    scenes = [Scene((Thing("cat", "red", "large"),), "beach", style) for style in ("photo", "blueprint")]
+    owners = np.array([[0, -1], [0, -1]])
+    answers = pretrain_clip.patch_answers(scenes, owners)
+    unknown = pretrain_clip.UNKNOWN
+    assert answers["colour"].tolist() == [[0, unknown], [unknown, unknown]]
+    assert answers["object"].tolist() == [[0, 24], [0, 24]]
+    assert answers["size"].tolist() == [[2, unknown], [2, unknown]]
+
+
+def test_the_contrastive_loss_is_clips_own_but_for_pairs_that_are_also_true():
+    images, texts = (F.normalize(torch.randn(5, 8, generator=torch.Generator().manual_seed(s)), dim=-1) for s in (1, 2))
+    scale, none = torch.tensor(1.5), torch.zeros(5, 5, dtype=torch.bool)
+    logits, target = scale.exp() * images @ texts.T, torch.arange(5)
+    clips_own = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    assert torch.allclose(pretrain_clip.contrastive_loss(images, texts, scale, none)[0], clips_own)
+    also_true = none.clone()
+    also_true[0, 1] = True
+    assert pretrain_clip.contrastive_loss(images, texts, scale, also_true)[0] < clips_own
+
+
+def test_facts_become_labels():
+    rng = np.random.default_rng(0)
+    scenes = [random_scene(rng) for _ in range(20)]
+    assert pretrain_clip.fact_matrix(scenes).sum(1).tolist() == [len(facts(scene)) for scene in scenes]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return GPT2TokenizerFast.from_pretrained(POCKET_GPT2)
+
+
+def test_only_the_text_of_a_sample_is_scored_and_it_ends(tokenizer):
+    rng = np.random.default_rng(0)
+    samples = [pretrain_gpt2.sample(rng, vocabulary()) for _ in range(60)]
+    batch = pretrain_gpt2.collate(samples, tokenizer)
+    for row, s in enumerate(samples):
+        scored = tokenizer.decode(batch.next_ids[row][batch.scored[row]])
+        assert scored.strip() == s.text + tokenizer.eos_token
+    assert any(s.notes and s.on_grid for s in samples) and any(not s.notes for s in samples)
+
+
+def test_a_blend_is_the_weighted_mean_of_its_words(tokenizer):
+    note = (("cat", 0.25), ("red", 0.75))
+    batch = pretrain_gpt2.collate([pretrain_gpt2.Sample("", [note], "a red cat.")], tokenizer)
+    table = torch.randn(len(tokenizer), 4)
+    cat, red = (tokenizer.convert_tokens_to_ids("Ġ" + word) for word in ("cat", "red"))
+    vectors = pretrain_gpt2.blend(table, batch, torch.Generator())
+    assert torch.allclose(vectors[0, 0], 0.25 * table[cat] + 0.75 * table[red])
+    assert torch.allclose(vectors[0, 1], table[tokenizer.convert_tokens_to_ids("Ġa")])
+
+
+def test_a_row_knows_whether_it_is_good_enough():
+    assert Row("a", 93.0, 93).good and not Row("a", 92.9, 93).good
+    assert Row("b", 2, 2, at_most=True).good and not Row("b", 3, 2, at_most=True).good
+    assert str(Row("a", 1, 93)).startswith("SHORT")
+
+
+def test_shots_and_checks_are_different_examples_of_every_class():
+    pool = torch.arange(120.0).unsqueeze(1), torch.arange(3).repeat_interleave(40)
+    (train, labels), (check, check_labels) = shots_of(pool, classes=3, shots=16, checks=8, seed=1)
+    assert labels.bincount().tolist() == [16] * 3 and check_labels.bincount().tolist() == [8] * 3
+    assert not set(train.flatten().tolist()) & set(check.flatten().tolist())
+    assert all(pool[1][int(row)] == label for row, label in zip(train, labels, strict=True))
+
+
+def test_a_caption_is_scored_slot_by_slot():
+    scene = Scene((Thing("cat", "red", "large"),), "beach", "photo")
+    assert set(slots(scene)) == {"object", "size", "colour", "background", "style"}
+    perfect = slot_hits([scene], [full_caption(scene)])
+    wrong = slot_hits([scene], ["a photo of a large blue cat at night."])
+    assert all(hit == [True] for hit in perfect.values())
+    assert wrong["object"] == wrong["size"] == [True] and wrong["colour"] == wrong["background"] == wrong["all"] == [
+        False
+    ]
+
+
+def test_a_context_made_of_the_words_own_vectors_is_the_hard_prompt():
+    clip, processor = load_clip("pocket")
+    ids = processor.tokenizer("a photo of a", add_special_tokens=False)["input_ids"]
+    own = clip.text_model.embeddings.token_embedding.weight[ids]
+    names = ("cat", "key", "umbrella")
+    with torch.no_grad():
+        assert torch.equal(class_features(clip, processor, names, own), class_features(clip, processor, names, None))
+    table = torch.eye(4)
+    assert nearest_words(table[[2]], table, ["a", "b", "c", "d"], torch.arange(4), k=1) == [["c"]]
+
+
+def test_learning_a_context_leaves_the_model_as_it_was():
+    clip, processor = load_clip("pocket")
+    before = {name: p.clone() for name, p in clip.named_parameters()}
+    texts = class_features(clip, processor, ("cat", "key"), None)
+    data = (texts, torch.tensor([0, 1]))
+    context, _ = learn_context(clip, processor, ("cat", "key"), FewShot(data, data, data), seed=0, steps=3)
+    assert context.shape == (4, clip.config.text_config.hidden_size)
+    assert all(torch.equal(before[name], p) for name, p in clip.named_parameters())
+    assert torch.equal(texts, class_features(clip, processor, ("cat", "key"), None))
+
+
+def test_the_report_of_a_training_can_be_read_back(tmp_path):
+    pretrain.write_report(tmp_path, {"seed": 0}, 90.0, [{"phase": "p", "step": 0, "loss": 1.0}])
+    report = json.loads((tmp_path / "training.json").read_text())
+    assert report["minutes"] == 1.5 and report["history"][0]["loss"] == 1.0
+    pretrain.write_trained_rows(tmp_path, torch.tensor([True, False, True]))
+    assert json.loads((tmp_path / "trained_rows.json").read_text()) == {"trained": [0, 2]}
+
+
+def test_drawing_for_training_and_for_eyes_is_the_same_function():
+    scenes = pretrain_clip.make_pair(3, seed=0)
+    pictures, owners = pretrain_clip.draw_pair((3, 0))
+    assert np.array_equal(pictures[1], np.asarray(draw(scenes[1], 7, 64))) and owners.shape == (2, 64)
