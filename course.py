@@ -160,8 +160,7 @@ def install(goal: str, say: Say) -> None:
     if state == "complete":
         return
     if state == "broken":
-        print(say("The last installation was not finished: .venv is made anew.", "上次安装没有完成，现在重建 .venv。"))
-        remove_venv()
+        remove_venv(say)
     if state == "changed":
         print(say("The list of packages has changed: .venv is brought up to date.", "依赖列表有变化，现在更新 .venv。"))
     check_disk(state)
@@ -184,12 +183,13 @@ def install(goal: str, say: Say) -> None:
     print(f"4/4 {goal}")
 
 
-def remove_venv() -> None:
+def remove_venv(say: Say) -> None:
     if not install_log().exists() and any(venv().iterdir()):
         raise Problem(
             "The folder .venv was not made by course.py: rename it, or use the Python in it with --here.",
             "文件夹 .venv 不是 course.py 建的：请给它改名，或者用其中的 Python 加 --here 运行。",
         )
+    print(say("The last installation was not finished: .venv is made anew.", "上次安装没有完成，现在重建 .venv。"))
     try:
         shutil.rmtree(venv())
     except OSError as error:
@@ -378,13 +378,15 @@ def pip_problem(output: str) -> Problem:
 
 def stop(process: subprocess.Popen) -> None:
     """Waits a moment, since Ctrl-C reaches the child as well; then asks, then insists."""
-    for insist in (lambda: None, process.terminate, process.kill):
-        insist()
+    for ask in (lambda: None, process.terminate):
+        ask()
         try:
             process.wait(timeout=5)
             return
         except subprocess.TimeoutExpired:
             continue
+    process.kill()
+    process.wait()
 
 
 def ready(here: bool, modules: list[str], goal: str, say: Say) -> str:
@@ -758,10 +760,9 @@ def gpu_row(say: Say) -> Row:
 
 
 def port_number(text: str) -> int:
-    number = int(text)
-    if not 0 < number < 65536:
+    if not text.isdigit() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
-    return number
+    return int(text)
 
 
 def command_line() -> argparse.ArgumentParser:

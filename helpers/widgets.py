@@ -318,9 +318,9 @@ def _named(file: str) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def _look(width: int = 21) -> dict[str, Any]:
+def _look(width: float = 23) -> dict[str, Any]:
     """A width in em that leaves the label whole."""
-    return {"style": {"description_width": "6.5em"}, "layout": {"width": f"{width}em", "margin": "2px 1em 2px 0"}}
+    return {"style": {"description_width": "6em"}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}
 
 
 def _choice(label: str, names: Sequence[str], value: str) -> ipywidgets.Dropdown:

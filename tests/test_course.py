@@ -651,7 +651,7 @@ def test_a_child_that_ignores_polite_requests_is_ended(monkeypatch):
     child = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
     child.stdout.readline()
     wait = child.wait
-    monkeypatch.setattr(child, "wait", lambda timeout: wait(timeout=min(timeout, 0.2)))
+    monkeypatch.setattr(child, "wait", lambda timeout=None: wait(timeout and 0.2))
     course.stop(child)
     assert child.poll() is not None
 

@@ -188,7 +188,9 @@ def choose(explorer, name, data):
 def test_a_chosen_file_takes_the_place_of_the_example(clip):
     explorer = widgets.picture_explorer(*clip, world.draw(SCENE), TEXTS)
     picture, bars = halves(explorer.shown)
-    choose(explorer, "mine.png", png())
+    buffer = io.BytesIO()
+    world.draw(world.Scene((world.Thing("cat", "orange"),), "room", "cartoon")).save(buffer, "PNG")
+    choose(explorer, "mine.png", buffer.getvalue())
     picture_now, bars_now = halves(explorer.shown)
     assert "mine.png" in explorer.shown.alt
     assert (picture != picture_now).any() and (bars != bars_now).any()

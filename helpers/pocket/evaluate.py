@@ -40,14 +40,13 @@ from helpers.pocket.promptable import (
     learn_context,
     nearest_words,
 )
-from helpers.pocket.tasks import BACKGROUND_TASK, UPSIDE_DOWN, Task, secret_task, style_task
+from helpers.pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task
 from helpers.pocket.world import (
     BACKGROUNDS,
     COLOURS,
     OBJECTS,
     SHOWS_COLOUR,
     STYLES,
-    UNSEEN_STYLE,
     Scene,
     draw,
     objects_by_patch,
@@ -56,9 +55,10 @@ from helpers.pocket.world import (
 from helpers.pretrained import image_features, load_clip, load_gpt2, text_features, trained_rows
 
 EVALUATION = 1_000_000  # first seed of scenes that no training draws
-HEADROOM = (secret_task("small"), secret_task("red"), secret_task("left"), BACKGROUND_TASK, style_task(UNSEEN_STYLE))
-SECRETS = (secret_task("small"), secret_task("large"), secret_task("red"))
-FAILURE = UPSIDE_DOWN
+LARGE, RED, LEFT, SMALL = (secret_task(secret) for secret in ("large", "red", "left", "small"))
+HEADROOM = (LARGE, RED, SMALL, COUNT_TASK, BLURRED)
+SECRETS = (LARGE, RED, LEFT)
+FAILURE = ON_ITS_SIDE
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def good(self) -> bool:
-        return self.value <= self.bound if self.at_most else self.value >= self.bound
+        return bool(self.value <= self.bound if self.at_most else self.value >= self.bound)
 
     def __str__(self) -> str:
         sign = "≤" if self.at_most else "≥"
@@ -316,6 +316,7 @@ def language_rows(gpt2, tokenizer) -> list[Row]:
     ]
     tokenizer.padding_side = "left"
     tokens = tokenizer(prompts, padding=True, return_tensors="pt")
+    tokenizer.padding_side = "right"
     ids = gpt2.generate(**tokens, max_new_tokens=24, do_sample=False, pad_token_id=tokenizer.eos_token_id)
     captions = tokenizer.batch_decode(ids[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
     hits = slot_hits(scenes, captions)
@@ -331,7 +332,7 @@ def bridge_rows(studio: Studio, gpt2, tokenizer, seconds: float) -> list[Row]:
     scenes = [random_scene(rng) for _ in range(6000)]
     patches = studio.patches(scenes, EVALUATION + 400_000)
     torch.manual_seed(0)
-    bridge = Bridge(gpt2, patches.shape[-1])
+    bridge = Bridge(gpt2, tokenizer, patches)
     steps = learn_bridge(bridge, patches, [full_caption(scene) for scene in scenes], tokenizer, seconds)
     fresh = [random_scene(rng, things=1) for _ in range(400)]
     seen = studio.patches(fresh, EVALUATION + 500_000)

@@ -76,7 +76,9 @@ def train(
     for index, phase in enumerate(phases):
         if state and index < state["index"]:
             continue
-        optimizer = torch.optim.AdamW(phase.groups, betas=(0.9, 0.98), weight_decay=phase.weight_decay)
+        optimizer = torch.optim.AdamW(
+            [dict(group) for group in phase.groups], betas=(0.9, 0.98), weight_decay=phase.weight_decay
+        )
         peaks = [group["lr"] for group in optimizer.param_groups]
         first = 0
         if state and index == state["index"]:

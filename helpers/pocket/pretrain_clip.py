@@ -7,6 +7,7 @@ with known truth allows: where a caption is also true of another picture of the 
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,20 +39,16 @@ from helpers.pretrained import CLIPImageProcessor
 
 PICTURE, PATCH = 64, 8
 PAIRS, BATCH = 50_000, 256
-LABEL_STEPS, CAPTION_STEPS, CLOSER_STEPS = 2000, 3200, 2400
-LABEL_RATE, CAPTION_RATE, CLOSER_RATE = 2e-3, 1e-3, 7e-4
-KEEP_LABELS, KEEP_LABELS_CLOSER = (
-    0.5,
-    1.5,
-)  # weight of the label loss beside the captions: patches go on telling what they show
-NOTHING = 0.15  # weight of an empty patch in the last phase, where the few patches that show a thing count most
+LABEL_STEPS, LABEL_RATE = 2000, 2e-3
 FACTS = {fact: i for i, fact in enumerate(all_facts())}
 PATCH_QUESTIONS = {
-    "object": len(OBJECTS) + 1,
+    "object": len(OBJECTS) + 1,  # the last answer: nothing stands here
     "colour": len(COLOURS),
     "size": len(SIZES),
     "background": len(BACKGROUNDS),
     "style": len(STYLES),
+    "object and colour": len(OBJECTS) * len(COLOURS),
+    "object and size": len(OBJECTS) * len(SIZES),
 }
 UNKNOWN = -100
 
@@ -76,6 +73,33 @@ def new_clip(tokenizer) -> CLIPModel:
         projection_dim=128,
     )
     return CLIPModel._from_config(config, attn_implementation="eager")  # on CPU the backward of SDPA is slower in bf16
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """One stretch of learning captions: how long, and what they are like.
+
+    details: how often a property is named, one of these at random; alone: how often only one of several things is mentioned;
+    labels: the weight of the label loss beside the captions, so that patches go on telling what they show; nothing: the weight in
+    it of patches on which no thing stands; questions: how many of PATCH_QUESTIONS are asked; crowded: mostly scenes of several things.
+    """
+
+    name: str
+    steps: int
+    rate: float
+    details: tuple[float, ...]
+    alone: float
+    labels: float
+    nothing: float
+    questions: int
+    crowded: bool
+
+
+CAPTIONS = (
+    Lessons("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
+    Lessons("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
+    Lessons("which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True),
+)
 
 
 class LabelHeads(nn.Module):
@@ -151,9 +175,12 @@ def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
         for i, thing in enumerate(scene.things):
             mine = owners[row] == i
             columns["object"][row, mine] = OBJECTS.index(thing.object)
+            kind = OBJECTS.index(thing.object)
             columns["size"][row, mine] = SIZES.index(thing.size)
+            columns["object and size"][row, mine] = kind * len(SIZES) + SIZES.index(thing.size)
             if scene.style in SHOWS_COLOUR:
                 columns["colour"][row, mine] = colours.index(thing.colour)
+                columns["object and colour"][row, mine] = kind * len(colours) + colours.index(thing.colour)
     return {question: torch.from_numpy(answers) for question, answers in columns.items()}
 
 
@@ -170,15 +197,18 @@ def as_pixels(pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Gene
 
 
 def label_loss(
-    true: Tensor, answers: dict[str, Tensor], heads: LabelHeads, pooled: Tensor, patches: Tensor, nothing: float = 1.0
+    true: Tensor,
+    answers: dict[str, Tensor],
+    heads: LabelHeads,
+    pooled: Tensor,
+    patches: Tensor,
+    questions: int = 5,
+    nothing: float = 1.0,
 ) -> tuple[Tensor, float]:
-    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found.
-
-    nothing: the weight of patches on which no thing stands.
-    """
+    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found."""
     picture, by_question = heads(pooled, patches)
     loss = F.binary_cross_entropy_with_logits(picture.float(), true, reduction="none").sum(1).mean() / 8
-    for (question, right), logits in zip(answers.items(), by_question, strict=True):
+    for (question, right), logits in list(zip(answers.items(), by_question, strict=True))[:questions]:
         weight = torch.ones(logits.shape[-1], device=logits.device)
         weight[-1] = nothing if question == "object" else 1.0
         answered = logits.flatten(0, 1).float()
@@ -221,12 +251,15 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     module.register_buffer("seen", torch.zeros(len(tokenizer), dtype=torch.bool, device=device))
     autocast = torch.autocast(device.type, torch.bfloat16)
 
-    def batch(step: int, salt: int) -> tuple[Tensor, torch.Generator, np.random.Generator]:
+    everything = torch.arange(pairs)
+    several = torch.tensor([len(scene.things) > 1 for scene in scenes[::2]])
+    crowded = torch.cat([everything[several], everything[~several][::4]])
+
+    def batch(step: int, salt: int, among: Tensor) -> tuple[Tensor, torch.Generator, np.random.Generator]:
         """Indices of a batch of whole pairs: the epoch's shuffle is a function of its number, so that a run can resume."""
-        per_epoch = pairs * 2 // BATCH
-        order = torch.randperm(
-            pairs, generator=torch.Generator().manual_seed(seed * 1000 + salt * 100 + step // per_epoch)
-        )
+        per_epoch = len(among) * 2 // BATCH
+        generator = torch.Generator().manual_seed(seed * 1000 + salt * 100 + step // per_epoch)
+        order = among[torch.randperm(len(among), generator=generator)]
         mine = order[(step % per_epoch) * BATCH // 2 :][: BATCH // 2]
         rng = np.random.default_rng([seed, salt, step])
         return (
@@ -242,18 +275,16 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
         return out.pooler_output, out.hidden_states[-2][:, 1:], true[rows].to(device)
 
     def labels(step: int) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, _ = batch(step, salt=1)
+        rows, generator, _ = batch(step, 1, everything)
         with autocast:
             pooled, patches, facts_here = see(rows, generator)
             right = {q: a[rows].to(device) for q, a in answers.items()}
             loss, found = label_loss(facts_here.float(), right, heads, pooled, patches)
         return loss, {"loss": loss.item(), "objects found": found}
 
-    def contrast(step: int, closer: bool) -> tuple[Tensor, dict[str, float]]:
-        """Captions of any kind; or, looking closer, mostly of one thing and its properties."""
-        rows, generator, rng = batch(step, salt=3 if closer else 2)
-        details, alone = ([0.6, 0.9, 0.9], 0.8) if closer else ([0.2, 0.6, 0.9], 0.45)
-        captions = [caption(scenes[row], rng, rng.choice(details), alone) for row in rows]
+    def contrast(step: int, salt: int, lessons: Lessons) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, rng = batch(step, salt, crowded if lessons.crowded else everything)
+        captions = [caption(scenes[row], rng, rng.choice(lessons.details), lessons.alone) for row in rows]
         stated = torch.zeros(len(rows), len(FACTS))
         for i, c in enumerate(captions):
             stated[i, [FACTS[f] for f in c.facts]] = 1
@@ -266,10 +297,12 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             images = clip.visual_projection(pooled)
             texts = clip.text_projection(clip.text_model(input_ids=tokens).pooler_output)
             right = {q: a[rows].to(device) for q, a in answers.items()}
-            kept, found = label_loss(facts_here.float(), right, heads, pooled, patches, NOTHING if closer else 1.0)
+            kept, found = label_loss(
+                facts_here.float(), right, heads, pooled, patches, lessons.questions, lessons.nothing
+            )
         images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
         loss, hits = contrastive_loss(images, texts, clip.logit_scale.clamp(max=4.6052), also_true)
-        return loss + (KEEP_LABELS_CLOSER if closer else KEEP_LABELS) * kept, {
+        return loss + lessons.labels * kept, {
             "loss": loss.item(),
             "hits": hits,
             "objects found": found,
@@ -282,11 +315,10 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     def both(rate: float) -> list[dict]:
         return [{"params": others, "lr": rate}, {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0}]
 
-    phases = [
-        Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels),
-        Phase("captions", round(CAPTION_STEPS * scale), both(CAPTION_RATE), partial(contrast, closer=False)),
-        Phase("closer", round(CLOSER_STEPS * scale), both(CLOSER_RATE), partial(contrast, closer=True)),
-    ]
+    phases = [Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)]
+    for salt, lessons in enumerate(CAPTIONS, start=2):
+        loss = partial(contrast, salt=salt, lessons=lessons)
+        phases.append(Phase(lessons.name, round(lessons.steps * scale), both(lessons.rate), loss))
     history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
     with torch.no_grad():
         clip.logit_scale.clamp_(max=4.6052)
@@ -296,8 +328,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
         "pictures": 2 * pairs,
         "batch": BATCH,
         "label steps": LABEL_STEPS,
-        "caption steps": CAPTION_STEPS,
-        "closer steps": CLOSER_STEPS,
+        "caption steps": " + ".join(str(lessons.steps) for lessons in CAPTIONS),
         "seed": seed,
         "scale": scale,
     }

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+INSTRUCTION = "describe what you see: write a caption for the picture:"
+
 
 @dataclass
 class FewShot:
@@ -91,19 +93,29 @@ def nearest_words(vectors: Tensor, table: Tensor, names: Sequence[str], rows: Te
 
 
 class Bridge(nn.Module):
-    """Ten soft vectors and one linear map, before a frozen GPT-2."""
+    """Ten soft vectors and one linear map, before a frozen GPT-2.
 
-    def __init__(self, gpt2, vision_width: int, length: int = 10) -> None:
+    The vectors start as the words of an instruction. Pictures are centred and whitened first, so that a rare direction (which
+    object) is learned as fast as a common one (which background); with the projection that is still one affine map.
+    """
+
+    def __init__(self, gpt2, tokenizer, patches: Tensor, words: str = INSTRUCTION, length: int = 10) -> None:
+        """patches: (N, P, Dv), examples of what will be mapped; words: an instruction of at least `length` tokens."""
         super().__init__()
         self.gpt2 = gpt2.requires_grad_(False).eval()
-        width = gpt2.config.n_embd
-        self.prompt = nn.Parameter(torch.randn(length, width) * gpt2.transformer.wte.weight.std())
-        self.projection = nn.Linear(vision_width, width)
-        nn.init.normal_(self.projection.weight, std=gpt2.transformer.wte.weight.std().item() / vision_width**0.5)
+        table = gpt2.transformer.wte.weight
+        self.prompt = nn.Parameter(table[tokenizer(words)["input_ids"][:length]].clone())
+        self.projection = nn.Linear(patches.shape[-1], gpt2.config.n_embd)
+        nn.init.normal_(self.projection.weight, std=table.std().item() / patches.shape[-1] ** 0.5)
+        flat = patches.flatten(0, 1).float()
+        spread, directions = torch.linalg.eigh(torch.cov(flat.T))
+        self.centre = flat.mean(0)
+        self.whiten = directions * (spread + 0.01 * spread.mean()).rsqrt() @ directions.T
 
     def prefix(self, patches: Tensor) -> Tensor:
         """(B, P, Dv) to (B, M + P, D)."""
-        return torch.cat([self.prompt.expand(len(patches), -1, -1), self.projection(patches)], dim=1)
+        pictures = self.projection((patches - self.centre) @ self.whiten)
+        return torch.cat([self.prompt.expand(len(patches), -1, -1), pictures], dim=1)
 
     def loss(self, patches: Tensor, ids: Tensor, real: Tensor) -> Tensor:
         """Next-token loss of captions ids (B, T), which end in end-of-text; real: (B, T), false on padding."""
@@ -133,7 +145,7 @@ def learn_bridge(
     captions: Sequence[str],
     tokenizer,
     seconds: float,
-    batch: int = 32,
+    batch: int = 16,
     rate: float = 5e-3,
 ) -> int:
     """Train the bridge for so many seconds on cached patches (N, P, Dv); returns the number of steps."""

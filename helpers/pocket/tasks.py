@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from helpers.pocket.words import NUMBER_WORDS
 from helpers.pocket.world import (
@@ -113,4 +113,6 @@ COLOUR_TASK = Task("the colour", tuple(COLOURS), _colour)
 COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
 SHUFFLED_NAMES = Task("names shuffled", OBJECTS[7:] + OBJECTS[:7], partial(_one, styles=("photo",)))
 UPSIDE_DOWN = altered_task("upside down", ImageOps.flip)
+ON_ITS_SIDE = altered_task("on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90))
 INVERTED = altered_task("inverted colours", ImageOps.invert)
+BLURRED = altered_task("blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2)))

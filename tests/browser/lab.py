@@ -108,7 +108,7 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def wait_for_server(server: subprocess.Popen, port: int, token: str, log: Path, seconds: float = 60) -> None:
+def wait_for_server(server: subprocess.Popen, port: int, token: str, log: Path, seconds: float = 180) -> None:
     end_of_patience = time.monotonic() + seconds
     while time.monotonic() < end_of_patience and server.poll() is None:
         try:

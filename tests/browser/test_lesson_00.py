@@ -28,6 +28,12 @@ LABELS = {
         **{"seed": "第几张画", "ready": "现成提示词", "template": "提示词", "texts": "文字", "file": "选择图片文件"},
     },
 }
+SPARE = """list => {  // pixels that are left beside the widest option, its frame and the arrow
+    const style = getComputedStyle(list), pen = document.createElement('canvas').getContext('2d');
+    pen.font = style.font;
+    const widest = Math.max(...[...list.options].map(option => pen.measureText(option.text).width));
+    return list.clientWidth - parseFloat(style.paddingLeft) - 20 - widest;
+}"""
 MOVES = [  # control, new value, whether the picture changes; the scores always do
     ("colour", "green", True),
     ("size", "small", True),
@@ -130,10 +136,12 @@ def test_the_keyboard_alone_moves_every_control(lesson):
     assert choice.input_value() != value
 
 
-def test_no_label_is_cut_off(lesson):
+def test_no_label_and_no_option_is_cut_off(lesson):
     for id in ("compose-code", "own-picture-code"):
         for label in lesson.notebook.cell(id).locator(".widget-label").all():
             assert label.evaluate("e => e.scrollWidth <= e.clientWidth"), label.inner_text()
+    for choice in lesson.notebook.cell("compose-code").locator("select").all():
+        assert choice.evaluate(SPARE) >= 0, "an option is wider than its list"
 
 
 def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
