@@ -199,4 +199,4 @@ def test_the_whole_lesson_is_photographed(lesson):
     for id in ("start-here", "first-guess", "scores-code", "styles-code", "own-picture"):
         lesson.notebook.cell(id)
         lesson.notebook.page.wait_for_timeout(300)
-        assert lesson.notebook.shoot(f"00-{lesson.lang}-{id}").stat().st_size > 10_000
+        assert lesson.notebook.shoot(f"00-{lesson.lang}-cell-{id}").stat().st_size > 10_000
