@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.pocket import language, words
-from helpers.pocket.tasks import BACKGROUND_TASK, UPSIDE_DOWN, secret_task, style_task
+from helpers.pocket.tasks import COUNT_TASK, ON_ITS_SIDE, secret_task, style_task
 from helpers.pocket.world import (
     ALL_STYLES,
     BACKGROUNDS,
@@ -190,7 +190,7 @@ def test_a_secret_task_hides_its_secret_in_the_scene_and_not_in_the_names():
 
 
 def test_examples_of_a_task_are_reproducible_and_of_their_class():
-    for task in (BACKGROUND_TASK, UPSIDE_DOWN, style_task("sketch")):
+    for task in (COUNT_TASK, ON_ITS_SIDE, style_task("sketch")):
         first, again = task.example(2, 5, seed=9), task.example(2, 5, seed=9)
         assert np.array_equal(np.asarray(first), np.asarray(again))
         assert not np.array_equal(np.asarray(first), np.asarray(task.example(2, 6, seed=9)))

@@ -51,13 +51,13 @@ from helpers.pocket.world import (
     draw,
     objects_by_patch,
     random_scene,
-)  # fmt: skip
+)
 from helpers.pretrained import image_features, load_clip, load_gpt2, text_features, trained_rows
 
 EVALUATION = 1_000_000  # first seed of scenes that no training draws
-LARGE, RED, LEFT, SMALL = (secret_task(secret) for secret in ("large", "red", "left", "small"))
+LARGE, SMALL, RED, BLUE = (secret_task(secret) for secret in ("large", "small", "red", "blue"))
 HEADROOM = (LARGE, RED, SMALL, COUNT_TASK, BLURRED)
-SECRETS = (LARGE, RED, LEFT)
+SECRETS = (LARGE, RED, BLUE)
 FAILURE = ON_ITS_SIDE
 
 
@@ -329,7 +329,7 @@ def language_rows(gpt2, tokenizer) -> list[Row]:
 
 def bridge_rows(studio: Studio, gpt2, tokenizer, seconds: float) -> list[Row]:
     rng = np.random.default_rng(EVALUATION + 4)
-    scenes = [random_scene(rng) for _ in range(6000)]
+    scenes = [random_scene(rng, things=1) for _ in range(6000)]
     patches = studio.patches(scenes, EVALUATION + 400_000)
     torch.manual_seed(0)
     bridge = Bridge(gpt2, tokenizer, patches)

@@ -34,7 +34,7 @@ from helpers.pocket.world import (
     near_twin,
     objects_by_patch,
     random_scene,
-)  # fmt: skip
+)
 from helpers.pretrained import CLIPImageProcessor
 
 PICTURE, PATCH = 64, 8

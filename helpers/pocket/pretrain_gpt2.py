@@ -29,7 +29,7 @@ from helpers.pocket.language import (
     pick,
     vocabulary,
     word_notes,
-)  # fmt: skip
+)
 from helpers.pocket.pretrain import Phase, train, write_report, write_trained_rows
 from helpers.pocket.tokenizers import gpt2_tokenizer
 from helpers.pocket.world import random_scene

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
 from helpers.pocket.words import NUMBER_WORDS
 from helpers.pocket.world import (
@@ -25,7 +25,7 @@ from helpers.pocket.world import (
     Thing,
     draw,
     random_scene,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,6 @@ class Task:
 
 def _one(label: int, rng: np.random.Generator, styles: tuple[str, ...]) -> Scene:
     return random_scene(rng, things=1, object=OBJECTS[label], style=styles[rng.integers(len(styles))])
-
-
-def _background(label: int, rng: np.random.Generator) -> Scene:
-    return random_scene(rng, things=1, background=BACKGROUNDS[label], style="photo")
-
-
-def _colour(label: int, rng: np.random.Generator) -> Scene:
-    return random_scene(rng, things=1, colour=list(COLOURS)[label], style="photo")
 
 
 def _count(label: int, rng: np.random.Generator) -> Scene:
@@ -93,26 +85,11 @@ def style_task(style: str) -> Task:
     )
 
 
-def property_task(**fixed: str) -> Task:
-    """Photos of objects that share one property, `colour="red"` for example, which no class name mentions."""
-    (value,) = fixed.values()
-    return Task(f"objects, all {value}", OBJECTS, partial(_sharing, fixed=fixed), value)
-
-
-def _sharing(label: int, rng: np.random.Generator, fixed: dict[str, str]) -> Scene:
-    return random_scene(rng, things=1, object=OBJECTS[label], **{"style": "photo", **fixed})
-
-
 def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
     """Photos of objects changed in a way for which the world has no word."""
     return Task(name, OBJECTS, partial(_one, styles=("photo",)), None, alter)
 
 
-BACKGROUND_TASK = Task("the background", BACKGROUNDS, _background)
-COLOUR_TASK = Task("the colour", tuple(COLOURS), _colour)
 COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
-SHUFFLED_NAMES = Task("names shuffled", OBJECTS[7:] + OBJECTS[:7], partial(_one, styles=("photo",)))
-UPSIDE_DOWN = altered_task("upside down", ImageOps.flip)
 ON_ITS_SIDE = altered_task("on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90))
-INVERTED = altered_task("inverted colours", ImageOps.invert)
 BLURRED = altered_task("blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2)))
