@@ -6,6 +6,7 @@ with known truth allows: where a caption is also true of another picture of the 
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from dataclasses import dataclass
 from functools import partial
@@ -76,7 +77,7 @@ def new_clip(tokenizer) -> CLIPModel:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class CaptionPhase:
     """One stretch of learning captions: how long, and what they are like.
 
     details: how often a property is named, one of these at random; alone: how often only one of several things is mentioned;
@@ -96,9 +97,11 @@ class Lessons:
 
 
 CAPTIONS = (
-    Lessons("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
-    Lessons("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
-    Lessons("which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True),
+    CaptionPhase("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
+    CaptionPhase("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
+    CaptionPhase(
+        "which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True
+    ),
 )
 
 
@@ -144,7 +147,7 @@ def _drawing_seed(index: int, seed: int, side: int) -> int:
 def drawn_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
     """Scenes (2N), pictures (2N, 64, 64, 3) and patch owners (2N, 64); drawn by all cores, or read from the cache."""
     scenes = [scene for index in range(pairs) for scene in make_pair(index, seed)]
-    file = cache_folder() / f"pairs-{pairs}-{seed}.npz"
+    file = cache_folder() / f"pairs-{pairs}-{seed}-{drawing_version()}.npz"
     if not file.exists():
         print(f"drawing {2 * pairs} pictures", flush=True)
         with multiprocessing.Pool() as pool:
@@ -154,6 +157,12 @@ def drawn_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndar
         part.replace(file)
     stored = np.load(file)
     return scenes, stored["pictures"], stored["owners"]
+
+
+def drawing_version() -> str:
+    """Changes with the code that draws, so that pictures kept from an older world are not taken for this one's."""
+    sources = (Path(__file__).with_name(name).read_bytes() for name in ("shapes.py", "styles.py", "world.py"))
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:8]
 
 
 def fact_matrix(scenes: list[Scene]) -> Tensor:
@@ -282,9 +291,9 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             loss, found = label_loss(facts_here.float(), right, heads, pooled, patches)
         return loss, {"loss": loss.item(), "objects found": found}
 
-    def contrast(step: int, salt: int, lessons: Lessons) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, rng = batch(step, salt, crowded if lessons.crowded else everything)
-        captions = [caption(scenes[row], rng, rng.choice(lessons.details), lessons.alone) for row in rows]
+    def contrast(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, rng = batch(step, salt, crowded if part.crowded else everything)
+        captions = [caption(scenes[row], rng, rng.choice(part.details), part.alone) for row in rows]
         stated = torch.zeros(len(rows), len(FACTS))
         for i, c in enumerate(captions):
             stated[i, [FACTS[f] for f in c.facts]] = 1
@@ -297,12 +306,10 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             images = clip.visual_projection(pooled)
             texts = clip.text_projection(clip.text_model(input_ids=tokens).pooler_output)
             right = {q: a[rows].to(device) for q, a in answers.items()}
-            kept, found = label_loss(
-                facts_here.float(), right, heads, pooled, patches, lessons.questions, lessons.nothing
-            )
+            kept, found = label_loss(facts_here.float(), right, heads, pooled, patches, part.questions, part.nothing)
         images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
         loss, hits = contrastive_loss(images, texts, clip.logit_scale.clamp(max=4.6052), also_true)
-        return loss + lessons.labels * kept, {
+        return loss + part.labels * kept, {
             "loss": loss.item(),
             "hits": hits,
             "objects found": found,
@@ -316,9 +323,9 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
         return [{"params": others, "lr": rate}, {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0}]
 
     phases = [Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)]
-    for salt, lessons in enumerate(CAPTIONS, start=2):
-        loss = partial(contrast, salt=salt, lessons=lessons)
-        phases.append(Phase(lessons.name, round(lessons.steps * scale), both(lessons.rate), loss))
+    for salt, part in enumerate(CAPTIONS, start=2):
+        loss = partial(contrast, salt=salt, part=part)
+        phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))
     history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
     with torch.no_grad():
         clip.logit_scale.clamp_(max=4.6052)
@@ -328,7 +335,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
         "pictures": 2 * pairs,
         "batch": BATCH,
         "label steps": LABEL_STEPS,
-        "caption steps": " + ".join(str(lessons.steps) for lessons in CAPTIONS),
+        "caption steps": " + ".join(str(part.steps) for part in CAPTIONS),
         "seed": seed,
         "scale": scale,
     }
