@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
 
 from helpers.pocket import pretrain, pretrain_clip, pretrain_gpt2
-from helpers.pocket.evaluate import Row, shots_of, slot_hits, slots
+from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene, shots_of, slot_hits, slots
 from helpers.pocket.language import full_caption, vocabulary
 from helpers.pocket.promptable import FewShot, class_features, learn_context, nearest_words
 from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
@@ -126,6 +126,14 @@ def test_a_row_knows_whether_it_is_good_enough():
     assert Row("a", 93.0, 93).good and not Row("a", 92.9, 93).good
     assert Row("b", 2, 2, at_most=True).good and not Row("b", 3, 2, at_most=True).good
     assert str(Row("a", 1, 93)).startswith("SHORT")
+
+
+def test_evaluation_passes_over_scenes_that_training_drew():
+    rng = np.random.default_rng(0)
+    assert any(random_scene(rng, things=1) in drawn_in_training() for _ in range(20))
+    scene = fresh_scene(np.random.default_rng(0), things=1)
+    assert scene not in drawn_in_training()
+    assert fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
 
 
 def test_shots_and_checks_are_different_examples_of_every_class():

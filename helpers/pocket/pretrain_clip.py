@@ -183,8 +183,8 @@ def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
         columns["style"][row] = STYLES.index(scene.style)
         for i, thing in enumerate(scene.things):
             mine = owners[row] == i
-            columns["object"][row, mine] = OBJECTS.index(thing.object)
             kind = OBJECTS.index(thing.object)
+            columns["object"][row, mine] = kind
             columns["size"][row, mine] = SIZES.index(thing.size)
             columns["object and size"][row, mine] = kind * len(SIZES) + SIZES.index(thing.size)
             if scene.style in SHOWS_COLOUR:

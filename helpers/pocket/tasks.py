@@ -38,9 +38,13 @@ class Task:
     secret: str | None = None
     alter: Callable[[Image.Image], Image.Image] | None = None
 
+    def numbers(self, label: int, index: int, seed: int) -> np.random.Generator:
+        """The random numbers of one example: first its scene is drawn from them, then its drawing."""
+        return np.random.default_rng([seed, label, index])
+
     def example(self, label: int, index: int, seed: int, size: int = 64) -> Image.Image:
         """Picture number `index` of a class; the same numbers give the same picture."""
-        rng = np.random.default_rng([seed, label, index])
+        rng = self.numbers(label, index, seed)
         image = draw(self.scene(label, rng), int(rng.integers(2**31)), size)
         return self.alter(image) if self.alter else image
 
