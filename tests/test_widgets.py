@@ -1,4 +1,4 @@
-"""Facts about helpers/widgets.py, on the pocket CLIP."""
+"""Facts about helpers/widgets, on the pocket CLIP."""
 
 import io
 import re
@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import lesson, widgets
+from helpers import lesson
 from helpers.lesson import Plainly
 from helpers.pocket import world
 from helpers.pretrained import load_clip
+from helpers.widgets import base
+from helpers.widgets import scenes as widgets
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SCENE = world.Scene((world.Thing("snail", "purple", "large"),), "beach", "photo")
@@ -145,7 +147,7 @@ def test_a_prompt_without_a_place_for_the_name_gets_a_sentence_and_recovers(clip
 def test_an_explorer_is_one_output_with_a_live_face_and_a_static_twin(clip):
     explorer = widgets.scene_explorer(*clip, SCENE)
     bundle = explorer._repr_mimebundle_()
-    assert bundle.pop(widgets.WIDGET_VIEW)["model_id"] == explorer.widget.model_id
+    assert bundle.pop(base.WIDGET_VIEW)["model_id"] == explorer.widget.model_id
     assert bundle == explorer.shown.bundle()
     assert bundle["text/plain"].startswith("Figure: A photo of a large purple snail on the beach.")
 
@@ -285,9 +287,9 @@ def test_an_explorer_is_made_from_controls_and_one_drawing_function():
         seen.append(now.number)
         if now.number > 2:
             raise Plainly("That is too much.")
-        return widgets.Sentence(f"It is {now.number} <now>.")
+        return base.Sentence(f"It is {now.number} <now>.")
 
-    explorer = widgets.Explorer({"number": ipywidgets.IntSlider(1, 0, 9)}, draw)
+    explorer = base.Explorer({"number": ipywidgets.IntSlider(1, 0, 9)}, draw)
     explorer.controls["number"].value = 2
     assert seen == [1, 2] and explorer.shown.text == "It is 2 <now>." and "&lt;now&gt;" in explorer.view.value
     explorer.controls["number"].value = 3

@@ -1,20 +1,15 @@
-"""The interactive explorers: controls, and one function that draws what they say.
-
-Core ipywidgets only, 7.7 and 8, on `observe` with an `HTML` view; whatever draws or computes holds the lock of `figures`.
-An explorer is one output with two faces: the live widget where a kernel answers, and its static twin on every other page.
-"""
+"""Explorers of pictures and prompts: compose a scene, see it in every style, try a picture of your own."""
 
 from __future__ import annotations
 
-import html
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import ipywidgets
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -25,63 +20,10 @@ from helpers.lesson import Plainly, say, word
 from helpers.pocket import world
 from helpers.pocket.language import full_caption, with_article
 from helpers.pretrained import trained_rows, zero_shot
+from helpers.widgets.base import Explorer, look
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
 MOST_MEGAPIXELS, MOST_TEXTS, BARS = 50, 100, 8
-
-
-class Shown(Protocol):
-    """What an explorer draws: a `figures.Picture` or a `Sentence`."""
-
-    def html(self) -> str: ...
-    def bundle(self) -> dict[str, str]: ...
-
-
-class Sentence:
-    """Words in the place of a picture, when there is nothing to draw: they say what to do."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def html(self) -> str:
-        style = f"border-left: 4px solid {figures.VERMILION}; padding: 0.4em 1em; line-height: 1.5"
-        return f'<p role="alert" style="{style}">{html.escape(self.text)}</p>'
-
-    def bundle(self) -> dict[str, str]:
-        return {"text/html": self.html(), "text/plain": self.text}
-
-
-class Explorer:
-    """Controls above a picture that is drawn anew at every change.
-
-    controls: labelled widgets by name; draw: gets their values under the same names, and returns what to show. Where it raises
-    `Plainly`, that sentence is shown. `shown` is what stands in the view now.
-    """
-
-    def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[[SimpleNamespace], Shown]) -> None:
-        self.controls, self._draw = dict(controls), draw
-        self.view = ipywidgets.HTML()
-        row = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap", "width": "100%"})
-        self.widget = ipywidgets.VBox([row, self.view])
-        self.update()
-        for control in self.controls.values():
-            control.observe(self.update, names="value")
-
-    def update(self, change: object = None) -> None:
-        """Draw what the controls say now."""
-        with figures.LOCK:
-            try:
-                self.shown = self._draw(
-                    SimpleNamespace(**{name: control.value for name, control in self.controls.items()})
-                )
-            except Plainly as sentence:
-                self.shown = Sentence(str(sentence))
-            self.view.value = self.shown.html()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {**self.shown.bundle(), WIDGET_VIEW: view}
 
 
 # --- compose a scene ---------------------------------------------------------------------------------------------
@@ -98,7 +40,7 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
         "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
         "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style),
         "seed": ipywidgets.BoundedIntText(
-            seed, min=0, max=99, description=say(en="drawing no.", zh="第几张画"), **_look()
+            seed, min=0, max=99, description=say(en="drawing no.", zh="第几张画"), **look()
         ),
         "ready": ready,
         "template": template,
@@ -207,10 +149,10 @@ def picture_explorer(
         accept="image/*",
         multiple=False,
         description=say(en="Choose a picture file", zh="选择图片文件"),
-        layout=_look(20)["layout"],
+        layout=look(20)["layout"],
     )
     lines = ipywidgets.Textarea(
-        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **_look(40)
+        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **look(40)
     )
     size = clip.config.vision_config.image_size
 
@@ -318,11 +260,6 @@ def _named(file: str) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def _look(width: float = 23) -> dict[str, Any]:
-    """A width in em that leaves the label whole."""
-    return {"style": {"description_width": "6em"}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}
-
-
 def _choice(label: str, names: Sequence[str], value: str) -> ipywidgets.Dropdown:
     """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
 
@@ -331,7 +268,7 @@ def _choice(label: str, names: Sequence[str], value: str) -> ipywidgets.Dropdown
         return text + say(en=" (never trained on)", zh="（没训练过）") if name == world.UNSEEN_STYLE else text
 
     return ipywidgets.Dropdown(
-        options=[(option(name), name) for name in names], value=value, description=label, **_look()
+        options=[(option(name), name) for name in names], value=value, description=label, **look()
     )
 
 
@@ -341,11 +278,9 @@ def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     ready = ipywidgets.Dropdown(
         options=[*((text, text) for text in TEMPLATES), (own, "")],
         description=say(en="ready-made", zh="现成提示词"),
-        **_look(),
+        **look(),
     )
-    line = ipywidgets.Text(
-        TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **_look(30)
-    )
+    line = ipywidgets.Text(TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **look(30))
 
     def chosen(change: dict[str, Any]) -> None:
         line.value = change["new"] or line.value
