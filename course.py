@@ -1,7 +1,7 @@
-"""The one command of the course: python course.py lab | test | doctor.
+"""The one command of the course: python course.py lab | test | build | doctor.
 
-It makes .venv beside this file, installs requirements.txt into it in the versions of constraints/tested.txt, and starts JupyterLab
-or the tests there. Standard library only, and it parses on old Pythons too, which it answers with one sentence.
+It makes .venv beside this file, installs requirements.txt into it in the versions of constraints/tested.txt, and there starts
+JupyterLab, the tests or lessons/build.py. Standard library only, and it parses on old Pythons too, which it answers with one sentence.
 """
 
 from __future__ import annotations
@@ -33,7 +33,16 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FIRST_PORT = 8888
 GB = 1024**3
 # What lessons never import. Missing in a running environment (Colab, for one) they are no fault there.
-ONLY_FOR = {"jupyterlab": "lab", "pytest": "test", "nbval": "test", "playwright": "test", "ruff": "test"}
+ONLY_FOR = {
+    "jupyterlab": "lab",
+    "jupytext": "build",
+    "nbformat": "build",
+    "nbclient": "build",
+    "pytest": "test",
+    "nbval": "test",
+    "playwright": "test",
+    "ruff": "test",
+}
 
 Say = Callable[[str, str], str]
 
@@ -515,15 +524,20 @@ def listening(port: int) -> bool:
 
 def test(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The tests, without network", "断网运行测试")
-    python = ready(arguments.here, ["pytest", "nbval", "torch", "transformers"], goal, say)
+    python = ready(arguments.here, ["pytest", "nbval", "jupytext", "torch", "transformers"], goal, say)
     command = [python, "-m", "pytest", "--nbval-lax", *(["-m", ""] if arguments.all else []), *arguments.pytest]
     if not paths_among(arguments.pytest):
         command += ["tests", *(["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else [])]
-    tests = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)  # conftest.py cuts the network off
+    return attend(command)  # conftest.py cuts the network off
+
+
+def attend(command: list[str]) -> int:
+    """Runs the command to its end, and ends it if we are stopped."""
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     try:
-        return tests.wait()
+        return child.wait()
     finally:
-        stop(tests)
+        stop(child)
 
 
 def paths_among(arguments: list[str]) -> list[str]:
@@ -535,6 +549,16 @@ def paths_among(arguments: list[str]) -> list[str]:
         for option, argument in zip(before, arguments)
         if option not in with_value and not argument.startswith("-") and (ROOT / argument.split("::")[0]).exists()
     ]
+
+
+# build
+
+
+def build(arguments: argparse.Namespace, say: Say) -> int:
+    goal = say("The notebooks, from lessons/", "由 lessons/ 生成笔记本")
+    python = ready(arguments.here, ["jupytext", "nbformat", "nbclient", "torch", "transformers"], goal, say)
+    options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
+    return attend([python, "lessons/build.py", *options, *arguments.lesson])
 
 
 # doctor
@@ -771,7 +795,7 @@ def command_line() -> argparse.ArgumentParser:
     common.add_argument("--lang", choices=["en", "zh"], help="English or 中文; default: the language of your system")
 
     parser = argparse.ArgumentParser(prog="course.py", description="Ten Vectors / 十个向量", allow_abbrev=False)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="lab | test | doctor")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="lab | test | build | doctor")
 
     verb = verbs.add_parser("lab", parents=[common], help="install what is missing and open the lessons in JupyterLab")
     verb.add_argument("--port", type=port_number, metavar="N", help=f"default: the first free one from {FIRST_PORT} up")
@@ -789,6 +813,16 @@ def command_line() -> argparse.ArgumentParser:
     )
     verb.add_argument("--all", action="store_true", help="slow proofs too (those marked slow)")
     verb.set_defaults(run=test)
+
+    verb = verbs.add_parser(
+        "build",
+        parents=[common],
+        help="for contributors: make notebooks/ from lessons/, and run those whose code has changed",
+    )
+    verb.add_argument("lesson", nargs="*", help="a lesson's name or number (00); without any, all lessons")
+    verb.add_argument("--check", action="store_true", help="change nothing, only say what is not as it must be")
+    verb.add_argument("--all", action="store_true", help="run every notebook, even where its code is unchanged")
+    verb.set_defaults(run=build)
 
     verb = verbs.add_parser(
         "doctor", parents=[common], help="check Python, packages, data, memory, disk; change nothing"

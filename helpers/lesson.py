@@ -1,11 +1,21 @@
-"""What every notebook needs and no model knows of: the learner's language, and the world's words in it.
+"""What every notebook needs and no model knows of: the learner's language, `compare`, and errors that speak plainly.
 
-Rests on the standard library; transformers is only asked to be quiet. Notebooks call `start` once, in their first cell.
+Rests on numpy and the standard library; transformers is only asked to be quiet. Notebooks call `start` in their first cell.
 """
 
 from __future__ import annotations
 
+import difflib
+import html
 import os
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 LANGUAGES = ("en", "zh")
 _language = "en"
@@ -48,8 +58,12 @@ def word(name: str) -> str:
 
 
 def start(lang: str) -> None:
-    """The end of each notebook's set-up cell: the language is set, and libraries report to nobody but the programmer."""
+    """The end of each notebook's set-up cell: the language is set, errors speak plainly, and libraries keep quiet.
+
+    Libraries report to the programmer; what a learner needs to know the lesson says itself.
+    """
     set_language(lang)
+    speak_plainly()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from transformers.utils import logging
 
@@ -60,4 +74,245 @@ def start(lang: str) -> None:
             en="Ready: everything below runs on this machine, without a network.",
             zh="准备好了：下面的一切都在这台机器上运行，不需要联网。",
         )
+    )
+
+
+def doctor() -> Table:
+    """The table of `python course.py doctor` for the Python that runs this notebook, in the learner's language."""
+    import course  # the one command of the course: it lies beside helpers, in the folder that the set-up cell has found
+
+    return Table(
+        [
+            ("✓" if row.ok else "✗", row.what, row.found if row.ok else f"{row.found} → {row.advice}")
+            for row in course.checks(_language)
+        ]
+    )
+
+
+class Table:
+    """Rows of texts for the page: a table in html, and lines of plain text."""
+
+    def __init__(self, rows: Iterable[Sequence[str]]) -> None:
+        self.rows = [tuple(map(str, row)) for row in rows]
+
+    def _repr_html_(self) -> str:
+        cells = ("".join(f'<td style="text-align: left">{html.escape(cell)}</td>' for cell in row) for row in self.rows)
+        return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+
+    def __repr__(self) -> str:
+        return "\n".join("  ".join(row) for row in self.rows)
+
+
+# --- ours and theirs ---------------------------------------------------------------------------------------------
+
+
+def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> bool:
+    """Print whether our result is the library's: exact, close or different, with the largest difference.
+
+    ours, theirs: tensors, arrays or numbers of one shape, or lists of anything. Close means that no difference is larger than
+    `tolerance` times the largest number of theirs. Returns whether they are exact or close. (The idea is karpathy's `cmp`.)
+    """
+    agree, verdict = _verdict(ours, theirs, tolerance)
+    print(f"{'✓' if agree else '✗'} {name}{say(en=':', zh='：')} {verdict}")
+    return agree
+
+
+def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
+    exact = say(en="exact, not the smallest difference", zh="完全相等，一点不差")
+    different = say(en="different", zh="不同")
+    try:
+        mine, yours = _numbers(ours), _numbers(theirs)
+    except (TypeError, ValueError):  # words, or lists of them
+        return (True, exact) if ours == theirs else (False, f"{different}{say(en=', ', zh='：')}{ours!r} / {theirs!r}")
+    if mine.shape != yours.shape:
+        return False, say(
+            en=f"different, ours has the shape {mine.shape}, theirs {yours.shape}",
+            zh=f"不同，我们的形状是 {mine.shape}，对方的是 {yours.shape}",
+        )
+    if np.array_equal(mine, yours):
+        return True, exact
+    apart = np.abs(mine - yours)
+    where = np.unravel_index(np.nanargmax(np.where(np.isnan(apart), np.inf, apart)), apart.shape)
+    largest = f"{float(apart[where]):.1e}"
+    if apart[where] <= tolerance * np.abs(yours).max():
+        return True, say(en=f"close, the largest difference is {largest}", zh=f"很接近，最大差 {largest}")
+    at = f" [{', '.join(map(str, where))}]" if where else ""
+    return False, say(en=f"different, the largest difference is {largest}{at}", zh=f"不同，最大差 {largest}{at}")
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Whatever holds numbers, as float64; raises TypeError or ValueError for anything else."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().double().numpy()
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{array.dtype} holds no numbers")
+    return array.astype(float)
+
+
+# --- the errors that everyone meets ------------------------------------------------------------------------------
+
+
+def explain(error: BaseException) -> str | None:
+    """What a wrong shape, a wrong device or dtype, or a missing file means and what to do, in a sentence; None for other errors."""
+    if isinstance(error, Plainly):
+        return str(error)
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return _missing_file(Path(os.fsdecode(error.filename)))
+    message = str(error)
+    for pattern, english, chinese in _MEANINGS:
+        if found := re.search(pattern, message):
+            return say(en=english, zh=chinese).format(*found.groups())
+    return None
+
+
+def _missing_file(path: Path) -> str:
+    """Where the file was looked for, and the most similar name that is there."""
+    folder = path.absolute().parent
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    similar = difflib.get_close_matches(path.name, names, n=1)
+    if similar:
+        hint = say(en=f"There is a “{similar[0]}”: is that the one?", zh=f"那里有一个“{similar[0]}”，是不是它？")
+    elif folder.is_dir():
+        hint = say(en="Check the name, or give the whole path.", zh="请检查文件名，或写出完整路径。")
+    else:
+        hint = say(
+            en="That folder does not exist either: give the whole path.", zh="这个文件夹也不存在：请写出完整路径。"
+        )
+    return say(en=f"There is no file “{path.name}” in {folder}. {hint}", zh=f"{folder} 里没有文件“{path.name}”。{hint}")
+
+
+_SHAPES_EN = " Print the .shape of both just before this line."
+_SHAPES_ZH = "在这一行之前，把两边的 .shape 打印出来看看。"
+# What the messages of torch and numpy mean. {0}, {1} … are the groups of the pattern.
+_MEANINGS = (
+    (
+        r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)",
+        "A product needs the last size of the first factor to be the first size of the second, and here they are {1} and {2} "
+        "(({0}, {1}) times ({2}, {3}))." + _SHAPES_EN,
+        "两个矩阵相乘，前一个的最后一维要等于后一个的第一维，而这里是 {1} 和 {2}（({0}, {1}) 乘 ({2}, {3})）。"
+        + _SHAPES_ZH,
+    ),
+    (
+        r"mismatch in its core dimension \d+, with gufunc signature .*? \(size (\d+) is different from (\d+)\)",
+        "A product needs the last size of the first factor to be the first of the second, and here they are {1} and {0}."
+        + _SHAPES_EN,
+        "两个矩阵相乘，前一个的最后一维要等于后一个的第一维，而这里是 {1} 和 {0}。" + _SHAPES_ZH,
+    ),
+    (
+        r"first two dimensions of batch2 tensor to be: (\[.*?\]) but got: (\[.*?\])",
+        "In a batched product the second factor must begin with the sizes {0}, and it begins with {1}." + _SHAPES_EN,
+        "成批相乘时，第二个因子的前两维应为 {0}，而这里是 {1}。" + _SHAPES_ZH,
+    ),
+    (
+        r"size mismatch, got input \(\d+\), mat \((\d+)x(\d+)\), vec \((\d+)\)",
+        "A ({0}, {1}) matrix needs a vector of {1} numbers, and this one has {2}." + _SHAPES_EN,
+        "({0}, {1}) 的矩阵要乘一个 {1} 维的向量，而这个向量是 {2} 维。" + _SHAPES_ZH,
+    ),
+    (
+        r"einsum\(\): subscript (\w) has size (\d+) for operand \d+ which does not broadcast with previously seen size (\d+)",
+        "The letter {0} stands for the size {2} in one tensor and for {1} in another." + _SHAPES_EN,
+        "字母 {0} 在一个张量里代表 {2}，在另一个里却代表 {1}。" + _SHAPES_ZH,
+    ),
+    (
+        r"Expected input batch_size \((\d+)\) to match target batch_size \((\d+)\)",
+        "{0} rows of scores meet {1} labels: there must be one label for each row." + _SHAPES_EN,
+        "打分有 {0} 行，标签却有 {1} 个：一行要对一个标签。" + _SHAPES_ZH,
+    ),
+    (
+        r"normalized_shape=(\[.*?\]), expected input with shape .*? but got input of size(\[.*?\])",
+        "This layer takes vectors of the width {0}, and the input has the shape {1}.",
+        "这一层要的向量宽度是 {0}，而输入的形状是 {1}。",
+    ),
+    (
+        r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at non-singleton dimension (\d+)",
+        "The two tensors do not fit together: in dimension {2} one has the size {0} and the other {1}." + _SHAPES_EN,
+        "两个张量对不上：第 {2} 维一个是 {0}，一个是 {1}（维从 0 数起）。" + _SHAPES_ZH,
+    ),
+    (
+        r"operands could not be broadcast together with shapes (\(.*?\)) (\(.*?\))",
+        "The two arrays do not fit together: their shapes are {0} and {1}. Sizes must be equal, or one of them 1.",
+        "两个数组对不上：形状分别是 {0} 和 {1}。每一维要么相等，要么有一个是 1。",
+    ),
+    (
+        r"Sizes of tensors must match except in dimension (\d+)\. Expected size (\d+) but got size (\d+)",
+        "Tensors that are joined along dimension {0} must agree in all others; here one has {2} where {1} was expected."
+        + _SHAPES_EN,
+        "沿第 {0} 维拼接时，其余各维必须相同；这里应为 {1}，实际是 {2}。" + _SHAPES_ZH,
+    ),
+    (
+        r"stack expects each tensor to be equal size, but got (\[.*?\]) at entry 0 and (\[.*?\]) at entry (\d+)",
+        "Only tensors of one shape can be stacked: number 0 has {0}, number {2} has {1}.",
+        "只有形状相同的张量才能叠在一起：第 0 个是 {0}，第 {2} 个是 {1}。",
+    ),
+    (
+        r"shape '(\[.*?\])' is invalid for input of size (\d+)",
+        "{1} numbers cannot be laid out as {0}: the sizes must multiply to {1}.",
+        "{1} 个数排不成 {0} 的形状：各维相乘必须等于 {1}。",
+    ),
+    (
+        r"Dimension out of range \(expected to be in range of (\[.*?\]), but got (-?\d+)\)",
+        "There is no dimension {1} here: this tensor has only those in {0}. Print its .shape.",
+        "这里没有第 {1} 维：这个张量的维数只能取 {0}。把它的 .shape 打印出来看看。",
+    ),
+    (
+        r"index out of range in self",
+        "An id is larger than the embedding table has rows: do the tokenizer and the model belong together?",
+        "有一个编号超出了嵌入表的行数：分词器和模型是同一套吗？",
+    ),
+    (
+        r"Expected all tensors to be on the same device.*?\b(cuda:\d+|mps:\d+|cpu)\b.*?\b(cuda:\d+|mps:\d+|cpu)\b",
+        "One tensor lies on {0}, another on {1}. Bring them together: tensor.to(model.device).",
+        "一个张量在 {0} 上，另一个在 {1} 上。把它们放到一起：tensor.to(model.device)。",
+    ),
+    (
+        r"Input type \((?:torch\.)?(\S+?)\) and (?:weight|bias) type \((?:torch\.)?(\S+?)\) should be the same",
+        "The input is a {0}, the layer's weights are a {1}. Bring the input to the model: x.to(model.device, model.dtype).",
+        "输入是 {0}，而这一层的权重是 {1}。让输入跟着模型走：x.to(model.device, model.dtype)。",
+    ),
+    (
+        r"(?:mat1 and mat2|m1 and m2) (?:must|to) have the same dtype, but got:? (?:c10::)?(\w+) (?:and|!=) (?:c10::)?(\w+)",
+        "Two tensors of different dtypes cannot be multiplied: {0} and {1}. Bring one to the other: x.to(model.dtype).",
+        "数据类型不同的张量不能相乘：{0} 和 {1}。把其中一个转过去：x.to(model.dtype)。",
+    ),
+    (
+        r"expected scalar type (\w+) but found (\w+)",
+        "Numbers of type {0} are needed and these are of type {1}. Convert them: x.to(model.dtype).",
+        "这里要的是 {0} 类型的数，而给的是 {1}。先转换：x.to(model.dtype)。",
+    ),
+    (
+        r"for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch\.(?:cuda\.)?(\w+)",
+        "An embedding table is asked by row numbers, which are whole numbers (int64); these are a {0}. Did you pass vectors where "
+        "ids belong?",
+        "查嵌入表要用行号，也就是整数（int64），而给的是 {0}。是不是把向量当成编号传进去了？",
+    ),
+)
+
+
+def speak_plainly() -> None:
+    """In a notebook, show the errors that `explain` knows as its sentence, with the technical text folded below."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.set_custom_exc((Exception,), _show_error)
+
+
+def _show_error(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+    sentence = explain(error)
+    if sentence is None:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        return
+    from IPython.display import display
+
+    technical = "".join(traceback.format_exception(kind, error, trace))
+    display({"text/html": plain_error(sentence, technical), "text/plain": sentence}, raw=True)
+    shell._showtraceback(kind, error, [f"{kind.__name__}: {error}"])  # one line: the rest is folded above
+
+
+def plain_error(sentence: str, technical: str) -> str:
+    """HTML: the sentence, and the technical text folded below it."""
+    style = "border-left: 4px solid #B64A00; padding: 0.4em 1em; line-height: 1.5"
+    summary = say(en="the technical text", zh="技术细节")
+    return (
+        f'<div role="alert" style="{style}"><p>{html.escape(sentence)}</p>'
+        f"<details><summary>{summary}</summary><pre>{html.escape(technical)}</pre></details></div>"
     )

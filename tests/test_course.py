@@ -283,7 +283,7 @@ def test_an_index_that_answers_is_heard():
 # What the person can put right, in one sentence
 
 
-@pytest.mark.parametrize("verb", ["lab", "test", "doctor"])
+@pytest.mark.parametrize("verb", ["lab", "test", "build", "doctor"])
 def test_an_old_python_is_told_which_one_is_needed(capsys, monkeypatch, verb):
     monkeypatch.setattr(sys, "version_info", (3, 8, 18))
     code, said = run(capsys, verb)
@@ -412,7 +412,7 @@ def test_a_jupyterlab_that_does_not_start_is_told(house, children, monkeypatch):
 # --here
 
 
-@pytest.mark.parametrize("verb", ["lab", "test"])
+@pytest.mark.parametrize("verb", ["lab", "test", "build"])
 def test_here_uses_the_running_python_and_installs_nothing(house, pip_calls, children, capsys, monkeypatch, verb):
     monkeypatch.setattr(course.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(course, "listening", lambda port: True)
@@ -465,11 +465,36 @@ def test_a_path_is_run_instead_of_everything(pip_calls, children, capsys, path):
     assert arguments_of(children[0]) == ["--nbval-lax", path, "-q"]
 
 
-def test_only_test_takes_unknown_arguments(capsys):
+@pytest.mark.parametrize("verb", ["lab", "build"])
+def test_only_test_takes_unknown_arguments(capsys, verb):
     with pytest.raises(SystemExit) as stopped:
-        course.main(["lab", "--prot", "9000"])
+        course.main([verb, "--prot=9000"])
     assert stopped.value.code == 2
-    assert "does not know --prot 9000" in capsys.readouterr().err
+    assert "does not know --prot=9000" in capsys.readouterr().err
+
+
+# build
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--check"], ["--all"], ["--check", "--all", "00_start_here", "02b"]], ids=" ".join
+)
+def test_build_py_runs_in_venv_with_the_same_arguments_and_its_status_is_ours(
+    house, pip_calls, children, capsys, arguments
+):
+    assert run(capsys, "build", *arguments, "--lang", "zh")[0] == 3
+    assert children[0][0] == [str(course.venv_python()), "lessons/build.py", *arguments]
+    assert course.installation() == "complete"
+
+
+def test_here_says_what_build_lacks(house, capsys, monkeypatch):
+    monkeypatch.setattr(course.importlib.util, "find_spec", lambda name: None if name == "jupytext" else object())
+    code, said = run(capsys, "build", "--here", "--lang", "en")
+    assert (code, said[:28]) == (1, "This Python has no jupytext:")
+
+
+def test_every_package_of_one_verb_only_is_a_requirement():
+    assert set(course.ONLY_FOR) < set(course.requirements())
 
 
 # doctor

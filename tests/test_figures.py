@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,12 +83,12 @@ def test_dollar_signs_long_texts_and_chinese_are_drawn_as_they_are():
 
 def test_a_right_and_a_wrong_guess_look_different_without_colour():
     def grey(guess):
-        picture = figures.pictures_with_guesses([RED], ["photo"], [guess], [0.9], "cat", alt=ALT)
+        picture = figures.pictures_with_guesses([RED], ["photo"], [guess], [0.9], ["cat"], alt=ALT)
         return np.asarray(picture.image.convert("L"))
 
     assert (grey("cat") != grey("dog")).any()
     with pytest.raises(ValueError, match="as many of each"):
-        figures.pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], "cat", alt=ALT)
+        figures.pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], ["cat"], alt=ALT)
 
 
 def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
@@ -115,3 +116,63 @@ def test_the_square_is_the_middle_of_the_picture():
 def test_pyplot_is_not_used():
     source = open(figures.__file__, encoding="utf-8").read()
     assert not re.search(r"import .*pyplot|plt\.", source)
+
+
+# --- a learning curve ----------------------------------------------------------------------------------------------
+
+WHOLE = figures.Run(
+    length=40,
+    steps=[0, 8, 16, 24, 32],
+    loss=[1.5, 1.2, 1.1, 1.0, 0.95],
+    validation_loss=[1.4, 1.2, 1.15, 1.1, 1.12],
+    validation_accuracy=[0.4, 0.5, 0.55, 0.6, 0.6],
+    hand=0.45,
+    before=0.47,
+    after=0.58,
+)
+
+
+def up_to(looks, run=WHOLE):
+    grown = ("steps", "loss", "validation_loss", "validation_accuracy")
+    return replace(run, after=None, **{name: getattr(run, name)[:looks] for name in grown})
+
+
+def curve(*runs, **more):
+    return figures.learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
+
+
+def blue(picture):
+    """How many pixels have the colour of the learner's own run."""
+    pixels = np.asarray(picture.image).astype(int)
+    return int((np.abs(pixels - [0x00, 0x72, 0xB2]).sum(-1) < 30).sum())
+
+
+def test_a_learning_curve_can_be_drawn_from_nothing_to_its_end():
+    pictures = [curve(None, WHOLE), *(curve(up_to(n), WHOLE) for n in range(6)), curve(WHOLE, WHOLE), curve(WHOLE)]
+    assert {picture.image.size for picture in pictures} == {(1480, 820)}
+    inks = [blue(picture) for picture in pictures[:8]]
+    assert inks[0] == inks[1] == 0 and inks == sorted(inks) and inks[7] > inks[6] + 10_000  # the bar
+
+
+def test_the_axes_stand_still_while_the_curve_grows():
+    """What lies left of the first points, and the scales below the panels, are the same at the beginning and at the end."""
+    first, last = (np.asarray(curve(run, WHOLE).image) for run in (up_to(1), WHOLE))
+    assert np.array_equal(first[100:480, :110], last[100:480, :110])
+    assert np.array_equal(first[490:590, :], last[490:590, :])
+
+
+def test_a_stored_run_looks_other_than_ones_own_without_colour():
+    own, stored = (np.asarray(picture.image.convert("L")) for picture in (curve(WHOLE), curve(None, WHOLE)))
+    bar = (slice(630, 650), slice(480, 700))
+    assert own[bar].std() < 5 < stored[bar].std()  # filled, and hatched
+
+
+def test_a_learning_curve_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        curve(None)
+
+
+def test_names_of_curves_that_end_together_do_not_lie_on_each_other():
+    assert figures._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert figures._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
+    assert figures._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and figures._apart([0.4], 0.1) == [0.4]

@@ -1,6 +1,6 @@
 """The pictures and numbers of the data cards, made again by `python -m helpers.pocket.cards`.
 
-The contact sheet of the world, the training curves of both pocket models, and in each card the table that
+The contact sheet of the world, samples of the caption set, the training curves of both pocket models, and in each card the table that
 `python -m helpers.pocket.evaluate --json data/evaluation.json` has measured: no number in a card is typed by hand.
 """
 
@@ -66,6 +66,13 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def caption_samples(folder: Path, count: int = 6) -> str:
+    """The first training pictures of a caption set with their texts, as a Markdown table."""
+    entries = json.loads((folder / "train.json").read_text(encoding="utf-8"))[:count]
+    rows = [f"| ![{entry['text']}]({entry['image_path']}) | {entry['text']} |" for entry in entries]
+    return "\n".join(["| picture | text |", "|---|---|", *rows])
+
+
 def fill(card: Path, name: str, text: str) -> None:
     """Replace what stands between the card's two marks of that name."""
     old = card.read_text(encoding="utf-8")
@@ -78,6 +85,7 @@ def fill(card: Path, name: str, text: str) -> None:
 
 def main() -> None:
     contact_sheet().save(DATA / "world" / "contact-sheet.png", optimize=True)
+    fill(DATA / "captions" / "README.md", "samples", caption_samples(DATA / "captions"))
     evaluation = json.loads((DATA / "evaluation.json").read_text(encoding="utf-8"))["rows"]
     for name, wanted in (("pocket-clip", True), ("pocket-gpt2", False)):
         folder = DATA / name

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from itertools import count, islice
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from helpers.pocket.language import (
     with_article,
     word_notes,
 )
-from helpers.pocket.pretrain_clip import PAIRS, make_pair
+from helpers.pocket.pretrain_clip import drawn_in_training
 from helpers.pocket.promptable import (
     Bridge,
     FewShot,
@@ -82,12 +81,6 @@ class Row:
     def __str__(self) -> str:
         sign = "≤" if self.at_most else "≥"
         return f"{'OK   ' if self.good else 'SHORT'} {self.what:<74} {self.value:6.1f} {self.unit:<8} ({sign} {self.bound:g})"
-
-
-@cache
-def drawn_in_training() -> frozenset[Scene]:
-    """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
-    return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
 
 
 def fresh_scene(rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object) -> Scene:

@@ -18,16 +18,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from helpers.pocket.cache import cache_folder
+
 DATA = Path(__file__).resolve().parents[2] / "data"
 SAVE_EVERY = 90  # seconds
-
-
-def cache_folder() -> Path:
-    """Where drawn pictures and unfinished training live: outside the tree."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "ten-vectors"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def save_atomically(value: object, path: Path) -> None:

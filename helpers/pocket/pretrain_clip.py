@@ -6,10 +6,9 @@ with known truth allows: where a caption is also true of another picture of the 
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
+from helpers.pocket.cache import cache_folder, drawing_version
 from helpers.pocket.language import caption
-from helpers.pocket.pretrain import Phase, cache_folder, train, write_report, write_trained_rows
+from helpers.pocket.pretrain import Phase, train, write_report, write_trained_rows
 from helpers.pocket.tokenizers import clip_tokenizer
 from helpers.pocket.world import (
     BACKGROUNDS,
@@ -128,6 +128,12 @@ def make_pair(index: int, seed: int) -> tuple[Scene, Scene]:
     return scene, near_twin(scene, rng)
 
 
+@cache
+def drawn_in_training() -> frozenset[Scene]:
+    """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
+    return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
+
+
 def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The two pictures (2, 64, 64, 3) and what stands on their patches (2, 64)."""
     index, seed = job
@@ -157,12 +163,6 @@ def drawn_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndar
         part.replace(file)
     stored = np.load(file)
     return scenes, stored["pictures"], stored["owners"]
-
-
-def drawing_version() -> str:
-    """Changes with the code that draws, so that pictures kept from an older world are not taken for this one's."""
-    sources = (Path(__file__).with_name(name).read_bytes() for name in ("shapes.py", "styles.py", "world.py"))
-    return hashlib.sha256(b"".join(sources)).hexdigest()[:8]
 
 
 def fact_matrix(scenes: list[Scene]) -> Tensor:

@@ -1,19 +1,26 @@
 """The shortest way to prompt the pocket models, used only to prove that they can be prompted before their weights are kept.
 
-`learn_context` puts M free vectors before the class names of CLIP (CoOp, Zhou et al. 2022, arXiv 2109.01134); `learn_bridge`
+`context_steps` puts M free vectors before the class names of CLIP (CoOp, Zhou et al. 2022, arXiv 2109.01134); `learn_bridge`
 puts ten free vectors and one linear map of picture patches before GPT-2 (after Tsimpoukelli et al. 2021, arXiv 2106.13884).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from helpers.pretrained import image_features
+
+if TYPE_CHECKING:
+    from helpers.pocket.datasets import Splits
+
+CHECK_EVERY = 8  # steps from one look at the validation pictures to the next
 INSTRUCTION = "describe what you see: write a caption for the picture:"
 
 
@@ -26,11 +33,32 @@ class FewShot:
     test: tuple[Tensor, Tensor]
 
 
+@dataclass(frozen=True)
+class Step:
+    """How far a training has come: what was measured before update number `step`, and the best context so far."""
+
+    step: int
+    steps: int
+    loss: float
+    validation_loss: float
+    validation_accuracy: float
+    context: Tensor  # (M, D), the one with the lowest validation loss until now
+
+
+def encode(clip, processor, splits: Splits) -> FewShot:
+    """The pictures of training, validation and test as the features that few-shot training starts from."""
+    parts = (splits.train, splits.validation, splits.test)
+    return FewShot(*((image_features(clip, processor, part.images), part.labels) for part in parts))
+
+
 def class_features(
     clip, processor, class_names: Sequence[str], context: Tensor | None, prompt: str = "a photo of a"
 ) -> Tensor:
-    """Unit text features (C, D) of "<prompt> <class>."; a context (M, D) stands in the place of the prompt's M tokens."""
-    tokens = processor.tokenizer([f"{prompt} {name}." for name in class_names], padding=True, return_tensors="pt")[
+    """Unit text features (C, D) of "<prompt> <class>."; a context (M, D), where there is one, stands in the prompt's place."""
+    words = (
+        prompt if context is None else " ".join(["a"] * len(context))
+    )  # one token for each vector, to be overwritten
+    tokens = processor.tokenizer([f"{words} {name}." for name in class_names], padding=True, return_tensors="pt")[
         "input_ids"
     ]
 
@@ -51,12 +79,21 @@ def accuracy(images: Tensor, labels: Tensor, texts: Tensor) -> float:
     return (images @ texts.T).argmax(1).eq(labels).float().mean().item()
 
 
-def learn_context(
+@torch.no_grad()
+def prompted_accuracy(
+    clip, processor, class_names: Sequence[str], pictures: tuple[Tensor, Tensor], context: Tensor | None = None
+) -> float:
+    """The share of pictures (features and labels) that get their class: by a learned context, or by "a photo of a"."""
+    return accuracy(*pictures, class_features(clip, processor, class_names, context))
+
+
+def context_steps(
     clip, processor, class_names: Sequence[str], data: FewShot, seed: int, permuted: bool = False, length: int = 4,
     steps: int = 160, rate: float = 0.02,
-) -> tuple[Tensor, float]:  # fmt: skip
-    """A context (M, D) learned from few examples, best by validation, and its accuracy on the test set.
+) -> Iterator[Step]:  # fmt: skip
+    """Learns a context of `length` vectors from few examples; says how far it has come each time it has looked at validation.
 
+    The test pictures are never looked at. The last `Step` holds the context to keep.
     permuted: the labels are shuffled first, which is the null: what such a context seems to say is chance.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -69,21 +106,31 @@ def learn_context(
     optimizer = torch.optim.Adam([context], lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best, best_loss = context.detach().clone(), float("inf")
-    prompt = " ".join(["a"] * length)
     scale = clip.logit_scale.exp()
     for step in range(steps):
-        texts = class_features(clip, processor, class_names, context, prompt)
-        if step % 8 == 0:
+        texts = class_features(clip, processor, class_names, context)  # (C, D)
+        loss = F.cross_entropy(scale * images @ texts.T, labels)
+        if step % CHECK_EVERY == 0:
             with torch.no_grad():
-                loss = F.cross_entropy(scale * check_images @ texts.T, check_labels).item()
-            if loss < best_loss:
-                best, best_loss = context.detach().clone(), loss
-        F.cross_entropy(scale * images @ texts.T, labels).backward()
+                check_loss = F.cross_entropy(scale * check_images @ texts.T, check_labels).item()
+                right = accuracy(check_images, check_labels, texts)
+            if check_loss < best_loss:
+                best, best_loss = context.detach().clone(), check_loss
+            yield Step(step, steps, loss.item(), check_loss, right, best)
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-    with torch.no_grad():
-        return best, accuracy(*data.test, class_features(clip, processor, class_names, best, prompt))
+
+
+def learn_context(
+    clip, processor, class_names: Sequence[str], data: FewShot, seed: int, permuted: bool = False, length: int = 4,
+    steps: int = 160, rate: float = 0.02,
+) -> tuple[Tensor, float]:  # fmt: skip
+    """The context (M, D) that `context_steps` ends with, best by validation, and its accuracy on the test pictures."""
+    for step in context_steps(clip, processor, class_names, data, seed, permuted, length, steps, rate):
+        best = step.context
+    return best, prompted_accuracy(clip, processor, class_names, data.test, best)
 
 
 def nearest_words(vectors: Tensor, table: Tensor, names: Sequence[str], rows: Tensor, k: int = 3) -> list[list[str]]:

@@ -42,10 +42,14 @@ class Task:
         """The random numbers of one example: first its scene is drawn from them, then its drawing."""
         return np.random.default_rng([seed, label, index])
 
+    def drawing(self, label: int, index: int, seed: int) -> tuple[Scene, int]:
+        """The scene and the drawing seed of picture number `index` of a class."""
+        rng = self.numbers(label, index, seed)
+        return self.scene(label, rng), int(rng.integers(2**31))
+
     def example(self, label: int, index: int, seed: int, size: int = 64) -> Image.Image:
         """Picture number `index` of a class; the same numbers give the same picture."""
-        rng = self.numbers(label, index, seed)
-        image = draw(self.scene(label, rng), int(rng.integers(2**31)), size)
+        image = draw(*self.drawing(label, index, seed), size)
         return self.alter(image) if self.alter else image
 
 

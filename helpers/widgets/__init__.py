@@ -1,6 +1,24 @@
 """Every interactive explorer of the lessons, on top of `figures`; what they share is in `base`."""
 
-from helpers.widgets.base import Explorer, Sentence
-from helpers.widgets.scenes import picture_explorer, scene_explorer, scene_in_styles, scene_with_scores
+from helpers.widgets.base import Explorer, LongWork, Sentence
+from helpers.widgets.learning import first_vectors, prompts_as_vectors
+from helpers.widgets.scenes import (
+    labelled_pictures,
+    picture_explorer,
+    scene_explorer,
+    scene_in_styles,
+    scene_with_scores,
+)
 
-__all__ = ["Explorer", "Sentence", "picture_explorer", "scene_explorer", "scene_in_styles", "scene_with_scores"]
+__all__ = [
+    "Explorer",
+    "LongWork",
+    "Sentence",
+    "first_vectors",
+    "labelled_pictures",
+    "picture_explorer",
+    "prompts_as_vectors",
+    "scene_explorer",
+    "scene_in_styles",
+    "scene_with_scores",
+]

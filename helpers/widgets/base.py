@@ -1,4 +1,4 @@
-"""What every explorer is made of: controls, one function that draws what they say, and one output with two faces.
+"""What explorers are made of: controls, one function that draws what they say or works step by step, one output with two faces.
 
 Core ipywidgets only, 7.7 and 8, on `observe` with an `HTML` view; whatever draws or computes holds the lock of `figures`.
 The two faces: the live widget where a kernel answers, and its static twin (html, PNG, plain text) on every other page.
@@ -7,16 +7,22 @@ The two faces: the live widget where a kernel answers, and its static twin (html
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import ipywidgets
 
 from helpers import figures
-from helpers.lesson import Plainly
+from helpers.lesson import Plainly, say
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+MOST_REDRAWINGS = 8  # a second
+BREATH = 0.001  # seconds between two steps: long enough for another explorer, waiting for the lock, to get it
+REFLEX = 0.3  # seconds: a press that comes sooner after the end was made before it, and waited in the queue
 
 
 class Shown(Protocol):
@@ -27,14 +33,18 @@ class Shown(Protocol):
 
 
 class Sentence:
-    """Words in the place of a picture, when there is nothing to draw: they say what to do."""
+    """Words in the place of a picture, when there is nothing to draw: they say what to do. Details are folded away beneath."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, details: str = "") -> None:
+        self.text, self.details = text, details
 
     def html(self) -> str:
         style = f"border-left: 4px solid {figures.VERMILION}; padding: 0.4em 1em; line-height: 1.5"
-        return f'<p role="alert" style="{style}">{html.escape(self.text)}</p>'
+        sentence = f'<p role="alert" style="{style}">{html.escape(self.text)}</p>'
+        if not self.details:
+            return sentence
+        summary = say(en="technical details", zh="技术细节")
+        return f"{sentence}<details><summary>{summary}</summary><pre>{html.escape(self.details)}</pre></details>"
 
     def bundle(self) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": self.text}
@@ -61,8 +71,7 @@ class Explorer(Live):
     def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[[SimpleNamespace], Shown]) -> None:
         self.controls, self._draw = dict(controls), draw
         self.view = ipywidgets.HTML()
-        row = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap", "width": "100%"})
-        self.widget = ipywidgets.VBox([row, self.view])
+        self.widget = ipywidgets.VBox([_row(*self.controls.values()), self.view])
         self.update()
         for control in self.controls.values():
             control.observe(self.update, names="value")
@@ -71,12 +80,154 @@ class Explorer(Live):
         """Draw what the controls say now."""
         with figures.LOCK:
             try:
-                self.shown = self._draw(
-                    SimpleNamespace(**{name: control.value for name, control in self.controls.items()})
-                )
+                self.shown = self._draw(_values(self.controls))
             except Plainly as sentence:
                 self.shown = Sentence(str(sentence))
             self.view.value = self.shown.html()
+
+
+class LongWork(Live):
+    """A button that starts long work, a bar with what is left in words beside it, and a view that follows the work.
+
+    work: gets the controls' values by name, and yields again and again the share that is done (0 to 1) and a function that draws
+    what there is to see so far. That is called when the view is due, at most eight times a second and half of the time, and
+    always for the last.
+    shown: what stands in the view before the first press; start: what the button says; steps: how many the whole is, if it has any.
+
+    Each turn of the work holds the lock and lets go of it before the next, so that other explorers stay alive. An interrupt of the
+    kernel ends the work and keeps what is shown (in ipykernel 7's second thread none arrives). However it ends, the button is
+    free again.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[SimpleNamespace], Iterator[tuple[float, Callable[[], Shown]]]],
+        shown: Shown,
+        *,
+        start: str,
+        controls: Mapping[str, ipywidgets.Widget] | None = None,
+        steps: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.controls, self._work, self._steps, self._clock = dict(controls or {}), work, steps, clock
+        self._one_at_a_time, self._ended = threading.Lock(), float("-inf")
+        self.start = ipywidgets.Button(description=start, button_style="primary", layout={"width": "auto"})
+        self.bar = ipywidgets.FloatProgress(0, min=0, max=1, layout={"width": "16em", "margin": "2px 0.5em 2px 0"})
+        self.words = ipywidgets.HTML()
+        self.view = ipywidgets.HTML()
+        self.widget = ipywidgets.VBox(
+            [_row(*self.controls.values(), self.start), _row(self.bar, self.words), self.view]
+        )
+        self._show(shown)
+        self._tell(say(en="Not started yet.", zh="还没开始。"))
+        self.start.on_click(self._pressed)
+
+    def run(self) -> None:
+        """Do the work from its beginning to its end, as the button does; while it is being done, do nothing."""
+        if not self._one_at_a_time.acquire(blocking=False):
+            return
+        try:
+            self.start.disabled = True
+            self._follow()
+        finally:
+            self.start.description = say(en="Again", zh="再来一次")
+            self.start.disabled = False
+            self._ended = self._clock()
+            self._one_at_a_time.release()
+
+    def _pressed(self, button: ipywidgets.Button) -> None:
+        if self._clock() - self._ended >= REFLEX:
+            self.run()
+
+    def _follow(self) -> None:
+        begun, due, share, work, draw = self._clock(), float("-inf"), 0.0, None, None
+        try:
+            self._progress(share, 0.0)
+            work = self._work(_values(self.controls))
+            while True:
+                with figures.LOCK:
+                    turn = next(work, None)
+                    if turn is None:
+                        break
+                    share, draw = turn
+                    now = self._clock()
+                    if now >= due:
+                        self._show(draw())
+                        draw, drawn = None, self._clock()
+                        due = max(now + 1 / MOST_REDRAWINGS, drawn + (drawn - now))
+                        self._progress(share, drawn - begun)
+                time.sleep(BREATH)
+            if draw is not None:
+                with figures.LOCK:
+                    self._show(draw())
+            self._finished(begun)
+        except KeyboardInterrupt:
+            self._stopped(share)
+        except Plainly as sentence:
+            self._failed(Sentence(str(sentence)))
+        except Exception:
+            text = say(
+                en="Something went wrong, and the work has stopped. The button is free: you can try again. "
+                "Whoever is to repair it needs the technical details below.",
+                zh="出错了，已经停下。按钮还能用，可以再试一次。请别人帮忙修时，把下面的技术细节给他看。",
+            )
+            self._failed(Sentence(text, traceback.format_exc()))
+        finally:
+            if close := getattr(work, "close", None):  # of a generator: what it would still do at its end
+                close()
+
+    def _show(self, shown: Shown) -> None:
+        self.shown = shown
+        self.view.value = shown.html()
+
+    def _tell(self, text: str) -> None:
+        self.words.value = f'<span role="status">{html.escape(text)}</span>'
+
+    def _progress(self, share: float, spent: float) -> None:
+        """The bar, and in words how far it is and how long it will take at the pace so far."""
+        self.bar.value, self.bar.bar_style = share, ""
+        self._tell(self._how_far(share) + (_left(spent * (1 - share) / share) if share else ""))
+
+    def _how_far(self, share: float) -> str:
+        if self._steps is None:
+            return say(en=f"{share:.0%} done", zh=f"已完成 {share:.0%}")
+        step = round(share * self._steps)
+        return say(en=f"step {step} of {self._steps}", zh=f"第 {step} 步，共 {self._steps} 步")
+
+    def _finished(self, begun: float) -> None:
+        self.bar.value, self.bar.bar_style = 1, "success"
+        seconds, steps = f"{self._clock() - begun:.1f}", self._steps
+        self._tell(
+            say(en=f"Done in {seconds} s.", zh=f"完成，用时 {seconds} 秒。")
+            if steps is None
+            else say(en=f"Done: {steps} steps in {seconds} s.", zh=f"完成：{steps} 步，用时 {seconds} 秒。")
+        )
+
+    def _stopped(self, share: float) -> None:
+        self.bar.value, self.bar.bar_style = share, "warning"
+        far = self._how_far(share)
+        self._tell(say(en=f"Stopped: {far}. What was drawn stays.", zh=f"已停下：{far}。已画出的部分保留。"))
+
+    def _failed(self, sentence: Sentence) -> None:
+        self.bar.bar_style = "danger"
+        self._show(sentence)
+        self._tell(say(en="Stopped.", zh="已停下。"))
+
+
+def _left(seconds: float) -> str:
+    if seconds < 1:
+        return say(en=", less than 1 s left", zh="，剩不到 1 秒")
+    if seconds < 90:
+        return say(en=f", about {seconds:.0f} s left", zh=f"，约剩 {seconds:.0f} 秒")
+    return say(en=f", about {seconds / 60:.0f} min left", zh=f"，约剩 {seconds / 60:.0f} 分钟")
+
+
+def _values(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
+    return SimpleNamespace(**{name: control.value for name, control in controls.items()})
+
+
+def _row(*widgets: ipywidgets.Widget) -> ipywidgets.Box:
+    return ipywidgets.Box(list(widgets), layout={"flex_flow": "row wrap", "width": "100%"})
 
 
 def look(width: float = 23) -> dict[str, Any]:

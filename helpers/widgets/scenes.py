@@ -18,6 +18,7 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import figures
 from helpers.lesson import Plainly, say, word
 from helpers.pocket import world
+from helpers.pocket.datasets import Pictures
 from helpers.pocket.language import full_caption, with_article
 from helpers.pretrained import trained_rows, zero_shot
 from helpers.widgets.base import Explorer, look
@@ -103,8 +104,37 @@ def scene_in_styles(
     )
     drawings = [world.draw(replace(scene, style=style), seed) for style in guesses]
     return figures.pictures_with_guesses(
-        drawings, list(guesses), list(guesses.values()), scores, truth, alt=alt, caption=caption
+        drawings, list(guesses), list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
     )
+
+
+def labelled_pictures(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    class_names: Sequence[str],
+    pictures: Pictures,
+    template: str = TEMPLATES[0],
+) -> figures.Picture:
+    """Ten pictures of as many classes, each under its label and above the class name that CLIP gives it in the prompt."""
+    of_class = {int(label): row for row, label in enumerate(pictures.labels)}
+    rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
+    sentences = [fill(template, name, "photo") for name in class_names]
+    shares = [zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
+    labels, guesses = (
+        [class_names[int(i)] for i in ids] for ids in (pictures.labels[rows], [s.argmax() for s in shares])
+    )
+    right = sum(label == guess for label, guess in zip(labels, guesses))
+    alt = say(
+        en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
+        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(word, labels))}。CLIP 的回答和其中 {right} 个一致。",
+    )
+    caption = say(
+        en=f"Above each picture its label; below it CLIP's answer to “{template}” and its share of the score.",
+        zh=f"图上方是标签，下方是 CLIP 对“{template}”的回答和得分。",
+    )
+    images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
+    scores = [float(share.max()) for share in shares]
+    return figures.pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
 
 
 def fill(template: str, name: str, style: str) -> str:

@@ -1,0 +1,280 @@
+"""Builds the notebooks: each lessons/NN_name.py holds a lesson, its text in English and Chinese side by side and its code once.
+
+`python course.py build` runs this file. jupytext reads the scripts, nbclient runs the notebooks, nbformat writes them.
+"""
+
+import argparse
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode, ValidationError, v4
+
+ROOT = Path(__file__).resolve().parents[1]
+TAGS = ("exercise", "solution", "prepare", "measured", "raises-exception")
+# The first code cell of every script. The course lies in a folder above, or in one below; any other `helpers` comes after ours.
+SETUP = """\
+import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
+sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
+from helpers import lesson; lesson.start("en")"""
+SOLUTION = "<details><summary>{}</summary>\n\n```python\n{}\n```\n\n</details>"
+EXERCISE = r"(?m)^\*\*{}\*\* · (★☆☆|★★☆|★★★) · ([1-9]\d*) {}[ \t]*$"  # the line above an exercise
+WORDS = {
+    "en": ("Solution", "Open this lesson in Colab", "Exercise", "minutes?"),
+    "zh": ("参考答案", "在 Colab 中打开本课", "练习", "分钟"),
+}
+# What is no prose (code, formulas); what is no text (addresses, HTML tags); headings, table rows, list items or paragraphs
+NO_PROSE = r"(?ms)^[ >]*(```|~~~).*?(?:^[ >]*\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)|\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$"
+NO_TEXT = r"\]\([^)]*\)|(?m:^\[.+?\]:.*)|<[^>]*>|https?://\S+"
+BLOCK = r"(?m)^[ >]*[#|].*|^.+(?:\n(?![ \t]*(?:[#>|]|[-*+]\s|\d+[.)]\s|$)).+)*"
+HAN = "[\u3400-\u4dbf\u4e00-\u9fff]"
+HALF_WIDTH = rf"(?m){HAN}[*_）》”’]*(?:[,;:?]|!(?!\[)|\.[ \t]*$)"
+
+
+class Refused(Exception):
+    """What a contributor can put right, in one sentence."""
+
+
+class Lesson(NamedTuple):
+    name: str  # "00_start_here"
+    cells: list[NotebookNode]  # as in the script, right or wrong; the metadata has id, lang ("" for code) and tags
+
+
+def read_script(path: Path) -> Lesson:
+    try:
+        cells = jupytext.read(path, fmt="py:percent").cells or [v4.new_code_cell()]  # an empty file is an empty cell
+    except ValidationError as error:
+        raise Refused(f"lessons/{path.name}: jupytext cannot read it ({str(error).splitlines()[0]}).") from error
+    for cell in cells:
+        cell.metadata = NotebookNode({"id": "", "lang": "", "tags": []} | cell.metadata)
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own
+    return Lesson(path.stem, cells)
+
+
+def read_glossary(path: Path) -> list[list[list[str]]]:
+    """[right Chinese terms, wrong variants] of each row | English | 中文 | wrong variants | note |; （） holds explanations."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = [re.sub("（.*?）", "", line).split("|") for line in lines if line.startswith("|")]
+    if len(rows) < 3:
+        raise Refused(f"lessons/{path.name}: there is no table of terms; write it, or bring the file back.")
+    return [[[term.strip() for term in cell.split("、") if term.strip()] for cell in row[2:4]] for row in rows[2:]]
+
+
+def setup_code(lang: str, address: str = "") -> str:
+    """A notebook's set-up cell. With an address it fetches the course first, where that is missing on Colab."""
+    lines = SETUP.replace('"en"', f'"{lang}"').split("\n")
+    if address:
+        missing = 'if "google.colab" in sys.modules and not os.path.exists("ten-vectors")'
+        fetch = f'{missing}: get_ipython().system("git clone -q --depth 1 {address} ten-vectors")'
+        lines = [lines[0].removesuffix("]") + ', here / "ten-vectors"]', fetch, "; ".join(lines[1:])]
+    return "\n".join(lines)
+
+
+def code_of(cells: list[NotebookNode]) -> list[NotebookNode]:
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def notebook(lesson: Lesson, lang: str, address: str = "", ran: list[NotebookNode] | None = None) -> NotebookNode:
+    """The lesson in one language, with the outputs of the cells that have run before."""
+    book = v4.new_notebook(nbformat_minor=5, metadata={"language_info": {"name": "python"}})
+    book.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    colab = address.replace("https://github.com", "https://colab.research.google.com/github")
+    link = f"\n\n[{WORDS[lang][1]}]({colab}/blob/main/notebooks/{lang}/{lesson.name}.ipynb)" if address else ""
+    for cell in [cell for cell in lesson.cells if cell.metadata.lang in ("", lang)]:
+        id, source, tags = str(cell.metadata.id), cell.source, cell.metadata.tags
+        if "solution" in tags:
+            new = v4.new_markdown_cell(SOLUTION.format(WORDS[lang][0], source))
+        elif cell.cell_type == "markdown":
+            new, link = v4.new_markdown_cell(source + link), ""
+        else:
+            new = v4.new_code_cell(setup_code(lang, address) if id == "setup" else source)
+            for before in [before for before in code_of(ran or []) if before.get("id") == id]:
+                new.execution_count, new.outputs = before.execution_count, before.outputs
+            if new.outputs and not {"measured", "raises-exception"} & set(tags):
+                tags = [*tags, "nbval-check-output"]
+        tags = [tag for tag in tags if tag not in ("prepare", "measured")]
+        new.id, new.metadata = id, NotebookNode(tags=tags) if tags else NotebookNode()
+        book.cells.append(new)
+    return book
+
+
+def clean(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs without views of widgets, which would reopen as an error; neighbouring streams of one name become one."""
+    kept: list[NotebookNode] = []
+    for output in outputs:
+        for kind in [kind for kind in output.get("data", ()) if "jupyter.widget" in kind]:
+            del output.data[kind]
+        if output.output_type == "stream" and kept and kept[-1].get("name") == output.name:
+            kept[-1].text += output.text
+        elif output.get("data") != {}:
+            kept.append(output)
+    return kept
+
+
+def execute(book: NotebookNode, path: Path, timeout: int = 600) -> list[NotebookNode]:
+    """The cells after a run in a fresh kernel, in the folder of the notebook. Raises Refused if one of them fails or warns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    client = NotebookClient(book, timeout=timeout, kernel_name="python3", record_timing=False)
+    client.resources = {"metadata": {"path": str(path.parent)}}
+    with client.setup_kernel():
+        for n, cell in [(n, cell) for n, cell in enumerate(book.cells) if cell.cell_type == "code"]:
+            try:
+                client.execute_cell(cell, n)
+                cell.outputs = clean(cell.outputs)
+                failed = "".join(output.text.strip() for output in cell.outputs if output.get("name") == "stderr")
+            except (CellControlSignal, DeadKernelError) as error:
+                failed = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error).splitlines()[0]
+            if failed:
+                raise Refused(f'lessons/{path.stem}.py, cell "{cell.id}" ({path.parent.name}): {failed}')
+    return book.cells
+
+
+def compared(lesson: Lesson, root: Path, address: str) -> Iterator[tuple[str, Path, list[NotebookNode], NotebookNode]]:
+    """Of each language: where its notebook is kept, the cells stored there, and what it should be, with their outputs."""
+    for lang in WORDS:
+        path = root / "notebooks" / lang / f"{lesson.name}.ipynb"
+        try:
+            old = nbformat.read(path, as_version=4).cells
+        except (OSError, ValueError):  # it is missing, or cannot be read
+            old = []
+        yield lang, path, old, notebook(lesson, lang, address, old)
+
+
+def differences(lesson: Lesson, root: Path, address: str = "") -> Iterator[str]:
+    """Where the stored notebooks are not what the script makes, outputs aside."""
+    for lang, path, old, book in compared(lesson, root, address):
+        for id in [(new or was).get("id") for new, was in zip_longest(book.cells, old) if new != was][:1]:
+            what = f"differs from lessons/{lesson.name}.py" if old else "the notebook is missing or cannot be read"
+            yield f'notebooks/{lang}/{path.name}, cell "{id}": {what}; run python course.py build {lesson.name}.'
+
+
+def build(lesson: Lesson, root: Path, address: str = "", everything: bool = False) -> list[str]:
+    """Brings a lesson's notebooks up to date and says what was done; nothing is written unless every cell ran well in both."""
+    files, report = {}, []
+    for lang, path, old, book in compared(lesson, root, address):
+        done = "executed" if everything or code_of(book.cells) != code_of(old) else "unchanged"
+        if done == "executed":
+            book = notebook(lesson, lang, address, execute(notebook(lesson, lang, address), path))
+        content = f"{nbformat.writes(book, version=4)}\n".encode()
+        if not path.exists() or path.read_bytes() != content:
+            files[path], done = content, "prose changed, outputs kept" if done == "unchanged" else done
+        report.append(f"notebooks/{lang}/{path.name}: {done}")
+    for path, content in files.items():
+        path.with_suffix(".new").write_bytes(content)
+        path.with_suffix(".new").replace(path)
+    return report
+
+
+def faults(lesson: Lesson, glossary: list[list[list[str]]]) -> list[str]:
+    """All that is wrong with a script, cell by cell."""
+    found = []
+    for n, cell in enumerate(lesson.cells):
+        name = f'"{cell.metadata.id}"' if cell.metadata.id else f"no. {n + 1}"
+        whats = [*form_faults(lesson.cells, n), *word_faults(cell, glossary)]
+        found += [f"lessons/{lesson.name}.py, cell {name}: {what}." for what in whats]
+    return list(dict.fromkeys(found))
+
+
+def form_faults(cells: list[NotebookNode], n: int) -> list[str]:
+    """What is wrong with the frame of cell n: its id, language and tags, its other half, its neighbours."""
+    cell, before = cells[n], cells[max(0, n - 2) : n]
+    id, lang, tags = str(cell.metadata.id), cell.metadata.lang, cell.metadata.tags
+    code, markdown = cell.cell_type == "code", cell.cell_type == "markdown"
+    twins = [m for m, other in enumerate(cells) if m != n and other.metadata.id == id]
+    apart = [abs(m - n) for m in twins if cells[m].metadata.lang != lang]
+    first = n == next((m for m, other in enumerate(cells) if other.cell_type == "code"), 0)
+    halves = {half.metadata.lang: half.source for half in before}
+    en, zh = (re.findall(EXERCISE.format(*words[2:]), halves.get(lang, "")) for lang, words in WORDS.items())
+    unlike = "exercise" in tags and not (en == zh != [])
+    posed = any("exercise" in other.metadata.tags for other in before[-1:])
+    solved = any("solution" in other.metadata.tags for other in cells[n + 1 : n + 2])
+    rules = {
+        f"it is a {cell.cell_type} cell; make it markdown or code": not (code or markdown),
+        f"unknown metadata {', '.join([*cell.metadata][3:])}; take it out": len(cell.metadata) > 3,
+        f"unknown tag in {tags}; code cells may have {', '.join(TAGS)}": set(tags) - set(TAGS if code else ()),
+        "it has no id like-this-1; give it one": not re.fullmatch("(?=.{1,64}$)[a-z0-9]+(-[a-z0-9]+)*", id),
+        "its id stands elsewhere too; choose another": id and len(twins) > markdown,
+        "it is empty; fill it or take it out": not cell.source.strip(),
+        'lang is "en" or "zh" for markdown, and absent for code; mend it': lang not in (WORDS if markdown else [""]),
+        "its other half is missing; write it in both languages": markdown and lang in WORDS and not apart,
+        "its halves stand apart; put them side by side": markdown and apart and min(apart) > 1,
+        "it is not the set-up cell; copy SETUP from lessons/build.py": first and (id, cell.source) != ("setup", SETUP),
+        "no solution follows; write it in the next cell": "exercise" in tags and not solved,
+        "it solves no exercise; put it behind one": "solution" in tags and not posed,
+        "**Exercise** · ★☆☆ · 4 minutes or the same **练习** · ★☆☆ · 4 分钟 is missing above; write both": unlike,
+    }
+    return [what for what, wrong in rules.items() if wrong]
+
+
+def word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator[str]:
+    """What is wrong with the words of a cell: the other language, a wrong term, half-width punctuation."""
+    words, chinese = re.sub(NO_PROSE, "`", cell.source), ""
+    if cell.cell_type == "code":
+        try:
+            nodes = [*ast.walk(ast.parse(re.sub("(?m)^[%!].*", "", cell.source)))]  # without magics
+        except SyntaxError as error:
+            nodes = []
+            yield f"its line {error.lineno} is not Python ({error.msg}); mend it"
+        for call in [node for node in nodes if isinstance(node, ast.Call)]:
+            name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            if name == "say" and not {"en", "zh"} <= {keyword.arg for keyword in call.keywords}:
+                yield "say lacks a language; write say(en=..., zh=...)"
+        in_zh = [part for node in nodes if getattr(node, "arg", "") == "zh" for part in ast.walk(node)]
+        for node in [node for node in nodes if isinstance(node, ast.Constant) and re.search(HAN, str(node.value))]:
+            chinese += re.sub(NO_PROSE, "`", node.value) + "\n"
+            if node not in in_zh:
+                yield f"Chinese outside zh= ({node.value}); write say(en=..., zh=...)"
+    elif cell.metadata.lang == "en":
+        for found in re.findall(f"{HAN}+", words.replace("十个向量", "")):
+            yield f"Chinese in an English cell ({found}); say it in English, or set it as code"
+    elif cell.metadata.lang == "zh":
+        chinese = words
+        for block in re.findall(BLOCK, re.sub(NO_TEXT, " ", words)):
+            if not re.search(HAN, block) and len(re.findall(r"\b[a-z]+\b", block)) >= 4:
+                yield f"English only among the Chinese ({block.strip()[:60]}); translate it, or set it as code"
+    for right, variants in glossary:
+        for wrong in variants:
+            longer = sorted((term for terms, _ in glossary for term in terms if wrong in term), key=len, reverse=True)
+            if wrong in re.sub("|".join(map(re.escape, longer)) or "(?!)", "`", chinese):
+                yield f"wrong variant {wrong}; the glossary has {'、'.join(right)}"
+    for found in re.findall(HALF_WIDTH, chinese):
+        yield f"half-width punctuation after Chinese ({found.strip()}); use the full-width sign"
+
+
+def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(prog="course.py build", description=__doc__.splitlines()[0])
+    parser.add_argument("lesson", nargs="*", help="a name or a number, such as 00; without any, all lessons")
+    parser.add_argument("--check", action="store_true", help="change nothing, only say what is not as it must be")
+    parser.add_argument("--all", action="store_true", help="run every notebook, even where its code is unchanged")
+    arguments = parser.parse_args(argv)
+    there = {name: p for p in sorted(root.glob("lessons/[0-9]*_*.py")) for name in (p.stem, p.stem.split("_")[0])}
+    try:
+        if unknown := [name for name in arguments.lesson if name not in there]:
+            raise Refused(f"There is no lesson {', '.join(unknown)}; there are {', '.join(there) or 'none yet'}.")
+        address = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["ten-vectors"]["address"]
+        glossary = read_glossary(root / "lessons/glossary.md")
+        lessons = [read_script(path) for path in dict.fromkeys(there[name] for name in arguments.lesson or there)]
+        refused = [fault for lesson in lessons for fault in faults(lesson, glossary)]
+        if arguments.check and not refused:
+            refused = [fault for lesson in lessons for fault in differences(lesson, root, address)]
+            strays = [path for path in sorted(root.glob("notebooks/*/*.ipynb")) if path.stem not in there]
+            refused += [f"notebooks/{p.parent.name}/{p.name}: no script makes it; remove it." for p in strays]
+        for lesson in lessons if not (refused or arguments.check) else []:
+            print(*build(lesson, root, address, arguments.all), sep="\n")
+    except Refused as problem:
+        refused = [str(problem)]
+    sys.stderr.writelines(f"{fault}\n" for fault in refused)
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

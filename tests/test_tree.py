@@ -1,0 +1,71 @@
+"""What holds for the tree as a whole: its style, its words and its links."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TRACKED = subprocess.run(
+    ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+).stdout
+FILES = [ROOT / name for name in TRACKED.splitlines() if (ROOT / name).is_file()]
+PAGES = [path for path in FILES if path.suffix == ".md"]
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def glossary():
+    """{wrong variant: right terms}, and the right terms, from lessons/glossary.md."""
+    rows = re.findall(r"(?m)^\| [^|]+ \| ([^|]+) \| ([^|]*) \|", (ROOT / "lessons" / "glossary.md").read_text("utf-8"))
+    return {wrong: right for right, variants in rows[2:] for wrong in variants.strip().split("、") if wrong}
+
+
+def chinese_texts():
+    """(file, text) of all Chinese that learners may read outside the lessons' own cells."""
+    yield ROOT / "README.md", (ROOT / "README.md").read_text("utf-8")
+    for path in FILES:
+        if path.suffix == ".py" and path.parts[-2] not in ("lessons", "tests", "browser"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHINESE.search(node.value):
+                    yield path, node.value
+
+
+@pytest.mark.skipif(not FILES, reason="this is no git checkout, so which files are ours cannot be told")
+def test_chinese_texts_keep_to_the_glossary():
+    wrong = glossary()
+    assert len(wrong) > 50
+    right = sorted({term for terms in wrong.values() for term in re.split("[、（]", terms)}, key=len, reverse=True)
+    found = []
+    for path, text in chinese_texts():
+        rest = re.sub("|".join(right), "·", text)
+        found += [f"{path.name}: {word}, not {wrong[word]}, in “{text[:60]}”" for word in wrong if word in rest]
+    assert found == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed here")
+@pytest.mark.parametrize("command", ["check", "format --check"])
+def test_ruff_has_nothing_to_say(command):
+    result = subprocess.run(
+        [sys.executable, "-m", "ruff", *command.split(), "."], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_to_files_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)", re.sub(r"(?s)```.*?```", "", page.read_text("utf-8")))
+    assert [link for link in links if ":" not in link and not (page.parent / link).exists()] == []
+
+
+def test_both_readmes_say_the_same_in_the_same_order():
+    """As many sections, tables, commands and links to files, and the same commands."""
+    chinese, english = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README_EN.md"))
+    for pattern in (r"(?m)^## ", r"(?m)^\|", r"\]\(", r"(?m)^- "):
+        assert len(re.findall(pattern, chinese)) == len(re.findall(pattern, english)), pattern
+    blocks = ["\n".join(re.findall(r"(?ms)^```\w*\n(.*?)^```", text)) for text in (chinese, english)]
+    commands = [[line.split("  #")[0].strip() for line in block.splitlines()] for block in blocks]
+    assert commands[0] == commands[1] and len(commands[0]) > 6
