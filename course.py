@@ -32,6 +32,9 @@ OLDEST_PYTHON = (3, 11)
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FIRST_PORT = 8888
 GB = 1024**3
+# A picture file that a learner chooses goes to the kernel in one message, and without this one larger than about 10 MB never arrives:
+# the server closes the connection, JupyterLab opens another, and nobody says a word. For our JupyterLab and the browser tests'.
+LARGE_MESSAGES = '--ServerApp.tornado_settings={"websocket_max_message_size": 104857600}'
 # What lessons never import. Missing in a running environment (Colab, for one) they are no fault there.
 ONLY_FOR = {
     "jupyterlab": "lab",
@@ -472,7 +475,7 @@ def serve(python: str, lesson: Path, port: int, browser: bool, say: Say) -> int:
     token = secrets.token_hex(16)
     command = [python, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    command += ["--LabApp.extension_manager=readonly", "--Application.log_level=WARN"]
+    command += ["--LabApp.extension_manager=readonly", "--Application.log_level=WARN", LARGE_MESSAGES]
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     environment = {

@@ -90,17 +90,25 @@ def doctor() -> Table:
 
 
 class Table:
-    """Rows of texts for the page: a table in html, and lines of plain text."""
+    """Rows of texts for the page: a table in html, and lines of plain text.
 
-    def __init__(self, rows: Iterable[Sequence[str]]) -> None:
-        self.rows = [tuple(map(str, row)) for row in rows]
+    header: what stands over the columns; align: how all columns but the first stand.
+    """
+
+    def __init__(self, rows: Iterable[Sequence[str]], header: Sequence[str] = (), align: str = "left") -> None:
+        self.rows, self.header, self.align = [tuple(map(str, row)) for row in rows], tuple(header), align
 
     def _repr_html_(self) -> str:
-        cells = ("".join(f'<td style="text-align: left">{html.escape(cell)}</td>' for cell in row) for row in self.rows)
-        return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+        lines = [self._line("th", self.header)] if self.header else []
+        return "<table>" + "".join([*lines, *(self._line("td", row) for row in self.rows)]) + "</table>"
+
+    def _line(self, tag: str, row: Sequence[str]) -> str:
+        sides = ["left", *[self.align] * (len(row) - 1)]
+        cells = (f'<{tag} style="text-align: {side}">{html.escape(cell)}</{tag}>' for side, cell in zip(sides, row))
+        return "<tr>" + "".join(cells) + "</tr>"
 
     def __repr__(self) -> str:
-        return "\n".join("  ".join(row) for row in self.rows)
+        return "\n".join("  ".join(row) for row in [self.header, *self.rows] if row)
 
 
 # --- ours and theirs ---------------------------------------------------------------------------------------------

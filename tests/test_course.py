@@ -397,6 +397,7 @@ def test_jupyterlab_is_quiet_local_and_knows_where_helpers_are(house, children, 
     command, environment = children[0]
     assert "--ServerApp.ip=127.0.0.1" in command
     assert "--no-browser" in command
+    assert course.LARGE_MESSAGES in command  # tests/browser chooses a picture file of 12 MB
     assert environment["PYTHONPATH"] == f"{house}{os.pathsep}before"
     settings = (house / "work/.jupyter/labconfig/page_config.json").read_text()
     assert "announcements" in settings

@@ -28,7 +28,7 @@ def png_of(bundle):
 def test_a_bundle_holds_html_with_alt_text_a_png_and_one_line_of_plain_text():
     bundle = bars([0.7, 0.2, 0.1], caption="What to see.").bundle()
     assert set(bundle) == {"text/html", "image/png", "text/plain"}
-    assert f'<img alt="{ALT}"' in bundle["text/html"] and "<figcaption>What to see.</figcaption>" in bundle["text/html"]
+    assert f'<img alt="{ALT}"' in bundle["text/html"] and ">What to see.</figcaption>" in bundle["text/html"]
     assert bundle["text/plain"] == f"Figure: {ALT}"
     assert png_of(bundle).size == (740, 272)
 

@@ -254,6 +254,13 @@ def is_stub(attempt: Any) -> bool:
     ].argval is None
 
 
+def expect_number(answer: Any) -> None:
+    """Raises Mistake when the answer is no plain number."""
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        kind = type(answer).__name__
+        raise Mistake(en=f"A number is wanted here, and this is a {kind}.", zh=f"这里要的是一个数，而现在是 {kind}。")
+
+
 def expect_tensor(answer: Any, shape: tuple[int, ...], what: str) -> None:
     """Raises the Mistake that fits when a function's answer is no tensor of this shape; `what` names it, in code."""
     if answer is None:

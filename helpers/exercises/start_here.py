@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers import CLIPModel
 
-from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text
+from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
 
 two_things = Prediction(
     Text(
@@ -26,9 +26,7 @@ two_things = Prediction(
 def _count(answer: Any, context: Tensor, clip: CLIPModel) -> None:
     """The numbers in a context (M, D)."""
     vectors, width = context.shape
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
-        kind = type(answer).__name__
-        raise Mistake(en=f"A number is wanted here, and this is a {kind}.", zh=f"这里要的是一个数，而现在是 {kind}。")
+    expect_number(answer)
     if answer == vectors * width:
         return
     if answer == vectors:

@@ -232,4 +232,4 @@ def _row(*widgets: ipywidgets.Widget) -> ipywidgets.Box:
 
 def look(width: float = 23) -> dict[str, Any]:
     """A width in em that leaves the label whole."""
-    return {"style": {"description_width": "6em"}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}
+    return {"style": {"description_width": "6.5em"}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}

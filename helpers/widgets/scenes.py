@@ -295,7 +295,7 @@ def _choice(label: str, names: Sequence[str], value: str) -> ipywidgets.Dropdown
 
     def option(name: str) -> str:
         text = say(en=name, zh=f"{word(name)} {name}")
-        return text + say(en=" (never trained on)", zh="（没训练过）") if name == world.UNSEEN_STYLE else text
+        return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
 
     return ipywidgets.Dropdown(
         options=[(option(name), name) for name in names], value=value, description=label, **look()

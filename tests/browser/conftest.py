@@ -1,4 +1,4 @@
-"""One browser and one JupyterLab for all browser tests."""
+"""One browser and one JupyterLab for all browser tests, and what they measured at the end of the report."""
 
 import os
 
@@ -6,6 +6,22 @@ import lab
 import pytest
 
 MISSING = "there is no Chromium on this machine (Debian: apt install chromium fonts-noto-cjk), so no lesson was seen in a browser"
+MEASURED = pytest.StashKey[list]()
+
+
+def pytest_configure(config):
+    config.stash[MEASURED] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(MEASURED, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def measured(request):
+    """Seconds are told, not tested: they say more of the machine than of the course. Lines put here stand under the report."""
+    return request.config.stash[MEASURED]
 
 
 @pytest.fixture(scope="session")

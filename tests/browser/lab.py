@@ -16,13 +16,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from course import LARGE_MESSAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 DESK = ROOT / ".browser"  # copies of notebooks and screenshots; ignores itself
@@ -46,6 +48,18 @@ CODE_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
         errors: cell.model.outputs.toJSON().filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`),
         stderr: cell.model.outputs.toJSON().filter(o => o.name === 'stderr').map(o => o.text),
     }))"""
+INDEX = "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.model.sharedModel.id === id)"
+SCROLL = "index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')"
+SOURCE = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.getSource()"
+WRITE = """([index, source]) =>
+    window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.setSource(source)"""
+RUN = """index => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    notebook.deselectAll();
+    notebook.activeCellIndex = index;
+    notebook.widgets[index].model.executionCount = null;
+    window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
 
 
 def chromium() -> str | None:
@@ -76,7 +90,7 @@ def running_lab() -> Iterator[Lab]:
     port, token = free_port(), secrets.token_hex(16)
     options = [f"--ServerApp.root_dir={DESK}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     options += ["--ServerApp.ip=127.0.0.1", "--ServerApp.open_browser=False", "--ServerApp.allow_root=True"]
-    options += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+    options += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly", LARGE_MESSAGES]
     options += [f"--LabApp.user_settings_dir={folders['settings']}", f"--LabApp.workspaces_dir={folders['workspaces']}"]
     environment = {
         **os.environ,
@@ -87,7 +101,7 @@ def running_lab() -> Iterator[Lab]:
         "IPYTHONDIR": folders["ipython"],
     }
     log = home / "server.log"
-    with log.open("w") as out, terminated_on_sigterm():
+    with log.open("w") as out:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *options],
             env=environment,
@@ -95,12 +109,17 @@ def running_lab() -> Iterator[Lab]:
             stderr=out,
             start_new_session=True,
         )
+
+    def clear_away() -> None:
+        end(server)
+        shutil.rmtree(home, ignore_errors=True)
+
+    with taken_along(clear_away):
         try:
             wait_for_server(server, port, token, log)
             yield Lab(f"http://127.0.0.1:{port}", token)
         finally:
-            end(server)
-            shutil.rmtree(home, ignore_errors=True)
+            clear_away()
 
 
 def free_port() -> int:
@@ -120,7 +139,7 @@ def wait_for_server(server: subprocess.Popen, port: int, token: str, log: Path, 
 
 
 def end(server: subprocess.Popen) -> None:
-    """Ends the server and the kernels it started: they are its process group, and nobody else's."""
+    """Ends the server, which ends its kernels; should it have to be killed, they notice within a second that it is gone."""
     if server.poll() is None:
         os.killpg(server.pid, signal.SIGTERM)
         try:
@@ -131,17 +150,23 @@ def end(server: subprocess.Popen) -> None:
 
 
 @contextmanager
-def terminated_on_sigterm() -> Iterator[None]:
-    """A test run that is ended from outside takes its server along."""
+def taken_along(clear_away: Callable[[], None]) -> Iterator[None]:
+    """A run that is ended from outside clears away first, and then dies of the same signal.
+
+    Raising SystemExit instead would not do: pytest takes it for an error of the test at hand and goes on with the next.
+    """
 
     def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+        clear_away()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass
@@ -152,12 +177,17 @@ class Lab:
     token: str
 
     @contextmanager
-    def notebook(self, browser: Browser, source: Path, width: int = 1360) -> Iterator[Notebook]:
-        """A copy of the notebook, open in the browser, with its kernel ready."""
+    def notebook(self, browser: Browser, source: Path, width: int = 1360, scale: float = 1) -> Iterator[Notebook]:
+        """A copy of the notebook, open with its kernel ready in a browser that speaks its language; scale: pixels for each CSS pixel."""
         copy = DESK / source.parent.name / source.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
-        context = browser.new_context(viewport={"width": width, "height": 1400})
+        locale = {"en": "en-US", "zh": "zh-CN"}[
+            source.parent.name
+        ]  # it decides which of the machine's fonts write Chinese
+        context = browser.new_context(
+            viewport={"width": width, "height": 1400}, device_scale_factor=scale, locale=locale
+        )
         page = context.new_page()
         notebook = Notebook(page, copy)
         context.on("request", notebook.saw_request)
@@ -203,37 +233,52 @@ class Notebook:
             self.page.wait_for_timeout(100)
         raise TimeoutError(f"the kernel of {self.file.name} was not idle within {seconds} s")
 
-    def run_all(self, seconds: float = 180) -> list[dict]:
-        """Runs every cell; returns id, execution count, errors and stderr of each code cell."""
-        self.page.evaluate(CLEAR)  # so that a count found below is from this run
+    def start_all(self) -> None:
+        """Starts every cell, one after the other, and does not wait for them."""
+        self.page.evaluate(CLEAR)  # so that a count found later is from this run
         while any(cell["count"] for cell in self.page.evaluate(CODE_CELLS)):
             self.page.wait_for_timeout(50)
         self.page.evaluate(RUN_ALL)
+
+    def wait_for_all(self, seconds: float = 180) -> list[dict]:
+        """Until every cell has run; returns id, execution count, errors and stderr of each code cell."""
         end_of_patience = time.monotonic() + seconds
         while time.monotonic() < end_of_patience:
-            self.page.wait_for_timeout(200)
+            self.page.wait_for_timeout(100)
             cells = self.page.evaluate(CODE_CELLS)
             if all(cell["count"] for cell in cells) or any(cell["errors"] for cell in cells):
                 break
         self.wait_until_idle()
         return self.page.evaluate(CODE_CELLS)
 
+    def run_all(self) -> list[dict]:
+        self.start_all()
+        return self.wait_for_all()
+
+    def index(self, id: str) -> int:
+        return self.page.evaluate(INDEX, id)
+
     def cell(self, id: str) -> Locator:
         """The cell with this id, scrolled into view: JupyterLab draws no others."""
-        index = self.page.evaluate(
-            "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.model.sharedModel.id === id)",
-            id,
-        )
-        self.page.evaluate(
-            """async index => {
-                const notebook = window.jupyterapp.shell.currentWidget.content;
-                await notebook.scrollToItem(index, 'start');
-            }""",
-            index,
-        )
+        index = self.index(id)
+        self.page.evaluate(SCROLL, index)
         cell = self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
         cell.wait_for(state="visible")
         return cell
+
+    def run_cell(self, id: str, source: str | None = None) -> Locator:
+        """The cell in view, after it was run alone; source: what stands in it from now on."""
+        cell, index = self.cell(id), self.index(id)
+        if source is not None:
+            self.page.evaluate(WRITE, [index, source])
+        self.page.evaluate(RUN, index)
+        ran = self.wait_for_all()[[found["id"] for found in self.page.evaluate(CODE_CELLS)].index(id)]
+        assert not ran["errors"] and not ran["stderr"], ran
+        return cell
+
+    def source(self, id: str) -> str:
+        """What is written in the cell."""
+        return self.page.evaluate(SOURCE, self.index(id))
 
     def shoot(self, name: str) -> Path:
         """A screenshot of the page as it stands, under DESK."""

@@ -1,7 +1,12 @@
-"""Lesson 00 as a learner meets it: in JupyterLab, in Chromium, in both languages. The screenshots are in .browser/shots."""
+"""Lesson 00 as a learner meets it: in JupyterLab, in Chromium, in both languages. The screenshots are in .browser/shots.
 
+The tests of one language share one notebook that was run once, and go through it from top to bottom.
+"""
+
+import base64
 import io
 import re
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,31 +14,27 @@ import pytest
 from lab import ROOT
 from PIL import Image
 
+import course
+from helpers.exercises import start_here
 from helpers.pocket import world
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 LABELS = {
     "en": {
         **{"object": "object", "colour": "colour", "size": "size", "background": "background", "style": "style"},
-        **{
-            "seed": "drawing no.",
-            "ready": "ready-made",
-            "template": "prompt",
-            "texts": "texts",
-            "file": "Choose a picture",
-        },
+        **{"seed": "drawing no.", "ready": "ready-made", "template": "prompt", "texts": "texts"},
+        **{"file": "Choose a picture", "start": "start no.", "train": "Train ten vectors", "again": "Again"},
+        **{"hint": "Hint {} of 3", "no hint": "The solution is below", "guess": "Just as you said", "right": "Right."},
     },
     "zh": {
         **{"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"},
         **{"seed": "第几张画", "ready": "现成提示词", "template": "提示词", "texts": "文字", "file": "选择图片文件"},
+        **{"start": "随机起点", "train": "训练十个向量", "again": "再来一次", "hint": "提示 {}（共 3 条）"},
+        **{"no hint": "答案折叠在下面", "guess": "和你猜的一样", "right": "对。"},
     },
 }
-SPARE = """list => {  // pixels that are left beside the widest option, its frame and the arrow
-    const style = getComputedStyle(list), pen = document.createElement('canvas').getContext('2d');
-    pen.font = style.font;
-    const widest = Math.max(...[...list.options].map(option => pen.measureText(option.text).width));
-    return list.clientWidth - parseFloat(style.paddingLeft) - 20 - widest;
-}"""
+STEP = {"en": r"step (\d+) of 160", "zh": r"第 (\d+) 步，共 160 步"}
+DONE = {"en": r"Done: 160 steps in [\d.]+ s\.", "zh": r"完成：160 步，用时 [\d.]+ 秒。"}
 MOVES = [  # control, new value, whether the picture changes; the scores always do
     ("colour", "green", True),
     ("size", "small", True),
@@ -45,14 +46,47 @@ MOVES = [  # control, new value, whether the picture changes; the scores always 
     ("object", "umbrella", True),
     ("style", world.UNSEEN_STYLE, True),
 ]
+SPARE = """list => {  // pixels that are left beside the widest option, its frame and the arrow
+    const style = getComputedStyle(list), pen = document.createElement('canvas').getContext('2d');
+    pen.font = style.font;
+    const widest = Math.max(...[...list.options].map(option => pen.measureText(option.text).width));
+    return list.clientWidth - parseFloat(style.paddingLeft) - 20 - widest;
+}"""
+CUT_OFF = """cell => [...cell.querySelectorAll('.widget-label, .jupyter-button')].filter(element => {
+    const text = document.createRange(), style = getComputedStyle(element);  // to the fraction of a pixel: it decides
+    text.selectNodeContents(element);
+    const room = element.getBoundingClientRect().width - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)
+        - parseFloat(style.borderLeftWidth) - parseFloat(style.borderRightWidth);
+    return element.offsetWidth && text.getBoundingClientRect().width > room + 0.01;
+}).map(element => element.innerText)"""
+WATCH = """cell => {  // from now on, every picture and every word of progress that stands in the cell
+    const output = cell.querySelector('.jp-OutputArea-output'), pictures = new Set(), words = [];
+    const look = () => {
+        pictures.add(output.querySelector('figure img')?.src);
+        words.push(output.querySelector('[role=status]')?.innerText);
+    };
+    look();
+    new MutationObserver(look).observe(output, {subtree: true, childList: true, characterData: true});
+    window.watched = {pictures, words};
+}"""
+WATCHED = "() => ({pictures: window.watched.pictures.size, words: window.watched.words})"
 
 
 @pytest.fixture(scope="module", params=["en", "zh"])
-def lesson(request, browser, jupyterlab):
+def lesson(request, browser, jupyterlab, measured):
     """The lesson of one language, run once from top to bottom, and what was found."""
     with jupyterlab.notebook(browser, ROOT / "notebooks" / request.param / "00_start_here.ipynb") as notebook:
-        notebook.shoot(f"00-{request.param}-as-stored")
-        yield Lesson(request.param, notebook, notebook.run_all())
+        lesson = Lesson(request.param, notebook)
+        lesson.shoot("as-stored")
+        begun = time.monotonic()
+        notebook.start_all()
+        lesson.move_the_first_control()
+        lesson.seconds = time.monotonic() - begun
+        lesson.ran = notebook.wait_for_all()
+        measured.append(
+            f"lesson 00 ({request.param}): the first explorer answered {lesson.seconds:.1f} s after Run All"
+        )
+        yield lesson
         assert notebook.strangers == [], "the page asked for something outside this machine"
         assert notebook.complaints == [], "errors on the browser's console"
 
@@ -66,29 +100,70 @@ def differ(before: np.ndarray, after: np.ndarray) -> bool:
 class Lesson:
     lang: str
     notebook: object
-    ran: list
+    ran: list = ()
+    seconds: float = 0
+
+    def labelled(self, cell, name: str):
+        return cell.get_by_label(LABELS[self.lang][name], exact=True)
+
+    def button(self, cell, name: str, number: int | str = ""):
+        return cell.get_by_role("button", name=LABELS[self.lang][name].format(number))
+
+    def figure(self, cell):
+        return cell.locator(".jp-OutputArea-output figure img")
+
+    def source(self, cell) -> str:
+        return self.figure(cell).get_attribute("src")
 
     def seen(self, cell) -> tuple[np.ndarray, np.ndarray]:
         """What stands in the explorer's view: the pixels of the picture, and those of the bars beside it."""
-        view = cell.locator(".jp-OutputArea-output figure img")
-        pixels = np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"), dtype=int)
+        assert self.figure(cell).is_visible()
+        data = base64.b64decode(self.source(cell).partition(",")[2])
+        pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=int)
         border = round(pixels.shape[1] * 2.7 / 7.4)
         return pixels[:, :border], pixels[:, border:]
 
     def wait_for_other(self, cell, before: str) -> None:
         """Until another figure stands in the view than the one with this source."""
-        view = cell.locator(".jp-OutputArea-output figure img")
-        for _ in range(300):
-            if view.count() and view.get_attribute("src") != before:
-                return
-            self.notebook.page.wait_for_timeout(100)
-        raise AssertionError("the view did not change within 30 s")
+        self.wait_until(lambda: self.figure(cell).count() and self.source(cell) != before, "the view to change")
 
-    def source(self, cell) -> str:
-        return cell.locator(".jp-OutputArea-output figure img").get_attribute("src")
+    def wait_until(self, fact, what: str, seconds: float = 60) -> None:
+        end_of_patience = time.monotonic() + seconds
+        while not fact():
+            assert time.monotonic() < end_of_patience, f"waited {seconds} s for {what}"
+            self.notebook.page.wait_for_timeout(50)
 
-    def labelled(self, cell, name: str):
-        return cell.get_by_label(LABELS[self.lang][name], exact=True)
+    def move_the_first_control(self) -> None:
+        """As soon as it is there, there and back."""
+        cell = self.notebook.cell("compose-code")
+        choice = self.labelled(cell, "object")
+        self.wait_until(lambda: self.notebook.cell("compose-code") and choice.is_visible(), "the first explorer")
+        value, source = choice.input_value(), self.source(cell)
+        for word in ("star", value):
+            self.choose(choice, word)
+            self.wait_for_other(cell, source)
+            source = self.source(cell)
+
+    def choose(self, choice, word: str) -> None:
+        """The option of a list that holds this word, which in Chinese stands beside another."""
+        options = choice.evaluate(
+            "(list, word) => [...list.options].map(o => o.value).filter(v => v.includes(word))", word
+        )
+        choice.select_option(options[0])
+
+    def reads_well(self, text: str) -> bool:
+        """Whether the text is in the language of the notebook."""
+        return bool(text) and bool(CHINESE.search(text)) is (self.lang == "zh")
+
+    def verdict(self, cell, mark: str) -> str:
+        """The sentence with this mark in the cell, once it is there."""
+        sentence = cell.get_by_role("status").filter(has_text=re.compile(f"^{mark} "))
+        sentence.wait_for()
+        assert self.reads_well(sentence.inner_text())
+        return sentence.inner_text()
+
+    def shoot(self, name: str) -> None:
+        assert self.notebook.shoot(f"00-{self.lang}-{name}").stat().st_size > 10_000
 
 
 def test_every_cell_runs_without_error_or_warning(lesson):
@@ -96,17 +171,25 @@ def test_every_cell_runs_without_error_or_warning(lesson):
     assert [cell for cell in lesson.ran if cell["errors"] or cell["stderr"]] == []
 
 
+def test_the_first_explorer_answers_soon_after_a_fresh_start(lesson):
+    assert lesson.seconds < 60
+
+
+def test_the_machine_is_looked_at(lesson):
+    rows = lesson.notebook.cell("machine-code").locator(".jp-OutputArea-output tr")
+    whats = [row.what for row in course.checks(lesson.lang) if row.ok]
+    told = [row.split("\t")[1] for row in rows.all_inner_texts() if row.startswith("✓")]
+    assert rows.first.is_visible() and len(told) > 10 and set(told) <= set(whats)
+
+
 def test_every_control_changes_picture_and_scores(lesson):
     cell = lesson.notebook.cell("compose-code")
-    lesson.notebook.shoot(f"00-{lesson.lang}-compose")
+    lesson.shoot("compose")
     for name, value, picture_too in MOVES:
         control = lesson.labelled(cell, name)
         source, (picture, bars) = lesson.source(cell), lesson.seen(cell)
         if control.evaluate("e => e.tagName") == "SELECT":
-            option = control.evaluate(
-                "(e, word) => [...e.options].map(o => o.value).find(v => v.includes(word))", value
-            )
-            control.select_option(option)
+            lesson.choose(control, value)
         else:
             control.fill(value)
             control.press("Enter")
@@ -114,9 +197,8 @@ def test_every_control_changes_picture_and_scores(lesson):
         picture_now, bars_now = lesson.seen(cell)
         assert differ(picture, picture_now) == picture_too, f"{name}: the picture"
         assert differ(bars, bars_now), f"{name}: the scores"
-        lesson.notebook.shoot(f"00-{lesson.lang}-compose-{name}-{value.split()[0].strip('{}.')}")
-    alt = cell.locator(".jp-OutputArea-output figure img").get_attribute("alt")
-    assert bool(CHINESE.search(alt)) is (lesson.lang == "zh")
+    lesson.shoot("compose-moved")
+    assert lesson.reads_well(lesson.figure(cell).get_attribute("alt"))
 
 
 def test_the_keyboard_alone_moves_every_control(lesson):
@@ -136,14 +218,6 @@ def test_the_keyboard_alone_moves_every_control(lesson):
     assert choice.input_value() != value
 
 
-def test_no_label_and_no_option_is_cut_off(lesson):
-    for id in ("compose-code", "own-picture-code"):
-        for label in lesson.notebook.cell(id).locator(".widget-label").all():
-            assert label.evaluate("e => e.scrollWidth <= e.clientWidth"), label.inner_text()
-    for choice in lesson.notebook.cell("compose-code").locator("select").all():
-        assert choice.evaluate(SPARE) >= 0, "an option is wider than its list"
-
-
 def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
     cell = lesson.notebook.cell("compose-code")
     template = lesson.labelled(cell, "template")
@@ -151,7 +225,8 @@ def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
     template.press("Enter")
     sentence = cell.get_by_role("alert")
     sentence.wait_for()
-    assert "{}" in sentence.inner_text() and bool(CHINESE.search(sentence.inner_text())) is (lesson.lang == "zh")
+    assert "{}" in sentence.inner_text() and lesson.reads_well(sentence.inner_text())
+    lesson.shoot("compose-sentence")
     template.fill("a photo of a {}.")
     template.press("Enter")
     sentence.wait_for(state="detached")
@@ -165,38 +240,166 @@ def test_a_picture_file_of_ones_own_is_scored_and_a_broken_one_gets_a_sentence(l
     world.draw(scene, 5).resize((400, 300)).save(good)
     broken.write_bytes(good.read_bytes()[:900])
 
-    def choose(file):
-        with page.expect_file_chooser() as chooser:
-            cell.get_by_role("button", name=LABELS[lesson.lang]["file"]).click()
-        chooser.value.set_files(file)
-
     source, (picture, bars) = lesson.source(cell), lesson.seen(cell)
-    choose(good)
+    choose_file(lesson, cell, good)
     lesson.wait_for_other(cell, source)
     picture_now, bars_now = lesson.seen(cell)
     assert differ(picture, picture_now) and differ(bars, bars_now)
-    assert "mine.png" in cell.locator("figure img").get_attribute("alt")
-    lesson.notebook.shoot(f"00-{lesson.lang}-own-picture")
+    assert "mine.png" in lesson.figure(cell).get_attribute("alt")
+    lesson.shoot("own-picture")
 
-    choose(broken)
+    choose_file(lesson, cell, broken)
     sentence = cell.get_by_role("alert")
     sentence.wait_for()
-    assert "broken.png" in sentence.inner_text() and bool(CHINESE.search(sentence.inner_text())) is (
-        lesson.lang == "zh"
-    )
-    lesson.notebook.shoot(f"00-{lesson.lang}-own-picture-broken")
+    assert "broken.png" in sentence.inner_text() and lesson.reads_well(sentence.inner_text())
+    lesson.shoot("own-picture-broken")
 
-    choose(good)
+    choose_file(lesson, cell, good)
     sentence.wait_for(state="detached")
     source = lesson.source(cell)
     lesson.labelled(cell, "texts").fill("a red house at night.\na painting of a house.\na dog on the beach.")
     lesson.labelled(cell, "texts").press("Tab")
     lesson.wait_for_other(cell, source)
-    lesson.notebook.shoot(f"00-{lesson.lang}-own-texts")
+    lesson.shoot("own-texts")
+    assert (
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.connectionStatus")
+        == "connected"
+    )
+
+
+def test_a_picture_file_of_12_megabytes_arrives(lesson, tmp_path):
+    cell, large = lesson.notebook.cell("own-picture-code"), tmp_path / "large.png"
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)  # which no PNG makes smaller
+    Image.fromarray(noise).save(large, compress_level=0)
+    assert large.stat().st_size > 12e6
+    source = lesson.source(cell)
+    choose_file(lesson, cell, large)
+    lesson.wait_for_other(cell, source)
+    assert "large.png" in lesson.figure(cell).get_attribute("alt")
+
+
+def choose_file(lesson, cell, file):
+    with lesson.notebook.page.expect_file_chooser() as chooser:
+        lesson.button(cell, "file").click()
+    chooser.value.set_files(file)
+
+
+def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
+    cell = lesson.notebook.cell("half-guess")
+    cell.get_by_role("button", name="B", exact=True).click()
+    assert "B" in lesson.verdict(cell, "●")
+    lesson.shoot("guess")
+    cell = lesson.notebook.run_cell("half-code")
+    assert LABELS[lesson.lang]["guess"] in lesson.verdict(cell, "✓")
+    lesson.shoot("guess-recalled")
+
+
+def test_ten_vectors_learn_while_one_watches(lesson, measured):
+    """The button by mouse in one language, by keyboard in the other."""
+    cell = lesson.notebook.cell("train-code")
+    assert cell.evaluate(CUT_OFF) == []
+    lesson.shoot("train")
+    stored = lesson.figure(cell).get_attribute("alt")
+    first = train(lesson, cell, "train", measured)
+    lesson.shoot("trained")
+    lesson.labelled(cell, "start").fill("7")
+    lesson.labelled(cell, "start").press("Enter")
+    second = train(lesson, cell, "again", measured)
+    lesson.shoot("trained-again")
+    assert len({stored, first, second}) == 3, "another start gives another curve"
+    assert cell.evaluate(CUT_OFF) == []
+
+    before = lesson.source(lesson.notebook.cell("soft-prompt-code"))
+    assert lesson.source(lesson.notebook.run_cell("soft-prompt-code")) != before, "now the strips are the learner's own"
+    lesson.shoot("soft-prompt")
+
+
+def train(lesson, cell, name, measured) -> str:
+    """Presses the button, and watches to the end; returns what is said of the last figure."""
+    cell.evaluate(WATCH)
+    before, button = lesson.source(cell), lesson.button(cell, name)
+    if lesson.lang == "en":
+        button.click()
+    else:
+        button.focus()
+        lesson.notebook.page.keyboard.press("Space" if name == "train" else "Enter")
+    status = cell.get_by_role("status")
+    status.filter(has_text=re.compile(STEP[lesson.lang])).wait_for()
+    assert button.is_disabled()
+    lesson.wait_until(lambda: status.inner_text() and re.fullmatch(DONE[lesson.lang], status.inner_text()), "the end")
+    lesson.wait_for_other(cell, before)
+    assert lesson.button(cell, "again").is_enabled()
+
+    watched = lesson.notebook.page.evaluate(WATCHED)
+    steps = [int(step) for step in re.findall(STEP[lesson.lang], "\n".join(filter(None, watched["words"])))]
+    assert watched["pictures"] >= 4, "figures while it learned"
+    assert len(set(steps)) >= 4 and steps == sorted(steps), steps
+    measured.append(f"lesson 00 ({lesson.lang}): {watched['pictures']} figures; {status.inner_text()}")
+
+    alt, caption = lesson.figure(cell).get_attribute("alt"), cell.locator("figcaption").inner_text()
+    after = {"en": r"10 learned vectors get [\d.]+ %", "zh": r"10 个学出来的向量是 [\d.]+ %"}
+    assert re.search(after[lesson.lang], alt) and "1,280" in caption, (alt, caption)
+    assert lesson.reads_well(alt) and lesson.reads_well(caption)
+    return alt
+
+
+def test_an_exercise_names_the_mistake_gives_hints_and_praises(lesson):
+    exercise, id = start_here.learned_numbers, "how-many-numbers-code"
+    stub = lesson.notebook.source(id)
+    cell = lesson.notebook.cell(id)
+    lesson.verdict(cell, "○")
+
+    cell = lesson.notebook.run_cell(id, stub.replace("...", "10", 1))
+    mistake = {"en": "10 is how many vectors there are", "zh": "10 是向量的个数"}
+    assert mistake[lesson.lang] in lesson.verdict(cell, "✗")
+
+    hints, presses = cell.get_by_role("status").locator("li"), (None, "Enter", "Space")
+    assert hints.count() == 0
+    for number, (hint, key) in enumerate(zip(exercise.hints, presses, strict=True), start=1):
+        button = lesson.button(cell, "hint", number)
+        button.wait_for()
+        if key:
+            button.focus()
+            lesson.notebook.page.keyboard.press(key)
+        else:
+            button.click()
+        hints.nth(number - 1).wait_for()
+        assert hints.all_inner_texts()[number - 1] == getattr(hint, lesson.lang) and hints.count() == number
+        assert cell.evaluate(CUT_OFF) == []
+    assert lesson.button(cell, "no hint").is_disabled()
+    lesson.shoot("exercise")
+
+    solution = lesson.notebook.cell("how-many-numbers-solution")
+    assert not solution.locator("pre").is_visible()
+    solution.locator("summary").click()
+    assert "context.shape" in solution.locator("pre").inner_text() and solution.locator("pre").is_visible()
+    lesson.shoot("solution")
+
+    cell = lesson.notebook.run_cell(id, stub.replace("...", "context.shape[0] * context.shape[1]", 1))
+    assert getattr(exercise.praise, lesson.lang) in lesson.verdict(cell, "✓")
+    assert cell.locator(".jupyter-button").count() == 0
+    lesson.shoot("exercise-right")
+
+
+def test_every_answer_of_the_quiz_explains_itself(lesson):
+    cell = lesson.notebook.cell("what-changed-code")
+    for letter, choice in zip("ABCDE", start_here.what_changed.choices, strict=True):
+        cell.get_by_role("button", name=letter, exact=True).click()
+        told = lesson.verdict(cell, f"{'✓' if choice.right else '✗'} {letter}\\.")
+        assert getattr(choice.why, lesson.lang) in told
+        assert (LABELS[lesson.lang]["right"] in told) is choice.right
+        lesson.shoot(f"quiz-{letter}")
+
+
+def test_no_label_and_no_option_is_cut_off(lesson):
+    for id in ("compose-code", "own-picture-code", "half-guess", "train-code", "what-changed-code"):
+        assert lesson.notebook.cell(id).evaluate(CUT_OFF) == [], id
+    for choice in lesson.notebook.cell("compose-code").locator("select").all():
+        assert choice.evaluate(SPARE) >= 0, "an option is wider than its list"
 
 
 def test_the_whole_lesson_is_photographed(lesson):
-    for id in ("start-here", "first-guess", "scores-code", "styles-code", "own-picture"):
+    for id in ("start-here", "pocket-clip", "scores", "styles", "secret", "soft-prompt", "what-next"):
         lesson.notebook.cell(id)
-        lesson.notebook.page.wait_for_timeout(300)
-        assert lesson.notebook.shoot(f"00-{lesson.lang}-cell-{id}").stat().st_size > 10_000
+        lesson.notebook.page.wait_for_timeout(100)
+        lesson.shoot(f"cell-{id}")

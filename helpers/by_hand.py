@@ -1,0 +1,88 @@
+"""CLIP's two towers by hand, out of the library model's own weights: what lesson 01 takes apart, in one piece.
+
+Every function takes the model (or one of its layers) and tensors, and gives what the library gives, to rounding. CLIP: Radford et
+al. 2021, arXiv 2103.00020; the layer is that of Vaswani et al. 2017, arXiv 1706.03762, normalised first.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPModel
+
+
+def embed(clip: CLIPModel, ids: Tensor) -> Tensor:
+    """What enters the text tower: ids (B, T) to vectors (B, T, D), the row of each token plus the vector of its position."""
+    tables = clip.text_model.embeddings
+    return tables.token_embedding(ids) + tables.position_embedding.weight[: ids.shape[1]]
+
+
+def causal_mask(length: int) -> Tensor:
+    """(T, T), to be added to attention scores: 0 where a position may look, minus infinity where it would look ahead."""
+    return torch.full((length, length), float("-inf")).triu(1)
+
+
+def attention(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What the positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T) with which they do.
+
+    layer: one of `encoder.layers`; x: already normalised; shares[b, h, i, j]: how much position i takes from position j in head h.
+    """
+    attend = layer.self_attn
+
+    def heads(vectors: Tensor) -> Tensor:  # (B, T, D) to (B, H, T, D / H)
+        return vectors.unflatten(-1, (attend.num_heads, -1)).transpose(1, 2)
+
+    query, key, value = heads(attend.q_proj(x)), heads(attend.k_proj(x)), heads(attend.v_proj(x))
+    scores = query @ key.mT * query.shape[-1] ** -0.5  # (B, H, T, T)
+    if mask is not None:
+        scores = scores + mask
+    shares = scores.softmax(-1)
+    taken = (shares @ value).transpose(1, 2).flatten(2)  # (B, T, D)
+    return attend.out_proj(taken), shares
+
+
+def layer_forward(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    """One layer, (B, T, D) to (B, T, D): each position adds what it takes from the others, then what it thinks of it."""
+    x = x + attention(layer, layer.layer_norm1(x), mask)[0]
+    return x + layer.mlp(layer.layer_norm2(x))
+
+
+def end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
+    """Where each text is pooled, (B,): at its first end-of-text token.
+
+    OpenAI's configurations say eos_token_id = 2, which no text contains; for them the largest id is taken, which is end-of-text.
+    """
+    eos = clip.config.text_config.eos_token_id
+    return ids.argmax(-1) if eos == 2 else (ids == eos).int().argmax(-1)
+
+
+def text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
+    """ids (B, T) to one vector a text, (B, D)."""
+    x, mask = embed(clip, ids), causal_mask(ids.shape[1]).to(clip.device)
+    for layer in clip.text_model.encoder.layers:
+        x = layer_forward(layer, x, mask)
+    x = clip.text_model.final_layer_norm(x)  # (B, T, D)
+    return x[torch.arange(len(ids)), end_of_text(clip, ids)]
+
+
+def patch_vectors(clip: CLIPModel, pixels: Tensor) -> Tensor:
+    """What enters the vision tower: pixels (B, 3, S, S) to (B, 1 + P, D), the class vector first, then one vector a patch."""
+    tables = clip.vision_model.embeddings
+    patches = tables.patch_embedding(pixels).flatten(2).mT  # (B, P, D)
+    first = tables.class_embedding.expand(len(pixels), 1, -1)  # (B, 1, D)
+    return torch.cat([first, patches], dim=1) + tables.position_embedding.weight
+
+
+def vision_tower(clip: CLIPModel, pixels: Tensor) -> Tensor:
+    """pixels (B, 3, S, S) to one vector a picture, (B, D)."""
+    x = clip.vision_model.pre_layrnorm(patch_vectors(clip, pixels))
+    for layer in clip.vision_model.encoder.layers:
+        x = layer_forward(layer, x)
+    return clip.vision_model.post_layernorm(x[:, 0])
+
+
+def logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
+    """How well pictures and texts fit: what the towers give, (B, Dv) and (C, Dt), to (B, C), cosines times the learned scale."""
+    images = nn.functional.normalize(clip.visual_projection(images), dim=-1)
+    texts = nn.functional.normalize(clip.text_projection(texts), dim=-1)
+    return clip.logit_scale.exp() * images @ texts.T
