@@ -244,7 +244,7 @@ def rows_of_vectors(
             bottom = height - 0.28 - (strip + space) * number
             for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
                 axes = _axes(figure, 0.12 + place * step, bottom, step - 0.1, strip)
-                _stripes(axes, vector, limit)
+                axes.imshow(_stripes([vector], limit).swapaxes(0, 1), interpolation="nearest", aspect="auto")
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set(color=VERMILION if ours else GREY, linewidth=1.8 if ours else 0.8)
                 style = {"color": VERMILION, "weight": "bold"} if ours else {"color": INK}
@@ -283,7 +283,7 @@ def tokens_as_vectors(
     """
     left, strip, height, tops = 1.14, 0.62, 4.3, (3.3, 2.42, 1.7)
     names = [shorten(position.token, 10) for position in positions]
-    columns = _columns([max(0.42, 0.075 * len(name) + 0.1) for name in names], chosen, pooled, left, WIDTH - 0.06)
+    columns = _columns([max(0.42, 0.075 * len(name) + 0.1) for name in names], chosen, pooled, left, WIDTH - 0.24)
     limit = 3 * np.median(np.abs([position.row for position in positions[: pooled + 1]]))
     with LOCK:
         figure = _figure(height)
@@ -302,21 +302,23 @@ def tokens_as_vectors(
             position, half, wide = positions[index], min(width, 0.6) / 2, min(width, 0.6) / 2 - 0.05
             style = {"ha": "center", "va": "center", "color": INK, "parse_math": False}
             if index == chosen:
-                page.add_patch(_box(middle - half, middle + half, low, high, facecolor=TINT, edgecolor=TINT))
+                page.add_patch(_box(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
             page.text(middle, 3.64, names[index], fontsize=8.5, family=_fonts(), weight=weight, **style)
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
-            for top, vector in zip(tops, (position.row, position.place, position.row + position.place)):
-                box = middle - wide, middle + wide, top - strip, top
-                _stripes(page, vector, limit, box)
-                page.add_patch(_box(*box, edgecolor=GREY, linewidth=0.8))
+            for top in tops:
+                page.add_patch(_box(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8))
             if index == pooled:
                 page.add_patch(_box(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
                 style = {"color": BLUE, "weight": "bold", "fontsize": 8.5}
                 page.text(middle, high + 0.05, "pooled here", ha="center", va="bottom", **style)
         shown = sorted(columns)
+        rows, places = np.stack([positions[i].row for i in shown]), np.stack([positions[i].place for i in shown])
+        for top, vectors in zip(tops, (rows, places, rows + places)):
+            strips = [(columns[i][0], min(columns[i][1], 0.6) - 0.1, vector) for i, vector in zip(shown, vectors)]
+            _row_of_strips(page, strips, limit, top - strip, top)
         for index, following in zip(shown, [*shown[1:], len(positions)]):
             if following != index + 1:
                 middle, width = columns[index]
@@ -324,7 +326,7 @@ def tokens_as_vectors(
         for first, last, word in words:
             ends = [columns[index] for index in range(first, last + 1) if index in columns]
             if len(ends) > 1:
-                _bracket(page, ends[0][0] - ends[0][1] / 2 + 0.07, ends[-1][0] + ends[-1][1] / 2 - 0.07, 3.79, word)
+                _bracket(page, ends[0][0] - ends[0][1] / 2 + 0.13, ends[-1][0] + ends[-1][1] / 2 - 0.13, 3.79, word)
         _sum_in_numbers(page, positions[chosen], chosen, left)
         return _finished(figure, alt, caption)
 
@@ -338,10 +340,11 @@ def attention_of_a_place(
     class token and of all patches. Each map has its own scale; the box over it is the class token; the three highest shares
     stand in their patches, in per cent.
     """
-    side, low, height, pixels = 2.2, 0.52, 3.44, 32  # pixels to a patch
+    side, low, height = 2.2, 0.42, 3.52
     grid = round((len(looks) - 1) ** 0.5)
-    whole = square(image, pixels * grid)
-    grey = np.asarray(whole.convert("L"), dtype=float)[..., None] / 255
+    whole, top, cell = square(image, round(side * 100 * SHARPNESS)), low + side, side / grid
+    grey = 0.6 + 0.4 * np.asarray(whole.convert("L"), dtype=float)[..., None] / 255
+    where = np.arange(whole.width) * grid // whole.width  # which row, and which column of patches each pixel belongs to
     who = f"patch {chosen}" if chosen else "the class token"
     maps = (None, who[0].upper() + who[1:], ""), (looks, f"Where {who} looks", "of its attention")
     maps += ((seen, f"Who looks at {who}", "of their attention"),)
@@ -349,31 +352,29 @@ def attention_of_a_place(
         figure = _figure(height)
         page = _page(figure, title)
         for left, (shares, heading, note) in zip((0.1, 2.6, 5.1), maps):
-            axes, token = (
-                _axes(figure, left, low, side, side),
-                (left, left + 0.275, low + side + 0.05, low + side + 0.27),
-            )
+            token, shown = (left, left + 0.275, top + 0.05, top + 0.27), np.asarray(whole)
             words, fill = "class token", "white"
-            _show(axes, whole)
             if shares is not None:
-                most = float(shares.max())
-                heat = (shares[1:] / most).reshape(grid, grid).repeat(pixels, 0).repeat(pixels, 1)[..., None]
-                axes.images[0].set_data(_heated(0.5 + 0.5 * grey, heat))
+                most = max(float(shares.max()), 4 / len(shares))  # where attention is spread evenly, the map is pale
+                heat = shares / most
+                shown = _heated(grey, heat[1:].reshape(grid, grid)[where][:, where, None])
                 for place in np.argsort(-shares[1:], kind="stable")[:3]:
-                    y, x = (pixels * (at + 0.5) - 0.5 for at in divmod(place, grid))
+                    y, x = divmod(place, grid)
                     style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": _halo()}
-                    axes.text(x, y, f"{100 * shares[1 + place]:.0f}", fontsize=7.5, color=INK, **style)
-                words, fill = f"class token {_percent(shares[0])}", tuple(_heated(np.ones(3), shares[0] / most))
+                    at = left + (x + 0.5) * cell, top - (y + 0.5) * cell
+                    page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
+                words, fill = f"class token {_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
                 _heat_bar(page, left, low - 0.2, most, note)
-            page.text(left, low + side + 0.34, heading, fontsize=9, color=INK, va="bottom")
-            page.text(token[1] + 0.07, low + side + 0.16, words, fontsize=8, color=INK, va="center")
+            page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
+            page.add_patch(_box(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
+            page.text(left, top + 0.36, heading, fontsize=9, color=INK, weight="bold", va="bottom")
+            page.text(token[1] + 0.07, top + 0.16, words, fontsize=8, color=INK, va="center")
             page.add_patch(_box(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
-            halo = {"edgecolor": INK, "linewidth": 2, "path_effects": [withStroke(linewidth=4.2, foreground="white")]}
             if chosen:
-                y, x = (pixels * at - 0.5 for at in divmod(chosen - 1, grid))
-                axes.add_patch(_box(x, x + pixels, y, y + pixels, clip_on=False, **halo))
-            else:
-                page.add_patch(_box(*token, **halo))
+                y, x = divmod(chosen - 1, grid)
+                token = left + x * cell, left + (x + 1) * cell, top - (y + 1) * cell, top - y * cell
+            halo = [withStroke(linewidth=4.2, foreground="white")]
+            page.add_patch(_box(*token, edgecolor=INK, linewidth=2, path_effects=halo))
         return _finished(figure, alt, caption)
 
 
@@ -394,12 +395,14 @@ def contrastive_matrices(
     lie on the diagonal and are framed. Beside each row and under each column stands its cross-entropy, minus the logarithm of the
     framed share.
     """
-    n, panel, low, height = len(images), 1.68, 0.92, 3.86
+    n, panel, low = len(images), 1.68, 0.92
     cell, top, lefts = panel / n, low + panel, (0.78, 2.86, 5.64)
+    labels = [_wrapped(text, round(cell / 0.06), 4) for text in captions]
+    over = top + 0.12 + 0.115 * max(label.count("\n") + 1 for label in labels)
     logits = scale * np.asarray(cosines, dtype=float)
     rows, columns = _softmax(logits, 1), _softmax(logits, 0)
     with LOCK:
-        figure = _figure(height)
+        figure = _figure(over + 0.72)
         page = _page(figure, title)
         for row, image in enumerate(images):
             box = 0.7 - 0.94 * cell, 0.7, top - (row + 0.97) * cell, top - (row + 0.03) * cell
@@ -409,12 +412,20 @@ def contrastive_matrices(
             (lefts[1], rows, "Each picture chooses:", "a row makes 100 %"),
             (lefts[2], columns, "Each caption chooses:", "a column makes 100 %"),
         ):
-            page.text(left, top + 0.8, first, fontsize=9, weight="bold", color=INK, va="bottom")
-            page.text(left, top + 0.64, second, fontsize=8, color=INK, va="bottom")
-            for column, text in enumerate(captions):
-                label = _wrapped(text, round(cell / 0.054), 3)
+            page.text(left, over + 0.16, first, fontsize=9, weight="bold", color=INK, va="bottom")
+            page.text(left, over, second, fontsize=8, color=INK, va="bottom")
+            for column, label in enumerate(labels):
                 x, style = left + (column + 0.5) * cell, {"ha": "center", "va": "bottom", "parse_math": False}
-                page.text(x, top + 0.05, label, fontsize=7, linespacing=0.95, color=INK, family=_fonts(), **style)
+                page.text(
+                    x,
+                    top + 0.05,
+                    label,
+                    fontsize=7 if n < 4 else 6,
+                    linespacing=0.95,
+                    color=INK,
+                    family=_fonts(),
+                    **style,
+                )
             _cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
         style = {"fontsize": 8.5, "color": INK, "va": "center", "ha": "center"}
         page.text(
@@ -482,7 +493,7 @@ def shares_by_scale(
             name = shorten(texts[index], 27)
             page.text(left - 0.55, y, name, ha="right", family=_fonts(), parse_math=False, **style)
             page.text(left - 0.08, y, f"{values[index]:.2f}".replace("-", "−"), ha="right", **style)
-            page.text(left + 2.15 * now[row] + 0.06, y, _percent(now[row]), path_effects=_halo(), **style)
+            bars.text(max(now[row], then[row]) + 0.03, row, _percent(now[row]), path_effects=_halo(), **style)
             bars.plot([then[row]] * 2, [row - 0.42, row + 0.42], color=VERMILION, linewidth=1.6)
         bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[])
         bars.spines[["top", "right", "bottom"]].set_visible(False)
@@ -494,7 +505,7 @@ def shares_by_scale(
         for row in range(len(order))[::-1]:
             curves.plot(across, shares[:, row], color=SLATE if row else BLUE, linewidth=1.1 if row else 2.4)
         curves.axvline(scale, color=INK, linewidth=1.4)
-        curves.plot(scale, now[0], "o", color=BLUE, markersize=6, clip_on=False)
+        curves.plot(scale, now[0], "o", color=BLUE, markersize=6, clip_on=False, zorder=5)
         curves.axvline(learned, color=VERMILION, linewidth=1.6, linestyle=(0, (1, 1.6)))
         curves.set(xscale="log", xlim=scales, ylim=(0, 1.03), yticks=[0, 0.5, 1], yticklabels=["0", "50", "100"])
         curves.set_xticks([tick for tick in (1, 2, 5, 10, 20, 50, 100, 200) if scales[0] <= tick <= scales[1]])
@@ -504,15 +515,18 @@ def shares_by_scale(
         curves.set_xlabel("logit scale (1 / temperature)", fontsize=8, color=INK, labelpad=2)
         curves.set_ylabel("share (%)", fontsize=8, color=INK, labelpad=3)
         curves.spines[["top", "right"]].set_visible(False)
-        for x, name, colour in ((scale, f"now {scale:.3g}", INK), (learned, f"learned {learned:.3g}", VERMILION)):
-            style = {
-                "ha": "right" if x == min(scale, learned) else "left",
-                "va": "bottom",
-                "fontsize": 8,
-                "color": colour,
-            }
-            if abs(np.log(scale / learned)) > 0.01 or x == learned:
-                curves.annotate(name, (x, 1.03), (0, 2), textcoords="offset points", **style)
+        names = [(scale, f"now {scale:.3g}", INK), (learned, f"learned {learned:.3g}", VERMILION)]
+        if abs(np.log(scale / learned)) < 0.005:
+            names = [(learned, f"now, and learned: {learned:.3g}", INK)]
+        for x, name, colour in sorted(names):
+            side = (
+                "right" if x == min(names)[0] or x > 0.75 * scales[1] else "left"
+            )  # away from the other, and on the page
+            style = {"ha": side, "va": "bottom", "fontsize": 8.5, "color": colour, "textcoords": "offset points"}
+            curves.annotate(name, (x, 1.03), (-3 if side == "right" else 3, 1), **style)
+        best, style = shorten(texts[order[0]], 40), {"fontsize": 8, "family": _fonts(), "parse_math": False}
+        curves.text(0.015, 0.93, f"“{best}”", color=BLUE, weight="bold", transform=curves.transAxes, va="top", **style)
+        curves.text(0.015, 0.76, "the other texts", color=SLATE, transform=curves.transAxes, va="top", **style)
         return _finished(figure, alt, caption)
 
 
@@ -523,7 +537,7 @@ def picture_in_patches(
 
     Beside them stands the class token, number 0, which belongs to no place in the picture.
     """
-    n, low, large, height = side // patch, 0.34, 2.7, 3.42
+    n, low, large, height = side // patch, 0.34, 2.95, 3.67
     whole = square(image, side)
     pixels, step, left = np.asarray(whole), large / n, WIDTH - 0.12 - large
     cell = 0.8 * step
@@ -546,15 +560,14 @@ def picture_in_patches(
             if row in (0, n - 1) or column == 0:
                 style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": _halo()}
                 page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
-        middle, y = (0.12 + large + left) / 2, low + large - cell
-        page.add_patch(
-            _box(middle - cell / 2, middle + cell / 2, y, y + cell, edgecolor=BLUE, linewidth=1.8, hatch="//////")
-        )
+        box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
+        page.add_patch(_box(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
         style = {"ha": "center", "va": "center", "color": INK}
-        page.text(middle, y + cell / 2, "0", fontsize=8, weight="bold", path_effects=_halo(), **style)
-        page.text(middle, y - 0.2, "class token,\nlearned", fontsize=8, linespacing=1.1, **style)
-        page.text(middle, low + large / 2 - 0.1, "→", fontsize=20, **style)
-        page.text(middle, low + large / 2 - 0.36, "cut", fontsize=8, **style)
+        middle = (box[0] + box[1]) / 2
+        page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=_halo(), **style)
+        page.text(middle, box[2] - 0.2, "class token,\nlearned", fontsize=8, linespacing=1.1, **style)
+        page.text((0.12 + large + left) / 2, low + large / 2, "→", fontsize=22, **style)
+        page.text((0.12 + large + left) / 2, low + large / 2 - 0.26, "cut", fontsize=8.5, **style)
         style["va"] = "top"
         page.text(0.12 + large / 2, low - 0.07, f"{side} × {side} pixels", fontsize=8.5, **style)
         text = f"{n} × {n} = {n * n} patches of {patch} × {patch} pixels"
@@ -604,10 +617,10 @@ def similarity_heatmap(
 def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "") -> Picture:
     """The mask of a text tower: a row is the position that looks, and sees the columns with a dot; the others are hatched."""
     n = len(labels)
-    cell = min(0.36, 4.4 / n)
     names = [shorten(label, 14) for label in labels]
     longest = 0.075 * max(map(len, names))
-    left, low = 0.75 + longest, 0.14
+    left, low = 0.65 + longest, 0.14
+    cell = min(0.36, (WIDTH - left - 2.75) / n)
     top, right, upright = low + n * cell, left + n * cell, longest > cell
     height = top + 0.72 + (longest if upright else 0.12)
     with LOCK:
@@ -628,9 +641,9 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
                 page.plot(left + (column + 0.5) * cell, y, "o", color="white", markersize=3.5)
             page.text(right + 0.1, y, f"sees {row + 1}", fontsize=8, color=SLATE, va="center")
         style = {"fontsize": 9, "weight": "bold", "color": INK}
-        page.text(left, height - 0.46, "what it may see →", va="center", **style)
-        page.text(0.2, top, "the position that looks ↓", va="top", rotation=90, **style)
-        x, y = right + 1.0, top - 0.28
+        page.text(left, height - 0.46, "what it may see", va="center", **style)
+        page.text(0.2, top, "the position that looks", va="top", rotation=90, **style)
+        x, y = right + 0.7, top - 0.28
         page.add_patch(_box(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
         page.plot(x + 0.15, y, "o", color="white", markersize=3.5)
         page.add_patch(
@@ -640,7 +653,7 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
         page.text(
             x + 0.4,
             y - 0.45,
-            "may not: −∞ before the\nsoftmax, a share of 0 after it",
+            "may not: −∞ is put there before\nthe softmax, so its share is 0",
             fontsize=8.5,
             color=INK,
             va="center",
@@ -680,12 +693,9 @@ def _show(axes: Axes, image: Image.Image) -> None:
     axes.spines[:].set_color(GREY)
 
 
-def _stripes(
-    axes: Axes, vector: np.ndarray, limit: float, extent: tuple[float, float, float, float] | None = None
-) -> None:
-    """A vector (D,) as a strip of its numbers: purple below zero, orange above it; from -limit to limit."""
-    look = {"cmap": "PuOr_r", "vmin": -limit, "vmax": limit, "interpolation": "nearest", "aspect": "auto"}
-    axes.imshow(np.asarray(vector)[:, None], extent=extent, **look)
+def _stripes(vectors: np.ndarray, limit: float) -> np.ndarray:
+    """The colours (…, D, 4) of vectors (…, D): purple below zero, orange above it; from -limit to limit."""
+    return ScalarMappable(Normalize(-limit, limit), "PuOr_r").to_rgba(np.asarray(vectors))
 
 
 def _round_limits(runs: Sequence[Run], names: Sequence[str], unit: float) -> tuple[float, float]:
@@ -812,6 +822,18 @@ def _columns(
     return columns
 
 
+def _row_of_strips(
+    page: Axes, strips: Sequence[tuple[float, float, np.ndarray]], limit: float, low: float, high: float
+) -> None:
+    """Vectors as strips, each with the middle and the width it is given, in one image: many small ones would take longer."""
+    pixels = 100 * SHARPNESS
+    canvas = np.zeros((len(strips[0][2]), round(WIDTH * pixels), 4))  # transparent
+    for middle, width, vector in strips:
+        left, right = (round((middle + side * width / 2) * pixels) for side in (-1, 1))
+        canvas[:, left:right] = _stripes(vector, limit)[:, None]
+    page.imshow(canvas, extent=(0, WIDTH, low, high), interpolation="nearest", aspect="auto")
+
+
 def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
     """A word over the pieces that it is cut into."""
     page.plot([left, left, right, right], [low, low + 0.05, low + 0.05, low], color=INK, linewidth=1)
@@ -831,7 +853,7 @@ def _sum_in_numbers(page: Axes, position: Position, place: int, left: float, num
     ):
         page.text(left + 0.02, y, sign, **style)
         for column, number in enumerate(vector[:numbers]):
-            page.text(left + 0.48 + 0.5 * column, y, f"{number:.3f}".replace("-", "−"), **style)
+            page.text(left + 0.48 + 0.5 * column, y, f"{round(float(number), 3) + 0:.3f}".replace("-", "−"), **style)
         page.text(left + 0.56 + 0.5 * (numbers - 1), y, "…", va="center", fontsize=8, color=INK)
         page.text(left + 0.8 + 0.5 * (numbers - 1), y, name, va="center", fontsize=8, color=SLATE)
     page.plot([left, left + 0.48 + 0.5 * (numbers - 1)], [0.32, 0.32], color=INK, linewidth=0.8)
@@ -869,7 +891,7 @@ def _cells(
 
 def _heated(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """A grey picture (…, 1) under a red that grows with the heat (…, 1), from 0 to 1: (…, 3)."""
-    return grey * (1 - 0.9 * heat) + 0.9 * heat * np.array(to_rgb(VERMILION))
+    return grey * (1 - 0.9 * heat) + 0.9 * heat * np.array(to_rgb("#D55E00"))
 
 
 def _heat_bar(page: Axes, left: float, y: float, most: float, note: str) -> None:

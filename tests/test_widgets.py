@@ -86,7 +86,7 @@ def test_every_style_and_object_of_the_world_can_be_chosen(clip):
 
 def test_the_style_that_was_never_trained_on_is_marked(clip, lang):
     labels = {value: label for label, value in widgets.scene_explorer(*clip, SCENE).controls["style"].options}
-    mark = {"en": "never trained on", "zh": "没训练过"}[lang]
+    mark = {"en": "never trained on", "zh": "没见过"}[lang]
     assert [style for style in world.ALL_STYLES if mark in labels[style]] == [world.UNSEEN_STYLE]
 
 

@@ -70,7 +70,7 @@ class Note:
 
 def note(outcome: str, text: str, folded: str = "") -> Note:
     """A verdict with its mark and colour; `folded` is technical text under it."""
-    style = f"border-left: 4px solid {COLOURS[outcome]}; padding: 0.4em 1em; line-height: 1.5"
+    style = f"border-left: 4px solid {COLOURS[outcome]}; padding: 0.4em 1em; margin: 4px 0; line-height: 1.5"
     plain = f"{MARKS[outcome]} {text}"
     inside = plain_error(plain, folded) if folded else html.escape(plain)
     return Note(f'<div role="status" style="{style}">{inside}</div>', plain)

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
-from helpers import figures
+from helpers import by_hand, figures
 from helpers.lesson import Table, say
 from helpers.pretrained import image_features, text_features, trained_rows
 from helpers.widgets.base import Explorer, look
@@ -79,7 +79,7 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     """
     tokenizer, length = processor.tokenizer, clip.config.text_config.max_position_embeddings
     ids = tokenizer(text, padding="max_length", truncation=True, max_length=length)["input_ids"]
-    pooled, trained = ids.index(tokenizer.eos_token_id), trained_rows(clip)
+    pooled, trained = int(by_hand.end_of_text(clip, torch.tensor([ids]))), trained_rows(clip)
     pieces = tokenizer.convert_ids_to_tokens(ids[1:pooled])
     words, begun = [], 1
     for place, piece in enumerate(pieces, start=1):
@@ -94,7 +94,7 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
         tokens=["SOS", *names, "EOT", *["pad"] * (length - pooled - 1)],
         words=words,
         pooled=pooled,
-        count=len(tokenizer.tokenize(text)),
+        count=len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]),
         strange="*" in stars,
         same=tokenizer.pad_token_id == tokenizer.eos_token_id,
     )
@@ -131,7 +131,7 @@ def _about_tokens(read: SimpleNamespace, length: int) -> str:
     caption = say(
         en="SOS is the start of the text and EOT its end; the tower's answer is read off at EOT (framed). Stripes: purple below zero, "
         "orange above.",
-        zh="SOS 是文本起始符，EOT 是文本结束符；整段文字的特征就从 EOT 那一格（带框）取出来。条纹紫色小于零，橙色大于零。",
+        zh="SOS 是文本起始符，EOT 是文本结束符；整段文字的特征就取自 EOT 那一列（带框）。条纹里紫色小于零，橙色大于零。",
     )
     rest = read.pooled + 1
     if rest < length:
@@ -145,11 +145,11 @@ def _about_tokens(read: SimpleNamespace, length: int) -> str:
             zh=f"这段文字有 {read.count} 个词元，SOS 和 EOT 之间只放得下 {length - 2} 个，后面的都截掉了。",
         )
     if read.words:
-        caption += say(en=" A bracket joins the pieces of one word.", zh="括线下面是同一个词切成的几段。")
+        caption += say(en=" A bracket joins the pieces of one word.", zh="括线下的几段原本是一个词。")
     if read.strange:
         caption += say(
-            en=" * CLIP never met this token in training: its row still holds the random numbers of the beginning.",
-            zh="带 * 的词元训练时从没出现过，它那一行还是最初的随机数。",
+            en=" * CLIP never met this token in training: nobody taught its row, which holds random numbers.",
+            zh="带 * 的词元在训练里从没出现过，它那一行谁也没教过，只是随机数。",
         )
     return caption
 
@@ -163,16 +163,13 @@ def vision_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
     pixel_values: (1, 3, H, W). In each layer and head a row is the position that looks, a column what it looks at; rows sum to one.
     Position 0 is the class token.
     """
-    tower, heads, maps = clip.vision_model, clip.config.vision_config.num_attention_heads, []
+    tower, maps = clip.vision_model, []
     with torch.no_grad():
-        states = tower(pixel_values=pixel_values, output_hidden_states=True).hidden_states  # what enters each layer
-        for layer, state in zip(tower.encoder.layers, states):
-            x = layer.layer_norm1(state[0])  # (1 + P, D)
-            q, k = (
-                project(x).unflatten(-1, (heads, -1)).transpose(0, 1)  # (H, 1 + P, D / H)
-                for project in (layer.self_attn.q_proj, layer.self_attn.k_proj)
-            )
-            maps.append((q @ k.mT * q.shape[-1] ** -0.5).softmax(-1))
+        x = tower.pre_layrnorm(by_hand.patch_vectors(clip, pixel_values))  # (1, 1 + P, D)
+        for layer in tower.encoder.layers:
+            _, shares = by_hand.attention(layer, layer.layer_norm1(x))  # (1, H, 1 + P, 1 + P)
+            maps.append(shares[0])
+            x = by_hand.layer_forward(layer, x)
     return torch.stack(maps)
 
 
@@ -188,7 +185,7 @@ def attention_explorer(
     layers, heads, positions, _ = attention.shape
     grid = math.isqrt(positions - 1)
     seen = figures.square(image, 512)
-    mean = [(say(en="mean of heads", zh="各头平均"), 0)]
+    mean = [(say(en="mean of heads", zh="各头取平均"), 0)]
     controls = {
         "place": ipywidgets.IntSlider(
             grid // 2 * (grid + 1) + 1 if patch is None else patch,
@@ -221,10 +218,10 @@ def attention_explorer(
             title=f"Attention in the vision tower, {where}",
             alt=_attention_in_words(now, looks, looked_at, grid, (layers, heads)),
             caption=say(
-                en=f"Darker red: more attention; each map has its own scale. The numbers are the three highest, in per cent; shared out "
+                en=f"The darker, the more attention; each map has its own scale. The numbers are the three highest, in per cent; shared out "
                 f"evenly, each of the {positions} positions would get {100 / positions:.1f} %. In the middle all shares make 100 %. On the "
                 "right each comes out of another position's 100 %.",
-                zh=f"红色越深，注意力越多；两张图各有各的刻度。数字是最高的三份，单位是 %；要是平均分，{positions} 个位置各得 "
+                zh=f"颜色越深，注意力越多；两张图的刻度各不相同。数字是最高的三份，单位是 %；要是平均分，{positions} 个位置各得 "
                 f"{100 / positions:.1f} %。中间那张图所有份额加起来是 100 %；右边那张图，每一份都出自另一个位置的 100 %。",
             ),
         )
@@ -239,14 +236,14 @@ def _attention_in_words(
     now: SimpleNamespace, looks: np.ndarray, seen: np.ndarray, grid: int, of: tuple[int, int]
 ) -> str:
     """Where the two maps are darkest, as far as it is clear on every machine."""
-    head = say(en=f"head {now.head} of {of[1]}", zh=f"{of[1]} 个头里的第 {now.head} 个")
-    if not now.head:
-        head = say(en=f"mean of {of[1]} heads", zh=f"{of[1]} 个头的平均")
     who, most, from_ = _place(now.place, grid), _darkest(looks, grid), _darkest(seen, grid)
+    layers, heads = of
+    en = f"head {now.head} of {heads}" if now.head else f"mean of {heads} heads"
+    zh = f"第 {now.head} 个头（共 {heads} 个）的注意力" if now.head else f"注意力，{heads} 个头取平均"
     return say(
-        en=f"Attention in layer {now.layer} of {of[0]}, {head}. Left, the picture with {who} framed. In the middle, a map of where it "
+        en=f"Attention in layer {now.layer} of {layers}, {en}. Left, the picture with {who} framed. In the middle, a map of where it "
         f"looks, {most}. On the right, a map of who looks at it, {from_}.",
-        zh=f"{of[0]} 层里第 {now.layer} 层的注意力，{head}。左边是原图，框出了{who}；中间画的是它往哪里看，{most}；右边画的是谁在看它，{from_}。",
+        zh=f"第 {now.layer} 层（共 {layers} 层）{zh}。左边是原图，框出了{who}；中间画的是它往哪里看，{most}；右边画的是谁在看它，{from_}。",
     )
 
 
@@ -263,7 +260,7 @@ def _place(place: int, grid: int) -> str:
 def _darkest(shares: np.ndarray, grid: int) -> str:
     first, second = np.argsort(-shares, kind="stable")[:2]
     if shares[first] - shares[second] < 0.005:
-        return say(en="darkest at no single place", zh="没有哪一处独占最深")
+        return say(en="with no place clearly the darkest", zh="没有哪一处明显最深")
     return say(en=f"darkest at {_place(first, grid)}", zh=f"颜色最深的是{_place(first, grid)}")
 
 
@@ -428,20 +425,24 @@ def _thumbnail(image: Image.Image, number: int) -> ipywidgets.HTML:
 def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
     """Who chooses what belongs to it by a clear margin, and the loss."""
     n, logits = len(cosines), scale * cosines
-    right = [
-        [i + 1 for i in range(n) if (shares[i, i] - shares[i].clone().index_fill(0, torch.tensor(i), 0).max()) > 0.01]
-        for shares in (logits.softmax(1), logits.T.softmax(1))
-    ]
     pictures, captions = (
-        say(en=", ".join(map(str, chosen)) or "none", zh="、".join(map(str, chosen)) or "一个也没有")
-        for chosen in right
+        [i + 1 for i in range(n) if shares[i, i] - shares[i, torch.arange(n) != i].max() > 0.01]
+        for shares in (logits.softmax(1), logits.T.softmax(1))
     )
+
+    def clearly(numbers: Sequence[int], en: str, zh: str) -> str:
+        listed = say(en=", ", zh="、").join(map(str, numbers))
+        if not numbers:
+            return say(en=f"no {en} is clearly right", zh="没有一个明确选对")
+        return say(en=f"clearly right: {en} {listed}", zh=f"明确选对的是第 {listed} {zh}")
+
     return say(
         en=f"Three matrices of {n} pictures and {n} captions, the diagonal framed. First the cosines. Then each picture shares 100 % among "
-        f"the captions; clearly for their own: {pictures}. Then each caption shares 100 % among the pictures; clearly for their own: "
-        f"{captions}. At the logit scale {scale:.3g} the loss is {loss:.2f}.",
-        zh=f"{n} 张图、{n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个里每张图把 100 % 分给各句文字，明确选中自己那句的图："
-        f"{pictures}。第三个里每句文字把 100 % 分给各张图，明确选中自己那张的文字：{captions}。缩放系数 {scale:.3g} 时，损失是 {loss:.2f}。",
+        f"the captions; {clearly(pictures, 'picture', '')}. Then each caption shares 100 % among the pictures; "
+        f"{clearly(captions, 'caption', '')}. At the logit scale {scale:.3g} the loss is {loss:.2f}.",
+        zh=f"{n} 张图和 {n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个里，每张图把 100 % 分给各句说明文字，"
+        f"{clearly(pictures, '', '张图')}。第三个里，每句说明文字把 100 % 分给各张图，{clearly(captions, '', '句')}。"
+        f"缩放系数是 {scale:.3g} 时，损失是 {loss:.2f}。",
     )
 
 
@@ -460,7 +461,7 @@ def temperature_explorer(
         share = float((now.scale * cosines).softmax(0).max())
         en, zh = ("less than half", "不到一半")
         if share > 0.5:
-            en, zh = ("more than 90 %", "超过 90 %") if share > 0.9 else ("more than half", "超过一半")
+            en, zh = ("more than 90 %", " 90 % 以上") if share > 0.9 else ("more than half", "一半以上")
         return figures.shares_by_scale(
             seen,
             texts,
@@ -470,16 +471,16 @@ def temperature_explorer(
             (least, most),
             title=f"Scale {now.scale:.3g}: the best text gets {share:.1%}".replace("%", " %"),
             alt=say(
-                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the best, “{best}”, gets {en} of 100 %. Below, a "
+                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the best, “{best}”, gets {en}. Below, a "
                 f"curve for each text from scale {least:g} to {most:g}: they begin close together and part, and the best one rises. A "
                 f"dotted line marks the learned scale, {learned:.3g}.",
-                zh=f"一张图和 {len(texts)} 句文字。缩放系数为 {now.scale:.3g} 时，最合适的“{best}”分到{zh}。下面每句文字一条曲线，缩放系数从 "
+                zh=f"一张图和 {len(texts)} 句文字。缩放系数为 {now.scale:.3g} 时，最合适的“{best}”分到{zh}。下面每句文字有一条曲线，缩放系数从 "
                 f"{least:g} 到 {most:g}：起先挤在一起，后来分开，最合适的一路升高。点线标出学到的缩放系数 {learned:.3g}。",
             ),
             caption=say(
-                en="The cosines never change; only how much a small lead counts. The red stroke on each bar is the share at the scale that "
+                en="The cosines never change; the scale only decides how much a small lead counts. The red stroke on each bar marks the share at the scale that "
                 "CLIP learned. The temperature is one divided by the scale.",
-                zh="余弦始终不变，变的只是：领先一点点，能多分到多少。每一条上的红色短线，是用 CLIP 学到的缩放系数算出的份额。温度就是缩放系数的倒数。",
+                zh="余弦始终不变；缩放系数只决定一点点领先能换来多大的份额。条形图上的红色短线标出按 CLIP 学到的缩放系数算出的份额。温度就是缩放系数的倒数。",
             ),
         )
 
@@ -505,7 +506,7 @@ def patches_of(image: Image.Image, patch: int = 8, side: int = 64) -> figures.Pi
         caption=say(
             en=f"The pixels are drawn large: this is all that the model sees. Each patch becomes one vector. {n * n} patches and the class "
             f"token make {n * n + 1} positions.",
-            zh=f"像素放大了画：模型看到的就只有这些。每个图块变成一个向量，{n * n} 个图块加上类别词元，一共 {n * n + 1} 个位置。",
+            zh=f"像素是放大画的，模型看到的就这么多。每个图块变成一个向量，{n * n} 个图块加上类别词元，一共 {n * n + 1} 个位置。",
         ),
     )
 
@@ -554,7 +555,7 @@ def mask_picture(T: int, labels: Sequence[str] | None = None) -> figures.Picture
         ),
         caption=say(
             en="A row is the position that looks. What comes later cannot reach it, so tokens after EOT change nothing at EOT.",
-            zh="一行是一个正在看的位置。排在后面的影响不到它，所以 EOT 之后放什么，EOT 上都不会变。",
+            zh="每一行是一个位置，涂满的格子它看得见。排在后面的影响不到它，所以 EOT 后面放什么，EOT 那里都不会变。",
         ),
     )
 
@@ -589,9 +590,9 @@ def class_map(clip: CLIPModel) -> Table:
         return f"{type(part).__name__}{shape}"
 
     header = (
-        say(en="the name you may read", zh="别处写的名字"),
-        say(en="the attribute you can type", zh="真正能敲的属性"),
-        say(en="its class here", zh="在这里是什么类"),
+        say(en="the name you may read", zh="你可能读到的名字"),
+        say(en="the attribute you can type", zh="代码里能用的属性"),
+        say(en="its class here", zh="在这里的类"),
     )
     return Table([(name, f"clip.{path}", here(path)) for name, path in OLDER_NAMES], header)
 
@@ -635,7 +636,7 @@ def configurations(clip: CLIPModel) -> Table:
         say(en="text tower: width", zh="文本塔：宽度"),
         say(en="text tower: layers", zh="文本塔：层数"),
         say(en="text tower: heads", zh="文本塔：头数"),
-        say(en="both: width after the projection", zh="共同：投影后的宽度"),
+        say(en="both: width after the projection", zh="两塔共用：投影后的宽度"),
         say(en="parameters: vision tower", zh="参数：视觉塔"),
         say(en="parameters: text tower without its token table", zh="参数：文本塔（不含词元嵌入表）"),
         say(en="parameters: token table", zh="参数：词元嵌入表"),

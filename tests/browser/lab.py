@@ -38,6 +38,7 @@ READY = """async () => {
     const kernel = session.session?.kernel;
     return kernel?.status === 'idle' && kernel?.connectionStatus === 'connected';
 }"""
+SPEAK = "lang => { document.documentElement.lang = lang; }"  # else Chinese would be written in the Japanese font
 CLEAR = "() => { window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs'); }"
 RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"  # its promise would hang the page
 CODE_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
@@ -178,16 +179,11 @@ class Lab:
 
     @contextmanager
     def notebook(self, browser: Browser, source: Path, width: int = 1360, scale: float = 1) -> Iterator[Notebook]:
-        """A copy of the notebook, open with its kernel ready in a browser that speaks its language; scale: pixels for each CSS pixel."""
+        """A copy of the notebook, open in the browser with its kernel ready; scale: pixels for each one of CSS."""
         copy = DESK / source.parent.name / source.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
-        locale = {"en": "en-US", "zh": "zh-CN"}[
-            source.parent.name
-        ]  # it decides which of the machine's fonts write Chinese
-        context = browser.new_context(
-            viewport={"width": width, "height": 1400}, device_scale_factor=scale, locale=locale
-        )
+        context = browser.new_context(viewport={"width": width, "height": 1400}, device_scale_factor=scale)
         page = context.new_page()
         notebook = Notebook(page, copy)
         context.on("request", notebook.saw_request)
@@ -196,6 +192,7 @@ class Lab:
         try:
             page.goto(f"{self.address}/lab/tree/{copy.relative_to(DESK).as_posix()}?token={self.token}&reset")
             page.wait_for_selector(".jp-Notebook", timeout=60_000)
+            page.evaluate(SPEAK, source.parent.name)
             notebook.wait_until_idle()
             yield notebook
         finally:
