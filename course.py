@@ -296,7 +296,8 @@ class Progress:
         elif found := re.match(r"Progress (\d+) of (\d+)", line):
             self.percent = f" {100 * int(found[1]) // max(int(found[2]), 1)}%"
         elif line.startswith("Installing collected packages:"):
-            self.doing, self.percent = f"pip install × {line.count(',') + 1}", ""
+            count = line.count(",") + 1
+            self.doing, self.percent = f"unpacking {count} packages · 正在解压 {count} 个包", ""
 
     def text(self) -> str:
         seconds = int(time.monotonic() - self.started)
@@ -427,10 +428,11 @@ def with_path(name: str, folder: Path) -> dict[str, str]:
 
 
 def lab(arguments: argparse.Namespace, say: Say) -> int:
-    port = free_port(arguments.port)
+    if arguments.port:
+        free_port(arguments.port)  # one that is taken is named before minutes of installing
     python = ready(arguments.here, ["jupyterlab", "torch", "transformers"], "JupyterLab", say)
     lesson = copy_lessons(arguments.lang, say)
-    return serve(python, lesson, port, not arguments.no_browser, say)
+    return serve(python, lesson, free_port(arguments.port), not arguments.no_browser, say)
 
 
 def free_port(wanted: int | None) -> int:
@@ -461,12 +463,39 @@ def copy_lessons(lang: str, say: Say) -> Path:
     work = ROOT / "work" / lang
     work.mkdir(parents=True, exist_ok=True)
     for lesson in lessons:
-        copy = work / lesson.name
+        copy, blank = work / lesson.name, blank_lesson(lesson)
         if not copy.exists():
-            shutil.copyfile(lesson, copy.with_suffix(".new"))
+            copy.with_suffix(".new").write_text(json.dumps(blank, ensure_ascii=False, indent=1), encoding="utf-8")
             copy.with_suffix(".new").replace(copy)
             print(say(f"    new in work/{lang}: {lesson.name}", f"    已复制到 work/{lang}：{lesson.name}"))
+        elif made_from(copy) not in (None, blank["metadata"]["made_from"]):
+            print(
+                say(
+                    f"    work/{lang}/{lesson.name} is yours and stays; the lesson has changed since: "
+                    "rename or delete yours to get the new one.",
+                    f"    work/{lang}/{lesson.name} 是你的副本，不会动它；课文后来有更新：想要新的，请给你的改名，或者删掉。",
+                )
+            )
     return (work / lessons[0].name).relative_to(ROOT)
+
+
+def blank_lesson(lesson: Path) -> dict:
+    """The notebook without outputs, so that no answer stands under its question before anybody has run the cell."""
+    notebook = json.loads(lesson.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(execution_count=None, outputs=[])
+    cells = json.dumps(notebook["cells"], sort_keys=True).encode()
+    notebook["metadata"]["made_from"] = hashlib.sha256(cells).hexdigest()[:16]
+    return notebook
+
+
+def made_from(copy: Path) -> str | None:
+    """Which state of a lesson a learner's copy was made from; None where it does not say."""
+    try:
+        return json.loads(copy.read_text(encoding="utf-8"))["metadata"].get("made_from")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
 
 
 def serve(python: str, lesson: Path, port: int, browser: bool, say: Say) -> int:
@@ -475,7 +504,8 @@ def serve(python: str, lesson: Path, port: int, browser: bool, say: Say) -> int:
     token = secrets.token_hex(16)
     command = [python, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    command += ["--LabApp.extension_manager=readonly", "--Application.log_level=WARN", LARGE_MESSAGES]
+    command += ["--LabApp.extension_manager=readonly", "--Application.log_level=ERROR", LARGE_MESSAGES]
+    command += [f"--LabApp.workspaces_dir={ROOT / 'work' / '.jupyter' / 'workspaces'}"]  # not those of other projects
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     environment = {
@@ -487,7 +517,8 @@ def serve(python: str, lesson: Path, port: int, browser: bool, say: Say) -> int:
     # Without a terminal to ask on, JupyterLab takes the first Ctrl-C as final.
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
     try:
-        while server.poll() is None and not listening(port):
+        ours = f"http://127.0.0.1:{port}/api/status?token={token}"  # a stranger on this port would not know the token
+        while server.poll() is None and not answers(ours, seconds=2):
             time.sleep(0.1)
         if server.poll():
             raise Problem(
@@ -512,14 +543,6 @@ def quiet_settings() -> Path:
     (folder / "labconfig").mkdir(parents=True, exist_ok=True)
     (folder / "labconfig" / "page_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
-
-
-def listening(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    except OSError:
-        return False
 
 
 # test

@@ -85,7 +85,7 @@ def picture_with_scores(
     if values.shape != (len(names),):
         raise ValueError(f"{len(names)} names need as many scores; these have the shape {values.shape}")
     order = np.argsort(-values, kind="stable")[:top]
-    labels = [shorten(name, 44) for name in names]
+    labels = [shorten(name, 34) for name in names]
     room = min(0.22 + 0.078 * max(map(len, labels)), 3.3)  # inches for the longest label
     height = 2.72
     with LOCK:
@@ -171,13 +171,15 @@ def learning_curve(
 ) -> Picture:
     """Loss and validation accuracy over the steps, and under them the test accuracy of the two prompts, before and after.
 
-    run: the learner's own, however far it has come, or None before it begins: then the bars are those of the stored run, hatched.
+    run: the learner's own, however far it has come; without a step yet, the axes of the stored run are shown and no curve at all. None
+    shows the stored run alone, its bars hatched.
     stored: lies in grey behind; earlier: the learner's other runs, their accuracy in faint blue. prompts: what the two bars are called.
     """
     known = [other for other in (stored, *earlier, run) if other is not None]
     if not known:
         raise ValueError("there is nothing to draw: give a run, or a stored one")
     height, across = 4.1, max(other.length for other in known)
+    stored_curve = None if run is not None and not len(run.steps) else stored
     with LOCK:
         figure = _figure(height)
         loss, accuracy = _axes(figure, 0.62, 1.7, 1.62, 1.86), _axes(figure, 3.5, 1.7, 2.8, 1.86)
@@ -201,12 +203,15 @@ def learning_curve(
         accuracy.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
         for other in earlier:
             accuracy.plot(other.steps, other.validation_accuracy, color=BLUE, alpha=0.3, linewidth=1.2)
-        for other, look in ((stored, {"color": GREY, "linewidth": 1.8}), (run, {"color": BLUE, "linewidth": 2.2})):
+        for other, look in (
+            (stored_curve, {"color": GREY, "linewidth": 1.8}),
+            (run, {"color": BLUE, "linewidth": 2.2}),
+        ):
             if other is not None:
                 loss.plot(other.steps, other.loss, **look)
                 loss.plot(other.steps, other.validation_loss, linestyle=(0, (3, 1.5)), **look)
                 accuracy.plot(other.steps, other.validation_accuracy, **look)
-        _name_curves(loss, accuracy, run, stored, across)
+        _name_curves(loss, accuracy, run, stored_curve, across)
         hand = known[-1].hand
         accuracy.axhline(hand, color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
         accuracy.annotate(
@@ -246,8 +251,8 @@ def rows_of_vectors(
                 axes = _axes(figure, 0.12 + place * step, bottom, step - 0.1, strip)
                 axes.imshow(_stripes([vector], limit).swapaxes(0, 1), interpolation="nearest", aspect="auto")
                 axes.set(xticks=[], yticks=[])
-                axes.spines[:].set(color=VERMILION if ours else GREY, linewidth=1.8 if ours else 0.8)
-                style = {"color": VERMILION, "weight": "bold"} if ours else {"color": INK}
+                axes.spines[:].set(color=INK if ours else GREY, linewidth=2.2 if ours else 0.8)
+                style = {"color": INK, "weight": "bold" if ours else "normal"}
                 axes.set_title(label, fontsize=8.5, pad=3, family=_fonts(), parse_math=False, **style)
         return _finished(figure, alt, caption)
 
@@ -263,6 +268,7 @@ class Position:
     id: int
     row: np.ndarray  # of the embedding table
     place: np.ndarray  # of the table of position embeddings
+    padding: bool = False
 
 
 def tokens_as_vectors(
@@ -282,8 +288,9 @@ def tokens_as_vectors(
     as there is room for, and an ellipsis for the others. All strips share one colour scale.
     """
     left, strip, height, tops = 1.14, 0.62, 4.3, (3.3, 2.42, 1.7)
-    names = [shorten(position.token, 10) for position in positions]
-    columns = _columns([max(0.42, 0.075 * len(name) + 0.1) for name in names], chosen, pooled, left, WIDTH - 0.24)
+    names, used = [shorten(position.token, 10) for position in positions], sum(not p.padding for p in positions)
+    widths = [max(0.42, 0.075 * len(name) + 0.1) for name in names]
+    columns = _columns(widths, {0, chosen, pooled, pooled + 1}, used + 2, left, WIDTH - 0.24)
     limit = 3 * np.median(np.abs([position.row for position in positions[: pooled + 1]]))
     with LOCK:
         figure = _figure(height)
@@ -305,6 +312,7 @@ def tokens_as_vectors(
                 page.add_patch(_box(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
+            style["color"] = SLATE if position.padding else INK
             page.text(middle, 3.64, names[index], fontsize=8.5, family=_fonts(), weight=weight, **style)
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
@@ -362,7 +370,8 @@ def attention_of_a_place(
                     y, x = divmod(place, grid)
                     style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": _halo()}
                     at = left + (x + 0.5) * cell, top - (y + 0.5) * cell
-                    page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
+                    if shares[1 + place] >= 0.005:
+                        page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
                 words, fill = f"class token {_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
                 _heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
@@ -397,7 +406,8 @@ def contrastive_matrices(
     """
     n, panel, low = len(images), 1.68, 0.92
     cell, top, lefts = panel / n, low + panel, (0.78, 2.86, 5.64)
-    labels = [_wrapped(text, round(cell / 0.06), 4) for text in captions]
+    small = 7 if n < 4 else 6
+    labels = [_wrapped(text, round(cell / (0.0086 * small)), 4) for text in captions]
     over = top + 0.12 + 0.115 * max(label.count("\n") + 1 for label in labels)
     logits = scale * np.asarray(cosines, dtype=float)
     rows, columns = _softmax(logits, 1), _softmax(logits, 0)
@@ -415,17 +425,8 @@ def contrastive_matrices(
             page.text(left, over + 0.16, first, fontsize=9, weight="bold", color=INK, va="bottom")
             page.text(left, over, second, fontsize=8, color=INK, va="bottom")
             for column, label in enumerate(labels):
-                x, style = left + (column + 0.5) * cell, {"ha": "center", "va": "bottom", "parse_math": False}
-                page.text(
-                    x,
-                    top + 0.05,
-                    label,
-                    fontsize=7 if n < 4 else 6,
-                    linespacing=0.95,
-                    color=INK,
-                    family=_fonts(),
-                    **style,
-                )
+                style = {"ha": "center", "va": "bottom", "color": INK, "family": _fonts(), "parse_math": False}
+                page.text(left + (column + 0.5) * cell, top + 0.05, label, fontsize=small, linespacing=0.95, **style)
             _cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
         style = {"fontsize": 8.5, "color": INK, "va": "center", "ha": "center"}
         page.text(
@@ -607,7 +608,7 @@ def similarity_heatmap(
                 top - (row + 0.03) * cell,
             )
             page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
-        _cells(page, values, left, top, cell, limit=float(np.abs(values).max()), bold_best=True)
+        _cells(page, values, left, top, cell, limit=float(np.abs(values).max()) or 1.0, bold_best=True)
         for column, text in enumerate(captions):
             style = {"rotation": 33, "rotation_mode": "anchor", "parse_math": False, "family": _fonts()}
             page.text(left + (column + 0.45) * cell, top + 0.07, shorten(text, 40), fontsize=8.5, color=INK, **style)
@@ -796,20 +797,20 @@ def _percent(share: float, decimals: int = 1) -> str:
 
 
 def _columns(
-    widths: Sequence[float], chosen: int, pooled: int, left: float, right: float, most: int = 14
+    widths: Sequence[float], wanted: set[int], enough: int, left: float, right: float, most: int = 14
 ) -> dict[int, tuple[float, float]]:
     """The positions that are drawn between two abscissas, with the middle and the width of their columns.
 
-    Always the first, the chosen, the pooled and the one after it; then as many from the beginning as there is room for.
+    Always those that are wanted; then, of the first `enough`, as many from the beginning as there is room for.
     """
     last = len(widths) - 1
-    shown = sorted({0, chosen, pooled, min(pooled + 1, last)})
+    shown = sorted(place for place in wanted if place <= last)
 
     def needed(places: Sequence[int]) -> float:
         breaks = sum(after != place + 1 for place, after in zip(places, [*places[1:], last + 1]))
         return sum(widths[place] for place in places) + GAP * breaks
 
-    for place in range(1, min(pooled + 2, last) + 1):
+    for place in range(min(enough, last + 1)):
         more = sorted({*shown, place})
         if len(more) <= most and needed(more) <= right - left:
             shown = more
@@ -879,7 +880,7 @@ def _cells(
     page.imshow(colours, extent=(left, left + n * cell, top - n * cell, top), aspect="auto", interpolation="nearest")
     for row, column in np.ndindex(n, n):
         x, y, value = left + (column + 0.5) * cell, top - (row + 0.5) * cell, values[row, column]
-        dark = colours[row, column, :3] @ (0.3, 0.59, 0.11) < 0.55
+        dark = colours[row, column, :3] @ (0.3, 0.59, 0.11) < 0.47
         weight = "bold" if bold_best and value == values[row].max() else "normal"
         text = _percent(value, 0) if shares else f"{value:.2f}".replace("-", "−")
         style = {"ha": "center", "va": "center", "color": "white" if dark else INK, "weight": weight}

@@ -29,8 +29,8 @@ CHINESE_WORDS = {
     "clock": "时钟", "guitar": "吉他", "crown": "王冠", "red": "红色", "orange": "橙色", "yellow": "黄色", "green": "绿色",
     "blue": "蓝色", "purple": "紫色", "pink": "粉色", "brown": "棕色", "gray": "灰色", "white": "白色", "small": "小号",
     "medium": "中号", "large": "大号", "meadow": "草地", "beach": "海滩", "snow": "雪地", "night": "夜晚", "city": "城市",
-    "forest": "森林", "desert": "沙漠", "room": "房间", "photo": "照片", "sketch": "素描", "painting": "油画", "mosaic": "马赛克",
-    "silhouette": "剪影", "neon sign": "霓虹灯", "blueprint": "蓝图", "cartoon": "卡通", "sepia print": "老照片",
+    "forest": "森林", "desert": "沙漠", "room": "房间", "photo": "仿照片", "sketch": "素描", "painting": "油画", "mosaic": "马赛克",
+    "silhouette": "剪影", "neon sign": "霓虹灯", "blueprint": "蓝图", "cartoon": "卡通", "sepia print": "泛黄老照片",
 }
 # fmt: on
 
@@ -78,29 +78,32 @@ def start(lang: str) -> None:
 
 
 def doctor() -> Table:
-    """The table of `python course.py doctor` for the Python that runs this notebook, in the learner's language."""
+    """The table of `python course.py doctor` for the Python that runs this notebook: folded if all is well, else what is not first."""
     import course  # the one command of the course: it lies beside helpers, in the folder that the set-up cell has found
 
-    return Table(
-        [
-            ("✓" if row.ok else "✗", row.what, row.found if row.ok else f"{row.found} → {row.advice}")
-            for row in course.checks(_language)
-        ]
-    )
+    checks = sorted(course.checks(_language), key=lambda row: row.ok)
+    rows = [("✓" if c.ok else "✗", c.what, c.found if c.ok else f"{c.found} → {c.advice}") for c in checks]
+    well = say(en=f"✓ Everything is here: {len(rows)} checks.", zh=f"✓ 一切就绪：共检查 {len(rows)} 项。")
+    return Table(rows, folded_under=well if checks[0].ok else "")
 
 
 class Table:
     """Rows of texts for the page: a table in html, and lines of plain text.
 
-    header: what stands over the columns; align: how all columns but the first stand.
+    header: what stands over the columns; align: how all columns but the first stand; folded_under: what alone is seen at first.
     """
 
-    def __init__(self, rows: Iterable[Sequence[str]], header: Sequence[str] = (), align: str = "left") -> None:
+    def __init__(
+        self, rows: Iterable[Sequence[str]], header: Sequence[str] = (), align: str = "left", folded_under: str = ""
+    ) -> None:
         self.rows, self.header, self.align = [tuple(map(str, row)) for row in rows], tuple(header), align
+        self.folded_under = folded_under
 
     def _repr_html_(self) -> str:
         lines = [self._line("th", self.header)] if self.header else []
-        return "<table>" + "".join([*lines, *(self._line("td", row) for row in self.rows)]) + "</table>"
+        table = "<table>" + "".join([*lines, *(self._line("td", row) for row in self.rows)]) + "</table>"
+        summary = f"<summary>{html.escape(self.folded_under)}</summary>"
+        return f"<details>{summary}{table}</details>" if self.folded_under else table
 
     def _line(self, tag: str, row: Sequence[str]) -> str:
         sides = ["left", *[self.align] * (len(row) - 1)]
@@ -108,7 +111,9 @@ class Table:
         return "<tr>" + "".join(cells) + "</tr>"
 
     def __repr__(self) -> str:
-        return "\n".join("  ".join(row) for row in [self.header, *self.rows] if row)
+        return "\n".join(
+            [*filter(None, [self.folded_under]), *("  ".join(row) for row in [self.header, *self.rows] if row)]
+        )
 
 
 # --- ours and theirs ---------------------------------------------------------------------------------------------
@@ -289,6 +294,11 @@ _MEANINGS = (
         "这里要的是 {0} 类型的数，而给的是 {1}。先转换：x.to(model.dtype)。",
     ),
     (
+        r"^name '(\w+)' is not defined",
+        "There is no {0} yet. Is it spelt right? If a cell above makes it, run that first; after a restart of the kernel, all of them.",
+        "还没有 {0} 这个名字。拼写对吗？如果它出自前面的某一格，就先运行那一格；内核重启过的话，前面的都要再运行一遍。",
+    ),
+    (
         r"for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch\.(?:cuda\.)?(\w+)",
         "An embedding table is asked by row numbers, which are whole numbers (int64); these are a {0}. Did you pass vectors where "
         "ids belong?",
@@ -312,8 +322,20 @@ def _show_error(shell: Any, kind: type, error: BaseException, trace: Any, tb_off
     from IPython.display import display
 
     technical = "".join(traceback.format_exception(kind, error, trace))
+    if line := _line_of_cell(trace):
+        sentence = say(en=f"In the line “{line}”: {sentence}", zh=f"在“{line}”这一行：{sentence}")
     display({"text/html": plain_error(sentence, technical), "text/plain": sentence}, raw=True)
     shell._showtraceback(kind, error, [f"{kind.__name__}: {error}"])  # one line: the rest is folded above
+
+
+def _line_of_cell(trace: Any) -> str:
+    """The line of the notebook's own code that led to the error; "" if there is none."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if "ipykernel_" in frame.filename or "<ipython-input" in frame.filename
+    ]
+    return (frames[-1].line or "").strip() if frames else ""
 
 
 def plain_error(sentence: str, technical: str) -> str:

@@ -273,6 +273,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     except Refused as problem:
         refused = [str(problem)]
     sys.stderr.writelines(f"{fault}\n" for fault in refused)
+    if arguments.check and not refused:
+        print("Scripts and notebooks agree.")
     return 1 if refused else 0
 
 

@@ -349,7 +349,7 @@ def test_a_solution_is_folded_markdown(root, lang, word):
 
 def test_a_build_runs_both_notebooks_and_check_finds_them_good(built, capsys):
     assert run(built, "--check") == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("Scripts and notebooks agree.\n", "")
     for lang, total in ("en", "sum 2\n"), ("zh", "和： 2\n"):
         book = cells(built, lang)
         assert book["setup"].outputs[0].text == f"ours {lang} {lang}\n"  # run where it lies

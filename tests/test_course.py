@@ -1,6 +1,7 @@
 """The one command, with a pretended pip and JupyterLab: no network, nothing installed."""
 
 import errno
+import json
 import os
 import shutil
 import socket
@@ -17,6 +18,18 @@ EN = course.speaker("en")
 DiskUsage = namedtuple("DiskUsage", "total used free")
 
 
+def notebook(text):
+    """One cell of code that has been run."""
+    cell = {
+        "cell_type": "code",
+        "source": text,
+        "execution_count": 1,
+        "outputs": [{"text": "the answer"}],
+        "metadata": {},
+    }
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
 @pytest.fixture
 def house(tmp_path, monkeypatch):
     """A small copy of the course in a temporary folder, on a machine with plenty of disk."""
@@ -25,7 +38,7 @@ def house(tmp_path, monkeypatch):
     (tmp_path / "constraints/tested.txt").write_text("# exact\nnumpy==2.4.6\ntorch==2.13.0\n")
     for lang in ("en", "zh"):
         (tmp_path / "notebooks" / lang).mkdir(parents=True)
-        (tmp_path / "notebooks" / lang / "00_start_here.ipynb").write_text(f"lesson 00 in {lang}")
+        (tmp_path / "notebooks" / lang / "00_start_here.ipynb").write_text(notebook(f"lesson 00 in {lang}"))
     monkeypatch.setattr(course, "ROOT", tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: DiskUsage(10**12, 0, 10**12))
     return tmp_path
@@ -238,7 +251,7 @@ def test_progress_counts_packages_and_shows_the_download(house):
     progress.read("Requirement already satisfied: NumPy in ./lib\n")
     progress.read("Processing /opt/wheels/torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl (from torch)\n")
     progress.read("Installing collected packages: numpy, torch\n")
-    assert progress.text() == "    2/2 · pip install × 2 · 0:00"
+    assert progress.text() == "    2/2 · unpacking 2 packages · 正在解压 2 个包 · 0:00"
 
 
 # PyTorch's CPU builds
@@ -354,15 +367,33 @@ def test_lessons_are_copied_once_and_a_learners_copy_is_never_overwritten(house)
     assert course.copy_lessons("en", EN).as_posix() == "work/en/00_start_here.ipynb"
     mine = house / "work/en/00_start_here.ipynb"
     mine.write_text("my own work")
-    (house / "notebooks/en/00_start_here.ipynb").write_text("a newer edition")
-    (house / "notebooks/en/01_inside_clip.ipynb").write_text("lesson 01")
+    (house / "notebooks/en/01_inside_clip.ipynb").write_text(notebook("lesson 01"))
     assert course.copy_lessons("en", EN).as_posix() == "work/en/00_start_here.ipynb"
     assert mine.read_text() == "my own work"
-    assert (house / "work/en/01_inside_clip.ipynb").read_text() == "lesson 01"
     assert sorted(path.name for path in (house / "work/en").iterdir()) == [
         "00_start_here.ipynb",
         "01_inside_clip.ipynb",
     ]
+
+
+def test_a_copy_holds_the_lesson_without_its_answers(house):
+    copy = json.loads((house / course.copy_lessons("en", EN)).read_text())
+    (cell,) = copy["cells"]
+    assert cell["source"] == "lesson 00 in en" and cell["outputs"] == [] and cell["execution_count"] is None
+    assert "the answer" in (house / "notebooks/en/00_start_here.ipynb").read_text()
+
+
+def test_a_learner_whose_copy_is_older_than_the_lesson_is_told_how_to_get_the_new_one(house, capsys):
+    copy = house / course.copy_lessons("en", EN)
+    ran = json.loads(copy.read_text())
+    ran["cells"][0]["source"] += "  # my own idea"
+    copy.write_text(json.dumps(ran))
+    course.copy_lessons("en", EN)
+    assert "has changed since" not in capsys.readouterr().out
+    (house / "notebooks/en/00_start_here.ipynb").write_text(notebook("a better lesson"))
+    course.copy_lessons("en", EN)
+    assert "rename or delete yours" in capsys.readouterr().out
+    assert "my own idea" in copy.read_text()
 
 
 @pytest.fixture
@@ -379,7 +410,7 @@ def test_lab_opens_lesson_00_in_the_language_of_the_locale_or_the_option(house, 
         monkeypatch.setattr(course, "locale_language", lambda locale=locale: locale)
         assert run(capsys, *argv)[0] == 0
         assert served[-1][1].as_posix() == f"work/{lang}/00_start_here.ipynb"
-        assert (house / f"work/{lang}/00_start_here.ipynb").read_text() == f"lesson 00 in {lang}"
+        assert f"lesson 00 in {lang}" in (house / f"work/{lang}/00_start_here.ipynb").read_text()
 
 
 def test_lab_passes_port_and_browser_on(served, capsys):
@@ -391,7 +422,7 @@ def test_lab_passes_port_and_browser_on(served, capsys):
 
 
 def test_jupyterlab_is_quiet_local_and_knows_where_helpers_are(house, children, monkeypatch, capsys):
-    monkeypatch.setattr(course, "listening", lambda port: True)
+    monkeypatch.setattr(course, "answers", lambda url, seconds: True)
     monkeypatch.setenv("PYTHONPATH", "before")
     assert course.serve("python", course.Path("work/en/00_start_here.ipynb"), 9123, False, EN) == 3
     command, environment = children[0]
@@ -402,6 +433,26 @@ def test_jupyterlab_is_quiet_local_and_knows_where_helpers_are(house, children, 
     settings = (house / "work/.jupyter/labconfig/page_config.json").read_text()
     assert "announcements" in settings
     assert "http://127.0.0.1:9123/lab/tree/work/en/00_start_here.ipynb?token=" in capsys.readouterr().out
+
+
+def test_a_stranger_on_the_port_is_not_taken_for_our_jupyterlab(house, children, monkeypatch, capsys):
+    """Its server answers, but not to our token; ours ends, since the port is taken."""
+    asked = []
+    monkeypatch.setattr(course, "answers", lambda url, seconds: asked.append(url))
+    ends = iter([None, None, 1])
+    monkeypatch.setattr(Child, "poll", lambda self: next(ends, 1))
+    with pytest.raises(course.Problem, match="JupyterLab did not start"):
+        course.serve("python", course.Path("work/en/00_start_here.ipynb"), 9123, False, EN)
+    assert all(children[0][1]["JUPYTER_TOKEN"] in url for url in asked) and asked
+    assert "http" not in capsys.readouterr().out
+
+
+def test_the_port_is_chosen_after_the_minutes_of_installing(house, served, monkeypatch, capsys):
+    done = []
+    monkeypatch.setattr(course, "ready", lambda *arguments: done.append("installed") or "python")
+    monkeypatch.setattr(course, "free_port", lambda wanted: done.append("port") or 8890)
+    run(capsys, "lab")
+    assert done == ["installed", "port"] and served[-1][2] == 8890
 
 
 def test_a_jupyterlab_that_does_not_start_is_told(house, children, monkeypatch):
@@ -416,7 +467,7 @@ def test_a_jupyterlab_that_does_not_start_is_told(house, children, monkeypatch):
 @pytest.mark.parametrize("verb", ["lab", "test", "build"])
 def test_here_uses_the_running_python_and_installs_nothing(house, pip_calls, children, capsys, monkeypatch, verb):
     monkeypatch.setattr(course.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(course, "listening", lambda port: True)
+    monkeypatch.setattr(course, "answers", lambda url, seconds: True)
     assert run(capsys, verb, "--here")[0] == 3
     assert children[0][0][0] == sys.executable
     assert pip_calls == []

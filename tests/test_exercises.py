@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from helpers import lesson
-from helpers.exercises import start_here
+from helpers.exercises import inside_clip, start_here
 from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -29,9 +29,114 @@ WRONG = {
         ("numbers = 128", "how many numbers one vector has", "一个向量里"),
         ("numbers = clip.num_parameters()", "It is frozen", "冻结"),
         ("numbers = 14 * 128", "belong to words", "属于词语"),
-        ("numbers = 24 * 1280", "all names share", "共用同一套"),
+        ("numbers = 24 * 1280", "all of them share", "共用同样的十个"),
+        ("numbers = 10 * 512", "number of framed strips", "带框的条数"),
         ("numbers = 1281", "number of framed strips", "带框的条数"),
-        ("numbers = '1280'", "this is a str", "现在是 str"),
+        ("numbers = '1280'", "this is a str", "你给的是 str"),
+    ],
+    ("01_inside_clip", "embed-exercise"): [
+        (
+            "def embed(clip, ids): return clip.text_model.embeddings.token_embedding(ids)",
+            "rows of the tokens alone",
+            "各自的行",
+        ),
+        (
+            "def embed(clip, ids):\n    e = clip.text_model.embeddings\n"
+            "    return e(input_ids=ids) + e.position_embedding.weight[:ids.shape[1]]",
+            "added twice",
+            "加了两次",
+        ),
+        (
+            "def embed(clip, ids):\n    e = clip.text_model.embeddings\n"
+            "    return e.position_embedding.weight[:ids.shape[1]].expand(len(ids), -1, -1)",
+            "where are the words",
+            "词到哪里去了",
+        ),
+        (
+            "def embed(clip, ids):\n    e = clip.text_model.embeddings\n"
+            "    return e.token_embedding(ids) * e.position_embedding.weight[:ids.shape[1]]",
+            "not multiplied",
+            "不是相乘",
+        ),
+        (
+            "def embed(clip, ids):\n    e = clip.text_model.embeddings\n"
+            "    return (e.token_embedding(ids) + e.position_embedding.weight[:ids.shape[1]])[0]",
+            "keep the first size",
+            "第一维 B",
+        ),
+        ("def embed(clip, ids): x = clip.text_model.embeddings(input_ids=ids)", "is there a return", "少了 return"),
+        (
+            "def embed(clip, ids):\n    e = clip.text_model.embeddings\n"
+            "    return e.token_embedding(ids) + e.position_embedding.weight",
+            "do not fit together",
+            "对不上",
+        ),
+        ("def embed(clip, ids): return ids", "should have the shape", "形状应该是"),
+    ],
+    ("01_inside_clip", "mask-exercise"): [
+        ("def causal_mask(T): return torch.full((T, T), float('-inf')).tril(-1)", "other way round", "方向反了"),
+        ("def causal_mask(T): return torch.full((T, T), float('-inf')).triu()", "must see itself", "看得见自己"),
+        ("def causal_mask(T): return torch.ones(T, T).tril()", "added to the scores", "加到得分上"),
+        ("def causal_mask(T): return torch.zeros(T, T)", "Nothing is forbidden", "什么都没有禁止"),
+        ("def causal_mask(T): return torch.full((T, T), -1.0).triu(1)", "Row i says", "第 i 行"),
+        ("def causal_mask(T): return torch.full((T,), float('-inf'))", "should have the shape (4, 4)", "(4, 4)"),
+    ],
+    ("01_inside_clip", "pool-exercise"): [
+        ("def pool(hidden, ids, end): return hidden[:, 0]", "pooled at the start", "取的是开头"),
+        ("def pool(hidden, ids, end): return hidden[:, -1]", "that is padding", "那里是填充"),
+        (
+            "def pool(hidden, ids, end): return hidden[torch.arange(len(ids)), (ids == end).int().argmax(-1) - 1]",
+            "token before the end",
+            "前一个词元",
+        ),
+        (
+            "def pool(hidden, ids, end): return hidden[:, (ids[0] == end).int().argmax()]",
+            "each text has its own",
+            "各不相同",
+        ),
+        ("def pool(hidden, ids, end): return hidden.mean(1)", "mean of all positions", "所有位置的平均"),
+        ("def pool(hidden, ids, end): return hidden[:, 1]", "Not those vectors", "不是这些向量"),
+        ("def pool(hidden, ids, end): return hidden[ids == end]", "should have the shape", "形状应该是"),
+    ],
+    ("01_inside_clip", "positions-exercise"): [
+        ("positions = 576", "576 are the patches", "576 是图块的个数"),
+        ("positions = 24", "along one edge", "一条边"),
+        ("positions = 336 * 336", "counts pixels", "数的是像素"),
+        ("positions = 197", "How many squares", "放得下几个"),
+        ("positions = '577'", "this is a str", "你给的是 str"),
+    ],
+    ("01_inside_clip", "logits-exercise"): [
+        (
+            "def logits(images, texts, log_scale): return log_scale.exp() * images @ texts.T",
+            "Long vectors win",
+            "谁长谁赢",
+        ),
+        (
+            "def logits(images, texts, log_scale): return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T",
+            "temperature is missing",
+            "还缺温度",
+        ),
+        (
+            "def logits(images, texts, log_scale):\n"
+            "    return log_scale * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T",
+            "exponential first",
+            "先取指数",
+        ),
+        (
+            "def logits(images, texts, log_scale):\n"
+            "    return log_scale.exp() * F.normalize(texts, dim=-1) @ F.normalize(images, dim=-1).T",
+            "One row for each text",
+            "每条文字一行",
+        ),
+        (
+            "def logits(images, texts, log_scale):\n"
+            "    x = log_scale.exp() * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T\n"
+            "    return x.softmax(-1)",
+            "shares already",
+            "已经是份额",
+        ),
+        ("def logits(images, texts, log_scale): return images @ texts", "first factor", "两个矩阵相乘"),
+        ("def logits(images, texts, log_scale): return torch.zeros(2, 3)", "Right shape, other numbers", "数不对"),
     ],
 }
 
@@ -71,7 +176,8 @@ def outcome(script, stub, answer, lang):
     lesson.set_language(lang)
     code, _, check = stub.source.rstrip().rpartition("\n")
     names = {**prepared(script), **GIVEN.get((script.stem, stub.metadata["id"]), dict)()}
-    exec(code if answer is None else answer, names)
+    exec(code, names)
+    exec(answer or "", names)
     checked = eval(check, names)
     lesson.set_language("en")
     assert bool(CHINESE.search(checked.shown.plain)) is (lang == "zh")
@@ -100,7 +206,7 @@ def test_no_wrong_answer_is_left_without_its_exercise():
 
 
 def questions(kind):
-    return [value for module in (start_here,) for value in vars(module).values() if isinstance(value, kind)]
+    return [value for module in (start_here, inside_clip) for value in vars(module).values() if isinstance(value, kind)]
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -123,7 +229,7 @@ def texts():
     for quiz in questions(Quiz):
         yield from [quiz.question, *[t for choice in quiz.choices for t in (choice.text, choice.why)]]
     for prediction in questions(Prediction):
-        yield from [prediction.question, *prediction.answers]
+        yield from [prediction.question, *prediction.answers, prediction.because]
     for exercise in questions(Exercise):
         yield from [exercise.praise, *exercise.hints]
 
@@ -200,9 +306,12 @@ def test_hints_come_one_by_one_and_stay_when_the_cell_is_run_again():
 
 def test_a_prediction_is_recalled_with_what_came_out():
     prediction = Prediction(
-        Text("How much?", "多少？"), (Text("little", "少"), Text("much", "多")), lambda x: int(x > 0.5)
+        Text("How much?", "多少？"),
+        (Text("little", "少"), Text("much", "多")),
+        lambda x: int(x > 0.5),
+        Text("It is.", "就是。"),
     )
-    assert "no guess" in prediction.reveal(0.9).plain
+    assert prediction.reveal(0.9).plain == "○ It came out as B: much. It is."
     asked = prediction.ask()
     asked.buttons[1].click()
     assert "noted" in asked.shown.plain

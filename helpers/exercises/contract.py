@@ -83,9 +83,9 @@ class Choosing(Live):
     """A question with lettered answers and one button for each; `on_choice(index)` says what stands beneath after a click."""
 
     def __init__(self, question: Text, answers: Sequence[Text], on_choice: Callable[[int], Note]) -> None:
-        items = "".join(f"<li>{html.escape(str(answer))}</li>" for answer in answers)
-        page = f'<p><b>{html.escape(str(question))}</b></p><ol type="A" style="line-height: 1.6">{items}</ol>'
-        lines = [f"  {letter}. {answer}" for letter, answer in zip(LETTERS, answers, strict=False)]
+        lines = [f"{letter}. {answer}" for letter, answer in zip(LETTERS, answers, strict=False)]
+        items = "<br>".join(map(html.escape, lines))  # JupyterLab would take the letters from an <ol type="A">
+        page = f'<p><b>{html.escape(str(question))}</b></p><p style="line-height: 1.7; margin-left: 1.5em">{items}</p>'
         self.shown = Note(page, "\n".join([str(question), *lines]))
         self.verdict = ipywidgets.HTML()
         self.buttons = [
@@ -129,11 +129,12 @@ class Quiz:
 class Prediction:
     """A guess that is asked for before the cell that answers it, and recalled after.
 
-    answers: what can be guessed, all of it possible; outcome: from what was measured to the index of the answer that it means.
+    answers: what can be guessed, all of it possible; outcome: from what was measured to the index of the answer that it means;
+    because: why it comes out so, said with the outcome.
     """
 
-    def __init__(self, question: Text, answers: Sequence[Text], outcome: Callable[[Any], int]) -> None:
-        self.question, self.answers, self.outcome = question, tuple(answers), outcome
+    def __init__(self, question: Text, answers: Sequence[Text], outcome: Callable[[Any], int], because: Text) -> None:
+        self.question, self.answers, self.outcome, self.because = question, tuple(answers), outcome, because
         self.guess: int | None = None
 
     def ask(self) -> Choosing:
@@ -156,17 +157,18 @@ class Prediction:
             zh=f"结果是 {LETTERS[answer]}：{self.answers[answer]}。",
         )
         if self.guess is None:
-            return note("untouched", came_out + say(en=" (You made no guess this time.)", zh="（这次你没有先猜。）"))
+            return note("untouched", f"{came_out}{say(en=' ', zh='')}{self.because}")
         if self.guess == answer:
-            return note("right", came_out + say(en=" Just as you said.", zh="和你猜的一样。"))
+            return note("right", came_out + say(en=" Just as you said. ", zh="和你猜的一样。") + str(self.because))
         yours = f"{LETTERS[self.guess]}, {self.answers[self.guess]}"
         return note(
             "noted",
             came_out
             + say(
-                en=f" You said {yours}: what did you expect to happen?",
-                zh=f"你猜的是 {LETTERS[self.guess]}（{self.answers[self.guess]}）：你原来是怎么想的？",
-            ),
+                en=f" You said {yours}. ",
+                zh=f"你猜的是 {LETTERS[self.guess]}（{self.answers[self.guess]}）。",
+            )
+            + str(self.because),
         )
 
 
@@ -218,7 +220,7 @@ class Checked(Live):
 
     def __init__(self, exercise: Exercise, outcome: str, shown: Note) -> None:
         self.outcome, self.shown, self._exercise = outcome, shown, exercise
-        self.button = ipywidgets.Button(layout={"width": "16em"})
+        self.button = ipywidgets.Button(layout={"width": "auto", "min_width": "16em"})
         self.hints = ipywidgets.HTML()
         self.button.on_click(lambda _: self.hint())
         needs_hints = outcome != "right" and exercise.hints
@@ -239,7 +241,9 @@ class Checked(Live):
         if shown < n:
             self.button.description = say(en=f"Hint {shown + 1} of {n}", zh=f"提示 {shown + 1}（共 {n} 条）")
         else:
-            self.button.description = say(en="The solution is below", zh="答案折叠在下面")
+            self.button.description = say(
+                en="No more hints: the solution is folded below", zh="提示已用完，参考答案折叠在下面"
+            )
 
 
 def is_stub(attempt: Any) -> bool:
@@ -258,7 +262,7 @@ def expect_number(answer: Any) -> None:
     """Raises Mistake when the answer is no plain number."""
     if isinstance(answer, bool) or not isinstance(answer, int | float):
         kind = type(answer).__name__
-        raise Mistake(en=f"A number is wanted here, and this is a {kind}.", zh=f"这里要的是一个数，而现在是 {kind}。")
+        raise Mistake(en=f"A number is wanted here, and this is a {kind}.", zh=f"这里要填一个数，你给的是 {kind}。")
 
 
 def expect_tensor(answer: Any, shape: tuple[int, ...], what: str) -> None:

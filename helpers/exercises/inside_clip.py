@@ -22,7 +22,7 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def _positions(answer: Any, config: CLIPConfig) -> None:
-    """Patches and the class token: 14 × 14 + 1 for ViT-B/16."""
+    """Patches and the class token: 24 × 24 + 1 for ViT-L/14@336px."""
     expect_number(answer)
     size, patch = config.vision_config.image_size, config.vision_config.patch_size
     side = size // patch
@@ -52,8 +52,8 @@ def _positions(answer: Any, config: CLIPConfig) -> None:
 positions = Exercise(
     _positions,
     praise=Text(
-        en="All patches, and the class token: so many rows has the table of positions, which you saw above.",
-        zh="所有图块，再加类别词元：位置嵌入表正好有这么多行，上面的表里见过。",
+        en="All patches, and the class token: so many rows has its table of positions.",
+        zh="所有图块，再加类别词元：它的位置嵌入表正好有这么多行。",
     ),
     hints=(
         Text(en="Divide the edge of the picture by the edge of a patch.", zh="用图片的边长除以图块的边长。"),
@@ -141,13 +141,13 @@ def _mask(answer: Callable[[int], Tensor]) -> None:
             en="A position must see itself: the first one has nobody else, and its softmax would give nan.",
             zh="每个位置必须看得见自己：第一个位置没有别人可看，softmax 会得到 nan。",
         )
+    if (ours == 0).all():
+        raise Mistake(en="Nothing is forbidden: everybody sees the future.", zh="什么都没有禁止：谁都能看见后面。")
     if set(ours.unique().tolist()) <= {0.0, 1.0}:
         raise Mistake(
             en="The mask is added to the scores before the softmax: 1 would only favour a place. Forbid with minus infinity.",
             zh="掩码是在 softmax 之前加到得分上的：加 1 只是偏爱那个位置。要禁止，就加负无穷。",
         )
-    if (ours == 0).all():
-        raise Mistake(en="Nothing is forbidden: everybody sees the future.", zh="什么都没有禁止：谁都能看见后面。")
     raise Mistake(
         en="Row i says what position i may see: 0 for the places up to i, minus infinity after it.",
         zh="第 i 行说的是第 i 个位置能看见什么：到 i 为止是 0，之后是负无穷。",
@@ -260,7 +260,7 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     if close(ours, log_scale * cosines):
         raise Mistake(
             en="The model keeps the logarithm of the scale: take its exponential first.",
-            zh="模型里存的是比例的对数：要先取指数。",
+            zh="模型里存的是缩放系数的对数：要先取指数。",
         )
     if close(ours, scale * images @ texts.T) or close(ours, images @ texts.T):
         raise Mistake(
@@ -311,6 +311,10 @@ after_the_end = Prediction(
         Text(en="it stays the same to the last digit", zh="一位数字都不变"),
     ),
     lambda largest: 2 if largest == 0 else 0 if largest < 0.1 else 1,
+    Text(
+        en="No position may look ahead, so the end token never sees what stands after it.",
+        zh="谁也不许往后看，所以结束符根本看不到它后面的东西。",
+    ),
 )
 
 where_pooled = Quiz(

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import CLIPModel
 
 from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
+from helpers.pocket.world import OBJECTS
 
 two_things = Prediction(
     Text(
@@ -17,9 +18,13 @@ two_things = Prediction(
     (
         Text(en="for nearly all of them", zh="几乎每一张"),
         Text(en="for about half of them", zh="一半左右"),
-        Text(en="for about 1 in 24, as if it guessed", zh="大约 24 张里 1 张，和瞎猜一样"),
+        Text(en="for about 1 in 24, as by blind guessing", zh="大约 24 张里 1 张，和瞎猜一样"),
     ),
     lambda share: 0 if share > 0.8 else 1 if share > 0.2 else 2,
+    Text(
+        en="There are two things in each picture, and the prompt prefers neither.",
+        zh="每张图有两样东西，这句提示词对哪一样都不偏心，所以差不多是二选一。",
+    ),
 )
 
 
@@ -49,10 +54,10 @@ def _count(answer: Any, context: Tensor, clip: CLIPModel) -> None:
             en="You counted strips that belong to words as well. Only the framed ones were learned.",
             zh="你把属于词语的那几条也算进去了。学出来的只有带框的那些。",
         )
-    if answer % (vectors * width) == 0:
+    if answer == vectors * width * len(OBJECTS):
         raise Mistake(
-            en="Not each name has vectors of its own: all names share the same ones.",
-            zh="并不是每个名称各有一套向量：所有名称共用同一套。",
+            en="The names do not have vectors of their own: all of them share the same ten.",
+            zh="并不是每个名称各有一套向量：所有名称共用同样的十个。",
         )
     raise Mistake(
         en="Not that many. It is the number of framed strips, times the length of one.",
@@ -63,8 +68,8 @@ def _count(answer: Any, context: Tensor, clip: CLIPModel) -> None:
 learned_numbers = Exercise(
     _count,
     praise=Text(
-        en="So little was learned; the cell that loaded the model told you how much there is beside it.",
-        zh="学的就这么一点；旁边没动的有多少，加载模型的那一格说过。",
+        en="That is all that was learned. The cell that loaded the model printed how many numbers stayed as they were.",
+        zh="学出来的就只有这些数。没有动过的有多少，加载模型的那一格已经打印过。",
     ),
     hints=(
         Text(en="Count the framed strips in the picture above.", zh="数一数上图中带框的有几条。"),
@@ -103,22 +108,22 @@ what_changed = Quiz(
             ),
             Text(
                 en="Those ten vectors are the soft prompt. They went in where the vectors of words go in, and all else is frozen.",
-                zh="这十个向量就是软提示词。它们从词向量进来的地方进来，其余一切都是冻结的。",
+                zh="这十个向量就是软提示词。它们被放进原来放词向量的位置，其余部分全部冻结。",
             ),
             right=True,
         ),
         Choice(
-            Text(en="The prompt: CLIP found better words and uses those.", zh="提示词：CLIP 找到了更好的词来用。"),
+            Text(en="The words of the prompt: CLIP found better ones.", zh="提示词里的词：CLIP 找到了更好的词。"),
             Text(
                 en="No words were searched. The ten vectors are numbers that belong to no word; lesson 04 asks which words are near.",
-                zh="没有去找什么词。这十个向量是一些数，不属于任何一个词；第 04 课再看它们离哪些词近。",
+                zh="训练中没有搜索任何词。这十个向量只是一些数，不对应任何一个词；第 04 课再看它们离哪些词近。",
             ),
         ),
         Choice(
             Text(en="What CLIP sees of the pictures.", zh="CLIP 看到的图片。"),
             Text(
-                en="The pictures' vectors were computed once and kept: the button needed only those, so it took seconds.",
-                zh="图片的向量只算了一次就存了起来；按钮只用到它们，所以几秒钟就够了。",
+                en="The pictures did not change: their vectors were computed once and kept, which is why training took only seconds.",
+                zh="图片没有变：图片的向量只算过一次就存了起来，训练时直接取用，所以几秒钟就够。",
             ),
         ),
     ),

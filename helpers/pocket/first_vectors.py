@@ -17,11 +17,11 @@ import transformers
 
 from helpers.pocket.datasets import few_shot
 from helpers.pocket.promptable import FewShot, context_steps, encode, prompted_accuracy
-from helpers.pocket.tasks import secret_task
+from helpers.pocket.tasks import RIDDLE
 from helpers.pretrained import load_clip
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
-TASK = secret_task("red")
+TASK = RIDDLE
 PICTURES = {"shots": 8, "checks": 4, "tests": 20}  # of each class: to learn from, to validate on, to test on
 LEARNING = {"seed": 0, "length": 10, "steps": 160, "rate": 0.02}
 

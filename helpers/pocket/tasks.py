@@ -99,5 +99,6 @@ def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task
 
 
 COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
+RIDDLE = secret_task("red")  # lesson 00 asks for the rule, so its code must not tell
 ON_ITS_SIDE = altered_task("on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90))
 BLURRED = altered_task("blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2)))

@@ -2,6 +2,7 @@
 
 from helpers.widgets.base import Explorer, LongWork, Sentence
 from helpers.widgets.inside_clip import (
+    accuracy_table,
     attention_explorer,
     class_map,
     configurations,
@@ -27,6 +28,7 @@ __all__ = [
     "Explorer",
     "LongWork",
     "Sentence",
+    "accuracy_table",
     "attention_explorer",
     "class_map",
     "configurations",

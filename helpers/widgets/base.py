@@ -92,7 +92,9 @@ class LongWork(Live):
     work: gets the controls' values by name, and yields again and again the share that is done (0 to 1) and a function that draws
     what there is to see so far. That is called when the view is due, at most eight times a second and half of the time, and
     always for the last.
-    shown: what stands in the view before the first press; start: what the button says; steps: how many the whole is, if it has any.
+    shown: what stands on the page before the first press, where no kernel answers; waiting: what stands there where one does (by
+    default the same), so that nobody reads the result before the work is done. start: what the button says; steps: how many the
+    whole is, if it has any.
 
     Each turn of the work holds the lock and lets go of it before the next, so that other explorers stay alive. An interrupt of the
     kernel ends the work and keeps what is shown (in ipykernel 7's second thread none arrives). However it ends, the button is
@@ -104,6 +106,7 @@ class LongWork(Live):
         work: Callable[[SimpleNamespace], Iterator[tuple[float, Callable[[], Shown]]]],
         shown: Shown,
         *,
+        waiting: Shown | None = None,
         start: str,
         controls: Mapping[str, ipywidgets.Widget] | None = None,
         steps: int | None = None,
@@ -119,6 +122,7 @@ class LongWork(Live):
             [_row(*self.controls.values(), self.start), _row(self.bar, self.words), self.view]
         )
         self._show(shown)
+        self.view.value = (waiting or shown).html()
         self._tell(say(en="Not started yet.", zh="还没开始。"))
         self.start.on_click(self._pressed)
 

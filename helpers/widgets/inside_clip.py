@@ -30,6 +30,7 @@ from helpers.widgets.base import Explorer, look
 
 WORD_END = "</w>"  # of the last piece of a word, in CLIP's vocabulary
 MOST_NAMED = 14  # tokens in an alt text
+STEP = 0.01  # between two cosines of a slider
 
 
 # --- a text becomes vectors --------------------------------------------------------------------------------------
@@ -41,13 +42,13 @@ def token_explorer(clip: CLIPModel, processor: CLIPProcessor, text: str = "a pho
     line = ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **look(40))
     first = max(_read(clip, processor, text).pooled - 2, 0)  # the word before the full stop
     position = ipywidgets.IntSlider(
-        first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **look()
+        first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **look(40)
     )
 
     def draw(now: SimpleNamespace) -> figures.Picture:
         read, chosen = _read(clip, processor, now.text), now.position
         columns = [
-            figures.Position(token, id, table[id], places[place])
+            figures.Position(token, id, table[id], places[place], padding=place >= read.used)
             for place, (token, id) in enumerate(zip(read.tokens, read.ids))
         ]
         rows, token = f"row {read.ids[chosen]} of {len(table):,}", read.tokens[chosen]
@@ -75,27 +76,28 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     """A text as the tower reads it, on all its positions.
 
     ids, tokens (names for people); words: (first, last, word) of each that is cut into pieces; pooled: the position of EOT;
-    count: how many tokens the whole text has; strange: whether a token is among them whose row was never trained.
+    used: how many positions come before the padding; count: how many tokens the whole text has, without SOS and EOT; strange:
+    whether there is a token whose row was never trained; same: whether the padding has EOT's id.
     """
     tokenizer, length = processor.tokenizer, clip.config.text_config.max_position_embeddings
-    ids = tokenizer(text, padding="max_length", truncation=True, max_length=length)["input_ids"]
-    pooled, trained = int(by_hand.end_of_text(clip, torch.tensor([ids]))), trained_rows(clip)
-    pieces = tokenizer.convert_ids_to_tokens(ids[1:pooled])
-    words, begun = [], 1
-    for place, piece in enumerate(pieces, start=1):
-        if piece.endswith(WORD_END):
-            if place > begun:
-                words.append((begun, place, _letters("".join(pieces[begun - 1 : place]))))
+    read = tokenizer(text, padding="max_length", truncation=True, max_length=length)
+    ids, used, trained = read["input_ids"], sum(read["attention_mask"]), trained_rows(clip)
+    pieces, names = tokenizer.convert_ids_to_tokens(ids), {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
+    tokens, words, begun = [], [], 0
+    for place, (id, piece) in enumerate(zip(ids[:used], pieces)):
+        tokens.append(names.get(id) or _letters(piece) + ("" if trained[id] else "*"))
+        if id not in names and piece.endswith(WORD_END) and place > begun:
+            words.append((begun, place, _letters("".join(pieces[begun : place + 1]))))
+        if id in names or piece.endswith(WORD_END):
             begun = place + 1
-    stars = ["" if known else "*" for known in trained[ids[1:pooled]].tolist()]
-    names = [_letters(piece) + star for piece, star in zip(pieces, stars)]
     return SimpleNamespace(
         ids=ids,
-        tokens=["SOS", *names, "EOT", *["pad"] * (length - pooled - 1)],
+        tokens=tokens + ["pad"] * (length - used),
         words=words,
-        pooled=pooled,
+        pooled=int(by_hand.end_of_text(clip, torch.tensor([ids]))),
+        used=used,
         count=len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]),
-        strange="*" in stars,
+        strange=not trained[ids[:used]].all(),
         same=tokenizer.pad_token_id == tokenizer.eos_token_id,
     )
 
@@ -113,15 +115,17 @@ def _letters(piece: str) -> str:
 
 
 def _tokens_in_words(read: SimpleNamespace, chosen: int) -> str:
-    tokens, pooled = read.tokens[: read.pooled + 1], read.pooled
-    listed = ", ".join(tokens[:MOST_NAMED]) + (", …" if pooled >= MOST_NAMED else "")
-    ids = ", ".join(map(str, read.ids[: min(pooled + 1, MOST_NAMED)])) + (", …" if pooled >= MOST_NAMED else "")
+    pooled, used = read.pooled, read.used
+    listed, ids = (
+        ", ".join(map(str, row[: min(used, MOST_NAMED)])) + (", …" if used > MOST_NAMED else "")
+        for row in (read.tokens, read.ids)
+    )
     return say(
-        en=f"A text from tokens to vectors, a column a position. Tokens at positions 0 to {pooled}: {listed}. Their ids: {ids}. Under "
+        en=f"A text from tokens to vectors, a column a position. Tokens at positions 0 to {used - 1}: {listed}. Their ids: {ids}. Under "
         "each, three striped strips: a row of the embedding table, a row of the position table, and their sum. A frame around "
         f"position {pooled}, EOT, says “pooled here”. A triangle marks position {chosen}, {read.tokens[chosen]}, whose first numbers "
         "are added up below.",
-        zh=f"一段文字从词元变成向量，一列是一个位置。位置 0 到 {pooled} 上的词元：{listed}。编号：{ids}。每个词元下面有三条条纹，"
+        zh=f"一段文字从词元变成向量，一列是一个位置。位置 0 到 {used - 1} 上的词元：{listed}。编号：{ids}。每个词元下面有三条条纹，"
         f"依次是嵌入表的一行、位置嵌入表的一行、两行之和。位置 {pooled}（EOT）加了框，标着“pooled here”，池化取的就是这里。"
         f"三角指着位置 {chosen}（{read.tokens[chosen]}），图的下方列出了它开头的几个数。",
     )
@@ -133,7 +137,7 @@ def _about_tokens(read: SimpleNamespace, length: int) -> str:
         "orange above.",
         zh="SOS 是文本起始符，EOT 是文本结束符；整段文字的特征就取自 EOT 那一列（带框）。条纹里紫色小于零，橙色大于零。",
     )
-    rest = read.pooled + 1
+    rest = read.used
     if rest < length:
         caption += say(
             en=f" From position {rest} to {length - 1} there is only padding",
@@ -192,14 +196,14 @@ def attention_explorer(
             min=0,
             max=positions - 1,
             description=say(en="who looks", zh="谁在看"),
-            **look(),
+            **look(30),
         ),
-        "layer": ipywidgets.IntSlider(layers, min=1, max=layers, description=say(en="layer", zh="层"), **look()),
+        "layer": ipywidgets.IntSlider(layers, min=1, max=layers, description=say(en="layer", zh="层"), **look(30)),
         "head": ipywidgets.SelectionSlider(
             options=mean + [(say(en=f"head {head}", zh=f"第 {head} 头"), head) for head in range(1, heads + 1)],
             value=0,
             description=say(en="head", zh="头"),
-            **look(),
+            **look(30),
         ),
     }
 
@@ -268,7 +272,7 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
     """A button for the class token and one for each patch, in the mean colour of that patch; the chosen one has a thick border."""
     side = 28 if grid <= 8 else 22
     size = {"width": f"{side}px", "height": f"{side}px", "padding": "0", "margin": "0"}
-    layouts = [ipywidgets.Layout(border=border, **size) for border in ("1px solid #B4BCC6", "3px solid #222222")]
+    layouts = [ipywidgets.Layout(border=border, **size) for border in ("1px solid #B4BCC6", "2px solid #222222")]
     colours = np.asarray(image.resize((grid, grid), Image.Resampling.BOX)).reshape(-1, 3)
     buttons = [ipywidgets.Button(description="0", layout=layouts[0], tooltip=say(en="class token", zh="类别词元"))]
     for number, colour in enumerate(colours, start=1):
@@ -281,7 +285,7 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
         if (
             "text_color" in button.style.keys
         ):  # ipywidgets 8; where letters cannot be made to stand out, buttons stay plain
-            dark = colour @ (0.3, 0.59, 0.11) < 140
+            dark = colour @ (0.3, 0.59, 0.11) < 118
             button.style.button_color, button.style.text_color = (
                 "#{:02x}{:02x}{:02x}".format(*colour),
                 "white" if dark else "black",
@@ -331,21 +335,21 @@ def matrix_explorer(
     n, learned = len(images), clip.logit_scale.exp().item()
     if not 2 <= n == len(captions) <= 4:
         raise ValueError(f"{n} pictures and {len(captions)} captions: there must be as many of each, two to four")
-    own = (image_features(clip, processor, images) @ text_features(clip, processor, captions).T).tolist()  # (N, N)
+    own = image_features(clip, processor, images) @ text_features(clip, processor, captions).T  # (N, N)
     cells = {
         f"cosine_{row}_{column}": ipywidgets.FloatSlider(
             0,
             min=-1,
             max=1,
-            step=0.01,
+            step=STEP,
             description=f"{row} · {column}",
             style={"description_width": "2.4em"},
-            layout={"width": "13.5em", "margin": "0 0.4em"},
+            layout={"width": "auto", "margin": "0"},
         )
         for row in range(1, n + 1)
         for column in range(1, n + 1)
     }
-    scale = _scale_slider(10, 1, max(100, learned))
+    scale = _scale_slider(10, max(100, learned), learned)
 
     def draw(now: SimpleNamespace) -> figures.Picture:
         cosines = torch.tensor([getattr(now, name) for name in cells], dtype=torch.float64).reshape(n, n)
@@ -361,16 +365,16 @@ def matrix_explorer(
             alt=_matrix_in_words(cosines, now.scale, losses[0]),
             caption=say(
                 en="Framed: the pairs that belong together. Raise them, lower the others, and watch the loss; then raise the scale. "
-                f"“What CLIP says” fills in the pocket CLIP's cosines and its own scale, {learned:.3g}.",
+                f"“What CLIP says” fills in this CLIP's cosines, to two decimals, and its scale, {learned:.3g}.",
                 zh="加框的是本来就配对的图和文字。把它们的余弦调高，把别的调低，看看损失怎么变；再把缩放系数调大。"
-                f"按“CLIP 怎么说”，就会填上口袋 CLIP 的余弦和它自己的缩放系数 {learned:.3g}。",
+                f"按“CLIP 怎么说”，就会填上这个 CLIP 算出的余弦（两位小数）和它的缩放系数 {learned:.3g}。",
             ),
         )
 
     explorer = Explorer({**cells, "scale": scale}, draw)
     fill = ipywidgets.Button(description=say(en="What CLIP says", zh="CLIP 怎么说"), button_style="primary")
     clear = ipywidgets.Button(description=say(en="All cosines 0", zh="余弦全部归零"))
-    values = dict(zip(cells, (cosine for row in own for cosine in row)))
+    values = dict(zip(cells, (STEP * round((cosine + 1) / STEP) - 1 for cosine in own.flatten().tolist())))
     fill.on_click(lambda _: _set(explorer, {**values, "scale": learned}))
     clear.on_click(lambda _: _set(explorer, dict.fromkeys(cells, 0.0)))
     grid = ipywidgets.GridBox(
@@ -380,7 +384,7 @@ def matrix_explorer(
             for row in range(n)
             for widget in (_thumbnail(images[row], row + 1), *list(cells.values())[row * n : row * n + n])
         ],
-        layout={"grid_template_columns": f"3.2em repeat({n}, 14.5em)", "align_items": "center"},
+        layout={"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"},
     )
     explorer.widget.children = [grid, _beside(scale, fill, clear), explorer.view]
     return explorer
@@ -398,16 +402,21 @@ def _set(explorer: Explorer, values: Mapping[str, float]) -> None:
     explorer.update()
 
 
-def _scale_slider(value: float, least: float, most: float) -> ipywidgets.FloatLogSlider:
+def _scale_slider(value: float, most: float, learned: float) -> ipywidgets.FloatLogSlider:
+    """From 1 to the most, in equal steps of the exponent; the learned scale is one of them.
+
+    A view moves a value that lies between two steps, so no such value is ever set.
+    """
+    step = math.log10(learned) / max(1, round(math.log10(learned) / 0.005))
     return ipywidgets.FloatLogSlider(
-        value,
+        10 ** (step * round(math.log10(value) / step)),
         base=10,
-        min=math.log10(least),
+        min=0,
         max=math.log10(most),
-        step=0.02,
+        step=step,
         readout_format=".1f",
         description=say(en="logit scale", zh="缩放系数"),
-        **look(),
+        **look(30),
     )
 
 
@@ -434,7 +443,7 @@ def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
         listed = say(en=", ", zh="、").join(map(str, numbers))
         if not numbers:
             return say(en=f"no {en} is clearly right", zh="没有一个明确选对")
-        return say(en=f"clearly right: {en} {listed}", zh=f"明确选对的是第 {listed} {zh}")
+        return say(en=f"clearly right: {en}{'s' * (len(numbers) > 1)} {listed}", zh=f"明确选对的是第 {listed} {zh}")
 
     return say(
         en=f"Three matrices of {n} pictures and {n} captions, the diagonal framed. First the cosines. Then each picture shares 100 % among "
@@ -484,7 +493,7 @@ def temperature_explorer(
             ),
         )
 
-    return Explorer({"scale": _scale_slider(learned, least, most)}, draw)
+    return Explorer({"scale": _scale_slider(learned, most, learned)}, draw)
 
 
 # --- figures that stand still ------------------------------------------------------------------------------------
@@ -647,6 +656,13 @@ def configurations(clip: CLIPModel) -> Table:
     columns = [[f"{size:,}" for size in sizes(model)] for model in models]
     header = ("", say(en="pocket CLIP", zh="口袋 CLIP"), "ViT-B/32", "ViT-B/16")
     return Table(zip(names, *columns, strict=True), header, align="right")
+
+
+def accuracy_table(right: Mapping[str, Tensor]) -> Table:
+    """How often each prompt was right. right: for each prompt (N,) booleans."""
+    rows = [(name, f"{hits.float().mean():.1%}".replace("%", " %")) for name, hits in right.items()]
+    header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
+    return Table(rows, header, align="right")
 
 
 def _count(*modules: torch.nn.Module) -> int:

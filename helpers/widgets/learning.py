@@ -27,6 +27,7 @@ from helpers.widgets.base import LongWork, Shown, look
 STORED = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
 HAND = "“a photo of a {}”"
 VECTORS = 10
+_GLOSSED = "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步。）"
 
 
 def first_vectors(
@@ -71,12 +72,14 @@ class FirstVectors(LongWork):
         context = torch.tensor(stored["context"])  # (M, D)
         self.context = context if context.shape[1] == clip.config.text_config.hidden_size else None
         self.runs: list[figures.Run] = []
+        self._steps_to_come = steps
         another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
         label = say(en="start no.", zh="随机起点")
         seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
         super().__init__(
             self._learn,
             self._stored_picture(),
+            waiting=self._empty_picture(),
             start=say(en="Train ten vectors", zh="训练十个向量"),
             controls={"seed": seed},
             steps=steps,
@@ -101,8 +104,8 @@ class FirstVectors(LongWork):
 
     def _stored_picture(self) -> figures.Picture:
         caption = say(
-            en=f"Grey: a stored run, made by “{self._command}”. Press the button, and yours is drawn over it in blue.",
-            zh=f"灰色是事先存好的一次训练，由 {self._command} 得到。按下按钮，你的曲线会以蓝色画在它上面。",
+            en=f"A stored run, made by “{self._command}”.",
+            zh=f"事先存好的一次训练，由 {self._command} 得到。{_GLOSSED}",
         )
         return figures.learning_curve(
             None,
@@ -111,6 +114,29 @@ class FirstVectors(LongWork):
             title=f"A stored run: {_outcome(self._stored)}",
             alt=_in_words(self._stored, say(en="A stored run", zh="事先存好的一次训练")),
             caption=caption,
+        )
+
+    def _empty_picture(self) -> figures.Picture:
+        """Before the first press: what the hand-written prompt reaches, and room for what comes."""
+        hand, before, length = (
+            self._accuracy(self._data.validation),
+            self._accuracy(self._data.test),
+            self._steps_to_come,
+        )
+        empty = figures.Run(length, [], [], [], [], hand, before)
+        return figures.learning_curve(
+            empty,
+            self._stored,
+            prompts=_prompts(),
+            title="Will ten vectors get above the dotted line?",
+            alt=say(
+                en=f"Two empty diagrams for loss and accuracy over {length} steps. A dotted line marks what {HAND} reaches.",
+                zh=f"两张还空着的图：{length} 步的损失和准确率。点线标出{HAND}的水平。",
+            ),
+            caption=say(
+                en="Dotted: the hand-written prompt. Below, its accuracy on the test pictures, and a question mark.",
+                zh="点线是手写提示词。下面是它在测试集上的准确率，还有一个问号。" + _GLOSSED,
+            ),
         )
 
     def _picture(
@@ -135,21 +161,22 @@ class FirstVectors(LongWork):
         )
 
     def _what_was_learned(self, run: figures.Run, unchanged: bool) -> str:
-        (vectors, width), parameters = self.context.shape, sum(p.numel() for p in self._clip.parameters())
+        vectors, parameters = len(self.context), sum(p.numel() for p in self._clip.parameters())
         best = run.steps[min(range(len(run.steps)), key=run.validation_loss.__getitem__)]
         model = (
             say(
                 en=f"the model's {parameters:,} parameters are what they were (checksums before and after agree)",
-                zh=f"模型的 {parameters:,} 个参数一个也没变（前后的校验和一致）",
+                zh=f"模型的 {parameters:,} 个参数一个也没变（训练前后的校验值相同）",
             )
             if unchanged
             else say(en="and the model has changed, which it never should", zh="模型的参数变了，这不应该发生")
         )
         return say(
-            en=f"{vectors * width:,} numbers were learned, {vectors} vectors of {width}; {model}. Kept are the vectors of step "
-            f"{best}, where the validation loss was lowest; the test pictures had no say in that. ",
-            zh=f"学到的是 {vectors * width:,} 个数：{vectors} 个向量，每个 {width} 个数；{model}。"
-            f"留下的是第 {best} 步的向量，那时验证集上的损失最低；测试图片没有参与挑选。",
+            en=f"Only the {vectors} vectors were learned; {model}. Kept are those of step {best}, where the validation loss was lowest; "
+            "the test pictures had no say in that. Test and validation pictures are different ones, so the same prompt may do a "
+            "little better on one than on the other. ",
+            zh=f"学的只有这 {vectors} 个向量；{model}。留下的是第 {best} 步的向量，那时验证集上的损失最低；测试图片没有参与挑选。"
+            "验证集和测试集是两批不同的图片，所以同一句提示词的准确率会略有不同。",
         )
 
 
@@ -192,9 +219,8 @@ def _prompts() -> tuple[str, str]:
 
 
 def _outcome(run: figures.Run) -> str:
-    """Who wins on the test pictures, for a title."""
-    verb = "beat" if run.after > run.before else "do not beat"
-    return f"{VECTORS} learned vectors {verb} the hand-written prompt, {run.after:.1%} to {run.before:.1%}"
+    """Both accuracies on the test pictures, for a title."""
+    return f"{run.after:.1%} with {VECTORS} learned vectors, {run.before:.1%} with {HAND}"
 
 
 def _in_words(run: figures.Run, whose: str) -> str:
@@ -244,9 +270,12 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
         zh=f"两排条纹，每条是一个向量，{table.shape[1]} 个数。上排是“{prompt}”的各个词元，前后是开头和结尾；"
         f"下排的开头和“{words[name]}”之间，是 {n} 条带编号、带框的条纹。",
     )
+    stronger = (context.std() / vectors.std()).item()
     caption = say(
-        en="Each strip is one vector; its stripes are the numbers in it, purple below zero and orange above. Framed: learned.",
-        zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的。",
+        en="Each strip is one vector; its stripes are the numbers in it, purple below zero and orange above. Framed: learned. Their "
+        f"numbers are about {stronger:.0f} times as large as those of the words above: nothing keeps them where words are.",
+        zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的，"
+        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。",
     )
     title = "What the frozen text tower reads: framed strips were learned, the others belong to words"
     return figures.rows_of_vectors(rows, title=title, alt=alt, caption=caption)

@@ -41,7 +41,7 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
         "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
         "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style),
         "seed": ipywidgets.BoundedIntText(
-            seed, min=0, max=99, description=say(en="drawing no.", zh="第几张画"), **look()
+            seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
         ),
         "ready": ready,
         "template": template,
@@ -67,7 +67,7 @@ def scene_with_scores(
     scores = zero_shot(clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts).tolist()
     caption = say(
         en=f"The {BARS} highest scores; all {len(texts)} together make 100 %.",
-        zh=f"得分最高的 {BARS} 个名称；全部 {len(texts)} 个名称的得分加起来是 100 %。",
+        zh=f"得分最高的 {BARS} 个名称；全部 {len(texts)} 个名称的得分加起来是 100%。",
     )
     if scene.style not in world.SHOWS_COLOUR:
         caption += say(en=" This style does not show the object's colour.", zh="这种风格看不出物体的颜色。")
@@ -307,7 +307,7 @@ def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     own = say(en="(your own)", zh="（自己写的）")
     ready = ipywidgets.Dropdown(
         options=[*((text, text) for text in TEMPLATES), (own, "")],
-        description=say(en="ready-made", zh="现成提示词"),
+        description=say(en="ready-made", zh="常用提示词"),
         **look(),
     )
     line = ipywidgets.Text(TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **look(30))
@@ -340,7 +340,7 @@ def _bars_in_words(names: Sequence[str], scores: Sequence[float]) -> str:
     share = scores[best]
     en, zh = ("less than half", "不到一半")
     if share > 0.5:
-        en, zh = ("more than 90 %", "超过 90 %") if share > 0.9 else ("more than half", "超过一半")
+        en, zh = ("more than 90 %", "超过 90%") if share > 0.9 else ("more than half", "超过一半")
     return say(
         en=f"Bars for the best {min(BARS, len(names))} of {len(names)}; the longest, “{names[best]}”, has {en} of the score.",
         zh=f"右边的条形图列出 {len(names)} 个选项中得分最高的 {min(BARS, len(names))} 个，最长的是“{names[best]}”，得分{zh}。",

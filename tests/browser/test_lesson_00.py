@@ -24,17 +24,20 @@ LABELS = {
         **{"object": "object", "colour": "colour", "size": "size", "background": "background", "style": "style"},
         **{"seed": "drawing no.", "ready": "ready-made", "template": "prompt", "texts": "texts"},
         **{"file": "Choose a picture", "start": "start no.", "train": "Train ten vectors", "again": "Again"},
-        **{"hint": "Hint {} of 3", "no hint": "The solution is below", "guess": "Just as you said", "right": "Right."},
+        **{"hint": "Hint {} of 3", "no hint": "No more hints", "guess": "Just as you said", "right": "Right."},
     },
     "zh": {
         **{"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"},
-        **{"seed": "第几张画", "ready": "现成提示词", "template": "提示词", "texts": "文字", "file": "选择图片文件"},
+        **{"seed": "画法编号", "ready": "常用提示词", "template": "提示词", "texts": "文字", "file": "选择图片文件"},
         **{"start": "随机起点", "train": "训练十个向量", "again": "再来一次", "hint": "提示 {}（共 3 条）"},
-        **{"no hint": "答案折叠在下面", "guess": "和你猜的一样", "right": "对。"},
+        **{"no hint": "提示已用完", "guess": "和你猜的一样", "right": "对。"},
     },
 }
 STEP = {"en": r"step (\d+) of 160", "zh": r"第 (\d+) 步，共 160 步"}
 DONE = {"en": r"Done: 160 steps in [\d.]+ s\.", "zh": r"完成：160 步，用时 [\d.]+ 秒。"}
+STOPPED = {"en": rf"Stopped: {STEP['en']}\. .+", "zh": rf"已停下：{STEP['zh']}。.+"}
+FIRST_LOSS = {"en": r"the loss goes from ([\d.]+)", "zh": r"损失在训练图片上从 ([\d.]+)"}
+AFTER = {"en": r"10 learned vectors get [\d.]+ %", "zh": r"10 个学出来的向量是 [\d.]+ %"}
 MOVES = [  # control, new value, whether the picture changes; the scores always do
     ("colour", "green", True),
     ("size", "small", True),
@@ -69,6 +72,7 @@ WATCH = """cell => {  // from now on, every picture and every word of progress t
     new MutationObserver(look).observe(output, {subtree: true, childList: true, characterData: true});
     window.watched = {pictures, words};
 }"""
+INTERRUPT = "() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel'); }"
 WATCHED = "() => ({pictures: window.watched.pictures.size, words: window.watched.words})"
 
 
@@ -80,12 +84,14 @@ def lesson(request, browser, jupyterlab, measured):
         lesson.shoot("as-stored")
         begun = time.monotonic()
         notebook.start_all()
-        lesson.move_the_first_control()
+        lesson.wait_for_the_first_explorer()
+        there = time.monotonic() - begun
+        lesson.move_its_first_control()
         lesson.seconds = time.monotonic() - begun
         lesson.ran = notebook.wait_for_all()
-        measured.append(
-            f"lesson 00 ({request.param}): the first explorer answered {lesson.seconds:.1f} s after Run All"
-        )
+        done = time.monotonic() - begun
+        times = f"there after {there:.1f} s, answers after {lesson.seconds:.1f} s, all cells done after {done:.1f} s"
+        measured.append(f"lesson 00 ({request.param}), Run All in a fresh kernel: the first explorer is {times}")
         yield lesson
         assert notebook.strangers == [], "the page asked for something outside this machine"
         assert notebook.complaints == [], "errors on the browser's console"
@@ -127,17 +133,21 @@ class Lesson:
         """Until another figure stands in the view than the one with this source."""
         self.wait_until(lambda: self.figure(cell).count() and self.source(cell) != before, "the view to change")
 
-    def wait_until(self, fact, what: str, seconds: float = 60) -> None:
+    def wait_until(self, fact, what: str, seconds: float = 150) -> None:
         end_of_patience = time.monotonic() + seconds
         while not fact():
             assert time.monotonic() < end_of_patience, f"waited {seconds} s for {what}"
             self.notebook.page.wait_for_timeout(50)
 
-    def move_the_first_control(self) -> None:
-        """As soon as it is there, there and back."""
+    def wait_for_the_first_explorer(self) -> None:
         cell = self.notebook.cell("compose-code")
         choice = self.labelled(cell, "object")
         self.wait_until(lambda: self.notebook.cell("compose-code") and choice.is_visible(), "the first explorer")
+
+    def move_its_first_control(self) -> None:
+        """There and back. A kernel answers explorers when it has run all the cells that it was sent."""
+        cell = self.notebook.cell("compose-code")
+        choice = self.labelled(cell, "object")
         value, source = choice.input_value(), self.source(cell)
         for word in ("star", value):
             self.choose(choice, word)
@@ -172,7 +182,7 @@ def test_every_cell_runs_without_error_or_warning(lesson):
 
 
 def test_the_first_explorer_answers_soon_after_a_fresh_start(lesson):
-    assert lesson.seconds < 60
+    assert lesson.seconds < 120
 
 
 def test_the_machine_is_looked_at(lesson):
@@ -233,7 +243,6 @@ def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
 
 
 def test_a_picture_file_of_ones_own_is_scored_and_a_broken_one_gets_a_sentence(lesson, tmp_path):
-    page = lesson.notebook.page
     cell = lesson.notebook.cell("own-picture-code")
     good, broken = tmp_path / "mine.png", tmp_path / "broken.png"
     scene = world.Scene((world.Thing("house", "red"),), "night", "painting")
@@ -260,11 +269,8 @@ def test_a_picture_file_of_ones_own_is_scored_and_a_broken_one_gets_a_sentence(l
     lesson.labelled(cell, "texts").fill("a red house at night.\na painting of a house.\na dog on the beach.")
     lesson.labelled(cell, "texts").press("Tab")
     lesson.wait_for_other(cell, source)
+    lesson.notebook.cell("own-picture-code")
     lesson.shoot("own-texts")
-    assert (
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.connectionStatus")
-        == "connected"
-    )
 
 
 def test_a_picture_file_of_12_megabytes_arrives(lesson, tmp_path):
@@ -288,59 +294,70 @@ def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
     cell = lesson.notebook.cell("half-guess")
     cell.get_by_role("button", name="B", exact=True).click()
     assert "B" in lesson.verdict(cell, "●")
-    lesson.shoot("guess")
     cell = lesson.notebook.run_cell("half-code")
     assert LABELS[lesson.lang]["guess"] in lesson.verdict(cell, "✓")
     lesson.shoot("guess-recalled")
 
 
-def test_ten_vectors_learn_while_one_watches(lesson, measured):
+def test_ten_vectors_learn_while_one_watches_and_can_be_stopped(lesson, measured):
     """The button by mouse in one language, by keyboard in the other."""
     cell = lesson.notebook.cell("train-code")
+    figure, status = lesson.figure(cell), cell.get_by_role("status")
     assert cell.evaluate(CUT_OFF) == []
+    waiting = lesson.source(cell)
     lesson.shoot("train")
-    stored = lesson.figure(cell).get_attribute("alt")
-    first = train(lesson, cell, "train", measured)
+
+    press(lesson, cell, "train", "Space")
+    lesson.wait_until(lambda: re.fullmatch(DONE[lesson.lang], status.inner_text()), "the end")
+    pictures, steps = watched(lesson)
+    measured.append(f"lesson 00 ({lesson.lang}), ten vectors: {pictures} figures; {status.inner_text()}")
+    assert pictures >= 4, "figures while it learned"
+    assert len(set(steps)) >= 4 and steps == sorted(steps), steps
+    alt, caption = figure.get_attribute("alt"), cell.locator("figcaption").inner_text()
+    assert lesson.source(cell) != waiting and re.search(AFTER[lesson.lang], alt) and "1,736,321" in caption, (
+        alt,
+        caption,
+    )
+    assert lesson.reads_well(alt) and lesson.reads_well(caption)
     lesson.shoot("trained")
+
     lesson.labelled(cell, "start").fill("7")
     lesson.labelled(cell, "start").press("Enter")
-    second = train(lesson, cell, "again", measured)
-    lesson.shoot("trained-again")
-    assert len({stored, first, second}) == 3, "another start gives another curve"
-    assert cell.evaluate(CUT_OFF) == []
+    press(lesson, cell, "again", "Enter")
+    lesson.wait_until(lambda: len(set(watched(lesson)[1])) >= 4, "a few steps")
+    lesson.notebook.page.evaluate(INTERRUPT)
+    lesson.wait_until(lambda: re.fullmatch(STOPPED[lesson.lang], status.inner_text()), "the interrupt")
+    lesson.button(cell, "again").wait_for()
+    again = figure.get_attribute("alt")
+    first, other = (re.search(FIRST_LOSS[lesson.lang], text)[1] for text in (alt, again))
+    assert first != other and not re.search(AFTER[lesson.lang], again), "another start gives another curve"
+    assert lesson.button(cell, "again").is_enabled() and cell.evaluate(CUT_OFF) == []
+    lesson.shoot("stopped")
 
     before = lesson.source(lesson.notebook.cell("soft-prompt-code"))
-    assert lesson.source(lesson.notebook.run_cell("soft-prompt-code")) != before, "now the strips are the learner's own"
+    assert lesson.source(lesson.notebook.run_cell("soft-prompt-code")) != before, "the strips are the learner's own now"
     lesson.shoot("soft-prompt")
 
 
-def train(lesson, cell, name, measured) -> str:
-    """Presses the button, and watches to the end; returns what is said of the last figure."""
+def press(lesson, cell, name, key):
+    """Presses the button of the training, and waits until it has begun."""
     cell.evaluate(WATCH)
-    before, button = lesson.source(cell), lesson.button(cell, name)
+    button = lesson.button(cell, name)
     if lesson.lang == "en":
         button.click()
     else:
         button.focus()
-        lesson.notebook.page.keyboard.press("Space" if name == "train" else "Enter")
-    status = cell.get_by_role("status")
-    status.filter(has_text=re.compile(STEP[lesson.lang])).wait_for()
+        lesson.notebook.page.keyboard.press(key)
+    lesson.wait_until(lambda: watched(lesson)[1], "the first step")
     assert button.is_disabled()
-    lesson.wait_until(lambda: status.inner_text() and re.fullmatch(DONE[lesson.lang], status.inner_text()), "the end")
-    lesson.wait_for_other(cell, before)
-    assert lesson.button(cell, "again").is_enabled()
 
-    watched = lesson.notebook.page.evaluate(WATCHED)
-    steps = [int(step) for step in re.findall(STEP[lesson.lang], "\n".join(filter(None, watched["words"])))]
-    assert watched["pictures"] >= 4, "figures while it learned"
-    assert len(set(steps)) >= 4 and steps == sorted(steps), steps
-    measured.append(f"lesson 00 ({lesson.lang}): {watched['pictures']} figures; {status.inner_text()}")
 
-    alt, caption = lesson.figure(cell).get_attribute("alt"), cell.locator("figcaption").inner_text()
-    after = {"en": r"10 learned vectors get [\d.]+ %", "zh": r"10 个学出来的向量是 [\d.]+ %"}
-    assert re.search(after[lesson.lang], alt) and "1,280" in caption, (alt, caption)
-    assert lesson.reads_well(alt) and lesson.reads_well(caption)
-    return alt
+def watched(lesson) -> tuple[int, list[int]]:
+    """Since the button was pressed: how many figures stood in the view, and the steps that the words told."""
+    seen = lesson.notebook.page.evaluate(WATCHED)
+    return seen["pictures"], [
+        int(step) for step in re.findall(STEP[lesson.lang], "\n".join(filter(None, seen["words"])))
+    ]
 
 
 def test_an_exercise_names_the_mistake_gives_hints_and_praises(lesson):
@@ -388,7 +405,7 @@ def test_every_answer_of_the_quiz_explains_itself(lesson):
         told = lesson.verdict(cell, f"{'✓' if choice.right else '✗'} {letter}\\.")
         assert getattr(choice.why, lesson.lang) in told
         assert (LABELS[lesson.lang]["right"] in told) is choice.right
-        lesson.shoot(f"quiz-{letter}")
+    lesson.shoot("quiz")
 
 
 def test_no_label_and_no_option_is_cut_off(lesson):

@@ -1,0 +1,481 @@
+# %% [markdown] lang="en" id="inside-clip"
+# # Lesson 01: inside CLIP
+#
+# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, with the model's own weights, and check at every landing that we stand where the library stands.
+#
+# It takes about 45 minutes. At the end you can say where a text becomes vectors and where it becomes one vector, and you will have rebuilt everything in between.
+
+# %% [markdown] lang="zh" id="inside-clip"
+# # 第 01 课：走进 CLIP
+#
+# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。这一课我们用模型自己的权重，亲手走完 CLIP 的两座塔，每到一层都和库的结果对一对，看看是不是站在同一个地方。
+#
+# 大约 45 分钟。走完以后，你能说清楚文字在哪里变成一排向量，又在哪里变成一个向量，中间的每一步你都亲手搭过。
+
+# %% id="setup" tags=["prepare"]
+import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
+sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
+from helpers import lesson; lesson.start("en")
+
+# %% id="imports-code" tags=["prepare"]
+import torch
+from torch.nn import functional as F
+from transformers import CLIPConfig
+
+from helpers import by_hand, widgets
+from helpers.exercises import inside_clip
+from helpers.lesson import compare
+from helpers.pocket import datasets, tasks, world
+from helpers.pocket.language import full_caption
+from helpers.pretrained import image_features, load_clip, text_features
+
+clip, processor = load_clip()
+
+# %% [markdown] lang="en" id="the-game"
+# ## 1 · The game CLIP was trained on
+#
+# CLIP has never been told what a cat is. It played one game, many times: here are some pictures and their captions, shuffled; which belongs to which? Four pairs are enough to see it. Each number is a cosine: how well the direction of a picture's vector agrees with that of a caption's.
+
+# %% [markdown] lang="zh" id="the-game"
+# ## 1 · CLIP 是玩什么游戏长大的
+#
+# 没有人告诉过 CLIP 什么是猫。它只是一遍遍地玩同一个游戏：这里有几张图和它们的说明文字，打乱了，哪句配哪张？四对就看得出门道。表里每个数都是余弦（cosine）：图片向量和文字向量的方向有多接近。
+
+# %% id="the-game-code"
+scenes = [
+    world.Scene((world.Thing("cat", "red"),), "snow", "photo"),
+    world.Scene((world.Thing("cat", "blue"),), "snow", "photo"),
+    world.Scene((world.Thing("boat", "yellow", "small"),), "beach", "painting"),
+    world.Scene((world.Thing("star", "white"), world.Thing("house", "green")), "night", "cartoon"),
+]
+pictures, captions = [world.draw(scene) for scene in scenes], [full_caption(scene) for scene in scenes]
+cosines = image_features(clip, processor, pictures) @ text_features(clip, processor, captions).T  # (4, 4)
+widgets.similarity_matrix(pictures, captions, cosines)
+
+# %% [markdown] lang="en" id="the-matrix"
+# ### Fill the matrix yourself
+#
+# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. **Try**: can you make the loss small by raising the diagonal alone? What does the temperature do to a matrix that is only a little better than chance? Then let CLIP fill it: the second caption, “a cat in the snow”, is true of two of the pictures.
+
+# %% [markdown] lang="zh" id="the-matrix"
+# ### 自己填一填
+#
+# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。**试一试**：只抬高对角线，损失能变小吗？如果矩阵只比乱猜好一点点，温度会把它变成什么样？最后让 CLIP 来填：第二句“a cat in the snow”其实对两张图都成立。
+
+# %% id="the-matrix-code"
+near = [("cat", "red"), ("cat", "orange"), ("dog", "red")]
+look_alikes = [world.draw(world.Scene((world.Thing(*thing),), "snow")) for thing in near]
+widgets.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in the snow", "a dog"])
+
+# %% [markdown] lang="en" id="the-loss"
+# ### The loss is two cross-entropies
+#
+# One asks the rows, one the columns, and the right answer is always the diagonal. Four lines are the whole training objective of CLIP.
+
+# %% [markdown] lang="zh" id="the-loss"
+# ### 损失就是两个交叉熵
+#
+# 一个问每一行，一个问每一列，正确答案总在对角线上。CLIP 的全部训练目标，四行就写完了。
+
+# %% id="the-loss-code"
+scores = clip.logit_scale.exp() * cosines  # (4, 4)
+diagonal = torch.arange(4)
+ours = (F.cross_entropy(scores, diagonal) + F.cross_entropy(scores.T, diagonal)) / 2
+
+inputs = processor(text=captions, images=pictures, padding=True, return_tensors="pt")
+compare("contrastive loss", ours, clip(**inputs, return_loss=True).loss)
+
+# %% [markdown] lang="en" id="names"
+# ## 2 · A map of names
+#
+# Articles about CLIP use names that you cannot type any more, or never could: transformers has moved things between versions. The table is computed from the model in front of us.
+
+# %% [markdown] lang="zh" id="names"
+# ## 2 · 名称对照表
+#
+# 讲 CLIP 的文章里，有些名称现在已经打不出来了，有些从来就打不出来：transformers 的各个版本把东西挪来挪去。下面这张表是从眼前这个模型里现查出来的。
+
+# %% id="names-code" tags=["measured"]
+widgets.class_map(clip)
+
+# %% [markdown] lang="en" id="sizes"
+# The pocket CLIP and its big sisters are built from the same parts; only the numbers differ. **Before you run the cell**: the largest single part of a full-size text tower is not a layer. What could it be?
+
+# %% [markdown] lang="zh" id="sizes"
+# 口袋 CLIP 和它的姐姐们用的是同样的零件，只是数字不同。**先别运行下一格**：全尺寸的文本塔里，最大的一块零件不是哪一层。会是什么呢？
+
+# %% id="sizes-code"
+widgets.configurations(clip)
+
+# %% [markdown] lang="en" id="tokens"
+# ## 3 · From words to vectors
+#
+# It is the table of tokens: one row for each of them, and most rows sleep most of the time. A text enters in three steps. The tokenizer cuts it into tokens and gives each its number; the number picks a row of the table; and the vector of the position is added. Type texts of your own: what happens to a word that the tokenizer does not know? To a very long text?
+
+# %% [markdown] lang="zh" id="tokens"
+# ## 3 · 从词到向量
+#
+# 是词元（token）表：每个词元占一行，而大部分行大部分时间都在睡觉。文字进来要走三步：分词器（tokenizer）把它切成词元，给每个词元一个编号；按编号到表里取一行；再加上所在位置的向量。自己输入几句试试：分词器不认识的词会怎样？很长的句子又会怎样？
+
+# %% id="tokens-code"
+widgets.token_explorer(clip, processor)
+
+# %% [markdown] lang="en" id="not-positions"
+# Note what the tokenizer returns: ids and an attention mask. Positions are not among them, whatever older texts say; the model counts by itself.
+
+# %% [markdown] lang="zh" id="not-positions"
+# 注意分词器返回了什么：编号，还有一个注意力掩码。里面没有位置，旧文章说有，其实没有；位置由模型自己数。
+
+# %% id="not-positions-code"
+tokens = processor.tokenizer(["a photo of a cat.", "a small dog."], padding=True, return_tensors="pt")
+ids = tokens["input_ids"]  # (B, T)
+print(sorted(tokens))
+print(ids.tolist())
+
+# %% [markdown] lang="en" id="embed"
+# ### Exercise: what enters the text tower
+#
+# Give back the row of every token plus the vector of its position. Both tables are in `clip.text_model.embeddings`.
+#
+# **Exercise** · ★☆☆ · 4 minutes
+
+# %% [markdown] lang="zh" id="embed"
+# ### 练习：进入文本塔的是什么
+#
+# 返回每个词元的行，加上它所在位置的向量。两张表都在 `clip.text_model.embeddings` 里。
+#
+# **练习** · ★☆☆ · 4 分钟
+
+# %% id="embed-exercise" tags=["exercise"]
+def embed(clip, ids):
+    """ids (B, T) to vectors (B, T, D)."""
+    ...
+
+inside_clip.embed.check(embed, clip)
+
+# %% id="embed-solution" tags=["solution"]
+def embed(clip, ids):
+    tables = clip.text_model.embeddings
+    rows = tables.token_embedding(ids)                             # (B, T, D)
+    places = tables.position_embedding.weight[: ids.shape[1]]      # (T, D)
+    return rows + places
+
+# %% [markdown] lang="en" id="embed-compare"
+# From here on the notebook uses `helpers/by_hand.py`, where the same few lines stand: CLIP by hand, in one piece, which you can read at any time. Ours against theirs:
+
+# %% [markdown] lang="zh" id="embed-compare"
+# 从这里起，笔记本用的是 `helpers/by_hand.py`，里面写着同样的几行：一个完整的手写 CLIP，随时可以打开来读。我们的和库的比一比：
+
+# %% id="embed-compare-code"
+x = by_hand.embed(clip, ids)  # (B, T, D)
+compare("what enters the text tower", x, clip.text_model.embeddings(input_ids=ids))
+
+# %% [markdown] lang="en" id="attention"
+# ## 4 · One layer of the text tower
+#
+# So far no token knows of any other. That is the work of attention: every position asks a question (`query`), shows a label (`key`) and offers a content (`value`); it takes from the others according to how well their labels fit its question. We do it for one head.
+
+# %% [markdown] lang="zh" id="attention"
+# ## 4 · 文本塔的一层
+#
+# 到现在为止，词元之间还互不相识。让它们相识的是注意力（attention）：每个位置提一个问题（`query`），亮一块牌子（`key`），备一份内容（`value`）；谁的牌子和我的问题对得上，我就从谁那里多拿一点。先看其中一个头。
+
+# %% id="attention-code"
+layer = clip.text_model.encoder.layers[0]
+normed = layer.layer_norm1(x)                                     # (B, T, D)
+heads = layer.self_attn.num_heads
+query, key = layer.self_attn.q_proj(normed), layer.self_attn.k_proj(normed)
+query, key = (y.unflatten(-1, (heads, -1))[:, :, 0] for y in (query, key))  # (B, T, D / H): head 0
+fit = query @ key.mT / query.shape[-1] ** 0.5                     # (B, T, T): row asks, column answers
+print(fit.shape)
+
+# %% [markdown] lang="en" id="mask"
+# ### The mask
+#
+# There is a rule in the text tower: nobody looks ahead. Position *i* may take from positions 0 to *i* and from no other. Where looking is forbidden, minus infinity is added to the fit, and the softmax makes a share of zero of it. **Before you run the cell**: which tokens can “cat” see?
+
+# %% [markdown] lang="zh" id="mask"
+# ### 掩码
+#
+# 文本塔里有一条规矩：谁也不许往后看。第 *i* 个位置只能从第 0 到第 *i* 个位置拿东西。不许看的地方加上负无穷，softmax 之后份额就是零。**先别运行下一格**：“cat”看得见哪些词元？
+
+# %% id="mask-code"
+labels = processor.tokenizer.convert_ids_to_tokens(ids[0])
+widgets.mask_picture(len(labels), labels)
+
+# %% [markdown] lang="en" id="mask-exercise-text"
+# ### Exercise: the causal mask
+#
+# Give back a (T, T) tensor to be *added* to the fit.
+#
+# **Exercise** · ★★☆ · 4 minutes
+
+# %% [markdown] lang="zh" id="mask-exercise-text"
+# ### 练习：因果掩码
+#
+# 返回一个 (T, T) 的张量，它会被**加到**上面的 `fit` 上。
+#
+# **练习** · ★★☆ · 4 分钟
+
+# %% id="mask-exercise" tags=["exercise"]
+def causal_mask(T):
+    """(T, T): row i says what position i may look at."""
+    ...
+
+inside_clip.mask.check(causal_mask)
+
+# %% id="mask-solution" tags=["solution"]
+def causal_mask(T):
+    return torch.full((T, T), float("-inf")).triu(1)
+
+# %% [markdown] lang="en" id="layer"
+# A layer has two halves. In the first every position adds what it has taken from the others, in the second what it makes of it alone (`mlp`). Both *add* to what was there: that is the residual stream, and why early vectors can be felt at the end.
+
+# %% [markdown] lang="zh" id="layer"
+# 一层分两半：前一半，每个位置加上从别处拿来的东西；后一半，加上自己琢磨出来的东西（`mlp`）。两半都是**加**上去的，所以最早的向量到最后还留有痕迹。
+
+# %% id="layer-code"
+mask = by_hand.causal_mask(ids.shape[1])                          # (T, T)
+taken, shares = by_hand.attention(layer, layer.layer_norm1(x), mask)  # (B, T, D), (B, H, T, T)
+compare("head 0 by the lines above", (fit + mask).softmax(-1), shares[:, 0])
+
+after = x + taken                                                 # (B, T, D)
+after = after + layer.mlp(layer.layer_norm2(after))
+theirs = clip.text_model(input_ids=ids, output_hidden_states=True).hidden_states
+compare("text layer 1", after, theirs[1])
+
+# %% [markdown] lang="en" id="text-tower"
+# ## 5 · The end of the text
+#
+# All layers are the same code with other weights. After the last one we have a vector for every position, and we want one for the text. Which? Under the mask only one position has seen everything: the last. Before we take it, a question.
+
+# %% [markdown] lang="zh" id="text-tower"
+# ## 5 · 文字的结尾
+#
+# 每一层的代码都一样，只是权重不同。走完最后一层，每个位置有一个向量，而我们要的是整条文字的一个向量。取哪个？有掩码在，看过全文的位置只有一个：最后那个。取之前，先问一个问题。
+
+# %% id="after-the-end-guess"
+inside_clip.after_the_end.ask()
+
+# %% [markdown] lang="en" id="after-the-end"
+# The second text is shorter, so it ends in padding. We overwrite the padding with another token and look at the text's vector again.
+
+# %% [markdown] lang="zh" id="after-the-end"
+# 第二条文字短一些，后面是填充。我们把填充换成别的词元，再看这条文字的向量。
+
+# %% id="after-the-end-code"
+end = by_hand.end_of_text(clip, ids)  # (B,)
+other = ids.clone()
+other[1, end[1] + 1 :] = ids[0, 1]    # any token will do
+difference = (by_hand.text_tower(clip, ids) - by_hand.text_tower(clip, other)).abs().max()
+inside_clip.after_the_end.reveal(difference.item())
+
+# %% [markdown] lang="en" id="pool"
+# ### Exercise: pooling
+#
+# Each text ends at its own place. Take the vector of the *first* end token of each text. (CLIP pads with the end token too.)
+#
+# **Exercise** · ★★☆ · 5 minutes
+
+# %% [markdown] lang="zh" id="pool"
+# ### 练习：池化
+#
+# 每条文字结束的位置各不相同。取出每条文字**第一个**结束符位置上的向量。（CLIP 的填充用的也是结束符。）
+#
+# **练习** · ★★☆ · 5 分钟
+
+# %% id="pool-exercise" tags=["exercise"]
+def pool(hidden, ids, end):
+    """hidden (B, T, D), ids (B, T), end: the id of the end token. Gives (B, D)."""
+    ...
+
+inside_clip.pool.check(pool)
+
+# %% id="pool-solution" tags=["solution"]
+def pool(hidden, ids, end):
+    where = (ids == end).int().argmax(-1)                # (B,): the first place where it is true
+    return hidden[torch.arange(len(ids)), where]
+
+# %% [markdown] lang="en" id="text-tower-whole"
+# The whole text tower is a table, a loop and a choice. One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
+
+# %% [markdown] lang="zh" id="text-tower-whole"
+# 整座文本塔就是一张表、一个循环、一次选择。有件怪事要知道：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。由此得出第 02 课的一条规矩：占位的词元，编号必须比结束符小，否则就会在占位处池化，而且不会报错。
+
+# %% id="text-tower-code"
+ours = by_hand.text_tower(clip, ids)                              # (B, D)
+compare("text tower", ours, clip.text_model(input_ids=ids).pooler_output)
+compare("where it is pooled", end, ids.argmax(-1))
+print("eos_token_id:", clip.config.text_config.eos_token_id, "largest id:", ids.max().item())
+
+# %% [markdown] lang="en" id="patches"
+# ## 6 · From a picture to vectors
+#
+# A picture has no words, so CLIP cuts it into squares, the *patches*, and treats each like a word. One more vector walks in front of them, the *class token*: it belongs to no place and is learned.
+
+# %% [markdown] lang="zh" id="patches"
+# ## 6 · 从图片到向量
+#
+# 图片里没有词，CLIP 就把它切成一个个小方块，叫图块（patch），每块当作一个词。最前面还有一个向量，叫类别词元（class token）：它不属于任何位置，是学出来的。
+
+# %% id="patches-code"
+pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]  # (B, 3, S, S)
+widgets.patches_of(pictures[2], clip.config.vision_config.image_size // clip.config.vision_config.patch_size)
+
+# %% [markdown] lang="en" id="positions"
+# ### Exercise: how many positions?
+#
+# There is a larger CLIP, ViT-L/14@336px: its pictures have 336 pixels a side, its patches 14. How many positions does its vision tower have? (Two smaller ones stand in the table of part 2.)
+#
+# **Exercise** · ★☆☆ · 2 minutes
+
+# %% [markdown] lang="zh" id="positions"
+# ### 练习：有多少个位置？
+#
+# 还有一个更大的 CLIP，叫 ViT-L/14@336px：图片边长 336 像素，图块边长 14 像素。它的视觉塔有多少个位置？（两个小一点的在第 2 节的表里。）
+#
+# **练习** · ★☆☆ · 2 分钟
+
+# %% id="positions-exercise" tags=["exercise"]
+vit_l_14 = CLIPConfig(vision_config={"image_size": 336, "patch_size": 14})
+positions = ...
+inside_clip.positions.check(positions, vit_l_14)
+
+# %% id="positions-solution" tags=["solution"]
+positions = (336 // 14) ** 2 + 1
+
+# %% [markdown] lang="en" id="patch-embedding"
+# How does a square of pixels become a vector? The library calls it a convolution, but since the patches do not overlap it is one linear map: all numbers of the patch, times a matrix.
+
+# %% [markdown] lang="zh" id="patch-embedding"
+# 一个方块的像素怎么变成一个向量？库里写成卷积，但图块互不重叠，其实就是一个线性映射：把图块里所有的数排成一列，乘一个矩阵。
+
+# %% id="patch-embedding-code"
+convolution = clip.vision_model.embeddings.patch_embedding
+size = convolution.kernel_size[0]
+squares = F.unfold(pixels, size, stride=size).mT                  # (B, P, 3 · size · size)
+ours = squares @ convolution.weight.flatten(1).T                  # (B, P, D)
+compare("patches times a matrix", ours, convolution(pixels).flatten(2).mT)
+
+# %% [markdown] lang="en" id="vision-tower"
+# ## 7 · The vision tower
+#
+# From here on it is the house we know: the same layer, the same attention. Two things differ. There is no mask: a patch may look anywhere. And the result is read off at the class token, position 0.
+
+# %% [markdown] lang="zh" id="vision-tower"
+# ## 7 · 视觉塔
+#
+# 再往后就是熟悉的房子：同样的层，同样的注意力。只有两处不同：没有掩码，图块想看哪里就看哪里；结果在类别词元，也就是第 0 个位置取出。
+
+# %% id="vision-tower-code"
+x = clip.vision_model.pre_layrnorm(by_hand.patch_vectors(clip, pixels))  # (B, 1 + P, D)
+for layer in clip.vision_model.encoder.layers:
+    x = by_hand.layer_forward(layer, x)
+ours = clip.vision_model.post_layernorm(x[:, 0])                  # (B, D)
+compare("vision tower", ours, clip.vision_model(pixel_values=pixels).pooler_output)
+
+# %% [markdown] lang="en" id="attention-explorer"
+# ### Who looks at whom?
+#
+# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. **Look for**: a head that stays with its neighbours; a head that goes to the object; and what the class token, which must answer for the whole picture, looks at in the last layer. One caution: attention says where something is taken from, not what is done with it.
+
+# %% [markdown] lang="zh" id="attention-explorer"
+# ### 谁在看谁？
+#
+# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**找一找**：有没有只看邻居的头？有没有专盯物体的头？类别词元要替整张图说话，它在最后一层看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
+
+# %% id="attention-explorer-code"
+widgets.attention_explorer(clip, processor, pictures[3])
+
+# %% [markdown] lang="en" id="one-space"
+# ## 8 · One space for both
+#
+# The towers end in vectors that have never met; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There length is thrown away and only the direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm.
+
+# %% [markdown] lang="zh" id="one-space"
+# ## 8 · 同一个空间
+#
+# 两座塔出来的向量从没见过面，连宽度都可以不一样。两个矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里长度不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数（logit scale）；模型里存的是它的对数。
+
+# %% id="temperature-code"
+widgets.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
+
+# %% [markdown] lang="en" id="logits"
+# ### Exercise: cosine logits
+#
+# `images` and `texts` are vectors in the common space, of any length; `log_scale` is the logarithm of the scale.
+#
+# **Exercise** · ★★☆ · 5 minutes
+
+# %% [markdown] lang="zh" id="logits"
+# ### 练习：余弦 logits
+#
+# `images` 和 `texts` 是公共空间里的向量，长度不限；`log_scale` 是缩放系数的对数。
+#
+# **练习** · ★★☆ · 5 分钟
+
+# %% id="logits-exercise" tags=["exercise"]
+def logits(images, texts, log_scale):
+    """images (B, D), texts (C, D), log_scale: a number. Gives (B, C)."""
+    ...
+
+inside_clip.logits.check(logits)
+
+# %% id="logits-solution" tags=["solution"]
+def logits(images, texts, log_scale):
+    images = F.normalize(images, dim=-1)
+    texts = F.normalize(texts, dim=-1)
+    return log_scale.exp() * images @ texts.T
+
+# %% [markdown] lang="en" id="whole"
+# With that the house is complete. Both towers, both projections, cosine and scale, by hand, against one call of the library:
+
+# %% [markdown] lang="zh" id="whole"
+# 房子盖完了。两座塔、两个投影、余弦和缩放系数，全部手写，和库的一次调用相比：
+
+# %% id="whole-code"
+ours = by_hand.logits(clip, by_hand.vision_tower(clip, inputs["pixel_values"]), by_hand.text_tower(clip, inputs["input_ids"]))
+theirs = clip(**inputs).logits_per_image                          # (B, C)
+compare("CLIP", ours, theirs)
+compare("the caption chosen for each picture", ours.argmax(-1).tolist(), theirs.argmax(-1).tolist())
+
+# %% [markdown] lang="en" id="zero-shot"
+# ## 9 · A classifier made of words
+#
+# A data set gives you labels as numbers and names for them (`int2str`). A template turns each name into a sentence, the text tower turns the sentence into a vector, and the vectors of all classes *are* the classifier: nothing was trained. How much does the sentence matter? We ask with 240 blurred pictures, since on sharp ones this CLIP is nearly always right. **Guess first**: which of the templates is best, and what will the mean of their vectors do (an *ensemble*)?
+
+# %% [markdown] lang="zh" id="zero-shot"
+# ## 9 · 用词语做成的分类器
+#
+# 数据集里的标签是数字，另有一张名称表（`int2str`）。模板把名称变成一句话，文本塔把这句话变成向量，所有类别的向量合在一起**就是**分类器：什么都没有训练。句子怎么写，差别有多大？清楚的图这个 CLIP 几乎全对，所以我们拿 240 张模糊的图来问。**先猜**：哪个模板最好？把各个模板的向量取平均（集成，ensemble）又会怎样？
+
+# %% id="zero-shot-code" tags=["prepare"]
+blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
+images, labels = image_features(clip, processor, blurred.images), blurred.labels                  # (N, D), (N,)
+int2str = tasks.BLURRED.class_names.__getitem__
+templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
+
+# %% id="templates-code" tags=["measured"]
+names = [int2str(label) for label in range(len(tasks.BLURRED.class_names))]
+vectors = {t: text_features(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
+vectors["all five, averaged"] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
+widgets.accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
+
+# %% [markdown] lang="en" id="zero-shot-seen"
+# On the pocket model a bare name does worse than a sentence, a wrong adjective costs something, and the other sentences are all alike. We expected the average to win, and it does not. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own. Add a template of yours to the list and run both cells again.
+
+# %% [markdown] lang="zh" id="zero-shot-seen"
+# 在口袋模型上，光秃秃的名称不如一句话，形容词写错要付代价，其余几句都差不多。我们原以为平均会赢，结果没有。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。把你自己的模板加进列表，再运行这两格试试。
+
+# %% [markdown] lang="en" id="where-pooled"
+# ## What you can do now
+#
+# You have followed a text and a picture through CLIP by hand. One last question, which lesson 02 begins with.
+
+# %% [markdown] lang="zh" id="where-pooled"
+# ## 现在你会了什么
+#
+# 你亲手跟着一句话、一张图走完了 CLIP。最后一个问题，第 02 课就从这里开始。
+
+# %% id="where-pooled-code"
+inside_clip.where_pooled.ask()
