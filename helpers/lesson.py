@@ -119,15 +119,14 @@ class Table:
 # --- ours and theirs ---------------------------------------------------------------------------------------------
 
 
-def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> bool:
+def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
     """Print whether our result is the library's: exact, close or different, with the largest difference.
 
     ours, theirs: tensors, arrays or numbers of one shape, or lists of anything. Close means that no difference is larger than
-    `tolerance` times the largest number of theirs. Returns whether they are exact or close. (The idea is karpathy's `cmp`.)
+    `tolerance` times the largest number of theirs. (The idea is karpathy's `cmp`.)
     """
     agree, verdict = _verdict(ours, theirs, tolerance)
-    print(f"{'✓' if agree else '✗'} {name}{say(en=':', zh='：')} {verdict}")
-    return agree
+    print(f"{'✓' if agree else '✗'} {name}{say(en=': ', zh='：')}{verdict}")
 
 
 def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:

@@ -200,7 +200,7 @@ print(fit.shape)
 # 文本塔里有一条规矩：谁也不许往后看。第 *i* 个位置只能从第 0 到第 *i* 个位置拿东西。不许看的地方加上负无穷，softmax 之后份额就是零。**先别运行下一格**：“cat”看得见哪些词元？
 
 # %% id="mask-code"
-labels = processor.tokenizer.convert_ids_to_tokens(ids[0])
+labels = ["SOS", "a", "photo", "of", "a", "cat", ".", "EOT"]
 widgets.mask_picture(len(labels), labels)
 
 # %% [markdown] lang="en" id="mask-exercise-text"
@@ -297,10 +297,14 @@ def pool(hidden, ids, end):
     return hidden[torch.arange(len(ids)), where]
 
 # %% [markdown] lang="en" id="text-tower-whole"
-# The whole text tower is a table, a loop and a choice. One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
+# The whole text tower is a table, a loop and a choice. The end is found by looking at the *ids*. Remember that when vectors of our own go in: if we *inserted* them, the text would grow, the ids would not know, and the tower would pool at a wrong place (some versions of the library raise an error, others stay silent). So we shall overwrite positions, never insert.
+#
+# One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
 
 # %% [markdown] lang="zh" id="text-tower-whole"
-# 整座文本塔就是一张表、一个循环、一次选择。有件怪事要知道：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。由此得出第 02 课的一条规矩：占位的词元，编号必须比结束符小，否则就会在占位处池化，而且不会报错。
+# 整座文本塔就是一张表、一个循环、一次选择。结尾是靠查看**编号**找到的。以后放进自己的向量时要记住这一点：如果是**插入**，序列变长了，编号却不知道，塔就会在错误的位置池化（库的有些版本会报错，有些一声不吭）。所以我们只覆盖原有的位置，从不插入。
+#
+# 还有件怪事要知道：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。由此得出第 02 课的一条规矩：占位的词元，编号必须比结束符小，否则就会在占位处池化，而且不会报错。
 
 # %% id="text-tower-code"
 ours = by_hand.text_tower(clip, ids)                              # (B, D)

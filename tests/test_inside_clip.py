@@ -1,20 +1,25 @@
 """Facts about helpers/widgets/inside_clip.py, on the pocket CLIP: the explorers, the figures and the tables of lesson 01."""
 
+import ast
+import builtins
 import math
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets
+import jupytext
 import numpy as np
 import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import figures, lesson, widgets
-from helpers.pocket import world
+from helpers.pocket import datasets, tasks, world
 from helpers.pretrained import POCKET_CLIP, image_features, load_clip, text_features, zero_shot
 from helpers.widgets import base, inside_clip
 
+LESSON = Path(__file__).parents[1] / "lessons" / "01_inside_clip.py"
 CHINESE = re.compile("[\u4e00-\u9fff]")
 TWO = world.Scene((world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small")), "meadow")
 THINGS = ("cat", "red"), ("boat", "blue"), ("umbrella", "yellow")
@@ -408,3 +413,52 @@ def test_a_table_with_a_header_says_so_in_html_and_in_plain_text():
     )
     assert repr(table) == "what  how many\na  1"
     assert repr(lesson.Table([("a", "1")])) == "a  1" and "<th" not in lesson.Table([("a", "1")])._repr_html_()
+
+
+# --- what the lesson tells the learner to type -----------------------------------------------------------------------
+
+
+def names_there_are(clip):
+    """Attributes of the model, its parts and its configuration, and what Python, torch and the lesson's own cells define."""
+    parts = [
+        clip,
+        clip.config,
+        clip.config.text_config,
+        clip.config.vision_config,
+        torch,
+        torch.nn.functional,
+        torch.Tensor,
+    ]
+    names = {name for part in [*parts, *clip.modules(), builtins] for name in dir(part)}
+    cells = jupytext.read(LESSON).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return names | {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+
+
+def test_every_name_that_the_lesson_tells_one_to_type_exists(clip):
+    there = names_there_are(clip[0])
+    prose = "\n".join(cell.source for cell in jupytext.read(LESSON).cells if cell.cell_type == "markdown")
+    typed = {span for span in re.findall(r"`([^`]+)`", prose) if re.fullmatch(r"[A-Za-z_][\w.]*( = \d+)?", span)}
+    assert len(typed) >= 10
+    for span in typed:
+        if "/" not in span and not (LESSON.parents[1] / span).exists():
+            missing = [
+                name
+                for name in span.split(" =")[0].split(".")
+                if name not in there | {"int2str", "query", "key", "value"}
+            ]
+            assert not missing, f"{span}: there is no {missing}"
+
+
+def test_what_the_lesson_says_of_templates_holds(clip):
+    """A bare name does worse than a sentence, and the average of the five is not the best of them."""
+    model, processor = clip
+    blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
+    images = image_features(model, processor, blurred.images)
+    templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
+    texts = [text_features(model, processor, [t.format(n) for n in tasks.BLURRED.class_names]) for t in templates]
+    mean = torch.nn.functional.normalize(torch.stack(texts).mean(0), dim=-1)
+    bare, a, photo, picture, small, average = [
+        ((images @ t.T).argmax(-1) == blurred.labels).float().mean() for t in [*texts, mean]
+    ]
+    assert bare < min(a, photo, picture) - 0.02 and small < photo - 0.01 and average < max(a, photo, picture)

@@ -234,6 +234,7 @@ def _row(*widgets: ipywidgets.Widget) -> ipywidgets.Box:
     return ipywidgets.Box(list(widgets), layout={"flex_flow": "row wrap", "width": "100%"})
 
 
-def look(width: float = 23) -> dict[str, Any]:
-    """A width in em that leaves the label whole."""
-    return {"style": {"description_width": "6.5em"}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}
+def look(width: float = 23.2) -> dict[str, Any]:
+    """A width in em, three times the default in a row of JupyterLab; labels are whole up to "background" or five Chinese characters."""
+    label = say(en="6.5em", zh="5.3em")
+    return {"style": {"description_width": label}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}

@@ -226,7 +226,7 @@ def attention_explorer(
                 f"evenly, each of the {positions} positions would get {100 / positions:.1f} %. In the middle all shares make 100 %. On the "
                 "right each comes out of another position's 100 %.",
                 zh=f"颜色越深，注意力越多；两张图的刻度各不相同。数字是最高的三份，单位是 %；要是平均分，{positions} 个位置各得 "
-                f"{100 / positions:.1f} %。中间那张图所有份额加起来是 100 %；右边那张图，每一份都出自另一个位置的 100 %。",
+                f"{100 / positions:.1f}%。中间那张图所有份额加起来是 100%；右边那张图，每一份都出自另一个位置的 100%。",
             ),
         )
 
@@ -449,8 +449,8 @@ def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
         en=f"Three matrices of {n} pictures and {n} captions, the diagonal framed. First the cosines. Then each picture shares 100 % among "
         f"the captions; {clearly(pictures, 'picture', '')}. Then each caption shares 100 % among the pictures; "
         f"{clearly(captions, 'caption', '')}. At the logit scale {scale:.3g} the loss is {loss:.2f}.",
-        zh=f"{n} 张图和 {n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个里，每张图把 100 % 分给各句说明文字，"
-        f"{clearly(pictures, '', '张图')}。第三个里，每句说明文字把 100 % 分给各张图，{clearly(captions, '', '句')}。"
+        zh=f"{n} 张图和 {n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个里，每张图把 100% 分给各句说明文字，"
+        f"{clearly(pictures, '', '张图')}。第三个里，每句说明文字把 100% 分给各张图，{clearly(captions, '', '句')}。"
         f"缩放系数是 {scale:.3g} 时，损失是 {loss:.2f}。",
     )
 
@@ -470,7 +470,7 @@ def temperature_explorer(
         share = float((now.scale * cosines).softmax(0).max())
         en, zh = ("less than half", "不到一半")
         if share > 0.5:
-            en, zh = ("more than 90 %", " 90 % 以上") if share > 0.9 else ("more than half", "一半以上")
+            en, zh = ("more than 90 %", " 90% 以上") if share > 0.9 else ("more than half", "一半以上")
         return figures.shares_by_scale(
             seen,
             texts,
@@ -660,7 +660,7 @@ def configurations(clip: CLIPModel) -> Table:
 
 def accuracy_table(right: Mapping[str, Tensor]) -> Table:
     """How often each prompt was right. right: for each prompt (N,) booleans."""
-    rows = [(name, f"{hits.float().mean():.1%}".replace("%", " %")) for name, hits in right.items()]
+    rows = [(name, f"{hits.float().mean():.1%}".replace("%", say(en=" %", zh="%"))) for name, hits in right.items()]
     header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
     return Table(rows, header, align="right")
 

@@ -227,8 +227,8 @@ def _in_words(run: figures.Run, whose: str) -> str:
     """What the figure shows, from its first step to its last."""
     loss, check = ((f"{numbers[0]:.1f}", f"{numbers[-1]:.1f}") for numbers in (run.loss, run.validation_loss))
     ends = run.validation_accuracy[0], run.validation_accuracy[-1]
-    first, last, hand = (f"{share:.0%}".replace("%", " %") for share in (*ends, run.hand))
-    before, after = (share and f"{share:.1%}".replace("%", " %") for share in (run.before, run.after))
+    first, last, hand = (f"{share:.0%}".replace("%", say(en=" %", zh="%")) for share in (*ends, run.hand))
+    before, after = (share and f"{share:.1%}".replace("%", say(en=" %", zh="%")) for share in (run.before, run.after))
     far = say(en=f", {run.length} steps", zh=f"，共 {run.length} 步")
     if after is None:
         far = say(en=f", at step {run.steps[-1]} of {run.length}", zh=f"{far}，到第 {run.steps[-1]} 步为止")
