@@ -1,16 +1,18 @@
-"""Facts about helpers/figures.py."""
+"""Facts about helpers/figures."""
 
 import base64
 import io
 import re
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from helpers import figures
+from helpers.figures import inside_clip, learning
 
 NAMES = ["cat", "dog", "fish"]
 ALT = "A red square, and bars for three names."
@@ -114,8 +116,8 @@ def test_the_square_is_the_middle_of_the_picture():
 
 
 def test_pyplot_is_not_used():
-    source = open(figures.__file__, encoding="utf-8").read()
-    assert not re.search(r"import .*pyplot|plt\.", source)
+    for file in Path(figures.__file__).parent.glob("*.py"):
+        assert not re.search(r"import .*pyplot|plt\.", file.read_text("utf-8")), file
 
 
 # --- a learning curve ----------------------------------------------------------------------------------------------
@@ -173,9 +175,9 @@ def test_a_learning_curve_of_nothing_is_refused():
 
 
 def test_names_of_curves_that_end_together_do_not_lie_on_each_other():
-    assert figures._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
-    assert figures._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
-    assert figures._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and figures._apart([0.4], 0.1) == [0.4]
+    assert learning._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert learning._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
+    assert learning._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and learning._apart([0.4], 0.1) == [0.4]
 
 
 # --- inside CLIP ---------------------------------------------------------------------------------------------------
@@ -203,12 +205,12 @@ def test_the_pooled_position_is_told_without_colour():
 
 
 def test_of_a_long_text_the_beginning_the_chosen_and_the_pooled_position_are_drawn():
-    columns = figures._columns([0.5] * 77, {0, 40, 76, 77}, 77, 1.0, 7.0)
+    columns = inside_clip._columns([0.5] * 77, {0, 40, 76, 77}, 77, 1.0, 7.0)
     assert list(columns)[:2] == [0, 1] and list(columns)[-2:] == [40, 76] and len(columns) <= 14
     edges = [(middle - width / 2, middle + width / 2) for middle, width in columns.values()]
     assert edges[0][0] == pytest.approx(1.0) and edges[-1][1] <= 7.0 + 1e-9
     assert all(left[1] <= right[0] + 1e-9 for left, right in zip(edges, edges[1:]))
-    assert list(figures._columns([0.42] * 77, {0, 2, 3}, 6, 1.0, 7.2)) == list(range(6))  # no more than are enough
+    assert list(inside_clip._columns([0.42] * 77, {0, 2, 3}, 6, 1.0, 7.2)) == list(range(6))  # no more than are enough
 
 
 def test_texts_of_every_length_and_tokens_of_every_width_are_drawn():
@@ -238,8 +240,8 @@ def test_the_class_token_and_every_patch_can_be_framed():
 
 def test_a_softmax_along_rows_and_one_down_columns_make_one():
     values = np.random.default_rng(0).normal(size=(3, 3)) * 50
-    assert figures._softmax(values, 1).sum(1) == pytest.approx([1] * 3)
-    assert figures._softmax(values, 0).sum(0) == pytest.approx([1] * 3)
+    assert inside_clip._softmax(values, 1).sum(1) == pytest.approx([1] * 3)
+    assert inside_clip._softmax(values, 0).sum(0) == pytest.approx([1] * 3)
 
 
 def test_pairs_that_belong_together_are_framed():

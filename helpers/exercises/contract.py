@@ -220,7 +220,7 @@ class Checked(Live):
 
     def __init__(self, exercise: Exercise, outcome: str, shown: Note) -> None:
         self.outcome, self.shown, self._exercise = outcome, shown, exercise
-        self.button = ipywidgets.Button(layout={"width": "auto", "min_width": "16em"})
+        self.button = ipywidgets.Button(layout={"width": "auto", "min_width": "16em", "align_self": "flex-start"})
         self.hints = ipywidgets.HTML()
         self.button.on_click(lambda _: self.hint())
         needs_hints = outcome != "right" and exercise.hints

@@ -49,6 +49,12 @@ CODE_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
         errors: cell.model.outputs.toJSON().filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`),
         stderr: cell.model.outputs.toJSON().filter(o => o.name === 'stderr').map(o => o.text),
     }))"""
+ALL_RAN = """() => {  // or one of them failed
+    const cells = window.jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.type === 'code');
+    const failed = output => output.type === 'error';
+    const outputs = cells.flatMap(cell => Array.from({length: cell.model.outputs.length}, (_, i) => cell.model.outputs.get(i)));
+    return cells.every(cell => cell.model.executionCount) || outputs.some(failed);
+}"""
 INDEX = "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.model.sharedModel.id === id)"
 SCROLL = "index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')"
 SOURCE = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.getSource()"
@@ -219,13 +225,13 @@ class Notebook:
         if kind == "error":
             self.complaints.append(text)
 
-    def wait_until_idle(self, seconds: float = 120) -> None:
+    def wait_until_idle(self, seconds: float = 120, for_seconds: float = 0.5) -> None:
         """Until the kernel has been connected and idle for half a second."""
         end_of_patience, idle_since = time.monotonic() + seconds, None
         while time.monotonic() < end_of_patience:
             now = time.monotonic()
             idle_since = (idle_since or now) if self.page.evaluate(READY) else None
-            if idle_since and now - idle_since >= 0.5:
+            if idle_since and now - idle_since >= for_seconds:
                 return
             self.page.wait_for_timeout(100)
         raise TimeoutError(f"the kernel of {self.file.name} was not idle within {seconds} s")
@@ -240,12 +246,9 @@ class Notebook:
     def wait_for_all(self, seconds: float = 180) -> list[dict]:
         """Until every cell has run; returns id, execution count, errors and stderr of each code cell."""
         end_of_patience = time.monotonic() + seconds
-        while time.monotonic() < end_of_patience:
+        while time.monotonic() < end_of_patience and not self.page.evaluate(ALL_RAN):
             self.page.wait_for_timeout(100)
-            cells = self.page.evaluate(CODE_CELLS)
-            if all(cell["count"] for cell in cells) or any(cell["errors"] for cell in cells):
-                break
-        self.wait_until_idle()
+        self.wait_until_idle(for_seconds=0.1)
         return self.page.evaluate(CODE_CELLS)
 
     def run_all(self) -> list[dict]:

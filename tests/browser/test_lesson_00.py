@@ -137,12 +137,12 @@ class Lesson:
         end_of_patience = time.monotonic() + seconds
         while not fact():
             assert time.monotonic() < end_of_patience, f"waited {seconds} s for {what}"
-            self.notebook.page.wait_for_timeout(50)
+            self.notebook.page.wait_for_timeout(100)
 
     def wait_for_the_first_explorer(self) -> None:
         cell = self.notebook.cell("compose-code")
         choice = self.labelled(cell, "object")
-        self.wait_until(lambda: self.notebook.cell("compose-code") and choice.is_visible(), "the first explorer")
+        self.wait_until(lambda: choice.is_visible() or not self.notebook.cell("compose-code"), "the first explorer")
 
     def move_its_first_control(self) -> None:
         """There and back. A kernel answers explorers when it has run all the cells that it was sent."""

@@ -1,26 +1,14 @@
-"""Every picture that the lessons show: functions from numbers to a `Picture`, which carries its alt text and its caption.
-
-Drawn with `matplotlib.figure.Figure` under one lock and never with pyplot, since widget callbacks may run in a second thread.
-Colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind readers can tell apart; none says a thing alone.
-"""
+"""The figures of lesson 01: tokens and their vectors, attention, the matrix that CLIP learns from, temperature, patches, the mask."""
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import textwrap
-import threading
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
@@ -28,236 +16,26 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-LOCK = threading.RLock()  # held while drawing, and by `widgets` while a model computes for a callback
-BLUE, VERMILION, GREY, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#5F6975", "#222222"
-SHARPNESS = 2  # pixels drawn for each one on the page: screens are finer than they say
-WIDTH = 7.4  # of every figure, in inches of 100 CSS pixels
-MIN_ALT = 15
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A finished figure: its pixels, what one would say of it over the telephone, and what there is to see in it."""
-
-    image: Image.Image
-    alt: str
-    caption: str = ""
-
-    def __post_init__(self) -> None:
-        if len(self.alt) < MIN_ALT:
-            raise ValueError(f"the alt text {self.alt!r} is too short to tell anybody what the figure shows")
-
-    def html(self) -> str:
-        """An <img> with alt text, which JupyterLab would drop from a plain PNG, and the caption beneath it."""
-        data, width = _encoded(self.image, format="webp", quality=75), self.image.width // SHARPNESS
-        alt = html.escape(self.alt)
-        look = "display: block; max-width: 100%"  # as a line of text it would have a gap beneath
-        image = f'<img alt="{alt}" width="{width}" style="{look}" src="data:image/webp;base64,{data}">'
-        look = "margin: 2px 8px; line-height: 1.5"  # begins below the picture's inner edge; an explorer's lines are apart like rows
-        caption = f'<figcaption style="{look}">{html.escape(self.caption)}</figcaption>' if self.caption else ""
-        return f'<figure style="margin: 0">{image}{caption}</figure>'
-
-    def bundle(self) -> dict[str, str]:
-        """One output for every reader: html for the page, a small PNG for converters, plain text for the ear and for nbval."""
-        page = self.image.resize((self.image.width // SHARPNESS, self.image.height // SHARPNESS), Image.Resampling.BOX)
-        png = _encoded(page.quantize(128), format="png", optimize=True)
-        return {"text/html": self.html(), "image/png": png, "text/plain": f"Figure: {self.alt}"}
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.bundle()
-
-
-def picture_with_scores(
-    image: Image.Image,
-    names: Sequence[str],
-    scores: Sequence[float],
-    *,
-    title: str,
-    alt: str,
-    caption: str = "",
-    top: int = 8,
-) -> Picture:
-    """A picture, and beside it a bar for each of the `top` names with the highest scores.
-
-    scores: (C,) shares of one, one for each name. The highest bar is darker; its label is bold and carries a triangle.
-    """
-    values = np.asarray(scores, dtype=float)
-    if values.shape != (len(names),):
-        raise ValueError(f"{len(names)} names need as many scores; these have the shape {values.shape}")
-    order = np.argsort(-values, kind="stable")[:top]
-    labels = [shorten(name, 34) for name in names]
-    room = min(0.22 + 0.078 * max(map(len, labels)), 3.3)  # inches for the longest label
-    height = 2.72
-    with LOCK:
-        figure = _figure(height)
-        _show(_axes(figure, 0.08, 0.08, 2.56, 2.56), image)
-        left = 2.85 + room
-        tall = 0.24 * len(order)
-        bars = _axes(figure, left, 2.44 - tall, WIDTH - left - 0.62, tall)
-        bars.barh(range(len(order)), values[order], color=[BLUE] + [GREY] * (len(order) - 1), height=0.7)
-        for row, index in enumerate(order):
-            style = {
-                "va": "center",
-                "fontsize": 9,
-                "color": INK,
-                "weight": "normal" if row else "bold",
-                "parse_math": False,
-            }
-            label, beside = labels[index] if row else f"▶ {labels[index]}", bars.get_yaxis_transform()
-            bars.text(-0.06 / (WIDTH - left - 0.62), row, label, ha="right", family=_fonts(), transform=beside, **style)
-            bars.annotate(f"{values[index]:.1%}", (values[index], row), (5, 0), textcoords="offset points", **style)
-        bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
-        bars.tick_params(labelsize=8, colors=INK)
-        bars.set_xlabel("share of the score", fontsize=8, color=INK, labelpad=1)
-        bars.spines[["top", "right"]].set_visible(False)
-        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=_fonts(), parse_math=False)
-        return _finished(figure, alt, caption)
-
-
-def pictures_with_guesses(
-    images: Sequence[Image.Image],
-    labels: Sequence[str],
-    guesses: Sequence[str],
-    scores: Sequence[float],
-    truths: Sequence[str],
-    *,
-    alt: str,
-    caption: str = "",
-) -> Picture:
-    """Small pictures in rows of five, each under its label and above the model's guess with its share of the score.
-
-    A guess that is the truth has a tick; any other has a cross, and stands in bold.
-    """
-    if not len(images) == len(labels) == len(guesses) == len(scores) == len(truths):
-        found = f"{len(images)} pictures, {len(labels)} labels, {len(guesses)} guesses, {len(scores)} scores, {len(truths)} truths"
-        raise ValueError(f"{found}: there must be as many of each")
-    side, step = 1.36, WIDTH / 5
-    rows = -(-len(images) // 5)
-    with LOCK:
-        figure = _figure(1.92 * rows)
-        for i, (image, label, guess, score, truth) in enumerate(zip(images, labels, guesses, scores, truths)):
-            row, column = divmod(i, 5)
-            axes = _axes(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
-            _show(axes, image)
-            axes.set_title(label, fontsize=9, color=INK, pad=3)
-            mark, colour, weight = ("✓", BLUE, "normal") if guess == truth else ("✗", VERMILION, "bold")
-            axes.set_xlabel(f"{mark} {guess} {score:.0%}", fontsize=9, color=colour, weight=weight, labelpad=3)
-        return _finished(figure, alt, caption)
-
-
-@dataclass(frozen=True)
-class Run:
-    """The numbers of one training: as many of each as there were looks at the validation pictures. Accuracies are shares of one."""
-
-    length: int  # steps when it is complete
-    steps: Sequence[int]
-    loss: Sequence[float]
-    validation_loss: Sequence[float]
-    validation_accuracy: Sequence[float]
-    hand: float  # accuracy of the hand-written prompt on the validation pictures
-    before: float  # the same on the test pictures
-    after: float | None = None  # accuracy of what was learned on the test pictures; None until it is known
-
-
-def learning_curve(
-    run: Run | None,
-    stored: Run | None = None,
-    earlier: Sequence[Run] = (),
-    *,
-    prompts: tuple[str, str],
-    title: str,
-    alt: str,
-    caption: str = "",
-) -> Picture:
-    """Loss and validation accuracy over the steps, and under them the test accuracy of the two prompts, before and after.
-
-    run: the learner's own, however far it has come; without a step yet, the axes of the stored run are shown and no curve at all. None
-    shows the stored run alone, its bars hatched.
-    stored: lies in grey behind; earlier: the learner's other runs, their accuracy in faint blue. prompts: what the two bars are called.
-    """
-    known = [other for other in (stored, *earlier, run) if other is not None]
-    if not known:
-        raise ValueError("there is nothing to draw: give a run, or a stored one")
-    height, across = 4.1, max(other.length for other in known)
-    stored_curve = None if run is not None and not len(run.steps) else stored
-    with LOCK:
-        figure = _figure(height)
-        loss, accuracy = _axes(figure, 0.62, 1.7, 1.62, 1.86), _axes(figure, 3.5, 1.7, 2.8, 1.86)
-        for axes, low, high, label, heading in (
-            (loss, *_round_limits(known, ("loss", "validation_loss"), 1), "loss (nats)", "Loss: lower is better"),
-            (
-                accuracy,
-                *_round_limits(known, ("validation_accuracy", "hand"), 0.2),
-                "accuracy (%)",
-                "Accuracy on validation pictures: higher is better",
-            ),
-        ):
-            axes.set(xlim=(-0.02 * across, across), ylim=(low, high), xticks=np.linspace(0, across, 5).round())
-            axes.locator_params(axis="y", nbins=5)
-            axes.tick_params(labelsize=8, colors=INK)
-            axes.set_xlabel("training step", fontsize=8, color=INK, labelpad=2)
-            axes.set_ylabel(label, fontsize=8, color=INK, labelpad=3)
-            axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
-        accuracy.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
-        for other in earlier:
-            accuracy.plot(other.steps, other.validation_accuracy, color=BLUE, alpha=0.3, linewidth=1.2)
-        for other, look in (
-            (stored_curve, {"color": GREY, "linewidth": 1.8}),
-            (run, {"color": BLUE, "linewidth": 2.2}),
-        ):
-            if other is not None:
-                loss.plot(other.steps, other.loss, **look)
-                loss.plot(other.steps, other.validation_loss, linestyle=(0, (3, 1.5)), **look)
-                accuracy.plot(other.steps, other.validation_accuracy, **look)
-        _name_curves(loss, accuracy, run, stored_curve, across)
-        hand = known[-1].hand
-        accuracy.axhline(hand, color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
-        accuracy.annotate(
-            f"{prompts[0]}  {hand:.0%}",
-            (across, hand),
-            xytext=(0, -4),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=8,
-            color=INK,
-            parse_math=False,
-            path_effects=_halo(),
-        )
-        _before_and_after(_axes(figure, 2.3, 0.46, 4.0, 0.58), run, stored, prompts)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, family=_fonts(), parse_math=False)
-        return _finished(figure, alt, caption)
-
-
-def rows_of_vectors(
-    rows: Sequence[tuple[Sequence[str], np.ndarray, Sequence[bool]]], *, title: str, alt: str, caption: str = ""
-) -> Picture:
-    """Prompts as a text tower reads them: one vector a position, drawn as a strip of its numbers under its label.
-
-    rows: for each prompt its labels, vectors (T, D), and which of them were learned (T,): those are framed, their labels bold. All
-    strips share one colour scale, purple below zero, orange above it, white at zero.
-    """
-    step, strip, space = 0.5, 1.02, 0.4
-    limit = 4 * np.median(np.abs(np.concatenate([vectors for _, vectors, _ in rows])))
-    height = 0.36 + (strip + space) * len(rows)
-    with LOCK:
-        figure = _figure(height)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=_fonts(), parse_math=False)
-        for number, (labels, vectors, learned) in enumerate(rows, start=1):
-            bottom = height - 0.28 - (strip + space) * number
-            for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
-                axes = _axes(figure, 0.12 + place * step, bottom, step - 0.1, strip)
-                axes.imshow(_stripes([vector], limit).swapaxes(0, 1), interpolation="nearest", aspect="auto")
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set(color=INK if ours else GREY, linewidth=2.2 if ours else 0.8)
-                style = {"color": INK, "weight": "bold" if ours else "normal"}
-                axes.set_title(label, fontsize=8.5, pad=3, family=_fonts(), parse_math=False, **style)
-        return _finished(figure, alt, caption)
-
-
-# --- inside CLIP -------------------------------------------------------------------------------------------------
+from helpers.figures.base import (
+    BLUE,
+    GREY,
+    INK,
+    LOCK,
+    SHARPNESS,
+    SLATE,
+    VERMILION,
+    WIDTH,
+    Picture,
+    axes_at,
+    blank,
+    finished,
+    fonts,
+    halo,
+    shorten,
+    show_image,
+    square,
+    stripes,
+)
 
 
 @dataclass(frozen=True)
@@ -293,7 +71,7 @@ def tokens_as_vectors(
     columns = _columns(widths, {0, chosen, pooled, pooled + 1}, used + 2, left, WIDTH - 0.24)
     limit = 3 * np.median(np.abs([position.row for position in positions[: pooled + 1]]))
     with LOCK:
-        figure = _figure(height)
+        figure = blank(height)
         page = _page(figure, title)
         for y, label in (
             (3.64, "token"),
@@ -313,7 +91,7 @@ def tokens_as_vectors(
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
             style["color"] = SLATE if position.padding else INK
-            page.text(middle, 3.64, names[index], fontsize=8.5, family=_fonts(), weight=weight, **style)
+            page.text(middle, 3.64, names[index], fontsize=8.5, family=fonts(), weight=weight, **style)
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
             for top in tops:
@@ -336,7 +114,7 @@ def tokens_as_vectors(
             if len(ends) > 1:
                 _bracket(page, ends[0][0] - ends[0][1] / 2 + 0.13, ends[-1][0] + ends[-1][1] / 2 - 0.13, 3.79, word)
         _sum_in_numbers(page, positions[chosen], chosen, left)
-        return _finished(figure, alt, caption)
+        return finished(figure, alt, caption)
 
 
 def attention_of_a_place(
@@ -357,7 +135,7 @@ def attention_of_a_place(
     maps = (None, who[0].upper() + who[1:], ""), (looks, f"Where {who} looks", "of its attention")
     maps += ((seen, f"Who looks at {who}", "of their attention"),)
     with LOCK:
-        figure = _figure(height)
+        figure = blank(height)
         page = _page(figure, title)
         for left, (shares, heading, note) in zip((0.1, 2.6, 5.1), maps):
             token, shown = (left, left + 0.275, top + 0.05, top + 0.27), np.asarray(whole)
@@ -368,7 +146,7 @@ def attention_of_a_place(
                 shown = _heated(grey, heat[1:].reshape(grid, grid)[where][:, where, None])
                 for place in np.argsort(-shares[1:], kind="stable")[:3]:
                     y, x = divmod(place, grid)
-                    style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": _halo()}
+                    style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": halo()}
                     at = left + (x + 0.5) * cell, top - (y + 0.5) * cell
                     if shares[1 + place] >= 0.005:
                         page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
@@ -382,9 +160,9 @@ def attention_of_a_place(
             if chosen:
                 y, x = divmod(chosen - 1, grid)
                 token = left + x * cell, left + (x + 1) * cell, top - (y + 1) * cell, top - y * cell
-            halo = [withStroke(linewidth=4.2, foreground="white")]
-            page.add_patch(_box(*token, edgecolor=INK, linewidth=2, path_effects=halo))
-        return _finished(figure, alt, caption)
+            wide = [withStroke(linewidth=4.2, foreground="white")]
+            page.add_patch(_box(*token, edgecolor=INK, linewidth=2, path_effects=wide))
+        return finished(figure, alt, caption)
 
 
 def contrastive_matrices(
@@ -412,7 +190,7 @@ def contrastive_matrices(
     logits = scale * np.asarray(cosines, dtype=float)
     rows, columns = _softmax(logits, 1), _softmax(logits, 0)
     with LOCK:
-        figure = _figure(over + 0.72)
+        figure = blank(over + 0.72)
         page = _page(figure, title)
         for row, image in enumerate(images):
             box = 0.7 - 0.94 * cell, 0.7, top - (row + 0.97) * cell, top - (row + 0.03) * cell
@@ -425,7 +203,7 @@ def contrastive_matrices(
             page.text(left, over + 0.16, first, fontsize=9, weight="bold", color=INK, va="bottom")
             page.text(left, over, second, fontsize=8, color=INK, va="bottom")
             for column, label in enumerate(labels):
-                style = {"ha": "center", "va": "bottom", "color": INK, "family": _fonts(), "parse_math": False}
+                style = {"ha": "center", "va": "bottom", "color": INK, "family": fonts(), "parse_math": False}
                 page.text(left + (column + 0.5) * cell, top + 0.05, label, fontsize=small, linespacing=0.95, **style)
             _cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
         style = {"fontsize": 8.5, "color": INK, "va": "center", "ha": "center"}
@@ -458,7 +236,7 @@ def contrastive_matrices(
             color=SLATE,
             va="top",
         )
-        return _finished(figure, alt, caption)
+        return finished(figure, alt, caption)
 
 
 def shares_by_scale(
@@ -483,24 +261,24 @@ def shares_by_scale(
     now, then = (_softmax(s * values, 0)[order] for s in (scale, learned))
     height, left = 4.5, 4.6
     with LOCK:
-        figure = _figure(height)
+        figure = blank(height)
         page = _page(figure, title)
-        _show(_axes(figure, 0.1, 2.05, 2.05, 2.05), image)
-        bars = _axes(figure, left, 2.05, 2.15, 1.86)
+        show_image(axes_at(figure, 0.1, 2.05, 2.05, 2.05), image)
+        bars = axes_at(figure, left, 2.05, 2.15, 1.86)
         bars.barh(range(len(order)), now, color=[BLUE] + [GREY] * (len(order) - 1), height=0.68)
         for row, index in enumerate(order):
             y = 2.05 + 1.86 * (1 - (row + 0.5) / len(order))
             style = {"fontsize": 8, "color": INK, "va": "center", "weight": "normal" if row else "bold"}
             name = shorten(texts[index], 27)
-            page.text(left - 0.55, y, name, ha="right", family=_fonts(), parse_math=False, **style)
+            page.text(left - 0.55, y, name, ha="right", family=fonts(), parse_math=False, **style)
             page.text(left - 0.08, y, f"{values[index]:.2f}".replace("-", "−"), ha="right", **style)
-            bars.text(max(now[row], then[row]) + 0.03, row, _percent(now[row]), path_effects=_halo(), **style)
+            bars.text(max(now[row], then[row]) + 0.03, row, _percent(now[row]), path_effects=halo(), **style)
             bars.plot([then[row]] * 2, [row - 0.42, row + 0.42], color=VERMILION, linewidth=1.6)
         bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[])
         bars.spines[["top", "right", "bottom"]].set_visible(False)
         page.text(left - 0.08, 3.97, "cosine", ha="right", fontsize=8, color=SLATE, va="bottom")
         page.text(left, 3.97, f"share at scale {scale:.3g}", fontsize=8, color=SLATE, va="bottom")
-        curves = _axes(figure, 0.62, 0.46, WIDTH - 0.84, 1.2)
+        curves = axes_at(figure, 0.62, 0.46, WIDTH - 0.84, 1.2)
         across = np.geomspace(*scales, 120)
         shares = np.stack([_softmax(s * values, 0)[order] for s in across])  # (scales, C)
         for row in range(len(order))[::-1]:
@@ -525,10 +303,10 @@ def shares_by_scale(
             )  # away from the other, and on the page
             style = {"ha": side, "va": "bottom", "fontsize": 8.5, "color": colour, "textcoords": "offset points"}
             curves.annotate(name, (x, 1.03), (-3 if side == "right" else 3, 1), **style)
-        best, style = shorten(texts[order[0]], 40), {"fontsize": 8, "family": _fonts(), "parse_math": False}
+        best, style = shorten(texts[order[0]], 40), {"fontsize": 8, "family": fonts(), "parse_math": False}
         curves.text(0.015, 0.93, f"“{best}”", color=BLUE, weight="bold", transform=curves.transAxes, va="top", **style)
         curves.text(0.015, 0.76, "the other texts", color=SLATE, transform=curves.transAxes, va="top", **style)
-        return _finished(figure, alt, caption)
+        return finished(figure, alt, caption)
 
 
 def picture_in_patches(
@@ -543,9 +321,9 @@ def picture_in_patches(
     pixels, step, left = np.asarray(whole), large / n, WIDTH - 0.12 - large
     cell = 0.8 * step
     with LOCK:
-        figure = _figure(height)
+        figure = blank(height)
         page = _page(figure, title)
-        axes = _axes(figure, 0.12, low, large, large)
+        axes = axes_at(figure, 0.12, low, large, large)
         axes.imshow(pixels, interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color(GREY)
@@ -559,13 +337,13 @@ def picture_in_patches(
             part = pixels[row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
             page.imshow(part, extent=(x, x + cell, y - cell, y), aspect="auto", interpolation="nearest")
             if row in (0, n - 1) or column == 0:
-                style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": _halo()}
+                style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": halo()}
                 page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
         box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
         page.add_patch(_box(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
         style = {"ha": "center", "va": "center", "color": INK}
         middle = (box[0] + box[1]) / 2
-        page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=_halo(), **style)
+        page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=halo(), **style)
         page.text(middle, box[2] - 0.2, "class token,\nlearned", fontsize=8, linespacing=1.1, **style)
         page.text((0.12 + large + left) / 2, low + large / 2, "→", fontsize=22, **style)
         page.text((0.12 + large + left) / 2, low + large / 2 - 0.26, "cut", fontsize=8.5, **style)
@@ -573,7 +351,7 @@ def picture_in_patches(
         page.text(0.12 + large / 2, low - 0.07, f"{side} × {side} pixels", fontsize=8.5, **style)
         text = f"{n} × {n} = {n * n} patches of {patch} × {patch} pixels"
         page.text(left + large / 2 - step / 10, low - 0.07, text, fontsize=8.5, **style)
-        return _finished(figure, alt, caption)
+        return finished(figure, alt, caption)
 
 
 def similarity_heatmap(
@@ -598,7 +376,7 @@ def similarity_heatmap(
     )  # a slanted label rises by about half of its length
     height = top + room + 0.5
     with LOCK:
-        figure = _figure(height)
+        figure = blank(height)
         page = _page(figure, title)
         for row, image in enumerate(images):
             box = (
@@ -610,9 +388,9 @@ def similarity_heatmap(
             page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
         _cells(page, values, left, top, cell, limit=float(np.abs(values).max()) or 1.0, bold_best=True)
         for column, text in enumerate(captions):
-            style = {"rotation": 33, "rotation_mode": "anchor", "parse_math": False, "family": _fonts()}
+            style = {"rotation": 33, "rotation_mode": "anchor", "parse_math": False, "family": fonts()}
             page.text(left + (column + 0.45) * cell, top + 0.07, shorten(text, 40), fontsize=8.5, color=INK, **style)
-        return _finished(figure, alt, caption)
+        return finished(figure, alt, caption)
 
 
 def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "") -> Picture:
@@ -625,11 +403,11 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
     top, right, upright = low + n * cell, left + n * cell, longest > cell
     height = top + 0.72 + (longest if upright else 0.12)
     with LOCK:
-        figure = _figure(height)
+        figure = blank(height)
         page = _page(figure, title)
         for row, name in enumerate(names):
             y = top - (row + 0.5) * cell
-            style = {"fontsize": 8.5, "color": INK, "family": _fonts(), "parse_math": False}
+            style = {"fontsize": 8.5, "color": INK, "family": fonts(), "parse_math": False}
             page.text(left - 0.08, y, name, ha="right", va="center", **style)
             style |= {"rotation": 90} if upright else {}
             page.text(left + (row + 0.5) * cell, top + 0.06, name, ha="center", va="bottom", **style)
@@ -659,119 +437,8 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
             color=INK,
             va="center",
         )
-        return _finished(figure, alt, caption)
+        return finished(figure, alt, caption)
 
-
-# --- what they share ---------------------------------------------------------------------------------------------
-
-
-def shorten(text: str, length: int) -> str:
-    """The text, or as much of it as fits, and an ellipsis."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-def square(image: Image.Image, side: int) -> Image.Image:
-    """The middle square of a picture, which is all of it that CLIP's own preparation keeps, `side` pixels wide."""
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    return image.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.LANCZOS)
-
-
-def _figure(height: float) -> Figure:
-    # a hair more, since 4.1 inches at 200 dots would be cut to 819
-    return Figure(figsize=(WIDTH + 1e-6, height + 1e-6), dpi=100 * SHARPNESS, facecolor="white")
-
-
-def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes placed in inches, so that a picture of 256 pixels can stand on 2.56 of them."""
-    w, h = figure.get_size_inches()
-    return figure.add_axes((left / w, bottom / h, width / w, height / h))
-
-
-def _show(axes: Axes, image: Image.Image) -> None:
-    axes.imshow(np.asarray(image.convert("RGB")), interpolation="antialiased")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color(GREY)
-
-
-def _stripes(vectors: np.ndarray, limit: float) -> np.ndarray:
-    """The colours (…, D, 4) of vectors (…, D): purple below zero, orange above it; from -limit to limit."""
-    return ScalarMappable(Normalize(-limit, limit), "PuOr_r").to_rgba(np.asarray(vectors))
-
-
-def _round_limits(runs: Sequence[Run], names: Sequence[str], unit: float) -> tuple[float, float]:
-    """From below the least to above the greatest of these numbers, in whole units, so that axes seldom move while a curve grows."""
-    values = np.concatenate([np.ravel(getattr(run, name)) for run in runs for name in names])
-    return unit * np.floor(values.min() / unit - 0.3), unit * np.ceil(values.max() / unit + 0.3)
-
-
-def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None, across: int) -> None:
-    """Each curve by its name, at its end; the learner's ends in a dot, which is all that one look gives."""
-    first = run if run and len(run.steps) else stored
-    if first is None or not len(first.steps):
-        return
-    colour = BLUE if first is run else SLATE
-    at = first.steps[-1]
-    ends = first.loss[-1], first.validation_loss[-1]
-    for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), ("training", "validation"), ends):
-        _label(loss, at, y, name, colour)
-        if first is run:
-            loss.plot(at, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
-    names = [(first.steps[-1], first.validation_accuracy[-1], "your run" if first is run else "a stored run", colour)]
-    if first is run:
-        accuracy.plot(at, names[0][1], "o", color=BLUE, markersize=5.5, clip_on=False)
-        if stored is not None and len(stored.steps):
-            names.append((stored.steps[-1], stored.validation_accuracy[-1], "a stored run", SLATE))
-    heights = [name[1] for name in names]
-    if at > 0.7 * across:
-        heights = _apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
-    for (x, _, name, colour), y in zip(names, heights):
-        _label(accuracy, x, y, name, colour)
-
-
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """One or two heights, the two moved from each other where they are closer than the gap."""
-    if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
-        return list(heights)
-    middle, first_up = sum(heights) / 2, 0.5 if heights[0] >= heights[1] - 1e-3 else -0.5
-    return [middle + first_up * gap, middle - first_up * gap]
-
-
-def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
-    style = {"fontsize": 8.5, "color": colour, "va": "center", "weight": "bold" if colour == BLUE else "normal"}
-    axes.annotate(
-        name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=_halo(), **style
-    )
-
-
-def _halo() -> list[withStroke]:
-    """White around letters that stand on lines."""
-    return [withStroke(linewidth=2.5, foreground="white")]
-
-
-def _before_and_after(axes: Axes, run: Run | None, stored: Run | None, prompts: tuple[str, str]) -> None:
-    """The accuracy of both prompts on the test pictures, or a question mark where it is not known yet."""
-    shown = run or stored
-    for row, (name, share, colour) in enumerate(zip(prompts, (shown.before, shown.after), (SLATE, BLUE))):
-        style = {"va": "center", "fontsize": 9, "color": INK, "weight": "bold" if row and run else "normal"}
-        axes.text(-0.015, row, name, ha="right", parse_math=False, family=_fonts(), **style)
-        if share is None:
-            axes.text(0.015, row, "?", **style)
-            continue
-        if run is None:
-            axes.barh(row, share, height=0.66, facecolor="white", edgecolor=GREY, hatch="////", linewidth=1)
-        else:
-            axes.barh(row, share, height=0.66, color=colour)
-        note = "  (a stored run)" if run is None and row else ""
-        axes.text(share + 0.012, row, f"{share:.1%}{note}", **style)
-    axes.set(xlim=(0, 1), ylim=(1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
-    axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
-    axes.tick_params(labelsize=8, colors=INK)
-    axes.set_xlabel("accuracy on test pictures (%)", fontsize=8, color=INK, labelpad=2)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-# what the figures of "inside CLIP" share
 
 TINT = "#E4ECF3"  # of the column that is looked at
 GAP = 0.24  # inches for an ellipsis between two columns
@@ -780,10 +447,10 @@ GAP = 0.24  # inches for an ellipsis between two columns
 def _page(figure: Figure, title: str) -> Axes:
     """The whole figure as axes in inches, without a frame, and its title."""
     width, height = figure.get_size_inches()
-    page = _axes(figure, 0, 0, width, height)
+    page = axes_at(figure, 0, 0, width, height)
     page.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
     page.axis("off")
-    page.text(0.08, height - 0.2, title, fontsize=10, color=INK, family=_fonts(), parse_math=False)
+    page.text(0.08, height - 0.2, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
     return page
 
 
@@ -831,14 +498,14 @@ def _row_of_strips(
     canvas = np.zeros((len(strips[0][2]), round(WIDTH * pixels), 4))  # transparent
     for middle, width, vector in strips:
         left, right = (round((middle + side * width / 2) * pixels) for side in (-1, 1))
-        canvas[:, left:right] = _stripes(vector, limit)[:, None]
+        canvas[:, left:right] = stripes(vector, limit)[:, None]
     page.imshow(canvas, extent=(0, WIDTH, low, high), interpolation="nearest", aspect="auto")
 
 
 def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
     """A word over the pieces that it is cut into."""
     page.plot([left, left, right, right], [low, low + 0.05, low + 0.05, low], color=INK, linewidth=1)
-    style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": INK, "family": _fonts(), "parse_math": False}
+    style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": INK, "family": fonts(), "parse_math": False}
     page.text((left + right) / 2, low + 0.06, shorten(word, max(4, round((right - left) / 0.065))), **style)
 
 
@@ -917,25 +584,3 @@ def _minus_log(share: float) -> str:
 
 def _wrapped(text: str, width: int, lines: int) -> str:
     return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder="…", break_on_hyphens=False))
-
-
-def _finished(figure: Figure, alt: str, caption: str) -> Picture:
-    canvas = FigureCanvasAgg(figure)
-    with warnings.catch_warnings():  # a learner's text may be in a script that no font here can write
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        canvas.draw()
-    return Picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), alt, caption)
-
-
-@cache
-def _fonts() -> tuple[str, ...]:
-    """Matplotlib's own font, then those of this machine that can write Chinese: learners type their own texts."""
-    here = {font.name for font in font_manager.fontManager.ttflist}
-    chinese = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei")
-    return ("DejaVu Sans", *(name for name in chinese if name in here))
-
-
-def _encoded(image: Image.Image, **options: object) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, **options)
-    return base64.b64encode(buffer.getvalue()).decode()

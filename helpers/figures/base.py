@@ -1,0 +1,124 @@
+"""What every figure is made of: the `Picture` with its alt text, the lock, the colours, and axes placed in inches.
+
+Drawn with `matplotlib.figure.Figure` under one lock and never with pyplot, since widget callbacks may run in a second thread.
+Colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind readers can tell apart; none says a thing alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import threading
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from PIL import Image
+
+LOCK = threading.RLock()  # held while drawing, and by `widgets` while a model computes for a callback
+BLUE, VERMILION, GREY, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#5F6975", "#222222"
+SHARPNESS = 2  # pixels drawn for each one on the page: screens are finer than they say
+WIDTH = 7.4  # of every figure, in inches of 100 CSS pixels
+MIN_ALT = 15
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished figure: its pixels, what one would say of it over the telephone, and what there is to see in it."""
+
+    image: Image.Image
+    alt: str
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.alt) < MIN_ALT:
+            raise ValueError(f"the alt text {self.alt!r} is too short to tell anybody what the figure shows")
+
+    def html(self) -> str:
+        """An <img> with alt text, which JupyterLab would drop from a plain PNG, and the caption beneath it."""
+        data, width = encoded(self.image, format="webp", quality=75), self.image.width // SHARPNESS
+        alt = html.escape(self.alt)
+        look = "display: block; max-width: 100%"  # as a line of text it would have a gap beneath
+        image = f'<img alt="{alt}" width="{width}" style="{look}" src="data:image/webp;base64,{data}">'
+        look = "margin: 2px 8px; line-height: 1.5"  # begins below the picture's inner edge; an explorer's lines are apart like rows
+        caption = f'<figcaption style="{look}">{html.escape(self.caption)}</figcaption>' if self.caption else ""
+        return f'<figure style="margin: 0">{image}{caption}</figure>'
+
+    def bundle(self) -> dict[str, str]:
+        """One output for every reader: html for the page, a small PNG for converters, plain text for the ear and for nbval."""
+        page = self.image.resize((self.image.width // SHARPNESS, self.image.height // SHARPNESS), Image.Resampling.BOX)
+        png = encoded(page.quantize(128), format="png", optimize=True)
+        return {"text/html": self.html(), "image/png": png, "text/plain": f"Figure: {self.alt}"}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.bundle()
+
+
+def shorten(text: str, length: int) -> str:
+    """The text, or as much of it as fits, and an ellipsis."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def square(image: Image.Image, side: int) -> Image.Image:
+    """The middle square of a picture, which is all of it that CLIP's own preparation keeps, `side` pixels wide."""
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    return image.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def blank(height: float) -> Figure:
+    # a hair more, since 4.1 inches at 200 dots would be cut to 819
+    return Figure(figsize=(WIDTH + 1e-6, height + 1e-6), dpi=100 * SHARPNESS, facecolor="white")
+
+
+def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes placed in inches, so that a picture of 256 pixels can stand on 2.56 of them."""
+    w, h = figure.get_size_inches()
+    return figure.add_axes((left / w, bottom / h, width / w, height / h))
+
+
+def show_image(axes: Axes, image: Image.Image) -> None:
+    axes.imshow(np.asarray(image.convert("RGB")), interpolation="antialiased")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color(GREY)
+
+
+def stripes(vectors: np.ndarray, limit: float) -> np.ndarray:
+    """The colours (…, D, 4) of vectors (…, D): purple below zero, orange above it; from -limit to limit."""
+    return ScalarMappable(Normalize(-limit, limit), "PuOr_r").to_rgba(np.asarray(vectors))
+
+
+def halo() -> list[withStroke]:
+    """White around letters that stand on lines."""
+    return [withStroke(linewidth=2.5, foreground="white")]
+
+
+def finished(figure: Figure, alt: str, caption: str) -> Picture:
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():  # a learner's text may be in a script that no font here can write
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        canvas.draw()
+    return Picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), alt, caption)
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """Matplotlib's own font, then those of this machine that can write Chinese: learners type their own texts."""
+    here = {font.name for font in font_manager.fontManager.ttflist}
+    chinese = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei")
+    return ("DejaVu Sans", *(name for name in chinese if name in here))
+
+
+def encoded(image: Image.Image, **options: object) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, **options)
+    return base64.b64encode(buffer.getvalue()).decode()
