@@ -1,16 +1,16 @@
 # %% [markdown] lang="en" id="inside-clip"
 # # Lesson 01: inside CLIP
 #
-# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, with the model's own weights, and check at every landing that we stand where the library stands.
+# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, with the model's own weights, and check on the way, again and again, that we stand where the library stands.
 #
-# It takes about 45 minutes. At the end you can say where a text becomes vectors and where it becomes one vector, and you will have rebuilt everything in between.
+# It takes about 45 minutes. At the end you can say where a text becomes vectors and where it becomes one vector, and you will have seen every step in between as a few lines of code, and written the key ones yourself.
 
 # %% [markdown] lang="zh" id="inside-clip"
 # # 第 01 课：走进 CLIP
 #
-# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。这一课我们用模型自己的权重，亲手走完 CLIP 的两座塔，每到一层都和库的结果对一对，看看是不是站在同一个地方。
+# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。这一课我们用模型自己的权重，亲手走完 CLIP 的两座塔，每走一段就和库的结果对一对，看看是不是一致。
 #
-# 大约 45 分钟。走完以后，你能说清楚文字在哪里变成一排向量，又在哪里变成一个向量，中间的每一步你都亲手搭过。
+# 大约 45 分钟。走完以后，你能说清楚文字在哪里变成一排向量，又在哪里变成一个向量，中间的每一步都拆成几行代码看过，关键的几步是你自己写的。
 
 # %% id="setup" tags=["prepare"]
 import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
@@ -34,12 +34,12 @@ clip, processor = load_clip()
 # %% [markdown] lang="en" id="the-game"
 # ## 1 · The game CLIP was trained on
 #
-# CLIP has never been told what a cat is. It played one game, many times: here are some pictures and their captions, shuffled; which belongs to which? Four pairs are enough to see it. Each number is a cosine: how well the direction of a picture's vector agrees with that of a caption's.
+# CLIP was trained without class labels. It played one game, many times: here are some pictures and their captions, shuffled; which belongs to which? Four pairs are enough to see it. Each number is a cosine: how well the direction of a picture's vector agrees with that of a caption's. **Before you run the cell**: which two pictures will CLIP find hardest to tell apart?
 
 # %% [markdown] lang="zh" id="the-game"
-# ## 1 · CLIP 是玩什么游戏长大的
+# ## 1 · CLIP 的训练：一个配对游戏
 #
-# 没有人告诉过 CLIP 什么是猫。它只是一遍遍地玩同一个游戏：这里有几张图和它们的说明文字，打乱了，哪句配哪张？四对就看得出门道。表里每个数都是余弦（cosine）：图片向量和文字向量的方向有多接近。
+# 训练 CLIP 时没有类别标签，只是一遍遍地玩同一个游戏：这里有几张图和它们的说明文字，打乱了，哪句配哪张？四对就看得出门道。表里每个数都是余弦（cosine）：图片向量和文字向量的方向有多接近。**先别运行下一格**：哪两张图 CLIP 最难分清？
 
 # %% id="the-game-code"
 scenes = [
@@ -55,12 +55,12 @@ widgets.similarity_matrix(pictures, captions, cosines)
 # %% [markdown] lang="en" id="the-matrix"
 # ### Fill the matrix yourself
 #
-# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. **Try**: can you make the loss small by raising the diagonal alone? What does the temperature do to a matrix that is only a little better than chance? Then let CLIP fill it: the second caption, “a cat in the snow”, is true of two of the pictures.
+# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. The *loss* is small when every question is answered rightly and surely; the *logit scale* multiplies all cosines before the softmax. **Try**: with the scale at 1, how small can you make the loss by raising the diagonal alone? Now put only 0.1 on the diagonal: what does a scale of 65 make of that small lead? Then let CLIP fill it. The second caption, “a cat in the snow”, is true of two of the pictures: does its row get into trouble, or its column?
 
 # %% [markdown] lang="zh" id="the-matrix"
 # ### 自己填一填
 #
-# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。**试一试**：只抬高对角线，损失能变小吗？如果矩阵只比乱猜好一点点，温度会把它变成什么样？最后让 CLIP 来填：第二句“a cat in the snow”其实对两张图都成立。
+# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。每个问题都答得又对又有把握，损失（loss）就小；缩放系数（logit scale）是做 softmax 之前所有余弦都要乘的数。**试一试**：把缩放系数调到 1，只抬高对角线，损失最小能到多少？再让对角线只有 0.1：缩放系数调到 65，这一点点领先会变成什么样？最后让 CLIP 来填。第二句“a cat in the snow”其实对两张图都成立：出问题的是它那一行，还是那一列？
 
 # %% id="the-matrix-code"
 near = [("cat", "red"), ("cat", "orange"), ("dog", "red")]
@@ -70,12 +70,12 @@ widgets.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in th
 # %% [markdown] lang="en" id="the-loss"
 # ### The loss is two cross-entropies
 #
-# One asks the rows, one the columns, and the right answer is always the diagonal. Four lines are the whole training objective of CLIP.
+# One asks the rows, one the columns, and the right answer is always the diagonal. With the cosines given, three lines are the whole training objective of CLIP. In the explorer it was the second column that went wrong: the rule knows one right picture for each caption, even where two would do.
 
 # %% [markdown] lang="zh" id="the-loss"
-# ### 损失就是两个交叉熵
+# ### 损失就是两个交叉熵（cross-entropy）
 #
-# 一个问每一行，一个问每一列，正确答案总在对角线上。CLIP 的全部训练目标，四行就写完了。
+# 一个问每一行，一个问每一列，正确答案总在对角线上。有了余弦，CLIP 的全部训练目标三行就写完了。刚才出问题的是第二列：按这个规则，每句话只有一张图算对，哪怕两张都说得通。
 
 # %% id="the-loss-code"
 scores = clip.logit_scale.exp() * cosines  # (4, 4)
@@ -88,21 +88,21 @@ compare("contrastive loss", ours, clip(**inputs, return_loss=True).loss)
 # %% [markdown] lang="en" id="names"
 # ## 2 · A map of names
 #
-# Articles about CLIP use names that you cannot type any more, or never could: transformers has moved things between versions. The table is computed from the model in front of us.
+# Some names in articles about CLIP no longer work in code, some never did, and a few have stayed: transformers has moved things between versions. The table is computed from the model in front of us.
 
 # %% [markdown] lang="zh" id="names"
 # ## 2 · 名称对照表
 #
-# 讲 CLIP 的文章里，有些名称现在已经打不出来了，有些从来就打不出来：transformers 的各个版本把东西挪来挪去。下面这张表是从眼前这个模型里现查出来的。
+# 讲 CLIP 的文章里有不少名称，有些在现在的代码里已经用不了，有些从来就不存在，也有几个一直没变：transformers 换版本时常常挪位置、改名字。下面这张表是从眼前这个模型里现查的。
 
 # %% id="names-code" tags=["measured"]
 widgets.class_map(clip)
 
 # %% [markdown] lang="en" id="sizes"
-# The pocket CLIP and its big sisters are built from the same parts; only the numbers differ. **Before you run the cell**: the largest single part of a full-size text tower is not a layer. What could it be?
+# The pocket CLIP and its big sisters are built from the same parts; only the numbers differ. **Before you run the cell**: the part of a full-size text tower with the most parameters is not one of its layers. What could it be?
 
 # %% [markdown] lang="zh" id="sizes"
-# 口袋 CLIP 和它的姐姐们用的是同样的零件，只是数字不同。**先别运行下一格**：全尺寸的文本塔里，最大的一块零件不是哪一层。会是什么呢？
+# 口袋 CLIP 和全尺寸的 CLIP 零件相同，只是大小不同。**先别运行下一格**：全尺寸的文本塔里，参数最多的单个零件并不是某一层。会是什么呢？
 
 # %% id="sizes-code"
 widgets.configurations(clip)
@@ -110,21 +110,21 @@ widgets.configurations(clip)
 # %% [markdown] lang="en" id="tokens"
 # ## 3 · From words to vectors
 #
-# It is the table of tokens: one row for each of them, and most rows sleep most of the time. A text enters in three steps. The tokenizer cuts it into tokens and gives each its number; the number picks a row of the table; and the vector of the position is added. Type texts of your own: what happens to a word that the tokenizer does not know? To a very long text?
+# The largest part was the table of tokens, with one row for each: 25 million numbers, as many as eight layers, and one text uses a few rows of it. A text enters in three steps. The tokenizer cuts it into tokens and gives each its number; the number picks a row of the table; and the vector of its position (the *position embedding*) is added. Type texts of your own: what happens to a word that the tokenizer does not know? To a very long text?
 
 # %% [markdown] lang="zh" id="tokens"
 # ## 3 · 从词到向量
 #
-# 是词元（token）表：每个词元占一行，而大部分行大部分时间都在睡觉。文字进来要走三步：分词器（tokenizer）把它切成词元，给每个词元一个编号；按编号到表里取一行；再加上所在位置的向量。自己输入几句试试：分词器不认识的词会怎样？很长的句子又会怎样？
+# 刚才问的那块最大的零件，是词元（token）的嵌入表（embedding table）：每个词元占一行，一共 2500 多万个数，抵得上八层，而一句话只用到其中几行。文字进来要走三步：分词器（tokenizer）把它切成词元，给每个词元一个编号；按编号到表里取一行；再加上所在位置的向量，也就是位置嵌入（position embedding）。自己输入几句试试：分词器不认识的词会怎样？很长的句子又会怎样？
 
 # %% id="tokens-code"
 widgets.token_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="not-positions"
-# Note what the tokenizer returns: ids and an attention mask. Positions are not among them, whatever older texts say; the model counts by itself.
+# Look at what the tokenizer returns: ids, and an attention mask, which says what is text and what is padding. Positions are not among them, whatever older texts say; the model counts by itself.
 
 # %% [markdown] lang="zh" id="not-positions"
-# 注意分词器返回了什么：编号，还有一个注意力掩码。里面没有位置，旧文章说有，其实没有；位置由模型自己数。
+# 看看分词器返回了什么：编号（id），还有一个注意力掩码（attention mask），标明哪些是文字、哪些是填充（padding）。有些旧文章说它还会返回位置，其实不会，位置由模型自己数。
 
 # %% id="not-positions-code"
 tokens = processor.tokenizer(["a photo of a cat.", "a small dog."], padding=True, return_tensors="pt")
@@ -135,14 +135,14 @@ print(ids.tolist())
 # %% [markdown] lang="en" id="embed"
 # ### Exercise: what enters the text tower
 #
-# Give back the row of every token plus the vector of its position. Both tables are in `clip.text_model.embeddings`.
+# Return the row of every token plus the vector of its position. Both tables are in `clip.text_model.embeddings`.
 #
 # **Exercise** · ★☆☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="embed"
 # ### 练习：进入文本塔的是什么
 #
-# 返回每个词元的行，加上它所在位置的向量。两张表都在 `clip.text_model.embeddings` 里。
+# 返回每个词元在嵌入表里的那一行，加上它所在位置的位置嵌入。两张表都在 `clip.text_model.embeddings` 里。
 #
 # **练习** · ★☆☆ · 4 分钟
 
@@ -161,10 +161,10 @@ def embed(clip, ids):
     return rows + places
 
 # %% [markdown] lang="en" id="embed-compare"
-# From here on the notebook uses `helpers/by_hand.py`, where the same few lines stand: CLIP by hand, in one piece, which you can read at any time. Ours against theirs:
+# From here on the notebook uses `helpers/by_hand.py`, which holds these same lines: all of CLIP by hand, to read at any time. Ours against theirs:
 
 # %% [markdown] lang="zh" id="embed-compare"
-# 从这里起，笔记本用的是 `helpers/by_hand.py`，里面写着同样的几行：一个完整的手写 CLIP，随时可以打开来读。我们的和库的比一比：
+# 从这里起，笔记本用的是 `helpers/by_hand.py`，里面是一个完整的手写 CLIP，也有刚才这几行，随时可以打开来读。拿我们的结果和库的比一比：
 
 # %% id="embed-compare-code"
 x = by_hand.embed(clip, ids)  # (B, T, D)
@@ -173,12 +173,12 @@ compare("what enters the text tower", x, clip.text_model.embeddings(input_ids=id
 # %% [markdown] lang="en" id="attention"
 # ## 4 · One layer of the text tower
 #
-# So far no token knows of any other. That is the work of attention: every position asks a question (`query`), shows a label (`key`) and offers a content (`value`); it takes from the others according to how well their labels fit its question. We do it for one head.
+# So far no token knows of any other. That is the work of attention: every position asks a question (`query`), shows a label (`key`) and offers a content (`value`); it takes from the others according to how well their labels fit its question. Every layer does this several times side by side, each time in a smaller space of its own: these are its *heads*. Here is the first of them.
 
 # %% [markdown] lang="zh" id="attention"
 # ## 4 · 文本塔的一层
 #
-# 到现在为止，词元之间还互不相识。让它们相识的是注意力（attention）：每个位置提一个问题（`query`），亮一块牌子（`key`），备一份内容（`value`）；谁的牌子和我的问题对得上，我就从谁那里多拿一点。先看其中一个头。
+# 到现在为止，词元之间还互不相识。让它们相识的是注意力（attention）：每个位置提一个问题（`query`），亮一块牌子（`key`），备一份内容（`value`）；谁的牌子和我的问题对得上，我就从谁那里多拿一点。每一层并排做好几遍，每一遍都在自己的小空间里，这叫注意力头（head）。先看第一个头。
 
 # %% id="attention-code"
 layer = clip.text_model.encoder.layers[0]
@@ -190,14 +190,14 @@ fit = query @ key.mT / query.shape[-1] ** 0.5                     # (B, T, T): r
 print(fit.shape)
 
 # %% [markdown] lang="en" id="mask"
-# ### The mask
+# ### The causal mask
 #
 # There is a rule in the text tower: nobody looks ahead. Position *i* may take from positions 0 to *i* and from no other. Where looking is forbidden, minus infinity is added to the fit, and the softmax makes a share of zero of it. **Before you run the cell**: which tokens can “cat” see?
 
 # %% [markdown] lang="zh" id="mask"
-# ### 掩码
+# ### 因果掩码（causal mask）
 #
-# 文本塔里有一条规矩：谁也不许往后看。第 *i* 个位置只能从第 0 到第 *i* 个位置拿东西。不许看的地方加上负无穷，softmax 之后份额就是零。**先别运行下一格**：“cat”看得见哪些词元？
+# 文本塔里有一条规矩：谁也不许看自己后面的词元。第 *i* 个位置只能从第 0 到第 *i* 个位置拿东西。不许看的地方加上负无穷，softmax 之后份额就是零。**先别运行下一格**：“cat”看得见哪些词元？
 
 # %% id="mask-code"
 labels = ["SOS", "a", "photo", "of", "a", "cat", ".", "EOT"]
@@ -229,10 +229,10 @@ def causal_mask(T):
     return torch.full((T, T), float("-inf")).triu(1)
 
 # %% [markdown] lang="en" id="layer"
-# A layer has two halves. In the first every position adds what it has taken from the others, in the second what it makes of it alone (`mlp`). Both *add* to what was there: that is the residual stream, and why early vectors can be felt at the end.
+# A layer has two halves. In the first, every position adds what it has taken by attention; in the second, what a small network (`mlp`) makes of that, each position for itself. Before each half the vector is normalised (`layer_norm`). Both halves *add* to what was there, so the first vector stays in the sum to the end: this is called the *residual stream*.
 
 # %% [markdown] lang="zh" id="layer"
-# 一层分两半：前一半，每个位置加上从别处拿来的东西；后一半，加上自己琢磨出来的东西（`mlp`）。两半都是**加**上去的，所以最早的向量到最后还留有痕迹。
+# 一层分两半：前一半，每个位置加上靠注意力拿来的东西；后一半，各个位置再单独经过一个小网络（`mlp`），加上它的输出。每一半开始之前，先做层归一化（layer normalisation）。两半都是往原来的向量上**加**，最初的向量一直留在这个和里，这叫残差流（residual stream）。
 
 # %% id="layer-code"
 mask = by_hand.causal_mask(ids.shape[1])                          # (T, T)
@@ -244,15 +244,25 @@ after = after + layer.mlp(layer.layer_norm2(after))
 theirs = clip.text_model(input_ids=ids, output_hidden_states=True).hidden_states
 compare("text layer 1", after, theirs[1])
 
+# %% [markdown] lang="en" id="cat-looks"
+# And where does “cat” look? These are the shares of its row in head 0. **Guess first**: will it look mostly at itself?
+
+# %% [markdown] lang="zh" id="cat-looks"
+# 那么“cat”在看哪里？下面是第一个头里它那一行的份额。**先猜**：它主要在看自己吗？
+
+# %% id="cat-looks-code" tags=["measured"]
+for token, share in zip(labels, shares[0, 0, labels.index("cat")].tolist()):
+    print(f"{token:>6} {share:6.1%} {'█' * round(40 * share)}")
+
 # %% [markdown] lang="en" id="text-tower"
 # ## 5 · The end of the text
 #
-# All layers are the same code with other weights. After the last one we have a vector for every position, and we want one for the text. Which? Under the mask only one position has seen everything: the last. Before we take it, a question.
+# All layers are the same code with other weights. After the last one we have a vector for every position, and we want one for the text. Which? Under the mask, the first position to have seen the whole text is that of its end token (*end of text*, EOT). Before we take it, a question.
 
 # %% [markdown] lang="zh" id="text-tower"
 # ## 5 · 文字的结尾
 #
-# 每一层的代码都一样，只是权重不同。走完最后一层，每个位置有一个向量，而我们要的是整条文字的一个向量。取哪个？有掩码在，看过全文的位置只有一个：最后那个。取之前，先问一个问题。
+# 每一层的代码都一样，只是权重不同。走完最后一层，每个位置有一个向量，而我们要的是整段文字的一个向量。取哪个？有掩码在，最先看过全文的，是文本结束符（end of text，EOT）所在的位置。取之前，先问一个问题。
 
 # %% id="after-the-end-guess"
 inside_clip.after_the_end.ask()
@@ -261,7 +271,7 @@ inside_clip.after_the_end.ask()
 # The second text is shorter, so it ends in padding. We overwrite the padding with another token and look at the text's vector again.
 
 # %% [markdown] lang="zh" id="after-the-end"
-# 第二条文字短一些，后面是填充。我们把填充换成别的词元，再看这条文字的向量。
+# 第二段文字短一些，后面是填充。我们把填充换成别的词元，再看这段文字的向量。
 
 # %% id="after-the-end-code"
 end = by_hand.end_of_text(clip, ids)  # (B,)
@@ -273,14 +283,14 @@ inside_clip.after_the_end.reveal(difference.item())
 # %% [markdown] lang="en" id="pool"
 # ### Exercise: pooling
 #
-# Each text ends at its own place. Take the vector of the *first* end token of each text. (CLIP pads with the end token too.)
+# Each text ends at its own place. Take the vector of the *first* end token of each text. (The library's tokenizer pads with the end token too.)
 #
 # **Exercise** · ★★☆ · 5 minutes
 
 # %% [markdown] lang="zh" id="pool"
-# ### 练习：池化
+# ### 练习：池化（pooling）
 #
-# 每条文字结束的位置各不相同。取出每条文字**第一个**结束符位置上的向量。（CLIP 的填充用的也是结束符。）
+# 每段文字结束的位置各不相同。取出每段文字**第一个**文本结束符位置上的向量。（库的分词器做填充，用的也是结束符。）
 #
 # **练习** · ★★☆ · 5 分钟
 
@@ -297,14 +307,14 @@ def pool(hidden, ids, end):
     return hidden[torch.arange(len(ids)), where]
 
 # %% [markdown] lang="en" id="text-tower-whole"
-# The whole text tower is a table, a loop and a choice. The end is found by looking at the *ids*. Remember that when vectors of our own go in: if we *inserted* them, the text would grow, the ids would not know, and the tower would pool at a wrong place (some versions of the library raise an error, others stay silent). So we shall overwrite positions, never insert.
+# The whole text tower is two tables, a loop, one last normalisation (`final_layer_norm`) and a choice. The end is found by looking at the *ids*. Remember that when vectors of our own go in: if we *inserted* them, the text would grow, the ids would not know, and the tower would pool at a wrong place (some versions of the library raise an error, others stay silent). So we shall overwrite positions, never insert.
 #
-# One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
+# One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. (The pocket CLIP names its end token correctly; below both ways find the same place.) Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
 
 # %% [markdown] lang="zh" id="text-tower-whole"
-# 整座文本塔就是一张表、一个循环、一次选择。结尾是靠查看**编号**找到的。以后放进自己的向量时要记住这一点：如果是**插入**，序列变长了，编号却不知道，塔就会在错误的位置池化（库的有些版本会报错，有些一声不吭）。所以我们只覆盖原有的位置，从不插入。
+# 整座文本塔就是两张表、一个循环、最后一次层归一化（`final_layer_norm`）和一次选择。结尾是靠查看**编号**找到的。以后放进自己的向量时要记住这一点：如果是**插入**，序列变长了，编号却没跟着变，塔就会在错误的位置池化（库的有些版本会报错，有些一声不吭）。所以我们只覆盖原有的位置，从不插入。
 #
-# 还有件怪事要知道：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。由此得出第 02 课的一条规矩：占位的词元，编号必须比结束符小，否则就会在占位处池化，而且不会报错。
+# 还有一件怪事：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。（口袋 CLIP 的配置写对了，下面两种找法得到同一个位置。）由此得出第 02 课的一条规矩：占位词元（placeholder）的编号必须比结束符的小，否则就会在占位词元处池化，而且不会报错。
 
 # %% id="text-tower-code"
 ours = by_hand.text_tower(clip, ids)                              # (B, D)
@@ -315,12 +325,12 @@ print("eos_token_id:", clip.config.text_config.eos_token_id, "largest id:", ids.
 # %% [markdown] lang="en" id="patches"
 # ## 6 · From a picture to vectors
 #
-# A picture has no words, so CLIP cuts it into squares, the *patches*, and treats each like a word. One more vector walks in front of them, the *class token*: it belongs to no place and is learned.
+# A picture has no words, so CLIP cuts it into squares, the *patches*, and treats each like a word. In front of them stands one more vector, the *class token*: it shows no part of the picture and is learned. As with words, each then gets the vector of its position added.
 
 # %% [markdown] lang="zh" id="patches"
 # ## 6 · 从图片到向量
 #
-# 图片里没有词，CLIP 就把它切成一个个小方块，叫图块（patch），每块当作一个词。最前面还有一个向量，叫类别词元（class token）：它不属于任何位置，是学出来的。
+# 图片里没有词，CLIP 就把它切成一个个小方块，叫图块（patch），每块当作一个词。最前面还有一个向量，叫类别词元（class token）：它不对应图上任何一块，是学出来的。和词一样，每个向量还要加上所在位置的位置嵌入。
 
 # %% id="patches-code"
 pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]  # (B, 3, S, S)
@@ -349,10 +359,10 @@ inside_clip.positions.check(positions, vit_l_14)
 positions = (336 // 14) ** 2 + 1
 
 # %% [markdown] lang="en" id="patch-embedding"
-# How does a square of pixels become a vector? The library calls it a convolution, but since the patches do not overlap it is one linear map: all numbers of the patch, times a matrix.
+# How does a square of pixels become a vector? The library writes it as a convolution whose steps are as wide as its window. So the patches do not overlap, and each is treated alike: all its numbers in one row, times the same matrix.
 
 # %% [markdown] lang="zh" id="patch-embedding"
-# 一个方块的像素怎么变成一个向量？库里写成卷积，但图块互不重叠，其实就是一个线性映射：把图块里所有的数排成一列，乘一个矩阵。
+# 一个方块的像素怎么变成一个向量？库里写成卷积（convolution），步长正好等于窗口的边长，所以图块互不重叠，处理也都一样：把图块里所有的数排成一行，乘同一个矩阵。
 
 # %% id="patch-embedding-code"
 convolution = clip.vision_model.embeddings.patch_embedding
@@ -364,12 +374,12 @@ compare("patches times a matrix", ours, convolution(pixels).flatten(2).mT)
 # %% [markdown] lang="en" id="vision-tower"
 # ## 7 · The vision tower
 #
-# From here on it is the house we know: the same layer, the same attention. Two things differ. There is no mask: a patch may look anywhere. And the result is read off at the class token, position 0.
+# From here on it is the house we know: the same layer, the same attention. Three things differ. The vectors are normalised once before the first layer (`pre_layrnorm`; the library spells it so). There is no mask: a patch may look anywhere. And the result is read off at the class token, position 0.
 
 # %% [markdown] lang="zh" id="vision-tower"
 # ## 7 · 视觉塔
 #
-# 再往后就是熟悉的房子：同样的层，同样的注意力。只有两处不同：没有掩码，图块想看哪里就看哪里；结果在类别词元，也就是第 0 个位置取出。
+# 再往后就是熟悉的房子：同样的层，同样的注意力。有三处不同：进第一层之前，先做一次层归一化（`pre_layrnorm`，库里就是这么拼的）；没有掩码，图块想看哪里就看哪里；结果在类别词元处取出，也就是第 0 个位置。
 
 # %% id="vision-tower-code"
 x = clip.vision_model.pre_layrnorm(by_hand.patch_vectors(clip, pixels))  # (B, 1 + P, D)
@@ -381,12 +391,12 @@ compare("vision tower", ours, clip.vision_model(pixel_values=pixels).pooler_outp
 # %% [markdown] lang="en" id="attention-explorer"
 # ### Who looks at whom?
 #
-# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. **Look for**: a head that stays with its neighbours; a head that goes to the object; and what the class token, which must answer for the whole picture, looks at in the last layer. One caution: attention says where something is taken from, not what is done with it.
+# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. **Look for**: in layer 2, head 1, which leans to the neighbourhood; in layer 3, head 4, where nearly everybody looks at the bottom corners, though there is nothing to see; and in layer 4, with 0 chosen, what the class token, which must answer for the whole picture, looks at in heads 3 and 4. One caution: attention says where something is taken from, not what is done with it.
 
 # %% [markdown] lang="zh" id="attention-explorer"
 # ### 谁在看谁？
 #
-# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**找一找**：有没有只看邻居的头？有没有专盯物体的头？类别词元要替整张图说话，它在最后一层看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
+# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**找一找**：第 2 层第 1 个头，是不是偏向附近的图块？第 3 层第 4 个头，几乎谁都在看底部的两个角，可那里什么也没有。再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
 
 # %% id="attention-explorer-code"
 widgets.attention_explorer(clip, processor, pictures[3])
@@ -394,12 +404,12 @@ widgets.attention_explorer(clip, processor, pictures[3])
 # %% [markdown] lang="en" id="one-space"
 # ## 8 · One space for both
 #
-# The towers end in vectors that have never met; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There length is thrown away and only the direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm.
+# The vectors that leave the two towers cannot be compared yet; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There length is thrown away and only the direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm. **Guess first**: one of the texts below is the whole caption of the red cat in the snow, and several short ones are true too. Which gets the largest share? Then move the scale: does the order ever change?
 
 # %% [markdown] lang="zh" id="one-space"
 # ## 8 · 同一个空间
 #
-# 两座塔出来的向量从没见过面，连宽度都可以不一样。两个矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里长度不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数（logit scale）；模型里存的是它的对数。
+# 两座塔输出的向量还不能直接比较，连宽度都可以不一样。两个投影（projection）矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里长度不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数，它是温度（temperature）的倒数；模型里存的是它的对数。**先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句份额最大？再拉动缩放系数：名次会变吗？
 
 # %% id="temperature-code"
 widgets.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
@@ -414,13 +424,13 @@ widgets.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.",
 # %% [markdown] lang="zh" id="logits"
 # ### 练习：余弦 logits
 #
-# `images` 和 `texts` 是公共空间里的向量，长度不限；`log_scale` 是缩放系数的对数。
+# `images` 和 `texts` 是同一空间里的向量，模长不一定是 1；`log_scale` 是缩放系数的对数。
 #
 # **练习** · ★★☆ · 5 分钟
 
 # %% id="logits-exercise" tags=["exercise"]
 def logits(images, texts, log_scale):
-    """images (B, D), texts (C, D), log_scale: a number. Gives (B, C)."""
+    """images (B, D), texts (C, D), log_scale: a tensor with one number. Gives (B, C)."""
     ...
 
 inside_clip.logits.check(logits)
@@ -446,12 +456,12 @@ compare("the caption chosen for each picture", ours.argmax(-1).tolist(), theirs.
 # %% [markdown] lang="en" id="zero-shot"
 # ## 9 · A classifier made of words
 #
-# A data set gives you labels as numbers and names for them (`int2str`). A template turns each name into a sentence, the text tower turns the sentence into a vector, and the vectors of all classes *are* the classifier: nothing was trained. How much does the sentence matter? We ask with 240 blurred pictures, since on sharp ones this CLIP is nearly always right. **Guess first**: which of the templates is best, and what will the mean of their vectors do (an *ensemble*)?
+# A data set gives you labels as numbers and names for them (`int2str`). A template turns each name into a sentence, the text tower turns the sentence into a vector, and the vectors of all classes *are* the classifier. Nothing was trained for this task: it is *zero-shot*. How much does the sentence matter? We ask with 240 blurred pictures, since on sharp ones this CLIP is nearly always right. **Guess first**, from the five at the end of the next cell: which template is best, and what will the mean of their vectors do (an *ensemble*)?
 
 # %% [markdown] lang="zh" id="zero-shot"
 # ## 9 · 用词语做成的分类器
 #
-# 数据集里的标签是数字，另有一张名称表（`int2str`）。模板把名称变成一句话，文本塔把这句话变成向量，所有类别的向量合在一起**就是**分类器：什么都没有训练。句子怎么写，差别有多大？清楚的图这个 CLIP 几乎全对，所以我们拿 240 张模糊的图来问。**先猜**：哪个模板最好？把各个模板的向量取平均（集成，ensemble）又会怎样？
+# 数据集里的标签是数字，另有一张名称表（`int2str`）。模板把名称变成一句话，文本塔把这句话变成向量，所有类别的向量合在一起**就是**分类器。没有为这个任务训练过任何东西，这就是零样本（zero-shot）。句子怎么写，差别有多大？清楚的图这个 CLIP 几乎全对，所以我们拿 240 张模糊的图来问。**先猜**（五个模板写在下一格的末尾）：哪个最好？把各个模板的向量取平均（集成，ensemble）又会怎样？
 
 # %% id="zero-shot-code" tags=["prepare"]
 blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
@@ -462,24 +472,24 @@ templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo o
 # %% id="templates-code" tags=["measured"]
 names = [int2str(label) for label in range(len(tasks.BLURRED.class_names))]
 vectors = {t: text_features(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
-vectors["all five, averaged"] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
+vectors["all of them, averaged"] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
 widgets.accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 
 # %% [markdown] lang="en" id="zero-shot-seen"
-# On the pocket model a bare name does worse than a sentence, a wrong adjective costs something, and the other sentences are all alike. We expected the average to win, and it does not. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own. Add a template of yours to the list and run both cells again.
+# On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures costs something, and the other sentences are all alike. We expected the average to win, and it does not: it also averages the two weak ones. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own. Add a template of yours to the list and run both cells again.
 
 # %% [markdown] lang="zh" id="zero-shot-seen"
-# 在口袋模型上，光秃秃的名称不如一句话，形容词写错要付代价，其余几句都差不多。我们原以为平均会赢，结果没有。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。把你自己的模板加进列表，再运行这两格试试。
+# 在口袋模型上，只写名称不如写一句话；加一个对多数图不成立的形容词，准确率会下降；其余几句都差不多。我们原以为平均会赢，结果没有：它把两个差的也平均了进去。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。把你自己的模板加进列表，再运行这两格试试。
 
 # %% [markdown] lang="en" id="where-pooled"
 # ## What you can do now
 #
-# You have followed a text and a picture through CLIP by hand. One last question, which lesson 02 begins with.
+# You have followed a text and a picture through CLIP by hand. You can say what enters each tower, where each is read off, and how the two results become a score. One last question, which lesson 02 begins with.
 
 # %% [markdown] lang="zh" id="where-pooled"
 # ## 现在你会了什么
 #
-# 你亲手跟着一句话、一张图走完了 CLIP。最后一个问题，第 02 课就从这里开始。
+# 你亲手跟着一句话、一张图走完了 CLIP：每座塔里进去的是什么，结果从哪里取出，两个结果又怎样变成得分，你都说得清了。最后一个问题，第 02 课就从这里开始。
 
 # %% id="where-pooled-code"
 inside_clip.where_pooled.ask()

@@ -126,7 +126,7 @@ WRONG = {
             "def logits(images, texts, log_scale):\n"
             "    return log_scale.exp() * F.normalize(texts, dim=-1) @ F.normalize(images, dim=-1).T",
             "One row for each text",
-            "每条文字一行",
+            "每段文字一行",
         ),
         (
             "def logits(images, texts, log_scale):\n"

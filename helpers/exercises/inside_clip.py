@@ -52,7 +52,7 @@ def _positions(answer: Any, config: CLIPConfig) -> None:
 positions = Exercise(
     _positions,
     praise=Text(
-        en="All patches, and the class token: so many rows has its table of positions.",
+        en="All patches and the class token: the table of positions has exactly as many rows.",
         zh="所有图块，再加类别词元：它的位置嵌入表正好有这么多行。",
     ),
     hints=(
@@ -77,15 +77,15 @@ def _embed(answer: Callable[[CLIPModel, Tensor], Tensor], clip: CLIPModel) -> No
     if ours is not None and tuple(getattr(ours, "shape", ())) == tuple(places.shape):
         raise Mistake(
             en="One text came out where two went in: keep the first size, B.",
-            zh="进去两条文字，出来只有一条：第一维 B 要留住。",
+            zh="进去两段文字，出来只有一段：第一维 B 要留住。",
         )
     expect_tensor(ours, tuple(rows.shape), "embed(clip, ids)")
     if close(ours, rows + places):
         return
     if close(ours, rows):
         raise Mistake(
-            en="These are the rows of the tokens alone: “cat sees dog” and “dog sees cat” would be the same words in a bag.",
-            zh="这只是词元各自的行：这样一来，“cat sees dog”和“dog sees cat”就没有区别了。",
+            en="These are the rows of the tokens alone: in “cat sees dog” and “dog sees cat” the same word would bring the same vector, wherever it stands.",
+            zh="这只是词元各自的行：“cat sees dog”和“dog sees cat”里，同一个词的向量会一模一样，看不出它站在哪里。",
         )
     if close(ours, rows + 2 * places):
         raise Mistake(
@@ -157,8 +157,8 @@ def _mask(answer: Callable[[int], Tensor]) -> None:
 mask = Exercise(
     _mask,
     praise=Text(
-        en="Now no position can look ahead, and what stands after the end cannot matter to it.",
-        zh="这样谁也看不到后面，结尾之后放什么都影响不了它。",
+        en="Now no position can look ahead, and every position still sees itself.",
+        zh="这样谁也看不到后面，但每个位置都看得见自己。",
     ),
     hints=(
         Text(en="Begin with torch.full((T, T), float('-inf')).", zh="从 torch.full((T, T), float('-inf')) 开始。"),
@@ -191,7 +191,7 @@ def _pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     if close(ours, hidden[:, -1]):
         raise Mistake(
             en="You pooled at the last position. In a short text that is padding: find the first end token of each text.",
-            zh="你取的是最后一个位置。文字短的话，那里是填充：要找每条文字的第一个结束符。",
+            zh="你取的是最后一个位置。文字短的话，那里是填充：要找每段文字的第一个结束符。",
         )
     if close(ours, hidden[rows, where - 1]):
         raise Mistake(
@@ -201,7 +201,7 @@ def _pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     if close(ours, hidden[:, 3]):
         raise Mistake(
             en="The place of the first text's end was used for all of them: each text has its own.",
-            zh="你把第一条文字的结尾位置用在了所有文字上：每条文字的结尾各不相同。",
+            zh="你把第一段文字的结尾位置用在了所有文字上：每段文字的结尾各不相同。",
         )
     if close(ours, hidden.mean(1)):
         raise Mistake(
@@ -210,7 +210,7 @@ def _pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
         )
     raise Mistake(
         en="Not those vectors: for each text take hidden at the place where ids is `end` for the first time.",
-        zh="不是这些向量：对每条文字，取 ids 第一次等于 end 的那个位置上的 hidden。",
+        zh="不是这些向量：对每段文字，取 ids 第一次等于 end 的那个位置上的 hidden。",
     )
 
 
@@ -218,7 +218,7 @@ pool = Exercise(
     _pool,
     praise=Text(
         en="One vector for a whole text, read off where the text ends.",
-        zh="整条文字只留一个向量，就在文字结束的地方取。",
+        zh="整段文字只留一个向量，就在文字结束的地方取。",
     ),
     hints=(
         Text(en="ids == end is true at the end token and at the padding.", zh="ids == end 在结束符和填充处都为真。"),
@@ -228,7 +228,7 @@ pool = Exercise(
         ),
         Text(
             en="hidden[torch.arange(B), where] takes one position of each text.",
-            zh="hidden[torch.arange(B), where] 从每条文字各取一个位置。",
+            zh="hidden[torch.arange(B), where] 从每段文字各取一个位置。",
         ),
     ),
 )
@@ -246,7 +246,7 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     if ours is not None and tuple(getattr(ours, "shape", ())) == (3, 2):
         raise Mistake(
             en="One row for each text came out; one row for each picture is wanted: (B, C).",
-            zh="现在每条文字一行；要的是每张图片一行：(B, C)。",
+            zh="现在每段文字一行；要的是每张图片一行：(B, C)。",
         )
     expect_tensor(ours, (2, 3), "logits(images, texts, log_scale)")
     scale = log_scale.exp()
@@ -274,15 +274,15 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         )
     raise Mistake(
         en="Right shape, other numbers: exp(log_scale) times the cosine of each picture with each text.",
-        zh="形状对了，数不对：exp(log_scale) 乘以每张图片与每条文字的余弦。",
+        zh="形状对了，数不对：exp(log_scale) 乘以每张图片与每段文字的余弦。",
     )
 
 
 logits = Exercise(
     _logits,
     praise=Text(
-        en="With this line CLIP becomes a classifier for any names you write.",
-        zh="有了这一行，CLIP 就成了你写什么它就分什么的分类器。",
+        en="With these lines CLIP becomes a classifier for any names you write.",
+        zh="有了这几行，随便你写哪些名称，CLIP 都能按它们给图片分类。",
     ),
     hints=(
         Text(
@@ -303,12 +303,12 @@ logits = Exercise(
 after_the_end = Prediction(
     Text(
         en="We change the tokens that stand after the end of the text. What happens to the text's vector?",
-        zh="把文字结束之后的词元换掉，这条文字的向量会怎样？",
+        zh="把文字结束之后的词元换掉，这段文字的向量会怎样？",
     ),
     (
-        Text(en="it changes a little", zh="变一点点"),
+        Text(en="it changes a little", zh="变一点"),
         Text(en="it changes completely", zh="完全变了"),
-        Text(en="it stays the same to the last digit", zh="一位数字都不变"),
+        Text(en="it stays the same to the last digit", zh="完全不变，连最后一位小数都一样"),
     ),
     lambda largest: 2 if largest == 0 else 0 if largest < 0.1 else 1,
     Text(
@@ -332,12 +332,12 @@ where_pooled = Quiz(
         ),
         Choice(
             Text(
-                en="In: in the place of rows of the token table, before positions are added. Out: at the end token.",
-                zh="顶替词元表里取出的行，在加位置之前进去；在结束符处取出。",
+                en="In: in place of rows of the token table. Out: at the end token.",
+                zh="顶替从词元表取出的行，在结束符处取出。",
             ),
             Text(
-                en="That is the door of lesson 02: from there on, the tower does not ask where a vector comes from.",
-                zh="这就是第 02 课要走的门：从那里往后，塔不再过问向量从哪里来。",
+                en="That is the door of lesson 02: they go in before the positions are added, and from there on the tower does not ask where a vector comes from.",
+                zh="这就是第 02 课要走的门：它们在加位置嵌入之前进去，从那里往后，塔不再过问向量从哪里来。",
             ),
             right=True,
         ),

@@ -125,7 +125,7 @@ def _tokens_in_words(read: SimpleNamespace, chosen: int) -> str:
         "each, three striped strips: a row of the embedding table, a row of the position table, and their sum. A frame around "
         f"position {pooled}, EOT, says “pooled here”. A triangle marks position {chosen}, {read.tokens[chosen]}, whose first numbers "
         "are added up below.",
-        zh=f"一段文字从词元变成向量，一列是一个位置。位置 0 到 {used - 1} 上的词元：{listed}。编号：{ids}。每个词元下面有三条条纹，"
+        zh=f"一段文字从词元变成向量，一列是一个位置。位置 0 到 {used - 1} 上的词元：{listed}。编号：{ids}。每个词元下面有三条带条纹的竖条，"
         f"依次是嵌入表的一行、位置嵌入表的一行、两行之和。位置 {pooled}（EOT）加了框，标着“pooled here”，池化取的就是这里。"
         f"三角指着位置 {chosen}（{read.tokens[chosen]}），图的下方列出了它开头的几个数。",
     )
@@ -200,7 +200,7 @@ def attention_explorer(
         ),
         "layer": ipywidgets.IntSlider(layers, min=1, max=layers, description=say(en="layer", zh="层"), **look(30)),
         "head": ipywidgets.SelectionSlider(
-            options=mean + [(say(en=f"head {head}", zh=f"第 {head} 头"), head) for head in range(1, heads + 1)],
+            options=mean + [(say(en=f"head {head}", zh=f"第 {head} 个头"), head) for head in range(1, heads + 1)],
             value=0,
             description=say(en="head", zh="头"),
             **look(30),
@@ -480,11 +480,11 @@ def temperature_explorer(
             (least, most),
             title=f"Scale {now.scale:.3g}: the best text gets {share:.1%}".replace("%", " %"),
             alt=say(
-                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the best, “{best}”, gets {en}. Below, a "
+                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, gets {en}. Below, a "
                 f"curve for each text from scale {least:g} to {most:g}: they begin close together and part, and the best one rises. A "
                 f"dotted line marks the learned scale, {learned:.3g}.",
-                zh=f"一张图和 {len(texts)} 句文字。缩放系数为 {now.scale:.3g} 时，最合适的“{best}”分到{zh}。下面每句文字有一条曲线，缩放系数从 "
-                f"{least:g} 到 {most:g}：起先挤在一起，后来分开，最合适的一路升高。点线标出学到的缩放系数 {learned:.3g}。",
+                zh=f"一张图和 {len(texts)} 句话。缩放系数为 {now.scale:.3g} 时，余弦最高的“{best}”分到{zh}。下面每句话有一条曲线，缩放系数从 "
+                f"{least:g} 到 {most:g}：起先挤在一起，后来分开，余弦最高的一路升高。点线标出学到的缩放系数 {learned:.3g}。",
             ),
             caption=say(
                 en="The cosines never change; the scale only decides how much a small lead counts. The red stroke on each bar marks the share at the scale that "
@@ -563,8 +563,8 @@ def mask_picture(T: int, labels: Sequence[str] | None = None) -> figures.Picture
             f"第一行只看得见自己，最后一行 {T} 个全看得见。",
         ),
         caption=say(
-            en="A row is the position that looks. What comes later cannot reach it, so tokens after EOT change nothing at EOT.",
-            zh="每一行是一个位置，涂满的格子它看得见。排在后面的影响不到它，所以 EOT 后面放什么，EOT 那里都不会变。",
+            en="A row is the position that looks. It may see the filled cells: itself and what stands before it.",
+            zh="每一行是一个位置，涂满的格子是它看得见的：它自己，和排在它前面的。",
         ),
     )
 
@@ -599,7 +599,7 @@ def class_map(clip: CLIPModel) -> Table:
         return f"{type(part).__name__}{shape}"
 
     header = (
-        say(en="the name you may read", zh="你可能读到的名字"),
+        say(en="the name you may read", zh="你可能读到的名称"),
         say(en="the attribute you can type", zh="代码里能用的属性"),
         say(en="its class here", zh="在这里的类"),
     )
@@ -650,7 +650,7 @@ def configurations(clip: CLIPModel) -> Table:
         say(en="parameters: text tower without its token table", zh="参数：文本塔（不含词元嵌入表）"),
         say(en="parameters: token table", zh="参数：词元嵌入表"),
         say(en="parameters: both projections", zh="参数：两个投影"),
-        say(en="parameters: temperature", zh="参数：温度"),
+        say(en="parameters: logit scale", zh="参数：缩放系数"),
         say(en="parameters: all", zh="参数：合计"),
     )
     columns = [[f"{size:,}" for size in sizes(model)] for model in models]

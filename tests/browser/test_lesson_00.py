@@ -324,7 +324,11 @@ def test_ten_vectors_learn_while_one_watches_and_can_be_stopped(lesson, measured
     )
     assert lesson.reads_well(alt) and lesson.reads_well(caption)
     lesson.shoot("trained")
+    table = lesson.notebook.run_cell("as-good-as-a-word-code").locator(".jp-OutputArea-output tr")
+    mine, told = table.last.inner_text(), re.search(AFTER[lesson.lang], alt)[0]
+    assert re.search(r"\d+\.\d", mine)[0] == re.search(r"\d+\.\d", told)[0], "the table has the learner's own run"
 
+    cell = lesson.notebook.cell("train-code")
     lesson.labelled(cell, "start").fill("7")
     lesson.labelled(cell, "start").press("Enter")
     lesson.notebook.page.wait_for_timeout(400)  # at a person's pace: a press right after the end counts as one too many
