@@ -106,6 +106,7 @@ def running_lab() -> Iterator[Lab]:
         "JUPYTER_RUNTIME_DIR": folders["runtime"],
         "JUPYTER_DATA_DIR": folders["data"],
         "IPYTHONDIR": folders["ipython"],
+        "OMP_NUM_THREADS": "1",  # pocket models gain nothing from two threads, and wait long where other programs run
     }
     log = home / "server.log"
     with log.open("w") as out:
