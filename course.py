@@ -735,7 +735,10 @@ def data_rows(say: Say) -> list[Row]:
         else:
             right[folder] = right.get(folder, 0) + 1
     return [
-        *(Row(folder, True, say(f"{count} files", f"{count} 个文件")) for folder, count in right.items()),
+        *(
+            Row(folder, True, say(f"{count} file{'s' * (count > 1)}", f"{count} 个文件"))
+            for folder, count in right.items()
+        ),
         *wrong,
     ]
 

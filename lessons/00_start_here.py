@@ -217,7 +217,7 @@ widgets.accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in promp
 # %% [markdown] lang="en" id="soft-prompt"
 # ## What has just happened
 #
-# A prompt is a row of vectors: the tokenizer cuts the text into tokens, and a table gives each of them its vector. What the model reads are the vectors, and it does not ask whether a word stands behind them. That is the door: learned vectors can enter at the same place, and in the picture below the ten framed ones did. Run the cell and look: are the two “a” the same? And what do the learned vectors have that no word has? Such a row of learned vectors is called a **soft prompt**.
+# A prompt is a row of vectors: the tokenizer cuts the text into tokens, and a table gives each of them its vector. What the model reads are the vectors, and it does not ask whether a word stands behind them. That is the door: learned vectors can enter at the same place, as the ten framed ones below do. Run the cell and look: are the two “a” the same? And what do the learned vectors have that no word has? Such a row of learned vectors is called a **soft prompt**.
 
 # %% [markdown] lang="zh" id="soft-prompt"
 # ## 刚才发生了什么

@@ -13,16 +13,16 @@ from helpers.pocket.world import OBJECTS
 two_things = Prediction(
     Text(
         en="For how many of the pictures will “a photo of a {}” find the object on the label?",
-        zh="“a photo of a {}”能在多少张图上找对标签上的物体？",
+        zh="用“a photo of a {}”提问，CLIP 能在多少张图上答出标签写的那一样？",
     ),
     (
         Text(en="for nearly all of them", zh="几乎每一张"),
         Text(en="for about half of them", zh="一半左右"),
-        Text(en="for about 1 in 24, as by blind guessing", zh="大约 24 张里 1 张，和瞎猜一样"),
+        Text(en="for about 1 in 24, as by blind guessing", zh="24 张里大约对 1 张，和瞎猜一样"),
     ),
     lambda share: 0 if share > 0.8 else 1 if share > 0.2 else 2,
     Text(
-        en="There are two things in each picture, and the prompt prefers neither.",
+        en="There are two things in each picture, and the prompt prefers neither, so it is nearly a toss-up.",
         zh="每张图有两样东西，这句提示词对哪一样都不偏心，所以差不多是二选一。",
     ),
 )
