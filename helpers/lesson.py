@@ -340,7 +340,7 @@ def _line_of_cell(trace: Any) -> str:
 def plain_error(sentence: str, technical: str) -> str:
     """HTML: the sentence, and the technical text folded below it."""
     style = "border-left: 4px solid #B64A00; padding: 0.4em 1em; line-height: 1.5"
-    summary = say(en="the technical text", zh="技术细节")
+    summary = say(en="technical details", zh="技术细节")
     return (
         f'<div role="alert" style="{style}"><p>{html.escape(sentence)}</p>'
         f"<details><summary>{summary}</summary><pre>{html.escape(technical)}</pre></details></div>"

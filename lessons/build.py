@@ -215,6 +215,15 @@ def form_faults(cells: list[NotebookNode], n: int) -> list[str]:
     return [what for what, wrong in rules.items() if wrong]
 
 
+def wrong_variants(chinese: str, glossary: list[list[list[str]]]) -> Iterator[str]:
+    """The glossary's wrong variants in a text, unless they are part of a right term."""
+    for right, variants in glossary:
+        for wrong in variants:
+            longer = sorted((term for terms, _ in glossary for term in terms if wrong in term), key=len, reverse=True)
+            if wrong in re.sub("|".join(map(re.escape, longer)) or "(?!)", "`", chinese):
+                yield f"wrong variant {wrong}; the glossary has {'、'.join(right)}"
+
+
 def word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator[str]:
     """What is wrong with the words of a cell: the other language, a wrong term, half-width punctuation."""
     words, chinese = re.sub(NO_PROSE, "`", cell.source), ""
@@ -241,11 +250,7 @@ def word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator
         for block in re.findall(BLOCK, re.sub(NO_TEXT, " ", words)):
             if not re.search(HAN, block) and len(re.findall(r"\b[a-z]+\b", block)) >= 4:
                 yield f"English only among the Chinese ({block.strip()[:60]}); translate it, or set it as code"
-    for right, variants in glossary:
-        for wrong in variants:
-            longer = sorted((term for terms, _ in glossary for term in terms if wrong in term), key=len, reverse=True)
-            if wrong in re.sub("|".join(map(re.escape, longer)) or "(?!)", "`", chinese):
-                yield f"wrong variant {wrong}; the glossary has {'、'.join(right)}"
+    yield from wrong_variants(chinese, glossary)
     for found in re.findall(HALF_WIDTH, chinese):
         yield f"half-width punctuation after Chinese ({found.strip()}); use the full-width sign"
 

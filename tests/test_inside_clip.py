@@ -33,13 +33,6 @@ def clip():
     return load_clip()
 
 
-@pytest.fixture(params=["en", "zh"])
-def lang(request):
-    lesson.set_language(request.param)
-    yield request.param
-    lesson.set_language("en")
-
-
 def in_language(text, lang):
     return bool(CHINESE.search(text)) == (lang == "zh")
 
@@ -462,3 +455,21 @@ def test_what_the_lesson_says_of_templates_holds(clip):
         ((images @ t.T).argmax(-1) == blurred.labels).float().mean() for t in [*texts, mean]
     ]
     assert bare < min(a, photo, picture) - 0.02 and small < photo - 0.01 and average < max(a, photo, picture)
+
+
+def test_what_the_lesson_says_of_attention_holds(clip):
+    """On the fourth picture of the lesson: a star at the left and a house. Layers and heads are counted from 1 there."""
+    things = world.Thing("star", "white"), world.Thing("house", "green")
+    image = world.draw(world.Scene(things, "night", "cartoon"))
+    shares = inside_clip.vision_attention(
+        clip[0], clip[1].image_processor([image], return_tensors="pt")["pixel_values"]
+    )
+    places = shares[:, :, :, 1:].reshape(*shares.shape[:3], 8, 8)
+    near = torch.stack(
+        [places[1, 0, 1 + 8 * y + x, y - 1 : y + 2, x - 1 : x + 2].sum() for y in range(1, 7) for x in range(1, 7)]
+    )
+    assert near.mean() > 2 * 9 / 65  # layer 2, head 1, leans to the neighbourhood
+    corners = places[2, 3, 1:, 6:][..., [0, 1, 6, 7]].sum((-1, -2))
+    assert corners.median() > 0.5  # layer 3, head 4: nearly everybody looks at the bottom corners
+    for head in (2, 3):  # layer 4, heads 3 and 4: the class token looks at the star
+        assert int(places[3, head, 0].flatten().argmax()) % 8 < 4

@@ -10,7 +10,7 @@ import ipywidgets
 import pytest
 import torch
 
-from helpers import figures, lesson, widgets
+from helpers import figures, widgets
 from helpers.lesson import Plainly
 from helpers.pocket import first_vectors, promptable
 from helpers.pocket.datasets import Pictures, Splits
@@ -21,13 +21,6 @@ from helpers.widgets.base import LongWork, Sentence
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 TASK = secret_task("red")
-
-
-@pytest.fixture(params=["en", "zh"])
-def lang(request):
-    lesson.set_language(request.param)
-    yield request.param
-    lesson.set_language("en")
 
 
 def in_language(text, lang):
@@ -373,6 +366,13 @@ def test_ten_learned_vectors_beat_the_hand_written_prompt_on_the_red_one_of_two(
     (run,) = whole_run[0].runs
     assert run.after >= run.before + 0.05
     assert run.loss[-1] < 0.8 * run.loss[0]
+
+
+def test_the_ten_vectors_come_about_as_far_as_a_prompt_that_names_the_rule(whole_run, clip, data):
+    images, labels = data.test
+    red = promptable.class_features(*clip, TASK.class_names, None, prompt="a photo of a red")
+    named = ((images @ red.T).argmax(-1) == labels).float().mean().item()
+    assert whole_run[0].runs[0].after == pytest.approx(named, abs=0.05) and named < 0.7
 
 
 def test_the_curve_grows_while_it_learns(whole_run):

@@ -14,13 +14,6 @@ from helpers import lesson
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
-@pytest.fixture(params=["en", "zh"])
-def lang(request):
-    lesson.set_language(request.param)
-    yield request.param
-    lesson.set_language("en")
-
-
 def printed(capsys, *arguments, **more):
     """Whether they agree, and the line that says so."""
     lesson.compare("ours", *arguments, **more)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lessons import build
+
 ROOT = Path(__file__).parents[1]
 TRACKED = subprocess.run(
     ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
@@ -16,12 +18,6 @@ TRACKED = subprocess.run(
 FILES = [ROOT / name for name in TRACKED.splitlines() if (ROOT / name).is_file()]
 PAGES = [path for path in FILES if path.suffix == ".md"]
 CHINESE = re.compile("[\u4e00-\u9fff]")
-
-
-def glossary():
-    """{wrong variant: right terms}, and the right terms, from lessons/glossary.md."""
-    rows = re.findall(r"(?m)^\| [^|]+ \| ([^|]+) \| ([^|]*) \|", (ROOT / "lessons" / "glossary.md").read_text("utf-8"))
-    return {wrong: right for right, variants in rows[2:] for wrong in variants.strip().split("、") if wrong}
 
 
 def chinese_texts():
@@ -36,13 +32,13 @@ def chinese_texts():
 
 @pytest.mark.skipif(not FILES, reason="this is no git checkout, so which files are ours cannot be told")
 def test_chinese_texts_keep_to_the_glossary():
-    wrong = glossary()
-    assert len(wrong) > 50
-    right = sorted({term for terms in wrong.values() for term in re.split("[、（]", terms)}, key=len, reverse=True)
-    found = []
-    for path, text in chinese_texts():
-        rest = re.sub("|".join(right), "·", text)
-        found += [f"{path.name}: {word}, not {wrong[word]}, in “{text[:60]}”" for word in wrong if word in rest]
+    glossary = build.read_glossary(ROOT / "lessons" / "glossary.md")
+    assert sum(len(variants) for _, variants in glossary) > 50
+    found = [
+        f"{path.name}: {fault}, in “{text[:60]}”"
+        for path, text in chinese_texts()
+        for fault in build.wrong_variants(text, glossary)
+    ]
     assert found == []
 
 

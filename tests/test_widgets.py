@@ -27,13 +27,6 @@ def clip():
     return load_clip()
 
 
-@pytest.fixture(params=["en", "zh"])
-def lang(request):
-    lesson.set_language(request.param)
-    yield request.param
-    lesson.set_language("en")
-
-
 def in_language(text, lang):
     return bool(CHINESE.search(text)) == (lang == "zh")
 

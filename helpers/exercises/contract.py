@@ -16,12 +16,13 @@ from typing import Any
 
 import ipywidgets
 
+from helpers import figures
 from helpers.lesson import Plainly, explain, plain_error, say
 from helpers.widgets.base import Live
 
 LETTERS = "ABCDEF"
 MARKS = {"right": "✓", "wrong": "✗", "untouched": "○", "noted": "●"}
-COLOURS = {"right": "#0072B2", "wrong": "#B64A00", "untouched": "#767676", "noted": "#0072B2"}
+COLOURS = {"right": figures.BLUE, "wrong": figures.VERMILION, "untouched": "#767676", "noted": figures.BLUE}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import ipywidgets
 
 from helpers import figures
-from helpers.lesson import Plainly, say
+from helpers.lesson import Plainly, plain_error, say
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MOST_REDRAWINGS = 8  # a second
@@ -39,12 +39,10 @@ class Sentence:
         self.text, self.details = text, details
 
     def html(self) -> str:
+        if self.details:
+            return plain_error(self.text, self.details)
         style = f"border-left: 4px solid {figures.VERMILION}; padding: 0.4em 1em; line-height: 1.5"
-        sentence = f'<p role="alert" style="{style}">{html.escape(self.text)}</p>'
-        if not self.details:
-            return sentence
-        summary = say(en="technical details", zh="技术细节")
-        return f"{sentence}<details><summary>{summary}</summary><pre>{html.escape(self.details)}</pre></details>"
+        return f'<p role="alert" style="{style}">{html.escape(self.text)}</p>'
 
     def bundle(self) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": self.text}
@@ -71,7 +69,7 @@ class Explorer(Live):
     def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[[SimpleNamespace], Shown]) -> None:
         self.controls, self._draw = dict(controls), draw
         self.view = ipywidgets.HTML()
-        self.widget = ipywidgets.VBox([_row(*self.controls.values()), self.view])
+        self.widget = ipywidgets.VBox([beside(*self.controls.values()), self.view])
         self.update()
         for control in self.controls.values():
             control.observe(self.update, names="value")
@@ -119,7 +117,7 @@ class LongWork(Live):
         self.words = ipywidgets.HTML()
         self.view = ipywidgets.HTML()
         self.widget = ipywidgets.VBox(
-            [_row(*self.controls.values(), self.start), _row(self.bar, self.words), self.view]
+            [beside(*self.controls.values(), self.start), beside(self.bar, self.words), self.view]
         )
         self._show(shown)
         self.view.value = (waiting or shown).html()
@@ -230,8 +228,9 @@ def _values(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
     return SimpleNamespace(**{name: control.value for name, control in controls.items()})
 
 
-def _row(*widgets: ipywidgets.Widget) -> ipywidgets.Box:
-    return ipywidgets.Box(list(widgets), layout={"flex_flow": "row wrap", "width": "100%"})
+def beside(*widgets: ipywidgets.Widget, **layout: str) -> ipywidgets.Box:
+    """Widgets in a row, and in more rows where it is narrow."""
+    return ipywidgets.Box(list(widgets), layout={"flex_flow": "row wrap", "width": "100%", **layout})
 
 
 def look(width: float = 23.2) -> dict[str, Any]:

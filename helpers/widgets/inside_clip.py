@@ -6,9 +6,7 @@ the library's fast kernels do not give, and the loss. CLIP: Radford et al. 2021,
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import math
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
@@ -24,9 +22,10 @@ from torch.nn.functional import cross_entropy
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import by_hand, figures
+from helpers.figures.base import encoded
 from helpers.lesson import Table, say
 from helpers.pretrained import image_features, text_features, trained_rows
-from helpers.widgets.base import Explorer, look
+from helpers.widgets.base import Explorer, beside, look
 
 WORD_END = "</w>"  # of the last piece of a word, in CLIP's vocabulary
 MOST_NAMED = 14  # tokens in an alt text
@@ -232,7 +231,10 @@ def attention_explorer(
 
     explorer = Explorer(controls, draw)
     buttons = _patch_buttons(controls["place"], seen, grid)
-    explorer.widget.children = [_beside(buttons, ipywidgets.VBox(list(controls.values()))), explorer.view]
+    explorer.widget.children = [
+        beside(buttons, ipywidgets.VBox(list(controls.values())), align_items="center"),
+        explorer.view,
+    ]
     return explorer
 
 
@@ -302,10 +304,6 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
     columns = {"grid_template_columns": f"repeat({grid}, {side}px)", "grid_gap": "2px"}
     token = ipywidgets.HBox([buttons[0], ipywidgets.Label(say(en="class token", zh="类别词元"))])
     return ipywidgets.VBox([token, ipywidgets.GridBox(buttons[1:], layout=columns)])
-
-
-def _beside(*widgets: ipywidgets.Widget) -> ipywidgets.Box:
-    return ipywidgets.Box(list(widgets), layout={"flex_flow": "row wrap", "width": "100%", "align_items": "center"})
 
 
 # --- what CLIP learns from ---------------------------------------------------------------------------------------
@@ -386,7 +384,7 @@ def matrix_explorer(
         ],
         layout={"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"},
     )
-    explorer.widget.children = [grid, _beside(scale, fill, clear), explorer.view]
+    explorer.widget.children = [grid, beside(scale, fill, clear, align_items="center"), explorer.view]
     return explorer
 
 
@@ -425,9 +423,7 @@ def _heading(caption: str) -> ipywidgets.HTML:
 
 
 def _thumbnail(image: Image.Image, number: int) -> ipywidgets.HTML:
-    buffer = io.BytesIO()
-    figures.square(image, 80).save(buffer, "png")
-    data, alt = base64.b64encode(buffer.getvalue()).decode(), say(en=f"picture {number}", zh=f"第 {number} 张图")
+    data, alt = encoded(figures.square(image, 80), format="png"), say(en=f"picture {number}", zh=f"第 {number} 张图")
     return ipywidgets.HTML(f'<img alt="{alt}" width="40" height="40" src="data:image/png;base64,{data}">')
 
 

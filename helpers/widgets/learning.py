@@ -72,14 +72,14 @@ class FirstVectors(LongWork):
         context = torch.tensor(stored["context"])  # (M, D)
         self.context = context if context.shape[1] == clip.config.text_config.hidden_size else None
         self.runs: list[figures.Run] = []
-        self._steps_to_come = steps
+        self._hand, self._before = self._accuracy(data.validation), self._accuracy(data.test)
         another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
         label = say(en="start no.", zh="随机起点")
         seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
         super().__init__(
             self._learn,
             self._stored_picture(),
-            waiting=self._empty_picture(),
+            waiting=self._empty_picture(steps),
             start=say(en="Train ten vectors", zh="训练十个向量"),
             controls={"seed": seed},
             steps=steps,
@@ -90,11 +90,10 @@ class FirstVectors(LongWork):
         model, earlier, taken, run = checksum(self._clip), tuple(self.runs), [], None
         try:
             with one_thread():
-                hand, before = self._accuracy(self._data.validation), self._accuracy(self._data.test)
                 for step in self._train(seed=now.seed):
                     taken.append(step)
                     self.context = step.context
-                    run = _run(taken, hand, before)
+                    run = _run(taken, self._hand, self._before)
                     yield step.step / step.steps, partial(self._picture, run, earlier)
                 run = replace(run, after=self._accuracy(self._data.test, self.context))
             yield 1.0, partial(self._picture, run, earlier, checksum(self._clip) == model)
@@ -116,14 +115,9 @@ class FirstVectors(LongWork):
             caption=caption,
         )
 
-    def _empty_picture(self) -> figures.Picture:
+    def _empty_picture(self, length: int) -> figures.Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
-        hand, before, length = (
-            self._accuracy(self._data.validation),
-            self._accuracy(self._data.test),
-            self._steps_to_come,
-        )
-        empty = figures.Run(length, [], [], [], [], hand, before)
+        empty = figures.Run(length, [], [], [], [], self._hand, self._before)
         return figures.learning_curve(
             empty,
             self._stored,
