@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from helpers.pocket.cache import cache_folder
+from helpers.files import cache_folder
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SAVE_EVERY = 90  # seconds

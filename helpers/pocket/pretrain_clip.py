@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
-from helpers.pocket.cache import cache_folder, drawing_version
+from helpers.files import cache_folder
 from helpers.pocket.language import caption
 from helpers.pocket.pretrain import Phase, train, write_report, write_trained_rows
 from helpers.pocket.tokenizers import clip_tokenizer
@@ -31,6 +31,7 @@ from helpers.pocket.world import (
     Scene,
     all_facts,
     draw,
+    drawing_version,
     facts,
     near_twin,
     objects_by_patch,

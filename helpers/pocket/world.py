@@ -6,7 +6,9 @@ that captions are made from (`language.py`) and scored against; `objects_by_patc
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -202,3 +204,12 @@ def objects_by_patch(scene: Scene, seed: int = 0, grid: int = 8, cover: float = 
     blocks = np.asarray(image).reshape(grid, fine, grid, fine)
     shares = np.stack([(blocks == index).mean((1, 3)) for index in range(1, len(figures) + 1)])
     return np.where(shares.max(0) >= cover, shares.argmax(0), -1)
+
+
+def drawing_version(*besides: str) -> str:
+    """Changes with the code that draws, so that pictures kept from an older world are not taken for this one's.
+
+    besides: further modules of this folder on which what is kept depends, such as "tasks.py".
+    """
+    sources = (Path(__file__).with_name(name).read_bytes() for name in ("shapes.py", "styles.py", "world.py", *besides))
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:8]

@@ -1,0 +1,129 @@
+"""What models learn from: few examples of each class, as features that are computed once and kept on disk.
+
+A frozen tower gives the same features for the same picture every time, so nothing is lost by keeping them (unless pictures are
+altered at random at every step, which this course does not do).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import CLIPModel, CLIPProcessor
+
+from helpers.files import cache_folder, read_tensors, write_tensors
+from helpers.pretrained import fingerprint, image_features
+
+AT_ONCE = 256  # pictures in one batch, and in one file of the cache
+
+
+class Labelled(Protocol):
+    """Pictures and their classes."""
+
+    images: Sequence[Image.Image]
+    labels: Tensor
+
+
+class Split(Protocol):
+    """Labelled pictures to learn from, to choose by and to report on."""
+
+    train: Labelled
+    validation: Labelled
+    test: Labelled
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Unit image features (N, D) with labels (N,), for training, validation and test."""
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+
+    def permuted(self, seed: int) -> FewShot:
+        """The same with shuffled labels for training and validation: what is learned from those is chance, and nothing else."""
+        generator = torch.Generator().manual_seed(seed)
+
+        def shuffled(pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            features, labels = pictures
+            return features, labels[torch.randperm(len(labels), generator=generator)]
+
+        return FewShot(shuffled(self.train), shuffled(self.validation), self.test)
+
+
+def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Numbers of the examples to learn from, `shots` of each class, and of those to validate on, `checks` of each.
+
+    labels: (N,), the classes 0, 1, 2 …; the same seed with fewer shots chooses among the same examples. Raises ValueError when a
+    class has too few.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    chosen: list[Tensor] = []
+    for label in range(int(labels.max()) + 1):
+        numbers = (labels == label).nonzero().flatten()
+        if len(numbers) < shots + checks:
+            raise ValueError(f"class {label} has {len(numbers)} examples; {shots} shots and {checks} checks need {shots + checks}")
+        chosen.append(numbers[torch.randperm(len(numbers), generator=generator)])
+    validation = torch.cat([numbers[:checks] for numbers in chosen])
+    return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
+
+
+def encode(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
+    """The pictures of a split as features; what was encoded before is read from the cache."""
+    parts = (split.train, split.validation, split.test)
+    return FewShot(*((cached_features(clip, processor, part.images), part.labels) for part in parts))
+
+
+def cached_features(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    images: Sequence[Image.Image],
+    compute: Callable[[CLIPModel, CLIPProcessor, Sequence[Image.Image]], Tensor] = image_features,
+) -> Tensor:
+    """What `compute` makes of the pictures, (N, …): by default their unit image features (N, D).
+
+    Kept on disk under the model, the way pictures are prepared, what is computed, and the pictures themselves; any of them
+    changed, it is computed again. A file that cannot be read counts as none; where nothing can be written, nothing is kept.
+    """
+    made_by = f"{fingerprint(clip)} {preparation(processor)} {compute.__module__}.{compute.__qualname__}"
+    batches = []
+    for start in range(0, len(images), AT_ONCE):
+        batch = images[start : start + AT_ONCE]
+        digest = hashlib.sha256(made_by.encode())
+        for image in batch:
+            digest.update(f"{image.mode} {image.size}".encode() + image.tobytes())
+        file = cache_folder() / "features" / f"{digest.hexdigest()[:32]}.safetensors"
+        features = _kept(file, len(batch))
+        if features is None:
+            features = compute(clip, processor, batch).cpu()
+            _keep(file, features)
+        batches.append(features.to(clip.device))
+    return torch.cat(batches)
+
+
+def preparation(processor: CLIPProcessor) -> str:
+    """How pictures are prepared, in one line: two processors of the same line make the same numbers of a picture."""
+    settings: dict[str, Any] = processor.image_processor.to_dict()
+    return repr(sorted((name, repr(value)) for name, value in settings.items()))
+
+
+def _kept(file: Path, count: int) -> Tensor | None:
+    try:
+        features = read_tensors(file)[0]["features"]
+    except (OSError, ValueError, KeyError):  # absent, cut off, or not ours
+        return None
+    return features if len(features) == count else None
+
+
+def _keep(file: Path, features: Tensor) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(file, {"features": features}, {})
+    except OSError:  # a cache that cannot be written to is no cache, and no error
+        pass

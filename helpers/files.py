@@ -1,0 +1,73 @@
+"""What the course writes to disk, whole or not at all, and where it keeps what can be made again.
+
+Tensors are written as safetensors, which hold numbers and texts and no code: https://github.com/huggingface/safetensors.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def cache_folder() -> Path:
+    """$COURSE_CACHE if it is set, else "ten-vectors" in the place where this system keeps caches; made if that is possible.
+
+    Everything in it can be made again: it may be deleted at any time.
+    """
+    if chosen := os.environ.get("COURSE_CACHE"):
+        folder = Path(chosen)
+    elif sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "ten-vectors"
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches" / "ten-vectors"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ten-vectors"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_whole(file: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` with the path of a file beside this one, and then puts that in its place: the old file or the new, never half."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def keep(file: Path, **arrays: np.ndarray) -> None:
+    """Arrays as a compressed npz in the cache; that nothing can be written there is no error."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as archive:
+            np.savez_compressed(archive, **arrays)
+
+    with suppress(OSError):
+        write_whole(file, write)
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
+    """Tensors by name, and texts by name, as one safetensors file."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(file, lambda part: save_file(whole, part, metadata=dict(notes)))
+
+
+def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the texts of a safetensors file. Raises FileNotFoundError, or ValueError for a file that is no such thing."""
+    if not file.is_file():
+        raise FileNotFoundError(2, "no such file", str(file))
+    try:
+        with safe_open(file, framework="pt") as archive:
+            return {name: archive.get_tensor(name) for name in archive.keys()}, archive.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{file} is not a whole safetensors file ({error}): make or fetch it again") from error
