@@ -1,7 +1,8 @@
-"""The one command of the course: python course.py lab | test | build | doctor.
+"""The one command of the course: python course.py lab | test | build | bench | doctor.
 
 It makes .venv beside this file, installs requirements.txt into it in the versions of constraints/tested.txt, and there starts
-JupyterLab, the tests or lessons/build.py. Standard library only, and it parses on old Pythons too, which it answers with one sentence.
+JupyterLab, the tests, lessons/build.py or the benchmarks. Standard library only, and it parses on old Pythons too, which it answers
+with one sentence.
 """
 
 from __future__ import annotations
@@ -587,6 +588,15 @@ def build(arguments: argparse.Namespace, say: Say) -> int:
     return attend([python, "lessons/build.py", *options, *arguments.lesson])
 
 
+# bench
+
+
+def bench(arguments: argparse.Namespace, say: Say) -> int:
+    goal = say("The benchmarks", "基准测试")
+    python = ready(arguments.here, ["torch", "transformers", "matplotlib"], goal, say)
+    return attend([python, "-m", "benchmarks.context", "--lang", arguments.lang, *arguments.name])
+
+
 # doctor
 
 
@@ -824,7 +834,7 @@ def command_line() -> argparse.ArgumentParser:
     common.add_argument("--lang", choices=["en", "zh"], help="English or 中文; default: the language of your system")
 
     parser = argparse.ArgumentParser(prog="course.py", description="Ten Vectors / 十个向量", allow_abbrev=False)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="lab | test | build | doctor")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="lab | test | build | bench | doctor")
 
     verb = verbs.add_parser("lab", parents=[common], help="install what is missing and open the lessons in JupyterLab")
     verb.add_argument("--port", type=port_number, metavar="N", help=f"default: the first free one from {FIRST_PORT} up")
@@ -852,6 +862,14 @@ def command_line() -> argparse.ArgumentParser:
     verb.add_argument("--check", action="store_true", help="change nothing, only say what is not as it must be")
     verb.add_argument("--all", action="store_true", help="run every notebook, even where its code is unchanged")
     verb.set_defaults(run=build)
+
+    verb = verbs.add_parser(
+        "bench",
+        parents=[common],
+        help="measure speed and memory on this machine (some minutes) and keep them in benchmarks/",
+    )
+    verb.add_argument("name", nargs="*", help="a benchmark's name (context_text_step); without any, all benchmarks")
+    verb.set_defaults(run=bench)
 
     verb = verbs.add_parser(
         "doctor", parents=[common], help="check Python, packages, data, memory, disk; change nothing"

@@ -27,7 +27,9 @@ from helpers.files import read_tensors, write_tensors
 from helpers.pretrained import fingerprint, image_features, text_features
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
-Memory = list[tuple[Tensor, Tensor]]  # of each layer the keys and values (H, S, d) of the positions that all texts share
+Memory = list[
+    tuple[Tensor, Tensor]
+]  # of each layer the keys and values (H, S, d) of the positions that all texts share
 FORMAT = "ten-vectors context 1"
 KEPT_FOR_BACKWARD = 512 * 2**20  # bytes that a chunk of classes may keep for the backward pass
 
@@ -60,7 +62,9 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         self.token_embedding = trained.token_embedding
         self.position_embedding = trained.position_embedding
         self.register_buffer("position_ids", trained.position_ids, persistent=False)
-        self.context = nn.Parameter(context.detach().float().clone())  # fp32 even where the model computes in half of it
+        self.context = nn.Parameter(
+            context.detach().float().clone()
+        )  # fp32 even where the model computes in half of it
         self.placeholder = placeholder
 
     def forward(
@@ -78,7 +82,9 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
     def _check(self, slots: Tensor) -> None:
         (texts, length), room = slots.shape, len(self.position_embedding.weight)
         if length > room:
-            raise ValueError(f"the texts are {length} positions long and this model has {room}: shorten names or context")
+            raise ValueError(
+                f"the texts are {length} positions long and this model has {room}: shorten names or context"
+            )
         if self.context.dim() == 3 and len(self.context) != texts:
             raise ValueError(f"there are {texts} texts and contexts for {len(self.context)}: each text needs its own")
         wrong = (slots.sum(-1) != self.context.shape[-2]).nonzero().flatten().tolist()
@@ -117,7 +123,10 @@ def fill(words: Sequence[str], class_name: str, position: Position) -> str:
 
 def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, int]:
     """A word of one token that stands in no class name and has a smaller id than the end of text, and that id."""
-    taken = {*tokenizer(" ".join([*class_names, "."]))["input_ids"], *tokenizer.all_special_ids}
+    taken = {
+        *tokenizer.all_special_ids,
+        *(number for ids in tokenizer(list(class_names))["input_ids"] for number in ids),
+    }
     for token in ("x", *tokenizer.get_vocab()):
         word = token.removesuffix("</w>")
         ids = tokenizer(f"{word} {word}", add_special_tokens=False)["input_ids"]
@@ -125,6 +134,15 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
         if single and ids[0] not in taken and ids[0] < tokenizer.eos_token_id:
             return word, ids[0]
     raise ValueError("this tokenizer has no word of one token that could mark the slots")
+
+
+def words_of_length(words: str, length: int) -> str:
+    """The last so many of these words, said again and again: of "a photo of a" the last two are "of a", and eight are the whole twice.
+
+    The last, since those stand next to a class name at the end. With words of one token each, the length is that of a context.
+    """
+    phrase = words.split()
+    return " ".join((length * phrase)[-length:])
 
 
 def initial_context(
@@ -281,6 +299,8 @@ class PromptedCLIP(nn.Module):
         fit into the model, or words are not M tokens.
         """
         super().__init__()
+        if isinstance(class_names, str) or not class_names:
+            raise ValueError(f"class_names is {class_names!r}: give a list of names, such as ['cat', 'key']")
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
         self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
@@ -295,7 +315,7 @@ class PromptedCLIP(nn.Module):
         self.register_buffer("ids", self._tokens(texts).to(clip.device), persistent=False)  # (C, T)
         self.register_buffer("end", (self.ids == tokenizer.eos_token_id).int().argmax(-1), persistent=False)  # (C,)
         self.shared = shared_positions(self.ids, self.end, placeholder if class_specific else None)
-        self._known: tuple[int, Tensor] | None = None
+        self._known: tuple[Tensor, Tensor] | None = None  # a context, and its class features
 
     def _tokens(self, texts: Sequence[str]) -> Tensor:
         """ids (C, T), padded to all the positions that the model has, as CLIP was trained."""
@@ -331,9 +351,9 @@ class PromptedCLIP(nn.Module):
     @torch.no_grad()
     def class_features(self) -> Tensor:
         """The same without gradient, computed once and again only when the context has changed."""
-        version = self.context._version  # torch counts the changes made in place, and an optimiser's steps are such
-        if self._known is None or self._known[0] != version:
-            self._known = (version, self.text_features())
+        now = self.context.detach()
+        if self._known is None or self._known[0].device != now.device or not torch.equal(self._known[0], now):
+            self._known = (now.clone(), self.text_features())
         return self._known[1]
 
     def forward(self, pictures: Tensor | Sequence[Image.Image]) -> Tensor:
@@ -381,12 +401,17 @@ class PromptedCLIP(nn.Module):
         here = model_notes(clip)
         if any(notes.get(name) != here[name] for name in ("fingerprint", "width")):
             learned_on, this = (
-                f"{model.get('model')} (width {model.get('width')}, fingerprint {model.get('fingerprint')})" for model in (notes, here)
+                f"{model.get('model')} (width {model.get('width')}, fingerprint {model.get('fingerprint')})"
+                for model in (notes, here)
             )
-            raise ValueError(f"{file} was learned on {learned_on}, and this model is {this}: load the context onto the model it knows")
+            raise ValueError(
+                f"{file} was learned on {learned_on}, and this model is {this}: load the context onto the model it knows"
+            )
         context, names = tensors["context"], tuple(json.loads(notes["class_names"]))
         if class_names is not None and context.dim() == 3 and tuple(class_names) != names:
-            raise ValueError(f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes")
+            raise ValueError(
+                f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes"
+            )
         return cls(
             clip, processor, names if class_names is None else class_names, context.shape[-2], context.to(clip.device),
             notes["position"], class_specific=context.dim() == 3,
@@ -396,7 +421,11 @@ class PromptedCLIP(nn.Module):
 def model_notes(clip: CLIPModel) -> dict[str, str]:
     """What tells a CLIP from others: its name, its fingerprint and the width of its text tower."""
     name = Path(clip.name_or_path).name if Path(clip.name_or_path).is_dir() else clip.name_or_path
-    return {"model": name or "unnamed", "fingerprint": fingerprint(clip), "width": str(clip.config.text_config.hidden_size)}
+    return {
+        "model": name or "unnamed",
+        "fingerprint": fingerprint(clip),
+        "width": str(clip.config.text_config.hidden_size),
+    }
 
 
 # --- learning ----------------------------------------------------------------------------------------------------------------------

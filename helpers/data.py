@@ -68,7 +68,9 @@ def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()
         if len(numbers) < shots + checks:
-            raise ValueError(f"class {label} has {len(numbers)} examples; {shots} shots and {checks} checks need {shots + checks}")
+            raise ValueError(
+                f"class {label} has {len(numbers)} examples; {shots} shots and {checks} checks need {shots + checks}"
+            )
         chosen.append(numbers[torch.randperm(len(numbers), generator=generator)])
     validation = torch.cat([numbers[:checks] for numbers in chosen])
     return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
@@ -91,13 +93,15 @@ def cached_features(
     Kept on disk under the model, the way pictures are prepared, what is computed, and the pictures themselves; any of them
     changed, it is computed again. A file that cannot be read counts as none; where nothing can be written, nothing is kept.
     """
-    made_by = f"{fingerprint(clip)} {preparation(processor)} {compute.__module__}.{compute.__qualname__}"
+    if not images:
+        raise ValueError("there are no pictures to encode: each part of a split needs at least one")
+    made_by = f"{fingerprint(clip)} {clip.dtype} {preparation(processor)} {compute.__module__}.{compute.__qualname__}"
     batches = []
     for start in range(0, len(images), AT_ONCE):
         batch = images[start : start + AT_ONCE]
         digest = hashlib.sha256(made_by.encode())
         for image in batch:
-            digest.update(f"{image.mode} {image.size}".encode() + image.tobytes())
+            digest.update(f"{image.mode} {image.size} {image.getpalette()}".encode() + image.tobytes())
         file = cache_folder() / "features" / f"{digest.hexdigest()[:32]}.safetensors"
         features = _kept(file, len(batch))
         if features is None:

@@ -42,7 +42,8 @@ def write_whole(file: Path, write: Callable[[Path], None]) -> None:
         write(part)
         part.replace(file)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it is in its place by now, or what went wrong was told already
+            part.unlink()
 
 
 def keep(file: Path, **arrays: np.ndarray) -> None:
@@ -57,9 +58,12 @@ def keep(file: Path, **arrays: np.ndarray) -> None:
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
-    """Tensors by name, and texts by name, as one safetensors file."""
+    """Tensors by name, and texts by name, as one safetensors file. Raises OSError where nothing can be written."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(file, lambda part: save_file(whole, part, metadata=dict(notes)))
+    try:
+        write_whole(file, lambda part: save_file(whole, part, metadata=dict(notes)))
+    except SafetensorError as error:  # no folder, no permission, no room
+        raise OSError(f"{file} could not be written ({error}): choose another folder, or make room") from error
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -68,6 +72,7 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise FileNotFoundError(2, "no such file", str(file))
     try:
         with safe_open(file, framework="pt") as archive:
-            return {name: archive.get_tensor(name) for name in archive.keys()}, archive.metadata() or {}
+            # copies: what the archive gives is a view of the file, and Windows replaces no file that is looked at
+            return {name: archive.get_tensor(name).clone() for name in archive.keys()}, archive.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{file} is not a whole safetensors file ({error}): make or fetch it again") from error

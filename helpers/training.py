@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from helpers.files import read_tensors, write_tensors
 
+SAME_LOSS = 0.01  # other machines round otherwise; another model, other examples or another loss differ by more
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,16 +67,25 @@ def train(
     better) of the model as it is. Between two looks `model` holds the parameters of that moment. However the training ends, also by
     an interrupt, it then holds those with the lowest validation loss.
     checkpoint: a file, written at every look. Where it is there already, its looks are given again and the training goes on from
-    it, to the same result as without the break. Raises ValueError if the file belongs to another plan or model, and
-    FloatingPointError when the loss is no finite number any more.
+    it, to the same result as without the break. Raises ValueError if the file belongs to another plan, model, loss or examples,
+    and FloatingPointError when the loss is no finite number any more.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(parameters.values(), lr=plan.rate, weight_decay=plan.weight_decay)
-    best, looks, first = snapshot(parameters), [], 0
+    order, begin = Order(examples, plan), snapshot(parameters)
+    best, looks, first = begin, [], 0
     if checkpoint is not None and checkpoint.exists():
         best, looks = _resume(checkpoint, plan, examples, parameters, optimizer)
-        first = looks[-1].step
-    begun, order = time.monotonic(), Order(examples, plan)
+        first, then = looks[-1].step, looks[-1].loss
+        with torch.no_grad():
+            now = loss(order.batch(first)).item()
+        if not math.isclose(now, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
+            put_back(parameters, begin)
+            raise ValueError(
+                f"{checkpoint} belongs to another training: at step {first} its loss was {then:.4g}, and here it is {now:.4g}. Use "
+                "the same model, examples and loss, or another file"
+            )
+    begun = time.monotonic()
     try:
         yield from looks
         for step in range(first, plan.steps + 1):
@@ -158,7 +169,10 @@ def _save(
     tensors |= {f"best {name}": value for name, value in best.items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
-    notes = {"plan": json.dumps({**asdict(plan), "examples": examples}), "looks": json.dumps([asdict(look) for look in looks])}
+    notes = {
+        "plan": json.dumps({**asdict(plan), "examples": examples}),
+        "looks": json.dumps([asdict(look) for look in looks]),
+    }
     write_tensors(file, tensors, notes)
 
 
@@ -175,7 +189,9 @@ def _resume(
         raise ValueError(f"{file} is no checkpoint of a training: name another file")
     then, now = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
     if changed := [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]:
-        raise ValueError(f"{file} belongs to another training: {'; '.join(changed)}. Use the same plan, or another file")
+        raise ValueError(
+            f"{file} belongs to another training: {'; '.join(changed)}. Use the same plan, or another file"
+        )
     shapes = {name[4:]: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith("now ")}
     ours = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     if shapes != ours:

@@ -45,9 +45,10 @@ lesson.doctor()
 # 课程自带一个 CLIP。它用的是和原版相同的 Python 类，只是小得多，而且训练时只见过一个世界：本项目画出来的世界。我们把它加载进来，数一数参数，再看看这个世界里有哪些物体。
 
 # %% id="pocket-clip-code" tags=["prepare"]
-from helpers import widgets
+from helpers import data, widgets
+from helpers.context import PromptedCLIP
 from helpers.exercises import start_here
-from helpers.pocket import datasets, promptable, tasks, world
+from helpers.pocket import datasets, tasks, world
 from helpers.pretrained import load_clip, text_features
 
 clip, processor = load_clip()
@@ -164,13 +165,13 @@ widgets.labelled_pictures(clip, processor, task.class_names, pictures.train)
 start_here.two_things.ask()
 
 # %% [markdown] lang="en" id="half-answer"
-# Both the pictures and the sentences become vectors; the sentence whose direction agrees best is CLIP's answer. These pictures are for testing only: nothing will learn from them. (There are hundreds of them, so this takes a few seconds.)
+# Both the pictures and the sentences become vectors; the sentence whose direction agrees best is CLIP's answer. These pictures are for testing only: nothing will learn from them. (There are hundreds of them, so this takes a few seconds the first time; after that the vectors are kept on disk.)
 
 # %% [markdown] lang="zh" id="half-answer"
-# 图片和句子都变成向量，方向最接近的那句话就是 CLIP 的回答。这些图片只用来测试，不参与训练。（这一格要算几百张图，需要几秒钟。）
+# 图片和句子都变成向量，方向最接近的那句话就是 CLIP 的回答。这些图片只用来测试，不参与训练。（有几百张图要算，第一次运行需要几秒钟；算好的向量存在硬盘上，以后直接取用。）
 
 # %% id="half-code"
-features = promptable.encode(clip, processor, pictures)
+features = data.encode(clip, processor, pictures)
 images, labels = features.test                        # (N, D), (N,)
 sentences = [f"a photo of a {name}." for name in task.class_names]
 texts = text_features(clip, processor, sentences)     # (C, D)
@@ -188,8 +189,7 @@ start_here.two_things.reveal(right.float().mean().item())
 # 现在把“a photo of a”这几个词拿掉，换上十个向量，一开始里面都是随机数。带标签的图片一步一步告诉它们往哪边动；CLIP 本身是冻结的，也没有人提那条规律。**先别按按钮**，想一想：这十个向量会自己找到规律吗？你的曲线是蓝色的，会一边训练一边画出来；灰线是事先存好的一次训练。
 
 # %% id="train-code"
-learn = promptable.context_steps  # the training itself: lesson 02 writes it
-explorer = widgets.first_vectors(clip, processor, task.class_names, features, learn)
+explorer = widgets.first_vectors(clip, processor, task.class_names, features)
 explorer
 
 # %% [markdown] lang="en" id="as-good-as-a-word"
@@ -204,7 +204,8 @@ explorer
 
 # %% id="as-good-as-a-word-code" tags=["measured"]
 red = text_features(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
-learned = promptable.class_features(clip, processor, task.class_names, explorer.context)
+c = explorer.context  # (M, D)
+learned = PromptedCLIP(clip, processor, task.class_names, context_length=len(c), init=c).class_features()
 prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red, "ten vectors + {}.": learned}
 widgets.accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in prompts.items()})
 

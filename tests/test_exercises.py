@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from helpers import lesson
-from helpers.exercises import inside_clip, start_here
+from helpers.exercises import faster, inside_clip, learnable_context, start_here
 from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -138,6 +138,217 @@ WRONG = {
         ("def logits(images, texts, log_scale): return images @ texts", "first factor", "两个矩阵相乘"),
         ("def logits(images, texts, log_scale): return torch.zeros(2, 3)", "Right shape, other numbers", "数不对"),
     ],
+    ("02_learnable_context", "slots-exercise"): [
+        ("def find_slots(ids, placeholder): return ids != placeholder", "other way round", "反了"),
+        ("def find_slots(ids, placeholder): return ids >= placeholder", "Larger ids", "大的编号"),
+        ("def find_slots(ids, placeholder): return (ids == placeholder).float()", "as numbers", "给的是数"),
+        ("def find_slots(ids, placeholder): return (ids == placeholder).nonzero()", "numbers of places", "位置的编号"),
+        (
+            "def find_slots(ids, placeholder): return (ids[:1] == placeholder).expand_as(ids)",
+            "taken for all of them",
+            "用在了所有文字上",
+        ),
+        ("def find_slots(ids, placeholder): return ids == 1", "wherever in the text", "不管它在文字的哪里"),
+        ("def find_slots(ids, placeholder): (ids == placeholder)", "is there a return", "少了 return"),
+    ],
+    ("02_learnable_context", "overwrite-exercise"): [
+        (
+            "def overwrite(words, slots, context):\n"
+            "    return torch.cat([words[:, :1], context.expand(len(words), -1, -1), words[:, 1:]], 1)",
+            "that is inserting",
+            "这是插入",
+        ),
+        (
+            "def overwrite(words, slots, context):\n    out = words.clone()\n    out[:, 1:3] = context\n    return out",
+            "slots lie elsewhere",
+            "槽位在别处",
+        ),
+        (
+            "def overwrite(words, slots, context):\n"
+            "    return words.masked_scatter(slots[..., None], context.detach().expand(len(words), -1, -1))",
+            "no gradient could flow",
+            "梯度传不回去",
+        ),
+        (
+            "def overwrite(words, slots, context):\n"
+            "    added = torch.zeros_like(words).masked_scatter(slots[..., None], context.expand(len(words), -1, -1))\n"
+            "    return words + added",
+            "You added the context",
+            "加到了占位词元的向量上",
+        ),
+        (
+            "def overwrite(words, slots, context): return torch.where(slots[..., None], context[0], words)",
+            "Every slot got the first vector",
+            "放的都是第一个向量",
+        ),
+        (
+            "def overwrite(words, slots, context):\n"
+            "    return words.masked_scatter(slots[..., None], context.flip(0).expand(len(words), -1, -1))",
+            "reverse order",
+            "顺序反了",
+        ),
+        (
+            "def overwrite(words, slots, context):\n"
+            "    return words.masked_scatter_(slots[..., None], context.expand(len(words), -1, -1))",
+            "itself was changed",
+            "本身也被改了",
+        ),
+        ("def overwrite(words, slots, context): return words.clone()", "nothing was overwritten", "什么也没有覆盖"),
+    ],
+    ("02_learnable_context", "forward-exercise"): [
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        return context.overwrite(self.token_embedding(input_ids), input_ids == self.placeholder, self.context)",
+            "positions are missing",
+            "少了位置嵌入",
+        ),
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        return CLIPTextEmbeddings.forward(self, input_ids=input_ids)",
+            "what the parent class does",
+            "父类的做法",
+        ),
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        x = CLIPTextEmbeddings.forward(self, input_ids=input_ids)\n"
+            "        return context.overwrite(x, input_ids == self.placeholder, self.context)",
+            "after the positions",
+            "加完位置之后",
+        ),
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        x = context.overwrite(self.token_embedding(input_ids), input_ids == self.placeholder, self.context)\n"
+            "        x = CLIPTextEmbeddings.forward(self, inputs_embeds=x)\n"
+            "        return CLIPTextEmbeddings.forward(self, inputs_embeds=x)",
+            "added twice",
+            "加了两次",
+        ),
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        x = context.overwrite(self.token_embedding(input_ids), input_ids == self.placeholder, self.context.data)\n"
+            "        return CLIPTextEmbeddings.forward(self, inputs_embeds=x)",
+            "no gradient reaches",
+            "梯度到不了",
+        ),
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        CLIPTextEmbeddings.forward(self, input_ids=input_ids)",
+            "is there a return",
+            "少了 return",
+        ),
+    ],
+    ("02_learnable_context", "length-exercise"): [
+        ("vectors_needed = 5", "number of words", "单词的个数"),
+        ("vectors_needed = 9", "start and the end", "文本起始符"),
+        ("vectors_needed = len(prompt)", "number of letters", "字母的个数"),
+        ("vectors_needed = 4", "Let the tokenizer count", "让分词器来数"),
+        ("vectors_needed = '7'", "this is a str", "你给的是 str"),
+    ],
+    ("02_learnable_context", "freeze-exercise"): [
+        ("def freeze(model): model.eval()", "still asks for a gradient", "还在要梯度"),
+        ("def freeze(model): model.requires_grad_(False)", "in training mode", "还在训练模式"),
+        ("def freeze(model): model.requires_grad = False", "pins a note", "便条"),
+        (
+            "def freeze(model):\n    model.eval()\n    model.text_model.requires_grad_(False)",
+            "are still free",
+            "没有冻结",
+        ),
+        (
+            "def freeze(model):\n    for p in model.parameters(): p.grad = None",
+            "still asks for a gradient",
+            "还在要梯度",
+        ),
+    ],
+    ("02_learnable_context", "step-exercise"): [
+        (
+            "def training_step(prompted, optimizer, images, labels):\n"
+            "    loss = F.cross_entropy(prompted(images), labels)\n    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "pile up",
+            "越积越多",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.cross_entropy(prompted(images), labels)\n"
+            "    loss.backward()\n    optimizer.zero_grad()\n    optimizer.step()\n    return loss.item()",
+            "Nothing has moved",
+            "什么也没动",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.cross_entropy(prompted(images), labels)\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    return loss.item()",
+            "has to make its step",
+            "走一步",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n"
+            "    loss = F.cross_entropy(prompted(images).softmax(-1), labels)\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "makes the softmax itself",
+            "自己会做 softmax",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = -F.cross_entropy(prompted(images), labels)\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "uphill",
+            "往上坡走",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.cross_entropy(prompted(images), labels)\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()",
+            "give the loss back",
+            "把损失返回",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.cross_entropy(prompted(images), labels)\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return 1.0",
+            "not the loss of this step",
+            "不是这一步的损失",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.mse_loss(prompted(images), F.one_hot(labels).float())\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "not by this gradient",
+            "不是按这个梯度",
+        ),
+    ],
+    ("02_learnable_context", "choose-exercise"): [
+        ("def best_step(looks, test): return looks[test.index(max(test))].step", "chose by the test", "按测试图片挑的"),
+        ("def best_step(looks, test): return min(looks, key=lambda look: look.loss).step", "by heart", "背得最熟"),
+        ("def best_step(looks, test): return looks[-1].step", "simply the last", "最后一步"),
+        (
+            "def best_step(looks, test): return min(looks, key=lambda look: look.validation_loss)",
+            "number of the step",
+            "步数",
+        ),
+        ("def best_step(looks, test): return 2", "place in the list", "列表里的位置"),
+        (
+            "def best_step(looks, test): return max(looks[:-1], key=lambda look: look.validation_loss).step",
+            "small is good",
+            "越小越好",
+        ),
+        ("def best_step(looks, test): return 10", "smallest validation loss", "验证集损失最小"),
+    ],
+    ("02b_faster", "trim-exercise"): [
+        ("def trim(ids, end): return ids[:, : end.max()]", "One too short", "短了一个"),
+        ("def trim(ids, end): return ids[:, : end.min() + 1]", "shortest text", "最短的那段"),
+        ("def trim(ids, end): return ids[:, : end[0] + 1]", "first text ends", "第一段文字的结尾"),
+        ("def trim(ids, end): return ids", "Nothing was cut", "什么也没截掉"),
+        ("def trim(ids, end): return ids[:, -(end.max() + 1) :]", "other positions", "位置不对"),
+        ("def trim(ids, end): ids[:, : end.max() + 1]", "is there a return", "少了 return"),
+    ],
+    ("02b_faster", "share-exercise"): [
+        ("def shared(ids): return int((ids == ids[0]).all(0).sum())", "every column", "所有相同的列"),
+        ("def shared(ids): return 2", "start of text", "文本起始符"),
+        ("def shared(ids): return ids.shape[1]", "class names differ", "各不相同"),
+        ("def shared(ids): return 3", "names in front", "类别名在前面"),
+        ("def shared(ids): return 0", "from the left", "从左往右"),
+    ],
+    ("02b_faster", "pays-exercise"): [
+        ("def break_even(prepare, ours, theirs): return prepare / theirs", "take time as well", "也要花时间"),
+        ("def break_even(prepare, ours, theirs): return prepare / ours", "divided by our step", "除以的是我们一步"),
+        ("def break_even(prepare, ours, theirs): return theirs / ours", "how much faster", "快了几倍"),
+        ("def break_even(prepare, ours, theirs): return prepare / (ours - theirs)", "wrong way round", "减反了"),
+        ("def break_even(prepare, ours, theirs): return prepare", "When are they equal", "什么时候相等"),
+    ],
 }
 
 # What an exercise finds in the notebook that no cell tagged `prepare` makes, since it takes time to make.
@@ -206,7 +417,12 @@ def test_no_wrong_answer_is_left_without_its_exercise():
 
 
 def questions(kind):
-    return [value for module in (start_here, inside_clip) for value in vars(module).values() if isinstance(value, kind)]
+    return [
+        value
+        for module in (start_here, inside_clip, learnable_context, faster)
+        for value in vars(module).values()
+        if isinstance(value, kind)
+    ]
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from helpers import figures
@@ -167,6 +168,55 @@ def test_a_stored_run_looks_other_than_ones_own_without_colour():
     own, stored = (np.asarray(picture.image.convert("L")) for picture in (curve(WHOLE), curve(None, WHOLE)))
     bar = (slice(630, 650), slice(480, 700))
     assert own[bar].std() < 5 < stored[bar].std()  # filled, and hatched
+
+
+def test_what_is_kept_is_the_look_with_the_lowest_validation_loss():
+    assert WHOLE.kept == 3 and up_to(2).kept == 1 and replace(WHOLE, validation_loss=[1, 2, 1, 3, 1]).kept == 0
+
+
+def test_what_is_kept_is_ringed_in_both_diagrams():
+    """The ring moves with the lowest validation loss, and nothing else does."""
+    early, late = (replace(WHOLE, validation_loss=[1.4, *losses, 1.4]) for losses in ([1.2, 1.3, 1.3], [1.3, 1.3, 1.2]))
+    same = {"validation_accuracy": [0.5] * 5, "loss": [1.0] * 5}
+    one, other = (np.asarray(curve(replace(run, **same)).image.convert("L")).astype(int) for run in (early, late))
+    changed = (np.abs(one - other) > 100)[100:480]  # the two panels
+    assert changed[:, 120:450].any() and changed[:, 700:1260].any() and not (one - other)[490:].any()
+
+
+def test_earlier_runs_are_dots_in_a_row_of_their_own_where_they_were_tested():
+    earlier = [replace(WHOLE, after=share) for share in (0.2, 0.8)] + [up_to(2)]  # the last was broken off
+    row = np.asarray(curve(WHOLE, None, earlier).image).astype(int)[700:728]  # under both bars
+    faint = (row[..., 2] - row[..., 0] > 60).any(0).nonzero()[0]  # bluish
+    left, right = (460 + share * 800 for share in (0.2, 0.8))  # 0 is at 460, 100 % at 1260
+    assert faint[faint < 800].mean() == pytest.approx(left, abs=4)
+    assert faint[faint > 800].mean() == pytest.approx(right, abs=4)
+
+
+def test_before_the_first_step_a_curve_alone_shows_the_hand_prompt_and_sane_axes():
+    run = up_to(0)
+    picture = np.asarray(curve(run).image.convert("L"))
+    assert (picture[100:480, 720:1240] < 100).any(1).sum() <= 30, "the dotted line and its name, and no more"
+    assert learning._round_limits([run], ("loss", "validation_loss"), 1) == learning.UNKNOWN
+
+
+def test_axes_leave_out_what_no_loss_and_no_share_can_be():
+    runs = [replace(WHOLE, validation_loss=[0.05, 0.4], loss=[0.1, 0.4], validation_accuracy=[0.97, 1.0], hand=0.95)]
+    assert learning._round_limits(runs, ("loss", "validation_loss"), 1)[0] == 0
+    assert learning._round_limits(runs, ("validation_accuracy", "hand"), 0.2, most=1.0)[1] == 1
+
+
+@pytest.mark.parametrize(("last", "side"), [(0.6, "top"), (0.3, "bottom")])
+def test_the_name_of_the_dotted_line_stands_where_the_curve_does_not(monkeypatch, last, side):
+    """Hung by its top under the line where the curve ends above it, and standing on the line where it ends below."""
+    sides, annotate = {}, Axes.annotate
+
+    def spied(axes, text, *given, **more):
+        sides[text.split("  ")[0]] = more.get("va")
+        return annotate(axes, text, *given, **more)
+
+    monkeypatch.setattr(Axes, "annotate", spied)
+    curve(replace(WHOLE, validation_accuracy=[0.6, 0.6, 0.6, 0.6, last], hand=0.45))
+    assert sides["by hand"] == side
 
 
 def test_a_learning_curve_of_nothing_is_refused():

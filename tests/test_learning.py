@@ -3,19 +3,22 @@
 import json
 import re
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count
 
 import ipywidgets
 import pytest
 import torch
 
-from helpers import figures, widgets
+from helpers import context, figures, widgets
+from helpers.context import PromptedCLIP, words_of_length
+from helpers.data import encode
 from helpers.lesson import Plainly
-from helpers.pocket import first_vectors, promptable
-from helpers.pocket.datasets import Pictures, Splits
+from helpers.pocket import first_vectors
+from helpers.pocket.datasets import Pictures, Splits, few_shot
 from helpers.pocket.tasks import secret_task
-from helpers.pretrained import load_clip
+from helpers.pretrained import load_clip, text_features
+from helpers.training import Plan
 from helpers.widgets import base, learning
 from helpers.widgets.base import LongWork, Sentence
 
@@ -296,7 +299,7 @@ def test_work_can_be_started_in_a_second_thread():
     assert work.shown.text == "turn 19" and not work.start.disabled
 
 
-# --- learning a context, step by step ------------------------------------------------------------------------------
+# --- the first ten vectors -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -313,49 +316,42 @@ def data(clip):
         images = [TASK.example(int(label), i % each, seed) for i, label in enumerate(labels)]
         return Pictures(images, labels, [])
 
-    return promptable.encode(*clip, Splits(pictures(8, 1), pictures(2, 2), pictures(6, 3)))
+    return encode(*clip, Splits(pictures(8, 1), pictures(2, 2), pictures(6, 3)))
 
 
-def test_steps_end_with_the_context_that_learn_context_gives(clip, data):
-    how = {"seed": 3, "steps": 17, "length": 6}
-    with learning.one_thread():
-        steps = list(promptable.context_steps(*clip, TASK.class_names, data, **how))
-        context, share = promptable.learn_context(*clip, TASK.class_names, data, **how)
-    assert torch.equal(steps[-1].context, context) and not context.requires_grad
-    assert share == promptable.prompted_accuracy(*clip, TASK.class_names, data.test, context)
-    assert [(step.step, step.steps) for step in steps] == [(0, 17), (8, 17), (16, 17)]
-    best = min(range(3), key=lambda i: steps[i].validation_loss)
-    assert all(torch.equal(step.context, context) for step in steps[best:])
+def few_steps(clip, data, steps=9):
+    return widgets.first_vectors(*clip, TASK.class_names, data, plan=Plan(steps=steps))
 
 
-def test_the_test_pictures_are_not_looked_at_while_learning(clip, data):
-    blind = replace(data, test=None)
-    steps = promptable.context_steps(*clip, TASK.class_names, blind, seed=0, steps=9)
-    assert len(list(steps)) == 2
+def broken_off_at(step):
+    """Learning that an interrupt of the kernel ends after the look at this step."""
+
+    def learn(*given):
+        for look in context.learn(*given):
+            yield look
+            if look.step == step:
+                raise KeyboardInterrupt
+
+    return learn
 
 
-def test_a_context_of_any_length_takes_the_prompts_place(clip):
-    clip, processor = clip
-    table = clip.text_model.embeddings.token_embedding.weight
-    for prompt in ("a", "a photo of a", "a picture of a small red"):
-        ids = processor.tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        with torch.no_grad():
-            words = promptable.class_features(clip, processor, ("cat", "key"), None, prompt)
-            vectors = promptable.class_features(clip, processor, ("cat", "key"), table[ids])
-        assert torch.equal(words, vectors)
+@pytest.fixture
+def titles(monkeypatch):
+    """The titles of all learning curves that are drawn."""
+    drawn, draw = [], figures.learning_curve
 
+    def learning_curve(*given, **more):
+        drawn.append(more["title"])
+        return draw(*given, **more)
 
-# --- the first ten vectors -----------------------------------------------------------------------------------------
-
-
-def few_steps(clip, data, learn=promptable.context_steps, steps=9):
-    return widgets.first_vectors(*clip, TASK.class_names, data, learn=learn, steps=steps)
+    monkeypatch.setattr(figures, "learning_curve", learning_curve)
+    return drawn
 
 
 @pytest.fixture(scope="module")
 def whole_run(clip, data):
     """The button pressed once, in English, and every picture that stood in the view."""
-    explorer, seen = widgets.first_vectors(*clip, TASK.class_names, data, learn=promptable.context_steps), []
+    explorer, seen = widgets.first_vectors(*clip, TASK.class_names, data), []
     explorer.view.observe(lambda change: seen.append(explorer.shown), names="value")
     seen.append(explorer.shown)
     explorer.start.click()
@@ -370,7 +366,7 @@ def test_ten_learned_vectors_beat_the_hand_written_prompt_on_the_red_one_of_two(
 
 def test_the_ten_vectors_come_about_as_far_as_a_prompt_that_names_the_rule(whole_run, clip, data):
     images, labels = data.test
-    red = promptable.class_features(*clip, TASK.class_names, None, prompt="a photo of a red")
+    red = text_features(*clip, [f"a photo of a red {name}." for name in TASK.class_names])
     named = ((images @ red.T).argmax(-1) == labels).float().mean().item()
     assert whole_run[0].runs[0].after == pytest.approx(named, abs=0.05) and named < 0.7
 
@@ -384,11 +380,11 @@ def test_the_curve_grows_while_it_learns(whole_run):
 
 
 def test_the_learned_context_can_be_used_afterwards(whole_run, clip, data):
-    explorer, _ = whole_run
-    assert explorer.context.shape == (10, clip[0].config.text_config.hidden_size)
+    context = whole_run[0].context
+    assert context.shape == (10, clip[0].config.text_config.hidden_size) and not context.requires_grad
+    prompted = PromptedCLIP(*clip, TASK.class_names, context_length=len(context), init=context)
     with learning.one_thread():
-        share = promptable.prompted_accuracy(*clip, TASK.class_names, data.test, explorer.context)
-    assert share == explorer.runs[0].after
+        assert prompted.accuracy(*data.test) == whole_run[0].runs[0].after
 
 
 def test_the_twin_shows_the_stored_run_and_is_the_same_at_every_run(clip, data, lang):
@@ -408,7 +404,9 @@ def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(
     waiting = explorer.view.value
     assert waiting != explorer.shown.html() and explorer._repr_mimebundle_()["text/html"] == explorer.shown.html()
     alt = re.search('alt="([^"]*)"', waiting)[1]
-    assert ("empty" if lang == "en" else "空着") in alt and "%" not in alt
+    assert ("empty" if lang == "en" else "空着") in alt and in_language(alt, lang)
+    after = json.loads(learning.STORED.read_text())["run"]["after"]
+    assert f"{after:.1%}"[:-1] in explorer.shown.alt and f"{after:.1%}"[:-1] not in waiting
 
 
 def test_alt_text_caption_and_labels_are_in_the_learners_language_after_a_run(clip, data, lang):
@@ -438,64 +436,106 @@ def test_another_start_gives_another_run_and_the_earlier_ones_stay_faintly_behin
     assert "Faint blue" in explorer.shown.caption and "Faint blue" not in caption
 
 
-def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, data):
-    other = load_clip("pocket")
+def test_a_model_that_changed_is_not_passed_off_as_frozen(data, monkeypatch):
+    def careless(prompted, *rest):
+        for look in context.learn(prompted, *rest):
+            yield look
+            prompted.clip.logit_scale.data += 1e-6
 
-    def careless(clip, *rest, **more):
-        for step in promptable.context_steps(clip, *rest, **more):
-            yield step
-            clip.logit_scale.data += 1e-6
-
-    explorer = few_steps(other, data, careless)
+    monkeypatch.setattr(learning, "learn", careless)
+    explorer = few_steps(load_clip("pocket"), data)
     explorer.run()
     assert "the model has changed" in explorer.shown.caption
 
 
-def test_an_interrupted_run_keeps_the_best_vectors_so_far(clip, data):
-    def interrupted(*given, **more):
-        for step in promptable.context_steps(*given, **more):
-            yield step
-            if step.step == 8:
-                raise KeyboardInterrupt
-
-    explorer = few_steps(clip, data, interrupted, steps=40)
+def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data, monkeypatch, titles, lang):
+    monkeypatch.setattr(learning, "learn", broken_off_at(8))
+    explorer = few_steps(clip, data, steps=40)
     before = explorer.context
     explorer.run()
     (run,) = explorer.runs
-    assert list(run.steps) == [0, 8] and run.after is None
-    assert not torch.equal(explorer.context, before) and "Stopped: step 8 of 40" in explorer.words.value
+    assert list(run.steps) == [0, 8] and run.after is None and not torch.equal(explorer.context, before)
+    assert {"en": "Stopped: step 8 of 40", "zh": "已停下：第 8 步，共 40 步"}[lang] in explorer.words.value
+    assert titles[-1] == "Stopped at step 8 of 40: the vectors of step 8 are kept"
+    assert {"en": "were not looked at", "zh": "还没有看过"}[lang] in explorer.shown.caption
+    assert explorer.shown.html() in explorer.view.value
 
 
-def test_learning_takes_one_thread_and_gives_the_others_back(clip, data):
+def test_broken_off_before_the_first_look_nothing_is_lost_and_nothing_claimed(clip, data, monkeypatch, titles):
+    def learn(*given):
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learning, "learn", learn)
+    explorer = few_steps(clip, data)
+    before, waiting = explorer.context, explorer.view.value
+    explorer.run()
+    assert explorer.runs == [] and explorer.context is before and explorer.view.value == waiting
+    assert not any("kept" in title for title in titles)
+
+
+def test_broken_off_after_its_best_a_run_keeps_the_best(clip, data, monkeypatch):
+    seen = []
+
+    def learn(prompted, *rest):
+        for look, loss in zip(context.learn(prompted, *rest), (3.0, 1.0, 2.0)):
+            seen.append(prompted.context.detach().clone())
+            yield replace(look, validation_loss=loss, best=loss != 2.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learning, "learn", learn)
+    explorer = few_steps(clip, data, steps=40)
+    explorer.run()
+    assert torch.equal(explorer.context, seen[1]) and not torch.equal(seen[1], seen[2])
+    assert "Stopped at step 16 of 40. Kept are the vectors of step 8 (the ring)" in explorer.shown.caption
+
+
+def test_learning_takes_one_thread_and_gives_the_others_back(clip, data, monkeypatch):
     """Two threads that wait for each other on a busy machine take many times longer."""
     before, seen = torch.get_num_threads(), []
 
-    def learn(*given, **more):
-        for step in promptable.context_steps(*given, **more):
+    def learn(*given):
+        for look in context.learn(*given):
             seen.append(torch.get_num_threads())
-            yield step
+            yield look
         raise RuntimeError("at the very end")
 
-    few_steps(clip, data, learn, steps=9).run()
-    assert seen == [1, 1] and torch.get_num_threads() == before
+    monkeypatch.setattr(learning, "learn", learn)
+    few_steps(clip, data).run()
+    assert seen == [1, 1, 1] and torch.get_num_threads() == before
 
 
-def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data):
+def test_the_test_pictures_are_looked_at_once_when_all_is_learned(clip, data, monkeypatch):
+    looked, accuracy = [], PromptedCLIP.accuracy
+
+    def spied(prompted, features, labels):
+        assert features is data.test[0]
+        looked.append(explorer.context.equal(prompted.context))
+        return accuracy(prompted, features, labels)
+
+    monkeypatch.setattr(PromptedCLIP, "accuracy", spied)
     explorer = few_steps(clip, data)
-    every = list(every_widget(explorer.widget))
-    assert all(type(widget).__module__.startswith("ipywidgets.") for widget in every)
-    assert explorer.start in every and explorer.start.description
-    assert all(control in every and control.description for control in explorer.controls.values())
+    explorer.run()
+    assert looked == [True]
+
+
+def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, few):
+    for explorer in (few_steps(clip, data), few):
+        every = list(every_widget(explorer.widget))
+        assert all(type(widget).__module__.startswith("ipywidgets.") for widget in every)
+        assert explorer.start in every and explorer.start.description
+        assert all(control in every and control.description for control in explorer.controls.values())
 
 
 def test_the_stored_run_says_how_it_was_made():
     stored = json.loads(learning.STORED.read_text())
     assert learning.STORED == first_vectors.FILE
     assert stored["command"] == "python -m helpers.pocket.first_vectors" and stored["versions"]["torch"]
-    assert stored["arguments"] == {"task": TASK.name, **first_vectors.PICTURES, **first_vectors.LEARNING}
-    assert stored["arguments"]["length"] == len(stored["context"]) == learning.VECTORS
+    made_with = {"vectors": first_vectors.VECTORS, "seed": first_vectors.SEED, "plan": asdict(first_vectors.PLAN)}
+    assert stored["arguments"] == {"task": TASK.name, **first_vectors.PICTURES, **made_with}
+    assert first_vectors.VECTORS == len(stored["context"]) == learning.VECTORS and first_vectors.PLAN == learning.PLAN
     run = figures.Run(**stored["run"])
-    assert run.after >= run.before + 0.05 and len(run.steps) == len(run.loss) == 20
+    assert run.after >= run.before + 0.05 and len(run.steps) == len(run.loss) == 21
 
 
 @pytest.mark.slow
@@ -508,3 +548,143 @@ def test_the_stored_run_can_be_made_again(tmp_path, monkeypatch):
     assert again["run"]["loss"][0] == pytest.approx(stored["run"]["loss"][0], abs=0.01)
     assert again["run"]["before"] == pytest.approx(stored["run"]["before"], abs=0.005)
     assert again["run"]["after"] == pytest.approx(stored["run"]["after"], abs=0.04)
+
+
+# --- a training of one's own choice, in lesson 02 --------------------------------------------------------------------
+
+THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK.class_names[:3])
+
+
+def few_shots(clip, steps=9):
+    return widgets.few_shot_training(*clip, THREE, plan=Plan(steps=steps))
+
+
+def choose(explorer, **values):
+    for name, value in values.items():
+        explorer.controls[name].value = value
+
+
+@pytest.fixture
+def few(clip):
+    return few_shots(clip)
+
+
+def test_before_the_first_press_there_is_an_empty_diagram_with_the_hand_prompt(clip, lang):
+    one, other = few_shots(clip), few_shots(clip)
+    assert one.view.value == one.shown.html() and one.context is None and one.runs == []
+    assert ("empty" if lang == "en" else "空着") in one.shown.alt and in_language(one.shown.alt, lang)
+    assert one.shown.bundle() == other.shown.bundle()
+    by_hand = text_features(*clip, [f"a photo of a {name}." for name in THREE.class_names])
+    images, labels = encode(*clip, few_shot(THREE, shots=8, checks=4, tests=20)).test
+    before = ((images @ by_hand.T).argmax(-1) == labels).float().mean().item()
+    assert f"{before:.1%}"[:-1] in one.shown.alt
+
+
+@pytest.mark.parametrize("begun", ["words", "random"])
+@pytest.mark.parametrize(("length", "position"), [(1, "front"), (2, "middle"), (10, "end"), (16, "middle")])
+def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, position):
+    trained = []
+
+    def learn(prompted, data, plan):
+        trained.append((prompted, data, prompted.context.detach().clone()))
+        return context.learn(prompted, data, plan)
+
+    monkeypatch.setattr(learning, "learn", learn)
+    choose(few, shots=2, length=length, init=begun, position=position, seed=3)
+    few.run()
+    ((prompted, data, first),) = trained
+    expected = encode(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
+    assert torch.equal(data.train[0], expected.train[0]) and torch.equal(data.validation[0], expected.validation[0])
+    words = words_of_length("a photo of a", length)
+    generator = torch.Generator().manual_seed(3)
+    init = words if begun == "words" else "random"
+    same = PromptedCLIP(*clip, THREE.class_names, length, init, position, generator=generator)
+    assert torch.equal(first, same.context) and prompted.position == position
+    assert few.context.shape == (length, 128) and few.runs[0].after == prompted.accuracy(*data.test)
+    numbers = f"{length} × 128 = {128 * length:,} numbers"
+    begins = f"begun as “{words}”" if begun == "words" else "begun at random"
+    for told in (few.shown.caption, few.shown.alt):
+        assert "2 shots of each of 3 classes" in told and numbers in told and begins in told and "seed 3" in told
+
+
+def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
+    lengths = {length: words_of_length("a photo of a", length) for length in learning.LENGTHS}
+    assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
+    assert lengths[10] == "of a a photo of a a photo of a"
+    for length, words in lengths.items():
+        assert len(clip[1].tokenizer(words, add_special_tokens=False)["input_ids"]) == length
+
+
+def test_one_vector_has_no_middle(few):
+    choose(few, shots=1, length=1, position="middle")
+    few.run()
+    assert "the class name in front" in few.shown.caption and "Only the one vector was learned" in few.shown.caption
+    assert "1 shot of" in few.shown.alt and "1 learned vector gets" in few.shown.alt
+
+
+def test_a_finished_run_says_what_was_kept_and_why_and_that_the_test_came_once(clip, lang):
+    few = few_shots(clip)
+    choose(few, shots=1)
+    few.run()
+    run, caption = few.runs[0], few.shown.caption
+    kept = run.steps[run.kept]
+    wanted = {
+        "en": [f"step {kept} (the ring), where the validation loss was lowest", "looked at once, at the end", "512 numbers"],
+        "zh": [f"第 {kept} 步的向量（圆圈处），那时验证集上的损失最低", "只在最后看了一次", "512 个数"],
+    }  # fmt: skip
+    assert all(words in caption for words in wanted[lang]) and in_language(caption, lang)
+    assert in_language(few.shown.alt, lang) and in_language(few.start.description, lang)
+    assert all(in_language(control.description, lang) for control in few.controls.values())
+    assert {"en": f"A ring marks step {kept},", "zh": f"圆圈标出第 {kept} 步，"}[lang] in few.shown.alt
+
+
+def test_earlier_runs_stay_as_marks_and_their_test_accuracies_are_told(clip, lang):
+    few = few_shots(clip)
+    choose(few, shots=1)
+    for seed in range(3):
+        choose(few, seed=seed)
+        few.run()
+        earlier = [f"{run.after:.1%}"[:-1] for run in few.runs[:-1]]
+        told = {"en": "Dots beneath, for your earlier runs: ", "zh": "圆点是你之前的训练："}[lang]
+        assert (
+            (told in few.shown.alt) == (seed > 0) == ({"en": "Faint blue", "zh": "浅蓝色"}[lang] in few.shown.caption)
+        )
+        assert seed == 0 or all(share in few.shown.alt.split(told)[1] for share in earlier)
+
+
+def test_all_choices_are_tested_on_the_same_pictures(few, monkeypatch):
+    tests = []
+
+    def learn(prompted, data, plan):
+        tests.append(data.test[0])
+        return context.learn(prompted, data, plan)
+
+    monkeypatch.setattr(learning, "learn", learn)
+    for shots, seed in ((1, 0), (4, 5)):
+        choose(few, shots=shots, seed=seed)
+        few.run()
+    assert torch.equal(*tests) and few.runs[0].before == few.runs[1].before
+
+
+def test_drawing_pictures_does_not_count_for_the_pace_of_the_training(clip, monkeypatch):
+    """Ten seconds of drawing would else make of a second that is left a minute."""
+    clock, told = Clock(), []
+    few = few_shots(clip, steps=16)
+    few._clock, prepare = clock, few._prepare
+
+    def slowly(now):
+        clock.now += 10
+        return prepare(now)
+
+    def learn(*given):
+        for look in context.learn(*given):
+            clock.now += 1
+            yield look
+
+    few._prepare = slowly
+    monkeypatch.setattr(learning, "learn", learn)
+    few.words.observe(lambda change: told.append(change["new"]), names="value")
+    choose(few, shots=1)
+    few.run()
+    assert any("Getting the pictures ready" in text for text in told)
+    assert any("step 8 of 16, about 2 s left" in text for text in told), told

@@ -1,7 +1,9 @@
 """Facts about helpers/lesson.py: languages, `compare`, and the errors that everyone meets."""
 
+import math
 import re
 from configparser import ConfigParser
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,9 @@ import torch
 from torch import nn
 
 from helpers import lesson
+from helpers.context import PromptedCLIP
+from helpers.pretrained import load_clip
+from helpers.training import Plan, train
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -124,6 +129,40 @@ def test_a_wrong_shape_or_dtype_becomes_a_sentence_that_names_both_sides(action,
     sentence = lesson.explain(error_of(action))
     assert sentence and one.lower() in sentence.lower() and other.lower() in sentence.lower()
     assert bool(CHINESE.search(sentence)) is (lang == "zh") and sentence[-1] in ".?)。？）"
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return load_clip()
+
+
+def on_another_model(pocket, folder):
+    clip, processor = pocket
+    PromptedCLIP(clip, processor, ["cat"]).save(folder / "context.safetensors")
+    other = deepcopy(clip)
+    other.logit_scale.data += 1
+    PromptedCLIP.load(folder / "context.safetensors", other, processor)
+
+
+def without_end(pocket, folder):
+    """A training whose loss is no number."""
+    model = nn.Linear(1, 1)
+    next(train(model, 1, lambda rows: model.weight.sum() * math.nan, lambda: (0.0, 0.0), Plan(steps=3, rate=0.5)))
+
+
+OURS = {
+    "too few slots": (lambda pocket, _: PromptedCLIP(*pocket, ["cat"]).embeddings(torch.tensor([[1, 2, 3]])), "0", "4"),
+    "too long": (lambda pocket, _: PromptedCLIP(*pocket, ["cat"], 90, "random"), "cat", "77"),
+    "words for tokens": (lambda pocket, _: PromptedCLIP(*pocket, ["cat"], 2), "a photo of a", "2"),
+    "another model": (on_another_model, "pocket-clip", "128"),
+    "no number": (without_end, "nan", "0.5"),
+}
+
+
+@pytest.mark.parametrize("action, one, other", OURS.values(), ids=OURS)
+def test_our_own_errors_speak_the_learners_language(action, one, other, pocket, tmp_path, lang):
+    sentence = lesson.explain(error_of(lambda: action(pocket, tmp_path)))
+    assert sentence and one in sentence and other in sentence and bool(CHINESE.search(sentence)) is (lang == "zh")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Facts about how the pocket models are trained and judged; the trainings themselves run for many minutes and are not repeated here."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
 
-from helpers.pocket import pretrain, pretrain_clip, pretrain_gpt2
-from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene, shots_of, slot_hits, slots
+from helpers.data import FewShot
+from helpers.pocket import evaluate, pretrain, pretrain_clip, pretrain_gpt2
+from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene, slot_hits, slots
 from helpers.pocket.language import full_caption, vocabulary
-from helpers.pocket.promptable import FewShot, class_features, learn_context, nearest_words
+from helpers.pocket.promptable import nearest_words
 from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
-from helpers.pretrained import POCKET_GPT2, load_clip
+from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
+from helpers.training import Plan
 
 QUIET = {"log": lambda line: None}
 
@@ -136,14 +139,6 @@ def test_evaluation_passes_over_scenes_that_training_drew():
     assert fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
 
 
-def test_shots_and_checks_are_different_examples_of_every_class():
-    pool = torch.arange(120.0).unsqueeze(1), torch.arange(3).repeat_interleave(40)
-    (train, labels), (check, check_labels) = shots_of(pool, classes=3, shots=16, checks=8, seed=1)
-    assert labels.bincount().tolist() == [16] * 3 and check_labels.bincount().tolist() == [8] * 3
-    assert not set(train.flatten().tolist()) & set(check.flatten().tolist())
-    assert all(pool[1][int(row)] == label for row, label in zip(train, labels, strict=True))
-
-
 def test_a_caption_is_scored_slot_by_slot():
     scene = Scene((Thing("cat", "red", "large"),), "beach", "photo")
     assert set(slots(scene)) == {"object", "size", "colour", "background", "style"}
@@ -155,26 +150,43 @@ def test_a_caption_is_scored_slot_by_slot():
     ]
 
 
-def test_a_context_made_of_the_words_own_vectors_is_the_hard_prompt():
-    clip, processor = load_clip("pocket")
-    ids = processor.tokenizer("a photo of a", add_special_tokens=False)["input_ids"]
-    own = clip.text_model.embeddings.token_embedding.weight[ids]
-    names = ("cat", "key", "umbrella")
-    with torch.no_grad():
-        assert torch.equal(class_features(clip, processor, names, own), class_features(clip, processor, names, None))
+def test_the_nearest_words_are_those_with_the_highest_cosine():
     table = torch.eye(4)
-    assert nearest_words(table[[2]], table, ["a", "b", "c", "d"], torch.arange(4), k=1) == [["c"]]
+    assert nearest_words(3 * table[[2]], table, ["a", "b", "c", "d"], torch.arange(4), k=1) == [["c"]]
+    assert nearest_words(table[[2]] + 0.1 * table[[1]], table, ["a", "b", "c", "d"], torch.tensor([0, 1]), k=1) == [
+        ["b"]
+    ]
+
+
+class TinyStudio(evaluate.Studio):
+    """Draws few pictures, in this process."""
+
+    def pool_of(self, task, each, seed):
+        jobs = [(task, label, index, seed) for label in range(len(task.class_names)) for index in range(each)]
+        pictures = [evaluate._example(job) for job in jobs]
+        return image_features(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
+
+
+def test_every_row_of_the_prompted_clip_can_be_measured(monkeypatch):
+    """On so few pictures and steps the values say nothing; that they are there is what is asked."""
+    task = replace(evaluate.RED, class_names=evaluate.RED.class_names[:3])
+    small = {"HEADROOM": (task,), "SECRETS": (task,), "FAILURE": task, "SHOTS": 2, "CHECKS": 1, "TESTS": 2, "POOL": 3}
+    for name, value in {**small, "PLAN": Plan(steps=1)}.items():
+        monkeypatch.setattr(evaluate, name, value)
+    rows = evaluate.few_shot_rows(TinyStudio(*load_clip("pocket"), pool=None))
+    assert len(rows) == 5 and all(np.isfinite(row.value) for row in rows)
+    assert [row.unit for row in rows] == ["points", "points", "points", "of 10", "of 10"]
 
 
 def test_learning_a_context_leaves_the_model_as_it_was():
     clip, processor = load_clip("pocket")
     before = {name: p.clone() for name, p in clip.named_parameters()}
-    texts = class_features(clip, processor, ("cat", "key"), None)
+    texts = text_features(clip, processor, ["a cat.", "a key."])
     data = (texts, torch.tensor([0, 1]))
-    context, _ = learn_context(clip, processor, ("cat", "key"), FewShot(data, data, data), seed=0, steps=3)
-    assert context.shape == (4, clip.config.text_config.hidden_size)
+    prompted = evaluate.learned_context(clip, processor, ("cat", "key"), FewShot(data, data, data), 0, Plan(steps=3))
+    assert prompted.context.shape == (4, clip.config.text_config.hidden_size)
     assert all(torch.equal(before[name], p) for name, p in clip.named_parameters())
-    assert torch.equal(texts, class_features(clip, processor, ("cat", "key"), None))
+    assert torch.equal(texts, text_features(clip, processor, ["a cat.", "a key."]))
 
 
 def test_the_report_of_a_training_can_be_read_back(tmp_path):

@@ -248,9 +248,14 @@ class Checked(Live):
 
 
 def is_stub(attempt: Any) -> bool:
-    """Whether nothing was written yet: `...` itself, or a function with no more in it than that (and a docstring)."""
+    """Whether nothing was written yet: `...` itself, or a function with no more in it than that (and a docstring).
+
+    Of a class its `forward` is what was to be written.
+    """
     if attempt is ...:
         return True
+    if isinstance(attempt, type):
+        attempt = vars(attempt).get("forward")
     if not isinstance(attempt, FunctionType):
         return False
     code = [step for step in dis.get_instructions(attempt) if step.opname not in ("RESUME", "NOP")]

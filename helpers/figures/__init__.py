@@ -14,6 +14,7 @@ from helpers.figures.base import (
     shorten,
     square,
 )
+from helpers.figures.faster import Kind, TextRow, cost_of_ways, positions_by_kind, seconds_by_steps
 from helpers.figures.inside_clip import (
     Position,
     attention_of_a_place,
@@ -24,8 +25,20 @@ from helpers.figures.inside_clip import (
     similarity_heatmap,
     tokens_as_vectors,
 )
+from helpers.figures.learnable_context import (
+    Method,
+    Panel,
+    Place,
+    WayIn,
+    accuracy_by_length,
+    accuracy_by_shots,
+    base_and_new,
+    overwriting_and_inserting,
+    text_with_slots,
+)
 from helpers.figures.learning import Run, learning_curve, rows_of_vectors
 from helpers.figures.scores import picture_with_scores, pictures_with_guesses
+from helpers.figures.speed import Curve, break_even, seconds_by_classes
 
 __all__ = [
     "BLUE",
@@ -53,4 +66,21 @@ __all__ = [
     "shares_by_scale",
     "similarity_heatmap",
     "tokens_as_vectors",
+    "Method",
+    "Panel",
+    "Place",
+    "WayIn",
+    "accuracy_by_length",
+    "accuracy_by_shots",
+    "base_and_new",
+    "overwriting_and_inserting",
+    "text_with_slots",
+    "Curve",
+    "break_even",
+    "seconds_by_classes",
+    "Kind",
+    "TextRow",
+    "cost_of_ways",
+    "positions_by_kind",
+    "seconds_by_steps",
 ]

@@ -24,6 +24,8 @@ from helpers.figures.base import (
     stripes,
 )
 
+UNKNOWN = 0.0, 2.0  # limits of the losses as long as there are none; a few-shot training of the course begins within
+
 
 @dataclass(frozen=True)
 class Run:
@@ -38,6 +40,11 @@ class Run:
     before: float  # the same on the test pictures
     after: float | None = None  # accuracy of what was learned on the test pictures; None until it is known
 
+    @property
+    def kept(self) -> int:
+        """Which of the looks had the lowest validation loss so far: what was learned until then is what is kept."""
+        return int(np.argmin(self.validation_loss))
+
 
 def learning_curve(
     run: Run | None,
@@ -51,9 +58,10 @@ def learning_curve(
 ) -> Picture:
     """Loss and validation accuracy over the steps, and under them the test accuracy of the two prompts, before and after.
 
-    run: the learner's own, however far it has come; without a step yet, the axes of the stored run are shown and no curve at all. None
-    shows the stored run alone, its bars hatched.
-    stored: lies in grey behind; earlier: the learner's other runs, their accuracy in faint blue. prompts: what the two bars are called.
+    run: the learner's own, however far it has come, with a ring around what would be kept of it; without a step yet, the axes of the
+    stored run are shown and no curve at all. None shows the stored run alone, its bars hatched.
+    stored: lies in grey behind; earlier: the learner's other runs, their validation accuracy in faint blue and their test accuracy as
+    faint dots under the bars. prompts: what the two bars are called.
     """
     known = [other for other in (stored, *earlier, run) if other is not None]
     if not known:
@@ -67,7 +75,7 @@ def learning_curve(
             (loss, *_round_limits(known, ("loss", "validation_loss"), 1), "loss (nats)", "Loss: lower is better"),
             (
                 accuracy,
-                *_round_limits(known, ("validation_accuracy", "hand"), 0.2),
+                *_round_limits(known, ("validation_accuracy", "hand"), 0.2, most=1.0),
                 "accuracy (%)",
                 "Accuracy on validation pictures: higher is better",
             ),
@@ -92,21 +100,23 @@ def learning_curve(
                 loss.plot(other.steps, other.validation_loss, linestyle=(0, (3, 1.5)), **look)
                 accuracy.plot(other.steps, other.validation_accuracy, **look)
         _name_curves(loss, accuracy, run, stored_curve, across)
-        hand = known[-1].hand
+        _ring_what_is_kept(loss, accuracy, run or stored_curve)
+        hand, ours = known[-1].hand, run or stored
+        below = not len(ours.steps) or ours.validation_accuracy[-1] >= hand  # its name stands where the curve does not
         accuracy.axhline(hand, color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
         accuracy.annotate(
             f"{prompts[0]}  {hand:.0%}",
             (across, hand),
-            xytext=(0, -4),
+            xytext=(0, -4 if below else 4),
             textcoords="offset points",
             ha="right",
-            va="top",
+            va="top" if below else "bottom",
             fontsize=8,
             color=INK,
             parse_math=False,
             path_effects=halo(),
         )
-        _before_and_after(axes_at(figure, 2.3, 0.46, 4.0, 0.58), run, stored, prompts)
+        _before_and_after(axes_at(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
         figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, family=fonts(), parse_math=False)
         return finished(figure, alt, caption)
 
@@ -137,10 +147,16 @@ def rows_of_vectors(
         return finished(figure, alt, caption)
 
 
-def _round_limits(runs: Sequence[Run], names: Sequence[str], unit: float) -> tuple[float, float]:
-    """From below the least to above the greatest of these numbers, in whole units, so that axes seldom move while a curve grows."""
+def _round_limits(runs: Sequence[Run], names: Sequence[str], unit: float, most: float = np.inf) -> tuple[float, float]:
+    """From below the least to above the greatest of these numbers, in whole units, so that axes seldom move while a curve grows.
+
+    They lie between zero and `most`, and so do the limits.
+    """
     values = np.concatenate([np.ravel(getattr(run, name)) for run in runs for name in names])
-    return unit * np.floor(values.min() / unit - 0.3), unit * np.ceil(values.max() / unit + 0.3)
+    if not len(values):
+        return UNKNOWN
+    low, high = unit * np.floor(values.min() / unit - 0.3), unit * np.ceil(values.max() / unit + 0.3)
+    return max(0.0, low), min(most, high)
 
 
 def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None, across: int) -> None:
@@ -180,8 +196,31 @@ def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
     axes.annotate(name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=halo(), **style)
 
 
-def _before_and_after(axes: Axes, run: Run | None, stored: Run | None, prompts: tuple[str, str]) -> None:
-    """The accuracy of both prompts on the test pictures, or a question mark where it is not known yet."""
+def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
+    """A ring around the look with the lowest validation loss, in both diagrams, with its name where there is more room."""
+    if run is None or not len(run.steps):
+        return
+    step, share = run.steps[run.kept], run.validation_accuracy[run.kept]
+    look = {
+        "marker": "o",
+        "markersize": 11,
+        "fillstyle": "none",
+        "color": INK,
+        "markeredgewidth": 1.3,
+        "clip_on": False,
+    }
+    loss.plot(step, run.validation_loss[run.kept], zorder=5, **look)
+    accuracy.plot(step, share, zorder=5, **look)
+    low, high = accuracy.get_ylim()
+    up = -1 if share > high - 0.15 * (high - low) else 1
+    style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": halo()}
+    accuracy.annotate("kept", (step, share), (0, 13 * up), textcoords="offset points", annotation_clip=False, **style)
+
+
+def _before_and_after(
+    axes: Axes, run: Run | None, stored: Run | None, earlier: Sequence[Run], prompts: tuple[str, str]
+) -> None:
+    """The accuracy of both prompts on the test pictures, or a question mark where it is not known yet; earlier runs as dots."""
     shown = run or stored
     for row, (name, share, colour) in enumerate(zip(prompts, (shown.before, shown.after), (SLATE, BLUE))):
         style = {"va": "center", "fontsize": 9, "color": INK, "weight": "bold" if row and run else "normal"}
@@ -195,7 +234,13 @@ def _before_and_after(axes: Axes, run: Run | None, stored: Run | None, prompts: 
             axes.barh(row, share, height=0.66, color=colour)
         note = "  (a stored run)" if run is None and row else ""
         axes.text(share + 0.012, row, f"{share:.1%}{note}", **style)
-    axes.set(xlim=(0, 1), ylim=(1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
+    tested = [other.after for other in earlier if other.after is not None]
+    if tested:
+        axes.text(-0.015, 2, "your earlier runs", ha="right", va="center", fontsize=9, color=INK)
+        axes.plot(
+            tested, [2] * len(tested), "o", color=BLUE, alpha=0.45, markersize=5.5, markeredgewidth=0, clip_on=False
+        )
+    axes.set(xlim=(0, 1), ylim=(2.5 if tested else 1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
     axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
     axes.tick_params(labelsize=8, colors=INK)
     axes.set_xlabel("accuracy on test pictures (%)", fontsize=8, color=INK, labelpad=2)

@@ -28,7 +28,17 @@ from helpers.pocket.language import full_caption
 from helpers.pocket.pretrain import DATA
 from helpers.pocket.pretrain_clip import drawn_in_training
 from helpers.pocket.tasks import Task
-from helpers.pocket.world import BACKGROUNDS, SHOWS_COLOUR, SIZES, Scene, Thing, draw, drawing_version, facts, random_scene
+from helpers.pocket.world import (
+    BACKGROUNDS,
+    SHOWS_COLOUR,
+    SIZES,
+    Scene,
+    Thing,
+    draw,
+    drawing_version,
+    facts,
+    random_scene,
+)
 
 Split = Literal["train", "validation", "test"]
 Drawing = tuple[Scene, int]  # a scene and the seed of its drawing

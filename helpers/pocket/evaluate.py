@@ -25,6 +25,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from helpers.context import PromptedCLIP, learn
+from helpers.data import FewShot, few_shot_split
 from helpers.pocket.language import (
     BACKGROUND_PHRASE,
     INSTRUCTIONS,
@@ -34,15 +36,7 @@ from helpers.pocket.language import (
     word_notes,
 )
 from helpers.pocket.pretrain_clip import drawn_in_training
-from helpers.pocket.promptable import (
-    Bridge,
-    FewShot,
-    accuracy,
-    class_features,
-    learn_bridge,
-    learn_context,
-    nearest_words,
-)
+from helpers.pocket.promptable import Bridge, learn_bridge, nearest_words
 from helpers.pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task
 from helpers.pocket.world import (
     BACKGROUNDS,
@@ -56,12 +50,17 @@ from helpers.pocket.world import (
     random_scene,
 )
 from helpers.pretrained import image_features, load_clip, load_gpt2, text_features, trained_rows
+from helpers.training import Plan
 
 EVALUATION = 1_000_000  # first seed of scenes that no training draws
 LARGE, SMALL, RED, BLUE = (secret_task(secret) for secret in ("large", "small", "red", "blue"))
 HEADROOM = (LARGE, RED, SMALL, COUNT_TASK, BLURRED)
 SECRETS = (LARGE, RED, BLUE)
 FAILURE = ON_ITS_SIDE
+SHOTS, CHECKS, TESTS = 16, 8, 20  # pictures of each class: to learn from, to validate on, to test on
+POOL = 40  # pictures of each class that every run chooses its own from
+VECTORS = 4  # of a learned context
+PLAN = Plan()
 
 
 @dataclass
@@ -138,20 +137,16 @@ class Studio:
         return image_features(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
 
 
-def shots_of(pool: tuple[Tensor, Tensor], classes: int, shots: int, checks: int, seed: int) -> tuple:
-    """From a pool ordered by class: `shots` examples a class to learn from and `checks` others to validate on."""
-    each = len(pool[1]) // classes
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.stack([torch.randperm(each, generator=generator) + c * each for c in range(classes)])
-    train, check = order[:, :shots].flatten(), order[:, shots : shots + checks].flatten()
-    return (pool[0][train], pool[1][train]), (pool[0][check], pool[1][check])
-
-
 # --- CLIP as it is -------------------------------------------------------------------------------------------------------
 
 
 def percent(hits: Tensor | Sequence[bool] | np.ndarray) -> float:
     return 100 * float(np.mean(np.asarray(hits, dtype=float)))
+
+
+def accuracy(images: Tensor, labels: Tensor, texts: Tensor) -> float:
+    """The share of the pictures, unit features (N, D) with labels (N,), whose class is the nearest of the texts (C, D)."""
+    return (images @ texts.T).argmax(-1).eq(labels).float().mean().item()
 
 
 def balanced(
@@ -243,6 +238,15 @@ def patch_rows(studio: Studio) -> list[Row]:
 # --- CLIP prompted -------------------------------------------------------------------------------------------------------
 
 
+def learned_context(clip, processor, class_names: Sequence[str], data: FewShot, seed: int, plan: Plan) -> PromptedCLIP:
+    """CLIP with a context that began at random and learned from few examples."""
+    generator = torch.Generator().manual_seed(seed)
+    prompted = PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator)
+    for _ in learn(prompted, data, plan):
+        pass
+    return prompted
+
+
 def few_shot_rows(studio: Studio) -> list[Row]:
     """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
     clip, processor = studio.clip, studio.processor
@@ -253,20 +257,21 @@ def few_shot_rows(studio: Studio) -> list[Row]:
     )
     rows, found_rows = [], []
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
-        pool, test = studio.pool_of(task, 40, EVALUATION + number), studio.pool_of(task, 20, EVALUATION + 500 + number)
-        hand = accuracy(*test, class_features(clip, processor, task.class_names, None))
+        features, labels = studio.pool_of(task, POOL, EVALUATION + number)
+        test = studio.pool_of(task, TESTS, EVALUATION + 500 + number)
+        hand = accuracy(*test, text_features(clip, processor, [f"a photo of a {name}." for name in task.class_names]))
         runs = 10 if task in SECRETS else 5
         scores, found = [], {False: 0, True: 0}
         for seed in range(runs):
-            train, check = shots_of(pool, len(task.class_names), 16, 8, seed)
+            train, check = ((features[mine], labels[mine]) for mine in few_shot_split(labels, SHOTS, CHECKS, seed))
+            data = FewShot(train, check, test)
             for permuted in (False, True) if task in SECRETS else (False,):
-                context, score = learn_context(
-                    clip, processor, task.class_names, FewShot(train, check, test), seed, permuted
-                )
-                read = nearest_words(context, table, names, words)
+                chosen = data.permuted(seed) if permuted else data
+                prompted = learned_context(clip, processor, task.class_names, chosen, seed, PLAN)
+                read = nearest_words(prompted.context, table, names, words)
                 found[permuted] += any(f"{task.secret}</w>" in near for near in read)
                 if not permuted:
-                    scores.append(score)
+                    scores.append(prompted.accuracy(*test))
                 if seed == 0:
                     print(
                         f"        {'permuted ' if permuted else ''}{[' '.join(n[:-4] for n in near) for near in read]}",

@@ -6,53 +6,59 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
+from transformers import CLIPModel, CLIPProcessor
 
+from helpers import context
+from helpers.context import PromptedCLIP
+from helpers.data import FewShot, encode
+from helpers.files import write_whole
 from helpers.pocket.datasets import few_shot
-from helpers.pocket.promptable import FewShot, context_steps, encode, prompted_accuracy
 from helpers.pocket.tasks import RIDDLE
 from helpers.pretrained import load_clip
+from helpers.training import Plan
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
 TASK = RIDDLE
 PICTURES = {"shots": 8, "checks": 4, "tests": 20}  # of each class: to learn from, to validate on, to test on
-LEARNING = {"seed": 0, "length": 10, "steps": 160, "rate": 0.02}
+VECTORS, SEED = 10, 0
+PLAN = Plan()
 
 
-def learn(clip, processor, data: FewShot) -> tuple[dict[str, Any], torch.Tensor]:
+def learn(clip: CLIPModel, processor: CLIPProcessor, data: FewShot) -> tuple[dict[str, Any], Tensor]:
     """The numbers of one run, by the names of the fields of `figures.Run`, and the context (M, D)."""
-
-    def share(pictures: tuple[torch.Tensor, torch.Tensor], context: torch.Tensor | None = None) -> float:
-        return round(prompted_accuracy(clip, processor, TASK.class_names, pictures, context), 4)
-
-    steps = list(context_steps(clip, processor, TASK.class_names, data, **LEARNING))
-    context = steps[-1].context
-    numbers = ("loss", "validation_loss", "validation_accuracy")
+    by_hand = PromptedCLIP(clip, processor, TASK.class_names)
+    generator = torch.Generator().manual_seed(SEED)
+    prompted = PromptedCLIP(clip, processor, TASK.class_names, VECTORS, "random", generator=generator)
+    looks = list(context.learn(prompted, data, PLAN))
     return {
-        "length": LEARNING["steps"],
-        "steps": [step.step for step in steps],
-        **{name: [round(getattr(step, name), 4) for step in steps] for name in numbers},
-        "hand": share(data.validation),
-        "before": share(data.test),
-        "after": share(data.test, context),
-    }, context
+        "length": PLAN.steps,
+        "steps": [look.step for look in looks],
+        "loss": [round(look.loss, 4) for look in looks],
+        "validation_loss": [round(look.validation_loss, 4) for look in looks],
+        "validation_accuracy": [round(look.validation_score, 4) for look in looks],
+        "hand": round(by_hand.accuracy(*data.validation), 4),
+        "before": round(by_hand.accuracy(*data.test), 4),
+        "after": round(prompted.accuracy(*data.test), 4),
+    }, prompted.context.detach()
 
 
 def main() -> None:
     clip, processor = load_clip("pocket")
     data = encode(clip, processor, few_shot(TASK, **PICTURES))
     begun = time.monotonic()
-    run, context = learn(clip, processor, data)
+    run, vectors = learn(clip, processor, data)
     report = {
         "command": "python -m helpers.pocket.first_vectors",
-        "arguments": {"task": TASK.name, **PICTURES, **LEARNING},
+        "arguments": {"task": TASK.name, **PICTURES, "vectors": VECTORS, "seed": SEED, "plan": asdict(PLAN)},
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -60,13 +66,11 @@ def main() -> None:
         },
         "seconds": round(time.monotonic() - begun, 1),
         "run": run,
-        "context": [[round(number, 5) for number in vector] for vector in context.tolist()],
+        "context": [[round(number, 5) for number in vector] for vector in vectors.tolist()],
     }
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in report.items())
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = FILE.with_suffix(".new")
-    unfinished.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")
-    os.replace(unfinished, FILE)
+    write_whole(FILE, lambda part: part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n"))
     print(f"{run['before']:.1%} before, {run['after']:.1%} after, in {report['seconds']} s: {FILE}")
 
 

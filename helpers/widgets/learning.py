@@ -1,15 +1,15 @@
-"""Explorers that learn while one watches: ten vectors for a frozen CLIP.
+"""Explorers that learn while one watches: vectors for a frozen CLIP.
 
-On top of `LongWork` and `figures`. How to train is handed in; here are only the numbers that come of it, and how they are shown.
+On top of `LongWork`, `figures` and `helpers.context`, which does the learning: here are only its numbers, and how they are shown.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,112 +20,201 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers import figures
+from helpers.context import PromptedCLIP, hand_features, learn, words_of_length
+from helpers.data import FewShot, encode
 from helpers.lesson import say
-from helpers.pocket.promptable import FewShot, Step, prompted_accuracy
-from helpers.widgets.base import LongWork, Shown, look
+from helpers.pocket.datasets import few_shot
+from helpers.pocket.tasks import Task
+from helpers.training import Look, Plan
+from helpers.widgets.base import LongWork, Shown, _values, look
+from helpers.widgets.learnable_context import _choice, _count, _positions
 
 STORED = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
-HAND = "“a photo of a {}”"
-VECTORS = 10
-_GLOSSED = "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步。）"
+WORDS = "a photo of a"
+HAND = f"“{WORDS} {{}}”"
+VECTORS = 10  # of lesson 00
+PLAN = Plan()
+SHOTS, LENGTHS = (1, 2, 4, 8, 16), (1, 2, 4, 10, 16)
+MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and at most so many
+TESTS = 20  # pictures of each class to test on
+_GLOSSED = (
+    "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步，kept 留下的。）"
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one press trains: a context, the pictures that it learns from, and in words what the learner chose ("" for nothing)."""
+
+    prompted: PromptedCLIP
+    data: FewShot
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run that was made before, by a command: its numbers, and the context (M, D) that it kept."""
+
+    run: figures.Run
+    context: Tensor
+    command: str
 
 
 def first_vectors(
-    clip: CLIPModel,
-    processor: CLIPProcessor,
-    class_names: Sequence[str],
-    data: FewShot,
-    learn: Callable[..., Iterator[Step]],
-    steps: int = 160,
-) -> FirstVectors:
+    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: Plan = PLAN
+) -> ContextTraining:
     """A button that learns ten vectors from few examples, and draws how they do beside the hand-written prompt.
 
-    data: image features of the examples; learn: called as `learn(clip, processor, class_names, data, seed=…, length=…, steps=…)`,
-    it yields a `Step` at every look at the validation pictures, as `promptable.context_steps` does.
+    data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
-    return FirstVectors(clip, processor, class_names, data, learn, steps)
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
+    label = say(en="start no.", zh="随机起点")
+    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
+
+    def prepare(now: SimpleNamespace) -> Setting:
+        generator = torch.Generator().manual_seed(now.seed)
+        return Setting(PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator), data)
+
+    return ContextTraining(
+        prepare,
+        plan,
+        {"seed": seed},
+        start=say(en="Train ten vectors", zh="训练十个向量"),
+        stored=Stored(figures.Run(**stored["run"]), torch.tensor(stored["context"]), stored["command"]),
+    )
 
 
-class FirstVectors(LongWork):
-    """`first_vectors` returns it.
+def few_shot_training(clip: CLIPModel, processor: CLIPProcessor, task: Task, *, plan: Plan = PLAN) -> ContextTraining:
+    """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
 
-    context: (M, D), the vectors learned last, even by a run that was interrupted; the stored run's before the first press (None if
-    this model is of another width). runs: the numbers of every run so far.
+    Pictures are drawn for the task and encoded; the test pictures are the same for every choice.
+    """
+    controls = {
+        "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
+        "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 4),
+        "init": _choice(
+            say(en="begins as", zh="初始化"),
+            {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
+            "words",
+            20,
+        ),
+        "position": _choice(say(en="the name is", zh="类别名在"), _positions(), "end", 20),
+        "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
+    }
+
+    def prepare(now: SimpleNamespace) -> Setting:
+        pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
+        begin = words_of_length(WORDS, now.length) if now.init == "words" else "random"
+        generator = torch.Generator().manual_seed(now.seed)
+        prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
+        return Setting(prompted, encode(clip, processor, pictures), _chosen(now, prompted, begin))
+
+    return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
+
+
+class ContextTraining(LongWork):
+    """A button that trains a context, and a figure that follows it; `first_vectors` and `few_shot_training` return it.
+
+    context: (M, D), the vectors learned last, even by a run that was interrupted; before the first press the stored run's (None where
+    there is none that fits this model). runs: the numbers of every run so far.
     """
 
     context: Tensor | None
 
     def __init__(
         self,
-        clip: CLIPModel,
-        processor: CLIPProcessor,
-        class_names: Sequence[str],
-        data: FewShot,
-        learn: Callable[..., Iterator[Step]],
-        steps: int,
+        prepare: Callable[[SimpleNamespace], Setting],
+        plan: Plan,
+        controls: Mapping[str, ipywidgets.Widget],
+        *,
+        start: str,
+        stored: Stored | None = None,
     ) -> None:
-        self._clip, self._data = clip, data
-        self._train = partial(learn, clip, processor, class_names, data, length=VECTORS, steps=steps)
-        self._accuracy = partial(prompted_accuracy, clip, processor, class_names)
-        stored = json.loads(STORED.read_text(encoding="utf-8"))
-        self._stored, self._command = figures.Run(**stored["run"]), stored["command"]
-        context = torch.tensor(stored["context"])  # (M, D)
-        self.context = context if context.shape[1] == clip.config.text_config.hidden_size else None
+        """prepare: makes of the controls' values what is to be trained; stored: a run to be shown until the button is pressed."""
+        self._prepare, self._plan, self._stored = prepare, plan, stored
+        self._preparing, self._when_stopped = 0.0, None
         self.runs: list[figures.Run] = []
-        self._hand, self._before = self._accuracy(data.validation), self._accuracy(data.test)
-        another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
-        label = say(en="start no.", zh="随机起点")
-        seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
+        setting = prepare(_values(controls))
+        fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
+        self.context = stored.context if fits else None
+        waiting = self._empty_picture(self._before(setting))
         super().__init__(
             self._learn,
-            self._stored_picture(),
-            waiting=self._empty_picture(steps),
-            start=say(en="Train ten vectors", zh="训练十个向量"),
-            controls={"seed": seed},
-            steps=steps,
+            self._stored_picture(stored) if stored else waiting,
+            waiting=waiting,
+            start=start,
+            controls=controls,
+            steps=plan.steps,
         )
+
+    def _before(self, setting: Setting) -> figures.Run:
+        """A run without a step: what the hand-written prompt gets is known, and nothing else."""
+        by_hand = hand_features(setting.prompted)
+        hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
+        return figures.Run(self._plan.steps, [], [], [], [], hand, before)
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
         """One run. What is kept was chosen on the validation pictures; it meets the test pictures once, when all is learned."""
-        model, earlier, taken, run = checksum(self._clip), tuple(self.runs), [], None
+        begun, self._when_stopped = self._clock(), None
+        self._tell(say(en="Getting the pictures ready…", zh="正在准备图片……"))
+        setting, earlier = self._prepare(now), tuple(self.runs)
+        prompted, run = setting.prompted, self._before(setting)
+        model = checksum(prompted.clip)
+        self._preparing = self._clock() - begun
         try:
-            with one_thread():
-                for step in self._train(seed=now.seed):
-                    taken.append(step)
-                    self.context = step.context
-                    run = _run(taken, self._hand, self._before)
-                    yield step.step / step.steps, partial(self._picture, run, earlier)
-                run = replace(run, after=self._accuracy(self._data.test, self.context))
-            yield 1.0, partial(self._picture, run, earlier, checksum(self._clip) == model)
+            with one_thread(), closing(learn(prompted, setting.data, self._plan)) as looks:
+                for at in looks:
+                    run = _grown(run, at)
+                    if at.best:
+                        self.context = prompted.context.detach().clone()
+                    self._when_stopped = partial(self._stopped_picture, setting, run, earlier)
+                    yield at.step / at.steps, partial(self._growing_picture, setting, run, earlier)
+                run = replace(run, after=prompted.accuracy(*setting.data.test))
+            unchanged = checksum(prompted.clip) == model
+            self._when_stopped = partial(self._finished_picture, setting, run, earlier, unchanged)
+            yield 1.0, self._when_stopped
         finally:
-            if run is not None:
+            if run.steps:
                 self.runs.append(run)
 
-    def _stored_picture(self) -> figures.Picture:
-        caption = say(
-            en=f"A stored run, made by “{self._command}”.",
-            zh=f"事先存好的一次训练，由 {self._command} 得到。{_GLOSSED}",
-        )
+    def _progress(self, share: float, spent: float) -> None:
+        """The pace is that of the training alone: pictures that were drawn before it say nothing of what is left."""
+        super()._progress(share, spent - self._preparing)
+
+    def _stopped(self, share: float) -> None:
+        super()._stopped(share)
+        if self._when_stopped is not None:
+            with figures.LOCK:
+                self._show(self._when_stopped())
+
+    def _stored_picture(self, stored: Stored) -> figures.Picture:
+        whose = say(en="A stored run", zh="事先存好的一次训练")
         return figures.learning_curve(
             None,
-            self._stored,
-            prompts=_prompts(),
-            title=f"A stored run: {_outcome(self._stored)}",
-            alt=_in_words(self._stored, say(en="A stored run", zh="事先存好的一次训练")),
-            caption=caption,
+            stored.run,
+            prompts=_prompts(len(stored.context)),
+            title=f"A stored run: {_outcome(stored.run, len(stored.context))}",
+            alt=_in_words(stored.run, len(stored.context), whose),
+            caption=say(
+                en=f"A stored run, made by “{stored.command}”. The ring marks the step with the lowest validation loss: its vectors were kept.",
+                zh=f"事先存好的一次训练，由 {stored.command} 得到。圆圈标出验证集损失最低的一步，留下的就是那一步的向量。{_GLOSSED}",
+            ),
         )
 
-    def _empty_picture(self, length: int) -> figures.Picture:
+    def _empty_picture(self, empty: figures.Run) -> figures.Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
-        empty = figures.Run(length, [], [], [], [], self._hand, self._before)
+        hand, before = _percent(empty.hand, 0), _percent(empty.before)
         return figures.learning_curve(
             empty,
-            self._stored,
-            prompts=_prompts(),
-            title="Will ten vectors get above the dotted line?",
+            self._stored and self._stored.run,
+            prompts=(HAND, "learned vectors"),
+            title="Will learned vectors get above the dotted line?",
             alt=say(
-                en=f"Two empty diagrams for loss and accuracy over {length} steps. A dotted line marks what {HAND} reaches.",
-                zh=f"两张还空着的图：{length} 步的损失和准确率。点线标出{HAND}的水平。",
+                en=f"Two empty diagrams for loss and accuracy over {empty.length} steps. A dotted line marks what {HAND} reaches on validation "
+                f"pictures, {hand}. Below, a bar: on test pictures it gets {before}. Learned vectors have a question mark.",
+                zh=f"两张还空着的图：{empty.length} 步的损失和准确率。点线标出{HAND}在验证集上的准确率 {hand}。下方一条是它在测试集上的准确率 "
+                f"{before}，学出来的向量那一行还是问号。",
             ),
             caption=say(
                 en="Dotted: the hand-written prompt. Below, its accuracy on the test pictures, and a question mark.",
@@ -133,30 +222,31 @@ class FirstVectors(LongWork):
             ),
         )
 
-    def _picture(
-        self, run: figures.Run, earlier: tuple[figures.Run, ...], unchanged: bool | None = None
-    ) -> figures.Picture:
-        """The learner's run so far; unchanged: at its end, whether the model is what it was before."""
-        if unchanged is None:
-            title, caption = "Learning: watch the blue curve and the dotted line", ""
-        else:
-            title, caption = f"Your run: {_outcome(run)}", self._what_was_learned(run, unchanged)
-        caption += say(en="Blue: your run. Grey: the stored run.", zh="蓝色是你的训练，灰色是事先存好的那次。")
-        if earlier:
-            caption += say(en=" Faint blue: your earlier runs.", zh="浅蓝色是你之前的训练。")
-        return figures.learning_curve(
-            run,
-            self._stored,
-            earlier,
-            prompts=_prompts(),
-            title=title,
-            alt=_in_words(run, say(en="Your run", zh="你的训练")),
-            caption=caption,
+    def _growing_picture(self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...]) -> figures.Picture:
+        """While it learns."""
+        told = say(
+            en="The ring marks the step with the lowest validation loss so far. ",
+            zh="圆圈标出到目前为止验证集损失最低的一步。",
         )
+        return self._picture(setting, run, earlier, "Learning: watch the blue curve and the dotted line", told)
 
-    def _what_was_learned(self, run: figures.Run, unchanged: bool) -> str:
-        vectors, parameters = len(self.context), sum(p.numel() for p in self._clip.parameters())
-        best = run.steps[min(range(len(run.steps)), key=run.validation_loss.__getitem__)]
+    def _stopped_picture(self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...]) -> figures.Picture:
+        """After an interrupt."""
+        last, kept = run.steps[-1], run.steps[run.kept]
+        told = say(
+            en=f"Stopped at step {last} of {run.length}. Kept are the vectors of step {kept} (the ring), where the validation loss was lowest "
+            "until then; the test pictures were not looked at. ",
+            zh=f"共 {run.length} 步，在第 {last} 步停下。留下的是第 {kept} 步的向量（圆圈处）：停下之前，这一步在验证集上的损失最低；"
+            "测试图片还没有看过。",
+        )
+        title = f"Stopped at step {last} of {run.length}: the vectors of step {kept} are kept"
+        return self._picture(setting, run, earlier, title, told)
+
+    def _finished_picture(
+        self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...], unchanged: bool
+    ) -> figures.Picture:
+        """At the end. unchanged: whether the model is what it was before."""
+        vectors, parameters = len(setting.prompted.context), sum(p.numel() for p in setting.prompted.clip.parameters())
         model = (
             say(
                 en=f"the model's {parameters:,} parameters are what they were (checksums before and after agree)",
@@ -165,13 +255,71 @@ class FirstVectors(LongWork):
             if unchanged
             else say(en="and the model has changed, which it never should", zh="模型的参数变了，这不应该发生")
         )
-        return say(
-            en=f"Only the {vectors} vectors were learned; {model}. Kept are those of step {best}, where the validation loss was lowest; "
-            "the test pictures had no say in that. Test and validation pictures are different ones, so the same prompt may do a "
-            "little better on one than on the other. ",
-            zh=f"学的只有这 {vectors} 个向量；{model}。留下的是第 {best} 步的向量，那时验证集上的损失最低；测试图片没有参与挑选。"
-            "验证集和测试集是两批不同的图片，所以同一句提示词的准确率会略有不同。",
+        learned = "one vector was" if vectors == 1 else f"{vectors} vectors were"
+        kept = run.steps[run.kept]
+        told = say(
+            en=f"Only the {learned} learned; {model}. Kept is what stood there at step {kept} (the ring), where the validation loss was lowest; "
+            "the test pictures had no say in that and were looked at once, at the end. Test and validation pictures are different ones, so "
+            "the same prompt may do a little better on one than on the other. ",
+            zh=f"学的只有这 {vectors} 个向量；{model}。留下的是第 {kept} 步的向量（圆圈处），那时验证集上的损失最低；"
+            "测试图片没有参与挑选，只在最后看了一次。验证集和测试集是两批不同的图片，所以同一句提示词的准确率会略有不同。",
         )
+        return self._picture(setting, run, earlier, f"Your run: {_outcome(run, vectors)}", told)
+
+    def _picture(
+        self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...], title: str, told: str
+    ) -> figures.Picture:
+        """The learner's run so far, over the others; told: what the caption says of it, after what was chosen."""
+        vectors, chosen, whose = len(setting.prompted.context), setting.chosen, say(en="Your run", zh="你的训练")
+        caption = f"{whose}{say(en=': ', zh='：')}{chosen}{say(en='. ', zh='。')}" if chosen else ""
+        caption += told + say(en="Blue: your run.", zh="蓝色是你的训练。")
+        if self._stored:
+            caption += say(en=" Grey: the stored run.", zh="灰色是事先存好的那次。")
+        if earlier:
+            caption += say(en=" Faint blue: your earlier runs.", zh="浅蓝色是你之前的训练。")
+        if earlier and chosen:
+            caption += say(
+                en=" Another seed, or fewer shots, may have given them other validation pictures. To choose among runs, compare those of the "
+                "same pictures by validation: what was chosen by the test pictures is no longer tested by them.",
+                zh="换了随机种子或每类图片的张数，验证图片可能也换了。要从几次训练里挑一次，就在同一批图片上比较验证集的结果："
+                "一旦用测试图片来挑，它们就不能再算测试了。",
+            )
+        return figures.learning_curve(
+            run,
+            self._stored and self._stored.run,
+            earlier,
+            prompts=_prompts(vectors),
+            title=title,
+            alt=_in_words(run, vectors, whose, chosen, [other.after for other in earlier if other.after is not None]),
+            caption=caption,
+        )
+
+
+def _slider(label: str, options: Sequence[int], value: int) -> ipywidgets.SelectionSlider:
+    return ipywidgets.SelectionSlider(
+        options=options, value=value, description=label, continuous_update=False, **look(20)
+    )
+
+
+def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
+    """What the controls say, in words, and how many numbers that is to learn."""
+    classes, (vectors, width) = len(prompted.class_names), prompted.context.shape
+    numbers = f"{vectors} × {width} = {vectors * width:,}"
+    place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
+    return say(
+        en=f"{_count(now.shots, 'shot')} of each of {classes} classes; {_count(vectors, 'vector')}, that is {numbers} numbers, begun "
+        f"{'at random' if begin == 'random' else f'as “{begin}”'}; the class name "
+        f"{dict(end='at the end', middle='in the middle', front='in front')[place]}; seed {now.seed}",
+        zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"
+        f"{'用随机数' if begin == 'random' else f'用“{begin}”'}初始化；类别名在{dict(end='末尾', middle='中间', front='开头')[place]}；"
+        f"随机种子 {now.seed}",
+    )
+
+
+def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
+    """The share of the pictures, unit features (N, D) with labels (N,), whose class is the nearest of the texts (C, D)."""
+    features, labels = pictures
+    return ((features @ texts.T).argmax(-1) == labels).float().mean().item()
 
 
 @contextmanager
@@ -196,45 +344,56 @@ def checksum(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _run(taken: Sequence[Step], hand: float, before: float) -> figures.Run:
-    return figures.Run(
-        length=taken[0].steps,
-        steps=[step.step for step in taken],
-        loss=[step.loss for step in taken],
-        validation_loss=[step.validation_loss for step in taken],
-        validation_accuracy=[step.validation_accuracy for step in taken],
-        hand=hand,
-        before=before,
+def _grown(run: figures.Run, at: Look) -> figures.Run:
+    """The run with one look more."""
+    return replace(
+        run,
+        steps=[*run.steps, at.step],
+        loss=[*run.loss, at.loss],
+        validation_loss=[*run.validation_loss, at.validation_loss],
+        validation_accuracy=[*run.validation_accuracy, at.validation_score],
     )
 
 
-def _prompts() -> tuple[str, str]:
-    return HAND, f"{VECTORS} learned vectors + “{{}}”"
+def _prompts(vectors: int) -> tuple[str, str]:
+    return HAND, _count(vectors, "learned vector")
 
 
-def _outcome(run: figures.Run) -> str:
+def _outcome(run: figures.Run, vectors: int) -> str:
     """Both accuracies on the test pictures, for a title."""
-    return f"{run.after:.1%} with {VECTORS} learned vectors, {run.before:.1%} with {HAND}"
+    return f"{run.after:.1%} with {_count(vectors, 'learned vector')}, {run.before:.1%} with {HAND}"
 
 
-def _in_words(run: figures.Run, whose: str) -> str:
-    """What the figure shows, from its first step to its last."""
+def _percent(share: float, decimals: int = 1) -> str:
+    return f"{share:.{decimals}%}".replace("%", say(en=" %", zh="%"))
+
+
+def _in_words(run: figures.Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
+    """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
     loss, check = ((f"{numbers[0]:.1f}", f"{numbers[-1]:.1f}") for numbers in (run.loss, run.validation_loss))
     ends = run.validation_accuracy[0], run.validation_accuracy[-1]
-    first, last, hand = (f"{share:.0%}".replace("%", say(en=" %", zh="%")) for share in (*ends, run.hand))
-    before, after = (share and f"{share:.1%}".replace("%", say(en=" %", zh="%")) for share in (run.before, run.after))
+    first, last, hand = (_percent(share, 0) for share in (*ends, run.hand))
+    before, after = _percent(run.before), None if run.after is None else _percent(run.after)
+    others, kept = [_percent(share) for share in earlier], run.steps[run.kept]
     far = say(en=f", {run.length} steps", zh=f"，共 {run.length} 步")
     if after is None:
         far = say(en=f", at step {run.steps[-1]} of {run.length}", zh=f"{far}，到第 {run.steps[-1]} 步为止")
     return say(
-        en=f"{whose}{far}. Left: the loss goes from {loss[0]} to {loss[1]} on training pictures, from {check[0]} to {check[1]} on "
-        f"validation pictures. Right: the accuracy on validation pictures goes from {first} to {last}; a dotted line marks the "
-        f"{hand} of {HAND}. Below, two bars for the test pictures: {HAND} gets {before}, {VECTORS} learned vectors "
-        + (f"get {after}." if after else "are not tested yet."),
-        zh=f"{whose}{far}。左图：损失在训练图片上从 {loss[0]} 到 {loss[1]}，在验证图片上从 {check[0]} 到 {check[1]}。"
-        f"右图：验证集上的准确率从 {first} 到 {last}，点线标出手写提示词{HAND}的 {hand}。"
-        f"下方两条是测试集上的准确率：{HAND}是 {before}，{VECTORS} 个学出来的向量"
-        + (f"是 {after}。" if after else "还没有测。"),
+        en=f"{whose}{f' ({chosen})' if chosen else ''}{far}. Left: the loss goes from {loss[0]} to {loss[1]} on training pictures, from "
+        f"{check[0]} to {check[1]} on validation pictures. Right: the accuracy on validation pictures goes from {first} to {last}; a dotted "
+        f"line marks the {hand} of {HAND}. A ring marks step {kept}, where the validation loss is lowest. Below, two bars for the test "
+        f"pictures: {HAND} gets {before}, {_count(vectors, 'learned vector')} "
+        + (
+            f"{'gets' if vectors == 1 else 'get'} {after}."
+            if after
+            else f"{'is' if vectors == 1 else 'are'} not tested yet."
+        )
+        + (f" Dots beneath, for your earlier runs: {', '.join(others)}." if others else ""),
+        zh=f"{whose}{f'（{chosen}）' if chosen else ''}{far}。左图：损失在训练图片上从 {loss[0]} 到 {loss[1]}，在验证图片上从 {check[0]} 到 "
+        f"{check[1]}。右图：验证集上的准确率从 {first} 到 {last}，点线标出手写提示词{HAND}的 {hand}。圆圈标出第 {kept} 步，那里验证集上的"
+        f"损失最低。下方两条是测试集上的准确率：{HAND}是 {before}，{vectors} 个学出来的向量"
+        + (f"是 {after}。" if after else "还没有测。")
+        + (f"再下面的圆点是你之前的训练：{'、'.join(others)}。" if others else ""),
     )
 
 

@@ -1,0 +1,728 @@
+"""How much faster the fast path to a learned context is, how little memory it needs, and that nothing changes by it.
+
+`python course.py bench` runs this file and keeps what it finds in results.json, with the plots beside it. CoOp's own way, by which the
+fast one is measured: Zhou et al. 2022, arXiv 2109.01134. Everything runs on the CPU, each benchmark in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+
+import course
+from benchmarks.machine import (
+    GIB,
+    Timing,
+    description,
+    kept_for_backward,
+    matmul_gflops,
+    peak_memory,
+    seconds_of,
+    timed,
+)
+from helpers import figures
+from helpers.context import PromptedCLIP, fast_features, learn, plain_features
+from helpers.cost import least_seconds, text_tower_products
+from helpers.data import FewShot, cached_features, encode
+from helpers.files import write_whole
+from helpers.pocket.datasets import few_shot
+from helpers.pocket.tasks import BLURRED
+from helpers.pocket.world import COLOURS, OBJECTS, SIZES
+from helpers.pretrained import CLIPImageProcessor, load_clip
+from helpers.training import Order, Plan
+
+FOLDER = Path(__file__).resolve().parent
+RESULTS = FOLDER / "results.json"
+SEED = 0
+LENGTH = 16  # M, as in CoOp's paper
+REPEATS = 3
+COOP_PLAN = Plan(steps=200, batch_size=32)
+LESSON_PLAN = Plan()
+PHOTO = 256  # pixels a side of the pictures that are made up, before CLIP's own preparation
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one benchmark found; `value` in `unit` is what its bound is about."""
+
+    what: str  # what was timed, and how
+    sizes: dict[str, Any]
+    seconds: dict[str, Timing]
+    value: float
+    unit: str
+    ratio: tuple[str, float]  # of what to what, and how much that is
+    gflops: float  # of the machine's own matrix product, measured before anything else
+    bound: float | None = None  # the least that is good enough
+    at_most: bool = False  # or rather the most
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool | None:
+        if self.bound is None:
+            return None
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+
+# --- what is measured on ---------------------------------------------------------------------------------------------------
+
+
+def random_clip(config: CLIPConfig) -> tuple[CLIPModel, CLIPProcessor]:
+    """A frozen CLIP of these sizes, its weights random (no time depends on them), that reads by the pocket tokenizer.
+
+    The pocket model's ids are all below those of a larger vocabulary, and the model is told which of them ends a text.
+    """
+    tokenizer = load_clip("pocket")[1].tokenizer
+    config.text_config.eos_token_id = tokenizer.eos_token_id
+    side = config.vision_config.image_size
+    images = CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        clip = CLIPModel(config).requires_grad_(False).eval()
+    return clip, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
+
+
+def vit_b_32() -> tuple[CLIPModel, CLIPProcessor]:
+    """All of it in the size of ViT-B/32, which is the library's default."""
+    return random_clip(CLIPConfig())
+
+
+def class_names(count: int) -> list[str]:
+    """Names of one to three words, "cup", "red cup" or "small red cup", in mixed order; of fewer, the first of more."""
+    words = itertools.product(("", *SIZES), ("", *COLOURS), OBJECTS)
+    names = [" ".join(filter(None, name)) for name in words]
+    random.Random(SEED).shuffle(names)
+    if count > len(names):
+        raise ValueError(f"there are names for {len(names)} classes, not for {count}")
+    return names[:count]
+
+
+def random_context(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
+    """Classes with a context of so many random vectors."""
+    generator = torch.Generator().manual_seed(SEED)
+    return PromptedCLIP(clip, processor, names, length, "random", generator=generator)
+
+
+def photos(count: int) -> list[Image.Image]:
+    """Pictures of noise."""
+    numbers = np.random.default_rng(SEED)
+    return [Image.fromarray(numbers.integers(0, 256, (PHOTO, PHOTO, 3), dtype=np.uint8)) for _ in range(count)]
+
+
+def sizes_of(prompted: PromptedCLIP) -> dict[str, Any]:
+    """The sizes that decide what a text costs."""
+    sizes = prompted.clip.config.text_config
+    return {
+        "classes": len(prompted.class_names),
+        "context_length": len(prompted.context),
+        "positions": sizes.max_position_embeddings,
+        "longest_text": int(prompted.end.max()) + 1,
+        "shared_positions": prompted.shared,
+        "width": sizes.hidden_size,
+        "layers": sizes.num_hidden_layers,
+        "weights": "random",
+        "attention": sizes._attn_implementation,  # of the library's own layers: how they compute it
+    }
+
+
+def fast_products(prompted: PromptedCLIP) -> int:
+    """Multiplications of one step of the fast path, forward and backward."""
+    texts, length = len(prompted.class_names), int(prompted.end.max()) + 1
+    products = text_tower_products(prompted.clip.config, texts, length, prompted.shared, only_end=True)
+    return products.forward_and_backward
+
+
+# --- one step of the text tower ----------------------------------------------------------------------------------------------
+
+
+def ladder(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
+    """The ways to the text features (C, D), from CLIP's own to ours; each rung stands on the one before."""
+    clip, embeddings, ids, end = prompted.clip, prompted.embeddings, prompted.ids, prompted.end
+    longest, together = int(end.max()) + 1, len(ids)
+    return {
+        "plain": lambda: plain_features(clip, embeddings, ids),
+        "trimmed": lambda: plain_features(clip, embeddings, ids[:, :longest]),
+        "last layer at the end only": lambda: fast_features(clip, embeddings, ids, end, 0, together),
+        "fast": lambda: fast_features(clip, embeddings, ids, end, prompted.shared),
+    }
+
+
+def step(prompted: PromptedCLIP, features: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+    """Unit features (C, D) and the gradient of the context (M, D), which a made-up loss of random weights sends back."""
+    prompted.context.grad = None
+    texts = F.normalize(features(), dim=-1)
+    weights = torch.randn(texts.shape, generator=torch.Generator().manual_seed(SEED))
+    (texts * weights).sum().backward()
+    return texts.detach(), prompted.context.grad.clone()
+
+
+def difference(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference, beside the largest number."""
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
+def context_text_step(
+    clip: CLIPModel, processor: CLIPProcessor, classes: int = 100, repeats: int = REPEATS
+) -> Measured:
+    """A step through the text tower by each way, and how far features and gradient are from those of the plain one."""
+    gflops = matmul_gflops()
+    prompted = random_context(clip, processor, class_names(classes), LENGTH)
+    ways = ladder(prompted)
+    found = {name: step(prompted, way) for name, way in ways.items()}  # and everything is warm
+    seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
+    plain, fast = seconds["plain"].median, seconds["fast"].median
+    limit = least_seconds(fast_products(prompted), gflops)
+    texts, gradient = found["plain"]
+    return Measured(
+        what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",
+        sizes=sizes_of(prompted),
+        seconds=seconds,
+        value=plain / fast,
+        unit="×",
+        ratio=("plain ÷ fast", plain / fast),
+        gflops=gflops,
+        bound=10,
+        more={
+            "ladder": {name: plain / timing.median for name, timing in seconds.items()},
+            "difference": {
+                name: {"features": difference(ours, texts), "gradient": difference(towards, gradient)}
+                for name, (ours, towards) in found.items()
+            },
+            "limit_seconds": limit,
+            "fast_beside_limit": fast / limit,
+        },
+    )
+
+
+# --- a whole few-shot run ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Within, nothing has been computed before."""
+    before = os.environ.get("COURSE_CACHE")
+    with TemporaryDirectory() as folder:
+        os.environ["COURSE_CACHE"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["COURSE_CACHE"]
+            if before is not None:
+                os.environ["COURSE_CACHE"] = before
+
+
+def run_with_features(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    names: Sequence[str],
+    images: Sequence[Image.Image],
+    checks: int,
+    plan: Plan,
+) -> list[tuple[int, float]]:
+    """The whole of our way, with an empty cache; after which step (0 is the pictures alone) how many seconds have passed.
+
+    images: those to validate on first, `checks` of each class, then those to learn from.
+    """
+    labels, held = torch.arange(len(images)) % len(names), checks * len(names)
+    with empty_cache():
+        begun = time.perf_counter()
+        checked, learned = (cached_features(clip, processor, part) for part in (images[:held], images[held:]))
+        passed = [(0, time.perf_counter() - begun)]
+        validation = (checked, labels[:held])
+        data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
+        prompted = random_context(clip, processor, names, LENGTH)
+        for look in learn(prompted, data, plan):
+            if look.step:
+                passed.append((look.step, time.perf_counter() - begun))
+    return passed
+
+
+def textbook_steps(
+    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], plan: Plan
+) -> Iterator[float]:
+    """Seconds of one step after the other as CoOp's own code does them: pictures through their tower, texts in full length.
+
+    Preparing the pictures is left out, since CoOp leaves it to processes of their own; and nothing is ever validated.
+    """
+    labels, order = torch.arange(len(images)) % len(names), Order(len(images), plan)
+    prompted = random_context(clip, processor, names, LENGTH)
+    optimizer = torch.optim.AdamW([prompted.context], lr=plan.rate, weight_decay=plan.weight_decay)
+
+    def learn_from(rows: Tensor, pixels: Tensor) -> None:
+        encoded = clip.get_image_features(pixel_values=pixels)
+        pictures = F.normalize(getattr(encoded, "pooler_output", encoded), dim=-1)  # (B, D)
+        scores = clip.logit_scale.exp() * pictures @ prompted.text_features(fast=False).T  # (B, C)
+        optimizer.zero_grad()
+        F.cross_entropy(scores, labels[rows]).backward()
+        optimizer.step()
+
+    for number in range(plan.steps):
+        rows = order.batch(number)
+        pixels = processor.image_processor([images[row] for row in rows], return_tensors="pt")["pixel_values"]
+        yield seconds_of(lambda: learn_from(rows, pixels))
+
+
+def crossing(each: float, ours: Sequence[tuple[int, float]]) -> int | None:
+    """The first step at whose end our way, as (step, seconds), has taken no longer than steps of so many seconds each."""
+    steps = np.arange(1, ours[-1][0] + 1)
+    ahead = np.interp(steps, *zip(*ours)) <= each * steps
+    return int(steps[ahead.argmax()]) if ahead.any() else None
+
+
+def few_shot_run(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    classes: int = 20,
+    shots: int = 16,
+    checks: int = 4,
+    plan: Plan = COOP_PLAN,
+    steps_a_turn: int = 4,
+    repeats: int = REPEATS,
+) -> Measured:
+    """A whole run from pictures to a learned context, by ours and, extrapolated from some steps, by the textbook. They take turns."""
+    gflops = matmul_gflops()
+    names, images = class_names(classes), photos((shots + checks) * classes)
+    textbook_way = textbook_steps(clip, processor, names, images[checks * classes :], plan)
+    next(textbook_way)  # it warms up
+    steps, runs = [], []
+    for _ in range(repeats):
+        steps += itertools.islice(textbook_way, steps_a_turn)
+        runs.append(run_with_features(clip, processor, names, images, checks, plan))
+    each = Timing.of(steps)
+    runs.sort(key=lambda run: run[-1][1])
+    ours, textbook = runs[len(runs) // 2], plan.steps * each.median
+    whole = Timing.of([run[-1][1] for run in runs])
+    caching = Timing.of([run[0][1] for run in runs])
+    return Measured(
+        what=(
+            f"ours: {plan.steps} steps measured whole, from pictures to the learned context, with the features of all pictures "
+            f"computed once and kept, and a look at validation every {plan.look_every} steps; "
+            f"textbook: {len(steps)} steps measured and extrapolated to {plan.steps}, without preparing pictures and without validation"
+        ),
+        sizes={
+            **sizes_of(random_context(clip, processor, names, LENGTH)),
+            "shots": shots,
+            "validation_pictures_a_class": checks,
+            "picture_side": clip.config.vision_config.image_size,
+            "steps": plan.steps,
+            "batch": plan.batch_size,
+            "look_every": plan.look_every,
+        },
+        seconds={"textbook step": each, "ours": whole, "of ours, caching": caching},
+        value=textbook / whole.median,
+        unit="×",
+        ratio=("textbook ÷ ours", textbook / whole.median),
+        gflops=gflops,
+        bound=10,
+        more={
+            "textbook_seconds": textbook,
+            "textbook_is_extrapolated": True,
+            "textbook_steps_measured": len(steps),
+            "ours_after_steps": [list(point) for point in ours],
+            "break_even_step": crossing(each.median, ours),
+        },
+    )
+
+
+# --- memory for many classes -------------------------------------------------------------------------------------------------
+
+
+def memory_1000_classes(clip: CLIPModel, processor: CLIPProcessor, classes: int = 1000, pictures: int = 32) -> Measured:
+    """The most memory that this process has had after one whole training step; it means something in a fresh process only."""
+    gflops = matmul_gflops()
+    prompted = random_context(clip, processor, class_names(classes), LENGTH)
+    numbers = torch.Generator().manual_seed(SEED)
+    features = F.normalize(torch.randn(pictures, clip.config.projection_dim, generator=numbers), dim=-1)  # (B, D)
+    labels = torch.randint(classes, (pictures,), generator=numbers)  # (B,)
+    optimizer = torch.optim.AdamW([prompted.context], lr=Plan.rate)
+
+    def training_step() -> None:
+        F.cross_entropy(prompted(features), labels).backward()
+        optimizer.step()
+
+    before = peak_memory()
+    seconds = seconds_of(training_step)
+    peak, model = peak_memory(), sum(tensor.nbytes for tensor in clip.state_dict().values())
+    return Measured(
+        what="the most memory of a process of its own until after one training step by the fast path, with Python, torch and all of CLIP",
+        sizes={**sizes_of(prompted), "batch": pictures},
+        seconds={"training step": Timing.of([seconds])},
+        value=peak / GIB,
+        unit="GiB",
+        ratio=("peak ÷ the model's own size", peak / model),
+        gflops=gflops,
+        bound=3,
+        at_most=True,
+        more={"before_the_step_gib": before / GIB, "model_gib": model / GIB},
+    )
+
+
+# --- a few-shot run on the pocket model ----------------------------------------------------------------------------------------
+
+
+def pocket_few_shot_run(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    shots: int = 16,
+    checks: int = 4,
+    plan: Plan = LESSON_PLAN,
+    repeats: int = REPEATS,
+) -> Measured:
+    """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
+    gflops = matmul_gflops()
+    data = encode(clip, processor, few_shot(BLURRED, shots, checks, tests=1))
+
+    def whole_run() -> PromptedCLIP:
+        prompted = random_context(clip, processor, BLURRED.class_names, LENGTH)
+        for _ in learn(prompted, data, plan):
+            pass
+        return prompted
+
+    prompted = whole_run()  # and everything is warm
+    whole = timed({"whole run": whole_run}, repeats)["whole run"]
+    limit = plan.steps * least_seconds(fast_products(prompted), gflops)
+    return Measured(
+        what=(
+            f"{plan.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
+            f"validation every {plan.look_every} steps; drawing and encoding the pictures is not in it"
+        ),
+        sizes={
+            **sizes_of(prompted),
+            "weights": "pocket",
+            "shots": shots,
+            "validation_pictures_a_class": checks,
+            "steps": plan.steps,
+            "batch": len(data.train[1]),
+            "look_every": plan.look_every,
+        },
+        seconds={"whole run": whole},
+        value=whole.median,
+        unit="s",
+        ratio=("measured ÷ the machine's limit for the text tower", whole.median / limit),
+        gflops=gflops,
+        bound=10,
+        at_most=True,
+        more={"limit_seconds": limit},
+    )
+
+
+# --- what a step costs by the number of classes --------------------------------------------------------------------------------
+
+
+def cost_by_classes(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    fast: Sequence[int] = (1, 10, 100, 1000),
+    plain: Sequence[int] = (1, 10, 100),
+    repeats: int = REPEATS,
+) -> Measured:
+    """A step through the text tower for so many classes, by the fast and by the plain path, beside the machine's limit.
+
+    The limit is that of the fast path's products; where it computes chunks of classes a second time, to bound memory, those do not count.
+    """
+    gflops = matmul_gflops()
+    points, kept = [], 0
+    for classes in fast:
+        prompted = random_context(clip, processor, class_names(classes), LENGTH)
+        ways = {"fast": prompted.text_features}
+        if classes in plain:
+            ways["plain"] = lambda prompted=prompted: prompted.text_features(fast=False)
+            kept = kept_for_backward(ways["plain"], clip) / classes
+        for way in ways.values():
+            step(prompted, way)  # and everything is warm
+        seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
+        points.append(
+            {
+                "classes": classes,
+                "longest_text": int(prompted.end.max()) + 1,
+                "shared_positions": prompted.shared,
+                **{name: asdict(timing) for name, timing in seconds.items()},
+                "limit_seconds": least_seconds(fast_products(prompted), gflops),
+            }
+        )
+    both = next(point for point in points if point["classes"] == max(plain))
+    ratio = both["plain"]["median"] / both["fast"]["median"]
+    return Measured(
+        what="forward through the text tower and backward to the context, for more and more classes, fast and plain in turns",
+        sizes={**sizes_of(prompted), "classes": list(fast)},  # the positions are those of the most classes
+        seconds={},
+        value=ratio,
+        unit="×",
+        ratio=(f"plain ÷ fast at {max(plain)} classes", ratio),
+        gflops=gflops,
+        more={
+            "points": points,
+            "plain_not_run": [
+                {"classes": classes, "would_keep_for_backward_gib": kept * classes / GIB}
+                for classes in fast
+                if classes not in plain
+            ],
+        },
+    )
+
+
+# --- records -----------------------------------------------------------------------------------------------------------------
+
+BENCHMARKS: dict[str, Callable[[], Measured]] = {
+    "context_text_step": lambda: context_text_step(*vit_b_32()),
+    "few_shot_run": lambda: few_shot_run(*vit_b_32()),
+    "memory_1000_classes": lambda: memory_1000_classes(*vit_b_32()),
+    "pocket_few_shot_run": lambda: pocket_few_shot_run(*load_clip("pocket")),
+    "cost_by_classes": lambda: cost_by_classes(*vit_b_32()),
+}
+
+
+def record(name: str, measured: Measured) -> dict[str, Any]:
+    """What results.json keeps of a benchmark: what was found, on which machine, by which command."""
+    of, ratio = measured.ratio
+    return {
+        "what": measured.what,
+        "command": f"python course.py bench {name}",
+        "date": date.today().isoformat(),
+        "machine": description(),
+        "matmul_gflops": {"before": measured.gflops, "after": matmul_gflops()},
+        "sizes": measured.sizes,
+        "seconds": {name: asdict(timing) for name, timing in measured.seconds.items()},
+        "ratio": {"of": of, "value": ratio},
+        "value": measured.value,
+        "unit": measured.unit,
+        "bound": measured.bound,
+        "at_most": measured.at_most,
+        "holds": measured.holds,
+        **measured.more,
+    }
+
+
+def rounded(value: Any) -> Any:
+    """The same with four digits of every number that is not whole: a timing has no more."""
+    if isinstance(value, dict):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def results(file: Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """The records by name; none where there is no file yet."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def laid_out(records: dict[str, Any]) -> str:
+    """JSON in which a list or an object without others in it stands on one line."""
+    text = json.dumps(records, ensure_ascii=False, indent=1)
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda innermost: re.sub(r"\s*\n\s*", " ", innermost[0]), text) + "\n"
+
+
+def keep(name: str, found: dict[str, Any], file: Path = RESULTS) -> None:
+    """Put a record into the file, in the order of the benchmarks, and leave the others as they are."""
+    records = results(file) | {name: found}
+    ordered = {name: records[name] for name in BENCHMARKS if name in records}
+    text = laid_out(ordered)
+    write_whole(file, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
+
+
+# --- plots -------------------------------------------------------------------------------------------------------------------
+
+
+def cost_curves(found: dict[str, Any]) -> dict[str, figures.Curve]:
+    """Seconds by the number of classes, of each way, and of the machine at its limit."""
+    points = found["points"]
+
+    def measured(way: str) -> figures.Curve:
+        mine = [point for point in points if way in point]
+        return figures.Curve([point["classes"] for point in mine], [point[way]["median"] for point in mine])
+
+    limit = figures.Curve([point["classes"] for point in points], [point["limit_seconds"] for point in points])
+    return {"plain": measured("plain"), "fast": measured("fast"), "limit": limit}
+
+
+def run_curves(found: dict[str, Any]) -> dict[str, figures.Curve]:
+    """Seconds by the steps done, by the textbook and by ours."""
+    steps, each = found["sizes"]["steps"], found["seconds"]["textbook step"]["median"]
+    textbook = figures.Curve([0, steps], [0.0, steps * each])
+    return {"textbook": textbook, "ours": figures.Curve(*map(list, zip(*found["ours_after_steps"])))}
+
+
+def cost_plot(found: dict[str, Any]) -> figures.Picture:
+    """The figure of `cost_by_classes`."""
+    curves = cost_curves(found)
+    absent = [(point["classes"], point["would_keep_for_backward_gib"]) for point in found["plain_not_run"]]
+    both = max(curves["plain"].x)
+    tops = {name: f"{curve.y[-1]:.2g} s for {curve.x[-1]} classes" for name, curve in curves.items()}
+    return figures.seconds_by_classes(
+        **curves,
+        absent=absent,
+        title=f"For {both} classes, the same features and gradient in 1/{found['value']:.0f} of the time",
+        alt=(
+            "Seconds of a step against the number of classes, both axes logarithmic. The plain path lies highest "
+            f"({tops['plain']}), the fast one far below ({tops['fast']}), the limit of the machine beneath both ({tops['limit']})."
+        ),
+    )
+
+
+def run_plot(found: dict[str, Any]) -> figures.Picture:
+    """The figure of `few_shot_run`."""
+    curves, even = run_curves(found), found["break_even_step"]
+    return figures.break_even(
+        **curves,
+        step=even,
+        measured=found["textbook_steps_measured"],
+        title=f"With pictures encoded once and texts cut short, a whole run takes 1/{found['value']:.0f} of the time",
+        alt=(
+            "Seconds against training steps, on the left the first steps, on the right the whole run. The textbook's line begins at "
+            f"zero and rises to {curves['textbook'].y[-1]:.0f} s; ours begins at {curves['ours'].y[0]:.0f} s, rises to "
+            f"{curves['ours'].y[-1]:.0f} s"
+            + (f", and the two cross at step {even}." if even else ", and the two do not cross.")
+        ),
+    )
+
+
+PLOTS = {"few_shot_run": (run_plot, run_curves), "cost_by_classes": (cost_plot, cost_curves)}
+
+
+def save_plot(name: str, found: dict[str, Any], folder: Path = FOLDER) -> None:
+    """The plot of a record as a PNG that carries its alt text and the numbers it was drawn from."""
+    plot, curves = PLOTS[name]
+    picture, notes = plot(found), PngInfo()
+    notes.add_itxt("Description", picture.alt)
+    notes.add_text("numbers", json.dumps({way: asdict(curve) for way, curve in curves(found).items()}))
+    image = picture.image.quantize(64)
+    write_whole(folder / f"{name}.png", lambda part: image.save(part, format="png", optimize=True, pnginfo=notes))
+
+
+# --- the command -------------------------------------------------------------------------------------------------------------
+
+TITLES = {
+    "context_text_step": ("a step through the text tower, 100 classes", "文本塔走一步，100 个类别"),
+    "few_shot_run": ("a whole few-shot run, 16 shots × 20 classes", "一次完整的少样本训练，16 样本 × 20 类"),
+    "memory_1000_classes": ("peak memory of a step with 1000 classes", "1000 个类别走一步的内存峰值"),
+    "pocket_few_shot_run": ("a few-shot run on the pocket model", "口袋模型上的一次少样本训练"),
+    "cost_by_classes": ("what a step costs by the number of classes", "一步的开销随类别数的变化"),
+}
+
+
+def in_own_process(name: str) -> dict[str, Any]:
+    """The record of a benchmark that ran in a fresh process: no memory and no thread is left of others."""
+    command = [sys.executable, "-m", "benchmarks.context", "--measure", name]
+    output = subprocess.run(
+        command, cwd=FOLDER.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
+    ).stdout
+    return json.loads(output.decode("utf-8").splitlines()[-1])
+
+
+def line(name: str, found: dict[str, Any], say: course.Say) -> tuple[str, ...]:
+    """A row of the table: verdict, name, what was measured, what is asked, what it is."""
+    bound, unit = found["bound"], found["unit"]
+    if bound is None:
+        verdict, asked = "–", ""
+    else:
+        verdict = say("OK", "达标") if found["holds"] else say("MISSED", "未达标")
+        how = say("at most", "不超过") if found["at_most"] else say("at least", "不低于")
+        asked = f"{how} {bound:g} {unit}"
+    return verdict, name, f"{found['value']:.3g} {unit}", asked, say(*TITLES[name])
+
+
+def table(records: dict[str, dict[str, Any]], say: course.Say) -> str:
+    """The records in columns."""
+    heading = (
+        say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"), say("asked", "要求"), say("what it is", "内容"),
+    )  # fmt: skip
+    rows = [heading, *(line(name, found, say) for name, found in records.items())]
+    widths = [max(course.columns(row[column]) for row in rows) for column in range(len(heading))]
+    return "\n".join(
+        "  ".join(cell + " " * (width - course.columns(cell)) for cell, width in zip(row, widths)).rstrip()
+        for row in rows
+    )
+
+
+def bench(names: Sequence[str], say: course.Say) -> int:
+    """Measure, keep each record as soon as it is there, and tell; 1 where a bound is missed or a benchmark failed."""
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        known = ", ".join(BENCHMARKS)
+        missing = ", ".join(unknown)
+        raise course.Problem(
+            f"There is no benchmark {missing}: there are {known}.", f"没有叫 {missing} 的基准测试：可选的有 {known}。"
+        )
+    wanted = [name for name in BENCHMARKS if not names or name in names]
+    found: dict[str, dict[str, Any]] = {}
+    for number, name in enumerate(wanted, start=1):
+        print(f"{number}/{len(wanted)} {name}: {say(*TITLES[name])} …", flush=True)
+        begun = time.monotonic()
+        try:
+            found[name] = in_own_process(name)
+        except subprocess.CalledProcessError as error:
+            print(
+                say(
+                    f"    it ended with status {error.returncode} and measured nothing: the reason stands above, if it gave one.",
+                    f"    进程以状态码 {error.returncode} 结束，没有测出结果：如有报错，就在上面。",
+                )
+            )
+            continue
+        keep(name, found[name])
+        if name in PLOTS:
+            save_plot(name, found[name])
+        seconds = time.monotonic() - begun
+        print(say(f"    {seconds:.0f} s", f"    用时 {seconds:.0f} 秒"), flush=True)
+    rates = [rate for one in found.values() for rate in one["matmul_gflops"].values()]
+    if rates:
+        print("\n" + table(found, say))
+        machine = description()
+        low, high, threads = min(rates), max(rates), machine["threads"]
+        print(
+            say(
+                f"{machine['cpu']}, {threads} thread{'s' * (threads > 1)}; a matrix product ran at {low:.0f} to {high:.0f} GFLOP/s. "
+                f"All of it is in {RESULTS.relative_to(FOLDER.parent)}.",
+                f"{machine['cpu']}，{threads} 个线程；矩阵乘法的速度为 {low:.0f}–{high:.0f} GFLOP/s。"
+                f"完整记录在 {RESULTS.relative_to(FOLDER.parent)}。",
+            )
+        )
+    return 0 if len(found) == len(wanted) and all(one["holds"] is not False for one in found.values()) else 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.context")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--lang", choices=["en", "zh"], default="en")
+    parser.add_argument("--measure", choices=BENCHMARKS, help="one of them, here and now; print its record")
+    arguments = parser.parse_args(argv)
+    if arguments.measure:
+        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()  # it warns that the pocket tokenizer's ids are not OpenAI's, as they need not be
+        print(json.dumps(rounded(record(arguments.measure, BENCHMARKS[arguments.measure]()))))
+        return 0
+    say = course.console_speaker(arguments.lang)
+    try:
+        return bench(arguments.names, say)
+    except course.Problem as problem:
+        print(say(*problem.texts), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # course.py says so
+        return 130
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, course.interrupt)
+    sys.exit(main())

@@ -1,0 +1,543 @@
+# %% [markdown] lang="en" id="learnable-context"
+# # Lesson 02: a learnable context
+#
+# In lesson 00 a button learned ten vectors. In this lesson you build the button. We find the place where vectors can get into CLIP, write the few lines that let them in, prove that nothing else has changed, and train. Then come the questions that matter more than the gain: compared with what? With how few pictures? And what is left of it on classes that it has never met?
+#
+# It takes about 60 minutes. At the end you have written a learnable prompt yourself, and can train, save, load and use one.
+
+# %% [markdown] lang="zh" id="learnable-context"
+# # 第 02 课：可学习的上下文向量
+#
+# 第 00 课里，按一下按钮就学出了十个向量。这一课，我们自己来做这个按钮：找到向量能进入 CLIP 的地方，写几行代码放它们进去，证明别的什么都没变，然后训练。接下来的问题比准确率提高多少更要紧：和什么比？图片少到几张还行？换成没见过的类别，还剩多少？
+#
+# 大约 60 分钟。学完以后，你就亲手写过一个可学习的提示词，会训练、保存、加载和使用它。
+
+# %% id="setup" tags=["prepare"]
+import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
+sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
+from helpers import lesson; lesson.start("en")
+
+# %% id="imports-code" tags=["prepare"]
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
+
+from helpers import by_hand, context, data, training, widgets
+from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
+from helpers.exercises import learnable_context
+from helpers.lesson import compare
+from helpers.pocket import datasets, tasks
+from helpers.pretrained import load_clip
+
+clip, processor = load_clip()
+task = tasks.RIDDLE
+widgets.whose_numbers(clip)
+
+# %% [markdown] lang="en" id="floats-enter"
+# ## 1 · Where can a float get in?
+#
+# The tokenizer turns a text into ids, and ids are whole numbers: there is nothing between “cat” and “dog”. But an id only names a row of a table, and a row is a vector of ordinary floats. So there is one moment, after the look-up and before the positions are added, when vectors of our own can take the place of rows. To keep places free for them we write a *placeholder* into the text. **Before you touch the controls**: of the positions in the upper row, which must stay as they are? Then move the class name, and give it more vectors.
+
+# %% [markdown] lang="zh" id="floats-enter"
+# ## 1 · 浮点数从哪里进来？
+#
+# 分词器把文字变成编号，编号是整数，“cat”和“dog”之间什么也没有。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入，我们自己的向量可以顶替表里的行。为了给它们留座位，我们在文字里写上占位词元（placeholder）。**先别动控件**：上面一排里，哪些位置必须原样保留？然后移动类别名的位置，再多放几个向量。
+
+# %% id="floats-enter-code"
+widgets.slots_explorer(clip, processor)
+
+# %% [markdown] lang="en" id="slots"
+# ### Exercise: find the slots
+#
+# The places that a placeholder keeps free we call *slots*. Mark them.
+#
+# **Exercise** · ★☆☆ · 2 minutes
+
+# %% [markdown] lang="zh" id="slots"
+# ### 练习：找到槽位
+#
+# 占位词元占住的那些位置，我们叫它槽位（slot）。把它们标出来。
+#
+# **练习** · ★☆☆ · 2 分钟
+
+# %% id="slots-exercise" tags=["exercise"]
+def find_slots(ids, placeholder):
+    """ids (C, T), placeholder: an id. Gives (C, T), true where a slot is."""
+    ...
+
+learnable_context.slots.check(find_slots)
+
+# %% id="slots-solution" tags=["solution"]
+def find_slots(ids, placeholder):
+    return ids == placeholder
+
+# %% [markdown] lang="en" id="two-ways"
+# ## 2 · Two ways in, and one of them is a trap
+#
+# One way is to *overwrite* the vectors in the slots; the text keeps its length. The other looks simpler: *insert* the vectors, and let the text grow. Remember from lesson 01 how the tower finds the end of a text.
+
+# %% [markdown] lang="zh" id="two-ways"
+# ## 2 · 两条路，其中一条是陷阱
+#
+# 一条路是**覆盖**（overwrite）：顶替槽位里的向量，文字长度不变。另一条看上去更省事，叫**插入**（insert）：直接把向量塞进去，让文字变长。回想一下第 01 课：塔是怎么找到文字结尾的？
+
+# %% id="two-ways-guess"
+learnable_context.inserted.ask()
+
+# %% [markdown] lang="en" id="inserting"
+# We look up where the ids say that the text ends, and then see what stands there after four vectors have been pushed in.
+
+# %% [markdown] lang="zh" id="inserting"
+# 先查一查，按编号看文字在哪里结束；再看塞进四个向量之后，那个位置上站的是什么。
+
+# %% id="inserting-code"
+ids = processor.tokenizer("cat.", return_tensors="pt")["input_ids"]  # (1, 4)
+there = ["SOS", *["our vector"] * 4, "cat", ".", "EOT"]
+end = by_hand.end_of_text(clip, ids).item()
+learnable_context.inserted.reveal(there[end])
+
+# %% [markdown] lang="en" id="inserting-seen"
+# In the picture both ways stand side by side. So here is our rule: we overwrite, and never insert.
+
+# %% [markdown] lang="zh" id="inserting-seen"
+# 下面把两条路并排画出来。所以我们的规矩是：只覆盖，不插入。
+
+# %% id="inserting-picture"
+widgets.inserting(clip, processor)
+
+# %% [markdown] lang="en" id="overwrite"
+# ### Exercise: overwrite
+#
+# Put the vectors of the context into the slots, in order, in every text. Leave `words` itself as it is.
+#
+# **Exercise** · ★★☆ · 6 minutes
+
+# %% [markdown] lang="zh" id="overwrite"
+# ### 练习：覆盖
+#
+# 在每段文字里，按顺序把上下文向量（context）放进槽位。`words` 本身不要改动。
+#
+# **练习** · ★★☆ · 6 分钟
+
+# %% id="overwrite-exercise" tags=["exercise"]
+def overwrite(words, slots, context):
+    """words (C, T, D), slots (C, T) with M true in each row, context (M, D). Gives (C, T, D)."""
+    ...
+
+learnable_context.overwrite.check(overwrite)
+
+# %% id="overwrite-solution" tags=["solution"]
+def overwrite(words, slots, context):
+    each = context.expand(len(words), -1, -1)                # (C, M, D)
+    return words.masked_scatter(slots[..., None], each)
+
+# %% [markdown] lang="en" id="subclass"
+# ## 3 · The subclass, in four small steps
+#
+# The part of CLIP that looks up rows and adds positions is called `CLIPTextEmbeddings`. The text model calls it and takes whatever comes out. So we write a subclass and put it in its place.
+#
+# **Step 1: a subclass that changes nothing.** It takes over the two trained tables, and makes no new ones. If we called the parent's `__init__`, we would get fresh tables full of random numbers, a classic mistake.
+
+# %% [markdown] lang="zh" id="subclass"
+# ## 3 · 四小步写出子类
+#
+# CLIP 里负责查表、加位置的部分叫 `CLIPTextEmbeddings`。文本模型只管调用它，它给出什么就用什么。所以我们写一个它的子类，换到它的位置上。
+#
+# **第一步：什么都不改的子类。** 直接接过两张训练好的表，不新建。要是调用了父类的 `__init__`，得到的就是两张装满随机数的新表，这是常见的错误。
+
+# %% id="subclass-code" tags=["prepare"]
+class Sharing(CLIPTextEmbeddings):
+    def __init__(self, trained):
+        nn.Module.__init__(self)                             # not the parent's
+        self.token_embedding = trained.token_embedding
+        self.position_embedding = trained.position_embedding
+        self.register_buffer("position_ids", trained.position_ids, persistent=False)
+
+trained = clip.text_model.embeddings
+
+# %% id="sharing-code"
+ids = processor.tokenizer("a photo of a cat.", return_tensors="pt")["input_ids"]  # (1, T)
+compare("step 1, nothing changed", Sharing(trained)(input_ids=ids), trained(input_ids=ids))
+print(Sharing(trained).token_embedding is trained.token_embedding)
+
+# %% [markdown] lang="en" id="forward"
+# **Step 2: a parameter.** The context becomes an `nn.Parameter`, so that an optimiser can find it. **Step 3: `forward`.** This one is yours.
+#
+# ### Exercise: write `forward`
+#
+# Look up the rows, put `self.context` into the slots, and let the parent add the positions. (`context.overwrite(words, slots, vectors)` is there for you.)
+#
+# **Exercise** · ★★★ · 8 minutes
+
+# %% [markdown] lang="zh" id="forward"
+# **第二步：一个参数。** 把上下文向量做成 `nn.Parameter`，优化器才找得到它。**第三步：`forward`。** 这一步归你。
+#
+# ### 练习：写出 `forward`
+#
+# 查出各行，把 `self.context` 放进槽位，再让父类加上位置嵌入。（`context.overwrite(words, slots, vectors)` 可以直接用。）
+#
+# **练习** · ★★★ · 8 分钟
+
+# %% id="forward-exercise" tags=["exercise"]
+class Learnable(Sharing):
+    def __init__(self, trained, vectors, placeholder):
+        super().__init__(trained)
+        self.context = nn.Parameter(vectors.clone())         # (M, D)
+        self.placeholder = placeholder
+
+    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):
+        """input_ids (C, T) to (C, T, D)."""
+        ...
+
+learnable_context.forward.check(Learnable, clip)
+
+# %% id="forward-solution" tags=["solution"]
+class Learnable(Sharing):
+    def __init__(self, trained, vectors, placeholder):
+        super().__init__(trained)
+        self.context = nn.Parameter(vectors.clone())         # (M, D)
+        self.placeholder = placeholder
+
+    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):
+        words = self.token_embedding(input_ids)              # (C, T, D)
+        vectors = context.overwrite(words, input_ids == self.placeholder, self.context)
+        return super().forward(inputs_embeds=vectors, position_ids=position_ids)
+
+# %% [markdown] lang="en" id="swap"
+# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. And now the test that would have caught every wrong version we found in public code. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
+
+# %% [markdown] lang="zh" id="swap"
+# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。现在来做一个检验，我们在公开代码里见过的错误版本，没有一个能通过它：如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
+
+# %% id="swap-code"
+word, placeholder = context.find_placeholder(processor.tokenizer, ["cat"])
+words = trained.token_embedding(ids[0, 1:5])                 # (4, D): a photo of a
+ours = CLIPTextLearnableEmbeddings(trained, words, placeholder, processor.tokenizer.eos_token_id)
+
+with_slots = processor.tokenizer(f"{' '.join([word] * 4)} cat.", return_tensors="pt")["input_ids"]
+with context.swapped(clip, ours):
+    pooled = clip.text_model(input_ids=with_slots).pooler_output  # (1, D)
+compare("the words' own vectors in the slots", pooled, clip.text_model(input_ids=ids).pooler_output)
+
+# %% [markdown] lang="en" id="swap-seen"
+# `swapped` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
+
+# %% [markdown] lang="zh" id="swap-seen"
+# `swapped` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这一切一次做给许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
+
+# %% id="positions-code"
+for position in ("end", "middle", "front"):
+    prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a", position=position)
+    prompts = [context.fill("a photo of a".split(), name, position) for name in task.class_names]
+    hard = processor.tokenizer(prompts, padding="max_length", return_tensors="pt")["input_ids"]  # (C, 77)
+    ours, words = (context.plain_features(clip, *way) for way in ((prompted.embeddings, prompted.ids), (trained, hard)))
+    compare(prompts[0], ours, words)
+
+# %% [markdown] lang="en" id="length"
+# ### Exercise: how long is a prompt?
+#
+# To begin from words, a context needs as many vectors as the words have *tokens*. How many is that here?
+#
+# **Exercise** · ★☆☆ · 2 minutes
+
+# %% [markdown] lang="zh" id="length"
+# ### 练习：提示词有多长？
+#
+# 要从词语开始学，上下文向量的个数就得等于这些词的**词元**数。这里是几个？
+#
+# **练习** · ★☆☆ · 2 分钟
+
+# %% id="length-exercise" tags=["exercise"]
+prompt = "a close-up photo of a"
+vectors_needed = ...
+learnable_context.length.check(vectors_needed, prompt, processor)
+
+# %% id="length-solution" tags=["solution"]
+vectors_needed = len(processor.tokenizer.tokenize(prompt))
+
+# %% [markdown] lang="en" id="freeze"
+# ## 4 · Who may learn?
+#
+# Only the context. Everything else has to be *frozen*, and we want to see it.
+#
+# ### Exercise: freeze
+#
+# Make sure that no weight of the model wants a gradient, and that the model answers the same question the same way every time.
+#
+# **Exercise** · ★☆☆ · 3 minutes
+
+# %% [markdown] lang="zh" id="freeze"
+# ## 4 · 谁可以学？
+#
+# 只有上下文向量可以，其余的一律**冻结**（frozen）。而且要亲眼看到才算数。
+#
+# ### 练习：冻结
+#
+# 让模型的所有权重都不要梯度；并且同样的输入，每次都给出同样的结果。
+#
+# **练习** · ★☆☆ · 3 分钟
+
+# %% id="freeze-exercise" tags=["exercise"]
+def freeze(model):
+    ...
+
+learnable_context.freeze.check(freeze)
+
+# %% id="freeze-solution" tags=["solution"]
+def freeze(model):
+    model.requires_grad_(False)
+    model.eval()
+
+# %% [markdown] lang="en" id="gradients"
+# Here is the whole model after one backward pass: every part, how many numbers it holds, and who received a gradient.
+
+# %% [markdown] lang="zh" id="gradients"
+# 下面是做过一次反向传播之后的整个模型：每个部分有多少个数，梯度到了谁那里。
+
+# %% id="gradients-code"
+prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a")
+prompted.text_features()[:, 0].sum().backward()
+widgets.gradient_table(prompted)
+
+# %% [markdown] lang="en" id="read-quiz"
+# One question is asked again and again in public, and now you can answer it.
+
+# %% [markdown] lang="zh" id="read-quiz"
+# 有个问题，网上一再有人问。现在你能回答了。
+
+# %% id="read-quiz-code"
+learnable_context.placeholders.ask()
+
+# %% [markdown] lang="en" id="train"
+# ## 5 · Learning
+#
+# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; what learns from them is a few vectors on the text side.
+
+# %% [markdown] lang="zh" id="train"
+# ## 5 · 学习
+#
+# 还是第 00 课的谜题：每张图有两样东西，标签写的是红色的那一样，而类别名里没有一个字提到红色。图片只经过冻结的视觉塔一次；从中学习的，是文本那一边的几个向量。
+
+# %% id="train-data" tags=["prepare"]
+pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
+features = data.encode(clip, processor, pictures)
+images, labels = features.train                              # (N, D), (N,)
+
+# %% [markdown] lang="en" id="step"
+# ### Exercise: one step of training
+#
+# `prompted(images)` gives the logits (B, C). Make one step, and return the loss as a number.
+#
+# **Exercise** · ★★☆ · 5 minutes
+
+# %% [markdown] lang="zh" id="step"
+# ### 练习：训练一步
+#
+# `prompted(images)` 给出 logits，形状 (B, C)。走一步，并以普通数字的形式返回损失。
+#
+# **练习** · ★★☆ · 5 分钟
+
+# %% id="step-exercise" tags=["exercise"]
+def training_step(prompted, optimizer, images, labels):
+    """images (B, D), labels (B,). Gives the loss before the step."""
+    ...
+
+learnable_context.step.check(training_step)
+
+# %% id="step-solution" tags=["solution"]
+def training_step(prompted, optimizer, images, labels):
+    loss = F.cross_entropy(prompted(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% [markdown] lang="en" id="watch"
+# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set every eight of them, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of ten? With one picture of each class? With the class name in front?
+
+# %% [markdown] lang="zh" id="watch"
+# 课程的训练循环在 `helpers/training.py` 里：一步步这样走，每八步看一次验证集，留下最好的。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：只用一个向量、不用十个呢？每类只给一张图呢？把类别名放到最前面呢？
+
+# %% id="watch-code"
+widgets.few_shot_training(clip, processor, task)
+
+# %% [markdown] lang="en" id="choose"
+# ### Exercise: which step do we keep?
+#
+# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step to keep.
+#
+# **Exercise** · ★☆☆ · 3 minutes
+
+# %% [markdown] lang="zh" id="choose"
+# ### 练习：留下哪一步？
+#
+# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回应该留下的步数。
+#
+# **练习** · ★☆☆ · 3 分钟
+
+# %% id="choose-exercise" tags=["exercise"]
+def best_step(looks, test):
+    ...
+
+learnable_context.choose.check(best_step)
+
+# %% id="choose-solution" tags=["solution"]
+def best_step(looks, test):
+    return min(looks, key=lambda look: look.validation_loss).step
+
+# %% [markdown] lang="en" id="against"
+# ## 6 · Better than what?
+#
+# “It rose from 47 to 59 %” says little as long as we do not know what else those pictures could have bought. Fair rivals: a template that somebody wrote who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe*, and for each class the mean of its pictures (*nearest class mean*). And since few pictures mean much chance, everything is done five times, with other pictures each time.
+
+# %% [markdown] lang="zh" id="against"
+# ## 6 · 比什么好？
+#
+# “从 47% 升到 59%”，要是不知道同样这些图片还能换来什么，这句话说明不了多少。公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。图片少，运气的成分就大，所以每种都做五遍，每遍换一批图片。
+
+# %% id="one-shot-guess"
+learnable_context.one_shot.ask()
+
+# %% [markdown] lang="en" id="one-shot"
+# The runs are stored, with the command that made them. We count in how many of the five tries with one picture a class the context won.
+
+# %% [markdown] lang="zh" id="one-shot"
+# 这些训练结果是事先存好的，连同生成它们的命令。我们数一数：每类一张图的五次里，上下文向量赢了几次。
+
+# %% id="one-shot-code"
+study = widgets.context_study()
+riddle = study["shots"][0]
+one = [run["context"] for run in riddle["runs"] if run["shots"] == 1]
+print(study["command"], "·", riddle["task"], "·", one, "against", riddle["hand"])
+learnable_context.one_shot.reveal(sum(share > riddle["hand"] for share in one))
+
+# %% [markdown] lang="en" id="shots"
+# Now all of it. **Look for**: on which task is there nothing to gain, so that one picture can only do harm? Where does the probe overtake the context, and why there? (The sepia print is the style that this CLIP never saw.) Where does knowing the secret word do as well as learning?
+
+# %% [markdown] lang="zh" id="shots"
+# 现在看全部结果。**找一找**：哪个任务已经没有提高的余地，一张图只会帮倒忙？线性探针在哪个任务上超过了上下文向量，为什么偏偏是那里？（“泛黄老照片”是这个 CLIP 从没见过的风格。）在哪个任务上，知道那个秘密的词就和学出来的一样好？
+
+# %% id="shots-code"
+widgets.shots_explorer()
+
+# %% [markdown] lang="en" id="shots-seen"
+# What we read off it, on the pocket model. A context learns *one thing that all classes share*, and for that a single picture of each class can be enough; but its seeds lie far apart, and on sketches, which CLIP knows already, some tries end below the hand prompt. The probe has to learn every class from its own pictures, so it begins far below the words and needs many. Where CLIP's words fail altogether, as on the sepia print, no prompt saves them, and the probe wins. And on the riddle the right word, *red*, does as well as eight pictures of each object: learning pays most where nobody knows the word.
+
+# %% [markdown] lang="zh" id="shots-seen"
+# 在口袋模型上，我们从中读出这几点。上下文向量学的是**所有类别共有的一件事**，为此每类一张图也许就够了；但换一批图片，结果相差很大；而素描（sketch）CLIP 本来就认得，有几次反而比手写提示词略低。线性探针要从每一类自己的图片里学会这一类，所以起点远低于词语，要很多图才追得上。词语彻底失灵的地方，例如泛黄老照片，什么提示词也救不了，赢的是探针。在谜题上，只要写对那个词 red，就抵得上每种物体八张图：没有人知道该写哪个词的时候，学习才最划算。
+
+# %% [markdown] lang="en" id="choices"
+# ## 7 · Length, place, beginning, sharing
+#
+# How many vectors? Where does the name stand? Do we begin from words or at random? Does each class get vectors of its own (*class-specific*)? **Guess first** which of the four matters most. Then look at it: 60 combinations, three tries each, all stored.
+
+# %% [markdown] lang="zh" id="choices"
+# ## 7 · 个数、位置、起点、共用
+#
+# 用几个向量？类别名放在哪里？从词语开始，还是从随机数开始？要不要每个类别各有一套向量（class-specific）？**先猜**这四样里哪样影响最大，再看：60 种组合，每种三次，都存好了。
+
+# %% id="choices-code"
+widgets.choices_explorer()
+
+# %% [markdown] lang="en" id="choices-seen"
+# On this task a single vector does as well as sixteen, and the place and the beginning move little more than the seeds do. What matters is sharing: a context for each class has 24 times as many numbers, only eight pictures for each of them, and must find *red* 24 times over. It ends up no better than “a photo of a”. That is this task on this model, where all classes share a secret; with much data and classes that differ in kind, CoOp's authors saw class-specific contexts do better.
+
+# %% [markdown] lang="zh" id="choices-seen"
+# 在这个任务上，一个向量和十六个一样好；位置和起点带来的差别，并不比换随机种子大多少。真正要紧的是共用：每类一套，数就多出 24 倍，每套却只有八张图可学，“红色”要重新发现 24 遍，最后并不比“a photo of a”强。这说的是这个模型上的这个任务，所有类别共有一个秘密；数据多、类别之间差别大的时候，CoOp 的作者看到过每类一套反而更好。
+
+# %% [markdown] lang="en" id="new-classes"
+# ## 8 · Classes it has never met
+#
+# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*) and ask about the other twelve (the *new classes*), among themselves.
+
+# %% [markdown] lang="zh" id="new-classes"
+# ## 8 · 没见过的类别
+#
+# 手写提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。
+
+# %% id="new-classes-guess"
+learnable_context.new_classes.ask()
+
+# %% id="new-classes-code"
+split = study["base_to_new"][0]
+new = [run["new"] for run in split["runs"] if run["pull"] == 0]
+print(split["task"], "· new classes:", new, "against", split["hand"]["new"])
+learnable_context.new_classes.reveal(sum(new) / len(new) - split["hand"]["new"])
+
+# %% [markdown] lang="en" id="base-to-new"
+# In the published experiments it went the other way: CoOp gained 13 points on base classes and *lost* 11 on new ones, below the hand prompt (11 datasets; beside ours in the figure). One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price: what does it do to the gain on the riddle, and what on blurred pictures?
+
+# %% [markdown] lang="zh" id="base-to-new"
+# 论文里的实验正好相反：CoOp 在基类上提高了 13 个百分点，在新类上却**降低**了 11 个，比手写提示词还低（11 个数据集，画在我们的结果旁边）。有一种补救办法：学习时把类别特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**拉动“拉力”（pull）**，看看代价：谜题上的提高会怎样？模糊图片上呢？
+
+# %% id="base-to-new-code"
+widgets.base_to_new_explorer()
+
+# %% [markdown] lang="en" id="base-to-new-seen"
+# So there is no free remedy. On the riddle what was learned holds for every object, and the pull only takes it away again. On blurred pictures the context learned something about its own twelve objects, and there the pull trades gain on base classes for gain on new ones. A course that shows only the base classes misleads; so does a paper.
+
+# %% [markdown] lang="zh" id="base-to-new-seen"
+# 所以没有不花代价的补救。谜题上学到的东西对每种物体都成立，往回拉只会把它拉没。模糊图片上，上下文向量学到的东西有一部分只属于那十二种物体，这时往回拉，是拿基类上的提高去换新类上的提高。只给人看基类的结果会误导人，课程如此，论文也如此。
+
+# %% [markdown] lang="en" id="keep"
+# ## 9 · Save, load, use
+#
+# What we have learned fits into a file of a few kilobytes: the vectors, and the name of the model they belong to. Learn once more, save, and use it on one picture.
+
+# %% [markdown] lang="zh" id="keep"
+# ## 9 · 保存、加载、使用
+#
+# 学到的东西只占一个几 KB 的文件：那些向量，再加上它们属于哪个模型。再学一次，存下来，用在一张图上。
+
+# %% id="learn-code" tags=["measured"]
+prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
+*_, last = context.learn(prompted, features, training.Plan(steps=80))
+print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
+
+# %% [markdown] lang="en" id="use"
+# Loading and asking are three lines:
+
+# %% [markdown] lang="zh" id="use"
+# 加载，再提问，三行就够：
+
+# %% id="save-code"
+from tempfile import mkdtemp
+
+file = Path(mkdtemp()) / "red.safetensors"
+prompted.save(file)
+
+# %% id="use-code" tags=["measured"]
+clip, processor = load_clip()
+again = PromptedCLIP.load(file, clip, processor)
+answer = again.predict(pictures.test.images[0])
+
+print(f"{file.stat().st_size / 1000:.1f} KB:", *[f"{name} {share:.0%}" for name, share in list(answer.items())[:3]])
+compare("before and after the file", again.context, prompted.context)
+
+# %% [markdown] lang="en" id="other-model"
+# A vector learned on one model means nothing to another, even where the widths agree and no error would be raised by itself. So the file knows its model. Let us change one number of this one, and try:
+
+# %% [markdown] lang="zh" id="other-model"
+# 在一个模型上学到的向量，对另一个模型毫无意义；哪怕宽度一样、本来不会报错，也是如此。所以文件里记着它的模型。我们把这个模型改动一点点，再来试试：
+
+# %% id="other-model-code" tags=["raises-exception", "measured"]
+from copy import deepcopy
+
+other = deepcopy(clip)
+other.text_projection.weight *= 1.01
+PromptedCLIP.load(file, other, processor)
+
+# %% [markdown] lang="en" id="done"
+# ## What you can do now
+#
+# You can let vectors into a frozen model and prove that nothing else moved; train them in seconds; say what they are better than, and where they fail; and hand them to somebody else in a small file. `helpers/context.py` holds the whole mechanism, and you have written its heart yourself.
+#
+# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b shows what that is, with the proof that nothing changed (it is optional). Lesson 03 gives the same ten vectors to GPT-2, and makes it describe pictures.
+
+# %% [markdown] lang="zh" id="done"
+# ## 现在你会了什么
+#
+# 你能把向量放进一个冻结的模型，并证明别的都没动；能在几秒钟内训练它们；说得清它们比什么好、在哪里失灵；还能装进一个小文件交给别人。全部机制都在 `helpers/context.py` 里，最核心的几行是你自己写的。
+#
+# 每次训练都只要几秒钟，因为不影响结果的计算，课程一概不做。省掉了哪些、怎么证明结果没变，第 02b 课会讲（选学）。第 03 课把同样的十个向量交给 GPT-2，让它描述图片。

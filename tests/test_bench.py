@@ -1,0 +1,461 @@
+"""Facts about benchmarks/ and `course.py bench`, on models of a few numbers: what a machine needs for them is never a test."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import CLIPConfig
+
+import course
+from benchmarks import context as bench
+from benchmarks import machine
+from helpers.context import PromptedCLIP, fast_features, plain_features
+from helpers.cost import FLOP, Products, least_seconds, text_tower_products
+from helpers.figures import speed
+from helpers.pretrained import load_clip
+from helpers.training import Plan
+
+SAY = {lang: course.speaker(lang) for lang in ("en", "zh")}
+ASKED = {  # what the course promises of each, and whether it is the most or the least
+    "context_text_step": (10, False, "×"),
+    "few_shot_run": (10, False, "×"),
+    "memory_1000_classes": (3, True, "GiB"),
+    "pocket_few_shot_run": (10, True, "s"),
+    "cost_by_classes": (None, False, "×"),
+}
+RECORDS = bench.results()
+
+
+@pytest.fixture
+def small():
+    """A CLIP of a few numbers; no two of its sizes are equal, so that none can be taken for another."""
+    text = {"hidden_size": 32, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4}
+    vision = {"hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={**text, "vocab_size": 2125},
+        vision_config={**vision, "image_size": 32, "patch_size": 16},
+        projection_dim=24,
+    )
+    return bench.random_clip(config)
+
+
+@pytest.fixture(autouse=True)
+def steady_machine(monkeypatch):
+    monkeypatch.setattr(bench, "matmul_gflops", lambda: 50.0)
+
+
+def measured_small(name, small):
+    few = {
+        "context_text_step": lambda: bench.context_text_step(*small, classes=5, repeats=2),
+        "few_shot_run": lambda: bench.few_shot_run(
+            *small, classes=3, shots=2, checks=1, plan=Plan(steps=12, batch_size=4), steps_a_turn=1, repeats=3
+        ),
+        "memory_1000_classes": lambda: bench.memory_1000_classes(*small, classes=9),
+        "pocket_few_shot_run": lambda: bench.pocket_few_shot_run(
+            *load_clip("pocket"), shots=1, checks=1, plan=Plan(steps=2), repeats=1
+        ),
+        "cost_by_classes": lambda: bench.cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
+    }
+    return few[name]()
+
+
+# --- multiplications ------------------------------------------------------------------------------------------------------------
+
+
+def counted(features, backward):
+    """Multiplications by torch's own count."""
+    with FlopCounterMode(display=False) as counter:
+        result = features()
+        if backward:
+            result.sum().backward()
+    return counter.get_total_flops() // FLOP
+
+
+@pytest.mark.parametrize("way", ["plain", "trimmed", "end only", "fast"])
+def test_products_are_those_that_torch_counts(small, way):
+    clip, processor = small
+    clip.set_attn_implementation("eager")  # the counter does not see into the library's fused attention
+    prompted = PromptedCLIP(clip, processor, ["cat", "small red dog", "blue cup"], 4, "random")
+    embeddings, ids, end, shared = prompted.embeddings, prompted.ids, prompted.end, prompted.shared
+    length = int(end.max()) + 1
+    features, sizes = {
+        "plain": (lambda: plain_features(clip, embeddings, ids), {"length": 77}),
+        "trimmed": (lambda: plain_features(clip, embeddings, ids[:, :length]), {"length": length}),
+        "end only": (lambda: fast_features(clip, embeddings, ids, end, 0), {"length": length, "only_end": True}),
+        "fast": (
+            lambda: fast_features(clip, embeddings, ids, end, shared),
+            {"length": length, "shared": shared, "only_end": True},
+        ),
+    }[way]
+    products = text_tower_products(clip.config, texts=3, **sizes)
+    assert counted(features, backward=False) == products.forward
+    # no gradient comes back to the last layer of the shared positions, since nobody reads what leaves it
+    width, wide, rows = 32, 96, sizes.get("shared", 0)
+    unread = Products(rows * (2 * width**2 + 2 * width * wide), rows * rows * 2 * width)
+    assert counted(features, backward=True) == products.forward_and_backward - unread.weights - 2 * unread.attention
+
+
+def test_a_layer_of_the_usual_shape_costs_twelve_times_the_square_of_its_width():
+    config = CLIPConfig()
+    layers, width = config.text_config.num_hidden_layers, config.text_config.hidden_size
+    weights = text_tower_products(config, texts=2, length=77).weights
+    assert weights == 2 * 77 * layers * 12 * width**2 + 2 * width * config.projection_dim
+
+
+def test_at_one_gigaflop_a_second_half_a_billion_products_take_a_second():
+    assert least_seconds(500_000_000, 1.0) == 1.0
+
+
+# --- the machine ----------------------------------------------------------------------------------------------------------------
+
+
+def test_ways_take_turns_and_the_middle_one_counts(monkeypatch):
+    done, seconds = [], iter([5.0, 50.0, 1.0, 10.0, 3.0, 30.0])
+    monkeypatch.setattr(machine, "seconds_of", lambda do: (do(), next(seconds))[1])
+    found = machine.timed({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, repeats=3)
+    assert "".join(done) == "ababab"
+    assert found == {"a": machine.Timing(3.0, 1.0, 5.0, 3), "b": machine.Timing(30.0, 10.0, 50.0, 3)}
+
+
+def test_a_matrix_product_of_two_by_two_is_sixteen_operations(monkeypatch):
+    monkeypatch.setattr(machine, "seconds_of", lambda do: 16e-9)
+    assert machine.matmul_gflops(size=2) == pytest.approx(1.0)
+
+
+def test_what_a_forward_pass_keeps_is_counted_without_weights():
+    layer = torch.nn.Linear(3, 5, bias=False).requires_grad_(False)
+    x = torch.randn(7, 3, requires_grad=True)
+    assert machine.kept_for_backward(lambda: layer(x), layer) == 0  # the weights are all that a frozen layer needs
+    assert machine.kept_for_backward(lambda: layer(x).exp(), layer) == 7 * 5 * 4  # of exp, its own result
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count it so")
+def test_peak_memory_stays_where_it_was_once():
+    code = """
+from benchmarks.machine import peak_memory
+before = peak_memory(); text = bytearray(b"x") * 300_000_000; del text; print(peak_memory() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", code], cwd=course.ROOT, capture_output=True, text=True, check=True)
+    assert 290_000_000 < int(grown.stdout) < 340_000_000
+
+
+# --- what is measured -------------------------------------------------------------------------------------------------------------
+
+
+def test_class_names_differ_and_fewer_are_the_first_of_more():
+    names = bench.class_names(1000)
+    assert len(set(names)) == 1000 and bench.class_names(100) == names[:100]
+    assert {len(name.split()) for name in names[:100]} == {1, 2, 3}
+    with pytest.raises(ValueError, match="not for 2000"):
+        bench.class_names(2000)
+
+
+def test_both_paths_find_the_end_of_every_text(small):
+    """Pooled at the start, as a wrong end would have it, all features would be equal and the context without gradient."""
+    prompted = bench.random_context(*small, bench.class_names(5), 4)
+    for way in bench.ladder(prompted).values():
+        texts, gradient = bench.step(prompted, way)
+        assert torch.pdist(texts).min() > 1e-4
+        assert gradient.abs().max() > 1e-4
+
+
+def test_every_rung_gives_the_same_features_and_gradient(small):
+    found = bench.context_text_step(*small, classes=5, repeats=1).more
+    assert list(found["difference"]) == list(found["ladder"]) == [*bench.ladder(bench.random_context(*small, ["a"], 1))]
+    assert all(part < 1e-5 for rung in found["difference"].values() for part in rung.values())
+
+
+def test_a_difference_is_told_beside_the_largest_number():
+    assert bench.difference(torch.tensor([1.0, 4.1]), torch.tensor([1.0, 4.0])) == pytest.approx(0.025)
+
+
+def test_our_run_begins_with_an_empty_cache_and_leaves_the_old_one_alone(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    passed = bench.run_with_features(*small, ["cat", "dog"], bench.photos(6), 1, Plan(steps=10, batch_size=4))
+    assert [step for step, _ in passed] == [0, 8, 10]
+    seconds = [second for _, second in passed]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+    assert os.environ["COURSE_CACHE"] == str(tmp_path) and not any(tmp_path.iterdir())
+
+
+def test_the_textbook_encodes_a_batch_of_pictures_at_every_step_and_never_trims(small, monkeypatch):
+    clip, processor = small
+    seen, plain = [], PromptedCLIP.text_features
+    monkeypatch.setattr(
+        clip, "get_image_features", lambda pixel_values: seen.append(len(pixel_values)) or torch.randn(4, 24)
+    )
+    monkeypatch.setattr(PromptedCLIP, "text_features", lambda self, fast: seen.append(fast) or plain(self, fast))
+    steps = bench.textbook_steps(clip, processor, ["cat", "dog"], bench.photos(8), Plan(steps=3, batch_size=4))
+    assert all(second > 0 for second in steps) and seen == [4, False] * 3
+
+
+@pytest.mark.parametrize(
+    ("each", "ours", "step"),
+    [
+        (1.0, [(0, 5.0), (20, 5.0)], 5),
+        (1.0, [(0, 5.5), (20, 5.5)], 6),
+        (1.0, [(0, 5.0), (10, 10.0), (20, 15.0)], 10),
+        (1.0, [(0, 5.0), (20, 25.0)], None),
+    ],
+)
+def test_the_break_even_is_the_first_step_after_which_ours_took_no_longer(each, ours, step):
+    assert bench.crossing(each, ours) == step
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_every_benchmark_gives_a_record_that_json_can_hold(small, name, tmp_path):
+    measured = measured_small(name, small)
+    found = bench.rounded(bench.record(name, measured))
+    assert json.loads(json.dumps(found)) == found
+    assert set(found) == set(RECORDS[name])
+    assert (found["bound"], found["at_most"], found["unit"]) == ASKED[name]
+    if name in bench.PLOTS:
+        bench.save_plot(name, found, tmp_path)
+        assert (tmp_path / f"{name}.png").exists()
+
+
+def test_the_textbook_is_extrapolated_from_its_middle_step(small):
+    measured = measured_small("few_shot_run", small)
+    each = measured.seconds["textbook step"]
+    assert each.repeats == measured.more["textbook_steps_measured"] == 3
+    assert measured.more["textbook_seconds"] == 12 * each.median
+    assert measured.value == 12 * each.median / measured.seconds["ours"].median
+    assert measured.more["ours_after_steps"][-1] == [12, measured.seconds["ours"].median]
+
+
+# --- results.json -----------------------------------------------------------------------------------------------------------------
+
+
+def test_results_hold_every_benchmark():
+    assert list(RECORDS) == list(bench.BENCHMARKS) == list(bench.TITLES) == list(ASKED)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_each_record_says_its_command_its_machine_and_what_was_asked(name):
+    found = RECORDS[name]
+    assert found["command"] == f"python course.py bench {name}"
+    assert found["what"] and found["date"].count("-") == 2
+    assert all(
+        found["machine"][part] for part in ("cpu", "cores", "threads", "system", "python", "torch", "transformers")
+    )
+    assert all(rate > 0 for rate in found["matmul_gflops"].values())
+    assert (found["bound"], found["at_most"], found["unit"]) == ASKED[name]
+    assert {"classes", "context_length", "longest_text", "shared_positions", "width", "layers"} <= set(found["sizes"])
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_whether_a_bound_holds_follows_from_the_value(name):
+    found = RECORDS[name]
+    value, bound = found["value"], found["bound"]
+    assert found["holds"] == (None if bound is None else value <= bound if found["at_most"] else value >= bound)
+
+
+def timings(value):
+    """All timings in a record, however deep."""
+    if isinstance(value, dict):
+        if "median" in value:
+            yield value
+        for part in value.values():
+            yield from timings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from timings(part)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_median_lies_within_its_spread(name):
+    found = list(timings(RECORDS[name]))
+    assert found
+    assert all(0 < one["least"] <= one["median"] <= one["most"] and one["repeats"] > 0 for one in found)
+
+
+def test_ratios_follow_from_the_seconds_beside_them():
+    step, run, cost = (RECORDS[name] for name in ("context_text_step", "few_shot_run", "cost_by_classes"))
+    seconds = {name: timing["median"] for name, timing in step["seconds"].items()}
+    assert step["value"] == pytest.approx(seconds["plain"] / seconds["fast"], rel=2e-3)
+    assert step["ladder"] == {name: pytest.approx(seconds["plain"] / each, rel=2e-3) for name, each in seconds.items()}
+    each, ours = (run["seconds"][name]["median"] for name in ("textbook step", "ours"))
+    assert run["value"] == pytest.approx(run["sizes"]["steps"] * each / ours, rel=2e-3)
+    assert run["break_even_step"] == bench.crossing(each, run["ours_after_steps"])
+    most = [point for point in cost["points"] if "plain" in point][-1]
+    assert cost["value"] == pytest.approx(most["plain"]["median"] / most["fast"]["median"], rel=2e-3)
+
+
+def test_the_proof_that_nothing_changed_stands_in_the_record():
+    """No timing: rounding alone, in fp32."""
+    assert all(part < 1e-5 for rung in RECORDS["context_text_step"]["difference"].values() for part in rung.values())
+
+
+def test_a_new_record_leaves_the_others_as_they_were(tmp_path):
+    file = tmp_path / "results.json"
+    bench.keep("cost_by_classes", {"value": 1}, file)
+    bench.keep("context_text_step", {"value": 2, "ours": [[0, 1.5], [8, 2.5]]}, file)
+    bench.keep("cost_by_classes", {"value": 3}, file)
+    assert bench.results(file) == {
+        "context_text_step": {"value": 2, "ours": [[0, 1.5], [8, 2.5]]},
+        "cost_by_classes": {"value": 3},
+    }
+    assert list(bench.results(file)) == ["context_text_step", "cost_by_classes"]
+    assert "[ 8, 2.5 ]\n" in file.read_text("utf-8") and list(tmp_path.iterdir()) == [file]
+
+
+def test_numbers_are_kept_to_four_digits():
+    assert bench.rounded({"a": [1.23456789, 1234567, "x", None], "b": {"c": 0.000123456}}) == {
+        "a": [1.235, 1234567, "x", None],
+        "b": {"c": 0.0001235},
+    }
+
+
+# --- plots ------------------------------------------------------------------------------------------------------------------------
+
+
+def numbers_in(figure):
+    """The curves that were drawn."""
+    return [tuple(map(list, line.get_data())) for axes in figure.axes for line in axes.lines]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were finished."""
+    figures, finished = [], speed.finished
+    monkeypatch.setattr(speed, "finished", lambda figure, *texts: figures.append(figure) or finished(figure, *texts))
+    return figures
+
+
+@pytest.mark.parametrize("name", bench.PLOTS)
+def test_a_plot_draws_what_the_record_holds(name, drawn):
+    plot, curves = bench.PLOTS[name]
+    picture = plot(RECORDS[name])
+    assert len(picture.alt) > 100
+    lines = numbers_in(drawn[0])
+    assert all((list(curve.x), list(curve.y)) in lines for curve in curves(RECORDS[name]).values())
+
+
+@pytest.mark.parametrize("name", bench.PLOTS)
+def test_the_stored_plot_was_drawn_from_the_stored_record(name):
+    _, curves = bench.PLOTS[name]
+    with Image.open(bench.FOLDER / f"{name}.png") as image:
+        image.load()
+        stored = json.loads(image.text["numbers"])
+        assert len(image.text["Description"]) > 100
+    assert stored == {way: {"x": curve.x, "y": curve.y} for way, curve in curves(RECORDS[name]).items()}
+
+
+def test_curves_are_the_numbers_of_the_record():
+    points = RECORDS["cost_by_classes"]["points"]
+    curves = bench.cost_curves(RECORDS["cost_by_classes"])
+    assert curves["fast"].x == [1, 10, 100, 1000] and curves["plain"].x == [1, 10, 100]
+    assert curves["fast"].y == [point["fast"]["median"] for point in points]
+    assert curves["limit"].y == [point["limit_seconds"] for point in points]
+    run = RECORDS["few_shot_run"]
+    curves = bench.run_curves(run)
+    assert curves["textbook"].y == [0, run["sizes"]["steps"] * run["seconds"]["textbook step"]["median"]]
+    assert list(zip(curves["ours"].x, curves["ours"].y)) == [tuple(point) for point in run["ours_after_steps"]]
+
+
+def test_a_run_that_never_breaks_even_is_drawn_too(drawn):
+    textbook, ours = speed.Curve([0, 10], [0.0, 1.0]), speed.Curve([0, 10], [5.0, 6.0])
+    speed.break_even(textbook, ours, None, 2, title="never", alt="Two lines that do not cross within ten steps.")
+    assert len(drawn[0].axes) == 2
+
+
+def test_every_plot_stands_in_the_readme_with_its_alt_text():
+    page = (bench.FOLDER / "README.md").read_text("utf-8")
+    assert all(f"]({name}.png)" in page and "![](" not in page for name in bench.PLOTS)
+
+
+# --- the command --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pretended(monkeypatch, tmp_path):
+    """Instead of measuring, gives the stored records, in which a test may change something; files go to a folder of the test."""
+    records, kept = {name: dict(found) for name, found in RECORDS.items()}, []
+    monkeypatch.setattr(bench, "in_own_process", lambda name: records[name])
+    monkeypatch.setattr(bench, "keep", lambda name, found: kept.append(name))
+    monkeypatch.setattr(bench, "save_plot", lambda name, found: kept.append(f"{name}.png"))
+    for found in records.values():
+        found["holds"] = None if found["bound"] is None else True
+    return records, kept
+
+
+def test_course_py_hands_names_and_language_on_and_its_status_is_ours(monkeypatch, capsys):
+    commands = []
+    monkeypatch.setattr(course, "attend", lambda command: commands.append(command) or 3)
+    assert course.main(["bench", "--here", "--lang", "zh", "few_shot_run", "cost_by_classes"]) == 3
+    assert commands == [[sys.executable, "-m", "benchmarks.context", "--lang", "zh", "few_shot_run", "cost_by_classes"]]
+
+
+def test_an_old_python_is_told_which_one_is_needed(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
+    assert course.main(["bench"]) == 1
+    assert "3.11" in capsys.readouterr().err
+
+
+def test_without_names_all_are_measured_and_kept_one_by_one(pretended, capsys):
+    assert bench.bench([], SAY["en"]) == 0
+    assert pretended[1] == [
+        "context_text_step", "few_shot_run", "few_shot_run.png", "memory_1000_classes", "pocket_few_shot_run", "cost_by_classes",
+        "cost_by_classes.png",
+    ]  # fmt: skip
+    said = capsys.readouterr().out
+    assert all(said.count(f" {name}") == 2 for name in ASKED) and "MISSED" not in said
+
+
+def test_names_choose_what_is_measured(pretended, capsys):
+    assert bench.bench(["cost_by_classes", "memory_1000_classes"], SAY["en"]) == 0
+    assert pretended[1] == ["memory_1000_classes", "cost_by_classes", "cost_by_classes.png"]
+
+
+def test_a_missed_bound_is_said_and_makes_the_status_one(pretended, capsys, lang):
+    pretended[0]["few_shot_run"]["holds"] = False
+    assert bench.bench([], SAY[lang]) == 1
+    rows = [row for row in capsys.readouterr().out.splitlines() if {"en": "MISSED", "zh": "未达标"}[lang] in row]
+    assert len(rows) == 1 and "few_shot_run" in rows[0]
+
+
+def test_a_benchmark_that_fails_is_said_and_the_others_go_on(pretended, capsys, monkeypatch, lang):
+    def measure(name):
+        if name == "few_shot_run":
+            raise subprocess.CalledProcessError(-9, name)
+        return pretended[0][name]
+
+    monkeypatch.setattr(bench, "in_own_process", measure)
+    assert bench.bench([], SAY[lang]) == 1
+    assert "-9" in capsys.readouterr().out and "few_shot_run" not in pretended[1] and "cost_by_classes" in pretended[1]
+
+
+def test_columns_stand_one_below_the_other_in_both_languages(lang):
+    rows = bench.table(RECORDS, SAY[lang]).splitlines()
+    assert len(rows) == 1 + len(RECORDS)
+    begins = {course.columns(row[: row.index(f" {name}")]) for name, row in zip(ASKED, rows[1:])}
+    assert len(begins) == 1
+
+
+@pytest.mark.parametrize(
+    ("lang", "begin"), [("en", "There is no benchmark speed:"), ("zh", "没有叫 speed 的基准测试：")]
+)
+def test_an_unknown_name_is_answered_with_the_known_ones(capsys, lang, begin):
+    assert bench.main(["--lang", lang, "speed"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(begin) and all(name in said for name in ASKED) and "Traceback" not in said
+
+
+def test_one_measurement_prints_its_record_and_nothing_else(monkeypatch, capsys, small):
+    monkeypatch.setitem(bench.BENCHMARKS, "context_text_step", lambda: measured_small("context_text_step", small))
+    assert bench.main(["--measure", "context_text_step"]) == 0
+    assert json.loads(capsys.readouterr().out)["command"] == "python course.py bench context_text_step"
+
+
+def test_a_measurement_runs_in_a_python_of_its_own(monkeypatch):
+    def run(command, **options):
+        assert command == [sys.executable, "-m", "benchmarks.context", "--measure", "few_shot_run"] and options["check"]
+        return subprocess.CompletedProcess(command, 0, stdout=b'a warning\n{"value": 2}\n')
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert bench.in_own_process("few_shot_run") == {"value": 2}

@@ -1,0 +1,315 @@
+"""Facts about the stored study behind lesson 02, and about how it is run: pictures, hand prompts, breaks."""
+
+import json
+from dataclasses import asdict, replace
+from itertools import product
+
+import pytest
+import torch
+
+from helpers.context import PromptedCLIP
+from helpers.data import FewShot, encode
+from helpers.pocket import context_study as study
+from helpers.pocket import datasets
+from helpers.pocket.datasets import few_shot, task_drawings
+from helpers.pocket.tasks import RIDDLE
+from helpers.pretrained import load_clip
+
+TASKS = ["the red one of two", "objects, each a sketch", "blurred", "objects, each a sepia print"]
+TEST_PICTURES, VALIDATION_PICTURES = 480, 96
+A_FEW = 5 / TEST_PICTURES  # other processors and libraries round otherwise, and 160 steps of training amplify it
+ONE = 1.1 / TEST_PICTURES  # a picture on the border, where nothing is trained
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return json.loads(study.FILE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def clip():
+    torch.set_num_threads(1)
+    return load_clip("pocket")
+
+
+@pytest.fixture(scope="module")
+def one_shot(clip):
+    """One picture of each class, drawn as such and not taken from sixteen."""
+    return encode(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
+
+
+def settings(runs, *names):
+    return sorted(tuple(run[name] for name in names) for run in runs)
+
+
+def shares_of(pictures, values):
+    """Whether all of these are shares of so many pictures, but for rounding in the fourth decimal."""
+    return all(
+        0 <= value <= 1 and abs(value * pictures - round(value * pictures)) <= 1e-4 * pictures for value in values
+    )
+
+
+# --- the stored file -----------------------------------------------------------------------------------------------------
+
+
+def test_the_stored_study_says_how_it_was_made(stored):
+    assert list(stored) == ["command", "versions", "seconds", "plan", "shots", "choices", "base_to_new"]
+    assert (
+        stored["command"] == study.COMMAND == "python -m helpers.pocket.context_study" == f"python -m {study.__name__}"
+    )
+    assert set(stored["versions"]) == {"python", "torch", "transformers"} and 60 < stored["seconds"] < 3600
+    assert stored["plan"] == asdict(study.PLAN)
+
+
+def test_every_task_was_learned_from_every_number_of_shots_with_every_seed(stored):
+    assert [entry["task"] for entry in stored["shots"]] == TASKS
+    for entry in stored["shots"]:
+        assert settings(entry["runs"], "shots", "seed") == sorted(product([1, 2, 4, 8, 16], range(5)))
+        assert all(list(run) == ["shots", "seed", "context", "probe", "class_mean"] for run in entry["runs"])
+        measured = [run[name] for run in entry["runs"] for name in ("context", "probe", "class_mean")]
+        hand = [entry["hand"], entry["own"]["accuracy"], entry["ensemble"]["accuracy"]]
+        assert shares_of(TEST_PICTURES, measured + hand)
+
+
+def test_every_choice_was_made_with_every_other_and_every_seed(stored):
+    choices = stored["choices"]
+    assert (choices["task"], choices["shots"]) == (RIDDLE.name, 8)
+    names = ["length", "position", "init", "class_specific", "seed"]
+    every = product([1, 2, 4, 8, 16], ["end", "middle", "front"], ["words", "random"], [False, True], range(3))
+    assert settings(choices["runs"], *names) == sorted(every)
+    assert all(list(run) == [*names, "validation", "test"] for run in choices["runs"])
+    assert shares_of(TEST_PICTURES, [choices["hand"], *(run["test"] for run in choices["runs"])])
+    assert shares_of(VALIDATION_PICTURES, [run["validation"] for run in choices["runs"]])
+
+
+def test_every_pull_was_tried_on_both_tasks_with_every_seed(stored):
+    assert [entry["task"] for entry in stored["base_to_new"]] == ["the red one of two", "blurred"]
+    for entry in stored["base_to_new"]:
+        assert (entry["base"], entry["new"]) == (list(RIDDLE.class_names[::2]), list(RIDDLE.class_names[1::2]))
+        assert len(entry["base"]) == len(entry["new"]) == 12
+        assert settings(entry["runs"], "pull", "seed") == sorted(product([0, 0.5, 2, 8, 32], range(5)))
+        assert all(list(run) == ["pull", "seed", "base", "new"] for run in entry["runs"])
+        assert shares_of(
+            TEST_PICTURES // 2, [part[which] for part in (entry["hand"], *entry["runs"]) for which in ("base", "new")]
+        )
+
+
+def test_one_hand_prompt_has_one_accuracy_wherever_it_stands(stored):
+    riddle = stored["shots"][0]
+    assert riddle["hand"] == stored["choices"]["hand"]
+    assert riddle["own"]["template"] == "a photo of a red {}."
+
+
+def test_no_template_of_the_ensemble_tells_what_the_class_names_keep_silent(stored):
+    silent = ("red", "sketch", "drawing", "pencil", "blur", "sepia", "print")
+    for entry in stored["shots"]:
+        assert "a photo of a {}." in entry["ensemble"]["templates"] and len(set(entry["ensemble"]["templates"])) == 8
+        assert not any(word in template for template in entry["ensemble"]["templates"] for word in silent)
+        assert any(word in entry["own"]["template"] for word in silent)
+
+
+def test_a_name_in_the_middle_of_one_vector_stands_in_front_of_it(stored):
+    """The same training twice, under two names: what it gives the second time is what it gave the first."""
+    runs = {tuple(run.values())[:5]: (run["validation"], run["test"]) for run in stored["choices"]["runs"]}
+    ones = [key for key in runs if key[0] == 1 and key[1] == "middle"]
+    assert len(ones) == 12 and all(runs[key] == runs[1, "front", *key[2:]] for key in ones)
+
+
+def test_each_record_has_a_line_of_its_own(stored):
+    lines = study.FILE.read_text(encoding="utf-8").splitlines()
+    with_seed = [line.count('"seed": ') for line in lines]  # the plan has one too
+    assert max(with_seed) == 1 and sum(with_seed) == len(study.jobs()) + 1
+    assert json.loads(study.laid_out(stored)) == stored
+
+
+def test_a_combination_run_again_gives_the_stored_numbers(stored, clip, one_shot):
+    riddle = stored["shots"][0]
+    run = next(run for run in riddle["runs"] if (run["shots"], run["seed"]) == (1, 4))
+    assert study.shots_job(*clip, one_shot, {"task": RIDDLE.name, **run}) == pytest.approx(
+        {name: run[name] for name in ("context", "probe", "class_mean")}, abs=A_FEW
+    )
+    by_hand = {
+        riddle["hand"]: ["a photo of a {}."],
+        riddle["own"]["accuracy"]: [riddle["own"]["template"]],
+        riddle["ensemble"]["accuracy"]: riddle["ensemble"]["templates"],
+    }
+    for accuracy, templates in by_hand.items():
+        assert study.by_templates(*clip, RIDDLE.class_names, one_shot.test, templates) == pytest.approx(
+            accuracy, abs=ONE
+        )
+
+
+def test_without_a_step_base_classes_and_new_ones_are_told_apart_as_by_hand(stored, clip, one_shot, monkeypatch):
+    """At the rate 0 the vectors stay what they begin as: "a photo of a"."""
+    monkeypatch.setattr(study, "PLAN", replace(study.PLAN, steps=1, rate=0.0))
+    numbers = study.base_to_new_job(*clip, one_shot, {"task": RIDDLE.name, "pull": 0, "seed": 0})
+    assert numbers == pytest.approx(stored["base_to_new"][0]["hand"], abs=2 * ONE)  # of half the pictures
+
+
+def test_what_was_learned_on_the_base_classes_is_put_before_the_new_names(stored, clip, one_shot, monkeypatch):
+    """Four words in place of what training finds: the new names are told apart as by the template with those words."""
+    learned_from = []
+
+    def learned(clip, processor, names, data, pull, **settings):
+        learned_from.append((list(names), data, pull, settings))
+        return PromptedCLIP(clip, processor, names, 4, init="photo of a red")
+
+    monkeypatch.setattr(study, "learned", learned)
+    numbers = study.base_to_new_job(*clip, one_shot, {"task": RIDDLE.name, "pull": 8, "seed": 3})
+    entry, (_, new) = stored["base_to_new"][0], study.base_and_new(24)
+    (names, data, *rest), pictures = learned_from[0], study.of_classes(one_shot.test, new)
+    assert names == entry["base"] and rest == [8, {"length": 4, "init": "words", "seed": 3}]
+    assert [len(part[1]) for part in (data.train, data.validation, data.test)] == [12, 12, 240]
+    expected = study.by_templates(*clip, entry["new"], pictures, ["photo of a red {}."])
+    assert numbers["new"] == pytest.approx(expected, abs=2 * ONE) and expected > entry["hand"]["new"] + 0.05
+
+
+# --- pictures and classes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", study.OWN, ids=lambda task: task.name)
+def test_fewer_shots_are_the_first_of_more_in_each_class(task, monkeypatch):
+    monkeypatch.setattr(
+        datasets, "drawn_in_training", frozenset
+    )  # takes seconds to count up, and the fact does not depend on it
+    more, few = (task_drawings(task, "train", each, seed=3) for each in (4, 2))
+    assert [drawing for label in range(24) for drawing in more[4 * label : 4 * label + 2]] == few
+
+
+def numbered(classes, each, test=5):
+    """Pictures whose one feature is their number, class by class."""
+
+    def part(each):
+        return torch.arange(classes * each)[:, None].float(), torch.arange(classes).repeat_interleave(each)
+
+    return FewShot(part(each), part(4), part(test))
+
+
+def test_fewer_takes_the_first_of_each_class_and_no_more_checks_than_shots():
+    data = numbered(classes=3, each=16)
+    two, eight = study.fewer(data, 2), study.fewer(data, 8)
+    assert two.train[0].flatten().tolist() == [0, 1, 16, 17, 32, 33] and two.train[1].tolist() == [0, 0, 1, 1, 2, 2]
+    assert two.validation[0].flatten().tolist() == [0, 1, 4, 5, 8, 9] and two.validation[1].tolist() == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert len(eight.train[1]) == 24 and torch.equal(eight.validation[0], data.validation[0])
+    assert two.test is data.test
+
+
+def test_the_classes_of_a_part_are_numbered_anew():
+    pictures = numbered(classes=4, each=2).train
+    base, new = study.base_and_new(4)
+    assert (base, new) == ([0, 2], [1, 3])
+    features, labels = study.of_classes(pictures, new)
+    assert features.flatten().tolist() == [2, 3, 6, 7] and labels.tolist() == [0, 0, 1, 1]
+
+
+def test_a_context_begins_as_the_last_of_the_words_as_many_as_it_has_vectors(clip, monkeypatch):
+    untouched = numbered(classes=1, each=1)
+    monkeypatch.setattr(study, "learn", lambda *arguments, **settings: iter(()))
+    for length, words in {1: "a", 2: "of a", 4: "a photo of a", 8: "a photo of a a photo of a"}.items():
+        prompted = study.learned(*clip, ["cat"], untouched, length=length, init="words", seed=0)
+        assert torch.equal(prompted.context, PromptedCLIP(*clip, ["cat"], length, init=words).context)
+
+
+def test_probe_and_class_mean_tell_apart_what_lies_apart():
+    corners = torch.eye(3).repeat_interleave(4, dim=0)
+    pictures = (
+        torch.nn.functional.normalize(corners + 0.1 * torch.rand(12, 3), dim=-1),
+        torch.arange(3).repeat_interleave(4),
+    )
+    data = FewShot(pictures, pictures, pictures)
+    assert study.by_probe(data) == study.by_class_mean(data) == 1.0
+
+
+def test_what_the_test_pictures_say_changes_no_choice_of_the_probe(monkeypatch):
+    """The probe that is best on the validation pictures is reported, even where it is the worst on the test pictures."""
+
+    class Fake:
+        def __init__(self, C, max_iter):
+            self.strength = C
+
+        def fit(self, features, labels):
+            return self
+
+        def score(self, features, labels):
+            good = {1.0: (0.5, 0.9), 10.0: (0.8, 0.1), 100.0: (0.8, 0.95), 1000.0: (0.2, 1.0)}
+            return good[self.strength][0 if len(labels) == 4 else 1]
+
+    monkeypatch.setattr(study, "LogisticRegression", Fake)
+    assert study.by_probe(numbered(classes=1, each=1)) == 0.1
+
+
+# --- breaks --------------------------------------------------------------------------------------------------------------
+
+JOBS = [{"part": "shots", "task": "cats", "shots": shots, "seed": seed} for shots in (1, 2) for seed in range(3)]
+
+
+def worth(job):
+    return {"accuracy": job["shots"] / 3 + job["seed"]}
+
+
+def test_a_broken_study_goes_on_and_runs_nothing_twice(tmp_path):
+    file, ran, told = tmp_path / "part.json", [], []
+
+    def run(job):
+        if len(ran) == 4 and job not in ran:
+            raise KeyboardInterrupt
+        ran.append(job)
+        return worth(job)
+
+    def run_on(job):
+        ran.append(job)
+        return worth(job)
+
+    with pytest.raises(KeyboardInterrupt):
+        study.resume(JOBS, run, file, told.append)
+    records, seconds = study.resume(JOBS, run_on, file, told.append)
+    assert ran == JOBS  # each once, in order
+    assert records == [{**job, "accuracy": round(worth(job)["accuracy"], 4)} for job in JOBS] and seconds > 0
+    assert [line.split(",")[0] for line in told] == [f"{number} of 6" for number in range(1, 7)]
+    assert all("min left" in line for line in told)
+    assert study.resume(JOBS, run_on, file, told.append) == (records, seconds) and len(ran) == 6
+
+
+def test_more_jobs_than_before_are_run_and_fewer_are_left_out(tmp_path):
+    file, ran = tmp_path / "part.json", []
+
+    def run(job):
+        ran.append(job)
+        return worth(job)
+
+    study.resume(JOBS[:2], run, file, lambda line: None)
+    study.resume(JOBS[1:4], run, file, lambda line: None)
+    assert ran == JOBS[:4]
+    assert [record["seed"] for record in study.resume(JOBS[1:3], run, file, lambda line: None)[0]] == [1, 2]
+
+
+def test_a_file_that_was_cut_off_counts_as_none(tmp_path):
+    file = tmp_path / "part.json"
+    study.resume(JOBS[:1], worth, file, lambda line: None)
+    file.write_text(file.read_text()[:-5])
+    assert study.resume(JOBS[:1], worth, file, lambda line: None)[0] == [JOBS[0] | {"accuracy": 0.3333}]
+
+
+def test_what_another_plan_or_model_left_unfinished_is_not_taken_up(monkeypatch):
+    before = study.unfinished_file("one model", "versions")
+    assert before == study.unfinished_file("one model", "versions") != study.unfinished_file("another", "versions")
+    monkeypatch.setattr(study, "PLAN", replace(study.PLAN, steps=80))
+    assert study.unfinished_file("one model", "versions") != before
+
+
+def test_the_grid_that_is_run_is_the_grid_that_is_stored(stored):
+    records = [
+        {"part": part, "task": entry["task"], **run}
+        for part in ("shots", "choices", "base_to_new")
+        for entry in ([stored[part]] if part == "choices" else stored[part])
+        for run in entry["runs"]
+    ]
+    assert [{name: record[name] for name in job} for job, record in zip(study.jobs(), records)] == study.jobs()
+    assert len(records) == len(study.jobs()) == 330

@@ -1,0 +1,285 @@
+"""Few examples of each class, features that are computed once, and the letters that tell models apart."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from helpers import data
+from helpers.data import FewShot, cached_features, encode, few_shot_split, preparation
+from helpers.pretrained import POCKET_CLIP, fingerprint, image_features, load_clip
+
+POCKET_FINGERPRINT = "9f864936328f3e0b"  # of the weights in data/pocket-clip, whatever the version of transformers
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    torch.set_num_threads(1)
+    return load_clip("pocket")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def pictures(count, seed=0, size=64):
+    pixels = np.random.default_rng(seed).integers(0, 255, (count, size, size, 3), dtype=np.uint8)
+    return [Image.fromarray(each) for each in pixels]
+
+
+computed: list[int] = []  # how many pictures each time
+
+
+def counted(clip, processor, images):
+    computed.append(len(images))
+    return image_features(clip, processor, images)
+
+
+def brightness(clip, processor, images):
+    """Something else than features, of another shape."""
+    computed.append(len(images))
+    return torch.tensor([[[np.asarray(image).mean() / 255]] for image in images])
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    computed.clear()
+
+
+# --- which examples ---------------------------------------------------------------------------------------------------------
+
+
+LABELS = torch.tensor([0, 1, 2] * 9 + [1] * 5)[torch.randperm(32, generator=torch.Generator().manual_seed(0))]
+
+
+@pytest.mark.parametrize("shots, checks", [(1, 1), (4, 2), (5, 4), (0, 3), (9, 0)])
+def test_a_split_has_so_many_of_each_class_and_none_twice(shots, checks):
+    train, validation = few_shot_split(LABELS, shots, checks, seed=0)
+    for chosen, each in ((train, shots), (validation, checks)):
+        assert LABELS[chosen].bincount(minlength=3).tolist() == [each] * 3
+    both = train.tolist() + validation.tolist()
+    assert len(set(both)) == len(both)
+
+
+def test_the_same_seed_chooses_the_same_and_another_seed_others():
+    one, same, other = (torch.cat(few_shot_split(LABELS, 4, 2, seed)).tolist() for seed in (0, 0, 1))
+    assert one == same and set(one) != set(other)
+    torch.manual_seed(5)  # whatever else is random
+    assert torch.cat(few_shot_split(LABELS, 4, 2, 0)).tolist() == one
+
+
+def test_fewer_shots_are_among_more_and_are_validated_on_the_same():
+    few, many = (few_shot_split(LABELS, shots, 2, seed=3) for shots in (2, 5))
+    assert set(few[0].tolist()) < set(many[0].tolist()) and torch.equal(few[1], many[1])
+
+
+def test_a_class_with_too_few_examples_is_named():
+    with pytest.raises(ValueError, match="class 0 has 9 examples; 8 shots and 2 checks need 10"):
+        few_shot_split(LABELS, 8, 2, seed=0)
+    with pytest.raises(ValueError, match="class 1 has 0 examples"):
+        few_shot_split(torch.tensor([0, 0, 2, 2]), 1, 1, seed=0)
+
+
+def test_shuffled_labels_leave_the_test_alone_and_keep_how_many_there_are_of_each():
+    def some(count):
+        return torch.randn(count, 4), torch.arange(count) % 3
+
+    right = FewShot(some(30), some(12), some(9))
+    wrong = right.permuted(0)
+    assert wrong.test is right.test
+    for one, other in ((right.train, wrong.train), (right.validation, wrong.validation)):
+        assert torch.equal(one[0], other[0]) and not torch.equal(one[1], other[1])
+        assert torch.equal(one[1].bincount(), other[1].bincount())
+    assert torch.equal(wrong.train[1], right.permuted(0).train[1])
+    assert not torch.equal(wrong.train[1], right.permuted(1).train[1])
+    assert torch.equal(right.train[1], torch.arange(30) % 3)
+
+
+# --- features that are computed once --------------------------------------------------------------------------------------------
+
+
+def test_cached_features_are_those_of_the_library(pocket):
+    images = pictures(5)
+    expected = image_features(*pocket, images)
+    assert torch.equal(cached_features(*pocket, images), expected)
+    assert torch.equal(cached_features(*pocket, images), expected)
+
+
+def test_the_second_time_nothing_is_computed(pocket, cache):
+    first = cached_features(*pocket, pictures(5), counted)
+    again = cached_features(*pocket, pictures(5), counted)
+    reloaded = cached_features(*load_clip("pocket"), pictures(5), counted)
+    assert computed == [5] and torch.equal(first, again) and torch.equal(first, reloaded)
+    (file,) = (cache / "features").iterdir()
+    assert file.stat().st_size < 5 * 128 * 4 + 500
+
+
+def altered(clip):
+    other = copy.deepcopy(clip)
+    with torch.no_grad():
+        other.vision_model.encoder.layers[0].mlp.fc1.bias.add_(0.01)
+    return other
+
+
+def unlike(processor):
+    other = copy.deepcopy(processor)
+    other.image_processor.image_mean = [0.5, 0.5, 0.4]
+    return other
+
+
+def test_another_model_preparation_picture_or_computation_is_computed_again(pocket):
+    clip, processor = pocket
+    images = pictures(3)
+    cached_features(clip, processor, images, counted)
+    one_pixel = [image.copy() for image in images]
+    one_pixel[2].putpixel((63, 63), (1, 2, 3))
+    others = [
+        (altered(clip), processor, images, counted),
+        (clip, unlike(processor), images, counted),
+        (clip, processor, one_pixel, counted),
+        (clip, processor, images[:2], counted),
+        (clip, processor, images[::-1], counted),
+        (clip, processor, [image.resize((32, 128)) for image in images], counted),
+        (clip, processor, images, brightness),
+    ]
+    for number, other in enumerate(others):
+        features = cached_features(*other)
+        assert len(computed) == number + 2
+        compute = brightness if other[-1] is brightness else image_features
+        assert torch.equal(features, compute(*other[:-1]))
+        computed[:] = computed[: number + 2]
+    before = len(computed)
+    for other in others:
+        cached_features(*other)
+    assert len(computed) == before
+
+
+def test_pictures_that_differ_only_in_their_palette_are_two(pocket):
+    one = Image.fromarray(np.random.default_rng(0).integers(0, 4, (64, 64), dtype=np.uint8)).convert("P")
+    other = one.copy()
+    one.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0])
+    other.putpalette([0, 0, 0, 255, 255, 255, 90, 90, 90, 200, 0, 200])
+    assert one.tobytes() == other.tobytes()
+    features = [cached_features(*pocket, [image]) for image in (one, other)]
+    assert torch.equal(features[1], image_features(*pocket, [other])) and not torch.equal(*features)
+
+
+def test_a_model_in_half_the_bits_and_the_same_in_all_have_features_of_their_own(pocket):
+    half = copy.deepcopy(pocket[0]).bfloat16()
+    whole = copy.deepcopy(half).float()
+    for clip in (half, whole, half, whole):
+        features = cached_features(clip, pocket[1], pictures(2), counted)
+        assert features.dtype == clip.dtype
+    assert computed == [2, 2]
+
+
+def test_many_pictures_are_kept_in_several_files_and_new_ones_at_the_end_cost_only_themselves(
+    pocket, cache, monkeypatch
+):
+    monkeypatch.setattr(data, "AT_ONCE", 4)
+    images = pictures(11)
+    features = cached_features(*pocket, images[:8], counted)
+    more = cached_features(*pocket, images, counted)
+    assert computed == [4, 4, 3] and len(list((cache / "features").iterdir())) == 3
+    assert torch.equal(more[:8], features)
+    assert (more - image_features(*pocket, images)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("broken", ["cut off", "empty", "text", "too few", "of another name"])
+def test_a_broken_file_is_replaced(pocket, cache, broken):
+    images = pictures(3)
+    expected = cached_features(*pocket, images, counted)
+    (file,) = (cache / "features").iterdir()
+    whole = file.read_bytes()
+    if broken in ("too few", "of another name"):
+        name = "features" if broken == "too few" else "other"
+        data.write_tensors(file, {name: expected[:2]}, {})
+    else:
+        file.write_bytes({"cut off": whole[:-40], "empty": b"", "text": b"no features"}[broken])
+    assert torch.equal(cached_features(*pocket, images, counted), expected)
+    assert computed == [3, 3] and file.read_bytes() == whole
+    cached_features(*pocket, images, counted)
+    assert computed == [3, 3]
+
+
+def test_where_nothing_can_be_kept_features_are_computed_all_the_same(pocket, tmp_path, monkeypatch):
+    (tmp_path / "a file").write_text("where a folder should be")
+    for folder in (tmp_path / "a file", tmp_path / "a file" / "below"):
+        monkeypatch.setenv("COURSE_CACHE", str(folder))
+        assert cached_features(*pocket, pictures(2), counted).shape == (2, 128)
+    assert computed == [2, 2] and (tmp_path / "a file").is_file()
+
+
+def test_a_full_disk_is_no_error(pocket, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("helpers.files.save_file", full)
+    assert cached_features(*pocket, pictures(2)).shape == (2, 128)
+
+
+def test_no_pictures_are_told_and_not_left_to_torch(pocket):
+    with pytest.raises(ValueError, match="no pictures to encode"):
+        cached_features(*pocket, [])
+
+
+@dataclass(frozen=True)
+class Part:
+    images: list[Image.Image]
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Whole:
+    train: Part
+    validation: Part
+    test: Part
+
+
+def test_a_split_is_encoded_part_by_part_with_its_labels(pocket):
+    split = Whole(*(Part(pictures(count, seed=count), torch.arange(count)) for count in (4, 2, 3)))
+    encoded = encode(*pocket, split)
+    for name in ("train", "validation", "test"):
+        features, labels = getattr(encoded, name)
+        part = getattr(split, name)
+        assert torch.equal(labels, part.labels) and torch.equal(features, image_features(*pocket, part.images))
+        assert (features.norm(dim=-1) - 1).abs().max() < 1e-5 and not features.requires_grad
+
+
+def test_the_preparation_is_the_same_for_a_processor_loaded_again_and_says_what_differs(pocket):
+    line = preparation(pocket[1])
+    assert line == preparation(load_clip("pocket")[1]) and " at 0x" not in line  # no address, which no other run has
+    assert "0.4" in preparation(unlike(pocket[1])) and preparation(unlike(pocket[1])) != line
+
+
+# --- which model -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_pocket_clip_has_this_fingerprint_in_every_version_of_transformers(pocket):
+    assert fingerprint(pocket[0]) == fingerprint(load_clip(POCKET_CLIP)[0]) == POCKET_FINGERPRINT
+
+
+def test_every_tensor_counts_in_the_fingerprint(pocket):
+    clip = copy.deepcopy(pocket[0])
+    seen = {fingerprint(clip)}
+    names = [name for name, tensor in clip.state_dict().items() if tensor.abs().max() > 0]
+    for name in names:
+        tensor = clip.state_dict()[name]
+        kept = tensor.clone()
+        tensor.mul_(1.001)
+        seen.add(fingerprint(clip))
+        tensor.copy_(kept)
+    assert len(seen) == 1 + len(names) > 100
+    assert fingerprint(clip) == POCKET_FINGERPRINT
+
+
+def test_a_model_saved_and_loaded_keeps_its_fingerprint(pocket, tmp_path):
+    pocket[0].save_pretrained(tmp_path)
+    assert fingerprint(type(pocket[0]).from_pretrained(tmp_path)) == POCKET_FINGERPRINT

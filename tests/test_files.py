@@ -1,0 +1,94 @@
+"""What is written to disk is there whole or not at all, and what is read from it is numbers and texts, never code."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.files import keep, read_tensors, write_tensors, write_whole
+
+
+class Bomb:
+    """Unpickled, it leaves a mark."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_tensors_and_notes_come_back_as_they_were(tmp_path):
+    tensors = {
+        "whole numbers": torch.arange(6).reshape(2, 3),
+        "bf16": torch.randn(3, 2).bfloat16(),
+        "not in a row": torch.arange(6.0).reshape(2, 3).T,
+        "one": torch.tensor(1.5, requires_grad=True),
+        "none": torch.zeros(0, 4),
+    }
+    write_tensors(tmp_path / "file", tensors, {"name": "猫", "more": '{"a": 1}'})
+    again, notes = read_tensors(tmp_path / "file")
+    assert notes == {"name": "猫", "more": '{"a": 1}'} and again.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert again[name].dtype == tensor.dtype and torch.equal(again[name], tensor) and not again[name].requires_grad
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_without_notes_is_read_too(tmp_path):
+    write_tensors(tmp_path / "file", {"a": torch.ones(2)}, {})
+    assert read_tensors(tmp_path / "file")[1] == {}
+
+
+def test_what_was_read_does_not_hang_on_to_its_file(tmp_path):
+    file = tmp_path / "file"
+    write_tensors(file, {"a": torch.ones(20000)}, {})
+    tensors, _ = read_tensors(file)
+    with file.open("r+b") as opened:  # in place, as no part of the course does it
+        opened.write(b"\0" * file.stat().st_size)
+    assert torch.equal(tensors["a"], torch.ones(20000))
+
+
+def test_a_writing_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("the old one")
+
+    def fails(part):
+        part.write_text("half of the ne")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(file, fails)
+    assert file.read_text() == "the old one" and [one.name for one in tmp_path.iterdir()] == ["file"]
+    write_whole(file, lambda part: part.write_text("the new one") and None)
+    assert file.read_text() == "the new one" and [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("place", ["no folder/file", "a file/file"])
+def test_where_nothing_can_be_written_it_is_an_os_error_that_names_the_file(tmp_path, place):
+    (tmp_path / "a file").write_text("no folder")
+    with pytest.raises(OSError, match=f"{place} could not be written"):
+        write_tensors(tmp_path / place, {"a": torch.ones(2)}, {})
+    keep(tmp_path / place, a=np.ones(2))  # for what can be made again this is no error
+    assert [one.name for one in tmp_path.iterdir()] == ["a file"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    for place in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(FileNotFoundError) as told:
+            read_tensors(place)
+        assert told.value.filename == str(place)
+
+
+def test_a_file_that_is_no_safetensors_is_named_and_never_run(tmp_path):
+    write_tensors(tmp_path / "whole", {"a": torch.ones(100)}, {"name": "cat"})
+    torch.save(Bomb(tmp_path / "mark"), tmp_path / "torch")
+    whole = (tmp_path / "whole").read_bytes()
+    cut = [whole[:length] for length in (0, 4, 8, 20, len(whole) // 2, len(whole) - 1)]
+    others = [b"text", b"long text " * 99, pickle.dumps(Bomb(tmp_path / "mark")), (tmp_path / "torch").read_bytes()]
+    for content in cut + others:
+        (tmp_path / "broken").write_bytes(content)
+        with pytest.raises(ValueError, match="broken is not a whole safetensors file.*make or fetch it again"):
+            read_tensors(tmp_path / "broken")
+    assert not (tmp_path / "mark").exists()
