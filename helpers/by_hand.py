@@ -56,12 +56,17 @@ def end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
     return ids.argmax(-1) if eos == 2 else (ids == eos).int().argmax(-1)
 
 
-def text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
-    """ids (B, T) to one vector a text, (B, D)."""
-    x, mask = embed(clip, ids), causal_mask(ids.shape[1]).to(clip.device)
+def text_layers(clip: CLIPModel, x: Tensor) -> Tensor:
+    """What entered the text tower, (B, T, D), through all its layers and the last normalisation: (B, T, D)."""
+    mask = causal_mask(x.shape[1]).to(clip.device)
     for layer in clip.text_model.encoder.layers:
         x = layer_forward(layer, x, mask)
-    x = clip.text_model.final_layer_norm(x)  # (B, T, D)
+    return clip.text_model.final_layer_norm(x)
+
+
+def text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
+    """ids (B, T) to one vector a text, (B, D)."""
+    x = text_layers(clip, embed(clip, ids))  # (B, T, D)
     return x[torch.arange(len(ids)), end_of_text(clip, ids)]
 
 

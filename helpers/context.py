@@ -27,9 +27,6 @@ from helpers.files import read_tensors, write_tensors
 from helpers.pretrained import fingerprint, image_features, text_features
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
-Memory = list[
-    tuple[Tensor, Tensor]
-]  # of each layer the keys and values (H, S, d) of the positions that all texts share
 FORMAT = "ten-vectors context 1"
 KEPT_FOR_BACKWARD = 512 * 2**20  # bytes that a chunk of classes may keep for the backward pass
 
@@ -62,9 +59,8 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         self.token_embedding = trained.token_embedding
         self.position_embedding = trained.position_embedding
         self.register_buffer("position_ids", trained.position_ids, persistent=False)
-        self.context = nn.Parameter(
-            context.detach().float().clone()
-        )  # fp32 even where the model computes in half of it
+        # in fp32 even where the model computes in fp16 or bf16: steps of learning are small
+        self.context = nn.Parameter(context.detach().float().clone())
         self.placeholder = placeholder
 
     def forward(
@@ -187,67 +183,66 @@ def fast_features(
     """The same as `plain_features`, to rounding; lesson 02b shows why.
 
     end: (C,), where each text is pooled. What stands after the last of them is cut off. The first `shared` positions are the same
-    in all texts and go through the tower once; what is each text's own looks back at their keys and values.
+    in all texts and are computed once for all of them.
     at_once: how many texts go through the tower together; by default as many as `KEPT_FOR_BACKWARD` allows. More are done in turn, and
     computed a second time in the backward pass (gradient checkpointing: Chen et al. 2016, arXiv 1604.06174), so that memory is bounded.
     """
     vectors = embeddings(input_ids=ids[:, : int(end.max()) + 1])  # (C, T, D)
-    memory = remember(clip, vectors[0, :shared])
-    own, end = vectors[:, shared:], end - shared  # (C, L, D), (C,)
-    at_once = at_once or _affordable(clip, own)
+    common, own, end = vectors[0, :shared], vectors[:, shared:], end - shared  # (S, D), (C, L, D), (C,)
+    at_once = at_once or _affordable(clip, common, own)
     if len(own) <= at_once:
-        pooled = read(clip, own, end, memory)
+        pooled = side_by_side(clip, common, own, end)  # (C, D)
     else:
         chunks = zip(own.split(at_once), end.split(at_once))
-        pooled = torch.cat([checkpoint(read, clip, *chunk, memory, use_reentrant=False) for chunk in chunks])  # (C, Dt)
+        pooled = torch.cat([checkpoint(side_by_side, clip, common, *chunk, use_reentrant=False) for chunk in chunks])
     return clip.text_projection(clip.text_model.final_layer_norm(pooled))
 
 
-def remember(clip: CLIPModel, x: Tensor) -> Memory:
-    """The shared positions (S, D) on their way through the tower: what later positions can look up in each layer."""
-    x, memory = x[None], []  # (1, S, D)
-    nothing = x.new_zeros(clip.config.text_config.num_attention_heads, 0, _head_width(clip))  # (H, 0, d)
-    for layer in clip.text_model.encoder.layers:
-        x, key, value = layer_forward(layer, x, (nothing, nothing))
-        memory.append((key[0], value[0]))  # (H, S, d)
-    return memory
+def side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
+    """The positions that all texts share (S, D) and the texts' own (C, L, D) through the tower, to what stands at the ends (C, D).
 
-
-def read(clip: CLIPModel, x: Tensor, end: Tensor, memory: Memory) -> Tensor:
-    """The texts' own positions (C, L, D) through the tower, to what stands at their ends (C, D)."""
-    *layers, last = clip.text_model.encoder.layers
-    for layer, past in zip(layers, memory):
-        x, _, _ = layer_forward(layer, x, past)
-    x, _, _ = layer_forward(last, x, memory[-1], only=end)  # (C, 1, D)
-    return x[:, 0]
-
-
-def layer_forward(
-    layer: nn.Module, x: Tensor, past: tuple[Tensor, Tensor], only: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer for positions x (C, L, D) that also see the past (H, S, d): the new x, and keys and values (C, H, L, d).
-
-    only: (C,), the one position of each text that is wanted; all positions are looked at, but the others are not computed.
+    end: (C,), counted from the first of a text's own positions. The last layer is finished at the ends and nowhere else.
     """
-    attend, normed = layer.self_attn, layer.layer_norm1(x)  # (C, L, D)
-    allowed = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()  # (L, L): nobody looks ahead
-    asking = normed
-    if only is not None:
-        texts = torch.arange(len(x), device=x.device)
-        x, asking, allowed = x[texts, only][:, None], normed[texts, only][:, None], allowed[only][:, None, None]
+    shared, (texts, length, _) = len(common), own.shape
+    x = torch.cat([common, own.flatten(0, 1)])  # (S + C L, D): a position is a row, whichever text it belongs to
+    *layers, last = clip.text_model.encoder.layers
+    for layer in layers:
+        x = finish(layer, x, look_back(layer, x, shared, texts))
+    ends = shared + length * torch.arange(texts, device=x.device) + end  # (C,)
+    return finish(last, x[ends], look_back(last, x, shared, texts)[ends])
 
-    def heads(vectors: Tensor) -> Tensor:  # (C, L, D) to (C, H, L, d)
-        return vectors.unflatten(-1, (attend.num_heads, -1)).transpose(1, 2)
 
-    query, key, value = heads(attend.q_proj(asking)), heads(attend.k_proj(normed)), heads(attend.v_proj(normed))
-    past_key, past_value = past
-    back = torch.einsum("chld,hsd->chls", query, past_key)  # (C, H, L, S)
-    here = (query @ key.mT).masked_fill(~allowed, float("-inf"))  # (C, H, L, L)
-    shares = (torch.cat([back, here], dim=-1) * query.shape[-1] ** -0.5).softmax(-1)  # (C, H, L, S + L)
-    shares_back, shares_here = shares.split([back.shape[-1], here.shape[-1]], dim=-1)
-    taken = torch.einsum("chls,hsd->chld", shares_back, past_value) + shares_here @ value  # (C, H, L, d)
-    x = x + attend.out_proj(taken.transpose(1, 2).flatten(2))
-    return x + layer.mlp(layer.layer_norm2(x)), key, value
+def look_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
+    """What each position takes from those before it: rows (S + C L, D) to rows.
+
+    The shared positions look at each other, a text's own at the shared ones and at each other.
+    """
+    attend, normed = layer.self_attn, layer.layer_norm1(x)
+
+    def heads(project: nn.Module) -> tuple[Tensor, Tensor]:
+        """(1, H, S, d) of the shared positions, (C, H, L, d) of the texts' own."""
+        common, own = project(normed).unflatten(-1, (attend.num_heads, -1)).split([shared, len(x) - shared])
+        return common[None].transpose(1, 2), own.unflatten(0, (texts, -1)).transpose(1, 2)
+
+    common_query, query = heads(attend.q_proj)
+    common_key, key = heads(attend.k_proj)
+    common_value, value = heads(attend.v_proj)
+    key = torch.cat([common_key.expand(texts, -1, -1, -1), key], dim=2)  # (C, H, S + L, d)
+    value = torch.cat([common_value.expand(texts, -1, -1, -1), value], dim=2)
+    length = query.shape[2]
+    # (L, S + L): everything that is shared, and of one's own nothing that comes later
+    allowed = torch.ones(length, shared + length, dtype=torch.bool, device=x.device).tril(shared)
+    taken = (
+        F.scaled_dot_product_attention(common_query, common_key, common_value, is_causal=True),  # (1, H, S, d)
+        F.scaled_dot_product_attention(query, key, value, attn_mask=allowed),  # (C, H, L, d)
+    )
+    return torch.cat([part.transpose(1, 2).flatten(0, 1).flatten(1) for part in taken])  # (S + C L, D)
+
+
+def finish(layer: nn.Module, x: Tensor, taken: Tensor) -> Tensor:
+    """The rest of a layer, in which no position looks at another: (N, D) to (N, D)."""
+    x = x + layer.self_attn.out_proj(taken)
+    return x + layer.mlp(layer.layer_norm2(x))
 
 
 def shared_positions(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
@@ -261,14 +256,11 @@ def shared_positions(ids: Tensor, end: Tensor, own_slots: int | None = None) -> 
     return min(int(same.int().cumprod(0).sum()), int(end.min()))
 
 
-def _head_width(clip: CLIPModel) -> int:
-    return clip.config.text_config.hidden_size // clip.config.text_config.num_attention_heads
-
-
-def _affordable(clip: CLIPModel, own: Tensor) -> int:
-    """How many texts of L positions may keep what their backward pass needs: about 20 D numbers a position and layer."""
+def _affordable(clip: CLIPModel, common: Tensor, own: Tensor) -> int:
+    """How many texts may keep what their backward pass needs, in each layer: about 20 D numbers for each of L positions, and keys and
+    values of the S that they look back at."""
     _, length, width = own.shape
-    numbers = 20 * width * length * clip.config.text_config.num_hidden_layers
+    numbers = (20 * length + 2 * len(common)) * width * clip.config.text_config.num_hidden_layers
     return max(1, KEPT_FOR_BACKWARD // (numbers * own.element_size()))
 
 
@@ -439,7 +431,7 @@ def hand_features(prompted: PromptedCLIP, template: str = "a photo of a {}.") ->
 def learn(
     prompted: PromptedCLIP,
     data: FewShot,
-    plan: training.Plan = training.Plan(),
+    plan: training.Plan | None = None,
     checkpoint: Path | None = None,
     pull: float = 0.0,
 ) -> Iterator[training.Look]:
@@ -461,4 +453,4 @@ def learn(
         scores = prompted(checks)  # (N, C)
         return F.cross_entropy(scores, check_labels).item(), (scores.argmax(-1) == check_labels).float().mean().item()
 
-    return training.train(prompted, len(labels), loss, validate, plan, checkpoint)
+    return training.train(prompted, len(labels), loss, validate, plan or training.Plan(), checkpoint)

@@ -28,7 +28,6 @@ class Products:
         """To the end, and with the gradient back to the vectors that came in.
 
         Back through frozen weights takes as many again, through attention twice as many, since both of its sides have a gradient.
-        (Shared positions take a little less: nobody reads what leaves their last layer, so no gradient comes back to it.)
         """
         return 2 * self.weights + 3 * self.attention
 
@@ -38,23 +37,24 @@ def text_tower_products(
 ) -> Products:
     """What the features of so many texts cost, each `length` positions long.
 
-    shared: so many positions are the same in all texts, and go through the tower once. only_end: the last layer is computed at the
+    shared: so many positions are the same in all texts, and go through the tower once. only_end: the last layer is finished at the
     end of each text and nowhere else. Without the two it is the plain path, with both it is the fast one of `helpers.context`.
     """
     sizes = config.text_config
     width, wide, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
     own = length - shared
 
-    def layer(rows: int, positions: int, asking: int, seen: int) -> tuple[int, int]:
-        """Rows of positions, of which some ask, each of them about as many as it can see."""
-        keys_and_values = positions * 2 * width**2
-        queries_output_and_mlp = asking * (2 * width**2 + 2 * width * wide)  # for all positions the two make 12 D²
-        return rows * (keys_and_values + queries_output_and_mlp), rows * asking * seen * 2 * width
+    def layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
+        """Rows of positions, of which each looks at as many as are seen; some of them go through the rest of the layer, too."""
+        queries_keys_values = positions * 3 * width**2
+        output_and_mlp = finished * (width**2 + 2 * width * wide)  # for all positions the two make 12 D²
+        return rows * (queries_keys_values + output_and_mlp), rows * positions * seen * 2 * width
 
     parts = [
-        *[layer(1, shared, shared, shared)] * layers,
-        *[layer(texts, own, own, length)] * (layers - 1),
-        layer(texts, own, 1 if only_end else own, length),
+        *[layer(1, shared, shared, shared)] * (layers - 1),
+        *[layer(texts, own, length, own)] * (layers - 1),
+        layer(1, shared, shared, 0 if only_end else shared),
+        layer(texts, own, length, 1 if only_end else own),
         (texts * width * config.projection_dim, 0),
     ]
     return Products(*(sum(part) for part in zip(*parts)))

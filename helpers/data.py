@@ -52,7 +52,7 @@ class FewShot:
 
         def shuffled(pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             features, labels = pictures
-            return features, labels[torch.randperm(len(labels), generator=generator)]
+            return features, labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
 
         return FewShot(shuffled(self.train), shuffled(self.validation), self.test)
 
@@ -79,7 +79,7 @@ def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[
 def encode(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
     """The pictures of a split as features; what was encoded before is read from the cache."""
     parts = (split.train, split.validation, split.test)
-    return FewShot(*((cached_features(clip, processor, part.images), part.labels) for part in parts))
+    return FewShot(*((cached_features(clip, processor, part.images), part.labels.to(clip.device)) for part in parts))
 
 
 def cached_features(

@@ -298,6 +298,18 @@ _MEANINGS = (
         "还没有 {0} 这个名字。拼写对吗？如果它出自前面的某一格，就先运行那一格；内核重启过的话，前面的都要再运行一遍。",
     ),
     (
+        r"[Nn]umber of elements of source < number of ones in mask",
+        "There are more places to fill than numbers to fill them with. If every text is to get the vectors, each row needs its own copy "
+        "of them: vectors.expand(len(words), -1, -1).",
+        "要填的位置比拿来填的数多。每段文字都要放这些向量，就得每行各有一份：vectors.expand(len(words), -1, -1)。",
+    ),
+    (
+        r"shape mismatch: value tensor of shape (\[.*?\]) cannot be broadcast to indexing result of shape (\[.*?\])",
+        "The places that were picked have the shape {1}, and what is put there has {0}. If every text is to get the vectors, each row "
+        "needs its own copy of them.",
+        "选中的位置形状是 {1}，要放进去的却是 {0}。每段文字都要放这些向量，就得每行各有一份。",
+    ),
+    (
         r"text (\d+) has (\d+) slots for (\d+) vectors",
         "Text {0} has {1} slots, and there are {2} vectors to put into them: write the placeholder {2} times into every text.",
         "第 {0} 段文字有 {1} 个槽位，而要放的向量有 {2} 个：每段文字里，占位词元都要写 {2} 次。",

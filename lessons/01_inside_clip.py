@@ -307,12 +307,12 @@ def pool(hidden, ids, end):
     return hidden[torch.arange(len(ids)), where]
 
 # %% [markdown] lang="en" id="text-tower-whole"
-# The whole text tower is two tables, a loop, one last normalisation (`final_layer_norm`) and a choice. The end is found by looking at the *ids*. Remember that when vectors of our own go in: if we *inserted* them, the text would grow, the ids would not know, and the tower would pool at a wrong place (some versions of the library raise an error, others stay silent). So we shall overwrite positions, never insert.
+# The whole text tower is two tables, a loop, one last normalisation (`final_layer_norm`) and a choice. The end is found by looking at the *ids*, and at nothing else. Remember that when vectors of our own go in, in lesson 02: the ids do not see them.
 #
 # One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. (The pocket CLIP names its end token correctly; below both ways find the same place.) Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
 
 # %% [markdown] lang="zh" id="text-tower-whole"
-# 整座文本塔就是两张表、一个循环、最后一次层归一化（`final_layer_norm`）和一次选择。结尾是靠查看**编号**找到的。以后放进自己的向量时要记住这一点：如果是**插入**，序列变长了，编号却没跟着变，塔就会在错误的位置池化（库的有些版本会报错，有些一声不吭）。所以我们只覆盖原有的位置，从不插入。
+# 整座文本塔就是两张表、一个循环、最后一次层归一化（`final_layer_norm`）和一次选择。结尾是靠查看**编号**找到的，别的一概不看。第 02 课放进自己的向量时要记住这一点：编号看不见它们。
 #
 # 还有一件怪事：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。（口袋 CLIP 的配置写对了，下面两种找法得到同一个位置。）由此得出第 02 课的一条规矩：占位词元（placeholder）的编号必须比结束符的小，否则就会在占位词元处池化，而且不会报错。
 

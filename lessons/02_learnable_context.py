@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="learnable-context"
 # # Lesson 02: a learnable context
 #
-# In lesson 00 a button learned ten vectors. In this lesson you build the button. We find the place where vectors can get into CLIP, write the few lines that let them in, prove that nothing else has changed, and train. Then come the questions that matter more than the gain: compared with what? With how few pictures? And what is left of it on classes that it has never met?
+# In lesson 00 a button learned ten vectors. Vectors that stand beside a class name like this are called its *context*, and in this lesson you build the button. We find the place where vectors can get into CLIP, write the few lines that let them in, prove that nothing else has changed, and train. Then come the questions that matter more than the gain: compared with what? With how few pictures? And what is left of it on classes that it has never met?
 #
 # It takes about 60 minutes. At the end you have written a learnable prompt yourself, and can train, save, load and use one.
 
 # %% [markdown] lang="zh" id="learnable-context"
 # # 第 02 课：可学习的上下文向量
 #
-# 第 00 课里，按一下按钮就学出了十个向量。这一课，我们自己来做这个按钮：找到向量能进入 CLIP 的地方，写几行代码放它们进去，证明别的什么都没变，然后训练。接下来的问题比准确率提高多少更要紧：和什么比？图片少到几张还行？换成没见过的类别，还剩多少？
+# 第 00 课里，按一下按钮就学出了十个向量。像这样站在类别名旁边的向量，叫作上下文向量（context）。这一课，我们自己来做这个按钮：找到向量能进入 CLIP 的地方，写几行代码放它们进去，证明别的什么都没变，然后训练。接下来的问题比准确率提高多少更要紧：和什么比？图片少到几张还行？换成没见过的类别，还剩多少？
 #
 # 大约 60 分钟。学完以后，你就亲手写过一个可学习的提示词，会训练、保存、加载和使用它。
 
@@ -37,12 +37,16 @@ widgets.whose_numbers(clip)
 # %% [markdown] lang="en" id="floats-enter"
 # ## 1 · Where can a float get in?
 #
-# The tokenizer turns a text into ids, and ids are whole numbers: there is nothing between “cat” and “dog”. But an id only names a row of a table, and a row is a vector of ordinary floats. So there is one moment, after the look-up and before the positions are added, when vectors of our own can take the place of rows. To keep places free for them we write a *placeholder* into the text. **Before you touch the controls**: of the positions in the upper row, which must stay as they are? Then move the class name, and give it more vectors.
+# The tokenizer turns a text into ids, and ids are whole numbers: there is nothing between “cat” and “dog”. But an id only names a row of a table, and a row is a vector of ordinary floats. So there is a moment, after the look-up and before the positions are added, when vectors of our own can take the place of rows. To keep places free for them we write a *placeholder* into the text: “x x x x cat.”
+#
+# **Before you run the next cell**: this text has eight positions, SOS, x, x, x, x, cat, the full stop and EOT. Which of them may we overwrite, and which must stay if CLIP is still to know what it is asked about, and where the text ends? Then run it, and before you move the class name to the front, say which strips will change.
 
 # %% [markdown] lang="zh" id="floats-enter"
 # ## 1 · 浮点数从哪里进来？
 #
-# 分词器把文字变成编号，编号是整数，“cat”和“dog”之间什么也没有。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入，我们自己的向量可以顶替表里的行。为了给它们留座位，我们在文字里写上占位词元（placeholder）。**先别动控件**：上面一排里，哪些位置必须原样保留？然后移动类别名的位置，再多放几个向量。
+# 分词器（tokenizer）把文字变成编号，编号是整数，“cat”和“dog”之间什么也没有。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入（position embedding），我们自己的向量可以顶替表里的行。为了给它们留座位，我们在文字里写上占位词元（placeholder）：“x x x x cat.”
+#
+# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT。哪些可以顶替？要让 CLIP 还知道在问什么、文字到哪里结束，哪些必须原样保留？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
 
 # %% id="floats-enter-code"
 widgets.slots_explorer(clip, processor)
@@ -50,14 +54,14 @@ widgets.slots_explorer(clip, processor)
 # %% [markdown] lang="en" id="slots"
 # ### Exercise: find the slots
 #
-# The places that a placeholder keeps free we call *slots*. Mark them.
+# The places that a placeholder keeps free we call *slots*. Mark them, wherever in a text they are.
 #
 # **Exercise** · ★☆☆ · 2 minutes
 
 # %% [markdown] lang="zh" id="slots"
 # ### 练习：找到槽位
 #
-# 占位词元占住的那些位置，我们叫它槽位（slot）。把它们标出来。
+# 占位词元占住的那些位置，我们叫它槽位（slot）。把它们标出来，不管它们在文字的哪里。
 #
 # **练习** · ★☆☆ · 2 分钟
 
@@ -98,25 +102,44 @@ end = by_hand.end_of_text(clip, ids).item()
 learnable_context.inserted.reveal(there[end])
 
 # %% [markdown] lang="en" id="inserting-seen"
-# In the picture both ways stand side by side. So here is our rule: we overwrite, and never insert.
+# Below, both ways side by side. And the proof of the last sentence: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
 
 # %% [markdown] lang="zh" id="inserting-seen"
-# 下面把两条路并排画出来。所以我们的规矩是：只覆盖，不插入。
+# 下面把两条路并排画出来，再验证刚才那句话：把同样四个向量分别塞到“cat”和“dog”前面，亲手送过文本塔，再从编号所说的位置取出结果。
 
 # %% id="inserting-picture"
 widgets.inserting(clip, processor)
 
+# %% id="inserted-code"
+tables = clip.text_model.embeddings
+four = torch.randn(1, 4, tables.token_embedding.embedding_dim, generator=torch.Generator().manual_seed(0))
+
+def inserted(name):
+    ids = processor.tokenizer(f"{name}.", return_tensors="pt")["input_ids"]      # (1, T)
+    words = tables.token_embedding(ids)                                          # (1, T, D)
+    longer = torch.cat([words[:, :1], four, words[:, 1:]], dim=1)                # (1, T + 4, D)
+    x = by_hand.text_layers(clip, longer + tables.position_embedding.weight[: longer.shape[1]])
+    return x[0, by_hand.end_of_text(clip, ids)]                                  # (1, D)
+
+compare("“cat” and “dog”, inserted", inserted("cat"), inserted("dog"))
+
+# %% [markdown] lang="en" id="never-insert"
+# Two names, one vector: no class could ever be told from another. So here is our rule: we overwrite, and never insert.
+
+# %% [markdown] lang="zh" id="never-insert"
+# 两个类别名，同一个向量：这样永远分不出类别来。所以我们的规矩是：只覆盖，不插入。
+
 # %% [markdown] lang="en" id="overwrite"
 # ### Exercise: overwrite
 #
-# Put the vectors of the context into the slots, in order, in every text. Leave `words` itself as it is.
+# Put the vectors of the context into the slots, in order, and the same ones into every text. Leave `words` itself as it is.
 #
 # **Exercise** · ★★☆ · 6 minutes
 
 # %% [markdown] lang="zh" id="overwrite"
 # ### 练习：覆盖
 #
-# 在每段文字里，按顺序把上下文向量（context）放进槽位。`words` 本身不要改动。
+# 按顺序把上下文向量放进槽位，每段文字里都放同样的一组。`words` 本身不要改动。
 #
 # **练习** · ★★☆ · 6 分钟
 
@@ -137,14 +160,14 @@ def overwrite(words, slots, context):
 #
 # The part of CLIP that looks up rows and adds positions is called `CLIPTextEmbeddings`. The text model calls it and takes whatever comes out. So we write a subclass and put it in its place.
 #
-# **Step 1: a subclass that changes nothing.** It takes over the two trained tables, and makes no new ones. If we called the parent's `__init__`, we would get fresh tables full of random numbers, a classic mistake.
+# **Step 1: a subclass that changes nothing.** It takes over the two trained tables, and makes no new ones. If we called the parent's `__init__`, we would get fresh tables full of random numbers, a classic mistake. (The `True` at the end says: the very same table, not a copy.)
 
 # %% [markdown] lang="zh" id="subclass"
 # ## 3 · 四小步写出子类
 #
 # CLIP 里负责查表、加位置的部分叫 `CLIPTextEmbeddings`。文本模型只管调用它，它给出什么就用什么。所以我们写一个它的子类，换到它的位置上。
 #
-# **第一步：什么都不改的子类。** 直接接过两张训练好的表，不新建。要是调用了父类的 `__init__`，得到的就是两张装满随机数的新表，这是常见的错误。
+# **第一步：什么都不改的子类。** 直接接过两张训练好的表，不新建。要是调用了父类的 `__init__`，得到的就是两张装满随机数的新表，这是常见的错误。（最后打印的 True 表示：就是同一张表，不是副本。）
 
 # %% id="subclass-code" tags=["prepare"]
 class Sharing(CLIPTextEmbeddings):
@@ -162,7 +185,7 @@ compare("step 1, nothing changed", Sharing(trained)(input_ids=ids), trained(inpu
 print(Sharing(trained).token_embedding is trained.token_embedding)
 
 # %% [markdown] lang="en" id="forward"
-# **Step 2: a parameter.** The context becomes an `nn.Parameter`, so that an optimiser can find it. **Step 3: `forward`.** This one is yours.
+# **Step 2: a parameter.** The context becomes an `nn.Parameter`, so that an optimiser can find it. (Its `super().__init__` is that of our own `Sharing`, which makes no tables.) **Step 3: `forward`.** This one is yours.
 #
 # ### Exercise: write `forward`
 #
@@ -171,7 +194,7 @@ print(Sharing(trained).token_embedding is trained.token_embedding)
 # **Exercise** · ★★★ · 8 minutes
 
 # %% [markdown] lang="zh" id="forward"
-# **第二步：一个参数。** 把上下文向量做成 `nn.Parameter`，优化器才找得到它。**第三步：`forward`。** 这一步归你。
+# **第二步：一个参数。** 把上下文向量做成 `nn.Parameter`，优化器（optimizer）才找得到它。（这里的 `super().__init__` 是刚写好的 `Sharing` 的，不会新建表，所以可以调用。）**第三步：`forward`。** 这一步归你。
 #
 # ### 练习：写出 `forward`
 #
@@ -205,10 +228,10 @@ class Learnable(Sharing):
         return super().forward(inputs_embeds=vectors, position_ids=position_ids)
 
 # %% [markdown] lang="en" id="swap"
-# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. And now the test that would have caught every wrong version we found in public code. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
+# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. `find_placeholder` looks for a word that is one token, stands in no class name, and has a smaller id than the end of the text (lesson 01 said why). And now the test that catches most wrong versions in public code at once: vectors inserted, positions added twice or not at all, a text read off at the wrong place. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
 
 # %% [markdown] lang="zh" id="swap"
-# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。现在来做一个检验，我们在公开代码里见过的错误版本，没有一个能通过它：如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
+# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。`find_placeholder` 找一个合适的占位词元：正好是一个词元，不出现在任何类别名里，编号又比文本结束符小（为什么，第 01 课说过）。现在来做一个检验，公开代码里的错误版本大多过不了这一关：插入向量的、位置加了两次或没加的、取错位置的。如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
 
 # %% id="swap-code"
 word, placeholder = context.find_placeholder(processor.tokenizer, ["cat"])
@@ -224,14 +247,15 @@ compare("the words' own vectors in the slots", pooled, clip.text_model(input_ids
 # `swapped` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
 
 # %% [markdown] lang="zh" id="swap-seen"
-# `swapped` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这一切一次做给许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
+# `swapped` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
 
 # %% id="positions-code"
 for position in ("end", "middle", "front"):
     prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a", position=position)
     prompts = [context.fill("a photo of a".split(), name, position) for name in task.class_names]
-    hard = processor.tokenizer(prompts, padding="max_length", return_tensors="pt")["input_ids"]  # (C, 77)
-    ours, words = (context.plain_features(clip, *way) for way in ((prompted.embeddings, prompted.ids), (trained, hard)))
+    hard = processor.tokenizer(prompts, padding="max_length", return_tensors="pt")["input_ids"]  # (C, T)
+    ours = context.plain_features(clip, prompted.embeddings, prompted.ids)       # (C, D)
+    words = context.plain_features(clip, trained, hard)                          # (C, D)
     compare(prompts[0], ours, words)
 
 # %% [markdown] lang="en" id="length"
@@ -274,7 +298,7 @@ vectors_needed = len(processor.tokenizer.tokenize(prompt))
 #
 # ### 练习：冻结
 #
-# 让模型的所有权重都不要梯度；并且同样的输入，每次都给出同样的结果。
+# 让模型的所有权重都不要梯度（gradient）；并且同样的输入，每次都给出同样的结果。
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -312,12 +336,12 @@ learnable_context.placeholders.ask()
 # %% [markdown] lang="en" id="train"
 # ## 5 · Learning
 #
-# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; what learns from them is a few vectors on the text side.
+# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; all that learns from them is a few vectors on the text side. They come in three parts: a *training set* to learn from, a *validation set* by which we choose when to stop, and a *test set*, which is asked once, at the end.
 
 # %% [markdown] lang="zh" id="train"
 # ## 5 · 学习
 #
-# 还是第 00 课的谜题：每张图有两样东西，标签写的是红色的那一样，而类别名里没有一个字提到红色。图片只经过冻结的视觉塔一次；从中学习的，是文本那一边的几个向量。
+# 还是第 00 课的谜题：每张图有两样东西，标签写的是红色的那一样，而类别名里没有一个字提到红色。图片只经过冻结的视觉塔一次；真正要学的，只有文本那一边的几个向量。图片分成三份：训练集（training set）用来学，验证集（validation set）用来决定留下哪一步，测试集（test set）只在最后考一次。
 
 # %% id="train-data" tags=["prepare"]
 pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
@@ -354,10 +378,10 @@ def training_step(prompted, optimizer, images, labels):
     return loss.item()
 
 # %% [markdown] lang="en" id="watch"
-# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set every eight of them, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of ten? With one picture of each class? With the class name in front?
+# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set every eight of them, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of four? With sixteen? Begun at random? With the class name in front?
 
 # %% [markdown] lang="zh" id="watch"
-# 课程的训练循环在 `helpers/training.py` 里：一步步这样走，每八步看一次验证集，留下最好的。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：只用一个向量、不用十个呢？每类只给一张图呢？把类别名放到最前面呢？
+# 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：只用一个向量、不用四个呢？用十六个呢？从随机数开始呢？把类别名放到最前面呢？
 
 # %% id="watch-code"
 widgets.few_shot_training(clip, processor, task)
@@ -365,14 +389,14 @@ widgets.few_shot_training(clip, processor, task)
 # %% [markdown] lang="en" id="choose"
 # ### Exercise: which step do we keep?
 #
-# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step to keep.
+# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it does not hear how sure the model is.)
 #
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="choose"
 # ### 练习：留下哪一步？
 #
-# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回应该留下的步数。
+# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也听不出模型有多大把握。）
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -389,12 +413,16 @@ def best_step(looks, test):
 # %% [markdown] lang="en" id="against"
 # ## 6 · Better than what?
 #
-# “It rose from 47 to 59 %” says little as long as we do not know what else those pictures could have bought. Fair rivals: a template that somebody wrote who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe*, and for each class the mean of its pictures (*nearest class mean*). And since few pictures mean much chance, everything is done five times, with other pictures each time.
+# “It learned ten vectors and got better” says little as long as we do not know what else those pictures could have bought. Fair rivals: a template that somebody wrote who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). A picture to learn from, one of each class, is called a *shot*.
+#
+# Few pictures mean much chance, so everything is done five times, with other pictures to learn from and another random start; the test pictures stay the same. The context has four vectors, begun at random.
 
 # %% [markdown] lang="zh" id="against"
 # ## 6 · 比什么好？
 #
-# “从 47% 升到 59%”，要是不知道同样这些图片还能换来什么，这句话说明不了多少。公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。图片少，运气的成分就大，所以每种都做五遍，每遍换一批图片。
+# “学出几个向量，准确率提高了”，要是不知道同样这些图片还能换来什么，这句话说明不了多少。公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe，直接在图片的向量上给每一类拟合一个权重向量），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。每类给几张训练图片，就叫几个样本（shot）。
+#
+# 图片少，运气的成分就大，所以每种都做五遍，每遍换一批训练图片，也换一个随机的起点；测试图片始终不变。这里的上下文是四个向量，从随机数开始学。
 
 # %% id="one-shot-guess"
 learnable_context.one_shot.ask()
@@ -413,48 +441,86 @@ print(study["command"], "·", riddle["task"], "·", one, "against", riddle["hand
 learnable_context.one_shot.reveal(sum(share > riddle["hand"] for share in one))
 
 # %% [markdown] lang="en" id="shots"
-# Now all of it. **Look for**: on which task is there nothing to gain, so that one picture can only do harm? Where does the probe overtake the context, and why there? (The sepia print is the style that this CLIP never saw.) Where does knowing the secret word do as well as learning?
+# Now all of it. **Look for**: on which task is there almost nothing to gain? Where does the probe overtake the context, and why there? Where does knowing the secret word do as well as learning, and where does it help nothing? Who, with one picture of each class, is worse than no learning at all?
 
 # %% [markdown] lang="zh" id="shots"
-# 现在看全部结果。**找一找**：哪个任务已经没有提高的余地，一张图只会帮倒忙？线性探针在哪个任务上超过了上下文向量，为什么偏偏是那里？（“泛黄老照片”是这个 CLIP 从没见过的风格。）在哪个任务上，知道那个秘密的词就和学出来的一样好？
+# 现在看全部结果。**找一找**：哪个任务几乎没有提高的余地？线性探针在哪个任务上超过了上下文向量，为什么偏偏是那里？在哪个任务上，知道那个秘密的词就和学出来的一样好，又在哪里知道了也没用？每类只有一张图的时候，谁还不如干脆不学？
 
 # %% id="shots-code"
 widgets.shots_explorer()
 
+# %% [markdown] lang="en" id="shots-in-numbers"
+# The same in numbers, the means of five tries:
+
+# %% [markdown] lang="zh" id="shots-in-numbers"
+# 换成数字再看一遍，都是五次的平均：
+
+# %% id="shots-table-code"
+widgets.shots_table()
+
 # %% [markdown] lang="en" id="shots-seen"
-# What we read off it, on the pocket model. A context learns *one thing that all classes share*, and for that a single picture of each class can be enough; but its seeds lie far apart, and on sketches, which CLIP knows already, some tries end below the hand prompt. The probe has to learn every class from its own pictures, so it begins far below the words and needs many. Where CLIP's words fail altogether, as on the sepia print, no prompt saves them, and the probe wins. And on the riddle the right word, *red*, does as well as eight pictures of each object: learning pays most where nobody knows the word.
+# What we read off it, on the pocket model:
+#
+# - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Who knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
+# - **Sketches.** CLIP knows them already, so there is nothing to win; with one picture two tries of five end below the hand prompt, by a single test picture each.
+# - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and here the context gains up to sixteen pictures. *Learning pays most where nobody knows the word.*
+# - **Sepia prints**, a style that this CLIP never saw. Its words nearly fail; the context gains a little at once and then no more, and the probe, which needs no words, passes it from four pictures on.
+# - **The probe** has to learn every class from its own pictures. With one of each it stands below the hand prompt on all four tasks: a little learning can be worse than none.
 
 # %% [markdown] lang="zh" id="shots-seen"
-# 在口袋模型上，我们从中读出这几点。上下文向量学的是**所有类别共有的一件事**，为此每类一张图也许就够了；但换一批图片，结果相差很大；而素描（sketch）CLIP 本来就认得，有几次反而比手写提示词略低。线性探针要从每一类自己的图片里学会这一类，所以起点远低于词语，要很多图才追得上。词语彻底失灵的地方，例如泛黄老照片，什么提示词也救不了，赢的是探针。在谜题上，只要写对那个词 red，就抵得上每种物体八张图：没有人知道该写哪个词的时候，学习才最划算。
+# 在口袋模型上，我们从中读出这几点：
+#
+# - **谜题。** 上下文向量学的是**所有类别共有的一件事**，为此每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
+# - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手写提示词低，各少对了一张测试图片。
+# - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
+# - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量一开始提高一点，以后就停住了。线性探针不靠词语，每类有四张以上的图，它就反超了。
+# - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上都不如手写提示词：学一点点，可能还不如不学。
 
 # %% [markdown] lang="en" id="choices"
 # ## 7 · Length, place, beginning, sharing
 #
-# How many vectors? Where does the name stand? Do we begin from words or at random? Does each class get vectors of its own (*class-specific*)? **Guess first** which of the four matters most. Then look at it: 60 combinations, three tries each, all stored.
+# How many vectors? Where does the name stand? Do we begin from words or at random? Does each class get vectors of its own (*class-specific*)? **Guess first** which of the four matters most. Then look at it: 60 combinations, three tries each with eight shots, all stored.
 
 # %% [markdown] lang="zh" id="choices"
-# ## 7 · 个数、位置、起点、共用
+# ## 7 · 个数、位置、初始化、共用
 #
-# 用几个向量？类别名放在哪里？从词语开始，还是从随机数开始？要不要每个类别各有一套向量（class-specific）？**先猜**这四样里哪样影响最大，再看：60 种组合，每种三次，都存好了。
+# 用几个向量？类别名放在哪里？从词语开始，还是从随机数开始（初始化，initialisation）？要不要每个类别各有一套向量（class-specific）？**先猜**这四样里哪样影响最大，再看：60 种组合，每种用每类八张图训练三次，都存好了。
 
 # %% id="choices-code"
 widgets.choices_explorer()
 
+# %% [markdown] lang="en" id="choices-in-numbers"
+# Each option, averaged over everything else:
+
+# %% [markdown] lang="zh" id="choices-in-numbers"
+# 每一种选项，对其余的全部取平均：
+
+# %% id="choices-table-code"
+widgets.choices_table()
+
 # %% [markdown] lang="en" id="choices-seen"
-# On this task a single vector does as well as sixteen, and the place and the beginning move little more than the seeds do. What matters is sharing: a context for each class has 24 times as many numbers, only eight pictures for each of them, and must find *red* 24 times over. It ends up no better than “a photo of a”. That is this task on this model, where all classes share a secret; with much data and classes that differ in kind, CoOp's authors saw class-specific contexts do better.
+# On this task a single vector does as well as sixteen, and place and beginning move little. What matters is sharing: a context for each class has 24 times as many numbers, only eight pictures for each of them, and must find *red* 24 times over. On average it ends below “a photo of a”.
+#
+# That is this task on this model, where all classes share a secret. CoOp's authors, too, saw shared contexts ahead with few pictures; with 16 of each class, vectors of each class's own did better on some sets of narrow kinds, such as cars, flowers, aircraft, textures and satellite pictures (Zhou et al. 2022, arXiv 2109.01134).
 
 # %% [markdown] lang="zh" id="choices-seen"
-# 在这个任务上，一个向量和十六个一样好；位置和起点带来的差别，并不比换随机种子大多少。真正要紧的是共用：每类一套，数就多出 24 倍，每套却只有八张图可学，“红色”要重新发现 24 遍，最后并不比“a photo of a”强。这说的是这个模型上的这个任务，所有类别共有一个秘密；数据多、类别之间差别大的时候，CoOp 的作者看到过每类一套反而更好。
+# 在这个任务上，一个向量和十六个一样好，位置和初始化也影响不大。真正要紧的是共用：每类各一套，要学的数就是原来的 24 倍，每套却只有自己那八张图可学，“红色”要重新发现 24 遍；平均下来还不如“a photo of a”。
+#
+# 这说的是这个模型上的这个任务，所有类别共有一个秘密。CoOp 的作者也看到，图片少的时候共用的更好；每类有 16 张图时，在一些分得很细或很专门的数据集上（汽车、花卉、飞机、纹理、卫星图），每类各一套反而占先（Zhou 等，2022，arXiv 2109.01134）。
 
 # %% [markdown] lang="en" id="new-classes"
 # ## 8 · Classes it has never met
 #
-# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*) and ask about the other twelve (the *new classes*), among themselves.
+# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*) and ask about the other twelve (the *new classes*), among themselves: four vectors that begin as “a photo of a”, 16 shots, five tries.
+#
+# With twelve names the other thing in a picture is often none of them, so every number is higher than before. And the two halves hold other objects: compare each with its own hand prompt.
 
 # %% [markdown] lang="zh" id="new-classes"
 # ## 8 · 没见过的类别
 #
-# 手写提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。
+# 手写提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选：四个向量，从“a photo of a”开始，每类 16 张图，五次。
+#
+# 名称只有十二个，图里另一样东西常常不在其中，所以准确率整体比前面高。两半的物体也不同：每一半都要和它自己的手写提示词比。
 
 # %% id="new-classes-guess"
 learnable_context.new_classes.ask()
@@ -466,66 +532,88 @@ print(split["task"], "· new classes:", new, "against", split["hand"]["new"])
 learnable_context.new_classes.reveal(sum(new) / len(new) - split["hand"]["new"])
 
 # %% [markdown] lang="en" id="base-to-new"
-# In the published experiments it went the other way: CoOp gained 13 points on base classes and *lost* 11 on new ones, below the hand prompt (11 datasets; beside ours in the figure). One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price: what does it do to the gain on the riddle, and what on blurred pictures?
+# In the published experiments new classes went the other way: CoOp gained 13 points on base classes and *lost* 11 on new ones, below the hand prompt (11 data sets; beside ours in the figure, with CoCoOp, by the same authors, whose context depends on the picture). The third column is the *harmonic mean* of the two, which is high only where both are.
+#
+# One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price on the riddle. Then choose the blurred photos: is it the same there?
 
 # %% [markdown] lang="zh" id="base-to-new"
-# 论文里的实验正好相反：CoOp 在基类上提高了 13 个百分点，在新类上却**降低**了 11 个，比手写提示词还低（11 个数据集，画在我们的结果旁边）。有一种补救办法：学习时把类别特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**拉动“拉力”（pull）**，看看代价：谜题上的提高会怎样？模糊图片上呢？
+# 论文里的实验，在新类上正好相反：CoOp 在基类上提高了 13 个百分点，在新类上却**降低**了 11 个，比手写提示词还低（11 个数据集的平均，画在我们的结果旁边；旁边的 CoCoOp 出自同一批作者，它的上下文向量随图片而变）。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
+#
+# 有一种补救办法：学习时，把每个类别的文字特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
 # %% id="base-to-new-code"
 widgets.base_to_new_explorer()
 
+# %% id="base-to-new-table-code"
+widgets.base_to_new_table()
+
 # %% [markdown] lang="en" id="base-to-new-seen"
-# So there is no free remedy. On the riddle what was learned holds for every object, and the pull only takes it away again. On blurred pictures the context learned something about its own twelve objects, and there the pull trades gain on base classes for gain on new ones. A course that shows only the base classes misleads; so does a paper.
+# The same remedy has another price on each task. On the riddle what was learned holds for every object, and every pull takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest buys gain on new classes with gain on base classes. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
+#
+# A course that shows only the base classes misleads; so does a paper.
 
 # %% [markdown] lang="zh" id="base-to-new-seen"
-# 所以没有不花代价的补救。谜题上学到的东西对每种物体都成立，往回拉只会把它拉没。模糊图片上，上下文向量学到的东西有一部分只属于那十二种物体，这时往回拉，是拿基类上的提高去换新类上的提高。只给人看基类的结果会误导人，课程如此，论文也如此。
+# 同一种补救办法，在不同任务上代价不同。谜题上学到的东西对每种物体都成立，拉力不管多小，都会让新类上少提高一些。模糊的照片上，学到的东西有一部分只属于那十二种物体：拉力小的时候，五次训练里看不出有什么代价；拉到最大，才是拿基类上的提高去换新类上的提高。至于拉多少合适，不能像我们刚才那样看着测试集来定，要另外准备一些新类来验证。
+#
+# 只给人看基类的结果会误导人，课程如此，论文也如此。
 
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and the name of the model they belong to. Learn once more, save, and use it on one picture.
+# What we have learned fits into a file of a few kilobytes: the vectors, and what they belong to. First we learn once more. `context.learn` gives a look at validation now and then, and learns on while we ask for the next one; here we only want the last.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用
 #
-# 学到的东西只占一个几 KB 的文件：那些向量，再加上它们属于哪个模型。再学一次，存下来，用在一张图上。
+# 学到的东西只占一个几 KB 的文件：那些向量，再加上它们属于谁。先再学一次。`context.learn` 隔一阵给出一次验证集上的记录，我们每要一次，它就接着往下学；这里只要最后一次。
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
 *_, last = context.learn(prompted, features, training.Plan(steps=80))
 print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
 
-# %% [markdown] lang="en" id="use"
-# Loading and asking are three lines:
+# %% [markdown] lang="en" id="save"
+# Saving is one line. (The file here lies in a temporary folder; take a place of your own.)
 
-# %% [markdown] lang="zh" id="use"
-# 加载，再提问，三行就够：
+# %% [markdown] lang="zh" id="save"
+# 保存只要一行。（这里的文件放在临时文件夹里，你可以换个自己的位置。）
 
 # %% id="save-code"
 from tempfile import mkdtemp
 
 file = Path(mkdtemp()) / "red.safetensors"
 prompted.save(file)
+print(f"{file.stat().st_size / 1000:.0f} KB")
+
+# %% [markdown] lang="en" id="use"
+# Loading and asking are three lines. The picture is one of the test set; `Image.open("mine.jpg")` would do as well.
+
+# %% [markdown] lang="zh" id="use"
+# 加载，再提问，三行就够。这里用测试集里的一张图；换成 `Image.open("mine.jpg")` 也行。
+
+# %% id="picture-code"
+picture = pictures.test.images[0]
+print(task.class_names[pictures.test.labels[0]])
 
 # %% id="use-code" tags=["measured"]
-clip, processor = load_clip()
-again = PromptedCLIP.load(file, clip, processor)
-answer = again.predict(pictures.test.images[0])
+again = PromptedCLIP.load(file, *load_clip())
+answer = again.predict(picture)                              # a share for each class
+widgets.prediction(picture, answer)
 
-print(f"{file.stat().st_size / 1000:.1f} KB:", *[f"{name} {share:.0%}" for name, share in list(answer.items())[:3]])
+# %% id="same-code"
 compare("before and after the file", again.context, prompted.context)
 
 # %% [markdown] lang="en" id="other-model"
-# A vector learned on one model means nothing to another, even where the widths agree and no error would be raised by itself. So the file knows its model. Let us change one number of this one, and try:
+# A vector learned on one model means nothing to another, even where the widths agree and nothing would complain. So the file knows its model by name, width and a *fingerprint*, a short code made from all its weights. Let us make another model by changing one weight matrix a little, and try. The next cell stops with an error, as it should:
 
 # %% [markdown] lang="zh" id="other-model"
-# 在一个模型上学到的向量，对另一个模型毫无意义；哪怕宽度一样、本来不会报错，也是如此。所以文件里记着它的模型。我们把这个模型改动一点点，再来试试：
+# 在一个模型上学到的向量，对另一个模型毫无意义；哪怕宽度一样、本来不会报错，也是如此。所以文件里记着它的模型：名称、宽度，还有一个由全部权重算出来的指纹（fingerprint）。我们把一个权重矩阵稍微改动一点，这就成了另一个模型，再来加载。下一格会报错，这正是我们要的：
 
 # %% id="other-model-code" tags=["raises-exception", "measured"]
 from copy import deepcopy
 
 other = deepcopy(clip)
-other.text_projection.weight *= 1.01
+other.text_model.encoder.layers[0].mlp.fc1.weight *= 1.01
 PromptedCLIP.load(file, other, processor)
 
 # %% [markdown] lang="en" id="done"
@@ -533,11 +621,11 @@ PromptedCLIP.load(file, other, processor)
 #
 # You can let vectors into a frozen model and prove that nothing else moved; train them in seconds; say what they are better than, and where they fail; and hand them to somebody else in a small file. `helpers/context.py` holds the whole mechanism, and you have written its heart yourself.
 #
-# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b shows what that is, with the proof that nothing changed (it is optional). Lesson 03 gives the same ten vectors to GPT-2, and makes it describe pictures.
+# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b shows what that is, with the proof that nothing changed (it is optional). Lesson 03 does the same with GPT-2: with ten vectors of its own it will describe pictures.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
 # 你能把向量放进一个冻结的模型，并证明别的都没动；能在几秒钟内训练它们；说得清它们比什么好、在哪里失灵；还能装进一个小文件交给别人。全部机制都在 `helpers/context.py` 里，最核心的几行是你自己写的。
 #
-# 每次训练都只要几秒钟，因为不影响结果的计算，课程一概不做。省掉了哪些、怎么证明结果没变，第 02b 课会讲（选学）。第 03 课把同样的十个向量交给 GPT-2，让它描述图片。
+# 每次训练都只要几秒钟，因为不影响结果的计算，课程一概不做。省掉了哪些、怎么证明结果没变，第 02b 课会讲（选学）。第 03 课用同样的办法，给 GPT-2 配上十个向量，让它描述图片。

@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="faster"
 # # Lesson 02b: the same, ten times faster
 #
-# Public code for learnable contexts spends most of its time on numbers that cannot matter. In this lesson we find them, one kind after the other, leave them out, and prove each time that nothing has changed. No cleverness about hardware is needed: only lesson 01, and the rule that nobody looks ahead.
+# CoOp's own code, and much that follows it, sends every class text through the tower at its full length, at every step. Most of what it computes cannot matter. In this lesson we find such work, one kind after the other, leave it out, and prove each time that nothing has changed. No cleverness about hardware is needed: only lesson 01, and the rule that nobody looks ahead.
 #
 # It takes about 30 minutes, and no later lesson needs it.
 
 # %% [markdown] lang="zh" id="faster"
 # # 第 02b 课：结果不变，快十倍
 #
-# 学习上下文向量的公开代码，大部分时间花在了不影响结果的计算上。这一课我们把这些计算一类一类找出来，省掉，并且每次都证明结果没有变。不需要懂硬件，只要记得第 01 课，和那条规矩：谁也不许往后看。
+# CoOp 自己的代码，还有许多照着它写的代码，每一步都把每个类别的文字按最大长度送进塔里，大部分计算其实不影响结果。这一课我们把这样的计算一类一类找出来，省掉，并且每次都证明结果没有变。不需要懂硬件，只要记得第 01 课和那条规矩：谁也不许往后看。
 #
 # 大约 30 分钟。后面的课不要求学过它。
 
@@ -36,31 +36,38 @@ print(tuple(ids.shape), end.tolist())
 # %% [markdown] lang="en" id="where-it-goes"
 # ## 1 · Where does the work go?
 #
-# Every step of training needs the features of all class texts anew, since the context has moved. The plain way: every text is padded to 77 positions, and all of them go through the tower. The picture shows eight of our texts. **Before you move anything**: which of these squares can have no influence at all on the result? Which are computed again and again, though they are the same every time?
+# Every step of training needs the features of all class texts anew, since the context has moved. The plain way: every text is padded to 77 positions, and all of them go through the tower. (The cell above printed it for our 24 objects: 77 positions each, and each text ends at position 19.) **Think before you go on**: such a text is SOS, 16 vectors, “cat”, the full stop, EOT, and then padding. Which of its positions can have no influence at all on the result? Which are computed again for every text, though they are the same in all?
 
 # %% [markdown] lang="zh" id="where-it-goes"
 # ## 1 · 时间花在哪里？
 #
-# 每训练一步，上下文向量就动一次，所有类别的文字特征都得重算。老实的办法是把每段文字填充到 77 个位置，全部送进塔里。图上是我们的八段文字。**先什么都别动**：哪些格子对结果绝对没有影响？哪些格子每段都一样，却在反复地算？
-
-# %% id="where-it-goes-code"
-widgets.shared_explorer(clip, processor, names[:8])
+# 每训练一步，上下文向量就动一次，所有类别的文字特征都得重算。老实的办法是把每段文字填充到 77 个位置，全部送进塔里。（上一格打印的就是我们的 24 种物体：每段文字 77 个位置，都在位置 19 结束。）**先想一想，再往下走**：这样一段文字是 SOS、16 个向量、“cat”、句号、EOT，后面全是填充。哪些位置对结果绝对没有影响？哪些位置每段文字都一样，却在反复地算？
 
 # %% id="count-guess"
 faster.times_fewer.ask()
 
+# %% [markdown] lang="en" id="positions"
+# Here are eight texts, with four vectors each. **Before you move anything**: how many positions will all texts share if the class name stands in front, though the same vectors follow it? And if each class has vectors of its own?
+
+# %% [markdown] lang="zh" id="positions"
+# 这里是八段文字，每段四个向量。**动手之前**先说：把类别名放到最前面，后面跟着的还是同样的向量，大家共有的位置会剩下几个？每类各有一套向量呢？
+
+# %% id="where-it-goes-code"
+widgets.shared_explorer(clip, processor, names[:8])
+
 # %% [markdown] lang="en" id="count"
-# Multiplications can be counted without running anything: they follow from the sizes alone.
+# How much that is in multiplications can be counted without running anything: it follows from the size of the model, and from how many texts there are and how long.
 
 # %% [markdown] lang="zh" id="count"
-# 乘法的次数不用运行就能数出来：只取决于各处的大小。
+# 换成乘法是多少次，不用运行就能数出来：只由模型的大小、文字的段数和长度决定。
 
 # %% id="count-code"
 from transformers import CLIPConfig
 
 vit_b_32 = CLIPConfig()                                       # the sizes of openai/clip-vit-base-patch32
+shared, own = 1 + 16, 3                                       # SOS and the vectors; the class name, full stop, EOT
 plain = cost.text_tower_products(vit_b_32, texts=100, length=77).forward
-ours = cost.text_tower_products(vit_b_32, texts=100, length=1 + 16 + 3, shared=1 + 16, only_end=True).forward
+ours = cost.text_tower_products(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
 print(f"{plain:,} / {ours:,} = {plain / ours:.1f}")
 faster.times_fewer.reveal(plain / ours)
 
@@ -80,6 +87,8 @@ widgets.cost_explorer()
 #
 # ### Exercise: trim
 #
+# Keep as few positions as possible, but every text with its end. `end` says where each text ends.
+#
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="trim"
@@ -88,6 +97,8 @@ widgets.cost_explorer()
 # 文字结尾的后面是填充。第 01 课里你看到过，结束符根本看不到它们。那就截掉。张量的边是齐的，所以要在同一个地方截。
 #
 # ### 练习：截短
+#
+# 留下的位置越少越好，但每段文字的结尾都要在。`end` 是各段文字结尾的位置。
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -103,10 +114,10 @@ def trim(ids, end):
     return ids[:, : end.max() + 1]
 
 # %% [markdown] lang="en" id="trim-compare"
-# First the proof, then the time. Features and gradient must be the same; the clock is the only thing that may differ.
+# First the proof, then the time. Features and gradient must be the same up to rounding; the clock is the only thing that may differ.
 
 # %% [markdown] lang="zh" id="trim-compare"
-# 先证明，再计时。特征和梯度都必须一样，允许不同的只有时间。
+# 先证明，再计时。特征和梯度必须一样，最多差一点舍入误差；真正允许不同的只有时间。
 
 # %% id="trim-compare-code"
 short = ids[:, : end.max() + 1]                               # (C, 20)
@@ -117,6 +128,12 @@ compare("features, padded and trimmed", trimmed, padded)
 [after] = torch.autograd.grad(trimmed.square().mean(), prompted.context)
 compare("gradient of the context", after, before)
 
+# %% [markdown] lang="en" id="rounding"
+# Where it says *close* and not *exact*, nothing that matters was left out. But for a tensor of another shape the processor adds the same products in another order, and floating-point sums then round differently, in the last of their seven digits.
+
+# %% [markdown] lang="zh" id="rounding"
+# 如果写的是“很接近”而不是“完全相等”，并不是漏算了什么。张量的形状变了，处理器相加的次序也跟着变，浮点数的和在最后一位（一共七位）上舍入得不一样。
+
 # %% id="trim-timing" tags=["measured"]
 widgets.timing_table({
     "77 positions": lambda: context.plain_features(clip, prompted.embeddings, ids).sum().backward(),
@@ -126,18 +143,22 @@ widgets.timing_table({
 # %% [markdown] lang="en" id="share"
 # ## 3 · Compute once what all texts share
 #
-# In front of the class name every text holds the same: the start, and the context. Nobody looks ahead, so none of these positions can know which class will follow, in no layer. How many are there?
+# In front of the class name every text holds the same: the start, and the context. Nobody looks ahead, so in no layer can any of these positions know which class will follow.
 #
 # ### Exercise: the shared beginning
+#
+# How many positions are the same in all texts, counted from the beginning?
 #
 # **Exercise** · ★★☆ · 5 minutes
 
 # %% [markdown] lang="zh" id="share"
 # ## 3 · 大家共有的只算一次
 #
-# 在类别名前面，每段文字都一样：起始符，然后是上下文向量。谁也不许往后看，所以不管在哪一层，这些位置都不可能知道后面是哪一类。这样的位置有几个？
+# 在类别名前面，每段文字都一样：起始符，然后是上下文向量。谁也不许往后看，所以不管在哪一层，这些位置都不可能知道后面是哪一类。
 #
 # ### 练习：共有的开头
+#
+# 从开头数起，有几个位置在所有文字里都相同？
 #
 # **练习** · ★★☆ · 5 分钟
 
@@ -154,27 +175,26 @@ def shared(ids):
     return int(same.int().cumprod(0).sum())
 
 # %% [markdown] lang="en" id="memory"
-# They go through the tower once, as a text of their own, and in each layer we keep what others would look up there: their keys and values. Then each class sends only its own few positions through, and these look back at what was kept. Language models do the same when they generate, one token after another, and call it a *KV cache*. And in the last layer only the end of each text is wanted, so only the end is computed.
+# They all go through the tower side by side: one row for each shared position, and for each class a row for each of its own. In every layer the own positions look back at the keys and values of the shared ones (what lesson 01 called labels and contents), which are computed once and serve all classes. Language models do the same when they generate, one token after another, and call it a *KV cache*. And the last layer is finished only at the end of each text, since nothing else is read off.
 
 # %% [markdown] lang="zh" id="memory"
-# 它们作为一段单独的文字过一次塔，每一层都留下别人要查的东西：键和值（key、value）。然后每个类别只送自己那几个位置过塔，回头去查留下的键和值。语言模型一个词元一个词元地生成时也是这么做的，叫 KV 缓存（KV cache）。到了最后一层，只要每段文字的结尾，所以也只算结尾。
+# 它们并排过塔：共有的位置每个占一行，每个类别自己的位置也各占一行。在每一层里，自己的位置都回头去查那些共有位置的键和值（key、value，也就是第 01 课说的“牌子”和“内容”），而键和值只算一次，所有类别都用它。语言模型一个词元一个词元地生成时也是这么做的，叫 KV 缓存（KV cache）。到了最后一层，只把每段文字的结尾算完，因为别的都不会取用。
 
 # %% id="memory-code"
 vectors = prompted.embeddings(input_ids=short)                # (C, T, D)
 n = prompted.shared
-memory = context.remember(clip, vectors[0, :n])               # a key and a value for each layer
-own = context.read(clip, vectors[:, n:], end - n, memory)     # (C, D): what stands at the ends
-fast = clip.text_projection(clip.text_model.final_layer_norm(own))
+ends = context.side_by_side(clip, vectors[0, :n], vectors[:, n:], end - n)   # (C, D): what stands at the ends
+fast = clip.text_projection(clip.text_model.final_layer_norm(ends))
 print(f"{n} shared, {short.shape[1] - n} of each text's own")
 compare("features, shared and plain", fast, padded)
 [after] = torch.autograd.grad(fast.square().mean(), prompted.context)
 compare("gradient of the context", after, before)
 
 # %% [markdown] lang="en" id="memory-close"
-# This time it says *close* and not *exact*: the same sums are made in another order, and floating-point numbers round differently. The difference is as small as that between two computers.
+# *Close* once more, for the same reason: the same sums in another order.
 
 # %% [markdown] lang="zh" id="memory-close"
-# 这次写的是“很接近”，不是“完全相等”：同样的和换了顺序来加，浮点数的舍入就不一样。差别之小，和换一台电脑差不多。
+# 这里同样是“很接近”，原因也一样：同样的数换了次序来加。
 
 # %% id="memory-timing" tags=["measured"]
 widgets.timing_table({
@@ -186,12 +206,12 @@ widgets.timing_table({
 # %% [markdown] lang="en" id="pictures"
 # ## 4 · Look at each picture once
 #
-# The vision tower is frozen, so a picture has the same vector at every step. CoOp's code computes it at every step; we compute it once, and keep it on disk besides. The first line below fills the store, the second reads from it.
+# The vision tower is frozen, so the same picture has the same vector at every step. We compute it once, and keep it on disk besides. (CoOp's code computes it at every step, and has to, since it crops the pictures at random: more of that in part 5.)
 
 # %% [markdown] lang="zh" id="pictures"
 # ## 4 · 每张图片只看一次
 #
-# 视觉塔是冻结的，一张图在每一步的向量都一样。CoOp 的代码每一步都重算；我们只算一次，还存到硬盘上。下面先存好，再从硬盘读。
+# 视觉塔是冻结的，同一张图在每一步的向量都一样。我们只算一次，还存到硬盘上。（CoOp 的代码每一步都重算，它也只能这样，因为它每一步都随机裁剪图片：第 5 节再说。）
 
 # %% id="pictures-code"
 images = datasets.few_shot(tasks.RIDDLE, shots=8, checks=4, tests=20).train.images
@@ -233,10 +253,10 @@ def break_even(prepare, ours, theirs):
     return prepare / (theirs - ours)
 
 # %% [markdown] lang="en" id="pays-measured"
-# And here it is measured, at the size of ViT-B/32: a whole training on 320 pictures. The numbers are from one machine, stored with the command that made them (`python course.py bench`); yours will differ, the ratio less so. **Guess first**: does preparing pay after ten steps, or only after a hundred?
+# And here it is measured, at the size of ViT-B/32: a whole training, 320 pictures to learn from and 80 to validate on, by ours and by the *textbook's way*, which encodes pictures and full texts at every step. The numbers are from one machine, stored with the command that made them (`python course.py bench`); yours will differ, the ratio less so. **Guess first**: does preparing pay after ten steps, or only after a hundred? Then take the three numbers from the figure and its caption, put them into your function, and compare.
 
 # %% [markdown] lang="zh" id="pays-measured"
-# 再看实测的结果：ViT-B/32 的大小，用 320 张图片完整训练一次。这些数来自一台机器，连同生成它们的命令（`python course.py bench`）一起存好了；换成你的机器，秒数会不同，倍数差得不多。**先猜**：十步就能回本，还是要一百步？
+# 再看实测的结果：ViT-B/32 的大小，320 张图片训练、80 张验证，从头到尾一次。一边是我们的做法，一边是教科书做法（the textbook's way）：每一步都重算图片特征，文字也算满 77 个位置。这些数来自一台机器，连同生成它们的命令（`python course.py bench`）一起存好了；换成你的机器，秒数会不同，倍数差得不多。**先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
 
 # %% id="pays-picture"
 widgets.break_even_explorer()
@@ -244,14 +264,14 @@ widgets.break_even_explorer()
 # %% [markdown] lang="en" id="not-identical"
 # ## 5 · What is *not* the same
 #
-# Other ways to be fast do change the result, and one should know which. Half as many digits (*bf16*) is one of them. (So is cropping pictures at random: then they must be looked at every time. And `torch.compile` rearranges sums as we did, but without telling which.)
+# Other things do change the result, and one should know which. Numbers of 16 bits (*bf16*) in place of 32 (*fp32*) keep two or three digits of seven. On graphics cards that is faster, on a processor it may even be slower: measure. `torch.compile` may reorder sums, as we did. And pictures that are cropped at random are other pictures at every step, so that nothing of part 4 can be kept.
 
 # %% [markdown] lang="zh" id="not-identical"
 # ## 5 · 哪些做法会改变结果
 #
-# 还有些提速的办法确实会改变结果，要心里有数。位数减半（bf16）就是一种。（随机裁剪图片也是：那样每一步都得重新看图。`torch.compile` 和我们一样会改变求和的顺序，只是不告诉你改了哪里。）
+# 有些做法确实会改变结果，要心里有数。用 16 位的数（bf16）代替 32 位的（fp32），七位有效数字只剩两三位；在显卡上这样更快，在 CPU 上说不定反而更慢：要测了才知道。`torch.compile` 和我们一样，可能改变求和的次序。要是每一步都随机裁剪图片，每一步的图就都不同，第 4 节的办法便用不上了。
 
-# %% id="bf16-code" tags=["measured"]
+# %% id="bf16-code"
 from copy import deepcopy
 
 half = deepcopy(clip).to(torch.bfloat16)
@@ -261,21 +281,27 @@ compare("bf16 and fp32", rough.text_features(), prompted.text_features())
 # %% [markdown] lang="en" id="limit"
 # ## 6 · Where the time goes now
 #
-# How fast could it be at all? A machine makes so many multiplications a second and no more; a large matrix product comes near that limit. Beside it, what our steps reach on this model. A pocket model is so small that calling the functions takes longer than the arithmetic; the figure below, at full size, tells more.
+# How fast could it be at all? A machine makes so many multiplications a second and no more; a large matrix product comes near that limit, and stands in the last row. (GFLOP/s: billions of operations a second, two for each multiplication and its sum.) **Guess**: which of our two ways comes nearer to the limit?
 
 # %% [markdown] lang="zh" id="limit"
 # ## 6 · 现在时间花在哪里
 #
-# 最快能有多快？一台机器每秒能做的乘法是有限的，大矩阵相乘最接近这个极限。旁边是我们的步骤在这个模型上达到的速度。口袋模型太小，调用函数比做算术还费时间；下面那张全尺寸的图更说明问题。
+# 最快能有多快？一台机器每秒能做的乘法是有限的，大矩阵相乘最接近这个极限，它在最后一行。（GFLOP/s 是每秒做多少个十亿次浮点运算，一次乘加算两次。）**先猜**：我们的两种做法，哪一种离极限更近？
 
 # %% id="limit-code" tags=["measured"]
 widgets.where_time_goes(prompted)
 
+# %% [markdown] lang="en" id="limit-seen"
+# The plain way keeps the processor busier, with arithmetic that nobody needs. On a pocket model what is left over is so little that most of our time goes into calling functions. At full size it looks different:
+
+# %% [markdown] lang="zh" id="limit-seen"
+# 老实的办法让处理器更忙，忙的却是没人要的算术。在口袋模型上，剩下的算术已经很少，我们的时间多半花在调用函数上。换成全尺寸，情形就不同了：
+
 # %% [markdown] lang="en" id="classes"
-# Cost against the number of classes at the size of ViT-B/32, and the machine's limit: what arithmetic alone would take. **Look for**: where do the two lines become parallel? How far is ours from the limit? For 1000 classes the plain way was not measured: it would need more memory than most machines have. Ours takes the classes in turn and needs less than 3 GB.
+# Seconds of a step against the number of classes, at the size of ViT-B/32, beside the machine's limit: what the multiplications of the fast way alone would take. **Look for**: with how many classes does the fast way begin to pay? Why does our line lie far above the limit with one class, and near it with a thousand?
 
 # %% [markdown] lang="zh" id="classes"
-# 这是 ViT-B/32 的大小下，时间随类别数的变化，以及机器的极限：只算乘法要多久。**找一找**：两条线从哪里开始平行？我们离极限还有多远？1000 个类别时没有测老实的办法：它要的内存，大多数机器都没有。我们把类别分批处理，不到 3 GB 就够。
+# 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的办法光做乘法要多久。**找一找**：类别有多少个时，快的办法才开始划算？为什么一个类别时我们离极限很远，一千个类别时却离得近？
 
 # %% id="classes-code"
 widgets.cost_by_classes()
@@ -288,4 +314,4 @@ widgets.cost_by_classes()
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你说得出因果掩码让哪些计算变得多余，能把它们省掉，并且证明结果没变。这个习惯比快了多少倍更有用：没有对照的提速，只是猜测。同样的想法第 03 课还会遇到：GPT-2 用 KV 缓存生成文字，也只在要打分的地方打分。
+# 你说得出因果掩码让哪些计算变得多余，能把它们省掉，并且证明结果没变。这个习惯比快了多少倍更有用：没有对照的提速，只是猜测。同样的想法第 03 课还会遇到：GPT-2 用 KV 缓存生成文字，也只在用得着的位置上计算得分。

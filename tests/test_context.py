@@ -361,8 +361,13 @@ def test_a_thousand_classes_are_told_apart_as_on_the_plain_path(small, position,
 def test_more_texts_than_memory_allows_go_through_in_turn(pocket, monkeypatch):
     prompted, calls = random_prompted(pocket, names(24)), Counter()
     (_, _), (whole, gradient) = both_ways(prompted)
-    read = mechanism.read
-    monkeypatch.setattr(mechanism, "read", lambda *given: calls.update({len(given[1]): 1}) or read(*given))
+    whole_tower = mechanism.side_by_side
+
+    def counting(clip, common, own, end):
+        calls[len(own)] += 1
+        return whole_tower(clip, common, own, end)
+
+    monkeypatch.setattr(mechanism, "side_by_side", counting)
     monkeypatch.setattr(mechanism, "KEPT_FOR_BACKWARD", 2**20)
     with torch.no_grad():
         prompted.text_features()

@@ -115,6 +115,56 @@ def test_a_name_in_the_middle_of_one_vector_stands_in_front_of_it(stored):
     assert len(ones) == 12 and all(runs[key] == runs[1, "front", *key[2:]] for key in ones)
 
 
+def mean_of(runs, method, **settings):
+    shares = [run[method] for run in runs if all(run[name] == value for name, value in settings.items())]
+    return sum(shares) / len(shares)
+
+
+def test_what_lesson_02_says_of_shots_holds(stored):
+    riddle, sketch, blurred, sepia = stored["shots"]
+    first = [run["context"] for run in riddle["runs"] if run["shots"] == 1]
+    assert round((first[0] - riddle["hand"]) * TEST_PICTURES) == 1, "the first is ahead by a single picture"
+    assert 0.105 < max(first) - riddle["hand"] < 0.12, "the best by eleven points"
+    assert riddle["own"]["accuracy"] == pytest.approx(mean_of(riddle["runs"], "context", shots=8), abs=0.005)
+    assert sketch["hand"] > 0.99
+    below = [sketch["hand"] - run["context"] for run in sketch["runs"] if run["shots"] == 1]
+    assert [round(share * TEST_PICTURES) for share in below if share > 0] == [1, 1], "two of five, by one picture each"
+    assert blurred["own"]["accuracy"] < blurred["hand"] + 0.005
+    gains = [mean_of(blurred["runs"], "context", shots=shots) for shots in (1, 2, 4, 8, 16)]
+    assert gains == sorted(gains) and gains[0] > blurred["hand"]
+    assert all(
+        mean_of(blurred["runs"], "probe", shots=n) < mean_of(blurred["runs"], "context", shots=n) for n in (1, 16)
+    )
+    context, probe = (
+        [mean_of(sepia["runs"], method, shots=n) for n in (1, 2, 4, 8, 16)] for method in ("context", "probe")
+    )
+    assert sepia["hand"] < 0.2 and max(context) - min(context) < 0.01 and min(context) > sepia["hand"] + 0.05
+    assert [p > c for p, c in zip(probe, context)] == [False, False, True, True, True]
+    assert all(mean_of(entry["runs"], "probe", shots=1) < entry["hand"] for entry in stored["shots"])
+
+
+def test_what_lesson_02_says_of_choices_holds(stored):
+    runs, hand = stored["choices"]["runs"], stored["choices"]["hand"]
+    shared = [run for run in runs if not run["class_specific"]]
+    assert mean_of(shared, "test", length=1) == pytest.approx(mean_of(shared, "test", length=16), abs=0.01)
+    for name, most in (("length", 0.03), ("position", 0.03), ("init", 0.03), ("class_specific", 1)):
+        shares = [mean_of(runs, "test", **{name: option}) for option in {run[name] for run in runs}]
+        assert (max(shares) - min(shares) < most) and (name != "class_specific" or max(shares) - min(shares) > 0.1)
+    assert mean_of(runs, "test", class_specific=True) < hand < mean_of(shared, "test")
+
+
+def test_what_lesson_02_says_of_new_classes_holds(stored):
+    riddle, blurred = (
+        {pull: [mean_of(entry["runs"], part, pull=pull) for part in ("base", "new")] for pull in study.PULLS}
+        for entry in stored["base_to_new"]
+    )
+    assert all(riddle[pull][1] < riddle[0][1] for pull in study.PULLS if pull), "every pull takes something away"
+    assert riddle[0][1] > stored["base_to_new"][0]["hand"]["new"] + 0.05
+    for pull in (0.5, 2):
+        assert all(pulled >= free for pulled, free in zip(blurred[pull], blurred[0])), "a weak pull costs nothing"
+    assert blurred[32][1] > blurred[0][1] + 0.02 and blurred[32][0] < blurred[0][0] - 0.04, "the strongest trades"
+
+
 def test_each_record_has_a_line_of_its_own(stored):
     lines = study.FILE.read_text(encoding="utf-8").splitlines()
     with_seed = [line.count('"seed": ') for line in lines]  # the plan has one too

@@ -194,6 +194,16 @@ WRONG = {
             "本身也被改了",
         ),
         ("def overwrite(words, slots, context): return words.clone()", "nothing was overwritten", "什么也没有覆盖"),
+        (
+            "def overwrite(words, slots, context): return words.masked_scatter(slots[..., None], context)",
+            "each row needs its own copy",
+            "每行各有一份",
+        ),
+        (
+            "def overwrite(words, slots, context):\n    new = words.clone()\n    new[slots] = context\n    return new",
+            "needs its own copy",
+            "每行各有一份",
+        ),
     ],
     ("02_learnable_context", "forward-exercise"): [
         (
@@ -220,8 +230,16 @@ WRONG = {
             "        x = context.overwrite(self.token_embedding(input_ids), input_ids == self.placeholder, self.context)\n"
             "        x = CLIPTextEmbeddings.forward(self, inputs_embeds=x)\n"
             "        return CLIPTextEmbeddings.forward(self, inputs_embeds=x)",
-            "added twice",
-            "加了两次",
+            "nothing else should",
+            "别处就不要再加了",
+        ),
+        (
+            "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
+            "        x = CLIPTextEmbeddings.forward(self, input_ids=input_ids)\n"
+            "        x = context.overwrite(x, input_ids == self.placeholder, self.context)\n"
+            "        return CLIPTextEmbeddings.forward(self, inputs_embeds=x)",
+            "words got their positions twice",
+            "词的位置嵌入加了两次",
         ),
         (
             "class Learnable(Learnable):\n    def forward(self, input_ids=None, position_ids=None, inputs_embeds=None):\n"
@@ -240,7 +258,7 @@ WRONG = {
     ("02_learnable_context", "length-exercise"): [
         ("vectors_needed = 5", "number of words", "单词的个数"),
         ("vectors_needed = 9", "start and the end", "文本起始符"),
-        ("vectors_needed = len(prompt)", "number of letters", "字母的个数"),
+        ("vectors_needed = len(prompt)", "number of characters", "字符的个数"),
         ("vectors_needed = 4", "Let the tokenizer count", "让分词器来数"),
         ("vectors_needed = '7'", "this is a str", "你给的是 str"),
     ],
@@ -315,6 +333,11 @@ WRONG = {
         ("def best_step(looks, test): return min(looks, key=lambda look: look.loss).step", "by heart", "背得最熟"),
         ("def best_step(looks, test): return looks[-1].step", "simply the last", "最后一步"),
         (
+            "def best_step(looks, test): return max(looks, key=lambda look: look.validation_score).step",
+            "goes by the loss",
+            "看的是损失",
+        ),
+        (
             "def best_step(looks, test): return min(looks, key=lambda look: look.validation_loss)",
             "number of the step",
             "步数",
@@ -329,7 +352,7 @@ WRONG = {
     ],
     ("02b_faster", "trim-exercise"): [
         ("def trim(ids, end): return ids[:, : end.max()]", "One too short", "短了一个"),
-        ("def trim(ids, end): return ids[:, : end.min() + 1]", "shortest text", "最短的那段"),
+        ("def trim(ids, end): return ids[:, : end.min() + 1]", "cut too early", "截得太早"),
         ("def trim(ids, end): return ids[:, : end[0] + 1]", "first text ends", "第一段文字的结尾"),
         ("def trim(ids, end): return ids", "Nothing was cut", "什么也没截掉"),
         ("def trim(ids, end): return ids[:, -(end.max() + 1) :]", "other positions", "位置不对"),

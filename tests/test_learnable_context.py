@@ -260,10 +260,8 @@ def inserted_features(clip, name, vectors):
     tables = model.text_model.embeddings
     words = tables.token_embedding(ids)[0]
     x = torch.cat([words[:1], vectors, words[1:]])
-    x = (x + tables.position_embedding.weight[: len(x)])[None]
-    for layer in model.text_model.encoder.layers:
-        x = by_hand.layer_forward(layer, x, by_hand.causal_mask(x.shape[1]))
-    return model.text_model.final_layer_norm(x)[0, int(by_hand.end_of_text(model, ids))]
+    x = by_hand.text_layers(model, (x + tables.position_embedding.weight[: len(x)])[None])
+    return x[0, int(by_hand.end_of_text(model, ids))]
 
 
 def test_with_inserted_vectors_all_short_names_have_the_same_text_vector_as_the_caption_says(clip):
@@ -443,6 +441,43 @@ def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undra
 
 
 # --- figures -----------------------------------------------------------------------------------------------------------
+
+
+# --- the study in tables, and one picture ------------------------------------------------------------------------------
+
+
+def test_the_table_of_shots_holds_prompts_and_the_means_of_fewest_and_most_shots(file):
+    table = widgets.shots_table(file)
+    assert table.rows[0][1:] == ("50.0", "60.0", "46.0", "54.0", "20.0", "60.0")
+    assert len(table.rows) == len(TASKS) and len(table.header) == len(table.rows[0])
+
+
+def test_the_table_of_choices_averages_over_everything_else(file):
+    rows = {name: shares for name, *shares in widgets.choices_table(file).rows}
+    assert rows["vectors are: the same for all classes"][1] == "51.0"
+    assert rows["vectors are: each class its own"][1] == "41.0"
+    assert {rows[f"vectors: {length}"][1] for length in LENGTHS} == {"46.0"}
+    assert rows["hand prompt “a photo of a {}”"] == ["", "47.0"]
+    assert len(rows) == len(LENGTHS) + 3 + 2 + 2 + 1
+
+
+def test_the_table_of_new_classes_has_a_row_for_each_pull_under_the_hand_prompt(file):
+    table = widgets.base_to_new_table(file)
+    assert len(table.rows) == len(TASKS) * (1 + len(PULLS))
+    assert table.rows[0][1:] == ("60.0", "60.0", "60.0") and table.rows[0][0].endswith("“a photo of a {}”")
+    assert table.rows[1] == ("context, pull 0", "80.0", "50.0", "61.5")
+
+
+def test_the_tables_are_in_the_learners_language(file, lang):
+    for table in (widgets.shots_table(file), widgets.choices_table(file), widgets.base_to_new_table(file)):
+        assert all(in_language(row[0], lang) for row in table.rows)
+
+
+def test_a_prediction_is_told_from_the_likeliest_on(lang):
+    picture = Image.new("RGB", (64, 48))
+    shown = widgets.prediction(picture, {"cat": 0.7, "dog": 0.2, "key": 0.1})
+    assert "cat 70" in shown.alt and "key 10" in shown.alt
+    assert in_language(shown.alt, lang) and in_language(shown.caption, lang)
 
 
 def test_names_beside_a_diagram_keep_their_order_and_never_touch():

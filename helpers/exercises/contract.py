@@ -11,6 +11,7 @@ import html
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from types import FunctionType
 from typing import Any
 
@@ -266,7 +267,7 @@ def is_stub(attempt: Any) -> bool:
 
 def expect_number(answer: Any) -> None:
     """Raises Mistake when the answer is no plain number."""
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    if isinstance(answer, bool) or not isinstance(answer, Real):  # numpy's numbers are Real, too
         kind = type(answer).__name__
         raise Mistake(en=f"A number is wanted here, and this is a {kind}.", zh=f"这里要填一个数，你给的是 {kind}。")
 

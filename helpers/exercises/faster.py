@@ -30,8 +30,8 @@ def _trim(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
             )
         if width in (2, 3):
             raise Mistake(
-                en="You cut at the end of the shortest text: the others have lost words. The longest one decides.",
-                zh="你按最短的那段来截，别的文字都丢了词。要由最长的说了算。",
+                en="You cut too early: longer texts have lost words, and their ends. The longest one decides, wherever in the batch it stands.",
+                zh="截得太早了：长一些的文字丢了词，也丢了结束符。要由最长的那段说了算，不管它排在第几。",
             )
         if width == 4:
             raise Mistake(
@@ -100,8 +100,8 @@ def _shared(answer: Callable[[Tensor], Any]) -> None:
 shared = Exercise(
     _shared,
     praise=Text(
-        en="Nobody looks ahead, so these positions cannot know which class follows: one computation serves all.",
-        zh="谁也不许往后看，所以这些位置不可能知道后面是哪一类：算一次，大家都能用。",
+        en="Nobody looks ahead, so these positions cannot know which class follows: one computation serves all. (The ids tell it only as long as all classes have the same vectors. Where each has its own, nothing after SOS is shared.)",
+        zh="谁也不许往后看，所以这些位置不可能知道后面是哪一类：算一次，大家都能用。（看编号就够了，前提是各类共用同样的向量；每类各有一套时，共有的只剩 SOS。）",
     ),
     hints=(
         Text(
@@ -169,25 +169,26 @@ break_even = Exercise(
 
 times_fewer = Prediction(
     Text(
-        en="A hundred classes, sixteen vectors, the text tower of ViT-B/32. Without the work that changes nothing, how many times fewer multiplications are left?",
-        zh="一百个类别、十六个向量、ViT-B/32 的文本塔。去掉那些不影响结果的计算，乘法次数会少到几分之一？",
+        en="A hundred classes, sixteen vectors, the text tower of ViT-B/32. Without the work that changes nothing, what share of the multiplications is left?",
+        zh="一百个类别、十六个向量、ViT-B/32 的文本塔。去掉那些不影响结果的计算，乘法还剩下多少？",
     ),
     (
-        Text(en="half of them", zh="一半"),
-        Text(en="about a fifth", zh="五分之一左右"),
-        Text(en="less than a tenth", zh="不到十分之一"),
+        Text(en="about half", zh="大约一半"),
+        Text(en="about a fifth", zh="大约五分之一"),
+        Text(en="about a twenty-fifth", zh="大约二十五分之一"),
+        Text(en="about a hundredth", zh="大约百分之一"),
     ),
-    lambda times: 0 if times < 3 else 1 if times < 10 else 2,
+    lambda times: 0 if times < 3 else 1 if times < 12 else 2 if times < 50 else 3,
     Text(
-        en="Most positions are padding behind the end, and most of the others are the same in every text.",
-        zh="大多数位置是结尾后面的填充，剩下的又大多在每段文字里都一样。",
+        en="Of 77 positions three are each text's own; seventeen are the same in all hundred texts; the rest is padding behind the end. And 77 / 3 is about 26.",
+        zh="77 个位置里，只有三个是各段文字自己的；十七个在一百段文字里都一样；其余是结尾后面的填充。77 ÷ 3 约等于 26。",
     ),
 )
 
 cached = Quiz(
     Text(
-        en="Image features are kept on disk. After which of these changes would the kept ones be wrong, if nobody noticed?",
-        zh="图片特征存在硬盘上。下面哪种改动之后，如果没有人察觉，存着的特征就不对了？",
+        en="Image features are kept on disk. Which of these changes makes the kept ones wrong?",
+        zh="图片特征存在硬盘上。下面哪种改动，会让存好的特征变成错的？",
     ),
     (
         Choice(

@@ -119,8 +119,8 @@ def _overwrite(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         )
     if close(ours[:, 1:3], context.expand(2, -1, -1)):
         raise Mistake(
-            en="You overwrote positions 1 and 2 of every text. In the second text the slots lie elsewhere: ask `slots`.",
-            zh="每段文字你都覆盖了第 1、2 个位置。第二段文字的槽位在别处：要看 slots。",
+            en="You overwrote positions 1 and 2 of every text (counted from 0). In the second text the slots lie elsewhere: ask `slots`.",
+            zh="每段文字你都覆盖了位置 1 和 2（从 0 数起）。第二段文字的槽位在别处：要看 slots。",
         )
     if close(ours[where], context[:1].expand(4, -1)):
         raise Mistake(
@@ -181,10 +181,15 @@ def _forward(answer: type[nn.Module], clip: CLIPModel) -> None:
             en="The positions are missing: the last line should be super().forward(inputs_embeds=…), which adds them.",
             zh="少了位置嵌入：最后一行应该是 super().forward(inputs_embeds=…)，它会把位置加上。",
         )
+    if close(ours, by_library.overwrite(rows + places, ids == x, own) + places):
+        raise Mistake(
+            en="The words got their positions twice: take the rows from self.token_embedding(input_ids), not from super().forward(input_ids).",
+            zh="词的位置嵌入加了两次：词的那些行要从 self.token_embedding(input_ids) 取，不要从 super().forward(input_ids) 取。",
+        )
     if close(ours, with_context + 2 * places):
         raise Mistake(
-            en="The positions were added twice: take the rows from self.token_embedding(input_ids), not from super().forward(input_ids).",
-            zh="位置嵌入加了两次：词的那些行要从 self.token_embedding(input_ids) 取，不要从 super().forward(input_ids) 取。",
+            en="The positions were added twice: super().forward(inputs_embeds=…) adds them once, so nothing else should.",
+            zh="位置嵌入加了两次：super().forward(inputs_embeds=…) 会加一次，别处就不要再加了。",
         )
     if close(ours, by_library.overwrite(rows + places, ids == x, own)):
         raise Mistake(
@@ -206,7 +211,7 @@ forward = Exercise(
     _forward,
     praise=Text(
         en="Three lines, and CLIP reads vectors that no word has. Everything else in this course stands on them.",
-        zh="三行代码，CLIP 就能读不属于任何词的向量了。这门课后面的一切都建立在它们上面。",
+        zh="三行代码，CLIP 就能读不属于任何词的向量了。这门课后面的一切，都建立在这三行上。",
     ),
     hints=(
         Text(
@@ -250,7 +255,7 @@ def _freeze(answer: Callable[[CLIPModel], Any]) -> None:
     if free and model.__dict__.get("requires_grad") is False:
         raise Mistake(
             en="model.requires_grad = False only pins a note on the model: nothing reads it. There is a method with an underscore at its end.",
-            zh="model.requires_grad = False 只是在模型上贴了张便条，没有谁会去读。有一个名字以下划线结尾的方法。",
+            zh="model.requires_grad = False 只是在模型上贴了张便条，没有谁会去读。真正管用的是一个名字以下划线结尾的方法。",
         )
     if len(free) == everything:
         raise Mistake(
@@ -304,7 +309,7 @@ def _length(answer: Any, prompt: str, processor: CLIPProcessor) -> None:
             zh="你把文本起始符和文本结束符也算进去了。它们留在原处，不用顶替。",
         )
     if answer == len(prompt):
-        raise Mistake(en="That is the number of letters.", zh="这是字母的个数。")
+        raise Mistake(en="That is the number of characters, spaces and all.", zh="这是字符的个数，连空格也算进去了。")
     raise Mistake(
         en="Let the tokenizer count: print what processor.tokenizer.tokenize(prompt) gives.",
         zh="让分词器来数：把 processor.tokenizer.tokenize(prompt) 打印出来看看。",
@@ -435,12 +440,13 @@ step = Exercise(
 
 # A training in which every wrong way to choose leads to another step. The last number is the accuracy on the test pictures.
 LOOKS = [
-    (Look(0, 50, 3.1, 3.2, 0.20, True, 0.0), 0.21),
-    (Look(10, 50, 1.9, 2.2, 0.48, True, 0.0), 0.50),
-    (Look(20, 50, 1.2, 1.8, 0.61, True, 0.0), 0.59),
-    (Look(30, 50, 0.8, 1.9, 0.58, False, 0.0), 0.63),
-    (Look(40, 50, 0.4, 2.3, 0.56, False, 0.0), 0.57),
-    (Look(50, 50, 0.5, 2.6, 0.52, False, 0.0), 0.55),
+    (Look(0, 60, 3.1, 3.2, 0.20, True, 0.0), 0.21),
+    (Look(10, 60, 1.9, 2.2, 0.48, True, 0.0), 0.50),
+    (Look(20, 60, 1.2, 1.8, 0.61, True, 0.0), 0.59),
+    (Look(30, 60, 0.9, 1.9, 0.60, False, 0.0), 0.63),
+    (Look(40, 60, 0.7, 2.0, 0.64, False, 0.0), 0.60),
+    (Look(50, 60, 0.4, 2.3, 0.58, False, 0.0), 0.57),
+    (Look(60, 60, 0.5, 2.6, 0.52, False, 0.0), 0.55),
 ]
 
 
@@ -457,6 +463,11 @@ def _choose(answer: Callable[[Sequence[Look], Sequence[float]], int]) -> None:
         raise Mistake(
             en="You chose by the test pictures. Then they have had a say in the training, and their number is no test any more.",
             zh="你是按测试图片挑的。这样它们就参与了训练，测试集上的数也就不再是测试了。",
+        )
+    if ours == max(looks, key=lambda look: look.validation_score).step:
+        raise Mistake(
+            en="That is where the accuracy on validation pictures is highest. Our loop goes by the loss, which also hears how sure the model is.",
+            zh="这一步在验证集上的准确率最高。我们的循环看的是损失，损失还听得出模型有多大把握。",
         )
     if ours == min(looks, key=lambda look: look.loss).step:
         raise Mistake(
@@ -515,16 +526,16 @@ inserted = Prediction(
     ),
     lambda token: ("EOT", "our vector", "padding").index(token),
     Text(
-        en="The real end has moved back by four, and where the tower reads, nothing has seen “cat” yet: “dog” would give the "
-        "same result. Version 5 of the library says nothing; version 4 stops with an error about shapes.",
-        zh="真正的结尾往后挪了四位，而塔取结果的地方，还没有谁看到过“cat”：换成“dog”，结果一模一样。库的第 5 版一声不吭，第 4 版会因为形状不符而报错。",
+        en="The real end has moved back by four, and the place where the tower reads has not seen “cat” yet: “dog” would give the "
+        "same result. Version 5 of transformers says nothing; version 4 stops with an error about shapes.",
+        zh="真正的结尾往后挪了四位，而塔取结果的那个位置，还没看到“cat”：换成“dog”，结果一模一样。transformers 第 5 版一声不吭，第 4 版会因为形状不符而报错。",
     ),
 )
 
 one_shot = Prediction(
     Text(
-        en="One labelled picture of each object, 24 in all. Will vectors learned from them beat “a photo of a {}” on the riddle of the red one?",
-        zh="每种物体只给一张带标签的图，一共 24 张。用它们学出来的向量，在“红色的那一样”这个谜题上，能胜过“a photo of a {}”吗？",
+        en="One labelled picture of each object to learn from, and one more to validate on. Will vectors learned from them beat “a photo of a {}” on the riddle of the red one?",
+        zh="每种物体只给一张图来学，再给一张用来验证。这样学出来的向量，在“红色的那一样”这个谜题上，能胜过“a photo of a {}”吗？",
     ),
     (
         Text(en="no, in none of five tries", zh="不能，五次都不能"),
@@ -533,8 +544,8 @@ one_shot = Prediction(
     ),
     lambda wins: 0 if wins == 0 else 2 if wins == 5 else 1,
     Text(
-        en="Every one of the 24 pictures says the same thing, red, and the names bring the rest. But see how far the five dots lie apart, and where a linear probe stands, which must learn each object from one picture.",
-        zh="24 张图说的是同一件事：红色；其余的，类别名里本来就有。不过看看那五个点散得多开，再看看线性探针落在哪里：它要从一张图里学会一种物体。",
+        en="Every picture says the same thing, red, and the names bring the rest. But look at the five numbers above: the first is ahead by a single test picture of 480, the best by eleven points.",
+        zh="每张图说的都是同一件事：红色；其余的，类别名里本来就有。不过看看上面那五个数：第一个只多对了 480 张测试图片里的一张，最好的却高出十一个百分点。",
     ),
 )
 
@@ -574,8 +585,8 @@ placeholders = Quiz(
                 zh="我们的向量，各自加上所在位置的位置嵌入。",
             ),
             Text(
-                en="The x only keep places free. Any word would do that is one token, with an id below the end of text.",
-                zh="x 只是占座的。换成别的词也行，只要它是一个词元，编号又比文本结束符小。",
+                en="The x only keep places free. Any word would do that is one token, stands in no class name, and has an id below the end of text.",
+                zh="x 只是占座的。换成别的词也行，只要它正好是一个词元，不出现在任何类别名里，编号又比文本结束符小。",
             ),
             right=True,
         ),

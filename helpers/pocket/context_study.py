@@ -150,7 +150,7 @@ def by_probe(data: FewShot) -> float:
     Of strengths that are equally good there, the smallest.
     """
     train, validation, test = (
-        (features.numpy(), labels.numpy()) for features, labels in (data.train, data.validation, data.test)
+        (features.cpu().numpy(), labels.cpu().numpy()) for features, labels in (data.train, data.validation, data.test)
     )
     with warnings.catch_warnings():  # about as many classes as pictures, which with one shot is meant so
         warnings.filterwarnings("ignore", "The number of unique classes")

@@ -26,7 +26,7 @@ from helpers.cost import FLOP, text_tower_products
 from helpers.lesson import Plainly, Table, say
 from helpers.pretrained import POCKET_CLIP
 from helpers.widgets.base import Explorer, look
-from helpers.widgets.learnable_context import _choice, _labels, _positions
+from helpers.widgets.learnable_context import _choice, _glossed, _labels, _positions
 
 NEEDED = 3  # positions of a text beside its context and its class name: SOS, the full stop, EOT
 CLASSES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -62,9 +62,9 @@ def cost_explorer() -> Explorer:
     sizes = _sizes()
     controls = {
         "classes": _of(CLASSES, 100, say(en="classes", zh="类别数")),
-        "length": _of(LENGTHS, 4, say(en="vectors", zh="向量个数")),
+        "length": _of(LENGTHS, 16, say(en="vectors", zh="向量个数")),
         "tokens": ipywidgets.IntSlider(
-            2, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **look(30)
+            1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **look(30)
         ),
         "model": _choice(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
     }
@@ -145,8 +145,12 @@ def _about_cost(now: SimpleNamespace, costs: Sequence[int]) -> str:
         en="Counted, not measured: the time also holds what is no multiplication. The class name stands at the end, and all names are "
         "equally long. The sizes of ViT-B/32 are the library's defaults; those of ViT-L/14 stand in table 20 of Radford et al. 2021.",
         zh="这是数出来的，不是测出来的：真实用时还包括乘法以外的事。这里类别名都在末尾，长度都一样。ViT-B/32 的大小是库里的默认值，"
-        "ViT-L/14 的出自 Radford 等（2021）的表 20。",
-    )
+        "ViT-L/14 的出自 Radford 等（2021）的表 20。"
+        + _glossed(
+            "multiply-adds 乘加次数", "the same in all texts 所有文字都相同", "after the end: cut off 结尾之后，截掉",
+            "trimmed to the end 截到结尾", "shared part once 共有的只算一次", "last layer: ends only 最后一层只算结尾",
+        ),
+    )  # fmt: skip
 
 
 # --- what texts share --------------------------------------------------------------------------------------------
@@ -163,8 +167,8 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
         "specific": _choice(
             say(en="vectors", zh="向量"),
             {
-                say(en="the same for all classes", zh="所有类别共用"): False,
-                say(en="each class's own", zh="每类一份"): True,
+                say(en="the same for all classes", zh="各类共用"): False,
+                say(en="each class's own", zh="每类各一套"): True,
             },
             False,
             24,
@@ -269,7 +273,7 @@ def _about_shared(now: SimpleNamespace, prompted: PromptedCLIP, counts: tuple[in
     if now.specific:
         caption += say(
             en=f"With vectors of each class's own, the texts are different from position {shared} on. ",
-            zh=f"每类一份向量，各段文字从位置 {shared} 起就不一样了。",
+            zh=f"每类各有一套向量，各段文字从位置 {shared} 起就不一样了。",
         )
     elif now.position != "end":
         caption += say(
@@ -287,7 +291,13 @@ def _about_shared(now: SimpleNamespace, prompted: PromptedCLIP, counts: tuple[in
             en=f"Shorter texts are filled up with “pad” to the longest, {wasted} in all: those are computed and never read.",
             zh=f"短的文字用“pad”补到最长的那么长，一共 {wasted} 个：算是算了，结果没人用。",
         )
-    return caption.rstrip()
+    return caption.rstrip() + say(
+        en="",
+        zh=_glossed(
+            "the same in all texts 所有文字都相同", "each text's own 各段文字自己的", "cut off 截掉", "pad 填充",
+            "the text is read off here 结果在这里取出", "trimmed to the longest 截到最长的那段", "shared part once 共有的只算一次",
+        ),
+    )  # fmt: skip
 
 
 # --- when it pays ------------------------------------------------------------------------------------------------
@@ -390,7 +400,7 @@ def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pac
         en=f" {sizes['classes']} classes × {sizes['shots']} shots, {sizes['batch']} pictures a step, {sizes['context_length']} vectors, a "
         f"CLIP of ViT-B/32's size. A step takes {each:.3g} s by the textbook, {pace:.3g} s by ours, which also looks at validation. "
         f"{counted} steps of the textbook were measured, and {sizes['steps']} of ours.",
-        zh=f"{sizes['classes']} 类 × {sizes['shots']} 样本，每步 {sizes['batch']} 张图，{sizes['context_length']} 个向量，CLIP 的大小同 "
+        zh=f"{sizes['classes']} 类，每类 {sizes['shots']} 张图片，每步 {sizes['batch']} 张图，{sizes['context_length']} 个向量，CLIP 的大小同 "
         f"ViT-B/32。教科书做法一步 {each:.3g} 秒，我们的一步 {pace:.3g} 秒（含验证）。教科书做法实测了 {counted} 步，我们的实测了 "
         f"{sizes['steps']} 步。",
     )
@@ -399,15 +409,22 @@ def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pac
             en=" The time to read the features from the disk was not measured and is left out.",
             zh="从磁盘读特征的时间没有测，不计在内。",
         )
-    return caption
+    return caption + say(
+        en="",
+        zh=_glossed(
+            "the textbook's way 教科书做法", "ours 我们的做法", "is ahead from step … on 从第……步起领先",
+            "not measured: the same pace 没有实测，按同样的速度推算",
+        ),
+    )  # fmt: skip
 
 
-def cost_by_classes(found: Mapping[str, Any] | None = None) -> figures.Picture:
+def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> figures.Picture:
     """Seconds of a step by the number of classes, plain and fast, beside what the machine would take at its own best.
 
-    found: a record of the benchmark `cost_by_classes`; by default the stored one. Nothing is measured here.
+    found: a record of the benchmark `cost_by_classes`, memory: one of `memory_1000_classes`; by default the stored ones. Nothing is
+    measured here.
     """
-    found = found or _stored("cost_by_classes")
+    found, memory = found or _stored("cost_by_classes"), memory or _stored("memory_1000_classes")
     points, absent = found["points"], found["plain_not_run"]
     plain, fast = (
         figures.Curve(*zip(*((point["classes"], point[way]["median"]) for point in points if way in point)))
@@ -441,9 +458,19 @@ def cost_by_classes(found: Mapping[str, Any] | None = None) -> figures.Picture:
         caption=_source(found)
         + say(
             en=f" Forward and backward, {found['sizes']['context_length']} vectors, a text tower of ViT-B/32's size. With {most:,} classes the "
-            f"fast path takes {beside:.1f} times the machine's limit, which is what its multiplications alone would take.",
+            f"fast path takes {beside:.1f} times the machine's limit, which is what its multiplications alone would take. It computes so "
+            "many classes in turn, and all but the result a second time on the way back, so that memory is bounded: a training step with "
+            f"{memory['sizes']['classes']:,} classes took {memory['value']:.1f} GiB, with Python and the whole model in it.",
             zh=f"前向加反向，{found['sizes']['context_length']} 个向量，文本塔的大小同 ViT-B/32。{most:,} 个类别时，快的办法用时是机器极限的 "
-            f"{beside:.1f} 倍；极限指光做这些乘法要多久。",
+            f"{beside:.1f} 倍；极限指光做这些乘法要多久。类别这么多时分批计算，反向传播时再算一遍，内存就有了上限："
+            f"{memory['sizes']['classes']:,} 个类别训练一步，连 Python 和整个模型在内，一共用了 {memory['value']:.1f} GiB。"
+            + _glossed(
+                "plain: CLIP's own path 老实的办法",
+                "fast: the same numbers 快的办法",
+                "the machine's limit 机器的极限",
+                "seconds for one step 一步的秒数",
+                "classes 类别数",
+            ),
         ),
     )
 

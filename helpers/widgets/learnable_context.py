@@ -15,6 +15,7 @@ from typing import Any
 
 import ipywidgets
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
@@ -311,7 +312,7 @@ def shots_explorer(file: Path = STORED) -> Explorer:
     }
     controls: dict[str, ipywidgets.Widget] = {
         "task": _choice(
-            say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 34
+            say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         **{method: _tick(name) for method, (name, _) in names.items()},
         "prompts": _tick(say(en="hand-written prompts", zh="手写提示词")),
@@ -422,6 +423,36 @@ def _beside(runs: Sequence[float], hand: float) -> str:
     )
 
 
+def shots_table(file: Path = STORED) -> Table:
+    """Of each task the test accuracies in per cent: hand-written prompts, and what was learned from the fewest and the most shots."""
+    entries = context_study(file)["shots"]
+    shots = sorted({run["shots"] for run in entries[0]["runs"]})
+    ends = [(method, number) for method in ("context", "probe") for number in (shots[0], shots[-1])]
+    names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="probe", zh="线性探针")}
+    header = (
+        say(en="task", zh="任务"),
+        HAND,
+        say(en="the secret told", zh="说出秘密"),
+        *(f"{names[method]}{say(en=', ', zh='，')}{_shots(number)}" for method, number in ends),
+    )
+    rows = [
+        (
+            _task_name(entry["task"]),
+            *(f"{100 * share:.1f}" for share in (entry["hand"], entry["own"]["accuracy"])),
+            *(
+                f"{100 * mean(run[method] for run in entry['runs'] if run['shots'] == number):.1f}"
+                for method, number in ends
+            ),
+        )
+        for entry in entries
+    ]
+    return Table(rows, header, align="right")
+
+
+def _shots(number: int) -> str:
+    return say(en=_count(number, "shot"), zh=f"每类 {number} 张")
+
+
 # --- the stored study: choices ---------------------------------------------------------------------------------------------------
 
 
@@ -434,8 +465,8 @@ def choices_explorer(file: Path = STORED) -> Explorer:
         "length": ipywidgets.SelectionSlider(options=lengths, value=4 if 4 in lengths else lengths[0],
                                              description=say(en="length", zh="向量个数"), **look(22)),
         "position": _choice(say(en="the name is", zh="类别名在"), _positions(), "end", 20),
-        "init": _choice(say(en="begins as", zh="初始化"), {say(en="random numbers", zh="随机数"): "random", say(en="words", zh="词语"): "words"}, "random", 20),
-        "class_specific": _choice(say(en="vectors are", zh="向量"), {say(en="the same for all classes", zh="各类共用"): False, say(en="each class its own", zh="每类各一套"): True}, False, 24),
+        "init": _choice(say(en="begins as", zh="初始化"), _beginnings(), "random", 20),
+        "class_specific": _choice(say(en="vectors are", zh="向量"), _owners(), False, 26),
     }  # fmt: skip
     width, classes = (
         CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size,
@@ -485,6 +516,32 @@ def choices_explorer(file: Path = STORED) -> Explorer:
     return Explorer(controls, draw)
 
 
+def choices_table(file: Path = STORED) -> Table:
+    """Of each choice and option the mean accuracy in per cent, over all runs that have it."""
+    choices = context_study(file)["choices"]
+    choice_names = {
+        "length": say(en="vectors", zh="向量个数"),
+        "position": say(en="the name is", zh="类别名在"),
+        "init": say(en="begins as", zh="初始化"),
+        "class_specific": say(en="vectors are", zh="向量"),
+    }
+    option_names = {option: label for label, option in (*_positions().items(), *_beginnings().items())}
+    option_names |= {shared: label for label, shared in _owners().items()}
+    rows = []
+    for choice, name in choice_names.items():
+        for option in dict.fromkeys(run[choice] for run in choices["runs"]):
+            mine = [run for run in choices["runs"] if run[choice] == option]
+            shares = (f"{100 * mean(run[part] for run in mine):.1f}" for part in ("validation", "test"))
+            label = str(option) if choice == "length" else option_names[option]
+            rows.append((f"{name}{say(en=': ', zh='：')}{label}", *shares))
+    rows.append((say(en=f"hand prompt {HAND}", zh=f"手写提示词{HAND}"), "", f"{100 * choices['hand']:.1f}"))
+    return Table(
+        rows,
+        (say(en="choice", zh="选项"), say(en="validation", zh="验证集"), say(en="test", zh="测试集")),
+        align="right",
+    )
+
+
 def _settings(run: Mapping[str, Any]) -> tuple[int, str, str, bool]:
     return run["length"], run["position"], run["init"], run["class_specific"]
 
@@ -511,7 +568,8 @@ def _choice_in_words(
     chosen: SimpleNamespace,
     choices: Mapping[str, Any],
 ) -> str:
-    by_length = [f"{length}: {_percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
+    of = say(en=": ", zh=" 个 ")
+    by_length = [f"{length}{of}{_percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
     return say(
         en=f"Two diagrams of accuracy over the length of the context, left on validation and right on test pictures, with a dot for each of "
         f"{len(choices['runs'])} runs. Dark are those with {_in_words(now)}; their mean test accuracies by length are {', '.join(by_length)}. A "
@@ -586,7 +644,7 @@ def base_to_new_explorer(file: Path = STORED) -> Explorer:
     pulls = sorted({run["pull"] for entry in by_task.values() for run in entry["runs"]})
     controls = {
         "task": _choice(
-            say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 34
+            say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         "pull": ipywidgets.SelectionSlider(
             options=[(f"{pull:g}", pull) for pull in pulls],
@@ -630,6 +688,24 @@ def base_to_new_explorer(file: Path = STORED) -> Explorer:
         )
 
     return Explorer(controls, draw)
+
+
+def base_to_new_table(file: Path = STORED) -> Table:
+    """Of each task and pull the mean test accuracies in per cent, under those of the hand prompt."""
+    header = (
+        say(en="task and prompt", zh="任务和提示词"),
+        say(en="base classes", zh="基类"),
+        say(en="new classes", zh="新类"),
+        say(en="harmonic mean", zh="调和平均"),
+    )
+    rows = []
+    for entry in context_study(file)["base_to_new"]:
+        base, new = entry["hand"]["base"], entry["hand"]["new"]
+        rows.append((f"{_task_name(entry['task'])}{say(en=': ', zh='：')}{HAND}", base, new, _harmonic(base, new)))
+        for pull in sorted({run["pull"] for run in entry["runs"]}):
+            columns = _three_columns([run for run in entry["runs"] if run["pull"] == pull])
+            rows.append((say(en=f"context, pull {pull:g}", zh=f"上下文向量，拉力 {pull:g}"), *map(mean, columns)))
+    return Table([(name, *(f"{100 * share:.1f}" for share in shares)) for name, *shares in rows], header, align="right")
 
 
 def _three_columns(runs: Sequence[Mapping[str, float]]) -> list[list[float]]:
@@ -677,9 +753,34 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
         f"{_difference(new, hand[1])}；调和平均 {_percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。灰点是另外 {others} 种拉力。"
         f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {_more_or_less(coop[0], clip[0])}，新类上"
         f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。"
-        + _glossed("pull 拉力：把文字特征拉回手写提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
+        + _glossed("pull 拉力：把每个类别的文字特征拉回手写提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
                    "hand prompt 手写提示词", "context 上下文向量", "published 论文公布的数"),
     )  # fmt: skip
+
+
+# --- one picture -----------------------------------------------------------------------------------------------------------------
+
+
+def prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> figures.Picture:
+    """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their shares."""
+    names, shares = list(answer), list(answer.values())
+    told = [f"{name} {_percent(share, 0)}" for name, share in list(answer.items())[:3]]
+    return figures.picture_with_scores(
+        figures.square(image, 256),
+        names,
+        shares,
+        title=f"The learned prompt says: {names[0]}",
+        alt=say(
+            en=f"A picture, and beside it a bar for each of the likeliest classes: {', '.join(told)}.",
+            zh=f"一张图，旁边是最可能的几个类别，每个一条：{'、'.join(told)}。",
+        ),
+        caption=say(
+            en="The shares of all classes add up to 100 %. CLIP sees the middle square of the picture.",
+            zh="所有类别的得分加起来是 100%。CLIP 看到的是图片正中的方块。"
+            + _glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
+        ),
+        top=top,
+    )
 
 
 # --- what the explorers of the study share -----------------------------------------------------------------------------------------
@@ -727,6 +828,18 @@ def _positions() -> dict[str, Position]:
         say(en="at the end", zh="末尾"): "end",
         say(en="in the middle", zh="中间"): "middle",
         say(en="in front", zh="开头"): "front",
+    }
+
+
+def _beginnings() -> dict[str, str]:
+    return {say(en="random numbers", zh="随机数"): "random", say(en="words", zh="词语"): "words"}
+
+
+def _owners() -> dict[str, bool]:
+    """Whose the vectors are, and whether each class has its own."""
+    return {
+        say(en="the same for all classes", zh="各类共用"): False,
+        say(en="each class its own", zh="每类各一套"): True,
     }
 
 

@@ -284,6 +284,7 @@ class ContextTraining(LongWork):
                 zh="换了随机种子或每类图片的张数，验证图片可能也换了。要从几次训练里挑一次，就在同一批图片上比较验证集的结果："
                 "一旦用测试图片来挑，它们就不能再算测试了。",
             )
+        caption += say(en="", zh=_GLOSSED)
         return figures.learning_curve(
             run,
             self._stored and self._stored.run,

@@ -39,7 +39,7 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
         "colour": _choice(say(en="colour", zh="颜色"), world.COLOURS, thing.colour),
         "size": _choice(say(en="size", zh="大小"), world.SIZES, thing.size),
         "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
-        "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style),
+        "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
         "seed": ipywidgets.BoundedIntText(
             seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
         ),
@@ -290,7 +290,7 @@ def _named(file: str) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def _choice(label: str, names: Sequence[str], value: str) -> ipywidgets.Dropdown:
+def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -> ipywidgets.Dropdown:
     """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
 
     def option(name: str) -> str:
@@ -298,7 +298,7 @@ def _choice(label: str, names: Sequence[str], value: str) -> ipywidgets.Dropdown
         return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
 
     return ipywidgets.Dropdown(
-        options=[(option(name), name) for name in names], value=value, description=label, **look()
+        options=[(option(name), name) for name in names], value=value, description=label, **look(width)
     )
 
 

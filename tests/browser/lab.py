@@ -46,13 +46,15 @@ CODE_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .map(cell => ({
         id: cell.model.sharedModel.id,
         count: cell.model.executionCount,
+        raises: (cell.model.getMetadata('tags') || []).includes('raises-exception'),
         errors: cell.model.outputs.toJSON().filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`),
         stderr: cell.model.outputs.toJSON().filter(o => o.name === 'stderr').map(o => o.text),
     }))"""
-ALL_RAN = """() => {  // or one of them failed
+ALL_RAN = """() => {  // or one of them failed that was not meant to
     const cells = window.jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.type === 'code');
     const failed = output => output.type === 'error';
-    const outputs = cells.flatMap(cell => Array.from({length: cell.model.outputs.length}, (_, i) => cell.model.outputs.get(i)));
+    const outputs = cells.filter(cell => !(cell.model.getMetadata('tags') || []).includes('raises-exception'))
+        .flatMap(cell => Array.from({length: cell.model.outputs.length}, (_, i) => cell.model.outputs.get(i)));
     return cells.every(cell => cell.model.executionCount) || outputs.some(failed);
 }"""
 INDEX = "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.model.sharedModel.id === id)"
@@ -67,6 +69,21 @@ RUN = """index => {
     notebook.widgets[index].model.executionCount = null;
     window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
+
+# Of a cell: labels and buttons whose words are wider than they are. Of a list: pixels that are left beside its widest option.
+SPARE = """list => {  // pixels that are left beside the widest option, its frame and the arrow
+    const style = getComputedStyle(list), pen = document.createElement('canvas').getContext('2d');
+    pen.font = style.font;
+    const widest = Math.max(...[...list.options].map(option => pen.measureText(option.text).width));
+    return list.clientWidth - parseFloat(style.paddingLeft) - 20 - widest;
+}"""
+CUT_OFF = """cell => [...cell.querySelectorAll('.widget-label, .jupyter-button')].filter(element => {
+    const text = document.createRange(), style = getComputedStyle(element);  // to the fraction of a pixel: it decides
+    text.selectNodeContents(element);
+    const room = element.getBoundingClientRect().width - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)
+        - parseFloat(style.borderLeftWidth) - parseFloat(style.borderRightWidth);
+    return element.offsetWidth && text.getBoundingClientRect().width > room + 0.01;
+}).map(element => element.innerText)"""
 
 
 def chromium() -> str | None:
@@ -280,6 +297,19 @@ class Notebook:
     def source(self, id: str) -> str:
         """What is written in the cell."""
         return self.page.evaluate(SOURCE, self.index(id))
+
+    def figure(self, cell: Locator) -> Locator:
+        """The picture in the cell."""
+        return cell.locator(".jp-OutputArea-output figure img")
+
+    def wait_for_other_figure(self, cell: Locator, before: str, what: str, seconds: float = 30) -> None:
+        """Until another picture stands in the cell than the one with this source."""
+        end_of_patience = time.monotonic() + seconds
+        while time.monotonic() < end_of_patience:
+            if self.figure(cell).count() and self.figure(cell).get_attribute("src") != before:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{what} changed nothing within {seconds} s")
 
     def shoot(self, name: str) -> Path:
         """A screenshot of the page as it stands, under DESK."""

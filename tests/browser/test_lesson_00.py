@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from lab import ROOT
+from lab import CUT_OFF, ROOT, SPARE
 from PIL import Image
 
 import course
@@ -49,19 +49,6 @@ MOVES = [  # control, new value, whether the picture changes; the scores always 
     ("object", "umbrella", True),
     ("style", world.UNSEEN_STYLE, True),
 ]
-SPARE = """list => {  // pixels that are left beside the widest option, its frame and the arrow
-    const style = getComputedStyle(list), pen = document.createElement('canvas').getContext('2d');
-    pen.font = style.font;
-    const widest = Math.max(...[...list.options].map(option => pen.measureText(option.text).width));
-    return list.clientWidth - parseFloat(style.paddingLeft) - 20 - widest;
-}"""
-CUT_OFF = """cell => [...cell.querySelectorAll('.widget-label, .jupyter-button')].filter(element => {
-    const text = document.createRange(), style = getComputedStyle(element);  // to the fraction of a pixel: it decides
-    text.selectNodeContents(element);
-    const room = element.getBoundingClientRect().width - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)
-        - parseFloat(style.borderLeftWidth) - parseFloat(style.borderRightWidth);
-    return element.offsetWidth && text.getBoundingClientRect().width > room + 0.01;
-}).map(element => element.innerText)"""
 WATCH = """cell => {  // from now on, every picture and every word of progress that stands in the cell
     const output = cell.querySelector('.jp-OutputArea-output'), pictures = new Set(), words = [];
     const look = () => {
@@ -116,7 +103,7 @@ class Lesson:
         return cell.get_by_role("button", name=LABELS[self.lang][name].format(number))
 
     def figure(self, cell):
-        return cell.locator(".jp-OutputArea-output figure img")
+        return self.notebook.figure(cell)
 
     def source(self, cell) -> str:
         return self.figure(cell).get_attribute("src")
@@ -336,11 +323,11 @@ def test_ten_vectors_learn_while_one_watches_and_can_be_stopped(lesson, measured
     lesson.wait_until(lambda: len(set(watched(lesson)[1])) >= 4, "a few steps")
     lesson.notebook.page.evaluate(INTERRUPT)
     lesson.wait_until(lambda: re.fullmatch(STOPPED[lesson.lang], status.inner_text()), "the interrupt")
-    lesson.button(cell, "again").wait_for()
+    lesson.wait_until(lesson.button(cell, "again").is_enabled, "the button to be free")
     again = figure.get_attribute("alt")
     first, other = (re.search(FIRST_LOSS[lesson.lang], text)[1] for text in (alt, again))
     assert first != other and not re.search(AFTER[lesson.lang], again), "another start gives another curve"
-    assert lesson.button(cell, "again").is_enabled() and cell.evaluate(CUT_OFF) == []
+    assert cell.evaluate(CUT_OFF) == []
     lesson.shoot("stopped")
 
     before = lesson.source(lesson.notebook.cell("soft-prompt-code"))

@@ -1,0 +1,101 @@
+"""The learnable context on a CLIP of the size of ViT-B/32, as somebody meets it who sets COURSE_CLIP; its weights are random.
+
+Some minutes and gigabytes: `python course.py test --all` runs this.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from nbclient import NotebookClient
+from PIL import Image
+from torch.nn import functional as F
+
+from benchmarks.context import difference, vit_b_32
+from helpers import context as mechanism
+from helpers.context import PromptedCLIP, hand_features, learn, plain_features, words_of_length
+from helpers.data import FewShot
+from helpers.pretrained import image_features, load_clip, text_features
+from helpers.training import Plan
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+NAMES = ["cat", "umbrella", "small red key"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder as `save_pretrained` leaves it."""
+    folder = tmp_path_factory.mktemp("vit-b-32")
+    for part in vit_b_32():
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def full_size(folder, monkeypatch):
+    monkeypatch.setenv("COURSE_CLIP", str(folder))
+    return load_clip()
+
+
+def functions(module):
+    """(line, name) of every function in a module's source."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return {(min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name) for node in nodes}
+
+
+def test_every_function_of_context_py_runs_at_full_size(full_size, tmp_path, monkeypatch):
+    clip, processor = full_size
+    assert clip.config.text_config.hidden_size == 512 and clip.config.vision_config.patch_size == 32
+    ran, file = set(), mechanism.__file__
+
+    def note(frame, event, argument):
+        if event == "call" and frame.f_code.co_filename == file:
+            ran.add((frame.f_code.co_firstlineno, frame.f_code.co_name))
+
+    sys.setprofile(note)
+    try:
+        for position in ("end", "middle", "front"):
+            for own in (False, True):
+                prompted = PromptedCLIP(clip, processor, NAMES, position=position, class_specific=own)
+                texts = [mechanism.fill("a photo of a".split(), name, position) for name in NAMES]
+                ids = processor.tokenizer(texts, padding="max_length", return_tensors="pt")["input_ids"]
+                hard = clip.get_text_features(input_ids=ids)
+                plain = plain_features(clip, prompted.embeddings, prompted.ids)
+                assert torch.equal(plain, getattr(hard, "pooler_output", hard)), "the hard prompt, to the bit"
+                assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
+        monkeypatch.setattr(mechanism, "KEPT_FOR_BACKWARD", 1)  # one class after the other
+        assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
+        monkeypatch.undo()
+
+        pictures = [Image.effect_noise((300, 200), 80).convert("RGB") for _ in range(6)]
+        shown = image_features(clip, processor, pictures), torch.arange(6) % 3
+        prompted = PromptedCLIP(clip, processor, NAMES, 6, words_of_length("a photo of a", 6)).train()
+        assert hand_features(prompted).shape == (3, 512) == text_features(clip, processor, NAMES).shape
+        *_, last = learn(prompted, FewShot(shown, shown, shown), Plan(steps=2, look_every=1), pull=1.0)
+        assert last.step == 2 and 0 <= prompted.accuracy(*shown) <= 1
+        prompted.save(tmp_path / "context.safetensors")
+        again = PromptedCLIP.load(tmp_path / "context.safetensors", clip, processor)
+        assert again.predict(pictures[0]) == pytest.approx(prompted.predict(pictures[0]), abs=1e-5)
+        with pytest.raises(ValueError, match="width 512.*width 128"):
+            PromptedCLIP.load(tmp_path / "context.safetensors", *load_clip("pocket"))
+    finally:
+        sys.setprofile(None)
+    assert functions(mechanism) - ran == set()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_lesson_02_says_that_its_accuracies_are_another_models_and_runs(full_size, lang):
+    notebook = nbformat.read(ROOT / "notebooks" / lang / "02_learnable_context.ipynb", as_version=4)
+    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": ROOT / "notebooks" / lang}})
+    client.execute()
+    cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+    errors = {id for id, cell in cells.items() if any(output.output_type == "error" for output in cell.outputs)}
+    assert errors == {"other-model-code"}
+    told = "\n".join(output.get("text", "") for cell in cells.values() for output in cell.outputs)
+    assert {"en": "need not hold for this model", "zh": "对这个模型不一定成立"}[lang] in told
+    assert "✓" in told and "✗" not in told, "what is shown to be equal is equal here as well"
