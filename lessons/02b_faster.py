@@ -298,10 +298,10 @@ widgets.where_time_goes(prompted)
 # 老实的办法让处理器更忙，忙的却是没人要的算术。在口袋模型上，剩下的算术已经很少，我们的时间多半花在调用函数上。换成全尺寸，情形就不同了：
 
 # %% [markdown] lang="en" id="classes"
-# Seconds of a step against the number of classes, at the size of ViT-B/32, beside the machine's limit: what the multiplications of the fast way alone would take. **Look for**: with how many classes does the fast way begin to pay? Why does our line lie far above the limit with one class, and near it with a thousand?
+# Seconds of a step against the number of classes, at the size of ViT-B/32, beside the machine's limit: what the multiplications of the fast way alone would take. **Look for**: with how many classes does the fast way begin to pay? Why is our line nearest to the limit at a hundred classes, and farther from it with one? And with a thousand? (The caption says what is done then.)
 
 # %% [markdown] lang="zh" id="classes"
-# 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的办法光做乘法要多久。**找一找**：类别有多少个时，快的办法才开始划算？为什么一个类别时我们离极限很远，一千个类别时却离得近？
+# 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的办法光做乘法要多久。**找一找**：类别有多少个时，快的办法才开始划算？为什么一百个类别时我们离极限最近，一个类别时却离得远？一千个类别时呢？（图下的说明写着那时做了什么。）
 
 # %% id="classes-code"
 widgets.cost_by_classes()
