@@ -27,7 +27,7 @@ from helpers import by_hand, context, data, training, widgets
 from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
 from helpers.exercises import learnable_context
 from helpers.lesson import compare
-from helpers.pocket import datasets, tasks
+from helpers.pocket import datasets, tasks, world
 from helpers.pretrained import load_clip
 
 clip, processor = load_clip()
@@ -586,14 +586,15 @@ prompted.save(file)
 print(f"{file.stat().st_size / 1000:.0f} KB")
 
 # %% [markdown] lang="en" id="use"
-# Loading and asking are three lines. The picture is one of the test set; `Image.open("mine.jpg")` would do as well.
+# Loading and asking are three lines. The picture is one of the test set, drawn large; `Image.open("mine.jpg")` would do as well.
 
 # %% [markdown] lang="zh" id="use"
-# 加载，再提问，三行就够。这里用测试集里的一张图；换成 `Image.open("mine.jpg")` 也行。
+# 加载，再提问，三行就够。这里用测试集里的一张图，画得大一些；换成 `Image.open("mine.jpg")` 也行。
 
 # %% id="picture-code"
-picture = pictures.test.images[0]
-print(task.class_names[pictures.test.labels[0]])
+row = 88
+picture = world.draw(*pictures.test.drawings[row])           # 256 × 256 pixels
+print(task.class_names[pictures.test.labels[row]])
 
 # %% id="use-code" tags=["measured"]
 again = PromptedCLIP.load(file, *load_clip())
