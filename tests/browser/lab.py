@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -27,6 +28,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from course import LARGE_MESSAGES
 
 ROOT = Path(__file__).resolve().parents[2]
+CHINESE = re.compile("[\u4e00-\u9fff]")
 DESK = ROOT / ".browser"  # copies of notebooks and screenshots; ignores itself
 CHROMIUM = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHROMIUM += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -317,3 +319,22 @@ class Notebook:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path)
         return path
+
+
+@dataclass
+class Reader:
+    """A notebook open on a page, read by somebody who reads this language."""
+
+    lang: str
+    notebook: Notebook
+
+    def reads_well(self, text: str) -> bool:
+        """Whether the text is in the language of the notebook."""
+        return bool(text) and bool(CHINESE.search(text)) is (self.lang == "zh")
+
+    def verdict(self, cell: Locator, beginning: str) -> str:
+        """The sentence in the cell that begins so, once it is there."""
+        sentence = cell.get_by_role("status").filter(has_text=re.compile(f"^{re.escape(beginning)}"))
+        sentence.wait_for()
+        assert self.reads_well(sentence.inner_text())
+        return sentence.inner_text()

@@ -9,9 +9,8 @@ from functools import partial
 
 import jupytext
 import pytest
-from lab import CUT_OFF, ROOT, SPARE
+from lab import CUT_OFF, ROOT, SPARE, Reader
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 RIGHT = {"en": "✓ Right.", "zh": "✓ 对。"}
 
 
@@ -63,31 +62,18 @@ def of(*lessons):
 def lesson(request, browser, jupyterlab):
     name, lang = request.param
     with jupyterlab.notebook(browser, ROOT / "notebooks" / lang / f"{name}.ipynb") as notebook:
-        yield Lesson(name, lang, notebook, LESSONS[name], notebook.run_all())
+        yield Lesson(lang, notebook, name, LESSONS[name], notebook.run_all())
         assert notebook.strangers == [], "the page asked for something outside this machine"
         assert notebook.complaints == [], "errors on the browser's console"
 
 
 @dataclass
-class Lesson:
+class Lesson(Reader):
     """A lesson in a language, open and run, and what was found when it ran."""
 
     name: str
-    lang: str
-    notebook: object
     asked: Asked
     ran: list
-
-    def reads_well(self, text: str) -> bool:
-        """Whether the text is in the language of the notebook."""
-        return bool(text) and bool(CHINESE.search(text)) is (self.lang == "zh")
-
-    def verdict(self, cell, beginning: str) -> str:
-        """The sentence in the cell that begins so, once it is there."""
-        sentence = cell.get_by_role("status").filter(has_text=re.compile(f"^{re.escape(beginning)}"))
-        sentence.wait_for()
-        assert self.reads_well(sentence.inner_text())
-        return sentence.inner_text()
 
     def changes_the_figure(self, cell, what: str, move) -> None:
         """Does what is to be done, and waits until another figure stands in the cell."""

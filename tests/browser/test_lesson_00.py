@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from lab import CUT_OFF, ROOT, SPARE
+from lab import CUT_OFF, ROOT, SPARE, Reader
 from PIL import Image
 
 import course
 from helpers.exercises import start_here
 from helpers.pocket import world
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 LABELS = {
     "en": {
         **{"object": "object", "colour": "colour", "size": "size", "background": "background", "style": "style"},
@@ -90,9 +89,7 @@ def differ(before: np.ndarray, after: np.ndarray) -> bool:
 
 
 @dataclass
-class Lesson:
-    lang: str
-    notebook: object
+class Lesson(Reader):
     ran: list = ()
     seconds: float = 0
 
@@ -147,17 +144,6 @@ class Lesson:
             "(list, word) => [...list.options].map(o => o.value).filter(v => v.includes(word))", word
         )
         choice.select_option(options[0])
-
-    def reads_well(self, text: str) -> bool:
-        """Whether the text is in the language of the notebook."""
-        return bool(text) and bool(CHINESE.search(text)) is (self.lang == "zh")
-
-    def verdict(self, cell, mark: str) -> str:
-        """The sentence with this mark in the cell, once it is there."""
-        sentence = cell.get_by_role("status").filter(has_text=re.compile(f"^{mark} "))
-        sentence.wait_for()
-        assert self.reads_well(sentence.inner_text())
-        return sentence.inner_text()
 
     def shoot(self, name: str) -> None:
         assert self.notebook.shoot(f"00-{self.lang}-{name}").stat().st_size > 10_000
@@ -398,7 +384,7 @@ def test_every_answer_of_the_quiz_explains_itself(lesson):
     cell = lesson.notebook.cell("what-changed-code")
     for letter, choice in zip("ABCDE", start_here.what_changed.choices, strict=True):
         cell.get_by_role("button", name=letter, exact=True).click()
-        told = lesson.verdict(cell, f"{'✓' if choice.right else '✗'} {letter}\\.")
+        told = lesson.verdict(cell, f"{'✓' if choice.right else '✗'} {letter}.")
         assert getattr(choice.why, lesson.lang) in told
         assert (LABELS[lesson.lang]["right"] in told) is choice.right
     lesson.shoot("quiz")
