@@ -39,14 +39,14 @@ widgets.whose_numbers(clip)
 #
 # The tokenizer turns a text into ids, and ids are whole numbers: there is nothing between “cat” and “dog”. But an id only names a row of a table, and a row is a vector of ordinary floats. So there is a moment, after the look-up and before the positions are added, when vectors of our own can take the place of rows. To keep places free for them we write a *placeholder* into the text: “x x x x cat.”
 #
-# **Before you run the next cell**: this text has eight positions, SOS, x, x, x, x, cat, the full stop and EOT. Which of them may we overwrite, and which must stay if CLIP is still to know what it is asked about, and where the text ends? Then run it, and before you move the class name to the front, say which strips will change.
+# **Before you run the next cell**: this text has eight positions, SOS, x, x, x, x, cat, the full stop and EOT. The four x are free. What would go wrong if we overwrote “cat” as well, or EOT? Then run it, and before you move the class name to the front, say which strips will change.
 
 # %% [markdown] lang="zh" id="floats-enter"
 # ## 1 · 浮点数从哪里进来？
 #
 # 分词器（tokenizer）把文字变成编号，编号是整数，“cat”和“dog”之间什么也没有。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入（position embedding），我们自己的向量可以顶替表里的行。为了给它们留座位，我们在文字里写上占位词元（placeholder）：“x x x x cat.”
 #
-# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT。哪些可以顶替？要让 CLIP 还知道在问什么、文字到哪里结束，哪些必须原样保留？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
+# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也顶替掉，会出什么问题？EOT 呢？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
 
 # %% id="floats-enter-code"
 widgets.slots_explorer(clip, processor)
@@ -102,10 +102,10 @@ end = by_hand.end_of_text(clip, ids).item()
 learnable_context.inserted.reveal(there[end])
 
 # %% [markdown] lang="en" id="inserting-seen"
-# Below, both ways side by side. And the proof of the last sentence: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
+# Below, both ways side by side. Then we prove that “dog” would give the same result: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
 
 # %% [markdown] lang="zh" id="inserting-seen"
-# 下面把两条路并排画出来，再验证刚才那句话：把同样四个向量分别塞到“cat”和“dog”前面，亲手送过文本塔，再从编号所说的位置取出结果。
+# 下面把两条路并排画出来，再验证换成“dog”结果真的一模一样：把同样四个向量分别塞到“cat”和“dog”前面，亲手送过文本塔，再从编号所说的位置取出结果。
 
 # %% id="inserting-picture"
 widgets.inserting(clip, processor)
@@ -228,10 +228,10 @@ class Learnable(Sharing):
         return super().forward(inputs_embeds=vectors, position_ids=position_ids)
 
 # %% [markdown] lang="en" id="swap"
-# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. `find_placeholder` looks for a word that is one token, stands in no class name, and has a smaller id than the end of the text (lesson 01 said why). And now the test that catches most wrong versions in public code at once: vectors inserted, positions added twice or not at all, a text read off at the wrong place. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
+# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. `find_placeholder` looks for a word that is one token, stands in no class name, and has a smaller id than the end of the text (lesson 01 said why). And now a test that catches several well-known mistakes at once: vectors inserted, positions added twice or not at all, a text read off at the wrong place. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
 
 # %% [markdown] lang="zh" id="swap"
-# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。`find_placeholder` 找一个合适的占位词元：正好是一个词元，不出现在任何类别名里，编号又比文本结束符小（为什么，第 01 课说过）。现在来做一个检验，公开代码里的错误版本大多过不了这一关：插入向量的、位置加了两次或没加的、取错位置的。如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
+# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。`find_placeholder` 找一个合适的占位词元：正好是一个词元，不出现在任何类别名里，编号又比文本结束符小（为什么，第 01 课说过）。现在来做一个检验，几种常见的错误都过不了这一关：插入向量的、位置加了两次或没加的、取错位置的。如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
 
 # %% id="swap-code"
 word, placeholder = context.find_placeholder(processor.tokenizer, ["cat"])
@@ -336,7 +336,7 @@ learnable_context.placeholders.ask()
 # %% [markdown] lang="en" id="train"
 # ## 5 · Learning
 #
-# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; all that learns from them is a few vectors on the text side. They come in three parts: a *training set* to learn from, a *validation set* by which we choose when to stop, and a *test set*, which is asked once, at the end.
+# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; all that learns from them is a few vectors on the text side. They come in three parts: a *training set* to learn from, a *validation set*, by which we choose the step to keep, and a *test set*, which is asked once, at the end.
 
 # %% [markdown] lang="zh" id="train"
 # ## 5 · 学习
@@ -381,7 +381,7 @@ def training_step(prompted, optimizer, images, labels):
 # The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set every eight of them, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of four? With sixteen? Begun at random? With the class name in front?
 
 # %% [markdown] lang="zh" id="watch"
-# 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：只用一个向量、不用四个呢？用十六个呢？从随机数开始呢？把类别名放到最前面呢？
+# 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：把四个向量换成一个呢？换成十六个呢？从随机数开始呢？把类别名放到最前面呢？
 
 # %% id="watch-code"
 widgets.few_shot_training(clip, processor, task)
@@ -389,14 +389,14 @@ widgets.few_shot_training(clip, processor, task)
 # %% [markdown] lang="en" id="choose"
 # ### Exercise: which step do we keep?
 #
-# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it does not hear how sure the model is.)
+# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it says nothing about how sure the model is.)
 #
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="choose"
 # ### 练习：留下哪一步？
 #
-# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也听不出模型有多大把握。）
+# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也看不出模型有多大把握。）
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -413,9 +413,9 @@ def best_step(looks, test):
 # %% [markdown] lang="en" id="against"
 # ## 6 · Better than what?
 #
-# “It learned ten vectors and got better” says little as long as we do not know what else those pictures could have bought. Fair rivals: a template that somebody wrote who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). A picture to learn from, one of each class, is called a *shot*.
+# “It learned a few vectors and got better” says little as long as we do not know what else those pictures could have bought. Fair rivals: a template written by somebody who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). The number of training pictures of each class is counted in *shots*: one shot is one picture of each.
 #
-# Few pictures mean much chance, so everything is done five times, with other pictures to learn from and another random start; the test pictures stay the same. The context has four vectors, begun at random.
+# With few pictures much is luck, so everything is done five times, with other pictures to learn from and another random start; the test pictures stay the same. The context has four vectors, begun at random.
 
 # %% [markdown] lang="zh" id="against"
 # ## 6 · 比什么好？
@@ -461,10 +461,10 @@ widgets.shots_table()
 # %% [markdown] lang="en" id="shots-seen"
 # What we read off it, on the pocket model:
 #
-# - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Who knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
+# - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Whoever knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
 # - **Sketches.** CLIP knows them already, so there is nothing to win; with one picture two tries of five end below the hand prompt, by a single test picture each.
 # - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and here the context gains up to sixteen pictures. *Learning pays most where nobody knows the word.*
-# - **Sepia prints**, a style that this CLIP never saw. Its words nearly fail; the context gains a little at once and then no more, and the probe, which needs no words, passes it from four pictures on.
+# - **Sepia prints**, a style that this CLIP never saw. Its words nearly fail; the context gains seven points with the first picture and then almost nothing, and the probe, which needs no words, passes it from four pictures on.
 # - **The probe** has to learn every class from its own pictures. With one of each it stands below the hand prompt on all four tasks: a little learning can be worse than none.
 
 # %% [markdown] lang="zh" id="shots-seen"
@@ -473,7 +473,7 @@ widgets.shots_table()
 # - **谜题。** 上下文向量学的是**所有类别共有的一件事**，为此每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
 # - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手写提示词低，各少对了一张测试图片。
 # - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
-# - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量一开始提高一点，以后就停住了。线性探针不靠词语，每类有四张以上的图，它就反超了。
+# - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量靠第一张图提高了七个百分点，以后几乎不再动。线性探针不靠词语，从每类四张图起，它就反超了。
 # - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上都不如手写提示词：学一点点，可能还不如不学。
 
 # %% [markdown] lang="en" id="choices"
@@ -532,12 +532,12 @@ print(split["task"], "· new classes:", new, "against", split["hand"]["new"])
 learnable_context.new_classes.reveal(sum(new) / len(new) - split["hand"]["new"])
 
 # %% [markdown] lang="en" id="base-to-new"
-# In the published experiments new classes went the other way: CoOp gained 13 points on base classes and *lost* 11 on new ones, below the hand prompt (11 data sets; beside ours in the figure, with CoCoOp, by the same authors, whose context depends on the picture). The third column is the *harmonic mean* of the two, which is high only where both are.
+# In the published experiments new classes went the other way: CoOp gained 13 points on base classes and *lost* 11 on new ones, below the hand prompt (the mean of 11 data sets, drawn beside ours; the figure also shows CoCoOp, a method by the same authors in which the context depends on the picture). The third column is the *harmonic mean* of the two, which is high only where both are.
 #
 # One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price on the riddle. Then choose the blurred photos: is it the same there?
 
 # %% [markdown] lang="zh" id="base-to-new"
-# 论文里的实验，在新类上正好相反：CoOp 在基类上提高了 13 个百分点，在新类上却**降低**了 11 个，比手写提示词还低（11 个数据集的平均，画在我们的结果旁边；旁边的 CoCoOp 出自同一批作者，它的上下文向量随图片而变）。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
+# 论文里的实验，在新类上正好相反：CoOp 在基类上提高了 13 个百分点，在新类上却**降低**了 11 个，比手写提示词还低（11 个数据集的平均，画在我们的结果旁边；图里还有同一批作者的 CoCoOp，它的上下文向量随图片而变）。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
 #
 # 有一种补救办法：学习时，把每个类别的文字特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
@@ -548,24 +548,24 @@ widgets.base_to_new_explorer()
 widgets.base_to_new_table()
 
 # %% [markdown] lang="en" id="base-to-new-seen"
-# The same remedy has another price on each task. On the riddle what was learned holds for every object, and every pull takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest buys gain on new classes with gain on base classes. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
+# The same remedy has another price on each task. On the riddle what was learned holds for every object, and each of the four pulls takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest gives up gain on base classes to win some on new ones. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
 #
 # A course that shows only the base classes misleads; so does a paper.
 
 # %% [markdown] lang="zh" id="base-to-new-seen"
-# 同一种补救办法，在不同任务上代价不同。谜题上学到的东西对每种物体都成立，拉力不管多小，都会让新类上少提高一些。模糊的照片上，学到的东西有一部分只属于那十二种物体：拉力小的时候，五次训练里看不出有什么代价；拉到最大，才是拿基类上的提高去换新类上的提高。至于拉多少合适，不能像我们刚才那样看着测试集来定，要另外准备一些新类来验证。
+# 同一种补救办法，在不同任务上代价不同。谜题上学到的东西对每种物体都成立，我们试的四种拉力，都会让新类上少提高一些。模糊的照片上，学到的东西有一部分只属于那十二种物体：拉力小的时候，五次训练里看不出有什么代价；拉到最大，才是拿基类上的提高去换新类上的提高。至于拉多少合适，不能像我们刚才那样看着测试集来定，要另外准备一些新类来验证。
 #
 # 只给人看基类的结果会误导人，课程如此，论文也如此。
 
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and what they belong to. First we learn once more. `context.learn` gives a look at validation now and then, and learns on while we ask for the next one; here we only want the last.
+# What we have learned fits into a file of a few kilobytes: the vectors, and what they belong to. First we learn once more. `context.learn` gives a look at validation now and then, and learns on while we ask for the next one; here we only wait for the last. By then `prompted` holds the vectors of the best look.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用
 #
-# 学到的东西只占一个几 KB 的文件：那些向量，再加上它们属于谁。先再学一次。`context.learn` 隔一阵给出一次验证集上的记录，我们每要一次，它就接着往下学；这里只要最后一次。
+# 学到的东西只占一个几 KB 的文件：那些向量，再加上它们属于谁。先再学一次。`context.learn` 隔一阵给出一次验证集上的记录，我们每要一次，它就接着往下学；这里只等最后一次；到那时，`prompted` 里留下的是验证集上最好的那组向量。
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
@@ -586,10 +586,10 @@ prompted.save(file)
 print(f"{file.stat().st_size / 1000:.0f} KB")
 
 # %% [markdown] lang="en" id="use"
-# Loading and asking are three lines. The picture is one of the test set, drawn large; `Image.open("mine.jpg")` would do as well.
+# Loading and asking are three lines. The picture is one of the test set, drawn large; after `from PIL import Image`, `Image.open("mine.jpg")` would do as well.
 
 # %% [markdown] lang="zh" id="use"
-# 加载，再提问，三行就够。这里用测试集里的一张图，画得大一些；换成 `Image.open("mine.jpg")` 也行。
+# 加载，再提问，三行就够。这里用测试集里的一张图，画得大一些；先写 `from PIL import Image`，再换成 `Image.open("mine.jpg")` 也行。
 
 # %% id="picture-code"
 row = 88

@@ -39,7 +39,7 @@ print(tuple(ids.shape), end.tolist())
 # Every step of training needs the features of all class texts anew, since the context has moved. The plain way: every text is padded to 77 positions, and all of them go through the tower. (The cell above printed it for our 24 objects: 77 positions each, and each text ends at position 19.) **Think before you go on**: such a text is SOS, 16 vectors, “cat”, the full stop, EOT, and then padding. Which of its positions can have no influence at all on the result? Which are computed again for every text, though they are the same in all?
 
 # %% [markdown] lang="zh" id="where-it-goes"
-# ## 1 · 时间花在哪里？
+# ## 1 · 计算花在哪里？
 #
 # 每训练一步，上下文向量就动一次，所有类别的文字特征都得重算。老实的办法是把每段文字填充到 77 个位置，全部送进塔里。（上一格打印的就是我们的 24 种物体：每段文字 77 个位置，都在位置 19 结束。）**先想一想，再往下走**：这样一段文字是 SOS、16 个向量、“cat”、句号、EOT，后面全是填充。哪些位置对结果绝对没有影响？哪些位置每段文字都一样，却在反复地算？
 
@@ -56,10 +56,10 @@ faster.times_fewer.ask()
 widgets.shared_explorer(clip, processor, names[:8])
 
 # %% [markdown] lang="en" id="count"
-# How much that is in multiplications can be counted without running anything: it follows from the size of the model, and from how many texts there are and how long.
+# How much that is in multiplications can be counted without running anything: it follows from the size of the model, and from how many texts there are and how long. (Counted with it is a small saving that part 3 explains: the last layer is finished only at the end of each text.)
 
 # %% [markdown] lang="zh" id="count"
-# 换成乘法是多少次，不用运行就能数出来：只由模型的大小、文字的段数和长度决定。
+# 换成乘法是多少次，不用运行就能数出来：只由模型的大小、文字的段数和长度决定。（其中还有一项小的节省，第 3 节会讲：最后一层只把每段文字的结尾算完。）
 
 # %% id="count-code"
 from transformers import CLIPConfig
@@ -175,10 +175,10 @@ def shared(ids):
     return int(same.int().cumprod(0).sum())
 
 # %% [markdown] lang="en" id="memory"
-# They all go through the tower side by side: one row for each shared position, and for each class a row for each of its own. In every layer the own positions look back at the keys and values of the shared ones (what lesson 01 called labels and contents), which are computed once and serve all classes. Language models do the same when they generate, one token after another, and call it a *KV cache*. And the last layer is finished only at the end of each text, since nothing else is read off.
+# Shared positions and each text's own go through the tower together, side by side: one row for each shared position, and for each class a row for each of its own. In every layer the own positions look back at the keys and values of the shared ones (what lesson 01 called labels and contents), which are computed once and serve all classes. Language models do the same when they generate, one token after another, and call it a *KV cache*. And the last layer is finished only at the end of each text, since nothing else is read off.
 
 # %% [markdown] lang="zh" id="memory"
-# 它们并排过塔：共有的位置每个占一行，每个类别自己的位置也各占一行。在每一层里，自己的位置都回头去查那些共有位置的键和值（key、value，也就是第 01 课说的“牌子”和“内容”），而键和值只算一次，所有类别都用它。语言模型一个词元一个词元地生成时也是这么做的，叫 KV 缓存（KV cache）。到了最后一层，只把每段文字的结尾算完，因为别的都不会取用。
+# 共有的位置和各段文字自己的位置并排过塔：共有的每个占一行，各类别自己的也每个占一行。在每一层里，自己的位置都回头去查那些共有位置的键和值（key、value，也就是第 01 课说的“牌子”和“内容”），而键和值只算一次，所有类别都用它。语言模型一个词元一个词元地生成时也是这么做的，叫 KV 缓存（KV cache）。到了最后一层，只把每段文字的结尾算完，因为别的都不会取用。
 
 # %% id="memory-code"
 vectors = prompted.embeddings(input_ids=short)                # (C, T, D)
@@ -206,12 +206,12 @@ widgets.timing_table({
 # %% [markdown] lang="en" id="pictures"
 # ## 4 · Look at each picture once
 #
-# The vision tower is frozen, so the same picture has the same vector at every step. We compute it once, and keep it on disk besides. (CoOp's code computes it at every step, and has to, since it crops the pictures at random: more of that in part 5.)
+# The vision tower is frozen, so the same picture has the same vector at every step. We compute it once, and keep it on disk besides. (CoOp's code computes it anew at every step, and has a reason; the question below is about it.)
 
 # %% [markdown] lang="zh" id="pictures"
 # ## 4 · 每张图片只看一次
 #
-# 视觉塔是冻结的，同一张图在每一步的向量都一样。我们只算一次，还存到硬盘上。（CoOp 的代码每一步都重算，它也只能这样，因为它每一步都随机裁剪图片：第 5 节再说。）
+# 视觉塔是冻结的，同一张图在每一步的向量都一样。我们只算一次，还存到硬盘上。（CoOp 的代码每一步都重算，而且有它的道理，下面的小测验就和这个有关。）
 
 # %% id="pictures-code"
 images = datasets.few_shot(tasks.RIDDLE, shots=8, checks=4, tests=20).train.images
@@ -253,10 +253,10 @@ def break_even(prepare, ours, theirs):
     return prepare / (theirs - ours)
 
 # %% [markdown] lang="en" id="pays-measured"
-# And here it is measured, at the size of ViT-B/32: a whole training, 320 pictures to learn from and 80 to validate on, by ours and by the *textbook's way*, which encodes pictures and full texts at every step. The numbers are from one machine, stored with the command that made them (`python course.py bench`); yours will differ, the ratio less so. **Guess first**: does preparing pay after ten steps, or only after a hundred? Then take the three numbers from the figure and its caption, put them into your function, and compare.
+# And here it is measured, at the size of ViT-B/32, with 320 pictures to learn from. Ours is a whole training of 200 steps, with 80 pictures to validate on. The *textbook's way* encodes pictures and full texts at every step; twelve of its steps were timed, without validation. The numbers are from one machine, stored with the command that made them (`python course.py bench`); yours will differ, the ratio less so. **Guess first**: does preparing pay after ten steps, or only after a hundred? Then take the three numbers from the figure and its caption, put them into your function, and compare.
 
 # %% [markdown] lang="zh" id="pays-measured"
-# 再看实测的结果：ViT-B/32 的大小，320 张图片训练、80 张验证，从头到尾一次。一边是我们的做法，一边是教科书做法（the textbook's way）：每一步都重算图片特征，文字也算满 77 个位置。这些数来自一台机器，连同生成它们的命令（`python course.py bench`）一起存好了；换成你的机器，秒数会不同，倍数差得不多。**先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
+# 再看实测的结果：ViT-B/32 的大小，320 张图片训练。我们的做法是从头到尾 200 步，另有 80 张图片验证。教科书做法（the textbook's way）每一步都重算图片特征，文字也算满 77 个位置；它只实测了 12 步，不含验证。这些数来自一台机器，连同生成它们的命令（`python course.py bench`）一起存好了；换成你的机器，秒数会不同，倍数差得不多。**先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
 
 # %% id="pays-picture"
 widgets.break_even_explorer()
@@ -264,12 +264,12 @@ widgets.break_even_explorer()
 # %% [markdown] lang="en" id="not-identical"
 # ## 5 · What is *not* the same
 #
-# Other things do change the result, and one should know which. Numbers of 16 bits (*bf16*) in place of 32 (*fp32*) keep two or three digits of seven. On graphics cards that is faster, on a processor it may even be slower: measure. `torch.compile` may reorder sums, as we did. And pictures that are cropped at random are other pictures at every step, so that nothing of part 4 can be kept.
+# Other things do change the result, and one should know which. Numbers of 16 bits (*bf16*) in place of 32 (*fp32*) keep two or three digits of seven. On graphics cards that is faster, on a processor it may even be slower: measure. (`torch.compile` is another matter: it may reorder sums, but so did we.) And pictures that are cropped at random are other pictures at every step, so that nothing of part 4 can be kept.
 
 # %% [markdown] lang="zh" id="not-identical"
 # ## 5 · 哪些做法会改变结果
 #
-# 有些做法确实会改变结果，要心里有数。用 16 位的数（bf16）代替 32 位的（fp32），七位有效数字只剩两三位；在显卡上这样更快，在 CPU 上说不定反而更慢：要测了才知道。`torch.compile` 和我们一样，可能改变求和的次序。要是每一步都随机裁剪图片，每一步的图就都不同，第 4 节的办法便用不上了。
+# 有些做法确实会改变结果，要心里有数。用 16 位的数（bf16）代替 32 位的（fp32），七位有效数字只剩两三位；在显卡上这样更快，在 CPU 上说不定反而更慢：要测了才知道。（`torch.compile` 另当别论：它可能改变求和的次序，但我们也改过。）要是每一步都随机裁剪图片，每一步的图就都不同，第 4 节的办法便用不上了。
 
 # %% id="bf16-code"
 from copy import deepcopy
@@ -292,16 +292,16 @@ compare("bf16 and fp32", rough.text_features(), prompted.text_features())
 widgets.where_time_goes(prompted)
 
 # %% [markdown] lang="en" id="limit-seen"
-# The plain way keeps the processor busier, with arithmetic that nobody needs. On a pocket model what is left over is so little that most of our time goes into calling functions. At full size it looks different:
+# The plain way keeps the processor busier, with arithmetic that nobody needs. On a pocket model so little arithmetic is left over that, at the machine's full pace, it would take less than a fifth of our time; what else there is, such as calling functions and products too small to be fast, weighs more. At full size it looks different:
 
 # %% [markdown] lang="zh" id="limit-seen"
-# 老实的办法让处理器更忙，忙的却是没人要的算术。在口袋模型上，剩下的算术已经很少，我们的时间多半花在调用函数上。换成全尺寸，情形就不同了：
+# 老实的办法让处理器更忙，忙的却是没人要的算术。在口袋模型上，剩下的算术已经很少，按机器的全速来算，占不到我们用时的五分之一；更费时间的是别的事，例如调用函数，还有太小、快不起来的矩阵乘法。换成全尺寸，情形就不同了：
 
 # %% [markdown] lang="en" id="classes"
-# Seconds of a step against the number of classes, at the size of ViT-B/32, beside the machine's limit: what the multiplications of the fast way alone would take. **Look for**: with how many classes does the fast way begin to pay? Why is our line nearest to the limit at a hundred classes, and farther from it with one? And with a thousand? (The caption says what is done then.)
+# Seconds of a step against the number of classes, at the size of ViT-B/32, beside the machine's limit: what the multiplications of the fast way alone would take. **Look for**: is there a number of classes so small that the fast way does not pay? Why is our line nearest to the limit at a hundred classes, and farther from it with one? And with a thousand? (The caption says what is done then.)
 
 # %% [markdown] lang="zh" id="classes"
-# 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的办法光做乘法要多久。**找一找**：类别有多少个时，快的办法才开始划算？为什么一百个类别时我们离极限最近，一个类别时却离得远？一千个类别时呢？（图下的说明写着那时做了什么。）
+# 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的办法光做乘法要多久。**找一找**：类别少到几个，快的办法就不划算了？还是一直划算？为什么一百个类别时我们离极限最近，一个类别时却离得远？一千个类别时呢？（图下的说明写着那时做了什么。）
 
 # %% id="classes-code"
 widgets.cost_by_classes()

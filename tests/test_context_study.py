@@ -124,7 +124,7 @@ def test_what_lesson_02_says_of_shots_holds(stored):
     riddle, sketch, blurred, sepia = stored["shots"]
     first = [run["context"] for run in riddle["runs"] if run["shots"] == 1]
     assert round((first[0] - riddle["hand"]) * TEST_PICTURES) == 1, "the first is ahead by a single picture"
-    assert 0.105 < max(first) - riddle["hand"] < 0.12, "the best by eleven points"
+    assert 0.115 < max(first) - riddle["hand"] < 0.12, "the best by nearly twelve points"
     assert riddle["own"]["accuracy"] == pytest.approx(mean_of(riddle["runs"], "context", shots=8), abs=0.005)
     assert sketch["hand"] > 0.99
     below = [sketch["hand"] - run["context"] for run in sketch["runs"] if run["shots"] == 1]

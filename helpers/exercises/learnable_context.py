@@ -466,8 +466,8 @@ def _choose(answer: Callable[[Sequence[Look], Sequence[float]], int]) -> None:
         )
     if ours == max(looks, key=lambda look: look.validation_score).step:
         raise Mistake(
-            en="That is where the accuracy on validation pictures is highest. Our loop goes by the loss, which also hears how sure the model is.",
-            zh="这一步在验证集上的准确率最高。我们的循环看的是损失，损失还听得出模型有多大把握。",
+            en="That is where the accuracy on validation pictures is highest. Our loop goes by the loss, which also tells how sure the model is.",
+            zh="这一步在验证集上的准确率最高。我们的循环看的是损失，损失还看得出模型有多大把握。",
         )
     if ours == min(looks, key=lambda look: look.loss).step:
         raise Mistake(
@@ -544,8 +544,8 @@ one_shot = Prediction(
     ),
     lambda wins: 0 if wins == 0 else 2 if wins == 5 else 1,
     Text(
-        en="Every picture says the same thing, red, and the names bring the rest. But look at the five numbers above: the first is ahead by a single test picture of 480, the best by eleven points.",
-        zh="每张图说的都是同一件事：红色；其余的，类别名里本来就有。不过看看上面那五个数：第一个只多对了 480 张测试图片里的一张，最好的却高出十一个百分点。",
+        en="Every picture says the same thing, red, and the names bring the rest. But look at the five numbers above: the first is ahead by a single test picture of 480, the best by nearly twelve points.",
+        zh="每张图说的都是同一件事：红色；其余的，类别名里本来就有。不过看看上面那五个数：第一个只多对了 480 张测试图片里的一张，最好的却高出将近十二个百分点。",
     ),
 )
 
