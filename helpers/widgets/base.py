@@ -78,7 +78,7 @@ class Explorer(Live):
         """Draw what the controls say now."""
         with figures.LOCK:
             try:
-                self.shown = self._draw(_values(self.controls))
+                self.shown = self._draw(values_of(self.controls))
             except Plainly as sentence:
                 self.shown = Sentence(str(sentence))
             self.view.value = self.shown.html()
@@ -145,7 +145,7 @@ class LongWork(Live):
         begun, due, share, work, draw = self._clock(), float("-inf"), 0.0, None, None
         try:
             self._progress(share, 0.0)
-            work = self._work(_values(self.controls))
+            work = self._work(values_of(self.controls))
             while True:
                 with figures.LOCK:
                     turn = next(work, None)
@@ -224,7 +224,7 @@ def _left(seconds: float) -> str:
     return say(en=f", about {seconds / 60:.0f} min left", zh=f"，约剩 {seconds / 60:.0f} 分钟")
 
 
-def _values(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
+def values_of(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
     return SimpleNamespace(**{name: control.value for name, control in controls.items()})
 
 
@@ -237,3 +237,18 @@ def look(width: float = 23.2) -> dict[str, Any]:
     """A width in em, three times the default in a row of JupyterLab; labels are whole up to "background" or five Chinese characters."""
     label = say(en="6.5em", zh="5.3em")
     return {"style": {"description_width": label}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}
+
+
+def dropdown(label: str, options: Mapping[str, Any], value: Any, width: float) -> ipywidgets.Dropdown:
+    """A labelled list of options by what they are called, `width` em wide."""
+    return ipywidgets.Dropdown(options=list(options.items()), value=value, description=label, **look(width))
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something in English, "1 vector" or "2 vectors", for figures and captions."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def glossed(*words: str) -> str:
+    """The English words of a figure, each with its Chinese one, for readers of Chinese."""
+    return f"（图中英文：{'，'.join(words)}。）"

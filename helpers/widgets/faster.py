@@ -25,8 +25,8 @@ from helpers.context import PromptedCLIP
 from helpers.cost import FLOP, text_tower_products
 from helpers.lesson import Plainly, Table, say
 from helpers.pretrained import POCKET_CLIP
-from helpers.widgets.base import Explorer, look
-from helpers.widgets.learnable_context import _choice, _glossed, _labels, _positions
+from helpers.widgets.base import Explorer, dropdown, glossed, look
+from helpers.widgets.learnable_context import name_positions, token_labels
 
 NEEDED = 3  # positions of a text beside its context and its class name: SOS, the full stop, EOT
 CLASSES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -66,7 +66,7 @@ def cost_explorer() -> Explorer:
         "tokens": ipywidgets.IntSlider(
             1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **look(30)
         ),
-        "model": _choice(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
+        "model": dropdown(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
     }
 
     def draw(now: SimpleNamespace) -> figures.Picture:
@@ -146,7 +146,7 @@ def _about_cost(now: SimpleNamespace, costs: Sequence[int]) -> str:
         "equally long. The sizes of ViT-B/32 are the library's defaults; those of ViT-L/14 stand in table 20 of Radford et al. 2021.",
         zh="这是数出来的，不是测出来的：真实用时还包括乘法以外的事。这里类别名都在末尾，长度都一样。ViT-B/32 的大小是库里的默认值，"
         "ViT-L/14 的出自 Radford 等（2021）的表 20。"
-        + _glossed(
+        + glossed(
             "multiply-adds 乘加次数", "the same in all texts 所有文字都相同", "after the end: cut off 结尾之后，截掉",
             "trimmed to the end 截到结尾", "shared part once 共有的只算一次", "last layer: ends only 最后一层只算结尾",
         ),
@@ -163,8 +163,8 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
     """
     fewest, most = VECTORS
     controls = {
-        "position": _choice(say(en="the name is", zh="类别名在"), _positions(), "end", 20),
-        "specific": _choice(
+        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "specific": dropdown(
             say(en="vectors", zh="向量"),
             {
                 say(en="the same for all classes", zh="各类共用"): False,
@@ -228,7 +228,7 @@ def _counts(prompted: PromptedCLIP) -> tuple[int, int, int]:
 
 def _places(processor: CLIPProcessor, ids: Tensor, end: int, placeholder: int) -> list[str]:
     """What stands at the positions of ids (T,): vectors of our own as v1, v2 …, and "pad" after the end."""
-    vectors, labels = iter(range(1, len(ids) + 1)), _labels(processor, ids)
+    vectors, labels = iter(range(1, len(ids) + 1)), token_labels(processor, ids)
     named = [f"v{next(vectors)}" if id == placeholder else label for id, label in zip(ids.tolist(), labels)]
     return [*named[: end + 1], *["pad"] * (len(ids) - end - 1)]
 
@@ -293,7 +293,7 @@ def _about_shared(now: SimpleNamespace, prompted: PromptedCLIP, counts: tuple[in
         )
     return caption.rstrip() + say(
         en="",
-        zh=_glossed(
+        zh=glossed(
             "the same in all texts 所有文字都相同", "each text's own 各段文字自己的", "cut off 截掉", "pad 填充",
             "the text is read off here 结果在这里取出", "trimmed to the longest 截到最长的那段", "shared part once 共有的只算一次",
         ),
@@ -311,7 +311,7 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
     found = found or _stored("few_shot_run")
     controls = {
         "steps": _of(STEPS, 20, say(en="steps", zh="训练步数")),
-        "kept": _choice(
+        "kept": dropdown(
             say(en="features", zh="图片特征"),
             {say(en="computed first", zh="先算一遍"): False, say(en="on disk already", zh="磁盘上已有"): True},
             False,
@@ -411,7 +411,7 @@ def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pac
         )
     return caption + say(
         en="",
-        zh=_glossed(
+        zh=glossed(
             "the textbook's way 教科书做法", "ours 我们的做法", "is ahead from step … on 从第……步起领先",
             "not measured: the same pace 没有实测，按同样的速度推算",
         ),
@@ -464,7 +464,7 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
             zh=f"前向加反向，{found['sizes']['context_length']} 个向量，文本塔的大小同 ViT-B/32。{most:,} 个类别时，快的办法用时是机器极限的 "
             f"{beside:.1f} 倍；极限指光做这些乘法要多久。类别这么多时分批计算，反向传播时再算一遍，内存就有了上限："
             f"{memory['sizes']['classes']:,} 个类别训练一步，连 Python 和整个模型在内，一共用了 {memory['value']:.1f} GiB。"
-            + _glossed(
+            + glossed(
                 "plain: CLIP's own path 老实的办法",
                 "fast: the same numbers 快的办法",
                 "the machine's limit 机器的极限",

@@ -84,9 +84,9 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     pieces, names = tokenizer.convert_ids_to_tokens(ids), {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
     tokens, words, begun = [], [], 0
     for place, (id, piece) in enumerate(zip(ids[:used], pieces)):
-        tokens.append(names.get(id) or _letters(piece) + ("" if trained[id] else "*"))
+        tokens.append(names.get(id) or letters_of(piece) + ("" if trained[id] else "*"))
         if id not in names and piece.endswith(WORD_END) and place > begun:
-            words.append((begun, place, _letters("".join(pieces[begun : place + 1]))))
+            words.append((begun, place, letters_of("".join(pieces[begun : place + 1]))))
         if id in names or piece.endswith(WORD_END):
             begun = place + 1
     return SimpleNamespace(
@@ -101,7 +101,7 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     )
 
 
-def _letters(piece: str) -> str:
+def letters_of(piece: str) -> str:
     """A piece of CLIP's vocabulary, which stands for bytes, as letters; bytes that are no whole letter as numbers, like <E7>."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]

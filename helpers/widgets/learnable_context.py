@@ -24,8 +24,8 @@ from helpers.context import Position, PromptedCLIP
 from helpers.lesson import Plainly, Table, say
 from helpers.pocket import tasks
 from helpers.pretrained import POCKET_CLIP
-from helpers.widgets.base import Explorer, beside, look
-from helpers.widgets.inside_clip import _letters
+from helpers.widgets.base import Explorer, beside, counted, dropdown, glossed, look
+from helpers.widgets.inside_clip import letters_of
 
 STORED = Path(__file__).resolve().parents[2] / "data" / "runs" / "learnable-context.json"
 MOST_VECTORS = 16
@@ -51,7 +51,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
         "vectors": ipywidgets.IntSlider(
             4, min=1, max=MOST_VECTORS, description=say(en="vectors", zh="向量个数"), **look(30)
         ),
-        "position": _choice(say(en="the name is", zh="类别名在"), _positions(), "end", 20),
+        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
     }
 
     def draw(now: SimpleNamespace) -> figures.Picture:
@@ -59,7 +59,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
         prompted = _prompted(clip, processor, name, now.vectors, now.position)
         end = int(prompted.end) + 1
         ids, slots = prompted.ids[0, :end], (prompted.ids[0, :end] == prompted.embeddings.placeholder).tolist()
-        labels, numbers = _labels(processor, ids), iter(range(1, now.vectors + 1))
+        labels, numbers = token_labels(processor, ids), iter(range(1, now.vectors + 1))
         ours = [f"v{next(numbers)}" if slot else label for label, slot in zip(labels, slots)]
         with torch.no_grad():
             theirs = clip.text_model.embeddings(input_ids=prompted.ids)[0, :end].float().cpu().numpy()  # (T, D)
@@ -75,7 +75,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
                 f"The text, with the placeholder “{placeholder}” in each slot",
                 "What enters the tower, with vectors of our own",
             ),
-            title=f"{_count(now.vectors, 'vector')} of our own; SOS, “{figures.shorten(name, 30)}”, full stop and EOT stay as they were",
+            title=f"{counted(now.vectors, 'vector')} of our own; SOS, “{figures.shorten(name, 30)}”, full stop and EOT stay as they were",
             alt=_slots_in_words(labels, slots, placeholder),
             caption=_about_slots(placeholder),
         )
@@ -102,7 +102,7 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
         inserted = torch.cat([words[:1], prompted.context, words[1 : length - vectors]]) + places
     ours = [f"v{number}" for number in range(1, vectors + 1)]
     pooled, found = (int(by_hand.end_of_text(clip, ids)) for ids in (whole, short))
-    tokens, without = _labels(processor, whole[0]), _labels(processor, short[0, : found + 1])
+    tokens, without = token_labels(processor, whole[0]), token_labels(processor, short[0, : found + 1])
     inside = [tokens[0], *ours, *without[1:]]
     ways = [
         figures.WayIn(
@@ -120,7 +120,7 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
         ways,
         title=f"Inserted, “{inside[found]}” is read off at position {found}; overwritten, “{inside[pooled]}” at position {pooled}",
         alt=say(
-            en=f"Two ways to bring in {_count(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
+            en=f"Two ways to bring in {counted(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
             f"Overwriting: the ids are {', '.join(tokens)}, and an arrow leads from EOT at position {pooled} down to EOT. Inserting: the "
             f"ids are {', '.join(without)} and padding; the vectors are {', '.join(inside)}. An arrow leads from EOT in the ids, at "
             f"position {found}, down to “{inside[found]}”; EOT itself stands at position {pooled}.",
@@ -138,7 +138,7 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
         + _seen_from(found, vectors, len(without) - 3)
         + say(
             en="",
-            zh=_glossed(
+            zh=glossed(
                 "overwriting 覆盖", "inserting 插入", "slots 槽位", "in the ids 编号里", "enters the tower 进入文本塔",
                 "SOS 文本起始符", "EOT 文本结束符", "pad 填充", "position 位置", "read off here 在这里取出",
             ),
@@ -150,7 +150,7 @@ def _seen_from(found: int, vectors: int, name: int) -> str:
     """What a text that is read off at this position knows of its class name, of so many tokens, which follows the vectors."""
     if found <= vectors:
         return say(
-            en=f"Nobody looks ahead, so that place has not seen the class name: all names of {_count(name, 'token')} would get the same text vector.",
+            en=f"Nobody looks ahead, so that place has not seen the class name: all names of {counted(name, 'token')} would get the same text vector.",
             zh=f"谁也不许往后看，所以那个位置根本没看到类别名：凡是 {name} 个词元的类别名，得到的文字向量都一样。",
         )
     if found < vectors + name:
@@ -177,8 +177,8 @@ def _prompted(clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int
         tokens = len(processor.tokenizer(name, add_special_tokens=False, verbose=False)["input_ids"])
         raise Plainly(
             say(
-                en=f"This does not fit: the model has {room} positions, and SOS, {_count(vectors, 'vector')}, a class name of "
-                f"{_count(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
+                en=f"This does not fit: the model has {room} positions, and SOS, {counted(vectors, 'vector')}, a class name of "
+                f"{counted(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
                 zh=f"放不下：模型只有 {room} 个位置，而 SOS、{vectors} 个向量、{tokens} 个词元的类别名、句号和 EOT 一共要 "
                 f"{tokens + vectors + 3} 个。请缩短类别名，或减少向量。",
             )
@@ -195,12 +195,12 @@ def _clean(processor: CLIPProcessor, name: str) -> str:
     return name
 
 
-def _labels(processor: CLIPProcessor, ids: Tensor) -> list[str]:
+def token_labels(processor: CLIPProcessor, ids: Tensor) -> list[str]:
     """The tokens of ids (T,) for people."""
     tokenizer = processor.tokenizer
     names = {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
     return [
-        names.get(id) or _letters(piece)
+        names.get(id) or letters_of(piece)
         for id, piece in zip(ids.tolist(), tokenizer.convert_ids_to_tokens(ids.tolist()))
     ]
 
@@ -226,7 +226,7 @@ def _about_slots(placeholder: str) -> str:
         "vector of the position is already added in both rows.",
         zh=f"上排是分词器给出的文字：“{placeholder}”只用来占位，它自己的向量（灰色）没有人读。下排带框的 v1、v2……是我们自己的向量，"
         "这里还是训练前的随机数。“=”表示一个数也没变。两排都已经加上了位置嵌入。"
-        + _glossed("placeholder 占位词元", "slot 槽位", "what enters the tower 进入文本塔的内容", "SOS 文本起始符", "EOT 文本结束符",
+        + glossed("placeholder 占位词元", "slot 槽位", "what enters the tower 进入文本塔的内容", "SOS 文本起始符", "EOT 文本结束符",
                    "position 位置", "read off here 在这里取出"),
     )  # fmt: skip
 
@@ -311,7 +311,7 @@ def shots_explorer(file: Path = STORED) -> Explorer:
         "class_mean": (say(en="nearest class mean", zh="最近类均值"), "nearest class mean"),
     }
     controls: dict[str, ipywidgets.Widget] = {
-        "task": _choice(
+        "task": dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         **{method: _tick(name) for method, (name, _) in names.items()},
@@ -380,7 +380,7 @@ def _shots_in_words(
     return say(
         en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {_task_name(task)}. "
         + (
-            f"Means from {_count(first, 'shot')} to {last}: {'; '.join(en)}. "
+            f"Means from {counted(first, 'shot')} to {last}: {'; '.join(en)}. "
             if en
             else "No method that learns is shown. "
         )
@@ -395,11 +395,11 @@ def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand:
     """How the context does against the hand prompt with the fewest and with the most shots."""
     (first, few), (last, many) = (shots[0], context[0]), (shots[-1], context[-1])
     return say(
-        en=f"With {_count(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
+        en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
         f"The hand prompt {HAND} gets {_percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
         f"手写提示词{HAND}是 {_percent(hand)}，一张图片也不用。"
-        + _glossed(
+        + glossed(
             "shots 每类训练图片数", "accuracy 准确率", "test 测试集", "learned context 学到的上下文向量", "linear probe 线性探针",
             "nearest class mean 最近类均值：和哪一类训练图片的平均特征最接近，就归哪一类", "templates averaged 几个模板取平均",
         ),
@@ -450,7 +450,7 @@ def shots_table(file: Path = STORED) -> Table:
 
 
 def _shots(number: int) -> str:
-    return say(en=_count(number, "shot"), zh=f"每类 {number} 张")
+    return say(en=counted(number, "shot"), zh=f"每类 {number} 张")
 
 
 # --- the stored study: choices ---------------------------------------------------------------------------------------------------
@@ -464,9 +464,9 @@ def choices_explorer(file: Path = STORED) -> Explorer:
     controls = {
         "length": ipywidgets.SelectionSlider(options=lengths, value=4 if 4 in lengths else lengths[0],
                                              description=say(en="length", zh="向量个数"), **look(22)),
-        "position": _choice(say(en="the name is", zh="类别名在"), _positions(), "end", 20),
-        "init": _choice(say(en="begins as", zh="初始化"), _beginnings(), "random", 20),
-        "class_specific": _choice(say(en="vectors are", zh="向量"), _owners(), False, 26),
+        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "init": dropdown(say(en="begins as", zh="初始化"), _beginnings(), "random", 20),
+        "class_specific": dropdown(say(en="vectors are", zh="向量"), _owners(), False, 26),
     }  # fmt: skip
     width, classes = (
         CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size,
@@ -525,7 +525,7 @@ def choices_table(file: Path = STORED) -> Table:
         "init": say(en="begins as", zh="初始化"),
         "class_specific": say(en="vectors are", zh="向量"),
     }
-    option_names = {option: label for label, option in (*_positions().items(), *_beginnings().items())}
+    option_names = {option: label for label, option in (*name_positions().items(), *_beginnings().items())}
     option_names |= {shared: label for label, shared in _owners().items()}
     rows = []
     for choice, name in choice_names.items():
@@ -593,7 +593,7 @@ def _about_choice(
     rank = 1 + sum(other.validation > chosen.validation for other in every)
     the_best = SimpleNamespace(**dict(zip(("length", "position", "init", "class_specific"), best_settings)))
     text = say(
-        en=f"{_count(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {_percent(chosen.validation)} on "
+        en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {_percent(chosen.validation)} on "
         f"validation, {_percent(chosen.test)} on test pictures ({_percent(min(chosen.runs))} to {_percent(max(chosen.runs))}); the hand prompt gets "
         f"{_percent(choices['hand'])} there. On validation this is number {rank} of {len(every)} combinations. ",
         zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {_percent(chosen.validation)}，测试集 "
@@ -602,7 +602,7 @@ def _about_choice(
     )
     if rank > 1:
         text += say(
-            en=f"Number 1 is a context of {_count(the_best.length, 'vector')} with {_in_words(the_best)}: {_percent(best.validation)}, and on test pictures "
+            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_in_words(the_best)}: {_percent(best.validation)}, and on test pictures "
             f"{_percent(best.test)}. ",
             zh=f"第 1 名是 {the_best.length} 个向量，{_in_words(the_best)}：验证集 {_percent(best.validation)}，测试集 {_percent(best.test)}。",
         )
@@ -614,7 +614,7 @@ def _about_choice(
     return text + say(
         en=f"Blue: these settings at every length, with a frame around yours; grey: all others. All were learned from {choices['shots']} shots. ",
         zh=f"蓝色：同样设置、各种个数的训练，你选的个数加了框；灰色：其余的训练。每类都用 {choices['shots']} 张图片训练。"
-        + _glossed(
+        + glossed(
             "validation 验证集",
             "test 测试集",
             "accuracy 准确率",
@@ -643,7 +643,7 @@ def base_to_new_explorer(file: Path = STORED) -> Explorer:
     by_task = {entry["task"]: entry for entry in study["base_to_new"]}
     pulls = sorted({run["pull"] for entry in by_task.values() for run in entry["runs"]})
     controls = {
-        "task": _choice(
+        "task": dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         "pull": ipywidgets.SelectionSlider(
@@ -753,7 +753,7 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
         f"{_difference(new, hand[1])}；调和平均 {_percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。灰点是另外 {others} 种拉力。"
         f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {_more_or_less(coop[0], clip[0])}，新类上"
         f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。"
-        + _glossed("pull 拉力：把每个类别的文字特征拉回手写提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
+        + glossed("pull 拉力：把每个类别的文字特征拉回手写提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
                    "hand prompt 手写提示词", "context 上下文向量", "published 论文公布的数"),
     )  # fmt: skip
 
@@ -777,7 +777,7 @@ def prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) ->
         caption=say(
             en="The shares of all classes add up to 100 %. CLIP sees the middle square of the picture.",
             zh="所有类别的得分加起来是 100%。CLIP 看到的是图片正中的方块。"
-            + _glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
+            + glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
         ),
         top=top,
     )
@@ -823,7 +823,7 @@ def _task_name(task: str) -> str:
     }[task]
 
 
-def _positions() -> dict[str, Position]:
+def name_positions() -> dict[str, Position]:
     return {
         say(en="at the end", zh="末尾"): "end",
         say(en="in the middle", zh="中间"): "middle",
@@ -841,10 +841,6 @@ def _owners() -> dict[str, bool]:
         say(en="the same for all classes", zh="各类共用"): False,
         say(en="each class its own", zh="每类各一套"): True,
     }
-
-
-def _choice(label: str, options: Mapping[str, Any], value: Any, width: float) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(options=list(options.items()), value=value, description=label, **look(width))
 
 
 def _tick(label: str) -> ipywidgets.Checkbox:
@@ -892,12 +888,3 @@ def _difference(one: float, hand: float) -> str:
         en=_more_or_less(one, hand),
         zh=f"{'和' if not _points(one, hand) else '比'}手写提示词{_more_or_less(one, hand)}",
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _glossed(*words: str) -> str:
-    """The English words of a figure, each with its Chinese one, for readers of Chinese."""
-    return f"（图中英文：{'，'.join(words)}。）"

@@ -26,8 +26,8 @@ from helpers.lesson import say
 from helpers.pocket.datasets import few_shot
 from helpers.pocket.tasks import Task
 from helpers.training import Look, Plan
-from helpers.widgets.base import LongWork, Shown, _values, look
-from helpers.widgets.learnable_context import _choice, _count, _positions
+from helpers.widgets.base import LongWork, Shown, counted, dropdown, look, values_of
+from helpers.widgets.learnable_context import name_positions
 
 STORED = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
 WORDS = "a photo of a"
@@ -93,13 +93,13 @@ def few_shot_training(clip: CLIPModel, processor: CLIPProcessor, task: Task, *, 
     controls = {
         "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
         "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 4),
-        "init": _choice(
+        "init": dropdown(
             say(en="begins as", zh="初始化"),
             {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
             "words",
             20,
         ),
-        "position": _choice(say(en="the name is", zh="类别名在"), _positions(), "end", 20),
+        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
         "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
     }
 
@@ -135,7 +135,7 @@ class ContextTraining(LongWork):
         self._prepare, self._plan, self._stored = prepare, plan, stored
         self._preparing, self._when_stopped = 0.0, None
         self.runs: list[figures.Run] = []
-        setting = prepare(_values(controls))
+        setting = prepare(values_of(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
         self.context = stored.context if fits else None
         waiting = self._empty_picture(self._before(setting))
@@ -308,7 +308,7 @@ def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
     numbers = f"{vectors} × {width} = {vectors * width:,}"
     place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
     return say(
-        en=f"{_count(now.shots, 'shot')} of each of {classes} classes; {_count(vectors, 'vector')}, that is {numbers} numbers, begun "
+        en=f"{counted(now.shots, 'shot')} of each of {classes} classes; {counted(vectors, 'vector')}, that is {numbers} numbers, begun "
         f"{'at random' if begin == 'random' else f'as “{begin}”'}; the class name "
         f"{dict(end='at the end', middle='in the middle', front='in front')[place]}; seed {now.seed}",
         zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"
@@ -357,12 +357,12 @@ def _grown(run: figures.Run, at: Look) -> figures.Run:
 
 
 def _prompts(vectors: int) -> tuple[str, str]:
-    return HAND, _count(vectors, "learned vector")
+    return HAND, counted(vectors, "learned vector")
 
 
 def _outcome(run: figures.Run, vectors: int) -> str:
     """Both accuracies on the test pictures, for a title."""
-    return f"{run.after:.1%} with {_count(vectors, 'learned vector')}, {run.before:.1%} with {HAND}"
+    return f"{run.after:.1%} with {counted(vectors, 'learned vector')}, {run.before:.1%} with {HAND}"
 
 
 def _percent(share: float, decimals: int = 1) -> str:
@@ -383,7 +383,7 @@ def _in_words(run: figures.Run, vectors: int, whose: str, chosen: str = "", earl
         en=f"{whose}{f' ({chosen})' if chosen else ''}{far}. Left: the loss goes from {loss[0]} to {loss[1]} on training pictures, from "
         f"{check[0]} to {check[1]} on validation pictures. Right: the accuracy on validation pictures goes from {first} to {last}; a dotted "
         f"line marks the {hand} of {HAND}. A ring marks step {kept}, where the validation loss is lowest. Below, two bars for the test "
-        f"pictures: {HAND} gets {before}, {_count(vectors, 'learned vector')} "
+        f"pictures: {HAND} gets {before}, {counted(vectors, 'learned vector')} "
         + (
             f"{'gets' if vectors == 1 else 'get'} {after}."
             if after

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from transformers import CLIPModel
 
-from helpers.context import model_notes
 from helpers.lesson import say
-from helpers.pretrained import POCKET_CLIP
+from helpers.pretrained import POCKET_CLIP, identity
 
 
 def whose_numbers(clip: CLIPModel) -> None:
     """Print on which model the lesson runs; on another one than the pocket CLIP, that the accuracies in the text are not its own."""
-    name = model_notes(clip)["model"]
+    name = identity(clip)["model"]
     if Path(clip.name_or_path) == POCKET_CLIP:
         print(
             say(
