@@ -594,7 +594,7 @@ def build(arguments: argparse.Namespace, say: Say) -> int:
 def bench(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The benchmarks", "基准测试")
     python = ready(arguments.here, ["torch", "transformers", "matplotlib"], goal, say)
-    return attend([python, "-m", "benchmarks.context", "--lang", arguments.lang, *arguments.name])
+    return attend([python, "-m", "benchmarks.run", "--lang", arguments.lang, *arguments.name])
 
 
 # doctor

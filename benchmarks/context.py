@@ -1,90 +1,53 @@
 """How much faster the fast path to a learned context is, how little memory it needs, and that nothing changes by it.
 
-`python course.py bench` runs this file and keeps what it finds in results.json, with the plots beside it. CoOp's own way, by which the
-fast one is measured: Zhou et al. 2022, arXiv 2109.01134. Everything runs on the CPU, each benchmark in a process of its own.
+CoOp's own way, by which the fast one is measured: Zhou et al. 2022, arXiv 2109.01134.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
 import random
-import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import date
-from pathlib import Path
+from dataclasses import asdict
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
-import course
 from benchmarks.machine import (
     GIB,
     Timing,
-    description,
     kept_for_backward,
     matmul_gflops,
     peak_memory,
     seconds_of,
     timed,
 )
+from benchmarks.records import Measured
 from helpers import figures
 from helpers.context import PromptedCLIP, fast_features, learn, plain_features
 from helpers.cost import least_seconds, text_tower_products
 from helpers.data import FewShot, cached_features, encode
-from helpers.files import write_whole
 from helpers.pocket.datasets import few_shot
 from helpers.pocket.tasks import BLURRED
 from helpers.pocket.world import COLOURS, OBJECTS, SIZES
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import Order, Plan
 
-FOLDER = Path(__file__).resolve().parent
-RESULTS = FOLDER / "results.json"
 SEED = 0
 LENGTH = 16  # M, as in CoOp's paper
 REPEATS = 3
 COOP_PLAN = Plan(steps=200, batch_size=32)
 LESSON_PLAN = Plan()
 PHOTO = 256  # pixels a side of the pictures that are made up, before CLIP's own preparation
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one benchmark found; `value` in `unit` is what its bound is about."""
-
-    what: str  # what was timed, and how
-    sizes: dict[str, Any]
-    seconds: dict[str, Timing]
-    value: float
-    unit: str
-    ratio: tuple[str, float]  # of what to what, and how much that is
-    gflops: float  # of the machine's own matrix product, measured before anything else
-    bound: float | None = None  # the least that is good enough
-    at_most: bool = False  # or rather the most
-    more: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def holds(self) -> bool | None:
-        if self.bound is None:
-            return None
-        return self.value <= self.bound if self.at_most else self.value >= self.bound
 
 
 # --- what is measured on ---------------------------------------------------------------------------------------------------
@@ -487,66 +450,6 @@ def cost_by_classes(
     )
 
 
-# --- records -----------------------------------------------------------------------------------------------------------------
-
-BENCHMARKS: dict[str, Callable[[], Measured]] = {
-    "context_text_step": lambda: context_text_step(*vit_b_32()),
-    "few_shot_run": lambda: few_shot_run(*vit_b_32()),
-    "memory_1000_classes": lambda: memory_1000_classes(*vit_b_32()),
-    "pocket_few_shot_run": lambda: pocket_few_shot_run(*load_clip("pocket")),
-    "cost_by_classes": lambda: cost_by_classes(*vit_b_32()),
-}
-
-
-def record(name: str, measured: Measured) -> dict[str, Any]:
-    """What results.json keeps of a benchmark: what was found, on which machine, by which command."""
-    of, ratio = measured.ratio
-    return {
-        "what": measured.what,
-        "command": f"python course.py bench {name}",
-        "date": date.today().isoformat(),
-        "machine": description(),
-        "matmul_gflops": {"before": measured.gflops, "after": matmul_gflops()},
-        "sizes": measured.sizes,
-        "seconds": {name: asdict(timing) for name, timing in measured.seconds.items()},
-        "ratio": {"of": of, "value": ratio},
-        "value": measured.value,
-        "unit": measured.unit,
-        "bound": measured.bound,
-        "at_most": measured.at_most,
-        "holds": measured.holds,
-        **measured.more,
-    }
-
-
-def rounded(value: Any) -> Any:
-    """The same with four digits of every number that is not whole: a timing has no more."""
-    if isinstance(value, dict):
-        return {name: rounded(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [rounded(part) for part in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def results(file: Path = RESULTS) -> dict[str, dict[str, Any]]:
-    """The records by name; none where there is no file yet."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-
-
-def laid_out(records: dict[str, Any]) -> str:
-    """JSON in which a list or an object without others in it stands on one line."""
-    text = json.dumps(records, ensure_ascii=False, indent=1)
-    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda innermost: re.sub(r"\s*\n\s*", " ", innermost[0]), text) + "\n"
-
-
-def keep(name: str, found: dict[str, Any], file: Path = RESULTS) -> None:
-    """Put a record into the file, in the order of the benchmarks, and leave the others as they are."""
-    records = results(file) | {name: found}
-    ordered = {name: records[name] for name in BENCHMARKS if name in records}
-    text = laid_out(ordered)
-    write_whole(file, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
-
-
 # --- plots -------------------------------------------------------------------------------------------------------------------
 
 
@@ -604,128 +507,3 @@ def run_plot(found: dict[str, Any]) -> figures.Picture:
 
 
 PLOTS = {"few_shot_run": (run_plot, run_curves), "cost_by_classes": (cost_plot, cost_curves)}
-
-
-def save_plot(name: str, found: dict[str, Any], folder: Path = FOLDER) -> None:
-    """The plot of a record as a PNG that carries its alt text and the numbers it was drawn from."""
-    plot, curves = PLOTS[name]
-    picture, notes = plot(found), PngInfo()
-    notes.add_itxt("Description", picture.alt)
-    notes.add_text("numbers", json.dumps({way: asdict(curve) for way, curve in curves(found).items()}))
-    image = picture.image.quantize(64)
-    write_whole(folder / f"{name}.png", lambda part: image.save(part, format="png", optimize=True, pnginfo=notes))
-
-
-# --- the command -------------------------------------------------------------------------------------------------------------
-
-TITLES = {
-    "context_text_step": ("a step through the text tower, 100 classes", "文本塔走一步，100 个类别"),
-    "few_shot_run": ("a whole few-shot run, 16 shots × 20 classes", "一次完整的少样本训练，16 样本 × 20 类"),
-    "memory_1000_classes": ("peak memory of a step with 1000 classes", "1000 个类别走一步的内存峰值"),
-    "pocket_few_shot_run": ("a few-shot run on the pocket model", "口袋模型上的一次少样本训练"),
-    "cost_by_classes": ("what a step costs by the number of classes", "一步的开销随类别数的变化"),
-}
-
-
-def in_own_process(name: str) -> dict[str, Any]:
-    """The record of a benchmark that ran in a fresh process: no memory and no thread is left of others."""
-    command = [sys.executable, "-m", "benchmarks.context", "--measure", name]
-    output = subprocess.run(
-        command, cwd=FOLDER.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
-    ).stdout
-    return json.loads(output.decode("utf-8").splitlines()[-1])
-
-
-def line(name: str, found: dict[str, Any], say: course.Say) -> tuple[str, ...]:
-    """A row of the table: verdict, name, what was measured, what is asked, what it is."""
-    bound, unit = found["bound"], found["unit"]
-    if bound is None:
-        verdict, asked = "–", ""
-    else:
-        verdict = say("OK", "达标") if found["holds"] else say("MISSED", "未达标")
-        how = say("at most", "不超过") if found["at_most"] else say("at least", "不低于")
-        asked = f"{how} {bound:g} {unit}"
-    return verdict, name, f"{found['value']:.3g} {unit}", asked, say(*TITLES[name])
-
-
-def table(records: dict[str, dict[str, Any]], say: course.Say) -> str:
-    """The records in columns."""
-    heading = (
-        say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"), say("asked", "要求"), say("what it is", "内容"),
-    )  # fmt: skip
-    rows = [heading, *(line(name, found, say) for name, found in records.items())]
-    widths = [max(course.columns(row[column]) for row in rows) for column in range(len(heading))]
-    return "\n".join(
-        "  ".join(cell + " " * (width - course.columns(cell)) for cell, width in zip(row, widths)).rstrip()
-        for row in rows
-    )
-
-
-def bench(names: Sequence[str], say: course.Say) -> int:
-    """Measure, keep each record as soon as it is there, and tell; 1 where a bound is missed or a benchmark failed."""
-    if unknown := [name for name in names if name not in BENCHMARKS]:
-        known = ", ".join(BENCHMARKS)
-        missing = ", ".join(unknown)
-        raise course.Problem(
-            f"There is no benchmark {missing}: there are {known}.", f"没有叫 {missing} 的基准测试：可选的有 {known}。"
-        )
-    wanted = [name for name in BENCHMARKS if not names or name in names]
-    found: dict[str, dict[str, Any]] = {}
-    for number, name in enumerate(wanted, start=1):
-        print(f"{number}/{len(wanted)} {name}: {say(*TITLES[name])} …", flush=True)
-        begun = time.monotonic()
-        try:
-            found[name] = in_own_process(name)
-        except subprocess.CalledProcessError as error:
-            print(
-                say(
-                    f"    it ended with status {error.returncode} and measured nothing: the reason stands above, if it gave one.",
-                    f"    进程以状态码 {error.returncode} 结束，没有测出结果：如有报错，就在上面。",
-                )
-            )
-            continue
-        keep(name, found[name])
-        if name in PLOTS:
-            save_plot(name, found[name])
-        seconds = time.monotonic() - begun
-        print(say(f"    {seconds:.0f} s", f"    用时 {seconds:.0f} 秒"), flush=True)
-    rates = [rate for one in found.values() for rate in one["matmul_gflops"].values()]
-    if rates:
-        print("\n" + table(found, say))
-        machine = description()
-        low, high, threads = min(rates), max(rates), machine["threads"]
-        print(
-            say(
-                f"{machine['cpu']}, {threads} thread{'s' * (threads > 1)}; a matrix product ran at {low:.0f} to {high:.0f} GFLOP/s. "
-                f"All of it is in {RESULTS.relative_to(FOLDER.parent)}.",
-                f"{machine['cpu']}，{threads} 个线程；矩阵乘法的速度为 {low:.0f}–{high:.0f} GFLOP/s。"
-                f"完整记录在 {RESULTS.relative_to(FOLDER.parent)}。",
-            )
-        )
-    return 0 if len(found) == len(wanted) and all(one["holds"] is not False for one in found.values()) else 1
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.context")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--lang", choices=["en", "zh"], default="en")
-    parser.add_argument("--measure", choices=BENCHMARKS, help="one of them, here and now; print its record")
-    arguments = parser.parse_args(argv)
-    if arguments.measure:
-        transformers.utils.logging.disable_progress_bar()
-        transformers.utils.logging.set_verbosity_error()  # it warns that the pocket tokenizer's ids are not OpenAI's, as they need not be
-        print(json.dumps(rounded(record(arguments.measure, BENCHMARKS[arguments.measure]()))))
-        return 0
-    say = course.console_speaker(arguments.lang)
-    try:
-        return bench(arguments.names, say)
-    except course.Problem as problem:
-        print(say(*problem.texts), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # course.py says so
-        return 130
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, course.interrupt)
-    sys.exit(main())

@@ -24,7 +24,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from helpers import training
 from helpers.data import FewShot
 from helpers.files import read_tensors, write_tensors
-from helpers.pretrained import fingerprint, image_features, text_features
+from helpers.pretrained import identity, image_features, text_features
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
 FORMAT = "ten-vectors context 1"
@@ -372,7 +372,7 @@ class PromptedCLIP(nn.Module):
         """The context alone, as safetensors of a few KB, with what must be known to use it again."""
         notes = {
             "format": FORMAT,
-            **model_notes(self.clip),
+            **identity(self.clip),
             "class_names": json.dumps(self.class_names, ensure_ascii=False),
             "position": self.position,
             "versions": json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}),
@@ -390,7 +390,7 @@ class PromptedCLIP(nn.Module):
         tensors, notes = read_tensors(Path(file))
         if notes.get("format") != FORMAT or "context" not in tensors:
             raise ValueError(f"{file} holds no learned context: name a file made by PromptedCLIP.save")
-        here = model_notes(clip)
+        here = identity(clip)
         if any(notes.get(name) != here[name] for name in ("fingerprint", "width")):
             learned_on, this = (
                 f"{model.get('model')} (width {model.get('width')}, fingerprint {model.get('fingerprint')})"
@@ -408,16 +408,6 @@ class PromptedCLIP(nn.Module):
             clip, processor, names if class_names is None else class_names, context.shape[-2], context.to(clip.device),
             notes["position"], class_specific=context.dim() == 3,
         )  # fmt: skip
-
-
-def model_notes(clip: CLIPModel) -> dict[str, str]:
-    """What tells a CLIP from others: its name, its fingerprint and the width of its text tower."""
-    name = Path(clip.name_or_path).name if Path(clip.name_or_path).is_dir() else clip.name_or_path
-    return {
-        "model": name or "unnamed",
-        "fingerprint": fingerprint(clip),
-        "width": str(clip.config.text_config.hidden_size),
-    }
 
 
 # --- learning ----------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The one door to the frozen models: the pocket ones that ship with the course, a local folder, or a name on the hub.
 
-Everything rests on transformers' own `CLIPModel` and `GPT2LMHeadModel`; nothing here knows how the models were trained.
+Everything rests on transformers' own `CLIPModel` and causal language models; nothing here knows how the models were trained.
 CLIP: Radford et al. 2021, arXiv 2103.00020. GPT-2: Radford et al. 2019.
 """
 
@@ -17,7 +17,7 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPModel, CLIPProcessor, GPT2LMHeadModel, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, CLIPModel, CLIPProcessor, PreTrainedModel
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
@@ -39,14 +39,14 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     return _frozen(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
-def load_gpt2(name: str | Path | None = None) -> tuple[GPT2LMHeadModel, Any]:
-    """A frozen GPT-2 in eval mode, and its tokenizer.
+def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
+    """A frozen GPT-2, or another causal language model, in eval mode, and its tokenizer.
 
     name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable COURSE_GPT2 says, else
     "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
     source = _source(name, "COURSE_GPT2", POCKET_GPT2)
-    model = _load(lambda: GPT2LMHeadModel.from_pretrained(source, dtype=torch.float32), source)
+    model = _load(lambda: AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32), source)
     tokenizer = _load(lambda: AutoTokenizer.from_pretrained(source), source)
     return _frozen(model), tokenizer
 
@@ -56,11 +56,7 @@ def trained_rows(model: PreTrainedModel) -> Tensor:
 
     The pocket models record it in trained_rows.json; of any other model all rows count as trained.
     """
-    vocabulary = (
-        model.get_input_embeddings().weight.shape[0]
-        if isinstance(model, GPT2LMHeadModel)
-        else model.config.text_config.vocab_size
-    )
+    vocabulary = getattr(model.config, "text_config", model.config).vocab_size
     record = Path(model.name_or_path) / "trained_rows.json"
     if not record.exists():
         return torch.ones(vocabulary, dtype=torch.bool)
@@ -82,12 +78,20 @@ def fingerprint(model: PreTrainedModel) -> str:
     return digest.hexdigest()[:16]
 
 
+def identity(model: PreTrainedModel) -> dict[str, str]:
+    """What tells a model from others: its name, its fingerprint, and the width of the token embeddings (of a CLIP: of its text tower)."""
+    folder = Path(model.name_or_path)
+    width = getattr(model.config, "text_config", model.config).hidden_size
+    name = folder.name if folder.is_dir() else model.name_or_path
+    return {"model": name or "unnamed", "fingerprint": fingerprint(model), "width": str(width)}
+
+
 def image_features(
     clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image], batch_size: int = 256
 ) -> Tensor:
     """The pictures as unit vectors in the space that CLIP shares with texts: (B, D)."""
     batches = [
-        _pooled(clip.get_image_features(pixel_values=_pixels(clip, processor, images[start : start + batch_size])))
+        _pooled(clip.get_image_features(pixel_values=pixels(clip, processor, images[start : start + batch_size])))
         for start in range(0, len(images), batch_size)
     ]
     return torch.nn.functional.normalize(torch.cat(batches), dim=-1)
@@ -107,10 +111,10 @@ def zero_shot(clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, tex
     return (clip.logit_scale.exp() * cosines).softmax(-1)[0]
 
 
-def _pixels(clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image]) -> Tensor:
-    """(B, 3, H, W) on the model's device."""
+def pixels(model: PreTrainedModel, processor: CLIPProcessor, images: Sequence[Image.Image]) -> Tensor:
+    """The pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""
     rgb = [image.convert("RGB") for image in images]
-    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(clip.device, clip.dtype)
+    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(model.device, model.dtype)
 
 
 def _pooled(output: Any) -> Tensor:

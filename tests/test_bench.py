@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import CLIPConfig
+from transformers import CLIPConfig, GPT2Config
 
 import course
+from benchmarks import captioner, machine, records, run
 from benchmarks import context as bench
-from benchmarks import machine
 from helpers.context import PromptedCLIP, fast_features, plain_features
 from helpers.cost import FLOP, least_seconds, text_tower_products
 from helpers.figures import speed
@@ -28,8 +28,14 @@ ASKED = {  # what the course promises of each, and whether it is the most or the
     "memory_1000_classes": (3, True, "GiB"),
     "pocket_few_shot_run": (10, True, "s"),
     "cost_by_classes": (None, False, "×"),
+    "captioner_step": (3.5, False, "×"),
+    "captioner_step_pooled": (8, False, "×"),
+    "peft_step": (1, False, "×"),
+    "generate_20": (2, False, "×"),
+    "generate_60": (2.5, False, "×"),
 }
-RECORDS = bench.results()
+OF_CAPTIONER = {"captioner_step", "captioner_step_pooled", "peft_step", "generate_20", "generate_60"}
+RECORDS = records.results()
 
 
 @pytest.fixture
@@ -45,9 +51,15 @@ def small():
     return bench.random_clip(config)
 
 
+def small_captioner(small, vision_features="patches"):
+    language = GPT2Config(vocab_size=2000, n_embd=24, n_layer=2, n_head=2, n_positions=64)
+    return captioner.random_captioner(small[0].config, language, vision_features)
+
+
 @pytest.fixture(autouse=True)
 def steady_machine(monkeypatch):
-    monkeypatch.setattr(bench, "matmul_gflops", lambda: 50.0)
+    for module in (bench, captioner, records):
+        monkeypatch.setattr(module, "matmul_gflops", lambda: 50.0)
 
 
 def measured_small(name, small):
@@ -61,7 +73,16 @@ def measured_small(name, small):
             *load_clip("pocket"), shots=1, checks=1, plan=Plan(steps=2), repeats=1
         ),
         "cost_by_classes": lambda: bench.cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
+        "captioner_step": lambda: captioner.captioner_step(small_captioner(small), 3.5, batch=3, longest=20, repeats=1),
+        "captioner_step_pooled": lambda: captioner.captioner_step(
+            small_captioner(small, "pooled"), 8, batch=3, longest=20, repeats=1
+        ),
+        "peft_step": lambda: captioner.peft_step(small_captioner(small), 1, batch=3, repeats=1),
+        "generate_20": lambda: captioner.generation(small_captioner(small), 4, 2, batch=2, repeats=1),
+        "generate_60": lambda: captioner.generation(small_captioner(small), 6, 2.5, batch=2, repeats=1),
     }
+    if name in run.NEEDS:
+        pytest.importorskip(run.NEEDS[name])
     return few[name]()
 
 
@@ -207,12 +228,12 @@ def test_the_break_even_is_the_first_step_after_which_ours_took_no_longer(each, 
 @pytest.mark.parametrize("name", ASKED)
 def test_every_benchmark_gives_a_record_that_json_can_hold(small, name, tmp_path):
     measured = measured_small(name, small)
-    found = bench.rounded(bench.record(name, measured))
+    found = records.rounded(records.record(name, measured))
     assert json.loads(json.dumps(found)) == found
     assert set(found) == set(RECORDS[name])
     assert (found["bound"], found["at_most"], found["unit"]) == ASKED[name]
     if name in bench.PLOTS:
-        bench.save_plot(name, found, tmp_path)
+        run.save_plot(name, found, tmp_path)
         assert (tmp_path / f"{name}.png").exists()
 
 
@@ -229,7 +250,7 @@ def test_the_textbook_is_extrapolated_from_its_middle_step(small):
 
 
 def test_results_hold_every_benchmark():
-    assert list(RECORDS) == list(bench.BENCHMARKS) == list(bench.TITLES) == list(ASKED)
+    assert list(RECORDS) == list(run.BENCHMARKS) == list(run.TITLES) == list(ASKED)
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -242,7 +263,12 @@ def test_each_record_says_its_command_its_machine_and_what_was_asked(name):
     )
     assert all(rate > 0 for rate in found["matmul_gflops"].values())
     assert (found["bound"], found["at_most"], found["unit"]) == ASKED[name]
-    assert {"classes", "context_length", "longest_text", "shared_positions", "width", "layers"} <= set(found["sizes"])
+    told = (
+        {"batch", "prompt_length", "caption_tokens"}
+        if name in OF_CAPTIONER
+        else {"classes", "context_length", "shared_positions"}
+    )
+    assert told | {"width", "layers"} <= set(found["sizes"])
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -288,21 +314,49 @@ def test_the_proof_that_nothing_changed_stands_in_the_record():
     assert all(part < 1e-5 for rung in RECORDS["context_text_step"]["difference"].values() for part in rung.values())
 
 
+def test_captioner_and_generation_are_the_same_by_both_ways():
+    """No timing here either."""
+    for name in ("captioner_step", "captioner_step_pooled", "peft_step"):
+        assert all(part < 1e-5 for part in RECORDS[name]["difference"].values()), name
+    assert RECORDS["generate_20"]["same_tokens"] and RECORDS["generate_60"]["same_tokens"]
+
+
+@pytest.mark.parametrize("vision_features", ["patches", "pooled"])
+def test_the_seeds_way_and_ours_have_one_loss_and_one_gradient(small, vision_features):
+    found = captioner.captioner_step(small_captioner(small, vision_features), 1, batch=3, longest=20, repeats=1)
+    assert all(part < 1e-5 for part in found.more["difference"].values())
+
+
+def test_both_ways_of_generating_say_the_same_and_nothing_ends_early(small):
+    model = small_captioner(small)
+    found = captioner.generation(model, 6, 1, batch=2, repeats=1)
+    assert found.more["same_tokens"]
+    said = captioner.with_cache(model, model.encode(torch.zeros(2, 3, 32, 32)), 6)
+    assert [len(row) for row in said] == [6, 6]
+
+
+def test_a_benchmark_that_needs_a_package_is_left_out_and_says_which(pretended, capsys, monkeypatch, lang):
+    monkeypatch.setitem(run.NEEDS, "cost_by_classes", "no_such_package")
+    assert run.bench(["cost_by_classes", "few_shot_run"], SAY[lang]) == 0
+    assert "pip install no_such_package" in capsys.readouterr().out
+    assert pretended[1] == ["few_shot_run", "few_shot_run.png"]
+
+
 def test_a_new_record_leaves_the_others_as_they_were(tmp_path):
-    file = tmp_path / "results.json"
-    bench.keep("cost_by_classes", {"value": 1}, file)
-    bench.keep("context_text_step", {"value": 2, "ours": [[0, 1.5], [8, 2.5]]}, file)
-    bench.keep("cost_by_classes", {"value": 3}, file)
-    assert bench.results(file) == {
+    file, order = tmp_path / "results.json", list(run.BENCHMARKS)
+    records.keep("cost_by_classes", {"value": 1}, order, file)
+    records.keep("context_text_step", {"value": 2, "ours": [[0, 1.5], [8, 2.5]]}, order, file)
+    records.keep("cost_by_classes", {"value": 3}, order, file)
+    assert records.results(file) == {
         "context_text_step": {"value": 2, "ours": [[0, 1.5], [8, 2.5]]},
         "cost_by_classes": {"value": 3},
     }
-    assert list(bench.results(file)) == ["context_text_step", "cost_by_classes"]
+    assert list(records.results(file)) == ["context_text_step", "cost_by_classes"]
     assert "[ 8, 2.5 ]\n" in file.read_text("utf-8") and list(tmp_path.iterdir()) == [file]
 
 
 def test_numbers_are_kept_to_four_digits():
-    assert bench.rounded({"a": [1.23456789, 1234567, "x", None], "b": {"c": 0.000123456}}) == {
+    assert records.rounded({"a": [1.23456789, 1234567, "x", None], "b": {"c": 0.000123456}}) == {
         "a": [1.235, 1234567, "x", None],
         "b": {"c": 0.0001235},
     }
@@ -336,7 +390,7 @@ def test_a_plot_draws_what_the_record_holds(name, drawn):
 @pytest.mark.parametrize("name", bench.PLOTS)
 def test_the_stored_plot_was_drawn_from_the_stored_record(name):
     _, curves = bench.PLOTS[name]
-    with Image.open(bench.FOLDER / f"{name}.png") as image:
+    with Image.open(records.FOLDER / f"{name}.png") as image:
         image.load()
         stored = json.loads(image.text["numbers"])
         assert len(image.text["Description"]) > 100
@@ -362,7 +416,7 @@ def test_a_run_that_never_breaks_even_is_drawn_too(drawn):
 
 
 def test_every_plot_stands_in_the_readme_with_its_alt_text():
-    page = (bench.FOLDER / "README.md").read_text("utf-8")
+    page = (records.FOLDER / "README.md").read_text("utf-8")
     assert all(f"]({name}.png)" in page and "![](" not in page for name in bench.PLOTS)
 
 
@@ -373,9 +427,10 @@ def test_every_plot_stands_in_the_readme_with_its_alt_text():
 def pretended(monkeypatch, tmp_path):
     """Instead of measuring, gives the stored records, in which a test may change something; files go to a folder of the test."""
     records, kept = {name: dict(found) for name, found in RECORDS.items()}, []
-    monkeypatch.setattr(bench, "in_own_process", lambda name: records[name])
-    monkeypatch.setattr(bench, "keep", lambda name, found: kept.append(name))
-    monkeypatch.setattr(bench, "save_plot", lambda name, found: kept.append(f"{name}.png"))
+    monkeypatch.setattr(run, "in_own_process", lambda name: records[name])
+    monkeypatch.setattr(run, "NEEDS", {})  # nothing is left out, whatever is installed here
+    monkeypatch.setattr(run, "keep", lambda name, found, order: kept.append(name))
+    monkeypatch.setattr(run, "save_plot", lambda name, found: kept.append(f"{name}.png"))
     for found in records.values():
         found["holds"] = None if found["bound"] is None else True
     return records, kept
@@ -385,7 +440,7 @@ def test_course_py_hands_names_and_language_on_and_its_status_is_ours(monkeypatc
     commands = []
     monkeypatch.setattr(course, "attend", lambda command: commands.append(command) or 3)
     assert course.main(["bench", "--here", "--lang", "zh", "few_shot_run", "cost_by_classes"]) == 3
-    assert commands == [[sys.executable, "-m", "benchmarks.context", "--lang", "zh", "few_shot_run", "cost_by_classes"]]
+    assert commands == [[sys.executable, "-m", "benchmarks.run", "--lang", "zh", "few_shot_run", "cost_by_classes"]]
 
 
 def test_an_old_python_is_told_which_one_is_needed(monkeypatch, capsys):
@@ -395,7 +450,7 @@ def test_an_old_python_is_told_which_one_is_needed(monkeypatch, capsys):
 
 
 def test_without_names_all_are_measured_and_kept_one_by_one(pretended, capsys):
-    assert bench.bench([], SAY["en"]) == 0
+    assert run.bench([], SAY["en"]) == 0
     assert pretended[1] == [
         "context_text_step", "few_shot_run", "few_shot_run.png", "memory_1000_classes", "pocket_few_shot_run", "cost_by_classes",
         "cost_by_classes.png",
@@ -405,13 +460,13 @@ def test_without_names_all_are_measured_and_kept_one_by_one(pretended, capsys):
 
 
 def test_names_choose_what_is_measured(pretended, capsys):
-    assert bench.bench(["cost_by_classes", "memory_1000_classes"], SAY["en"]) == 0
+    assert run.bench(["cost_by_classes", "memory_1000_classes"], SAY["en"]) == 0
     assert pretended[1] == ["memory_1000_classes", "cost_by_classes", "cost_by_classes.png"]
 
 
 def test_a_missed_bound_is_said_and_makes_the_status_one(pretended, capsys, lang):
     pretended[0]["few_shot_run"]["holds"] = False
-    assert bench.bench([], SAY[lang]) == 1
+    assert run.bench([], SAY[lang]) == 1
     rows = [row for row in capsys.readouterr().out.splitlines() if {"en": "MISSED", "zh": "未达标"}[lang] in row]
     assert len(rows) == 1 and "few_shot_run" in rows[0]
 
@@ -422,13 +477,13 @@ def test_a_benchmark_that_fails_is_said_and_the_others_go_on(pretended, capsys, 
             raise subprocess.CalledProcessError(-9, name)
         return pretended[0][name]
 
-    monkeypatch.setattr(bench, "in_own_process", measure)
-    assert bench.bench([], SAY[lang]) == 1
+    monkeypatch.setattr(run, "in_own_process", measure)
+    assert run.bench([], SAY[lang]) == 1
     assert "-9" in capsys.readouterr().out and "few_shot_run" not in pretended[1] and "cost_by_classes" in pretended[1]
 
 
 def test_columns_stand_one_below_the_other_in_both_languages(lang):
-    rows = bench.table(RECORDS, SAY[lang]).splitlines()
+    rows = run.table(RECORDS, SAY[lang]).splitlines()
     assert len(rows) == 1 + len(RECORDS)
     begins = {course.columns(row[: row.index(f" {name}")]) for name, row in zip(ASKED, rows[1:])}
     assert len(begins) == 1
@@ -438,21 +493,21 @@ def test_columns_stand_one_below_the_other_in_both_languages(lang):
     ("lang", "begin"), [("en", "There is no benchmark speed:"), ("zh", "没有叫 speed 的基准测试：")]
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(capsys, lang, begin):
-    assert bench.main(["--lang", lang, "speed"]) == 1
+    assert run.main(["--lang", lang, "speed"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(begin) and all(name in said for name in ASKED) and "Traceback" not in said
 
 
 def test_one_measurement_prints_its_record_and_nothing_else(monkeypatch, capsys, small):
-    monkeypatch.setitem(bench.BENCHMARKS, "context_text_step", lambda: measured_small("context_text_step", small))
-    assert bench.main(["--measure", "context_text_step"]) == 0
+    monkeypatch.setitem(run.BENCHMARKS, "context_text_step", lambda: measured_small("context_text_step", small))
+    assert run.main(["--measure", "context_text_step"]) == 0
     assert json.loads(capsys.readouterr().out)["command"] == "python course.py bench context_text_step"
 
 
 def test_a_measurement_runs_in_a_python_of_its_own(monkeypatch):
-    def run(command, **options):
-        assert command == [sys.executable, "-m", "benchmarks.context", "--measure", "few_shot_run"] and options["check"]
+    def pretend(command, **options):
+        assert command == [sys.executable, "-m", "benchmarks.run", "--measure", "few_shot_run"] and options["check"]
         return subprocess.CompletedProcess(command, 0, stdout=b'a warning\n{"value": 2}\n')
 
-    monkeypatch.setattr(subprocess, "run", run)
-    assert bench.in_own_process("few_shot_run") == {"value": 2}
+    monkeypatch.setattr(subprocess, "run", pretend)
+    assert run.in_own_process("few_shot_run") == {"value": 2}

@@ -1,0 +1,398 @@
+"""A soft prompt and one linear map that make a frozen language model describe pictures: `[soft_prompt, vision_features, text_embeddings]`.
+
+Rests on transformers: CLIP's vision tower, and any causal language model that takes vectors (`inputs_embeds`) and generates from them.
+Prompt tuning: Lester et al. 2021, arXiv 2104.08691; pictures before a frozen language model: Tsimpoukelli et al. 2021, arXiv 2106.13884.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
+
+from helpers import training
+from helpers.files import read_tensors, write_tensors
+from helpers.pretrained import identity, load_clip, load_gpt2, pixels
+
+VisionFeatures = Literal["patches", "pooled"]
+WORD_SIZE = 0.6  # of what patches begin as, beside a row of the token table: a blend of words is shorter than a word
+IGNORED = -100  # the label of what is not scored, as everywhere in transformers
+CHECKPOINT, PROMPT = "ten-vectors captioner 1", "ten-vectors soft prompt 1"
+
+
+# --- the soft prompt ---------------------------------------------------------------------------------------------------------------
+
+
+class SoftPrompt(nn.Module):
+    """`prompt_embeddings` (M, D): vectors that stand before the picture and the text, and learn."""
+
+    def __init__(
+        self,
+        prompt_length: int = 10,
+        hidden_size: int = 768,
+        vocab_size: int = 50257,
+        init: str = "random",
+        *,
+        table: Tensor | None = None,
+        tokenizer: Any = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """init: "random"; "vocabulary", the rows of words drawn at random; or words, said again and again until there are M tokens.
+
+        table: the token embeddings (V, D) of the model that will read it, for the latter two; tokenizer: for words.
+        """
+        super().__init__()
+        if init == "random":
+            spread = 0.02 if table is None else table.std().item()  # 0.02: how GPT-2's own table begins
+            vectors = torch.randn(prompt_length, hidden_size, generator=generator) * spread
+        elif table is None or table.shape != (vocab_size, hidden_size):
+            have = "no table" if table is None else f"a table {tuple(table.shape)}"
+            raise ValueError(f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is {have}")
+        elif init == "vocabulary":
+            vectors = table[torch.randint(vocab_size, (prompt_length,), generator=generator).to(table.device)]
+        else:
+            ids = tokenizer(init, add_special_tokens=False)["input_ids"]
+            if not ids:
+                raise ValueError(f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'")
+            vectors = table[(ids * prompt_length)[:prompt_length]]
+        self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())
+
+    def forward(self, batch_size: int) -> Tensor:
+        """The same vectors for every row of a batch: (B, M, D)."""
+        return self.prompt_embeddings.expand(batch_size, -1, -1)
+
+
+# --- the whole ---------------------------------------------------------------------------------------------------------------------
+
+
+class VLMWithSoftPrompt(nn.Module):
+    """A frozen CLIP vision tower, one linear projection, a soft prompt, and a frozen causal language model.
+
+    What learns is `soft_prompt.prompt_embeddings` (M, D) and `vision_projection`, Dv to D.
+    """
+
+    def __init__(
+        self,
+        vision_model_name: str | Path | tuple[CLIPModel, CLIPProcessor] = "openai/clip-vit-base-patch32",
+        language_model_name: str | Path | tuple[PreTrainedModel, Any] = "gpt2",
+        prompt_length: int = 10,
+        vision_features: VisionFeatures = "patches",
+        *,
+        init: str = "random",
+        vision_layer: int = -2,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Names as for `load_clip` and `load_gpt2`, or what these returned before.
+
+        vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP compares with texts. vision_layer: the layer
+        whose patches are taken. The one before the last, since what the last does to patches nobody ever reads: CLIP's loss only
+        sees its class token (Liu et al. 2023, arXiv 2304.08485, take it too). init: of the soft prompt.
+        """
+        super().__init__()
+        if vision_features not in ("patches", "pooled"):
+            raise ValueError(f"vision_features is {vision_features!r}: there are 'patches' and 'pooled'")
+        clip, self.processor = (
+            vision_model_name if isinstance(vision_model_name, tuple) else load_clip(vision_model_name)
+        )
+        language_model, self.tokenizer = (
+            language_model_name if isinstance(language_model_name, tuple) else load_gpt2(language_model_name)
+        )
+        self.vision_model = clip.vision_model.requires_grad_(False).eval()
+        self.language_model = language_model.requires_grad_(False).eval()
+        self.vision_features, self.vision_layer = vision_features, vision_layer
+        table = language_model.get_input_embeddings().weight  # (V, D)
+        vocabulary, width = table.shape
+        self.soft_prompt = SoftPrompt(
+            prompt_length, width, vocabulary, init, table=table, tokenizer=self.tokenizer, generator=generator
+        )
+        vision_width = clip.config.vision_config.hidden_size
+        self.vision_projection = nn.Linear(vision_width, width)
+        weight = torch.randn(width, vision_width, generator=generator) * (table.std().item() / vision_width**0.5)
+        self.vision_projection.weight.data, self.vision_projection.bias.data = weight, torch.zeros(width)
+        self.models = {"vision": identity(clip), "language": identity(language_model)}
+        self.to(table.device)
+
+    def train(self, mode: bool = True) -> VLMWithSoftPrompt:
+        """The frozen parts stay in eval mode, and their dropout off."""
+        super().train(mode)
+        self.vision_model.eval()
+        self.language_model.eval()
+        return self
+
+    @torch.no_grad()
+    def encode(self, images: Sequence[Image.Image] | Tensor, at_once: int = 256) -> Tensor:
+        """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv); with "pooled" P is 1. They never change: keep them."""
+        parts = []
+        for start in range(0, len(images), at_once):
+            batch = images[start : start + at_once]
+            values = batch if isinstance(batch, Tensor) else pixels(self.vision_model, self.processor, batch)
+            seen = self.vision_model(pixel_values=values, output_hidden_states=True)
+            parts.append(
+                seen.hidden_states[self.vision_layer][:, 1:]  # without the class token, which is no patch
+                if self.vision_features == "patches"
+                else seen.pooler_output[:, None]
+            )
+        return torch.cat(parts)
+
+    def prefix(self, features: Tensor) -> Tensor:
+        """What stands before the text: vision features (B, P, Dv) to (B, M + P, D), the soft prompt first."""
+        pictures = self.vision_projection(features)  # (B, P, D)
+        return torch.cat([self.soft_prompt(len(features)), pictures], dim=1)
+
+    def forward(
+        self,
+        images: Sequence[Image.Image] | Tensor,
+        text_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Tensor:
+        """Logits at all positions, (B, M + P + T, V); with labels (B, T) the mean loss of the texts' tokens, and no logits.
+
+        images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv); text_ids (B, T). attention_mask (B, T): 0 on padding,
+        needed where it stands on the left. labels: the ids that should stand in the places of text_ids, `IGNORED` where nothing is
+        scored; each is predicted from what stands before it. Raises ValueError where nothing is.
+        """
+        features = images if isinstance(images, Tensor) and images.dim() == 3 else self.encode(images)
+        before = self.prefix(features)  # (B, M + P, D)
+        words = self.language_model.get_input_embeddings()(text_ids)  # (B, T, D)
+        vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
+        hidden = self.language_model.base_model(
+            inputs_embeds=vectors, **_places(before, attention_mask)
+        ).last_hidden_state
+        head = self.language_model.get_output_embeddings()
+        if labels is None:
+            return head(hidden)
+        scored = labels != IGNORED  # (B, T)
+        if not scored.any():
+            raise ValueError(f"every label is {IGNORED}: there is nothing to learn from in this batch")
+        predicting = hidden[:, before.shape[1] - 1 : -1]  # (B, T, D): at each token of the text, what stands before it
+        return F.cross_entropy(head(predicting[scored]).float(), labels[scored])
+
+    @torch.no_grad()
+    def generate(
+        self,
+        images: Sequence[Image.Image] | Tensor,
+        prompt: str = "",
+        max_new_tokens: int = 40,
+        num_beams: int = 1,
+        do_sample: bool = False,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> list[str]:
+        """A text for each picture, by the library's own `generate` with its KV cache; it begins with `prompt`.
+
+        Greedy, with beams, or drawn at random (do_sample) from the most likely tokens that together have the share top_p, the logits
+        divided by the temperature. Raises ValueError for a temperature or top_p that would do nothing, since nothing is drawn.
+        """
+        if not do_sample and (temperature, top_p) != (1.0, 1.0):
+            raise ValueError(
+                "temperature and top_p change what is drawn at random: use do_sample=True, or leave them out"
+            )
+        features = images if isinstance(images, Tensor) and images.dim() == 3 else self.encode(images)
+        begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"].long()  # (1, T)
+        words = self.language_model.get_input_embeddings()(begun.to(self.language_model.device))
+        vectors = torch.cat([self.prefix(features).to(words.dtype), words.expand(len(features), -1, -1)], dim=1)
+        drawn = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
+        ids = self.language_model.generate(
+            inputs_embeds=vectors,
+            attention_mask=torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device),
+            max_new_tokens=max_new_tokens,
+            num_beams=num_beams,
+            do_sample=do_sample,
+            pad_token_id=self.tokenizer.eos_token_id,
+            **drawn,
+        )
+        return [(prompt + text).strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
+    # --- keeping what was learned ---
+
+    def save(self, file: str | Path) -> None:
+        """Prompt and projection as safetensors, with what must be known to use them again."""
+        tensors = {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+        write_tensors(Path(file), tensors, {"format": CHECKPOINT, **self._notes()})
+
+    def load(self, file: str | Path) -> VLMWithSoftPrompt:
+        """Take over a saved prompt, of any length, and projection; returns itself. Raises ValueError where they belong to others."""
+        tensors, notes = _read(Path(file), CHECKPOINT)
+        self._must_fit(file, notes)
+        self._take_prompt(tensors["soft_prompt.prompt_embeddings"])
+        with torch.no_grad():
+            self.vision_projection.weight.copy_(tensors["vision_projection.weight"])
+            self.vision_projection.bias.copy_(tensors["vision_projection.bias"])
+        return self
+
+    def save_prompt(self, file: str | Path) -> None:
+        """The soft prompt alone, (M, D), and which projection it was learned beside."""
+        notes = {"format": PROMPT, **self._notes(), "projection": self._projection()}
+        write_tensors(Path(file), {"prompt_embeddings": self.soft_prompt.prompt_embeddings}, notes)
+
+    def load_prompt(self, file: str | Path) -> VLMWithSoftPrompt:
+        """Take over a soft prompt that was learned beside this projection; returns itself. Raises ValueError for one that was not."""
+        tensors, notes = _read(Path(file), PROMPT)
+        self._must_fit(file, notes)
+        if notes.get("projection") != self._projection():
+            raise ValueError(
+                f"{file} was learned beside the projection {notes.get('projection')}, and this one is {self._projection()}: load that "
+                "projection first"
+            )
+        self._take_prompt(tensors["prompt_embeddings"])
+        return self
+
+    def _take_prompt(self, vectors: Tensor) -> None:
+        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.to(self.vision_projection.weight.device))
+
+    def _notes(self) -> dict[str, str]:
+        return {
+            "models": json.dumps(self.models),
+            "vision_features": f"{self.vision_features} of layer {self.vision_layer}",
+            "versions": json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}),
+        }
+
+    def _must_fit(self, file: str | Path, notes: dict[str, str]) -> None:
+        learned_on, here = json.loads(notes["models"]), self.models
+        for which, model in here.items():
+            if any(learned_on[which][fact] != model[fact] for fact in ("fingerprint", "width")):
+                then, now = (
+                    f"{m['model']} (width {m['width']}, fingerprint {m['fingerprint']})"
+                    for m in (learned_on[which], model)
+                )
+                raise ValueError(
+                    f"{file} was learned with the {which} model {then}, and this one is {now}: load it onto the model it knows"
+                )
+        if notes["vision_features"] != self._notes()["vision_features"]:
+            raise ValueError(
+                f"{file} was learned from {notes['vision_features']}, and this model takes {self._notes()['vision_features']}: make both alike"
+            )
+
+    def _projection(self) -> str:
+        """A fingerprint of the projection."""
+        digest = hashlib.sha256()
+        for tensor in (self.vision_projection.weight, self.vision_projection.bias):
+            digest.update(tensor.detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def _places(before: Tensor, attention_mask: Tensor | None) -> dict[str, Tensor]:
+    """Mask and positions for (B, M + P + T); nothing where there is no mask, since a causal model then needs neither."""
+    if attention_mask is None:
+        return {}
+    mask = torch.cat([attention_mask.new_ones(before.shape[:2]), attention_mask], dim=1)
+    return {"attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+
+
+def _read(file: Path, wanted: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, notes = read_tensors(file)
+    if notes.get("format") != wanted:
+        made_by = {CHECKPOINT: "save", PROMPT: "save_prompt"}
+        raise ValueError(
+            f"{file} is no file of VLMWithSoftPrompt.{made_by[wanted]}"
+            + (f", but one of {made_by[notes['format']]}: load it as such" if notes.get("format") in made_by else "")
+        )
+    return tensors, notes
+
+
+# --- learning ----------------------------------------------------------------------------------------------------------------------
+
+
+def caption_batch(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """ids and labels (B, T) of captions, each with an end-of-text to learn; padded on the right to the longest, padding not scored.
+
+    No mask is needed: in a causal model nothing looks at what stands behind it.
+    """
+    rows = [
+        torch.tensor([*tokenizer(caption, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id])
+        for caption in captions
+    ]
+    ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.eos_token_id)
+    return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
+
+
+def learn(
+    model: VLMWithSoftPrompt,
+    train: tuple[Tensor, Sequence[str]],
+    validation: tuple[Tensor, Sequence[str]],
+    plan: training.Plan,
+    checkpoint: Path | None = None,
+) -> Iterator[training.Look]:
+    """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
+
+    The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
+    alone learns.
+    """
+    (features, captions), (checks, check_captions) = train, validation
+    device = model.vision_projection.weight.device
+    check_ids, check_labels = (part.to(device) for part in caption_batch(model.tokenizer, check_captions))
+
+    with evened(model, features) as even:
+        seen, seen_checks = even(features), even(checks)
+
+        def loss(rows: Tensor) -> Tensor:
+            ids, labels = caption_batch(model.tokenizer, [captions[row] for row in rows.tolist()])
+            return model(seen[rows], ids.to(device), labels=labels.to(device))
+
+        def validate() -> tuple[float, float]:
+            logits = model(seen_checks, check_ids)[:, -check_ids.shape[1] - 1 : -1]  # (B, T, V)
+            scored = check_labels != IGNORED
+            right = (logits.argmax(-1) == check_labels)[scored].float().mean().item()
+            return F.cross_entropy(logits[scored].float(), check_labels[scored]).item(), right
+
+        yield from training.train(model, len(captions), loss, validate, plan, checkpoint)
+
+
+@torch.no_grad()
+def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]) -> None:
+    """Begin the projection as the best linear guess, from one patch, of the words in its picture's caption.
+
+    features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares, and then as large as a row of the
+    table. Learning starts from a translation into words, however poor, and not from noise.
+    """
+    table, flat = (
+        model.language_model.get_input_embeddings().weight,
+        features.flatten(0, 1).float(),
+    )  # (V, D), (N P, Dv)
+    words = torch.stack(
+        [table[model.tokenizer(text, add_special_tokens=False)["input_ids"]].mean(0) for text in captions]
+    )
+    centre, middle = flat.mean(0), words.mean(0)
+    spread = torch.cov(flat.T)  # (Dv, Dv)
+    together = (features.float().sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)  # (Dv, D)
+    guess = torch.linalg.solve(
+        spread + 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread), together
+    )
+    guess *= WORD_SIZE * table.std() / ((flat - centre) @ guess).std()
+    model.vision_projection.weight.copy_(guess.T)
+    model.vision_projection.bias.copy_(middle - centre @ guess)
+
+
+@contextmanager
+def evened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Any]:
+    """Within, the projection takes features in other coordinates, in which all directions vary alike; afterwards plain ones again.
+
+    Gives the function that changes features (N, P, Dv) so. It is the same affine map all the time, so that nothing new can be
+    expressed; but a rare direction (which object) is learned as fast as a common one (which background).
+    """
+    flat = features.flatten(0, 1).float()  # (N P, Dv)
+    centre, (spread, directions) = flat.mean(0), torch.linalg.eigh(torch.cov(flat.T))
+    scale = (spread.clamp(min=0) + 0.01 * spread.mean()).sqrt()  # (Dv,)
+    there, back = (directions * power @ directions.T for power in (1 / scale, scale))  # (Dv, Dv), inverse to each other
+    projection = model.vision_projection
+    with torch.no_grad():
+        projection.bias += projection.weight @ centre
+        projection.weight.copy_(projection.weight @ back)
+    try:
+        yield lambda plain: (plain - centre) @ there
+    finally:
+        with torch.no_grad():
+            projection.weight.copy_(projection.weight @ there)
+            projection.bias -= projection.weight @ centre

@@ -1,0 +1,400 @@
+"""What holds of the captioner: on the pocket models, on a tiny GPT-2 and on a tiny Llama, with random weights."""
+
+import inspect
+
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from helpers import captioner
+from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt, caption_batch, evened, learn
+from helpers.pretrained import load_clip, load_gpt2
+from helpers.training import Plan
+
+WIDTH, VISION_WIDTH, PROMPT = 24, 16, 3
+CAPTIONS = ("a photo of a cat.", "a sketch of a small red dog on the beach.", "a key.")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    torch.set_num_threads(1)
+    return load_gpt2("pocket")[1]
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return load_clip("pocket")[1]
+
+
+def small_clip():
+    tower = {"hidden_size": VISION_WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision = {**tower, "image_size": 32, "patch_size": 16}
+    torch.manual_seed(0)
+    return CLIPModel(CLIPConfig(text_config={**tower, "vocab_size": 40}, vision_config=vision, projection_dim=8))
+
+
+def small_gpt2(tokenizer):
+    torch.manual_seed(1)
+    end = tokenizer.eos_token_id
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=64, n_embd=WIDTH, n_layer=2, n_head=2, bos_token_id=end, eos_token_id=end
+    )
+    return shaken(GPT2LMHeadModel(config))
+
+
+def small_llama(tokenizer):
+    torch.manual_seed(2)
+    end = tokenizer.eos_token_id
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return shaken(
+        LlamaForCausalLM(
+            LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=1, bos_token_id=end, eos_token_id=end, **sizes)
+        )
+    )
+
+
+def shaken(model):
+    """Larger weights than a new model has: it has opinions, and the largest logit is far from the next."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
+
+
+@pytest.fixture(params=[small_gpt2, small_llama], ids=["gpt2", "llama"])
+def model(request, tokenizer, processor):
+    return vlm(request.param(tokenizer), tokenizer, processor)
+
+
+def vlm(language, tokenizer, processor, **choices):
+    choices = {"prompt_length": PROMPT, "generator": torch.Generator().manual_seed(0)} | choices
+    return VLMWithSoftPrompt((small_clip(), processor), (language, tokenizer), **choices).eval()
+
+
+def features(batch=3, patches=4, width=VISION_WIDTH, seed=0):
+    return torch.randn(batch, patches, width, generator=torch.Generator().manual_seed(seed))
+
+
+def distance(ours, theirs):
+    assert ours.shape == theirs.shape
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
+# --- the seed's promise --------------------------------------------------------------------------------------------------------
+
+
+def test_names_and_defaults_are_those_that_the_project_grew_from():
+    defaults = {name: p.default for name, p in inspect.signature(VLMWithSoftPrompt).parameters.items()}
+    assert defaults["vision_model_name"] == "openai/clip-vit-base-patch32"
+    assert (defaults["language_model_name"], defaults["prompt_length"]) == ("gpt2", 10)
+    prompt = SoftPrompt(generator=torch.Generator().manual_seed(0))
+    assert prompt.prompt_embeddings.shape == (10, 768) and 0.019 < prompt.prompt_embeddings.std() < 0.021
+    assert prompt(4).shape == (4, 10, 768)
+
+
+def test_without_labels_there_are_logits_at_all_positions(model, tokenizer):
+    ids, _ = caption_batch(tokenizer, CAPTIONS)
+    logits = model(features(), ids)
+    assert logits.shape == (3, PROMPT + 4 + ids.shape[1], len(tokenizer))
+
+
+def test_pictures_pixels_and_features_are_the_same_to_it(model, tokenizer):
+    pictures = [Image.effect_noise((32, 32), 90).convert("RGB") for _ in range(2)]
+    model.processor = load_clip("pocket")[1]
+    model.processor.image_processor.size = {"shortest_edge": 32}
+    model.processor.image_processor.crop_size = {"height": 32, "width": 32}
+    values = captioner.pixels(model.vision_model, model.processor, pictures)
+    ids, labels = caption_batch(tokenizer, CAPTIONS[:2])
+    seen = model.encode(pictures)
+    assert seen.shape == (2, 4, VISION_WIDTH)
+    losses = [model(images, ids, labels=labels) for images in (pictures, values, seen)]
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_patches_are_those_of_the_chosen_layer_and_pooled_is_one_vector(tokenizer, processor):
+    language, values = small_gpt2(tokenizer), torch.randn(2, 3, 32, 32)
+    patches, last = (vlm(language, tokenizer, processor, vision_layer=layer) for layer in (-2, -1))
+    pooled = vlm(language, tokenizer, processor, vision_features="pooled")
+    seen = patches.vision_model(pixel_values=values, output_hidden_states=True)
+    assert torch.equal(patches.encode(values), seen.hidden_states[-2][:, 1:])
+    assert torch.equal(last.encode(values), seen.hidden_states[-1][:, 1:])
+    assert torch.equal(pooled.encode(values)[:, 0], seen.pooler_output)
+    with pytest.raises(ValueError, match="patches.*pooled"):
+        vlm(language, tokenizer, processor, vision_features="words")
+
+
+# --- the loss -------------------------------------------------------------------------------------------------------------------
+
+
+def loss_by_hand(model, tokenizer, rows, captions):
+    """The mean over all tokens of minus the log of the share that each gets from what stands before it, caption by caption."""
+    losses = []
+    for row, caption in zip(rows, captions, strict=True):
+        tokens = [*tokenizer(caption, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        before = model.prefix(row[None])[0]
+        for place, token in enumerate(tokens):
+            words = model.language_model.get_input_embeddings()(torch.tensor(tokens[:place], dtype=torch.long))
+            logits = model.language_model(inputs_embeds=torch.cat([before, words])[None]).logits[0, -1]
+            losses.append(-logits.log_softmax(-1)[token])
+    return torch.stack(losses).mean()
+
+
+def test_the_loss_is_that_of_each_token_from_what_stands_before_it_and_of_nothing_else(model, tokenizer):
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    assert torch.isclose(model(features(), ids, labels=labels), loss_by_hand(model, tokenizer, features(), CAPTIONS))
+
+
+def test_captions_end_and_padding_is_not_scored(tokenizer):
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    for row, caption in enumerate(CAPTIONS):
+        tokens = tokenizer(caption, add_special_tokens=False)["input_ids"]
+        assert (
+            labels[row, : len(tokens) + 1].tolist()
+            == ids[row, : len(tokens) + 1].tolist()
+            == [*tokens, tokenizer.eos_token_id]
+        )
+        assert (labels[row, len(tokens) + 1 :] == IGNORED).all()
+
+
+def test_what_stands_in_the_padding_changes_nothing(model, tokenizer):
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    other = torch.where(labels == IGNORED, 5, ids)
+    assert not torch.equal(ids, other)
+    assert model(features(), ids, labels=labels) == model(features(), other, labels=labels)
+
+
+def test_with_nothing_to_score_there_is_a_sentence(model, tokenizer):
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        model(features(), ids, labels=torch.full_like(labels, IGNORED))
+
+
+def test_only_prompt_and_projection_get_a_gradient_and_frozen_parts_stay_in_eval_mode(model, tokenizer):
+    model.train()
+    assert not model.vision_model.training and not model.language_model.training and model.training
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    model(features(), ids, labels=labels).backward()
+    learning = {"soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias"}
+    assert {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()} == learning
+    assert {name for name, p in model.named_parameters() if p.requires_grad} == learning
+
+
+def test_a_batch_is_its_rows_one_by_one(model, tokenizer):
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    together = model(features(), ids)
+    sums = 0.0
+    for row in range(3):
+        alone = model(features()[row : row + 1], ids[row : row + 1])
+        assert distance(alone, together[row : row + 1]) < 1e-5
+        count = (labels[row] != IGNORED).sum()
+        sums += count * model(features()[row : row + 1], ids[row : row + 1], labels=labels[row : row + 1])
+    assert torch.isclose(sums / (labels != IGNORED).sum(), model(features(), ids, labels=labels))
+
+
+def test_padding_on_the_left_and_on_the_right_give_the_same(model, tokenizer):
+    rows = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in CAPTIONS]
+    longest = max(map(len, rows))
+    right = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
+    left = torch.tensor([[*[0] * (longest - len(row)), *row] for row in rows])
+    mask = torch.tensor([[*[0] * (longest - len(row)), *[1] * len(row)] for row in rows])
+    from_right = model(features(), right, attention_mask=mask.flip(1))
+    from_left, unmasked = model(features(), left, attention_mask=mask), model(features(), right)
+    for row, tokens in enumerate(rows):
+        n = len(tokens)
+        end = from_right.shape[1] - longest
+        assert distance(from_left[row, -n:], from_right[row, end : end + n]) < 1e-5
+        assert distance(unmasked[row, end : end + n], from_right[row, end : end + n]) < 1e-5
+
+
+# --- generation -----------------------------------------------------------------------------------------------------------------
+
+
+def greedy_by_hand(model, tokenizer, row, prompt, most):
+    """The likeliest token, again and again, everything computed anew each time."""
+    tokens = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    for _ in range(most):
+        words = model.language_model.get_input_embeddings()(torch.tensor(tokens, dtype=torch.long))
+        vectors = torch.cat([model.prefix(row[None])[0], words])[None]
+        token = int(model.language_model(inputs_embeds=vectors).logits[0, -1].argmax())
+        if token == tokenizer.eos_token_id:
+            break
+        tokens.append(token)
+    return tokens
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prompt", ["", "a photo of"])
+def test_our_own_loop_says_what_generate_says(model, tokenizer, prompt):
+    told = model.generate(features(), prompt, max_new_tokens=12)
+    begun = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    for row, text in zip(features(), told, strict=True):
+        tokens = greedy_by_hand(model, tokenizer, row, prompt, 12)
+        assert text == (prompt + tokenizer.decode(tokens[begun:], skip_special_tokens=True)).strip()
+
+
+def test_drawing_from_next_to_nothing_is_greedy_and_from_more_it_is_not(model):
+    greedy = model.generate(features(), max_new_tokens=8)
+    for narrow in ({"temperature": 1e-4}, {"top_p": 1e-6}):
+        assert model.generate(features(), max_new_tokens=8, do_sample=True, **narrow) == greedy
+    torch.manual_seed(0)
+    hot = model.generate(features(), max_new_tokens=8, do_sample=True, temperature=50.0)
+    assert hot != greedy
+
+
+@torch.no_grad()
+def test_beams_find_what_is_at_least_as_likely(model, tokenizer, monkeypatch):
+    ids, generate = {}, model.language_model.generate
+
+    def noted(**given):
+        ids[given["num_beams"]] = generate(**given, min_new_tokens=4)
+        return ids[given["num_beams"]]
+
+    monkeypatch.setattr(model.language_model, "generate", noted)
+    for beams in (1, 10):
+        model.generate(features(), max_new_tokens=4, num_beams=beams)
+    share = {}
+    for beams, tokens in ids.items():
+        logits = model(features(), tokens)[:, PROMPT + 4 - 1 : -1].log_softmax(-1)  # (B, 4, V)
+        share[beams] = logits.gather(-1, tokens[..., None]).sum((1, 2))
+    assert (share[10] >= share[1] - 1e-4).all()
+
+
+def test_a_temperature_without_drawing_is_refused(model):
+    for idle in ({"temperature": 0.5}, {"top_p": 0.9}):
+        with pytest.raises(ValueError, match="do_sample=True"):
+            model.generate(features(), **idle)
+
+
+# --- beginnings -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_begins_at_random_as_words_or_as_rows_of_the_vocabulary(tokenizer, processor):
+    language = small_gpt2(tokenizer)
+    table = language.get_input_embeddings().weight
+    ids = tokenizer("describe the picture", add_special_tokens=False)["input_ids"]
+    words = vlm(language, tokenizer, processor, init="describe the picture", prompt_length=2 + len(ids))
+    assert torch.equal(words.soft_prompt.prompt_embeddings, table[[*ids, *ids[:2]]])
+    drawn = vlm(language, tokenizer, processor, init="vocabulary").soft_prompt.prompt_embeddings
+    assert all((row == table).all(1).any() for row in drawn)
+    random = vlm(language, tokenizer, processor, prompt_length=200).soft_prompt.prompt_embeddings
+    assert random.std().item() == pytest.approx(table.std().item(), rel=0.05)
+
+
+def test_words_without_a_table_or_without_tokens_are_refused(tokenizer, processor):
+    with pytest.raises(ValueError, match=r"a table \(50257, 768\), and there is no table"):
+        SoftPrompt(init="describe")
+    with pytest.raises(ValueError, match="there is a table"):
+        SoftPrompt(2, 8, 10, "vocabulary", table=torch.zeros(10, 9))
+    with pytest.raises(ValueError, match="no token to begin with"):
+        vlm(small_gpt2(tokenizer), tokenizer, processor, init="")
+
+
+# --- keeping --------------------------------------------------------------------------------------------------------------------
+
+
+def test_saved_and_loaded_it_says_the_same(model, tokenizer, processor, tmp_path):
+    with torch.no_grad():
+        model.vision_projection.bias.normal_()
+    model.save(tmp_path / "whole.safetensors")
+    other = vlm(model.language_model, tokenizer, processor, prompt_length=7, generator=None)
+    assert other.load(tmp_path / "whole.safetensors") is other
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    assert other(features(), ids, labels=labels) == model(features(), ids, labels=labels)
+    assert (tmp_path / "whole.safetensors").stat().st_size < 30_000
+
+
+def test_a_prompt_file_goes_with_its_projection_and_no_other(model, tokenizer, processor, tmp_path):
+    model.save(tmp_path / "whole.safetensors")
+    model.save_prompt(tmp_path / "prompt.safetensors")
+    other = vlm(model.language_model, tokenizer, processor, generator=torch.Generator().manual_seed(5))
+    with pytest.raises(ValueError, match=r"beside the projection \w{16}, and this one is \w{16}"):
+        other.load_prompt(tmp_path / "prompt.safetensors")
+    other.load(tmp_path / "whole.safetensors")
+    with torch.no_grad():
+        other.soft_prompt.prompt_embeddings.zero_()
+    other.load_prompt(tmp_path / "prompt.safetensors")
+    assert torch.equal(other.soft_prompt.prompt_embeddings, model.soft_prompt.prompt_embeddings)
+
+
+def test_files_of_other_models_widths_and_features_are_refused_and_both_are_named(tokenizer, processor, tmp_path):
+    language = small_gpt2(tokenizer)
+    ours = vlm(language, tokenizer, processor)
+    ours.save(tmp_path / "ours.safetensors")
+    ours.save_prompt(tmp_path / "prompt.safetensors")
+    with pytest.raises(
+        ValueError, match=r"language model unnamed \(width 24.*\), and this one is pocket-gpt2 \(width 192"
+    ):
+        VLMWithSoftPrompt((small_clip(), processor), load_gpt2("pocket")).load(tmp_path / "ours.safetensors")
+    with pytest.raises(ValueError, match=r"vision model unnamed .* and this one is pocket-clip"):
+        VLMWithSoftPrompt(load_clip("pocket"), (language, tokenizer)).load(tmp_path / "ours.safetensors")
+    with pytest.raises(ValueError, match="patches of layer -2, and this model takes pooled"):
+        vlm(language, tokenizer, processor, vision_features="pooled").load(tmp_path / "ours.safetensors")
+    with pytest.raises(ValueError, match="one of save_prompt"):
+        ours.load(tmp_path / "prompt.safetensors")
+    with pytest.raises(FileNotFoundError):
+        ours.load(tmp_path / "absent.safetensors")
+
+
+# --- learning -------------------------------------------------------------------------------------------------------------------
+
+
+def test_in_even_coordinates_the_map_is_the_same_and_afterwards_too(model):
+    plain = features(20) * torch.linspace(0.01, 3, VISION_WIDTH) + 2
+    before = model.vision_projection(plain)
+    with evened(model, plain) as even:
+        flat = even(plain).flatten(0, 1)
+        spread = torch.cov(flat.T)
+        assert distance(model.vision_projection(even(plain)), before) < 1e-4
+        assert spread.diagonal().max() < 1.01 and (spread - spread.diagonal().diag()).abs().max() < 0.05
+    assert distance(model.vision_projection(plain), before) < 1e-4
+
+
+def test_learning_lowers_the_loss_and_the_model_takes_plain_features_afterwards(model, tokenizer):
+    seen, texts = features(12), [CAPTIONS[number % 3] for number in range(12)]
+    for number in range(12):
+        seen[number] += number % 3
+    looks = list(
+        learn(model, (seen, texts), (seen[:3], texts[:3]), Plan(steps=30, rate=0.05, batch_size=6, look_every=10))
+    )
+    assert [look.step for look in looks] == [0, 10, 20, 30]
+    assert looks[-1].validation_loss < 0.9 * looks[0].validation_loss
+    best = min(looks, key=lambda look: look.validation_loss)
+    ids, labels = caption_batch(tokenizer, texts[:3])
+    assert model(seen[:3], ids, labels=labels).item() == pytest.approx(best.validation_loss, rel=1e-3)
+
+
+def test_a_projection_begins_as_a_translation_into_the_words_of_captions(model, tokenizer):
+    """Two kinds of picture, told apart by one direction: their patches begin nearer to the words of their own captions."""
+    table = model.language_model.get_input_embeddings().weight
+    seen, texts = features(40, seed=3), ["cat cat cat", "key key key"] * 20
+    seen[::2, :, 0] += 3
+    captioner.begin_as_words(model, seen, texts)
+    words = table[[tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("cat", "key")]]
+    cats, keys = (model.vision_projection(seen[first::2]).mean((0, 1)) for first in (0, 1))
+    assert F.cosine_similarity(cats - keys, words[0] - words[1], dim=0) > 0.95
+    assert model.vision_projection(seen).sub(words.mean(0)).std().item() == pytest.approx(
+        0.6 * table.std().item(), rel=0.2
+    )
+
+
+def test_with_a_frozen_projection_the_prompt_alone_learns(model):
+    model.vision_projection.requires_grad_(False)
+    before = model.vision_projection.weight.clone(), model.soft_prompt.prompt_embeddings.clone()
+    for _ in learn(model, (features(), CAPTIONS), (features(), CAPTIONS), Plan(steps=4, rate=0.05, look_every=2)):
+        pass
+    assert distance(model.vision_projection.weight, before[0]) < 1e-4
+    assert not torch.equal(model.soft_prompt.prompt_embeddings, before[1])
+
+
+def test_a_learned_share_of_right_tokens_is_that_of_the_logits(model, tokenizer):
+    look = next(learn(model, (features(), CAPTIONS), (features(), CAPTIONS), Plan(steps=1)))
+    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    logits = model(features(), ids)[:, PROMPT + 4 - 1 : -1]
+    assert look.validation_score == pytest.approx(
+        (logits.argmax(-1) == labels)[labels != IGNORED].float().mean().item()
+    )
+    assert look.validation_loss == pytest.approx(
+        F.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED]).item(), rel=1e-4
+    )

@@ -1,0 +1,54 @@
+"""What holds of scoring captions against the truth of their scenes."""
+
+import pytest
+
+from helpers.pocket import scoring
+from helpers.pocket.language import full_caption
+from helpers.pocket.world import Scene, Thing, draw
+from helpers.pretrained import load_clip
+
+CAT = Scene((Thing("cat", "red", "small"),), "beach", "photo")
+TWO = Scene((Thing("cat", "red", "small"), Thing("key", "blue", "large")), "night", "painting")
+SKETCH = Scene((Thing("dog", "green", "medium"),), "snow", "sketch")
+SCENES = [CAT, TWO, SKETCH]
+
+
+def test_the_full_caption_is_right_in_everything():
+    found = scoring.score([full_caption(scene) for scene in SCENES], SCENES)
+    assert list(found) == list(scoring.KINDS)
+    assert {(s.precision, s.recall) for s in found.values()} == {(1.0, 1.0)}
+    assert (found["object"].true, found["colour"].true, found["count"].true) == (4, 3, 3)
+
+
+def test_what_is_left_out_costs_recall_and_what_is_made_up_costs_precision():
+    found = scoring.score(["a photo of a small red cat on the beach.", "a painting of a cat at night."], [CAT, TWO])
+    assert (found["object"].precision, found["object"].recall) == (1.0, pytest.approx(2 / 3))
+    assert found["count"].right == 1 and found["background"].recall == found["style"].recall == 1.0
+    found = scoring.score(["a photo of a small red cat and a large blue key on the beach."], [CAT])
+    assert (found["object"].precision, found["object"].recall, found["count"].right) == (0.5, 1.0, 0)
+
+
+def test_a_colour_belongs_to_its_object():
+    found = scoring.score(["a painting of a large blue cat and a small red key at night."], [TWO])
+    assert found["object"].right == 2 and found["colour"].right == found["size"].right == 0
+
+
+def test_a_colour_that_nobody_can_see_is_not_asked_for():
+    assert not any(fact[0] == "colour" for fact in scoring.truth(SKETCH))
+
+
+def test_a_text_that_says_nothing_scores_nothing():
+    found = scoring.score(["who knows?"], [CAT])
+    assert all((s.claimed, s.right, s.precision, s.recall) == (0, 0, 0.0, 0.0) for s in found.values())
+
+
+def test_a_caption_for_each_scene():
+    with pytest.raises(ValueError):
+        scoring.score(["a cat."], SCENES)
+
+
+def test_without_truth_clip_prefers_the_caption_that_fits():
+    images = [draw(CAT, 1), draw(SKETCH, 2)]
+    right = scoring.clip_similarity(*load_clip("pocket"), [full_caption(CAT), full_caption(SKETCH)], images)
+    wrong = scoring.clip_similarity(*load_clip("pocket"), [full_caption(SKETCH), full_caption(CAT)], images)
+    assert all(ours > theirs for ours, theirs in zip(right, wrong))
