@@ -111,10 +111,11 @@ def zero_shot(clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, tex
     return (clip.logit_scale.exp() * cosines).softmax(-1)[0]
 
 
-def pixels(model: PreTrainedModel, processor: CLIPProcessor, images: Sequence[Image.Image]) -> Tensor:
+def pixels(model: torch.nn.Module, processor: CLIPProcessor, images: Sequence[Image.Image]) -> Tensor:
     """The pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""
     rgb = [image.convert("RGB") for image in images]
-    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(model.device, model.dtype)
+    weight = next(model.parameters())  # in version 4 a vision tower says neither device nor dtype itself
+    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(weight.device, weight.dtype)
 
 
 def _pooled(output: Any) -> Tensor:
