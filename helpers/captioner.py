@@ -132,7 +132,12 @@ class VLMWithSoftPrompt(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Sequence[Image.Image] | Tensor, at_once: int = 256) -> Tensor:
-        """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv); with "pooled" P is 1. They never change: keep them."""
+        """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv); with "pooled" P is 1. They never change: keep them.
+
+        What already is features comes back as it is.
+        """
+        if isinstance(images, Tensor) and images.dim() == 3:
+            return images
         parts = []
         for start in range(0, len(images), at_once):
             batch = images[start : start + at_once]
@@ -163,8 +168,7 @@ class VLMWithSoftPrompt(nn.Module):
         needed where it stands on the left. labels: the ids that should stand in the places of text_ids, `IGNORED` where nothing is
         scored; each is predicted from what stands before it. Raises ValueError where nothing is.
         """
-        features = images if isinstance(images, Tensor) and images.dim() == 3 else self.encode(images)
-        before = self.prefix(features)  # (B, M + P, D)
+        before = self.prefix(self.encode(images))  # (B, M + P, D)
         words = self.language_model.get_input_embeddings()(text_ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
         hidden = self.language_model.base_model(
@@ -199,7 +203,7 @@ class VLMWithSoftPrompt(nn.Module):
             raise ValueError(
                 "temperature and top_p change what is drawn at random: use do_sample=True, or leave them out"
             )
-        features = images if isinstance(images, Tensor) and images.dim() == 3 else self.encode(images)
+        features = self.encode(images)
         begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"].long()  # (1, T)
         words = self.language_model.get_input_embeddings()(begun.to(self.language_model.device))
         vectors = torch.cat([self.prefix(features).to(words.dtype), words.expand(len(features), -1, -1)], dim=1)
@@ -219,7 +223,8 @@ class VLMWithSoftPrompt(nn.Module):
 
     def save(self, file: str | Path) -> None:
         """Prompt and projection as safetensors, with what must be known to use them again."""
-        tensors = {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+        kept = ("soft_prompt.", "vision_projection.")  # also where one of them is frozen
+        tensors = {name: parameter for name, parameter in self.named_parameters() if name.startswith(kept)}
         write_tensors(Path(file), tensors, {"format": CHECKPOINT, **self._notes()})
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:

@@ -305,6 +305,14 @@ def test_saved_and_loaded_it_says_the_same(model, tokenizer, processor, tmp_path
     assert (tmp_path / "whole.safetensors").stat().st_size < 30_000
 
 
+def test_a_frozen_projection_is_saved_too(model, tokenizer, processor, tmp_path):
+    model.vision_projection.requires_grad_(False)
+    model.save(tmp_path / "whole.safetensors")
+    other = vlm(model.language_model, tokenizer, processor, generator=torch.Generator().manual_seed(5))
+    other.load(tmp_path / "whole.safetensors")
+    assert torch.equal(other.vision_projection.weight, model.vision_projection.weight)
+
+
 def test_a_prompt_file_goes_with_its_projection_and_no_other(model, tokenizer, processor, tmp_path):
     model.save(tmp_path / "whole.safetensors")
     model.save_prompt(tmp_path / "prompt.safetensors")
