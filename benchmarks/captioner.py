@@ -71,6 +71,39 @@ def gradient_of(model: VLMWithSoftPrompt, loss: Callable[[], Tensor]) -> tuple[T
     return value.detach()[None], torch.cat([gradient.flatten() for gradient in gradients])
 
 
+def one_beside_the_other(
+    model: VLMWithSoftPrompt,
+    what: str,
+    ways: dict[str, Callable[[], object]],
+    tokens: int,
+    bound: float,
+    batch: int,
+    repeats: int,
+    **more: Any,
+) -> Measured:
+    """How many times as fast the second of two ways is, which were both run before and are warm."""
+    gflops = matmul_gflops()
+    seconds = timed(ways, repeats)
+    slow, fast = (timing.median for timing in seconds.values())
+    return Measured(
+        what=what,
+        sizes=sizes_of(model, batch, tokens),
+        seconds=seconds,
+        value=slow / fast,
+        unit="×",
+        ratio=(" ÷ ".join(ways), slow / fast),
+        gflops=gflops,
+        bound=bound,
+        more=more,
+    )
+
+
+def differences(ways: dict[str, Callable[[], tuple[Tensor, Tensor]]]) -> dict[str, float]:
+    """How far apart the losses and the gradients of two ways are."""
+    (loss, gradient), (our_loss, our_gradient) = (way() for way in ways.values())
+    return {"loss": difference(our_loss, loss), "gradient": difference(our_gradient, gradient)}
+
+
 # --- a training step -----------------------------------------------------------------------------------------------------------
 
 
@@ -92,7 +125,6 @@ def captioner_step(
     model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, longest: int = LONGEST, repeats: int = REPEATS
 ) -> Measured:
     """A step of training, forward and backward, by the seed's way and by ours from kept features."""
-    gflops = matmul_gflops()
     side = model.vision_model.config.image_size
     pixels = torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(SEED))
     ids, labels = caption_batch(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
@@ -101,23 +133,12 @@ def captioner_step(
         "the seed's way": lambda: gradient_of(model, lambda: seeds_way(model, pixels, ids, labels, longest)),
         "ours": lambda: gradient_of(model, lambda: model(features, ids, labels=labels)),
     }
-    (loss, gradient), (our_loss, our_gradient) = (way() for way in ways.values())  # and everything is warm
-    seconds = timed(ways, repeats)
-    ratio = seconds["the seed's way"].median / seconds["ours"].median
-    return Measured(
-        what=(
-            "forward and backward to prompt and projection, in turns; the seed's way encodes the pictures, pads captions to "
-            f"{longest} and computes logits everywhere; ours takes kept features, pads to the longest, and scores captions alone"
-        ),
-        sizes=sizes_of(model, batch, ids.shape[1]),
-        seconds=seconds,
-        value=ratio,
-        unit="×",
-        ratio=("the seed's way ÷ ours", ratio),
-        gflops=gflops,
-        bound=bound,
-        more={"difference": {"loss": difference(our_loss, loss), "gradient": difference(our_gradient, gradient)}},
+    what = (
+        "forward and backward to prompt and projection, in turns; the seed's way encodes the pictures, pads captions to "
+        f"{longest} and computes logits everywhere; ours takes kept features, pads to the longest, and scores captions alone"
     )
+    apart = differences(ways)
+    return one_beside_the_other(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)
 
 
 # --- generation ------------------------------------------------------------------------------------------------------------------
@@ -150,7 +171,6 @@ def generation(
     model: VLMWithSoftPrompt, tokens: int, bound: float, batch: int = BATCH, repeats: int = REPEATS
 ) -> Measured:
     """So many tokens for each picture, with the library's cache and by a loop without."""
-    gflops = matmul_gflops()
     end = model.tokenizer.eos_token_id
     with torch.no_grad():  # nothing ends early: of two ways of which one stops, no time can be compared
         model.language_model.get_output_embeddings().weight.data[end] = 0
@@ -161,19 +181,8 @@ def generation(
         "with cache": lambda: with_cache(model, features, tokens),
     }
     said = [way() for way in ways.values()]
-    seconds = timed(ways, repeats)
-    ratio = seconds["without cache"].median / seconds["with cache"].median
-    return Measured(
-        what=f"{tokens} tokens for each of {batch} pictures, greedily, in turns: everything anew for each token, and by `generate`",
-        sizes=sizes_of(model, batch, tokens),
-        seconds=seconds,
-        value=ratio,
-        unit="×",
-        ratio=("without cache ÷ with cache", ratio),
-        gflops=gflops,
-        bound=bound,
-        more={"same_tokens": said[0] == said[1]},
-    )
+    what = f"{tokens} tokens for each of {batch} pictures, greedily, in turns: everything anew for each token, and by `generate`"
+    return one_beside_the_other(model, what, ways, tokens, bound, batch, repeats, same_tokens=said[0] == said[1])
 
 
 # --- beside PEFT -------------------------------------------------------------------------------------------------------------------
@@ -183,7 +192,6 @@ def peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeat
     """A step of prompt tuning, text alone, by PEFT and by ours, from the same vectors on the same GPT-2. Needs the package peft."""
     from peft import PromptTuningConfig, TaskType, get_peft_model
 
-    gflops = matmul_gflops()
     ids, labels = caption_batch(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
     mask = (labels != IGNORED).long()
     prompt, nothing = model.soft_prompt.prompt_embeddings, torch.zeros(batch, 0, model.vision_projection.in_features)
@@ -201,17 +209,6 @@ def peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeat
         return loss.detach()[None], torch.autograd.grad(loss, prompt)[0]
 
     ways = {"PEFT": by_peft, "ours": by_us}
-    (loss, gradient), (our_loss, our_gradient) = (way() for way in ways.values())
-    seconds = timed(ways, repeats)
-    ratio = seconds["PEFT"].median / seconds["ours"].median
-    return Measured(
-        what="forward and backward to ten soft vectors before captions, without pictures, in turns, by PEFT's prompt tuning and by ours",
-        sizes=sizes_of(model, batch, ids.shape[1]),
-        seconds=seconds,
-        value=ratio,
-        unit="×",
-        ratio=("PEFT ÷ ours", ratio),
-        gflops=gflops,
-        bound=bound,
-        more={"difference": {"loss": difference(our_loss, loss), "gradient": difference(our_gradient, gradient)}},
-    )
+    what = "forward and backward to ten soft vectors before captions, without pictures, in turns, by PEFT's prompt tuning and by ours"
+    apart = differences(ways)
+    return one_beside_the_other(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)
