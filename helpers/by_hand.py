@@ -1,4 +1,4 @@
-"""CLIP's two towers by hand, out of the library model's own weights: what lesson 01 takes apart, in one piece.
+"""CLIP's two towers by hand, out of the library model's own weights, and a loop that writes: what lessons 01 and 03 take apart.
 
 Every function takes the model (or one of its layers) and tensors, and gives what the library gives, to rounding. CLIP: Radford et
 al. 2021, arXiv 2103.00020; the layer is that of Vaswani et al. 2017, arXiv 1706.03762, normalised first.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPModel
+from transformers import CLIPModel, PreTrainedModel
 
 
 def embed(clip: CLIPModel, ids: Tensor) -> Tensor:
@@ -91,3 +91,19 @@ def logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
     images = nn.functional.normalize(clip.visual_projection(images), dim=-1)
     texts = nn.functional.normalize(clip.text_projection(texts), dim=-1)
     return clip.logit_scale.exp() * images @ texts.T
+
+
+@torch.no_grad()
+def greedy(language_model: PreTrainedModel, before: Tensor, end: int, longest: int = 40) -> list[int]:
+    """The likeliest token again and again behind the vectors `before` (1, N, D), everything computed anew each time.
+
+    Gives the ids, at most `longest`, without that of the end.
+    """
+    table, vectors, ids = language_model.get_input_embeddings(), before, []
+    while len(ids) < longest:
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmax()
+        if id == end:
+            break
+        ids.append(id.item())
+        vectors = torch.cat([vectors, table(id)[None, None]], dim=1)  # (1, N + 1, D)
+    return ids

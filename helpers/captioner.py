@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,10 @@ from helpers.files import read_tensors, write_tensors
 from helpers.pretrained import identity, load_clip, load_gpt2, pixels
 
 VisionFeatures = Literal["patches", "pooled"]
-WORD_SIZE = 0.6  # of what patches begin as, beside a row of the token table: a blend of words is shorter than a word
+WORD_SIZE = (
+    0.6  # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
+)
+RIDGE = 0.2  # share of the mean variance that is added to that of every direction before they are made alike
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
 CHECKPOINT, PROMPT = "ten-vectors captioner 1", "ten-vectors soft prompt 1"
 
@@ -97,7 +100,8 @@ class VLMWithSoftPrompt(nn.Module):
 
         vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP compares with texts. vision_layer: the layer
         whose patches are taken. The one before the last, since what the last does to patches nobody ever reads: CLIP's loss only
-        sees its class token (Liu et al. 2023, arXiv 2304.08485, take it too). init: of the soft prompt.
+        sees its class token (Liu et al. 2023, arXiv 2304.08485, take it too). A rule, no law: on the pocket CLIP the last did better in
+        the study behind lesson 03. init: of the soft prompt.
         """
         super().__init__()
         if vision_features not in ("patches", "pooled"):
@@ -165,23 +169,35 @@ class VLMWithSoftPrompt(nn.Module):
         """Logits at all positions, (B, M + P + T, V); with labels (B, T) the mean loss of the texts' tokens, and no logits.
 
         images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv); text_ids (B, T). attention_mask (B, T): 0 on padding,
-        needed where it stands on the left. labels: the ids that should stand in the places of text_ids, `IGNORED` where nothing is
-        scored; each is predicted from what stands before it. Raises ValueError where nothing is.
+        needed where it stands on the left. labels, of texts padded on the right: the ids that should stand in the places of text_ids,
+        `IGNORED` where nothing is scored; each is predicted from what stands before it. Raises ValueError where nothing is.
         """
+        hidden, first = self._read(images, text_ids, attention_mask)
+        if labels is None:
+            return self.language_model.get_output_embeddings()(hidden)
+        return F.cross_entropy(*self._scored(hidden[:, first - 1 : -1], labels))
+
+    def _read(self, images: Any, text_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, int]:
+        """The language model's last hidden states (B, M + P + T, D), and where the text begins: M + P."""
         before = self.prefix(self.encode(images))  # (B, M + P, D)
         words = self.language_model.get_input_embeddings()(text_ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
-        hidden = self.language_model.base_model(
-            inputs_embeds=vectors, **_places(before, attention_mask)
-        ).last_hidden_state
-        head = self.language_model.get_output_embeddings()
-        if labels is None:
-            return head(hidden)
+        read = self.language_model.base_model(inputs_embeds=vectors, **_places(before, attention_mask))
+        return read.last_hidden_state, before.shape[1]
+
+    def _scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (S, V) and labels (S,) of what is scored; predicting (B, T, D): at each token of the text, what stands before it."""
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
             raise ValueError(f"every label is {IGNORED}: there is nothing to learn from in this batch")
-        predicting = hidden[:, before.shape[1] - 1 : -1]  # (B, T, D): at each token of the text, what stands before it
-        return F.cross_entropy(head(predicting[scored]).float(), labels[scored])
+        return self.language_model.get_output_embeddings()(predicting[scored]).float(), labels[scored]
+
+    @torch.no_grad()
+    def score(self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
+        """The loss, as in `forward`, and the share of scored tokens that are the likeliest where they stand."""
+        hidden, first = self._read(images, text_ids)
+        logits, labels = self._scored(hidden[:, first - 1 : -1], labels)
+        return F.cross_entropy(logits, labels).item(), (logits.argmax(-1) == labels).float().mean().item()
 
     @torch.no_grad()
     def generate(
@@ -254,8 +270,18 @@ class VLMWithSoftPrompt(nn.Module):
         self._take_prompt(tensors["prompt_embeddings"])
         return self
 
+    @contextmanager
+    def prompted(self, vectors: Tensor) -> Iterator[None]:
+        """Within, these vectors (M, D), as many as there are, stand in the place of the soft prompt."""
+        own = self.soft_prompt.prompt_embeddings
+        self._take_prompt(vectors)
+        try:
+            yield
+        finally:
+            self.soft_prompt.prompt_embeddings = own
+
     def _take_prompt(self, vectors: Tensor) -> None:
-        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.to(self.vision_projection.weight.device))
+        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.detach().to(self.vision_projection.weight.device))
 
     def _notes(self) -> dict[str, str]:
         return {
@@ -347,20 +373,20 @@ def learn(
             return model(seen[rows], ids.to(device), labels=labels.to(device))
 
         def validate() -> tuple[float, float]:
-            logits = model(seen_checks, check_ids)[:, -check_ids.shape[1] - 1 : -1]  # (B, T, V)
-            scored = check_labels != IGNORED
-            right = (logits.argmax(-1) == check_labels)[scored].float().mean().item()
-            return F.cross_entropy(logits[scored].float(), check_labels[scored]).item(), right
+            return model.score(seen_checks, check_ids, check_labels)
 
-        yield from training.train(model, len(captions), loss, validate, plan, checkpoint)
+        with closing(training.train(model, len(captions), loss, validate, plan, checkpoint)) as looks:
+            for look in looks:
+                with even.plain():  # whoever looks on may let the model describe pictures
+                    yield look
 
 
 @torch.no_grad()
 def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]) -> None:
     """Begin the projection as the best linear guess, from one patch, of the words in its picture's caption.
 
-    features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares, and then as large as a row of the
-    table. Learning starts from a translation into words, however poor, and not from noise.
+    features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares with a little ridge, and then made
+    about as large as a blend of rows. Learning starts from a translation into words, however poor, and not from noise.
     """
     table, flat = (
         model.language_model.get_input_embeddings().weight,
@@ -380,24 +406,57 @@ def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequenc
     model.vision_projection.bias.copy_(middle - centre @ guess)
 
 
-@contextmanager
-def evened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Any]:
-    """Within, the projection takes features in other coordinates, in which all directions vary alike; afterwards plain ones again.
+class Evened:
+    """Other coordinates for vision features, in which all directions vary more alike; called, it changes features (N, P, Dv) to them.
 
-    Gives the function that changes features (N, P, Dv) so. It is the same affine map all the time, so that nothing new can be
-    expressed; but a rare direction (which object) is learned as fast as a common one (which background).
+    The projection is the same affine map in both, so that nothing new can be expressed; but a rare direction (which object) is
+    learned nearly as fast as a common one (which background).
     """
-    flat = features.flatten(0, 1).float()  # (N P, Dv)
-    centre, (spread, directions) = flat.mean(0), torch.linalg.eigh(torch.cov(flat.T))
-    scale = (spread.clamp(min=0) + 0.01 * spread.mean()).sqrt()  # (Dv,)
-    there, back = (directions * power @ directions.T for power in (1 / scale, scale))  # (Dv, Dv), inverse to each other
-    projection = model.vision_projection
-    with torch.no_grad():
-        projection.bias += projection.weight @ centre
-        projection.weight.copy_(projection.weight @ back)
+
+    def __init__(self, projection: nn.Linear, features: Tensor) -> None:
+        flat = features.flatten(0, 1).float()  # (N P, Dv)
+        self.projection, self.centre = projection, flat.mean(0)
+        spread, directions = torch.linalg.eigh(torch.cov(flat.T))
+        scale = (spread.clamp(min=0) + RIDGE * spread.mean()).sqrt()  # (Dv,)
+        # (Dv, Dv), inverse to each other
+        self.there, self.back = (directions * power @ directions.T for power in (1 / scale, scale))
+
+    def __call__(self, plain: Tensor) -> Tensor:
+        return (plain - self.centre) @ self.there
+
+    @torch.no_grad()
+    def take(self) -> None:
+        """From here on the projection takes even features."""
+        self.projection.bias += self.projection.weight @ self.centre
+        self.projection.weight.copy_(self.projection.weight @ self.back)
+
+    @torch.no_grad()
+    def leave(self) -> None:
+        """From here on the projection takes plain features again."""
+        self.projection.weight.copy_(self.projection.weight @ self.there)
+        self.projection.bias -= self.projection.weight @ self.centre
+
+    @contextmanager
+    def plain(self) -> Iterator[None]:
+        """Within, the projection takes plain features; afterwards it is to the bit what it was before."""
+        kept = training.snapshot(dict(self.projection.named_parameters()))
+        self.leave()
+        try:
+            yield
+        finally:
+            training.put_back(dict(self.projection.named_parameters()), kept)
+
+
+@contextmanager
+def evened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Evened]:
+    """Within, the model's projection takes features in even coordinates; afterwards plain ones again."""
+    even, parameters = Evened(model.vision_projection, features), dict(model.vision_projection.named_parameters())
+    kept = training.snapshot(parameters)
+    even.take()
     try:
-        yield lambda plain: (plain - centre) @ there
+        yield even
     finally:
-        with torch.no_grad():
-            projection.weight.copy_(projection.weight @ there)
-            projection.bias -= projection.weight @ centre
+        if any(parameter.requires_grad for parameter in parameters.values()):
+            even.leave()
+        else:
+            training.put_back(parameters, kept)  # to the bit: prompts that learned beside it know it by its fingerprint

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from helpers import lesson
-from helpers.exercises import faster, inside_clip, learnable_context, start_here
+from helpers.exercises import faster, inside_clip, learnable_context, soft_prompt, start_here
 from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -372,6 +372,523 @@ WRONG = {
         ("def break_even(prepare, ours, theirs): return prepare / (ours - theirs)", "wrong way round", "减反了"),
         ("def break_even(prepare, ours, theirs): return prepare", "When are they equal", "什么时候相等"),
     ],
+    ("03_soft_prompt", "sequence-exercise"): [
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([pictures, prompt.expand(len(words), -1, -1), words], dim=1)",
+            "picture stands before the prompt",
+            "图片排到了提示词前面",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([words, prompt.expand(len(words), -1, -1), pictures], dim=1)",
+            "words come too early",
+            "来得太早",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([prompt.expand(len(words), -1, -1), words, pictures], dim=1)",
+            "words come too early",
+            "来得太早",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([prompt.detach().expand(len(words), -1, -1), pictures, words], dim=1)",
+            "could flow back to `prompt`",
+            "传不回 prompt",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n    with torch.no_grad():\n"
+            "        return torch.cat([prompt.expand(len(words), -1, -1), pictures, words], dim=1)",
+            "could flow back to `prompt`",
+            "传不回 prompt",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([prompt.expand(len(words), -1, -1), pictures.data, words], dim=1)",
+            "could flow back to `pictures`",
+            "传不回 pictures",
+        ),
+        (
+            "def put_before(prompt, pictures, words): return torch.cat([prompt, pictures, words], dim=1)",
+            "every row of the batch needs the prompt",
+            "每一行都要有一份",
+        ),
+        (
+            "def put_before(prompt, pictures, words): return torch.cat([prompt[None], pictures, words], dim=1)",
+            "joined along dimension 1 must agree",
+            "沿第 1 维拼接",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([prompt.expand(len(words), -1, -1), pictures, words], dim=0)",
+            "joined along dimension 0 must agree",
+            "沿第 0 维拼接",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([prompt.expand(len(words), -1, -1), pictures, words], dim=-1)",
+            "joined along dimension 2 must agree",
+            "沿第 2 维拼接",
+        ),
+        (
+            "def put_before(prompt, pictures, words): return torch.cat([prompt + pictures, words], dim=1)",
+            "Nothing is to be added",
+            "什么都不用加",
+        ),
+        (
+            "def put_before(prompt, pictures, words): return torch.cat([prompt.mean(0) + pictures, words], dim=1)",
+            "You added the prompt",
+            "加到了已有的向量上",
+        ),
+        (
+            "def put_before(prompt, pictures, words): return torch.cat([pictures, words], dim=1)",
+            "prompt is nowhere",
+            "没有提示词",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    each = torch.zeros(len(words), *prompt.shape)\n    each[0] = prompt\n"
+            "    return torch.cat([each, pictures, words], dim=1)",
+            "Only the first row",
+            "只有批里的第一行",
+        ),
+        (
+            "def put_before(prompt, pictures, words):\n"
+            "    return torch.cat([prompt.expand(len(words), -1, -1), pictures[:1].expand_as(pictures), words], dim=1)",
+            "all as they are",
+            "都保持原样",
+        ),
+        (
+            "def put_before(prompt, pictures, words): torch.cat([prompt.expand(3, -1, -1), pictures, words], dim=1)",
+            "is there a return",
+            "少了 return",
+        ),
+    ],
+    ("03_soft_prompt", "trainable-exercise"): [
+        ("numbers = model.soft_prompt.prompt_embeddings.numel()", "soft prompt alone", "这只是软提示词"),
+        (
+            "numbers = model.soft_prompt.prompt_embeddings.numel() + model.vision_projection.weight.numel()",
+            "has a bias, too",
+            "还有偏置",
+        ),
+        (
+            "numbers = model.soft_prompt.prompt_embeddings.numel() + model.vision_projection.weight.numel()\n"
+            "numbers += model.vision_projection.in_features",
+            "not as what goes in",
+            "不是和输入一样长",
+        ),
+        ("numbers = model.vision_projection.weight.numel()", "projection alone", "这只是投影"),
+        ("numbers = sum(p.numel() for p in model.vision_projection.parameters())", "projection alone", "这只是投影"),
+        ("numbers = sum(p.numel() for p in model.parameters())", "frozen numbers as well", "冻结的数也算进去"),
+        ("numbers = sum(p.numel() for p in model.language_model.parameters())", "That is GPT-2", "这是 GPT-2"),
+        ("numbers = model.soft_prompt.prompt_embeddings.shape[0]", "counts positions", "数的是位置"),
+        (
+            "config = model.vision_model.config\n"
+            "numbers = len(model.soft_prompt.prompt_embeddings) + (config.image_size // config.patch_size) ** 2",
+            "counts positions",
+            "数的是位置",
+        ),
+        (
+            "config = model.vision_model.config\n"
+            "numbers = len(model.soft_prompt.prompt_embeddings) + (config.image_size // config.patch_size) ** 2\n"
+            "numbers *= model.vision_projection.out_features",
+            "computed anew for each picture",
+            "现算的",
+        ),
+        ("numbers = 12345", "Two things learn", "在学的有两样"),
+        ("numbers = '20000'", "this is a str", "你给的是 str"),
+    ],
+    ("03_soft_prompt", "mask-exercise"): [
+        (
+            "def attention_mask(lengths, before, longest):\n    mask = torch.zeros(len(lengths), before + longest)\n"
+            "    mask[:, before:] = torch.arange(longest) < lengths[:, None]\n    return mask",
+            "masked out what stands before the text",
+            "前面的全遮住了",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): return torch.arange(longest) < lengths[:, None]",
+            "mask of the text alone",
+            "只是文字的掩码",
+        ),
+        (
+            "def attention_mask(lengths, before, longest):\n"
+            "    return (torch.arange(before + longest) >= before + lengths[:, None]).long()",
+            "other way round",
+            "反了",
+        ),
+        (
+            "def attention_mask(lengths, before, longest):\n"
+            "    return (torch.arange(before + longest) < before + lengths[:, None] - 1).long()",
+            "One too few",
+            "少了一个",
+        ),
+        (
+            "def attention_mask(lengths, before, longest):\n"
+            "    return torch.arange(before + longest) <= before + lengths[:, None]",
+            "One too many",
+            "多了一个",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): return torch.ones(before + longest, before + longest).tril()",
+            "causal mask itself",
+            "自己会做",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): return torch.ones(len(lengths), longest, longest).tril()",
+            "causal mask itself",
+            "自己会做",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): return torch.arange(before + longest) < lengths[:, None]",
+            "from the first position",
+            "从第一个位置",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): return torch.ones(len(lengths), before + longest)",
+            "Nothing is masked",
+            "什么也没遮住",
+        ),
+        (
+            "def attention_mask(lengths, before, longest):\n"
+            "    padding = torch.arange(before + longest) >= before + lengths[:, None]\n"
+            "    return torch.zeros(padding.shape).masked_fill(padding, float('-inf'))",
+            "Only 1 and 0",
+            "只要 1 和 0",
+        ),
+        (
+            "def attention_mask(lengths, before, longest):\n"
+            "    return (torch.arange(before + longest) < before + lengths[:, None]).flip(1)",
+            "padding stands before",
+            "填充就在文字前面",
+        ),
+        (
+            "def attention_mask(lengths, before, longest):\n"
+            "    return (torch.arange(before + longest) < before + lengths[0]).expand(len(lengths), -1)",
+            "zeros behind them",
+            "后面是 0",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): torch.arange(before + longest) < before + lengths[:, None]",
+            "is there a return",
+            "少了 return",
+        ),
+        (
+            "def attention_mask(lengths, before, longest): return torch.arange(before + longest) < before + lengths",
+            "do not fit together",
+            "对不上",
+        ),
+    ],
+    ("03_soft_prompt", "labels-exercise"): [
+        ("def make_labels(ids, lengths): return ids", "padding counts as well", "填充也算进去"),
+        ("def make_labels(ids, lengths): return ids.masked_fill(ids == 1857, -100)", "padding counts", "填充也算进去"),
+        (
+            "def make_labels(ids, lengths): return ids.masked_fill(ids == ids[0, -1], -100)",
+            "none would ever learn to end",
+            "学不会在哪里结束",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None] - 1, -100)",
+            "none would ever learn to end",
+            "学不会在哪里结束",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    labels = ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], -100)\n"
+            "    return torch.cat([labels[:, 1:], torch.full((len(ids), 1), -100)], dim=1)",
+            "have shifted the labels",
+            "错开了一位",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], 0)",
+            "0 is a token",
+            "0 也是一个词元",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], -1)",
+            "You put -1 on the padding",
+            "放了 -1",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.masked_fill_(torch.arange(ids.shape[1]) >= lengths[:, None], -100)",
+            "`ids` itself was changed",
+            "ids 本身也被改了",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    labels = ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], -100)\n"
+            "    labels[:, 0] = -100\n    return labels",
+            "first token is left out",
+            "漏了第一个词元",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.masked_fill(torch.arange(ids.shape[1]) < lengths[:, None], -100)",
+            "other way round",
+            "反了",
+        ),
+        (
+            "def make_labels(ids, lengths): return torch.arange(ids.shape[1]) < lengths[:, None]",
+            "These marks say",
+            "这是标记",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.float().masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], -100)",
+            "as floats",
+            "浮点数",
+        ),
+        (
+            "def make_labels(ids, lengths):\n"
+            "    return ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[0], -100)",
+            "the caption's end among them",
+            "照原样",
+        ),
+        (
+            "def make_labels(ids, lengths): ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], -100)",
+            "is there a return",
+            "少了 return",
+        ),
+    ],
+    ("03_soft_prompt", "shift-exercise"): [
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before:].flatten(0, 1), labels.flatten(), ignore_index=-100)",
+            "learns to copy",
+            "照抄",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before + 1 :].flatten(0, 1), labels[:, :-1].flatten())",
+            "wrong way",
+            "方向反了",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before - 2 : -2].flatten(0, 1), labels.flatten())",
+            "Shifted by two",
+            "错开了两位",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before:-1].flatten(0, 1), labels[:, 1:].flatten())",
+            "first token is left out",
+            "漏了第一个词元",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, : labels.shape[1]].flatten(0, 1), labels.flatten())",
+            "first T places",
+            "最前面的 T 个位置",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.clamp(min=0).flatten())",
+            "as if it were token 0",
+            "编号 0 的词元",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    each = F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='none')\n"
+            "    return each.mean()",
+            "divided by all places",
+            "所有位置的个数",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    each = [F.cross_entropy(row[before - 1 : -1], wanted) for row, wanted in zip(logits, labels)]\n"
+            "    return torch.stack(each).mean()",
+            "mean of each caption first",
+            "先对每条说明文字",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='sum')",
+            "That is the sum",
+            "这是总和",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='none')",
+            "One loss for each token",
+            "各有一个损失",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits[:, before - 1 : -1].softmax(-1).flatten(0, 1), labels.flatten())",
+            "makes the softmax itself",
+            "自己会做 softmax",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return -F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten())",
+            "sign is wrong",
+            "符号反了",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n    return F.cross_entropy(logits[:, before - 1 : -1], labels)",
+            "flatten B and T",
+            "展平成一维",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    return F.cross_entropy(logits.flatten(0, 1), labels.flatten())",
+            "one label for each row",
+            "一行要对一个标签",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    rows = logits[:, before - 1 : -1].flatten(0, 1)\n    return F.cross_entropy(rows, labels.flatten()).item()",
+            "plain number",
+            "普通的数",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    rows = logits[:, before - 1 : -1].flatten(0, 1)\n    return F.cross_entropy(rows, labels.flatten()).detach()",
+            "no gradient could flow back",
+            "梯度传不回去",
+        ),
+        (
+            "def caption_loss(logits, labels, before):\n"
+            "    F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten())",
+            "is there a return",
+            "少了 return",
+        ),
+        (
+            "def caption_loss(logits, labels, before): return logits[:, before - 1 : -1].mean()",
+            "T places that predict the text",
+            "预测文字的那 T 个位置",
+        ),
+    ],
+    ("03_soft_prompt", "greedy-exercise"): [
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    for _ in range(longest):\n"
+            "        ids.append(gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item())\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([ids[-1:]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "talks on past the end",
+            "过了结束符还在说",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while True:\n"
+            "        ids.append(gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item())\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([ids[-1:]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "text never ends",
+            "没完没了",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        ids.append(gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item())\n"
+            "        if ids[-1] == end:\n            break\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([ids[-1:]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "end is still in it",
+            "也留在里面",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    ids = []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=before).logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n    return ids",
+            "Always the same token",
+            "老是同一个词元",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, 0].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "read off the first position",
+            "取的是第一个位置",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        vectors = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n    return ids",
+            "gets only the newest one",
+            "就只拿到最新的那一个",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    ids = []\n    while len(ids) < longest:\n"
+            "        out = gpt2(torch.tensor([ids])) if ids else gpt2(inputs_embeds=before)\n"
+            "        id = out.logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n    return ids",
+            "reads only its own text",
+            "只读自己的文字",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n"
+            "        vectors = torch.cat([new, vectors], dim=1)\n    return ids",
+            "went in front",
+            "放到最前面",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].softmax(-1).multinomial(1).item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "draw tokens at random",
+            "随机抽",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) <= longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "it has 4 tokens",
+            "出来了 4 个词元",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest - 1:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "it has only 2 tokens",
+            "只出来了 2 个词元",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([id]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "with two brackets",
+            "两层方括号",
+        ),
+        (
+            "def greedy(gpt2, before, end, longest=40):\n    vectors, ids = before, []\n    while len(ids) < longest:\n"
+            "        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmin().item()\n"
+            "        if id == end:\n            break\n        ids.append(id)\n"
+            "        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))\n"
+            "        vectors = torch.cat([vectors, new], dim=1)\n    return ids",
+            "Again and again",
+            "一遍又一遍",
+        ),
+        ("def greedy(gpt2, before, end, longest=40): return []", "Not a single token", "一个词元也没有"),
+        ("def greedy(gpt2, before, end, longest=40): return 'a red cat'", "this is a str", "你给的是 str"),
+        ("def greedy(gpt2, before, end, longest=40): gpt2(inputs_embeds=before)", "is there a return", "少了 return"),
+    ],
+    ("03_soft_prompt", "curves-exercise"): [
+        ("letters = 'ABC'", "Not A for “rate too high”", "“学习率太大”不是 A"),
+        ("letters = 'ABC'", "validation loss rises", "验证集上的损失却在涨"),
+        ("letters = 'c, a, b'", "Not B for “stopped too soon”", "“停得太早”不是 B"),
+        ("letters = ['B', 'C', 'A']", "Not C for “too few pictures”", "“图片太少”不是 C"),
+        ("letters = 'BAB'", "Three different letters", "三个不同的字母"),
+        ("letters = 'BA'", "Three different letters", "三个不同的字母"),
+        ("letters = 3", "this is a int", "你给的是 int"),
+    ],
 }
 
 # What an exercise finds in the notebook that no cell tagged `prepare` makes, since it takes time to make.
@@ -442,7 +959,7 @@ def test_no_wrong_answer_is_left_without_its_exercise():
 def questions(kind):
     return [
         value
-        for module in (start_here, inside_clip, learnable_context, faster)
+        for module in (start_here, inside_clip, learnable_context, faster, soft_prompt)
         for value in vars(module).values()
         if isinstance(value, kind)
     ]

@@ -12,9 +12,8 @@ from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
 from helpers.pocket import evaluate, pretrain, pretrain_clip, pretrain_gpt2
-from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene, slot_hits, slots
-from helpers.pocket.language import full_caption, vocabulary
-from helpers.pocket.promptable import nearest_words
+from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene, nearest_words
+from helpers.pocket.language import vocabulary
 from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
 from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
 from helpers.training import Plan
@@ -137,17 +136,6 @@ def test_evaluation_passes_over_scenes_that_training_drew():
     scene = fresh_scene(np.random.default_rng(0), things=1)
     assert scene not in drawn_in_training()
     assert fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
-
-
-def test_a_caption_is_scored_slot_by_slot():
-    scene = Scene((Thing("cat", "red", "large"),), "beach", "photo")
-    assert set(slots(scene)) == {"object", "size", "colour", "background", "style"}
-    perfect = slot_hits([scene], [full_caption(scene)])
-    wrong = slot_hits([scene], ["a photo of a large blue cat at night."])
-    assert all(hit == [True] for hit in perfect.values())
-    assert wrong["object"] == wrong["size"] == [True] and wrong["colour"] == wrong["background"] == wrong["all"] == [
-        False
-    ]
 
 
 def test_the_nearest_words_are_those_with_the_highest_cosine():

@@ -45,7 +45,7 @@ class Picture:
 
     def html(self) -> str:
         """An <img> with alt text, which JupyterLab would drop from a plain PNG, and the caption beneath it."""
-        data, width = encoded(self.image, format="webp", quality=75), self.image.width // SHARPNESS
+        data, width = encoded(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
         alt = html.escape(self.alt)
         look = "display: block; max-width: 100%"  # as a line of text it would have a gap beneath
         image = f'<img alt="{alt}" width="{width}" style="{look}" src="data:image/webp;base64,{data}">'

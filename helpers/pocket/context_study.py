@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
-import platform
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -23,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
@@ -34,6 +30,7 @@ from helpers.context import PromptedCLIP, learn, words_of_length
 from helpers.data import FewShot, encode, preparation
 from helpers.files import cache_folder, write_whole
 from helpers.pocket.datasets import few_shot
+from helpers.pocket.studies import Job, Numbers, laid_out, resume, versions
 from helpers.pocket.tasks import BLURRED, RIDDLE, style_task
 from helpers.pocket.world import drawing_version
 from helpers.pretrained import fingerprint, load_clip, text_features
@@ -64,8 +61,6 @@ LENGTHS, POSITIONS, INITS = (1, 2, 4, 8, 16), ("end", "middle", "front"), ("word
 PULLS = (0, 0.5, 2, 8, 32)
 NEW_TASKS = (RIDDLE, BLURRED)
 
-Job = dict[str, Any]  # one record to make: its "part", its "task" and the settings that stand in the record
-Numbers = dict[str, float]  # what was measured, by the names in the record
 Pictures = tuple[Tensor, Tensor]  # unit features (N, D) with labels (N,)
 
 
@@ -213,32 +208,6 @@ def unfinished_file(*made_by: str) -> Path:
     return cache_folder() / f"context-study-{mark[:8]}.json"
 
 
-def resume(
-    todo: Sequence[Job], run: Callable[[Job], Numbers], file: Path, tell: Callable[[str], None] = print
-) -> tuple[list[dict[str, Any]], float]:
-    """Run every job that the file does not hold, and write the file after each.
-
-    Gives for each job its record, which is its settings and then its numbers, and how many seconds they took together, whenever that
-    was. A file that cannot be read counts as none.
-    """
-    try:
-        done = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        done = {}
-    keys = [json.dumps(job) for job in todo]
-    left = [(key, job) for key, job in zip(keys, todo) if key not in done]
-    begun = time.monotonic()
-    for number, (key, job) in enumerate(left, start=1):
-        started = time.monotonic()
-        numbers = {name: round(value, 4) for name, value in run(job).items()}
-        done[key] = {"numbers": numbers, "seconds": time.monotonic() - started}
-        write_whole(file, lambda part: part.write_text(json.dumps(done), encoding="utf-8"))
-        minutes = (time.monotonic() - begun) / number * (len(left) - number) / 60
-        what = ", ".join(f"{name} {value}" for name, value in (job | numbers).items())
-        tell(f"{len(todo) - len(left) + number} of {len(todo)}, about {minutes:.0f} min left: {what}")
-    return [job | done[key]["numbers"] for key, job in zip(keys, todo)], sum(done[key]["seconds"] for key in keys)
-
-
 def report(
     records: Sequence[dict[str, Any]],
     test_pictures: Callable[[str], Pictures],
@@ -284,29 +253,10 @@ def report(
     }
 
 
-def laid_out(value: Any) -> str:
-    """JSON with one record a line: only what holds records is broken into lines."""
-    if not _holds_records(value):
-        return json.dumps(value)
-    if isinstance(value, dict):
-        return "{\n" + ",\n".join(f"{json.dumps(name)}: {laid_out(part)}" for name, part in value.items()) + "\n}"
-    return "[\n" + ",\n".join(laid_out(part) for part in value) + "\n]"
-
-
-def _holds_records(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(isinstance(part, dict) for part in value)
-    return isinstance(value, dict) and any(_holds_records(part) for part in value.values())
-
-
 def main() -> None:
     torch.set_num_threads(1)
     clip, processor = load_clip("pocket")
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+    made_with = versions()
 
     @functools.cache
     def pictures(task: str, seed: int) -> FewShot:
@@ -315,10 +265,10 @@ def main() -> None:
     def run(job: Job) -> Numbers:
         return DO[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
-    unfinished = unfinished_file(fingerprint(clip), preparation(processor), repr(versions))
+    unfinished = unfinished_file(fingerprint(clip), preparation(processor), repr(made_with))
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line, flush=True))
     parts = report(records, lambda task: pictures(task, 0).test, clip, processor)
-    whole = {"command": COMMAND, "versions": versions, "seconds": round(seconds, 1), "plan": asdict(PLAN), **parts}
+    whole = {"command": COMMAND, "versions": made_with, "seconds": round(seconds, 1), "plan": asdict(PLAN), **parts}
     FILE.parent.mkdir(parents=True, exist_ok=True)
     write_whole(FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n"))
     unfinished.unlink()

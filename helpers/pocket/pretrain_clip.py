@@ -7,6 +7,7 @@ with known truth allows: where a caption is also true of another picture of the 
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -133,6 +134,13 @@ def make_pair(index: int, seed: int) -> tuple[Scene, Scene]:
 def drawn_in_training() -> frozenset[Scene]:
     """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
     return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
+
+
+def fresh_scene(rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object) -> Scene:
+    """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
+    while (scene := random_scene(rng, **fixed)) in drawn_in_training() or scene in besides:
+        pass
+    return scene
 
 
 def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -49,6 +49,19 @@ LESSONS = {
         predictions={"count-guess": "count-code"},
         seen=("trim-timing", "memory-timing", "pictures-timing", "limit-code", "classes-code", "done"),
     ),
+    "03_soft_prompt": Asked(
+        ("sequence-code", "translation-code", "scored-code", "next-word-code", "blend-code", "tips-code"),
+        quizzes=("fed-in-code", "minus-100-code"),
+        predictions={
+            "unshifted-guess": "unshifted-code",
+            "shuffled-guess": "shuffled-code",
+            "retrained-guess": "retrained-code",
+        },
+        seen=(
+            *("described-code", "ledger-code", "two-losses-code", "train-code", "curves-code", "parts-code"),
+            *("prompts-table-code", "other-projection-code", "done"),
+        ),
+    ),
 }
 
 
@@ -150,7 +163,7 @@ def test_every_answer_of_a_quiz_explains_itself(lesson):
         lesson.shoot(f"{id}-answered")
 
 
-@of("02_learnable_context", "02b_faster")
+@of("02_learnable_context", "02b_faster", "03_soft_prompt")
 def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
     for question, answer in lesson.asked.predictions.items():
         cell = lesson.notebook.cell(question)
@@ -163,7 +176,7 @@ def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
         assert any(words in told.inner_text() for words in recalled), answer
 
 
-@of("02_learnable_context", "02b_faster")
+@of("02_learnable_context", "02b_faster", "03_soft_prompt")
 def test_every_exercise_waits_and_takes_its_solution(lesson):
     """Also after all cells ran: what a learner writes late breaks nothing."""
     script = jupytext.read(ROOT / "lessons" / f"{lesson.name}.py", fmt="py:percent")
@@ -230,6 +243,27 @@ def test_a_context_of_ones_own_choice_is_learned_while_one_watches(lesson, measu
     figure = lesson.notebook.figure(cell)
     assert lesson.reads_well(figure.get_attribute("alt")) and lesson.reads_well(cell.locator("figcaption").inner_text())
     lesson.shoot("watch-code-trained")
+
+
+CAPTIONER_DONE = {"en": r"Done: \d+ steps in [\d.]+ s\.", "zh": r"完成：\d+ 步，用时 [\d.]+ 秒。"}
+
+
+@of("03_soft_prompt")
+def test_a_captioner_is_trained_while_one_watches(lesson, measured):
+    cell = lesson.notebook.cell("train-code")
+    assert cell.evaluate(CUT_OFF) == []
+    page = lesson.notebook.page
+    pictures, steps, *_ = cell.get_by_role("slider").all()
+    for slider in (pictures, steps):  # the fewest pictures and steps
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+    lesson.changes_the_figure(cell, "training", cell.locator("button.jupyter-button").click)
+    status = cell.get_by_role("status").filter(has_text=re.compile(f"^{CAPTIONER_DONE[lesson.lang]}$"))
+    status.wait_for(timeout=240_000)
+    measured.append(f"lesson 03 ({lesson.lang}), training a captioner: {status.inner_text()}")
+    figure = lesson.notebook.figure(cell)
+    assert lesson.reads_well(figure.get_attribute("alt")) and lesson.reads_well(cell.locator("figcaption").inner_text())
+    lesson.shoot("train-code-trained")
 
 
 @of()
