@@ -206,7 +206,7 @@ seen = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(so
 begun = VLMWithSoftPrompt(clip, gpt2)
 captioner.begin_as_words(begun, seen, [language.full_caption(scene) for scene in some])
 
-# %% id="translation-code"
+# %% id="translation-code" tags=["measured"]
 widgets.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))
 
 # %% [markdown] lang="en" id="translation-seen"
@@ -467,7 +467,7 @@ compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.gen
 # %% [markdown] lang="zh" id="next-word"
 # 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元可能性最大的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
 
-# %% id="next-word-code"
+# %% id="next-word-code" tags=["measured"]
 widgets.next_word_explorer(model)
 
 # %% [markdown] lang="en" id="next-word-seen"
@@ -562,7 +562,7 @@ for task in study.TASKS:
 # %% [markdown] lang="zh" id="blend"
 # 先用下拉列表换提示词，再**用滑块把两个混起来**，对应的数按比例相加。**先猜**：一半“描述”、一半“数数”，写出来的会是两者的混合、一堆胡话，还是其中的一个？
 
-# %% id="blend-code"
+# %% id="blend-code" tags=["measured"]
 widgets.prompts_explorer(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"

@@ -81,7 +81,12 @@ def test_what_lesson_03_says_of_the_study_holds(stored):
     by_number = next(run["by_number"] for run in stored["prompts"] if run["prompt"] == "count")
     assert by_number["1"] > 0.9 and by_number["2"] > 0.9 and by_number["3"] < 0.2
     tips = {(run["tip"], run["value"]): run["object"] for run in stored["tips"]}
-    assert max(tips["rate", 1e-5], tips["rate", 1e-4]) < 0.35 < 0.55 < min(tips["rate", rate] for rate in (1e-3, 3e-3, 1e-2, 1e-1))
+    assert (
+        max(tips["rate", 1e-5], tips["rate", 1e-4])
+        < 0.35
+        < 0.55
+        < min(tips["rate", rate] for rate in (1e-3, 3e-3, 1e-2, 1e-1))
+    )
     assert max(share for (tip, _), share in tips.items() if tip == "length") - tips["length", 0] < 0.05
     assert tips["pictures", 100] < 0.4 and abs(tips["pictures", 1000] - tips["pictures", 6000]) < 0.03
     assert tips["batch", 2] < tips["batch", 8] < tips["batch", 32]
