@@ -272,7 +272,7 @@ start_here.what_changed.ask()
 # | 01 inside CLIP | follow a picture and a text through CLIP by hand | 45 |
 # | 02 a learnable context | write what the button did: let vectors into CLIP and train them | 60 |
 # | 02b the same, ten times faster (optional) | make it fast, and prove that nothing changed | 30 |
-# | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures | 60 |
+# | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures | 75 |
 # | 04 reading the vectors | ask what learned vectors say, and tell it from chance | 45 |
 # | 05 the bug museum | find and mend real mistakes from public code | 40 |
 # | 06 your own pictures | do all of it with your own pictures and the real models | 30 |
@@ -290,7 +290,7 @@ start_here.what_changed.ask()
 # | 01 走进 CLIP | 跟着一张图、一句话，亲手走完 CLIP | 45 |
 # | 02 可学习的上下文向量 | 自己写出按钮做的事：让向量进入 CLIP，再训练它们 | 60 |
 # | 02b 结果不变，快十倍（选学） | 加速，并证明结果没有变 | 30 |
-# | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片 | 60 |
+# | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片 | 75 |
 # | 04 解读向量 | 问一问这些向量在说什么，并检验那是不是碰巧 | 45 |
 # | 05 错误博物馆 | 找出并修好公开代码里的真实错误 | 40 |
 # | 06 你自己的图片 | 用自己的图片和真正的模型，全部再做一遍 | 30 |
