@@ -7,21 +7,20 @@ import re
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from transformers import TopPLogitsWarper
 
 from helpers import captioner, figures
-from helpers.captioner import VLMWithSoftPrompt, begin_as_words
+from helpers.captioner import VLMWithSoftPrompt
 from helpers.figures import captions as drawn
 from helpers.pocket import captioner_study
 from helpers.pocket.language import full_caption
-from helpers.pocket.world import Scene, Thing, draw, random_scene
+from helpers.pocket.world import Scene, Thing, draw
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.widgets import base, captions
-from helpers.widgets.learning import checksum, one_thread
+from helpers.widgets.learning import checksum
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 DRAWING = ("next_tokens", "captions_learned", "blended_prompts", "loss_panels", "two_losses", "dots_in_rows")
@@ -41,14 +40,8 @@ def language():
 
 @pytest.fixture(scope="module")
 def model(clip, language):
-    """One that has learned nothing but begins as words: it writes, though seldom what is true."""
-    model = VLMWithSoftPrompt(clip, language, init=captioner_study.INSTRUCTION)
-    rng = np.random.default_rng(0)
-    scenes = [random_scene(rng, things=1) for _ in range(40)]
-    with one_thread():
-        features = model.encode([draw(scene, seed, 64) for seed, scene in enumerate(scenes)])
-        begin_as_words(model, features, [full_caption(scene) for scene in scenes])
-    return model
+    """The one of the lesson."""
+    return VLMWithSoftPrompt(clip, language).load(captioner_study.PROMPTS / "captioner.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -298,8 +298,8 @@ def test_the_caption_counts_true_words_and_sets_them_against_the_other_pictures(
 def test_the_projection_as_it_began_is_kept_as_it_was(model, begun, undrawn):
     explorer = soft_prompt.translation_explorer(model, begun)
     learned = undrawn[-1][1]
-    assert "only captions were scored" in explorer.shown.caption
-    assert "only captions were scored" not in moved(explorer, projection="begun").caption
+    assert "Only captions were scored" in explorer.shown.caption
+    assert "Only captions were scored" not in moved(explorer, projection="begun").caption
     assert undrawn[-1][1] != learned
     same = model.vision_projection.weight, model.vision_projection.bias
     explorer = soft_prompt.translation_explorer(model, same)
