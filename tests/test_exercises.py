@@ -434,7 +434,7 @@ WRONG = {
         (
             "def put_before(prompt, pictures, words): return torch.cat([prompt + pictures, words], dim=1)",
             "Nothing is to be added",
-            "什么都不用加",
+            "加起来了",
         ),
         (
             "def put_before(prompt, pictures, words): return torch.cat([prompt.mean(0) + pictures, words], dim=1)",
@@ -882,7 +882,7 @@ WRONG = {
     ],
     ("03_soft_prompt", "curves-exercise"): [
         ("letters = 'ABC'", "Not A for “rate too high”", "“学习率太大”不是 A"),
-        ("letters = 'ABC'", "validation loss rises", "验证集上的损失却在涨"),
+        ("letters = 'ABC'", "stays far above it", "远远停在上面"),
         ("letters = 'c, a, b'", "Not B for “stopped too soon”", "“停得太早”不是 B"),
         ("letters = ['B', 'C', 'A']", "Not C for “too few pictures”", "“图片太少”不是 C"),
         ("letters = 'BAB'", "Three different letters", "三个不同的字母"),
