@@ -336,5 +336,6 @@ class Reader:
         """The sentence in the cell that begins so, once it is there."""
         sentence = cell.get_by_role("status").filter(has_text=re.compile(f"^{re.escape(beginning)}"))
         sentence.wait_for()
-        assert self.reads_well(sentence.inner_text())
-        return sentence.inner_text()
+        told = sentence.text_content()  # also while the page scrolls to it, when inner_text may be empty
+        assert self.reads_well(told)
+        return told
