@@ -529,14 +529,14 @@ widgets.parts_table()
 #
 # - **The picture** carries all of it. Without one, or with another's, the object is right by chance, and the captions read as well as ever.
 # - **The soft prompt** of a trained model cannot simply be taken out, nor exchanged for the words that it began as: the projection has learned to rely on it. Trained anew without it, a captioner is a few points worse, no more. What the prompt tells every picture alike, the projection's bias can tell, too.
-# - **One pooled vector** instead of 64 patches: we expected less, and got more. It names the object in more than nine of ten pictures, and learns in less than half the time. CLIP was trained to put into just this vector what captions say; the patches it left as they came. Where a picture holds several things, this need not be so; we have not measured it.
+# - **One pooled vector** instead of 64 patches: we expected less, and got more. It names the object in more than nine of ten pictures. CLIP was trained to put into just this vector what captions say; the patches it left as they came. Where a picture holds several things, this need not be so; we have not measured it.
 
 # %% [markdown] lang="zh" id="parts-seen"
 # 在口袋模型上，我们从中读出这几点：
 #
 # - **图片**决定一切。没有图片，或者换成别人的图片，物体说对的比例就和瞎猜差不多，句子却照样通顺。
 # - **软提示词**不能从训练好的模型里直接拿走，换成它起步时的那些词也不行：投影已经习惯了它。可是从头训练一个没有它的，只差几个百分点。提示词对每张图片说的都一样，这样的话投影的偏置也会说。
-# - **一个池化向量**代替 64 个图块：我们以为会变差，结果反而更好。十张图里有九张多说对了物体，训练时间还不到一半。CLIP 的训练，正是要把说明文字里会说的事放进这个向量；图块怎么样，它不管。图里有好几样东西的时候未必如此，我们没有量过。
+# - **一个池化向量**代替 64 个图块：我们以为会变差，结果反而更好。十张图里有九张多说对了物体。CLIP 的训练，正是要把说明文字里会说的事放进这个向量；图块怎么样，它不管。图里有好几样东西的时候未必如此，我们没有量过。
 
 # %% [markdown] lang="en" id="many-prompts"
 # ## 10 · One model, many prompts

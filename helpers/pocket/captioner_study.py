@@ -123,18 +123,18 @@ def albums(
 
 
 def new_captioner(
-    clip: tuple, language: tuple, train: Album, seed: int = 0, *, length: int = 10, prompt: str = INSTRUCTION,
+    clip: tuple, language: tuple, train: Album | None = None, seed: int = 0, *, length: int = 10, prompt: str = INSTRUCTION,
     kind: str = "patches", as_words: bool = True,
 ) -> VLMWithSoftPrompt:  # fmt: skip
     """Nothing learned yet. prompt: what the soft prompt begins as; kind: of vision features, a key of `LAYERS`.
 
-    as_words: whether the projection begins as a translation into words, or at random.
+    as_words: whether the projection begins as a translation into the words of `train`, or at random.
     """
     features, generator = "pooled" if kind == "pooled" else "patches", torch.Generator().manual_seed(seed)
     model = VLMWithSoftPrompt(
         clip, language, length, features, init=prompt, vision_layer=LAYERS[kind], generator=generator
     )
-    if as_words and train.scenes:
+    if as_words and train is not None:
         begin_as_words(model, train.features, train.captions)
     return model
 
@@ -251,11 +251,10 @@ class Studio:
 
     @functools.cache  # noqa: B019  there is one studio
     def albums(self, kind: str = "patches", things: int | None = 1) -> Albums:
-        return albums(self.new_captioner(kind=kind, as_words=False).encode, self.pool, things=things)
+        return albums(self.new_captioner(kind=kind).encode, self.pool, things=things)
 
     def new_captioner(self, train: Album | None = None, seed: int = 0, **how: Any) -> VLMWithSoftPrompt:
-        nothing = Album((), torch.empty(0, 0, 0))
-        return new_captioner(self.clip, self.language, train or nothing, seed, **how)
+        return new_captioner(self.clip, self.language, train, seed, **how)
 
     def __hash__(self) -> int:
         return id(self)
@@ -332,7 +331,7 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
     task, alone = job["prompt"], studio.albums()
     data = studio.albums(things=None) if task == "count" else alone
     begin = INSTRUCTION if task == "describe" else " ".join(INSTRUCTIONS[task])
-    model = studio.new_captioner(prompt=begin, as_words=False)
+    model = studio.new_captioner(prompt=begin)
     by_hand = model.soft_prompt.prompt_embeddings.detach().clone()
     if task == "describe":
         several = studio.albums(things=None).train

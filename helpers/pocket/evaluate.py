@@ -339,7 +339,7 @@ def captioner_rows(studio: Studio, language: tuple, kind: str, bounds: dict[str,
     return [
         Row(f"{name}: object", 100 * right["object"], bounds["object"]),
         Row("    colour, where the style shows it, and its object", 100 * right["colour"], bounds["colour"]),
-        Row("    background", 100 * right["background"], 90),
+        Row("    background", 100 * right["background"], 95),
         Row("    style", 100 * right["style"], 90),
         Row("    object, pictures shuffled", 100 * shuffled["object"], 200 / len(OBJECTS), at_most=True),
     ]
