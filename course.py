@@ -38,14 +38,16 @@ GB = 1024**3
 LARGE_MESSAGES = '--ServerApp.tornado_settings={"websocket_max_message_size": 104857600}'
 # What lessons never import. Missing in a running environment (Colab, for one) they are no fault there.
 ONLY_FOR = {
-    "jupyterlab": "lab",
-    "jupytext": "build",
-    "nbformat": "build",
-    "nbclient": "build",
-    "pytest": "test",
-    "nbval": "test",
-    "playwright": "test",
-    "ruff": "test",
+    "jupyterlab": "course.py lab",
+    "jupytext": "course.py build",
+    "nbformat": "course.py build",
+    "nbclient": "course.py build",
+    "pytest": "course.py test",
+    "nbval": "course.py test",
+    "playwright": "course.py test",
+    "ruff": "course.py test",
+    "hypothesis": "course.py test",
+    "accelerate": "soft_prompt_finetune.py",
 }
 
 Say = Callable[[str, str], str]
@@ -671,8 +673,8 @@ def package_rows(folders: list[str] | None, say: Say) -> list[Row]:
     for name, supported in requirements().items():
         package = next(iter(importlib.metadata.distributions(name=name, **where)), None)
         if package is None and folders is None and name in ONLY_FOR:
-            verb = f"course.py {ONLY_FOR[name]}"
-            rows.append(Row(name, True, say(f"not here; only {verb} needs it", f"未安装，只有 {verb} 用到它")))
+            user = ONLY_FOR[name]
+            rows.append(Row(name, True, say(f"not here; only {user} needs it", f"未安装，只有 {user} 用到它")))
         elif package is None:
             rows.append(Row(name, False, say("not installed", "未安装"), advice))
         elif not satisfies(package.version, supported):

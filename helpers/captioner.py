@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,16 +23,24 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers import training
-from helpers.files import read_tensors, write_tensors
+from helpers.data import caption_rows
+from helpers.files import is_pickled, read_pickled, read_tensors, write_tensors
 from helpers.pretrained import identity, load_clip, load_gpt2, pixels
 
 VisionFeatures = Literal["patches", "pooled"]
+DESCRIBE = "describe what you see: write a caption for the picture:"  # good words for a soft prompt to begin as
 WORD_SIZE = (
     0.6  # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
 )
 RIDGE = 0.2  # share of the mean variance that is added to that of every direction before they are made alike
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
 CHECKPOINT, PROMPT = "ten-vectors captioner 1", "ten-vectors soft prompt 1"
+PARTS = (
+    "soft_prompt.prompt_embeddings",
+    "vision_projection.weight",
+    "vision_projection.bias",
+)  # what learns, as it is saved
+AT_ONCE = 64  # captions in one batch where nothing is learned
 
 
 # --- the soft prompt ---------------------------------------------------------------------------------------------------------------
@@ -70,10 +79,16 @@ class SoftPrompt(nn.Module):
                 raise ValueError(f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'")
             vectors = table[(ids * prompt_length)[:prompt_length]]
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())
+        self.register_load_state_dict_pre_hook(_without_ids)
 
     def forward(self, batch_size: int) -> Tensor:
         """The same vectors for every row of a batch: (B, M, D)."""
         return self.prompt_embeddings.expand(batch_size, -1, -1)
+
+
+def _without_ids(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Files of the script that this course grew from also hold `prompt_token_ids`, which nothing ever read."""
+    state.pop(f"{prefix}prompt_token_ids", None)
 
 
 # --- the whole ---------------------------------------------------------------------------------------------------------------------
@@ -156,7 +171,7 @@ class VLMWithSoftPrompt(nn.Module):
 
     def prefix(self, features: Tensor) -> Tensor:
         """What stands before the text: vision features (B, P, Dv) to (B, M + P, D), the soft prompt first."""
-        pictures = self.vision_projection(features)  # (B, P, D)
+        pictures = self.vision_projection(features.to(self.vision_projection.weight.dtype))  # (B, P, D)
         return torch.cat([self.soft_prompt(len(features)), pictures], dim=1)
 
     def forward(
@@ -190,7 +205,7 @@ class VLMWithSoftPrompt(nn.Module):
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
             raise ValueError(f"every label is {IGNORED}: there is nothing to learn from in this batch")
-        return self.language_model.get_output_embeddings()(predicting[scored]).float(), labels[scored]
+        return _exact(self.language_model.get_output_embeddings()(predicting[scored])), labels[scored]
 
     @torch.no_grad()
     def score(self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -239,18 +254,26 @@ class VLMWithSoftPrompt(nn.Module):
 
     def save(self, file: str | Path) -> None:
         """Prompt and projection as safetensors, with what must be known to use them again."""
-        kept = ("soft_prompt.", "vision_projection.")  # also where one of them is frozen
-        tensors = {name: parameter for name, parameter in self.named_parameters() if name.startswith(kept)}
+        tensors = {name: self.get_parameter(name) for name in PARTS}  # also where one of them is frozen
         write_tensors(Path(file), tensors, {"format": CHECKPOINT, **self._notes()})
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:
-        """Take over a saved prompt, of any length, and projection; returns itself. Raises ValueError where they belong to others."""
-        tensors, notes = _read(Path(file), CHECKPOINT)
-        self._must_fit(file, notes)
-        self._take_prompt(tensors["soft_prompt.prompt_embeddings"])
+        """Take over a saved prompt, of any length, and projection; returns itself. Raises ValueError where they belong to others.
+
+        A torch file of the script that the course grew from (`soft_prompt_state_dict`, `vision_projection_state_dict`) is read too; it
+        does not say which models it was learned with, so only its widths can be compared.
+        """
+        if is_pickled(Path(file)):
+            tensors = _seed_tensors(Path(file))
+        else:
+            tensors, notes = _read(Path(file), CHECKPOINT)
+            self._must_fit(file, notes)
+        for name in PARTS:
+            self._must_have(file, tensors, name)
+        self._take_prompt(tensors[PARTS[0]])
         with torch.no_grad():
-            self.vision_projection.weight.copy_(tensors["vision_projection.weight"])
-            self.vision_projection.bias.copy_(tensors["vision_projection.bias"])
+            self.vision_projection.weight.copy_(tensors[PARTS[1]])
+            self.vision_projection.bias.copy_(tensors[PARTS[2]])
         return self
 
     def save_prompt(self, file: str | Path) -> None:
@@ -262,6 +285,7 @@ class VLMWithSoftPrompt(nn.Module):
         """Take over a soft prompt that was learned beside this projection; returns itself. Raises ValueError for one that was not."""
         tensors, notes = _read(Path(file), PROMPT)
         self._must_fit(file, notes)
+        self._must_have(file, tensors, "prompt_embeddings")
         if notes.get("projection") != self._projection():
             raise ValueError(
                 f"{file} was learned beside the projection {notes.get('projection')}, and this one is {self._projection()}: load that "
@@ -281,7 +305,7 @@ class VLMWithSoftPrompt(nn.Module):
             self.soft_prompt.prompt_embeddings = own
 
     def _take_prompt(self, vectors: Tensor) -> None:
-        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.detach().to(self.vision_projection.weight.device))
+        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.detach().to(self.vision_projection.weight))
 
     def _notes(self) -> dict[str, str]:
         return {
@@ -291,19 +315,36 @@ class VLMWithSoftPrompt(nn.Module):
         }
 
     def _must_fit(self, file: str | Path, notes: dict[str, str]) -> None:
-        learned_on, here = json.loads(notes["models"]), self.models
-        for which, model in here.items():
-            if any(learned_on[which][fact] != model[fact] for fact in ("fingerprint", "width")):
-                then, now = (
-                    f"{m['model']} (width {m['width']}, fingerprint {m['fingerprint']})"
-                    for m in (learned_on[which], model)
-                )
+        for which, model in self.models.items():
+            try:
+                learned_on = json.loads(notes["models"])[which]
+                told, same = _told(learned_on), learned_on["fingerprint"] == model["fingerprint"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{file} does not say which models it was learned with: it is damaged") from error
+            if not same or learned_on["width"] != model["width"]:
                 raise ValueError(
-                    f"{file} was learned with the {which} model {then}, and this one is {now}: load it onto the model it knows"
+                    f"{file} was learned with the {which} model {told}, and this one is {_told(model)}: load it onto the model it knows"
                 )
-        if notes["vision_features"] != self._notes()["vision_features"]:
+        if notes.get("vision_features") != self._notes()["vision_features"]:
             raise ValueError(
-                f"{file} was learned from {notes['vision_features']}, and this model takes {self._notes()['vision_features']}: make both alike"
+                f"{file} was learned from {notes.get('vision_features')}, and this model takes {self._notes()['vision_features']}: make both alike"
+            )
+
+    def _must_have(self, file: str | Path, tensors: dict[str, Tensor], name: str) -> None:
+        """Raises ValueError unless there is this tensor, of finite numbers in the shape that this model takes; a prompt has any length."""
+        tensor, width = tensors.get(name), self.soft_prompt.prompt_embeddings.shape[1]
+        wanted = "(M, D)" if name.endswith("prompt_embeddings") else tuple(self.get_parameter(name).shape)
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{file} holds no {name}: it is damaged, or another kind of file")
+        fits = tensor.dim() == 2 and tensor.shape[1] == width if wanted == "(M, D)" else tuple(tensor.shape) == wanted
+        if not fits:
+            wanted = f"(M, {width})" if wanted == "(M, D)" else wanted
+            raise ValueError(
+                f"{file} holds {name} of shape {tuple(tensor.shape)}, and these models need {wanted}: load it onto the models it was learned with"
+            )
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise ValueError(
+                f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong"
             )
 
     def _projection(self) -> str:
@@ -322,6 +363,28 @@ def _places(before: Tensor, attention_mask: Tensor | None) -> dict[str, Tensor]:
     return {"attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
 
 
+def learned_from(file: str | Path) -> tuple[VisionFeatures, int]:
+    """Of a file of `save`: the kind of vision features, and from which layer. What a torch file does not say is the default."""
+    said = "" if is_pickled(Path(file)) else _read(Path(file), CHECKPOINT)[1].get("vision_features", "")
+    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", said)
+    return (found[1], int(found[2])) if found else ("patches", -2)
+
+
+def _told(model: dict[str, str]) -> str:
+    return f"{model['model']} (width {model['width']}, fingerprint {model['fingerprint']})"
+
+
+def _seed_tensors(file: Path) -> dict[str, Tensor]:
+    """By our names, the tensors of a file of the script that this course grew from."""
+    whole, tensors = read_pickled(file), {}
+    for part in ("soft_prompt", "vision_projection"):
+        state = whole.get(f"{part}_state_dict")
+        if not isinstance(state, dict):
+            raise ValueError(f"{file} holds no {part}_state_dict: it is another kind of torch file")
+        tensors |= {f"{part}.{name}": value for name, value in state.items()}
+    return tensors
+
+
 def _read(file: Path, wanted: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, notes = read_tensors(file)
     if notes.get("format") != wanted:
@@ -336,49 +399,90 @@ def _read(file: Path, wanted: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 # --- learning ----------------------------------------------------------------------------------------------------------------------
 
 
-def caption_batch(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """ids and labels (B, T) of captions, each with an end-of-text to learn; padded on the right to the longest, padding not scored.
+def padded(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """ids and labels (B, T) of captions' rows; padded on the right to the longest, padding not scored.
 
     No mask is needed: in a causal model nothing looks at what stands behind it.
     """
-    rows = [
-        torch.tensor([*tokenizer(caption, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id])
-        for caption in captions
-    ]
     ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.eos_token_id)
     return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
 
 
+def caption_batch(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """ids and labels (B, T) of captions, each with an end-of-text to learn, as `padded` makes them."""
+    return padded(tokenizer, caption_rows(tokenizer, captions))
+
+
 def learn(
     model: VLMWithSoftPrompt,
-    train: tuple[Tensor, Sequence[str]],
-    validation: tuple[Tensor, Sequence[str]],
+    train: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
+    validation: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
     plan: training.Plan,
     checkpoint: Path | None = None,
+    **how: Any,
 ) -> Iterator[training.Look]:
     """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
 
     The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
-    alone learns.
+    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `stop` and `team`, as for `training.train`.
     """
     (features, captions), (checks, check_captions) = train, validation
     device = model.vision_projection.weight.device
-    check_ids, check_labels = (part.to(device) for part in caption_batch(model.tokenizer, check_captions))
+    rows, check_rows = (
+        texts if isinstance(texts[0], Tensor) else caption_rows(model.tokenizer, texts)
+        for texts in (captions, check_captions)
+    )
 
     with evened(model, features) as even:
         seen, seen_checks = even(features), even(checks)
 
-        def loss(rows: Tensor) -> Tensor:
-            ids, labels = caption_batch(model.tokenizer, [captions[row] for row in rows.tolist()])
-            return model(seen[rows], ids.to(device), labels=labels.to(device))
+        def loss(numbers: Tensor) -> Tensor:
+            ids, labels = padded(model.tokenizer, [rows[number] for number in numbers.tolist()])
+            return model(seen[numbers], ids.to(device), labels=labels.to(device))
+
+        def tokens(numbers: Tensor) -> int:
+            return sum(len(rows[number]) for number in numbers.tolist())
 
         def validate() -> tuple[float, float]:
-            return model.score(seen_checks, check_ids, check_labels)
+            return evaluate(model, seen_checks, check_rows, how.get("team"))
 
-        with closing(training.train(model, len(captions), loss, validate, plan, checkpoint)) as looks:
+        looks = training.train(model, len(rows), loss, validate, plan, checkpoint, weight=tokens, **how)
+        with closing(looks):
             for look in looks:
                 with even.plain():  # whoever looks on may let the model describe pictures
                     yield look
+
+
+def evaluate(
+    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], team: training.Team | None = None
+) -> tuple[float, float]:
+    """The mean loss of all tokens of captions, as `caption_rows` gives them, and the share that is likeliest; each process takes a part."""
+    team, sums = team or training.Team(), features.new_zeros(3)
+    for start in range(AT_ONCE * team.rank, len(rows), AT_ONCE * team.size):
+        batch = rows[start : start + AT_ONCE]
+        ids, labels = (part.to(features.device) for part in padded(model.tokenizer, batch))
+        loss, right = model.score(features[start : start + AT_ONCE], ids, labels)
+        sums += sum(map(len, batch)) * sums.new_tensor([loss, right, 1.0])
+    loss, right, tokens = team.total(sums).tolist()
+    return loss / tokens, right / tokens
+
+
+def ablations(model: VLMWithSoftPrompt, features: Tensor, words: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Within each turn the model is as it was trained, or lacks a part, or has another in its place; gives a name, and vision features.
+
+    words: (T, D), the rows of words that are to stand in the place of the prompt, whose first M do.
+    """
+    own = model.soft_prompt.prompt_embeddings
+    for how, prompt, seen in (
+        ("as trained", own, features),
+        ("soft prompt removed", own[:0], features),
+        ("zeros instead", torch.zeros_like(own), features),
+        ("words instead", words[: len(own)], features),
+        ("no picture", own, features[:, :0]),
+        ("shuffled pictures", own, features.roll(1, 0)),
+    ):
+        with model.prompted(prompt):
+            yield how, seen
 
 
 @torch.no_grad()
@@ -388,22 +492,28 @@ def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequenc
     features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares with a little ridge, and then made
     about as large as a blend of rows. Learning starts from a translation into words, however poor, and not from noise.
     """
-    table, flat = (
-        model.language_model.get_input_embeddings().weight,
-        features.flatten(0, 1).float(),
-    )  # (V, D), (N P, Dv)
+    table, features = (
+        model.language_model.get_input_embeddings().weight.to(model.vision_projection.weight),
+        _exact(features),
+    )
+    flat = features.flatten(0, 1)  # (N P, Dv)
     words = torch.stack(
         [table[model.tokenizer(text, add_special_tokens=False)["input_ids"]].mean(0) for text in captions]
     )
     centre, middle = flat.mean(0), words.mean(0)
     spread = torch.cov(flat.T)  # (Dv, Dv)
-    together = (features.float().sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)  # (Dv, D)
+    together = (features.sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)  # (Dv, D)
     guess = torch.linalg.solve(
         spread + 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread), together
     )
     guess *= WORD_SIZE * table.std() / ((flat - centre) @ guess).std()
     model.vision_projection.weight.copy_(guess.T)
     model.vision_projection.bias.copy_(middle - centre @ guess)
+
+
+def _exact(numbers: Tensor) -> Tensor:
+    """In fp32, or as they are where that is more."""
+    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
 
 
 class Evened:
@@ -414,7 +524,7 @@ class Evened:
     """
 
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
-        flat = features.flatten(0, 1).float()  # (N P, Dv)
+        flat = _exact(features).flatten(0, 1)  # (N P, Dv)
         self.projection, self.centre = projection, flat.mean(0)
         spread, directions = torch.linalg.eigh(torch.cov(flat.T))
         scale = (spread.clamp(min=0) + RIDGE * spread.mean()).sqrt()  # (Dv,)
@@ -422,7 +532,7 @@ class Evened:
         self.there, self.back = (directions * power @ directions.T for power in (1 / scale, scale))
 
     def __call__(self, plain: Tensor) -> Tensor:
-        return (plain - self.centre) @ self.there
+        return (_exact(plain) - self.centre) @ self.there
 
     @torch.no_grad()
     def take(self) -> None:

@@ -6,14 +6,18 @@ Tensors are written as safetensors, which hold numbers and texts and no code: ht
 from __future__ import annotations
 
 import os
+import pickle
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 
@@ -59,10 +63,10 @@ def keep(file: Path, **arrays: np.ndarray) -> None:
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
     """Tensors by name, and texts by name, as one safetensors file. Raises OSError where nothing can be written."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        write_whole(file, lambda part: save_file(whole, part, metadata=dict(notes)))
-    except SafetensorError as error:  # no folder, no permission, no room
+    whole = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(notes))
+    try:  # not save_file, which leaves a file under another name behind when it is killed
+        write_whole(file, lambda part: part.write_bytes(whole))
+    except OSError as error:  # no folder, no permission, no room
         raise OSError(f"{file} could not be written ({error}): choose another folder, or make room") from error
 
 
@@ -76,3 +80,28 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: archive.get_tensor(name).clone() for name in archive.keys()}, archive.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{file} is not a whole safetensors file ({error}): make or fetch it again") from error
+
+
+def is_pickled(file: Path) -> bool:
+    """Whether the file begins as torch.save writes them: a zip archive, or of old a pickle with torch's number."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(4) in (b"PK\x03\x04", b"\x80\x02\x8a\x0a")
+
+
+def read_pickled(file: Path) -> dict[str, Any]:
+    """What is in a file of torch.save, as far as that is tensors, numbers and texts: code in it is never run. Raises ValueError otherwise."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            whole = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{file} was refused: it holds more than tensors, numbers and texts, or it is damaged"
+        ) from error
+    except Exception as error:  # a damaged file makes torch.load raise nearly anything
+        raise ValueError(f"{file} is not a whole file of torch.save: make or fetch it again") from error
+    if not isinstance(whole, dict):
+        raise ValueError(f"{file} holds a {type(whole).__name__} and no tensors by name: it is another kind of file")
+    return whole

@@ -9,10 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 import transformers
 from PIL import Image
@@ -33,9 +38,9 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
     source = _source(name, "COURSE_CLIP", POCKET_CLIP)
-    model = _load(lambda: CLIPModel.from_pretrained(source, dtype=torch.float32), source)
-    images = _load(lambda: CLIPImageProcessor.from_pretrained(source), source)
-    tokenizer = _load(lambda: AutoTokenizer.from_pretrained(source), source)
+    model = _load(CLIPModel, source, dtype=torch.float32)
+    images = _load(CLIPImageProcessor, source)
+    tokenizer = _load(AutoTokenizer, source)
     return _frozen(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
@@ -46,9 +51,14 @@ def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
     "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
     source = _source(name, "COURSE_GPT2", POCKET_GPT2)
-    model = _load(lambda: AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32), source)
-    tokenizer = _load(lambda: AutoTokenizer.from_pretrained(source), source)
-    return _frozen(model), tokenizer
+    model = _load(AutoModelForCausalLM, source, dtype=torch.float32)
+    return _frozen(model), load_tokenizer(name)
+
+
+def load_tokenizer(name: str | Path | None = None) -> Any:
+    """The tokenizer of `load_gpt2(name)` alone, which is much smaller."""
+    source = _source(name, "COURSE_GPT2", POCKET_GPT2)
+    return _load(AutoTokenizer, source)
 
 
 def trained_rows(model: PreTrainedModel) -> Tensor:
@@ -128,15 +138,15 @@ def _source(name: str | Path | None, variable: str, pocket: Path) -> str:
     return str(pocket) if name == "pocket" else name
 
 
-def _load(load: Callable[[], Any], source: str) -> Any:
-    """The library's `from_pretrained`, with its errors told in a sentence that says what to do."""
+def _load(kind: Any, source: str, **how: Any) -> Any:
+    """The library's `kind.from_pretrained`, with its errors told in a sentence that says what to do."""
     folder = Path(source)
     if folder.is_dir() and not (folder / "config.json").exists() or folder.is_absolute() and not folder.exists():
         raise OSError(
             f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'."
         )
     try:
-        return load()
+        return kind.from_pretrained(source, local_files_only=folder.is_dir() or not hub_answers(), **how)
     except Exception as error:
         if folder.is_dir():
             raise OSError(f"the model in {source} could not be loaded: {error}") from error
@@ -144,6 +154,23 @@ def _load(load: Callable[[], Any], source: str) -> Any:
             f"the model {source!r} could not be fetched from the hub. Check the name and the network; behind a mirror set "
             "HF_ENDPOINT (for example https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network."
         ) from error
+
+
+@cache
+def hub_answers() -> bool:
+    """Whether the hub, or the mirror in HF_ENDPOINT, answers within seconds: the library itself would go on asking for a minute.
+
+    Without it, models that were fetched before are still there.
+    """
+    try:
+        urllib.request.urlopen(huggingface_hub.constants.ENDPOINT, timeout=5).close()
+    except urllib.error.HTTPError:
+        pass  # that is an answer, too
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, ssl.SSLError)  # it answers; the library has certificates of its own
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _frozen(model: PreTrainedModel) -> PreTrainedModel:

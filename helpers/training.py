@@ -28,6 +28,9 @@ class Plan:
     steps: int = 160
     rate: float = 0.02  # the learning rate at its highest
     batch_size: int | None = None  # examples a step; None: all of them at every step
+    at_once: int | None = (
+        None  # so many of them go through the model at a time, to the same gradient; None: all of a step's
+    )
     look_every: int = 8  # steps from one look at the validation set to the next
     patience: int | None = None  # stop after so many looks without a lower validation loss; None: never
     warmup: int = 0  # steps in which the rate rises to its highest
@@ -53,6 +56,16 @@ class Look:
     seconds_left: float  # at the pace so far; 0 where that is not known yet
 
 
+class Team:
+    """The processes that train together, each on its share of every batch. This is a team of one."""
+
+    rank, size = 0, 1
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sum over the processes, the same in each of them."""
+        return numbers
+
+
 def train(
     model: nn.Module,
     examples: int,
@@ -60,39 +73,64 @@ def train(
     validate: Callable[[], tuple[float, float]],
     plan: Plan,
     checkpoint: Path | None = None,
+    *,
+    weight: Callable[[Tensor], int] = len,
+    stop: Callable[[int, float], bool] = lambda step, loss: False,
+    team: Team | None = None,
 ) -> Iterator[Look]:
     """Train those parameters of `model` that require a gradient; give a `Look` each time it has looked at validation.
 
-    examples: how many there are; loss: of those with the numbers in a tensor (B,); validate: gives loss and score (higher is
-    better) of the model as it is. Between two looks `model` holds the parameters of that moment. However the training ends, also by
+    examples: how many there are; loss: the mean over those with the numbers in a tensor (B,); validate: gives loss and score (higher
+    is better) of the model as it is. Between two looks `model` holds the parameters of that moment. However the training ends, also by
     an interrupt, it then holds those with the lowest validation loss.
     checkpoint: a file, written at every look. Where it is there already, its looks are given again and the training goes on from
     it, to the same result as without the break. Raises ValueError if the file belongs to another plan, model, loss or examples,
     and FloatingPointError when the loss is no finite number any more.
+    weight: how many things the mean of `loss` goes over; so a batch in parts or on several processes has the loss of the whole batch.
+    stop: is told every step and its loss; where it says True, the checkpoint is written and the training ends.
     """
+    team = team or Team()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(parameters.values(), lr=plan.rate, weight_decay=plan.weight_decay)
     order, begin = Order(examples, plan), snapshot(parameters)
+
+    def whole_loss(step: int, learn: bool = True) -> float:
+        """The loss of all the step's examples, and where something is to be learned its gradient."""
+        rows = order.batch(step)
+        own, total = rows[team.rank :: team.size], next(iter(parameters.values())).new_zeros(())
+        for part in own.split(plan.at_once or examples):
+            if len(part):  # the last batch of an epoch may leave nothing for this process
+                with torch.set_grad_enabled(learn):
+                    share = loss(part) * (weight(part) / weight(rows))
+                if learn:
+                    share.backward()
+                total = total + share.detach()
+        return team.total(total).item()
+
+    def keep(step: int, value: float) -> None:
+        if checkpoint is not None and team.rank == 0:
+            now = {"step": step, "loss": value}
+            _save(checkpoint, plan, examples, parameters, optimizer, best, looks, now)
+
     best, looks, first = begin, [], 0
     if checkpoint is not None and checkpoint.exists():
-        best, looks = _resume(checkpoint, plan, examples, parameters, optimizer)
-        first, then = looks[-1].step, looks[-1].loss
-        with torch.no_grad():
-            now = loss(order.batch(first)).item()
+        best, looks, first, then = _resume(checkpoint, plan, examples, parameters, optimizer)
+        now = whole_loss(first, learn=False)
         if not math.isclose(now, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             put_back(parameters, begin)
             raise ValueError(
                 f"{checkpoint} belongs to another training: at step {first} its loss was {then:.4g}, and here it is {now:.4g}. Use "
                 "the same model, examples and loss, or another file"
             )
-    begun = time.monotonic()
+    device, begun = next(iter(parameters.values())).device, time.monotonic()
     try:
         yield from looks
         for step in range(first, plan.steps + 1):
-            value = loss(order.batch(step))
-            if not torch.isfinite(value):
+            optimizer.zero_grad()
+            value = whole_loss(step, learn=step < plan.steps)
+            if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"the loss is {value.item()} at step {step} of {plan.steps}: try a smaller learning rate (it was {plan.rate:g}); "
+                    f"the loss is {value} at step {step} of {plan.steps}: try a smaller learning rate (it was {plan.rate:g}); "
                     "if the model computes in fp16, use bf16 or fp32"
                 )
             if (step % plan.look_every == 0 or step == plan.steps) and (not looks or step > looks[-1].step):
@@ -100,18 +138,24 @@ def train(
                     measured = validate()
                 left = (time.monotonic() - begun) / max(step - first, 1) * (plan.steps - step) if step > first else 0.0
                 lowest = min((look.validation_loss for look in looks), default=math.inf)
-                look = Look(step, plan.steps, value.item(), *measured, best=measured[0] < lowest, seconds_left=left)
+                look = Look(step, plan.steps, value, *measured, best=measured[0] < lowest, seconds_left=left)
                 looks.append(look)
                 best = snapshot(parameters) if look.best else best
-                if checkpoint is not None:
-                    _save(checkpoint, plan, examples, parameters, optimizer, best, looks)
+                keep(step, value)
                 yield look
             if step == plan.steps or _out_of_patience(looks, plan):
                 return
+            if team.total(
+                torch.tensor(float(stop(step, value)), device=device)
+            ):  # one that stops alone leaves the others waiting
+                keep(step, value)
+                return
+            if team.size > 1:
+                for parameter in parameters.values():
+                    own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                    parameter.grad = team.total(own)
             for group in optimizer.param_groups:
                 group["lr"] = plan.rate_at(step)
-            optimizer.zero_grad()
-            value.backward()
             if plan.longest_gradient is not None:
                 nn.utils.clip_grad_norm_(parameters.values(), plan.longest_gradient)
             optimizer.step()
@@ -164,6 +208,7 @@ def _save(
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
     looks: list[Look],
+    now: dict[str, float],
 ) -> None:
     tensors = {f"now {name}": parameter for name, parameter in parameters.items()}
     tensors |= {f"best {name}": value for name, value in best.items()}
@@ -172,6 +217,7 @@ def _save(
     notes = {
         "plan": json.dumps({**asdict(plan), "examples": examples}),
         "looks": json.dumps([asdict(look) for look in looks]),
+        "now": json.dumps(now),
     }
     write_tensors(file, tensors, notes)
 
@@ -182,26 +228,46 @@ def _resume(
     examples: int,
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
-) -> tuple[dict[str, Tensor], list[Look]]:
-    """Puts parameters and optimiser back where the file says they were; returns the best parameters, and the looks until then."""
+) -> tuple[dict[str, Tensor], list[Look], int, float]:
+    """Puts parameters and optimiser back where the file says they were; returns the best parameters, the looks, step and loss then."""
     tensors, notes = read_tensors(file)
-    if not {"plan", "looks"} <= notes.keys():
-        raise ValueError(f"{file} is no checkpoint of a training: name another file")
-    then, now = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
-    if changed := [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]:
+    try:
+        then, now = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
+        changed = [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]
+        looks, step, loss = _progress(notes)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
+    if changed:
         raise ValueError(
             f"{file} belongs to another training: {'; '.join(changed)}. Use the same plan, or another file"
         )
     shapes = {name[4:]: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith("now ")}
     ours = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    if shapes != ours:
-        raise ValueError(f"{file} holds {shapes}, and this model trains {ours}: they do not belong together")
-    put_back(parameters, {name: tensors[f"now {name}"] for name in parameters})
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer "):
             _, number, field = name.split(" ")
             state.setdefault(int(number), {})[field] = tensor
+    if shapes != ours or any(f"best {name}" not in tensors for name in ours):
+        raise ValueError(f"{file} holds {shapes}, and this model trains {ours}: they do not belong together")
+    put_back(parameters, {name: tensors[f"now {name}"] for name in parameters})
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     best = {name: tensors[f"best {name}"].to(parameter.device) for name, parameter in parameters.items()}
-    return best, [Look(**look) for look in json.loads(notes["looks"])]
+    return best, looks, step, loss
+
+
+def progress(checkpoint: Path) -> tuple[int, list[Look]]:
+    """How far the training of a checkpoint has come: its step, and its looks. (0, []) where there is none."""
+    if not checkpoint.exists():
+        return 0, []
+    _, notes = read_tensors(checkpoint)
+    try:
+        looks, step, _ = _progress(notes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{checkpoint} is no checkpoint of a training: name another file") from error
+    return step, looks
+
+
+def _progress(notes: dict[str, str]) -> tuple[list[Look], int, float]:
+    looks, now = [Look(**look) for look in json.loads(notes["looks"])], json.loads(notes["now"])
+    return looks, int(now["step"]), float(now["loss"])

@@ -348,6 +348,55 @@ def test_files_of_other_models_widths_and_features_are_refused_and_both_are_name
         ours.load(tmp_path / "absent.safetensors")
 
 
+def seed_file(file, model, length=PROMPT):
+    """A checkpoint as the script saved it that the course grew from."""
+    prompt = {"prompt_embeddings": torch.randn(length, WIDTH), "prompt_token_ids": torch.arange(length)}
+    projection = {name: torch.randn_like(value) for name, value in model.vision_projection.state_dict().items()}
+    config = {
+        "prompt_length": length,
+        "vision_model_name": "openai/clip-vit-base-patch32",
+        "language_model_name": "gpt2",
+    }
+    whole = {"soft_prompt_state_dict": prompt, "vision_projection_state_dict": projection, "model_config": config}
+    torch.save(whole | {"epoch": 3, "loss": 0.5}, file)
+    return prompt["prompt_embeddings"], projection
+
+
+@pytest.mark.parametrize("length", [PROMPT, 7])
+def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
+    vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
+    assert captioner.learned_from(tmp_path / "seed.pth") == ("patches", -2)
+    model.load(tmp_path / "seed.pth")
+    assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
+    assert all(torch.equal(value, projection[name]) for name, value in model.vision_projection.state_dict().items())
+
+
+def test_the_seeds_own_two_lines_load_its_prompt(model, tmp_path):
+    vectors, _ = seed_file(tmp_path / "soft_prompt_vlm_checkpoint.pth", model)
+    checkpoint = torch.load(tmp_path / "soft_prompt_vlm_checkpoint.pth")
+    model.soft_prompt.load_state_dict(checkpoint["soft_prompt_state_dict"])
+    assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        model.soft_prompt.load_state_dict(checkpoint["soft_prompt_state_dict"] | {"other": vectors})
+
+
+def test_a_torch_file_of_another_kind_or_width_is_refused_and_nothing_is_taken_over(model, tmp_path):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    whole = {
+        "soft_prompt_state_dict": {"prompt_embeddings": torch.zeros(2, WIDTH + 1)},
+        "vision_projection_state_dict": {},
+    }
+    for content, told in (
+        ({"weights": torch.zeros(2)}, "no soft_prompt_state_dict"),
+        (torch.zeros(2), "a Tensor and no tensors by name"),
+        (whole, rf"shape \(2, {WIDTH + 1}\), and these models need \(M, {WIDTH}\)"),
+    ):
+        torch.save(content, tmp_path / "other.pth")
+        with pytest.raises(ValueError, match=told):
+            model.load(tmp_path / "other.pth")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 # --- learning -------------------------------------------------------------------------------------------------------------------
 
 

@@ -630,7 +630,7 @@ def test_a_package_that_lost_its_files_fails(packages):
 
 def test_in_a_running_environment_what_only_lab_and_test_need_may_be_missing(house, monkeypatch):
     (house / "requirements.txt").write_text("no-such-lab-package>=1\nno-such-package>=1\n")
-    monkeypatch.setitem(course.ONLY_FOR, "no-such-lab-package", "lab")
+    monkeypatch.setitem(course.ONLY_FOR, "no-such-lab-package", "course.py lab")
     assert failures(course.package_rows(None, EN)) == [("no-such-package", "not installed")]
 
 

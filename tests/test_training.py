@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from helpers import training
-from helpers.files import read_tensors
-from helpers.training import Look, Order, Plan, train
+from helpers.files import read_tensors, write_tensors
+from helpers.training import Look, Order, Plan, progress, train
 
 EXAMPLES, CHECKS, CLASSES = 23, 12, 3
 PLAN = Plan(steps=40, rate=0.3, look_every=8, weight_decay=0.01, warmup=3)  # so fast that it overfits after step 16
@@ -44,7 +44,7 @@ def examples(count, seed):
     return points, (points @ rule + torch.randn(count, CLASSES, generator=generator)).argmax(-1)
 
 
-def run(model, plan, checkpoint=None, seen=None, validations=None, train_seed=1, count=EXAMPLES):
+def run(model, plan, checkpoint=None, seen=None, validations=None, train_seed=1, count=EXAMPLES, **how):
     """A training of `model`; seen: a list that gets the numbers of the examples of each loss.
 
     validations: what each look is to find, instead of the truth.
@@ -63,7 +63,7 @@ def run(model, plan, checkpoint=None, seen=None, validations=None, train_seed=1,
         truth = F.cross_entropy(scores, check_labels).item(), (scores.argmax(-1) == check_labels).float().mean().item()
         return (next(told), 0.5) if validations else truth
 
-    return train(model, count, loss, validate, plan, checkpoint)
+    return train(model, count, loss, validate, plan, checkpoint, **how)
 
 
 def weights(model):
@@ -276,6 +276,58 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_try_and_leaves
             seen.append(weights(model))
     assert len(seen) == 2 and same(weights(model), seen[1])
     assert all(value.isfinite().all() for value in model.parameters())
+
+
+def parted(plan, weight, losses=None):
+    """The weights of a model that learns from examples of which each has a weight of its own: the loss is a weighted mean."""
+    model = Model().double()
+    points, labels = examples(EXAMPLES, 1)
+    points, falls = points.double(), iter(range(EXAMPLES, 0, -1))  # every look is the best
+
+    def loss(rows):
+        single = F.cross_entropy(model(points[rows]), labels[rows], reduction="none")
+        return (single * weight[rows]).sum() / weight[rows].sum()
+
+    for look in train(
+        model, EXAMPLES, loss, lambda: (next(falls), 0.0), plan, weight=lambda rows: weight[rows].sum().item()
+    ):
+        if losses is not None:
+            losses.append(look.loss)
+    return weights(model)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 22, 100])
+def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(at_once):
+    weight, whole, parts = torch.arange(1.0, EXAMPLES + 1).double(), [], []
+    expected = parted(MINI, weight, whole)
+    found = parted(replace(MINI, at_once=at_once), weight, parts)
+    assert all((expected[name] - found[name]).abs().max() < 1e-12 for name in expected)
+    assert parts == pytest.approx(whole, abs=1e-12)
+    wrong = parted(replace(MINI, at_once=at_once), weight.flip(0))
+    assert any((expected[name] - wrong[name]).abs().max() > 1e-6 for name in expected)
+
+
+@pytest.mark.parametrize("at", [0, 5, 8, 39])
+def test_it_stops_where_it_is_told_to_with_the_step_saved(tmp_path, at):
+    unbroken, model, resumed, told = Model(), Model(), Model(seed=3), []
+    expected = without_time(run(unbroken, MINI))
+
+    def stop(step, loss):
+        told.append(step)
+        return step == at
+
+    list(run(model, MINI, tmp_path / "checkpoint", stop=stop))
+    assert told == list(range(at + 1)) and progress(tmp_path / "checkpoint")[0] == at
+    seen = []
+    assert without_time(run(resumed, MINI, tmp_path / "checkpoint", seen=seen)) == expected
+    assert same(weights(resumed), weights(unbroken)) and len(seen) == 1 + 40 - at + 1
+
+
+def test_progress_is_nothing_where_there_is_no_checkpoint(tmp_path):
+    assert progress(tmp_path / "checkpoint") == (0, [])
+    write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "looks": "[]"})
+    with pytest.raises(ValueError, match="no checkpoint of a training"):
+        progress(tmp_path / "checkpoint")
 
 
 # --- broken off and resumed ----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers import captioner, training
-from helpers.captioner import IGNORED, VLMWithSoftPrompt, begin_as_words, caption_batch, evened, learn
+from helpers.captioner import (
+    DESCRIBE,
+    IGNORED,
+    VLMWithSoftPrompt,
+    ablations,
+    begin_as_words,
+    caption_batch,
+    evened,
+    learn,
+)
 from helpers.files import cache_folder, write_whole
 from helpers.pocket import words
 from helpers.pocket.language import INSTRUCTIONS, answer, full_caption, read_caption
@@ -43,7 +52,7 @@ FILE = DATA / "runs" / "captioner.json"
 PROMPTS = DATA / "captioner"  # what was learned: the whole of it, and one prompt file a task
 COMMAND = "python -m helpers.pocket.captioner_study"
 
-INSTRUCTION = "describe what you see: write a caption for the picture:"  # what soft prompts begin as
+INSTRUCTION = DESCRIBE  # what soft prompts begin as
 PLAN = training.Plan(steps=2000, rate=3e-3, batch_size=8, look_every=250, warmup=30, longest_gradient=1.0)
 SHORT = replace(PLAN, steps=300, look_every=100)  # where trainings are compared with each other
 LOSS_PLAN = replace(PLAN, steps=1000, look_every=100)  # where two losses are compared
@@ -194,18 +203,9 @@ def scores(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float]
 def ways_of_asking(model: VLMWithSoftPrompt, tests: Album) -> Iterator[tuple[str, dict[str, float]]]:
     """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
     table = model.language_model.get_input_embeddings().weight
-    ids = model.tokenizer(INSTRUCTION, add_special_tokens=False)["input_ids"]
-    own = model.soft_prompt.prompt_embeddings
-    for how, prompt, features in (
-        ("as trained", own, tests.features),
-        ("soft prompt removed", own[:0], tests.features),
-        ("zeros instead", torch.zeros_like(own), tests.features),
-        ("words instead", table[ids[: len(own)]], tests.features),
-        ("no picture", own, tests.features[:, :0]),
-        ("shuffled pictures", own, tests.features.roll(1, 0)),
-    ):
-        with model.prompted(prompt):
-            yield how, scores(model.generate(features), tests.scenes)
+    rows = table[model.tokenizer(INSTRUCTION, add_special_tokens=False)["input_ids"]]
+    for how, features in ablations(model, tests.features, rows):
+        yield how, scores(model.generate(features), tests.scenes)
 
 
 FORMS = {

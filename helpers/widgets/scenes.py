@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
+from helpers import data as picture_files
 from helpers import figures
+from helpers.data import MOST_MEGAPIXELS
 from helpers.lesson import Plainly, say, word
 from helpers.pocket import world
 from helpers.pocket.datasets import Pictures
@@ -24,7 +25,7 @@ from helpers.pretrained import trained_rows, zero_shot
 from helpers.widgets.base import Explorer, look
 
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
-MOST_MEGAPIXELS, MOST_TEXTS, BARS = 50, 100, 8
+MOST_TEXTS, BARS = 100, 8
 
 
 # --- compose a scene ---------------------------------------------------------------------------------------------
@@ -223,42 +224,26 @@ def uploaded(value: Any) -> tuple[str, bytes] | None:
 
 
 def open_picture(name: str, data: bytes) -> Image.Image:
-    """The bytes of a picture file as RGB: turned as the camera was held, what is transparent made white.
-
-    Raises `Plainly` for what is no picture, a broken one, and one too large for this machine's comfort.
-    """
-    too_large = Plainly(
-        say(
-            en=f"{name} is larger than {MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
-            zh=f"{name} 超过了 {MOST_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
-        )
-    )
+    """The bytes of a picture file as RGB, as `data.open_picture` gives them; raises `Plainly` where it raises."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-        if image.width * image.height > MOST_MEGAPIXELS * 1e6:
-            raise too_large
-        image = ImageOps.exif_transpose(image).convert("RGBA")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise too_large from None
-    except UnidentifiedImageError:
+        return picture_files.open_picture(io.BytesIO(data))
+    except picture_files.BadPicture as error:
         raise Plainly(
-            say(
-                en=f"{name} is not a picture that can be read here. Save it as PNG or JPEG and choose that.",
-                zh=f"{name} 不是这里能读的图片。请另存为 PNG 或 JPEG，再选它。",
-            )
+            {
+                "too large": say(
+                    en=f"{name} is larger than {MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
+                    zh=f"{name} 超过了 {MOST_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
+                ),
+                "no picture": say(
+                    en=f"{name} is not a picture that can be read here. Save it as PNG or JPEG and choose that.",
+                    zh=f"{name} 不是这里能读的图片。请另存为 PNG 或 JPEG，再选它。",
+                ),
+                "broken": say(
+                    en=f"{name} begins like a picture but is broken or incomplete. Save it again, or choose another.",
+                    zh=f"{name} 开头像图片，但文件已损坏或不完整。请重新保存一次，或换一张。",
+                ),
+            }[error.kind]
         ) from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, Plainly):
-            raise
-        raise Plainly(
-            say(
-                en=f"{name} begins like a picture but is broken or incomplete. Save it again, or choose another.",
-                zh=f"{name} 开头像图片，但文件已损坏或不完整。请重新保存一次，或换一张。",
-            )
-        ) from None
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:

@@ -1,0 +1,393 @@
+"""Fine-tune a soft prompt on your own pictures: python soft_prompt_finetune.py --data my.json
+
+Alone it shows on the pocket models what it does. A thin command line over helpers/captioner.py, helpers/data.py and
+helpers/training.py; what else it needs is in helpers/finetune.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+
+def find_packages() -> None:
+    """Where the packages are not in this Python, go on in the one that `course.py lab` made."""
+    missing = [name for name in ("torch", "transformers", "accelerate", "tqdm", "psutil") if find_spec(name) is None]
+    python = ROOT / ".venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if missing and python.exists() and Path(sys.prefix).resolve() != python.parents[1].resolve():
+        if sys.platform == "win32":
+            raise SystemExit(subprocess.run([python, *sys.argv]).returncode)
+        os.execv(python, [str(python), *sys.argv])  # so that a signal reaches it
+    if missing:
+        raise SystemExit(f"{', '.join(missing)} is not installed: python course.py lab installs all that is needed")
+
+
+if __name__ == "__main__":
+    find_packages()
+
+import torch
+import transformers
+
+from helpers import finetune, training
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn, learned_from
+from helpers.data import PictureFiles, VLMDataset
+from helpers.finetune import Diary, Interrupts, Part, Together, captions, compared, encoded, held_out, room
+from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
+
+RUNS = ROOT / "work" / "runs"
+CAPTIONS = ROOT / "data" / "captions"
+SEED = {
+    "vision_model_name": "openai/clip-vit-base-patch32",
+    "language_model_name": "gpt2",
+    "prompt_length": 10,
+    "learning_rate": 1e-4,
+    "num_epochs": 3,
+    "batch_size": 2,
+    "max_length": 128,
+    "init": "random",
+    "vision_features": "patches",
+}
+POCKET = {
+    "vision_model_name": "pocket",
+    "language_model_name": "pocket",
+    "learning_rate": 3e-3,
+    "num_epochs": 8,
+    "batch_size": 8,
+    "init": DESCRIBE,
+}
+PRESETS = {"pocket": SEED | POCKET, "seed": SEED}
+OTHERS = (
+    "data",
+    "validation",
+    "allow_outside",
+    "gradient_accumulation",
+    "precision",
+    "seed",
+)  # no preset says anything of these
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+TRAINING, CHECKPOINT = (
+    "training.safetensors",
+    "captioner.safetensors",
+)  # of a run: how far it is, and what it has learned
+LOOKS = 20  # at the validation pictures in one training
+LONGEST_GRADIENT = 1.0
+SHOWN = 3  # pictures whose captions are shown
+
+
+# --- the command line ------------------------------------------------------------------------------------------------------------------
+
+
+# fmt: off
+def options(arguments: list[str]) -> argparse.Namespace:
+    """What was asked for; what was not said is taken from the preset."""
+    parser = argparse.ArgumentParser(
+        description="Fine-tune a soft prompt and a projection that make a frozen language model describe your pictures.",
+        epilog="On several processes: torchrun --standalone --nproc_per_node=2 soft_prompt_finetune.py …",
+    )
+
+    def add(*names: str, help: str, **how: object) -> None:
+        if (name := names[0][2:]) in SEED:
+            values = [f"{preset}: {PRESETS[preset][name]}" for preset in PRESETS]
+            help += f" ({', '.join(values)})"
+        parser.add_argument(*names, help=help, **how)
+
+    add("--preset", choices=PRESETS, help="where values come from that you do not give: pocket, the small models of the course, is the "
+        "default; seed, the real CLIP and GPT-2, is the default where you name a model")
+    add("--data", type=Path, default=CAPTIONS / "train.json", metavar="JSON",
+        help='a list of {"image_path": "cat.jpg", "text": "a cat."}; paths are relative to the JSON file')
+    add("--validation", type=Path, metavar="JSON", help="the same, to choose by; without it a tenth of the pictures in --data")
+    add("--allow-outside", "--allow_outside", action="store_true", help="pictures may lie outside the folder of the JSON file")
+    add("--output", type=Path, metavar="DIR", help="folder for what is learned; without it a new one in work/runs")
+    add("--resume", action="store_true", help="go on with the training in --output; without it with the last in work/runs")
+    add("--evaluate", type=Path, metavar="CHECKPOINT", help="learn nothing: show what it is worth on --validation, or on --data")
+    add("--generate", type=Path, nargs="+", metavar="PICTURE",
+        help="learn nothing: describe pictures, with the checkpoint of --evaluate or of --output")
+    add("--vision_model_name", metavar="NAME", help="pocket, a folder, or a name on the hub")
+    add("--language_model_name", metavar="NAME", help="the same")
+    add("--vision_features", choices=("patches", "pooled"), help="all patches of a picture, or one vector")
+    add("--prompt_length", type=_whole_number(0), metavar="M", help="vectors in the soft prompt")
+    add("--init", metavar="WORDS", help="what the soft prompt begins as: random, vocabulary, or words of yours")
+    add("--learning_rate", type=_positive, metavar="RATE", help="at its highest")
+    add("--num_epochs", type=_whole_number(1), metavar="N", help="how often every caption is seen")
+    add("--batch_size", type=_whole_number(1), metavar="N", help="captions that a process takes at a time")
+    add("--gradient_accumulation", type=_whole_number(1), default=1, metavar="N",
+        help="so many batches make one step: a larger batch in the same memory (1)")
+    add("--max_length", type=_whole_number(2), metavar="TOKENS", help="longer captions are cut")
+    add("--precision", choices=PRECISIONS, default="fp32", help="of the frozen models; what learns is always fp32 (fp32)")
+    add("--seed", type=_whole_number(0), default=0, metavar="N", help="of all that is drawn at random (0)")
+    asked = parser.parse_args(arguments)
+    named = asked.vision_model_name or asked.language_model_name
+    asked.preset = asked.preset or ("seed" if named else "pocket")
+    asked.given = {name for name in SEED if getattr(asked, name) is not None}
+    for name, value in PRESETS[asked.preset].items():
+        if name not in asked.given:
+            setattr(asked, name, value)
+    return asked
+# fmt: on
+
+
+def _whole_number(least: int):
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return number
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0, 1 where something was wrong, or 128 and the number of the signal that ended it."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    asked = options(arguments)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        team = Together()
+        asked = options(remembered(asked) + arguments)
+        if asked.generate:
+            return generate(asked, team)
+        return test(asked, team) if asked.evaluate else fine_tune(asked, team)
+    except KeyboardInterrupt:
+        problem = "Stopped."
+    except torch.OutOfMemoryError:
+        problem = "There is not enough memory: take a smaller --batch_size and a larger --gradient_accumulation."
+    except (ValueError, OSError, FloatingPointError) as error:
+        named = isinstance(error, OSError) and error.filename
+        problem = f"{error.filename}: {error.strerror}" if named else str(error)
+    if os.environ.get("RANK", "0") == "0":
+        print(problem, file=sys.stderr)
+    return 128 + signal.SIGINT if problem == "Stopped." else 1
+
+
+# --- learning --------------------------------------------------------------------------------------------------------------------------
+
+
+def fine_tune(asked: argparse.Namespace, team: Together) -> int:
+    folder = folder_of_run(asked)
+    team.tell(f"Going on with {folder}." if asked.resume else preset_told(asked))
+    model, train, checks = prepared(asked, team)
+    begin_as_words(model, train.features, train.texts)
+    before = evaluate(model, checks.features, checks.rows, team), captions(model, checks.features[:SHOWN])
+
+    batch = asked.batch_size * asked.gradient_accumulation * team.size
+    steps = asked.num_epochs * math.ceil(len(train.rows) / batch)
+    plan = training.Plan(
+        steps, asked.learning_rate, batch, at_once=asked.batch_size, look_every=math.ceil(steps / LOOKS), warmup=min(30, steps // 10),
+        longest_gradient=LONGEST_GRADIENT, seed=asked.seed,
+    )  # fmt: skip
+    learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    team.tell(
+        f"{learns:,} numbers learn from {len(train.rows)} captions, in {steps} steps of up to {min(batch, len(train.rows))}; "
+        f"{len(checks.rows)} captions to validate on."
+    )
+    done, looks = training.progress(folder / TRAINING) if asked.resume else (0, [])
+    if team.rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in folder.glob("*.part"):  # what a killed run was writing
+            part.unlink()
+    if asked.resume:
+        team.tell(f"{done} steps were done.")
+    checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
+    data = (train.features, train.rows), (checks.features, checks.rows)
+    diary = Diary(folder, plan, settings(asked), team, looks)
+    with Interrupts() as interrupts:
+
+        def stop(step: int, loss: float) -> bool:
+            diary.step(step, loss)
+            return interrupts.asked is not None
+
+        try:
+            for look in learn(model, *data, plan, checkpoint, stop=stop, team=team):
+                if diary.look(look) and look.best and team.rank == 0:
+                    model.save(folder / CHECKPOINT)
+        finally:
+            diary.close()
+        if team.rank == 0:
+            model.save(folder / CHECKPOINT)
+    if team.rank > 0:
+        return 0
+    step, _ = training.progress(folder / TRAINING)
+    if step < steps:
+        team.tell(f"Stopped at step {step} of {steps}, and all is saved. Go on with\n    {again(folder, team)}")
+        return 128 + (interrupts.asked or 0)
+    show(asked, model, checks, before)
+    team.tell(f"\nWhat was learned: {folder / CHECKPOINT}\nHow: {folder / 'loss.png'} and {folder / 'log.jsonl'}")
+    return 0
+
+
+def folder_of_run(asked: argparse.Namespace) -> Path:
+    """Where a training is kept, or will be: this makes no folder. Raises ValueError where there is one too many, or none to go on with."""
+    runs = sorted((int(run.name), run) for run in RUNS.glob("*") if run.name.isascii() and run.name.isdigit())
+    if asked.output is None and (asked.resume or asked.generate):
+        kept = CHECKPOINT if asked.generate else TRAINING
+        known = [run for _, run in runs if (run / kept).is_file()]
+        if not known:
+            raise ValueError(f"there is no training in {RUNS} yet: train first, or name its folder by --output")
+        return known[-1]
+    folder = asked.output or RUNS / str(runs[-1][0] + 1 if runs else 1)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: name a folder by --output")
+    if asked.resume and not (folder / TRAINING).is_file():
+        raise ValueError(
+            f"there is no training in {folder} to go on with: leave out --resume, or name another folder by --output"
+        )
+    if not asked.resume and not asked.generate and (folder / TRAINING).exists():
+        raise ValueError(
+            f"{folder} holds a training already: go on with it by --resume, or name another folder by --output"
+        )
+    return folder
+
+
+def again(folder: Path, team: Together) -> str:
+    """The command that goes on with this training."""
+    start = "python" if team.size == 1 else f"torchrun --nproc_per_node={os.environ['LOCAL_WORLD_SIZE']} …"
+    return f"{start} {Path(__file__).name} --resume --output {shlex.quote(str(folder))}"
+
+
+def preset_told(asked: argparse.Namespace) -> str:
+    """Which values the preset takes other than the seed's, and which were given."""
+    lines = [f"Preset {asked.preset}."]
+    for name, seed in SEED.items():
+        value = getattr(asked, name)
+        if value != seed:
+            given = "given; " if name in asked.given else ""
+            lines.append(f"    --{name} {shlex.quote(str(value))}  ({given}in the preset seed: {seed})")
+    return "\n".join(lines)
+
+
+def settings(asked: argparse.Namespace) -> dict[str, object]:
+    """What a training was asked for, for the first line of its log, in words that `remembered` can hand to `options` again."""
+    values = {name: getattr(asked, name) for name in (*SEED, *OTHERS)}
+    for name in ("vision_model_name", "language_model_name", "data", "validation"):
+        if values[name] not in (None, "pocket") and Path(values[name]).exists():
+            values[name] = str(Path(values[name]).resolve())  # it may be resumed from another folder
+    return values | {"torch": torch.__version__, "transformers": transformers.__version__}
+
+
+def remembered(asked: argparse.Namespace) -> list[str]:
+    """Options of the training that is gone on with; where its checkpoint is used, those that say which models it belongs to."""
+    if not (asked.resume or asked.evaluate or asked.generate):
+        return []
+    folder = asked.evaluate.parent if asked.evaluate else folder_of_run(asked)
+    known, words = finetune.read_settings(folder / "log.jsonl"), []
+    for name in (*SEED, *OTHERS) if asked.resume else ("vision_model_name", "language_model_name", "precision"):
+        value = known.get(name)
+        if name == "allow_outside":
+            words += ["--allow-outside"] if value is True else []
+        elif isinstance(value, (str, int, float)):
+            words.append(f"--{name}={value}")
+    return words
+
+
+# --- models and pictures ---------------------------------------------------------------------------------------------------------------
+
+
+def prepared(asked: argparse.Namespace, team: Together) -> tuple[VLMWithSoftPrompt, Part, Part]:
+    """The captioner as it begins, and what it learns from and is validated on. The data are checked before the models are loaded."""
+    train = read(asked, asked.data, team)
+    path = asked.validation or (CAPTIONS / "validation.json" if asked.data == CAPTIONS / "train.json" else None)
+    others = read(asked, path, team) if path else None
+    learns, validates = (range(len(train)), []) if others else held_out(train.pictures.files, asked.seed)
+    model = captioner(asked, team, asked.vision_features)
+    whole = looked_at(asked, model, train, team)
+    return model, whole.of(learns), looked_at(asked, model, others, team) if others else whole.of(validates)
+
+
+def read(asked: argparse.Namespace, path: Path, team: Together) -> VLMDataset:
+    tokenizer = load_tokenizer(asked.language_model_name)
+    return VLMDataset(path, tokenizer, asked.max_length, allow_outside=asked.allow_outside)
+
+
+def captioner(asked: argparse.Namespace, team: Together, kind: str, layer: int = -2) -> VLMWithSoftPrompt:
+    models = load_clip(asked.vision_model_name), load_gpt2(asked.language_model_name)
+    generator = torch.Generator().manual_seed(asked.seed)
+    model = VLMWithSoftPrompt(
+        *models, asked.prompt_length, kind, init=asked.init, vision_layer=layer, generator=generator
+    )
+    for frozen in (model.vision_model, model.language_model):
+        frozen.to(PRECISIONS[asked.precision])
+    return model.to(team.device).eval()
+
+
+def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMDataset, team: Together) -> Part:
+    """The vision features of the pictures, and the captions, as long as there is room for them."""
+    features = encoded(model, data.pictures, team)
+    places = room(model, features)
+    if places < 2:
+        raise ValueError(
+            f"{asked.prompt_length} vectors of the soft prompt and {features.shape[1]} of the picture leave no room for text in the language "
+            "model: take a smaller --prompt_length, or --vision_features pooled"
+        )
+    data.max_length = min(asked.max_length, places)
+    if data.cut:
+        team.tell(f"{data.cut} of {len(data)} captions are longer than {data.max_length} tokens and were cut.")
+    return Part(features, data.rows, data.texts, data.pictures.files)
+
+
+# --- what it is worth --------------------------------------------------------------------------------------------------------------------
+
+
+def test(asked: argparse.Namespace, team: Together) -> int:
+    """Show what a checkpoint is worth on the validation pictures."""
+    kind, layer = learned_from(asked.evaluate)
+    data = read(
+        asked,
+        asked.validation or (CAPTIONS / "validation.json" if asked.data == CAPTIONS / "train.json" else asked.data),
+        team,
+    )
+    model = captioner(asked, team, kind, layer).load(asked.evaluate)
+    part = looked_at(asked, model, data, team)
+    if team.rank == 0:
+        show(asked, model, part)
+    return 0
+
+
+def generate(asked: argparse.Namespace, team: Together) -> int:
+    """Describe pictures."""
+    file = asked.evaluate or folder_of_run(asked) / CHECKPOINT
+    kind, layer = learned_from(file)
+    pictures = PictureFiles(asked.generate)[:]
+    model = captioner(asked, team, kind, layer).load(file)
+    for path, text in zip(asked.generate, captions(model, model.encode(pictures))):
+        team.tell(f"{path}: {text}")
+    return 0
+
+
+def show(asked: argparse.Namespace, model: VLMWithSoftPrompt, part: Part, before: tuple | None = None) -> None:
+    """Losses and captions of the validation pictures: before, after, and with a part of the captioner taken away or exchanged."""
+    words = DESCRIBE if asked.init in ("random", "vocabulary") else asked.init
+    ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
+    rows = model.language_model.get_input_embeddings().weight[ids].float()
+    found = compared(model, part.features, part.rows, rows, SHOWN)
+    results = ({"before": before, "after": found.pop("as trained")} if before else {}) | found
+    width = max(map(len, results))
+    print(f"\nOn {len(part.rows)} validation captions:\n{'':{width}}   loss   tokens right")
+    for how, ((loss, right), _) in results.items():
+        print(f"{how:{width}}  {loss:5.2f}   {right:11.0%}")
+    for number, (file, text) in enumerate(zip(part.files[:SHOWN], part.texts)):
+        print(f"\n{file}\n{'the caption':{width}}  {text}")
+        for how, (_, said) in results.items():
+            print(f"{how:{width}}  {said[number]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,439 @@
+"""What holds of the command line: it learns, can be ended at any moment, and equals itself on two processes."""
+
+import json
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import soft_prompt_finetune as script
+from helpers import training
+from helpers.captioner import VLMWithSoftPrompt, learned_from
+from helpers.files import read_tensors
+from helpers.finetune import Interrupts, held_out
+from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
+
+ROOT = Path(__file__).parents[1]
+CAPTIONS = json.loads((script.CAPTIONS / "train.json").read_text("utf-8"))
+needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork server")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """Twenty-five pictures and captions of very different lengths, as somebody's own: JSON and pictures in one folder."""
+    return drawn_album(tmp_path_factory.mktemp("album"), 25)
+
+
+def drawn_album(folder, number):
+    folder.mkdir(exist_ok=True)
+    (folder / "pictures").mkdir()
+    entries = []
+    for place, entry in enumerate(CAPTIONS[:number]):
+        picture = Image.open(script.CAPTIONS / entry["image_path"])
+        picture.save(folder / "pictures" / f"{place}.png")
+        text = entry["text"] if place % 3 else entry["text"].split(" of ")[0]
+        entries.append({"image_path": f"pictures/{place}.png", "text": text})
+    (folder / "album.json").write_text(json.dumps(entries), encoding="utf-8")
+    return folder / "album.json"
+
+
+def asked_for(album, output, *more):
+    """A short training with options that a test may override."""
+    short = ["--vision_features", "pooled", "--num_epochs", "2", "--batch_size", "6"]
+    return ["--data", str(album), "--output", str(output), *short, *more]
+
+
+def learned(folder):
+    return read_tensors(folder / script.CHECKPOINT)[0]
+
+
+def furthest(one, other):
+    """The largest difference between two files' numbers."""
+    assert one.keys() == other.keys()
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+def looks(folder):
+    """The looks in the log, without the time."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines[1:]]
+
+
+# --- options -------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_options_and_values_of_the_seed_are_its_own():
+    asked = script.options(["--preset", "seed"])
+    assert (asked.vision_model_name, asked.language_model_name) == ("openai/clip-vit-base-patch32", "gpt2")
+    assert (asked.prompt_length, asked.learning_rate, asked.num_epochs) == (10, 1e-4, 3)
+    assert (asked.batch_size, asked.max_length, asked.init) == (2, 128, "random")
+
+
+def test_alone_it_takes_the_pocket_models_and_says_what_it_changes():
+    asked = script.options([])
+    assert (asked.preset, asked.vision_model_name, asked.language_model_name) == ("pocket", "pocket", "pocket")
+    told = script.preset_told(asked)
+    for name, value in script.SEED.items():
+        changed = getattr(asked, name) != value
+        assert (f"--{name} " in told) == changed and (str(value) in told or not changed)
+
+
+def test_who_names_a_model_gets_the_seeds_values_and_what_is_given_stays():
+    asked = script.options(["--vision_model_name", "mine", "--batch_size", "7"])
+    assert (asked.preset, asked.vision_model_name, asked.batch_size, asked.num_epochs) == ("seed", "mine", 7, 3)
+    assert "given; in the preset seed: 2" in script.preset_told(asked)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["--batch_size=0", "--num_epochs=two", "--learning_rate=nan", "--learning_rate=-1", "--max_length=1",
+              "--prompt_length=-1", "--precision=fp16", "--seed=-3", "--preset=mine", "--gradient_accumulation=²"]
+)  # fmt: skip
+def test_a_value_that_makes_no_sense_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        script.options([wrong])
+    assert ended.value.code == 2 and wrong.split("=")[0] in capsys.readouterr().err
+
+
+# --- learning ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The course's own pictures, as without arguments, but for one epoch only: folder, exit status, what it printed."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    command = [sys.executable, "soft_prompt_finetune.py", "--num_epochs", "1", "--output", str(folder)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    return folder, ended.returncode, ended.stdout, ended.stderr
+
+
+def test_alone_it_learns_validates_and_shows_captions_beside_the_ablations(alone):
+    folder, status, told, errors = alone
+    assert (status, errors) == (0, "")
+    table = dict(re.findall(r"(?m)^(\w[\w ]+?) +\d+\.\d\d +(\d+)%$", told))
+    ways = [
+        "before",
+        "after",
+        "soft prompt removed",
+        "zeros instead",
+        "words instead",
+        "no picture",
+        "shuffled pictures",
+    ]
+    assert list(table) == ways
+    right = {how: int(share) for how, share in table.items()}
+    assert right["after"] > max(right[how] for how in ways if how not in ("after", "words instead"))
+    assert right["after"] > right["shuffled pictures"] + 10
+    truth = json.loads((script.CAPTIONS / "validation.json").read_text("utf-8"))[0]["text"]
+    assert f"the caption          {truth}" in told
+    assert all(len(re.findall(rf"(?m)^{how}  +\S", told)) == 1 + script.SHOWN for how in ways)
+    assert "s left" in told and "26,688 numbers learn from 400 captions, in 50 steps of up to 8" in told
+
+
+def test_a_run_leaves_checkpoint_log_curve_and_nothing_else(alone):
+    folder = alone[0]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "captioner.safetensors", "log.jsonl", "loss.png", "training.safetensors",
+    ]  # fmt: skip
+    lines = looks(folder)
+    assert [line["step"] for line in lines] == [*range(0, 50, 3), 50]
+    assert lines[-1]["validation_loss"] < 0.5 * lines[0]["validation_loss"] and lines[-1]["rate"] == 0
+    with Image.open(folder / "loss.png") as picture:
+        assert picture.format == "PNG" and picture.width > 1000
+
+
+def test_what_was_learned_is_evaluated_and_describes_pictures(alone, capsys):
+    folder, _, told, _ = alone
+    checkpoint = str(folder / script.CHECKPOINT)
+    assert script.main(["--evaluate", checkpoint]) == 0
+    again = capsys.readouterr().out
+    for how in ("soft prompt removed", "no picture", "shuffled pictures"):
+        assert re.findall(rf"(?m)^{how} .*$", told) == re.findall(rf"(?m)^{how} .*$", again)
+    pictures = [str(script.CAPTIONS / "images" / f"validation-000{n}.png") for n in (1, 2, 3)]
+    assert script.main(["--generate", *pictures, "--output", str(folder)]) == 0
+    by_folder = capsys.readouterr().out
+    assert script.main(["--generate", *pictures, "--evaluate", checkpoint]) == 0
+    assert capsys.readouterr().out == by_folder
+    assert [line.split(": ", 1)[1] for line in by_folder.splitlines()] == re.findall(r"(?m)^after  +([a-z].*)$", told)
+
+
+def test_a_tenth_of_the_pictures_is_kept_to_validate_on_with_all_their_captions():
+    files = [Path(f"{place // 3}.png") for place in range(90)]
+    learns, checks = held_out(files, seed=0)
+    assert sorted(learns + checks) == list(range(90)) and len(checks) == 9
+    assert not {files[n] for n in learns} & {files[n] for n in checks}
+    assert held_out(files, seed=0) == (learns, checks) != held_out(files, seed=1)
+    assert len(held_out(files[:6], seed=0)[1]) == 3
+    with pytest.raises(ValueError, match="one picture only"):
+        held_out(files[:3], seed=0)
+
+
+def test_batches_that_are_gathered_are_one_large_batch(album, tmp_path, monkeypatch):
+    plain = script.captioner
+    monkeypatch.setattr(script, "captioner", lambda *how: plain(*how).double())
+    for name, size, gathered in (("whole", "6", "1"), ("parts", "2", "3")):
+        more = ["--batch_size", size, "--gradient_accumulation", gathered]
+        assert script.main(asked_for(album, tmp_path / name, *more)) == 0
+    assert 0 < furthest(learned(tmp_path / "whole"), learned(tmp_path / "parts")) < 1e-9
+
+
+def test_in_bf16_the_frozen_models_are_smaller_and_it_learns_as_well(album, tmp_path):
+    for precision in ("fp32", "bf16"):
+        assert script.main(asked_for(album, tmp_path / precision, "--precision", precision)) == 0
+    exact, rough = (looks(tmp_path / precision)[-1]["validation_loss"] for precision in ("fp32", "bf16"))
+    assert exact != rough and abs(exact - rough) < 0.1 * exact
+    assert all(tensor.dtype == torch.float32 for tensor in learned(tmp_path / "bf16").values())
+
+
+def test_captions_that_are_too_long_are_cut_and_counted_aloud(album, tmp_path, capsys):
+    assert script.main(asked_for(album, tmp_path / "run", "--max_length", "8")) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"\d+ of 25 captions are longer than 8 tokens and were cut\.", told)
+
+
+def test_a_prompt_that_leaves_no_room_for_text_is_refused(album, tmp_path, capsys):
+    assert script.main(asked_for(album, tmp_path / "run", "--prompt_length", "127")) == 1
+    assert "take a smaller --prompt_length" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_a_rate_that_blows_up_is_told_and_the_best_is_kept(album, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(script, "LONGEST_GRADIENT", None)
+    assert script.main(asked_for(album, tmp_path / "run", "--learning_rate", "1e30")) == 1
+    assert "try a smaller learning rate" in capsys.readouterr().err
+    assert all(tensor.isfinite().all() for tensor in learned(tmp_path / "run").values())
+
+
+def test_a_full_memory_is_told_with_what_to_do(album, tmp_path, capsys, monkeypatch):
+    def full(*how, **more):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(script, "learn", full)
+    assert script.main(asked_for(album, tmp_path / "run")) == 1
+    assert "smaller --batch_size and a larger --gradient_accumulation" in capsys.readouterr().err
+
+
+def test_features_that_find_no_room_are_told_before_anything_is_written(album, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("helpers.finetune.free_memory", lambda device: 10_000)
+    assert script.main(asked_for(album, tmp_path / "run")) == 1
+    assert "--vision_features pooled" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+# --- folders -------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_output_every_run_gets_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "RUNS", tmp_path / "runs")
+    assert script.folder_of_run(script.options([])) == tmp_path / "runs" / "1"
+    for name in ("9", "10", "mine"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    assert script.folder_of_run(script.options([])) == tmp_path / "runs" / "11"
+    with pytest.raises(ValueError, match="no training in .* yet"):
+        script.folder_of_run(script.options(["--resume"]))
+    for name in ("9", "10"):
+        (tmp_path / "runs" / name / script.TRAINING).touch()
+    assert script.folder_of_run(script.options(["--resume"])) == tmp_path / "runs" / "10"
+
+
+@pytest.mark.parametrize("more", [["--resume"], ["--generate", "cat.jpg"]])
+def test_a_folder_without_a_training_is_told(tmp_path, capsys, more):
+    assert script.main(["--output", str(tmp_path), *more]) == 1
+    assert str(tmp_path) in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_training_is_never_written_over(album, tmp_path, capsys):
+    assert script.main(asked_for(album, tmp_path / "run", "--num_epochs", "1")) == 0
+    before = {file: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    assert script.main(asked_for(album, tmp_path / "run")) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert script.main(["--resume", "--output", str(tmp_path / "run"), "--num_epochs", "4"]) == 1
+    assert "steps was 4 and is 16" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+    (tmp_path / "file").touch()
+    assert script.main(asked_for(album, tmp_path / "file")) == 1
+    assert "is a file" in capsys.readouterr().err
+
+
+# --- ended at any moment ---------------------------------------------------------------------------------------------------------
+
+
+def run(arguments, printed, many_looks=False):
+    """In a process of its own: the command line, what it prints in a file."""
+    torch.set_num_threads(1)
+    sys.stdout = sys.stderr = Path(printed).open("a", encoding="utf-8", buffering=1)
+    if many_looks:
+        script.LOOKS = 200
+    sys.exit(script.main(arguments))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that begin with everything imported."""
+    context, path = multiprocessing.get_context("forkserver"), os.environ.get("PYTHONPATH", "")
+    context.set_forkserver_preload([__name__])
+    os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path, path])  # Python 3.11 gives its fork server no path
+    yield context
+    os.environ["PYTHONPATH"] = path
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@needs_fork
+def test_killed_at_ten_random_moments_it_is_always_loadable_and_in_the_end_as_if_unbroken(album, tmp_path, processes):
+    moments, killed = random.Random(7), 0
+    folder, log = tmp_path / "run", tmp_path / "printed"
+    many = asked_for(album, folder, "--num_epochs", "60", "--batch_size", "3")
+    assert script.main(asked_for(album, tmp_path / "other", "--num_epochs", "1")) == 0  # another to load into
+    while killed < 10:
+        resumed = (folder / script.TRAINING).exists()
+        arguments = ["--resume", "--output", str(folder)] if resumed else many
+        process = processes.Process(target=run, args=(arguments, log, True))
+        before = log.stat().st_size if log.exists() else 0
+        process.start()
+        wait_for(
+            lambda: (
+                log.exists() and "numbers learn from" in log.read_bytes()[before:].decode() or not process.is_alive()
+            )
+        )
+        time.sleep(moments.uniform(0, 0.5))
+        assert process.is_alive(), f"it ended by itself: {log.read_text('utf-8')[-500:]}"
+        process.kill()
+        process.join()
+        killed += 1
+        if (folder / script.TRAINING).exists():
+            step, seen = training.progress(folder / script.TRAINING)
+            assert seen and seen[-1].step == step
+        if (folder / script.CHECKPOINT).exists():
+            assert learned_from(folder / script.CHECKPOINT) == ("pooled", -2)
+            assert furthest(learned(folder), learned(tmp_path / "other")) > 0
+    step, _ = training.progress(folder / script.TRAINING)
+    assert 0 < step < 480, "the moments lie within the training"
+    for arguments in (["--resume", "--output", str(folder)], asked_for(album, tmp_path / "unbroken", *many[-4:])):
+        process = processes.Process(target=run, args=(arguments, log, True))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    assert furthest(learned(folder), learned(tmp_path / "unbroken")) == 0
+    assert looks(folder) == looks(tmp_path / "unbroken")
+    assert sorted(file.name for file in folder.iterdir()) == sorted(f.name for f in (tmp_path / "unbroken").iterdir())
+
+
+@needs_fork
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_finishes_the_step_saves_and_says_how_to_go_on(album, tmp_path, processes, number):
+    folder, log = tmp_path / "a run", tmp_path / "printed"
+    many = asked_for(album, folder, "--num_epochs", "25", "--batch_size", "3")
+    process = processes.Process(target=run, args=(many, log))
+    process.start()
+    wait_for(lambda: (folder / "log.jsonl").exists() and len(looks(folder)) == 3)
+    os.kill(process.pid, number)
+    process.join()
+    told = log.read_text("utf-8")
+    assert process.exitcode == 128 + number
+    step = int(re.search(r"Stopped at step (\d+) of 200, and all is saved\. Go on with", told)[1])
+    command = told.splitlines()[-1].strip()
+    assert command == f"python soft_prompt_finetune.py --resume --output '{folder}'"
+    assert (folder / "loss.png").exists() and training.progress(folder / script.TRAINING)[0] == step
+    assert script.main(["--resume", "--output", str(folder)]) == 0
+    assert script.main(asked_for(album, tmp_path / "unbroken", *many[-4:])) == 0
+    assert furthest(learned(folder), learned(tmp_path / "unbroken")) == 0
+
+
+def test_asked_twice_it_ends_at_once():
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupts.asked == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# --- several processes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_and_two(album, tmp_path_factory):
+    """Ten steps in fp64 by one process, in batches of six, and by two, in batches of three each: their folders, and what two printed."""
+    folder, printed = tmp_path_factory.mktemp("processes"), ""
+    checks = drawn_album(folder / "checks", 5)
+    how = ["--validation", str(checks), "--num_epochs", "2"]
+    alone = [sys.executable, "tests/one_of_two.py", *asked_for(album, folder / "one", *how, "--batch_size", "6")]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    both = [*launcher, "tests/one_of_two.py", *asked_for(album, folder / "two", *how, "--batch_size", "3")]
+    for command in (alone, both):
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=300)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        printed = ended.stdout
+    return folder / "one", folder / "two", printed
+
+
+def test_two_processes_are_one_with_the_same_batch(one_and_two):
+    one, two, _ = one_and_two
+    assert training.progress(one / script.TRAINING)[0] == training.progress(two / script.TRAINING)[0] == 10
+    assert learned(one)["soft_prompt.prompt_embeddings"].dtype == torch.float64
+    begun = looks(one)[0]["validation_loss"]
+    assert looks(one)[-1]["validation_loss"] < 0.9 * begun, "it learned something in ten steps"
+    assert 0 < furthest(learned(one), learned(two)) < 1e-9
+
+
+def test_two_processes_save_and_speak_once(one_and_two):
+    _, two, printed = one_and_two
+    assert {line.split()[1] for line in printed.splitlines() if " wrote " in line} == {"0"}
+    assert printed.count("On 5 validation captions") == 1
+    assert len(looks(two)) == len({line["step"] for line in looks(two)}) == 11
+
+
+# --- models from elsewhere ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_endpoint_gives_one_sentence(tmp_path):
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    surroundings |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "soft_prompt_finetune.py", "--preset", "seed", "--output", str(tmp_path / "run")]
+    ended = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and not (tmp_path / "run").exists()
+    assert re.fullmatch(r"the model 'gpt2' could not be fetched .*HF_ENDPOINT.*local folder.*\n", ended.stderr)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README_EN.md"])
+@pytest.mark.parametrize("kind", ["patches", "pooled"])
+def test_the_ten_lines_of_the_readme_use_what_was_learned_without_the_course(readme, kind, tmp_path):
+    text = (ROOT / readme).read_text("utf-8")
+    lines = re.search(r"(?s)```python\n(import torch\n.*?)```", text)[1]
+    assert len([line for line in lines.splitlines() if line]) == 10 and set(re.findall(r"(?:import|from) (\w+)", lines)) <= {
+        "torch", "safetensors", "transformers", "load_file", "AutoImageProcessor",
+    }  # fmt: skip
+    model = VLMWithSoftPrompt("pocket", "pocket", vision_features=kind)
+    model.load(ROOT / "data/captioner/captioner.safetensors") if kind == "patches" else None
+    model.save(tmp_path / "captioner.safetensors")
+    picture = script.CAPTIONS / "images" / "validation-0001.png"
+    (tmp_path / "cat.jpg").write_bytes(picture.read_bytes())
+    for name, folder in (("openai/clip-vit-base-patch32", POCKET_CLIP), ("gpt2", POCKET_GPT2)):
+        lines = lines.replace(f'"{name}"', repr(str(folder)))
+    if kind == "pooled":
+        ending, instead = ".hidden_states[-2][:, 1:]", re.search(r"`(\.pooler_output.*?)`", text)[1]
+        assert [line for line in lines.splitlines() if line][5].endswith(ending)
+        lines = lines.replace(ending, instead)
+    (tmp_path / "use.py").write_text(lines, encoding="utf-8")
+    ended = subprocess.run([sys.executable, "use.py"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == model.generate([Image.open(picture)])[0] != ""
