@@ -38,7 +38,8 @@ import torch
 import transformers
 
 from helpers import finetune, training
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn, learned_from
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn
+from helpers.checkpoints import learned_from
 from helpers.data import PictureFiles, VLMDataset
 from helpers.finetune import Diary, Interrupts, Part, Together, captions, compared, encoded, held_out, room
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer

@@ -6,25 +6,20 @@ Prompt tuning: Lester et al. 2021, arXiv 2104.08691; pictures before a frozen la
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import transformers
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
-from helpers import training
+from helpers import checkpoints, training
 from helpers.data import caption_rows
-from helpers.files import is_pickled, read_pickled, read_tensors, write_tensors
 from helpers.pretrained import identity, load_clip, load_gpt2, pixels
 
 VisionFeatures = Literal["patches", "pooled"]
@@ -34,12 +29,6 @@ WORD_SIZE = (
 )
 RIDGE = 0.2  # share of the mean variance that is added to that of every direction before they are made alike
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
-CHECKPOINT, PROMPT = "ten-vectors captioner 1", "ten-vectors soft prompt 1"
-PARTS = (
-    "soft_prompt.prompt_embeddings",
-    "vision_projection.weight",
-    "vision_projection.bias",
-)  # what learns, as it is saved
 AT_ONCE = 64  # captions in one batch where nothing is learned
 
 
@@ -254,44 +243,27 @@ class VLMWithSoftPrompt(nn.Module):
 
     def save(self, file: str | Path) -> None:
         """Prompt and projection as safetensors, with what must be known to use them again."""
-        tensors = {name: self.get_parameter(name) for name in PARTS}  # also where one of them is frozen
-        write_tensors(Path(file), tensors, {"format": CHECKPOINT, **self._notes()})
+        checkpoints.write(self, Path(file))
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:
         """Take over a saved prompt, of any length, and projection; returns itself. Raises ValueError where they belong to others.
 
-        A torch file of the script that the course grew from (`soft_prompt_state_dict`, `vision_projection_state_dict`) is read too; it
-        does not say which models it was learned with, so only its widths can be compared.
+        A torch file of the script that the course grew from (`soft_prompt_state_dict`, `vision_projection_state_dict`) is read too.
         """
-        if is_pickled(Path(file)):
-            tensors = _seed_tensors(Path(file))
-        else:
-            tensors, notes = _read(Path(file), CHECKPOINT)
-            self._must_fit(file, notes)
-        for name in PARTS:
-            self._must_have(file, tensors, name)
-        self._take_prompt(tensors[PARTS[0]])
-        with torch.no_grad():
-            self.vision_projection.weight.copy_(tensors[PARTS[1]])
-            self.vision_projection.bias.copy_(tensors[PARTS[2]])
+        tensors = checkpoints.read(self, Path(file))
+        prompt, weight, bias = (tensors[name] for name in checkpoints.PARTS)
+        self._take_prompt(prompt)
+        self.vision_projection.weight.data.copy_(weight)
+        self.vision_projection.bias.data.copy_(bias)
         return self
 
     def save_prompt(self, file: str | Path) -> None:
         """The soft prompt alone, (M, D), and which projection it was learned beside."""
-        notes = {"format": PROMPT, **self._notes(), "projection": self._projection()}
-        write_tensors(Path(file), {"prompt_embeddings": self.soft_prompt.prompt_embeddings}, notes)
+        checkpoints.write_prompt(self, Path(file))
 
     def load_prompt(self, file: str | Path) -> VLMWithSoftPrompt:
         """Take over a soft prompt that was learned beside this projection; returns itself. Raises ValueError for one that was not."""
-        tensors, notes = _read(Path(file), PROMPT)
-        self._must_fit(file, notes)
-        self._must_have(file, tensors, "prompt_embeddings")
-        if notes.get("projection") != self._projection():
-            raise ValueError(
-                f"{file} was learned beside the projection {notes.get('projection')}, and this one is {self._projection()}: load that "
-                "projection first"
-            )
-        self._take_prompt(tensors["prompt_embeddings"])
+        self._take_prompt(checkpoints.read_prompt(self, Path(file)))
         return self
 
     @contextmanager
@@ -307,53 +279,6 @@ class VLMWithSoftPrompt(nn.Module):
     def _take_prompt(self, vectors: Tensor) -> None:
         self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.detach().to(self.vision_projection.weight))
 
-    def _notes(self) -> dict[str, str]:
-        return {
-            "models": json.dumps(self.models),
-            "vision_features": f"{self.vision_features} of layer {self.vision_layer}",
-            "versions": json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}),
-        }
-
-    def _must_fit(self, file: str | Path, notes: dict[str, str]) -> None:
-        for which, model in self.models.items():
-            try:
-                learned_on = json.loads(notes["models"])[which]
-                told, same = _told(learned_on), learned_on["fingerprint"] == model["fingerprint"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{file} does not say which models it was learned with: it is damaged") from error
-            if not same or learned_on["width"] != model["width"]:
-                raise ValueError(
-                    f"{file} was learned with the {which} model {told}, and this one is {_told(model)}: load it onto the model it knows"
-                )
-        if notes.get("vision_features") != self._notes()["vision_features"]:
-            raise ValueError(
-                f"{file} was learned from {notes.get('vision_features')}, and this model takes {self._notes()['vision_features']}: make both alike"
-            )
-
-    def _must_have(self, file: str | Path, tensors: dict[str, Tensor], name: str) -> None:
-        """Raises ValueError unless there is this tensor, of finite numbers in the shape that this model takes; a prompt has any length."""
-        tensor, width = tensors.get(name), self.soft_prompt.prompt_embeddings.shape[1]
-        wanted = "(M, D)" if name.endswith("prompt_embeddings") else tuple(self.get_parameter(name).shape)
-        if not isinstance(tensor, Tensor):
-            raise ValueError(f"{file} holds no {name}: it is damaged, or another kind of file")
-        fits = tensor.dim() == 2 and tensor.shape[1] == width if wanted == "(M, D)" else tuple(tensor.shape) == wanted
-        if not fits:
-            wanted = f"(M, {width})" if wanted == "(M, D)" else wanted
-            raise ValueError(
-                f"{file} holds {name} of shape {tuple(tensor.shape)}, and these models need {wanted}: load it onto the models it was learned with"
-            )
-        if not tensor.is_floating_point() or not tensor.isfinite().all():
-            raise ValueError(
-                f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong"
-            )
-
-    def _projection(self) -> str:
-        """A fingerprint of the projection."""
-        digest = hashlib.sha256()
-        for tensor in (self.vision_projection.weight, self.vision_projection.bias):
-            digest.update(tensor.detach().float().cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
 
 def _places(before: Tensor, attention_mask: Tensor | None) -> dict[str, Tensor]:
     """Mask and positions for (B, M + P + T); nothing where there is no mask, since a causal model then needs neither."""
@@ -361,39 +286,6 @@ def _places(before: Tensor, attention_mask: Tensor | None) -> dict[str, Tensor]:
         return {}
     mask = torch.cat([attention_mask.new_ones(before.shape[:2]), attention_mask], dim=1)
     return {"attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
-
-
-def learned_from(file: str | Path) -> tuple[VisionFeatures, int]:
-    """Of a file of `save`: the kind of vision features, and from which layer. What a torch file does not say is the default."""
-    said = "" if is_pickled(Path(file)) else _read(Path(file), CHECKPOINT)[1].get("vision_features", "")
-    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", said)
-    return (found[1], int(found[2])) if found else ("patches", -2)
-
-
-def _told(model: dict[str, str]) -> str:
-    return f"{model['model']} (width {model['width']}, fingerprint {model['fingerprint']})"
-
-
-def _seed_tensors(file: Path) -> dict[str, Tensor]:
-    """By our names, the tensors of a file of the script that this course grew from."""
-    whole, tensors = read_pickled(file), {}
-    for part in ("soft_prompt", "vision_projection"):
-        state = whole.get(f"{part}_state_dict")
-        if not isinstance(state, dict):
-            raise ValueError(f"{file} holds no {part}_state_dict: it is another kind of torch file")
-        tensors |= {f"{part}.{name}": value for name, value in state.items()}
-    return tensors
-
-
-def _read(file: Path, wanted: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    tensors, notes = read_tensors(file)
-    if notes.get("format") != wanted:
-        made_by = {CHECKPOINT: "save", PROMPT: "save_prompt"}
-        raise ValueError(
-            f"{file} is no file of VLMWithSoftPrompt.{made_by[wanted]}"
-            + (f", but one of {made_by[notes['format']]}: load it as such" if notes.get("format") in made_by else "")
-        )
-    return tensors, notes
 
 
 # --- learning ----------------------------------------------------------------------------------------------------------------------

@@ -661,13 +661,13 @@ widgets.tips_table()
 # %% [markdown] lang="en" id="done"
 # ## What you can do now
 #
-# You can make a frozen language model read what no tokenizer can write; score exactly what should be scored; notice when a loss is too good; write the loop that turns logits into text; say what each part is worth, and how you know; and make one frozen model do several things by exchanging ten vectors. `helpers/captioner.py` holds the whole mechanism.
+# You can make a frozen language model read what no tokenizer can write; score exactly what should be scored; notice when a loss is too good; write the loop that turns logits into text; say what each part is worth, and how you know; and make one frozen model do several things by exchanging ten vectors. `helpers/captioner.py` holds the whole mechanism, and `python soft_prompt_finetune.py --data my.json` uses it on pictures of your own (the README says how).
 #
 # What do those ten vectors say? The first thing everybody does is to look up the nearest words. Lesson 04 does so, beside what chance alone would show.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能让一个冻结的语言模型读懂分词器给不出的向量；知道哪些该计入损失，也看得出损失是不是好得过分；会写把 logits 变成文字的循环；说得清各部分的作用有多大，以及凭什么这么说；还会换掉十个向量，让同一个冻结的模型去做别的事。全部机制都在 `helpers/captioner.py` 里。
+# 你能让一个冻结的语言模型读懂分词器给不出的向量；知道哪些该计入损失，也看得出损失是不是好得过分；会写把 logits 变成文字的循环；说得清各部分的作用有多大，以及凭什么这么说；还会换掉十个向量，让同一个冻结的模型去做别的事。全部机制都在 `helpers/captioner.py` 里；想用自己的图片，就运行 `python soft_prompt_finetune.py --data my.json`（用法见 README）。
 #
 # 这十个向量到底在说什么？人人都会先去查离它们最近的词。第 04 课就来查，并且和随机对照放在一起看。

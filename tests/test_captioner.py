@@ -8,7 +8,7 @@ from PIL import Image
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers import by_hand, captioner, training
+from helpers import by_hand, captioner, checkpoints, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt, caption_batch, evened, learn
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import Plan
@@ -365,7 +365,7 @@ def seed_file(file, model, length=PROMPT):
 @pytest.mark.parametrize("length", [PROMPT, 7])
 def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
     vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
-    assert captioner.learned_from(tmp_path / "seed.pth") == ("patches", -2)
+    assert checkpoints.learned_from(tmp_path / "seed.pth") == ("patches", -2)
     model.load(tmp_path / "seed.pth")
     assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
     assert all(torch.equal(value, projection[name]) for name, value in model.vision_projection.state_dict().items())

@@ -17,7 +17,8 @@ from PIL import Image
 
 import soft_prompt_finetune as script
 from helpers import training
-from helpers.captioner import VLMWithSoftPrompt, learned_from
+from helpers.captioner import VLMWithSoftPrompt
+from helpers.checkpoints import learned_from
 from helpers.files import read_tensors
 from helpers.finetune import Interrupts, held_out
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2

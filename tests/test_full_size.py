@@ -1,9 +1,11 @@
-"""The learnable context on a CLIP of the size of ViT-B/32, as somebody meets it who sets COURSE_CLIP; its weights are random.
+"""The learnable context on a CLIP of the size of ViT-B/32, as somebody meets it who sets COURSE_CLIP, and the command line with that
+and a GPT-2 of full size in local folders; all weights are random.
 
 Some minutes and gigabytes: `python course.py test --all` runs this.
 """
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -14,10 +16,13 @@ from nbclient import NotebookClient
 from PIL import Image
 from torch.nn import functional as F
 
+import soft_prompt_finetune
+from benchmarks import captioner
 from benchmarks.context import difference, vit_b_32
 from helpers import context as mechanism
 from helpers.context import PromptedCLIP, hand_features, learn, plain_features, words_of_length
 from helpers.data import FewShot
+from helpers.files import read_tensors
 from helpers.pretrained import image_features, load_clip, text_features
 from helpers.training import Plan
 
@@ -99,3 +104,25 @@ def test_lesson_02_says_that_its_accuracies_are_another_models_and_runs(full_siz
     told = "\n".join(output.get("text", "") for cell in cells.values() for output in cell.outputs)
     assert {"en": "need not hold for this model", "zh": "对这个模型不一定成立"}[lang] in told
     assert "✓" in told and "✗" not in told, "what is shown to be equal is equal here as well"
+
+
+def test_the_command_line_runs_with_models_of_full_size_from_local_folders(folder, tmp_path, capsys):
+    whole = captioner.full_size()
+    for part in (whole.language_model, whole.tokenizer):
+        part.save_pretrained(tmp_path / "gpt2-small")
+    entries = []
+    for number in range(6):
+        Image.effect_noise((300, 200), 80).save(tmp_path / f"{number}.jpg")
+        entries.append({"image_path": f"{number}.jpg", "text": f"a photo of {number + 1} noises."})
+    (tmp_path / "mine.json").write_text(json.dumps(entries))
+    models = ["--vision_model_name", str(folder), "--language_model_name", str(tmp_path / "gpt2-small")]
+    run = ["--data", str(tmp_path / "mine.json"), "--output", str(tmp_path / "run")]
+    assert soft_prompt_finetune.main([*models, *run]) == 0
+    told = capsys.readouterr().out
+    assert "Preset seed." in told and "598,272 numbers learn from 5 captions, in 9 steps of up to 2" in told
+    tensors, notes = read_tensors(tmp_path / "run" / "captioner.safetensors")
+    assert tensors["soft_prompt.prompt_embeddings"].shape == (10, 768)
+    assert tensors["vision_projection.weight"].shape == (768, 768)
+    assert json.loads(notes["models"])["language"]["model"] == "gpt2-small"
+    assert soft_prompt_finetune.main(["--generate", str(tmp_path / "0.jpg"), "--output", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out.startswith(str(tmp_path / "0.jpg"))
