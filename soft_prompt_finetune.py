@@ -40,8 +40,9 @@ import transformers
 from helpers import finetune, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn
 from helpers.checkpoints import learned_from
-from helpers.data import PictureFiles, VLMDataset
+from helpers.data import VLMDataset
 from helpers.finetune import Diary, Interrupts, Part, Together, captions, compared, encoded, held_out, room
+from helpers.pictures import PictureFiles
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
 
 RUNS = ROOT / "work" / "runs"
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         named = isinstance(error, OSError) and error.filename
         problem = f"{error.filename}: {error.strerror}" if named else str(error)
     if os.environ.get("RANK", "0") == "0":
-        print(problem, file=sys.stderr)
+        print("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in problem), file=sys.stderr)
     return 128 + signal.SIGINT if problem == "Stopped." else 1
 
 
@@ -335,7 +336,7 @@ def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMData
     places = room(model, features)
     if places < 2:
         raise ValueError(
-            f"{asked.prompt_length} vectors of the soft prompt and {features.shape[1]} of the picture leave no room for text in the language "
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt and {features.shape[1]} of the picture leave no room for text in the language "
             "model: take a smaller --prompt_length, or --vision_features pooled"
         )
     data.max_length = min(asked.max_length, places)

@@ -124,7 +124,11 @@ class VLMWithSoftPrompt(nn.Module):
         self.soft_prompt = SoftPrompt(
             prompt_length, width, vocabulary, init, table=table, tokenizer=self.tokenizer, generator=generator
         )
-        vision_width = clip.config.vision_config.hidden_size
+        vision_width, layers = clip.config.vision_config.hidden_size, clip.config.vision_config.num_hidden_layers
+        if not -layers - 1 <= vision_layer <= layers:
+            raise ValueError(
+                f"vision_layer is {vision_layer}: this vision tower has the layers {-layers - 1} to {layers}"
+            )
         self.vision_projection = nn.Linear(vision_width, width)
         weight = torch.randn(width, vision_width, generator=generator) * (table.std().item() / vision_width**0.5)
         self.vision_projection.weight.data, self.vision_projection.bias.data = weight, torch.zeros(width)

@@ -100,8 +100,17 @@ def _seed_tensors(file: Path) -> dict[str, Tensor]:
         state = whole.get(f"{part}_state_dict")
         if not isinstance(state, dict):
             raise ValueError(f"{file} holds no {part}_state_dict: it is another kind of torch file")
-        tensors |= {f"{part}.{name}": value for name, value in state.items()}
+        tensors |= {f"{part}.{name}": value for name, value in dict.items(state) if _plain(value)}
     return tensors
+
+
+def _plain(value: object) -> bool:
+    """Whether it is a tensor with numbers of its own: a torch file may also hold sparse, nested and repeated ones, or none but a shape."""
+    return (
+        isinstance(value, Tensor)
+        and (value.layout, value.device.type, value.is_nested, vars(value)) == (torch.strided, "cpu", False, {})
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
 
 
 def _must_fit(model: VLMWithSoftPrompt, file: Path, notes: dict[str, str]) -> None:
@@ -135,7 +144,7 @@ def _must_have(model: VLMWithSoftPrompt, file: Path, tensors: dict[str, Tensor],
         raise ValueError(
             f"{file} holds {name} of shape {found}, and these models need {wanted}: load it onto the models it was learned with"
         )
-    if not tensor.is_floating_point() or not tensor.isfinite().all():
+    if not tensor.is_floating_point() or not tensor.float().isfinite().all():
         raise ValueError(
             f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong"
         )

@@ -21,9 +21,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from helpers.captioner import VLMWithSoftPrompt, ablations, evaluate
-from helpers.data import PictureFiles
 from helpers.figures.captions import Losses, loss_curve
 from helpers.files import write_whole
+from helpers.pictures import PictureFiles
 from helpers.training import Look, Plan, Team
 
 PICTURES_AT_ONCE = 8  # open at the same time; a photograph takes a hundred megabytes
@@ -233,6 +233,10 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 def captions(model: VLMWithSoftPrompt, features: Tensor, most: int = 40) -> list[str]:
     """A greedy caption for each picture, as long as the language model has places for it."""
     places = room(model, features) if features.shape[1] else most
+    if places < 1:
+        raise ValueError(
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt leave no room for text in the language model"
+        )
     return model.generate(features, max_new_tokens=max(1, min(most, places)))
 
 

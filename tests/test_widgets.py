@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import lesson
+from helpers import lesson, pictures
 from helpers.lesson import Plainly
 from helpers.pocket import world
 from helpers.pretrained import load_clip
@@ -216,8 +216,9 @@ def test_a_path_that_leads_nowhere_gets_a_sentence(clip, tmp_path, lang):
         png(400, 300)[:200],
         png(format="JPEG")[:300],
         png()[:40] + b"\0" * 60,
+        png(3000, 10),
     ],
-    ids=["empty", "text", "pdf", "svg", "half a png", "half a jpeg", "spoilt png"],
+    ids=["empty", "text", "pdf", "svg", "half a png", "half a jpeg", "spoilt png", "a strip"],
 )
 def test_a_file_that_is_no_whole_picture_gets_a_sentence(clip, data, lang):
     explorer = widgets.picture_explorer(*clip, None, TEXTS)
@@ -230,7 +231,7 @@ def test_a_file_that_is_no_whole_picture_gets_a_sentence(clip, data, lang):
 def test_a_huge_picture_gets_a_sentence_before_it_is_unpacked(side, lang):
     with pytest.raises(Plainly, match=re.escape("huge.png")) as told:
         widgets.open_picture("huge.png", png(side, side, mode="1", colour=0))
-    assert in_language(str(told.value), lang) and str(widgets.MOST_MEGAPIXELS) in str(told.value)
+    assert in_language(str(told.value), lang) and str(pictures.MOST_MEGAPIXELS) in str(told.value)
 
 
 def test_pictures_of_every_mode_become_rgb():

@@ -14,9 +14,7 @@ import ipywidgets
 from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers import data as picture_files
-from helpers import figures
-from helpers.data import MOST_MEGAPIXELS
+from helpers import figures, pictures
 from helpers.lesson import Plainly, say, word
 from helpers.pocket import world
 from helpers.pocket.datasets import Pictures
@@ -224,15 +222,19 @@ def uploaded(value: Any) -> tuple[str, bytes] | None:
 
 
 def open_picture(name: str, data: bytes) -> Image.Image:
-    """The bytes of a picture file as RGB, as `data.open_picture` gives them; raises `Plainly` where it raises."""
+    """The bytes of a picture file as RGB, as `pictures.open_picture` gives them; raises `Plainly` where it raises."""
     try:
-        return picture_files.open_picture(io.BytesIO(data))
-    except picture_files.BadPicture as error:
+        return pictures.open_picture(io.BytesIO(data))
+    except pictures.BadPicture as error:
         raise Plainly(
             {
                 "too large": say(
-                    en=f"{name} is larger than {MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
-                    zh=f"{name} 超过了 {MOST_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
+                    en=f"{name} is larger than {pictures.MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
+                    zh=f"{name} 超过了 {pictures.MOST_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
+                ),
+                "a strip": say(
+                    en=f"{name} is far longer than wide. Cut a part out of it and choose that.",
+                    zh=f"{name} 太细长了。请裁出其中一块，再选它。",
                 ),
                 "no picture": say(
                     en=f"{name} is not a picture that can be read here. Save it as PNG or JPEG and choose that.",

@@ -1,0 +1,582 @@
+"""What holds of pictures with captions: what is right is opened when it is asked for, and all that is wrong is told in one message."""
+
+import inspect
+import io
+import json
+import os
+import signal
+import struct
+import sys
+import time
+import zlib
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFile
+
+from helpers.data import VLMDataset
+from helpers.pictures import MOST_FAULTS
+from helpers.pretrained import load_tokenizer
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer("pocket")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a picture, and beside it another that holds the canary."""
+    for name, picture, colour in (("data", "cat.png", "red"), ("outside", "canary.png", "blue")):
+        (tmp_path / name).mkdir()
+        plain(colour).save(tmp_path / name / picture)
+    return tmp_path / "data"
+
+
+def plain(colour, mode="RGB"):
+    return Image.new(mode, (8, 6), colour)
+
+
+def noise(size=64):
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (size, size, 3), dtype=np.uint8))
+
+
+def entry(image_path="cat.png", text="a cat."):
+    return {"image_path": image_path, "text": text}
+
+
+def written(folder, *entries, name="data.json"):
+    (folder / name).write_text(json.dumps(entries), encoding="utf-8")
+    return folder / name
+
+
+def opened_as(folder, tokenizer, name):
+    """The picture that the dataset makes of this file."""
+    return VLMDataset(written(folder, entry(name)), tokenizer)[0][0]
+
+
+def faults(file, tokenizer, **choices):
+    """The lines of the one message; nothing outside of the folder was opened for it."""
+    with outside_untouched(file.parent), pytest.raises(ValueError) as told:
+        VLMDataset(file, tokenizer, **choices)
+    return str(told.value).splitlines()
+
+
+def fault(folder, tokenizer, *entries):
+    """What is told of the only entry that has a fault, the last."""
+    file = written(folder, *entries)
+    (line,) = faults(file, tokenizer)
+    start = f"{file}, entry {len(entries)}: "
+    assert line.startswith(start)
+    return line.removeprefix(start)
+
+
+opened = None  # a list, while somebody watches
+
+
+def watch(event, arguments):
+    if event == "open" and opened is not None and not isinstance(arguments[0], int):
+        opened.append(os.fsdecode(arguments[0]))
+
+
+sys.addaudithook(watch)  # for good: there is no way to take it away
+
+
+@contextmanager
+def watching():
+    """Within, a list of all that is opened."""
+    global opened
+    opened = []
+    try:
+        yield opened
+    finally:
+        opened = None
+
+
+@contextmanager
+def outside_untouched(folder):
+    with watching() as files:
+        yield
+    beside = [os.path.realpath(file) for file in files]
+    beside = [file for file in beside if file.startswith(os.path.realpath(folder.parent) + os.sep)]
+    assert [file for file in beside if not file.startswith(os.path.realpath(folder) + os.sep)] == []
+
+
+def link(place, target):
+    try:
+        place.symlink_to(target, target_is_directory=target.is_dir())
+    except OSError:
+        pytest.skip("this user may not make links here")
+
+
+# --- the seed's promise ------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_called_as_in_the_script_that_the_course_grew_from():
+    parameters = inspect.signature(VLMDataset).parameters
+    by_place = [name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert by_place == ["data_path", "tokenizer", "max_length"] and parameters["max_length"].default == 128
+    assert issubclass(VLMDataset, torch.utils.data.Dataset)
+
+
+def test_an_item_is_a_picture_and_the_ids_of_its_caption_with_an_end(folder, tokenizer):
+    plain("green").save(folder / "dog.png")
+    dataset = VLMDataset(str(written(folder, entry(), entry("dog.png", "  two dogs. \n"))), tokenizer)
+    assert len(dataset) == len(list(dataset)) == 2 and dataset.texts == ["a cat.", "two dogs."]
+    for number, (colour, text) in enumerate((("red", "a cat."), ("green", "two dogs."))):
+        picture, ids = dataset[number]
+        assert picture.mode == "RGB" and picture.getpixel((0, 0)) == COLOURS[colour]
+        assert ids.tolist() == [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    assert torch.equal(dataset[-1][1], dataset[1][1])
+
+
+def test_a_tokenizer_without_an_end_is_refused(folder):
+    with pytest.raises(ValueError, match="no end-of-text token.*another language model"):
+        VLMDataset(written(folder, entry()), SimpleNamespace(eos_token_id=None))
+
+
+def test_long_captions_are_cut_lose_their_end_and_are_counted(folder, tokenizer):
+    dataset = VLMDataset(written(folder, entry(), entry(text="a cat. " * 30)), tokenizer, 6)
+    whole = VLMDataset(folder / "data.json", tokenizer, max_length=1000)
+    assert (dataset.cut, whole.cut) == (1, 0)
+    assert torch.equal(dataset[0][1], whole[0][1]) and torch.equal(dataset[1][1], whole[1][1][:6])
+    assert dataset[1][1][-1] != tokenizer.eos_token_id == whole[1][1][-1]
+    dataset.max_length = len(whole[1][1])
+    assert dataset.cut == 0 and torch.equal(dataset[1][1], whole[1][1])
+    dataset.max_length = 2
+    assert dataset.cut == 2 and [len(row) for row in dataset.rows] == [len(ids) for _, ids in dataset] == [2, 2]
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_opened_when_they_are_asked_for(folder, tokenizer):
+    dataset = VLMDataset(written(folder, entry(), entry()), tokenizer)
+    plain("green").save(folder / "cat.png")
+    assert dataset[0][0].getpixel((0, 0)) == COLOURS["green"]
+    (folder / "cat.png").write_text("no picture any more")
+    with pytest.raises(ValueError, match=r"cat\.png is no picture that can be read here: save it as PNG or JPEG"):
+        dataset[0]
+    (folder / "cat.png").unlink()
+    with pytest.raises(FileNotFoundError) as told:
+        dataset[1]
+    assert str(told.value.filename).endswith("cat.png")
+
+
+def test_a_slice_of_the_pictures_is_a_list(folder, tokenizer):
+    names = [f"{colour}.png" for colour in COLOURS]
+    for colour in COLOURS:
+        plain(colour).save(folder / f"{colour}.png")
+    pictures = VLMDataset(written(folder, *map(entry, names)), tokenizer).pictures
+    firsts = [[picture.getpixel((0, 0)) for picture in pictures[part]] for part in (slice(2), slice(None, None, -2))]
+    assert isinstance(pictures[:2], list) and firsts == [
+        [COLOURS["red"], COLOURS["green"]],
+        [COLOURS["white"], COLOURS["green"]],
+    ]
+    assert len(pictures) == 4 and pictures[9:] == []
+    with pytest.raises(IndexError):
+        pictures[4]
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+@pytest.mark.parametrize(
+    "orientation, above",
+    list(enumerate(["ab", "ba", "dc", "cd", "ac", "ca", "db", "bd"], start=1)),
+)
+def test_a_picture_is_turned_as_the_camera_was_held(folder, tokenizer, orientation, above, kind):
+    """above: which of the stored corners a b (above) and c d (below) are shown above, from the left."""
+    corners = dict(zip("abcd", COLOURS.values()))
+    stored = Image.new("RGB", (64, 32))
+    for number, colour in enumerate(corners.values()):
+        stored.paste(colour, (number % 2 * 32, number // 2 * 16, number % 2 * 32 + 32, number // 2 * 16 + 16))
+    notes = Image.Exif()
+    notes[0x0112] = orientation
+    stored.save(folder / f"turned.{kind}", exif=notes)
+    shown = opened_as(folder, tokenizer, f"turned.{kind}")
+    assert shown.size == ((64, 32) if orientation < 5 else (32, 64))
+    for letter, place in zip(above, (2, shown.width - 3)):
+        assert np.abs(np.subtract(shown.getpixel((place, 2)), corners[letter])).max() < 20
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "marked colour", "gif"])
+def test_what_is_transparent_becomes_white(folder, tokenizer, kind):
+    if kind in ("RGBA", "LA"):
+        plain(0, kind).save(folder / "clear.png")
+    elif kind == "marked colour":
+        plain((1, 2, 3)).save(folder / "clear.png", transparency=(1, 2, 3))
+    else:
+        file = folder / "clear.png" if kind == "palette" else folder / "clear.gif"
+        plain("red").quantize(4).save(file, transparency=plain("red").quantize(4).getpixel((0, 0)))
+    name = "clear.gif" if kind == "gif" else "clear.png"
+    assert opened_as(folder, tokenizer, name).getcolors() == [(48, COLOURS["white"])]
+
+
+def test_what_is_half_transparent_lies_on_white(folder, tokenizer):
+    plain((255, 0, 0, 128), "RGBA").save(folder / "half.png")
+    red, green, blue = opened_as(folder, tokenizer, "half.png").getpixel((0, 0))
+    assert red == 255 and 125 <= green == blue <= 129
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_clipped(folder, tokenizer):
+    grey = np.linspace(0, 65535, 512).astype(np.uint16).reshape(16, 32)
+    for name in ("deep.png", "deep.tiff"):
+        Image.fromarray(grey).save(folder / name)
+        assert (np.asarray(opened_as(folder, tokenizer, name)) == (grey // 256)[..., None]).all()
+
+
+@pytest.mark.parametrize(
+    "mode, colour, name", [("L", 90, "a.png"), ("1", 1, "a.png"), ("P", 0, "a.png"), ("CMYK", 0, "a.jpg")]
+)
+def test_grey_palette_and_print_colours_become_rgb(folder, tokenizer, mode, colour, name):
+    picture = plain("red").quantize(4) if mode == "P" else plain(colour, mode)
+    picture.save(folder / name)
+    wanted = {"L": (90, 90, 90), "1": COLOURS["white"], "P": COLOURS["red"], "CMYK": COLOURS["white"]}[mode]
+    assert np.abs(np.subtract(opened_as(folder, tokenizer, name).getpixel((3, 3)), wanted)).max() < 3
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff"])
+def test_of_several_frames_it_takes_the_first(folder, tokenizer, kind):
+    frames = [plain(colour) for colour in ("red", "green", "blue")]
+    frames[0].save(folder / f"moves.{kind}", save_all=True, append_images=frames[1:])
+    assert np.abs(np.subtract(opened_as(folder, tokenizer, f"moves.{kind}").getpixel((3, 3)), COLOURS["red"])).max() < 9
+
+
+# --- texts and paths -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_byte_order_mark_is_no_fault(folder, tokenizer):
+    (folder / "data.json").write_bytes(b"\xef\xbb\xbf" + json.dumps([entry()]).encode())
+    assert len(VLMDataset(folder / "data.json", tokenizer)) == 1
+
+
+def test_paths_and_texts_may_be_chinese(folder, tokenizer):
+    (folder / "图片").mkdir()
+    plain("green").save(folder / "图片" / "猫 1.png")
+    for ascii_only in (True, False):
+        text = json.dumps([entry("图片/猫 1.png", "一只绿色的猫 😺")], ensure_ascii=ascii_only)
+        (folder / "数据.json").write_text(text, encoding="utf-8")
+        picture, ids = VLMDataset(folder / "数据.json", tokenizer)[0]
+        assert picture.getpixel((0, 0)) == COLOURS["green"]
+        assert tokenizer.decode(ids[:-1]).strip() == "一只绿色的猫 😺"
+
+
+def test_a_picture_that_many_captions_share_is_looked_at_once(folder, tokenizer):
+    file = written(folder, *(entry(text=f"cat {number}.") for number in range(50)))
+    with watching() as files:
+        dataset = VLMDataset(file, tokenizer)
+    assert sum(name.endswith("cat.png") for name in files) == 1
+    assert len(dataset) == 50 and dataset.texts[49] == "cat 49." and dataset[49][0].size == dataset[0][0].size
+
+
+def test_many_captions_of_one_missing_picture_are_each_told(folder, tokenizer):
+    lines = faults(written(folder, entry("dog.png"), entry("dog.png")), tokenizer)
+    assert [line.partition(": ")[0].rpartition(", ")[2] for line in lines] == ["entry 1", "entry 2"]
+
+
+def test_a_path_may_be_absolute_and_may_turn_back_within_the_folder(folder, tokenizer):
+    (folder / "below").mkdir()
+    for path in (str(folder / "cat.png"), "./cat.png", "below/../cat.png", "../data/cat.png"):
+        assert opened_as(folder, tokenizer, path).getpixel((0, 0)) == COLOURS["red"]
+
+
+def test_a_link_within_the_folder_may_be_followed(folder, tokenizer):
+    link(folder / "same.png", folder / "cat.png")
+    assert opened_as(folder, tokenizer, "same.png").getpixel((0, 0)) == COLOURS["red"]
+
+
+def test_a_folder_that_is_reached_by_a_link_is_a_folder_like_any_other(folder, tokenizer, tmp_path):
+    link(tmp_path / "linked", folder)
+    assert opened_as(tmp_path / "linked", tokenizer, "cat.png").getpixel((0, 0)) == COLOURS["red"]
+
+
+def test_paths_are_relative_to_the_json_file_wherever_one_stands(folder, tokenizer, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    written(folder, entry())
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    dataset = VLMDataset("../data/data.json", tokenizer)
+    assert dataset[0][0].getpixel((0, 0)) == COLOURS["red"]
+    monkeypatch.chdir(folder)
+    assert VLMDataset("data.json", tokenizer)[0][0].getpixel((0, 0)) == COLOURS["red"]
+    written(folder, entry("../outside/canary.png"))
+    with pytest.raises(ValueError, match=r'^data\.json, entry 1: "\.\./outside/canary\.png" leaves the folder'):
+        VLMDataset("data.json", tokenizer)
+
+
+def test_pictures_are_found_also_when_one_goes_elsewhere_afterwards(folder, tokenizer, tmp_path, monkeypatch):
+    written(folder, entry())
+    monkeypatch.chdir(folder)
+    dataset = VLMDataset("data.json", tokenizer)
+    monkeypatch.chdir(tmp_path)
+    assert dataset[0][0].getpixel((0, 0)) == COLOURS["red"]
+
+
+# --- what is wrong with the file ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (b"", "is no JSON: Expecting value in line 1, column 1"),
+        (b'[\n{"image_path": }]', "is no JSON: Expecting value in line 2, column 16"),
+        (b'[{"image_path": "cat.png", "text": "a cat."},\n', "is no JSON: .* in line 2, column 1"),
+        (b'[{"text": "' + "é".encode("latin-1"), r"is not UTF-8 \(byte 12 of it\): save it as UTF-8"),
+        ("[]".encode("utf-16"), r"is not UTF-8 \(byte 1 of it\): save it as UTF-8"),
+        (b"[" + b"9" * 5000 + b"]", "is no JSON that can be read here: it holds an absurd number"),
+        (b"[" * 100_000, "is no JSON that can be read here: .* nested too deep"),
+        (b'{"a": ' * 100_000, "is no JSON that can be read here: .* nested too deep"),
+        (b"[]", r'holds an empty list: it should be \[{"image_path": "cat.jpg", "text": "a cat."}, …\]'),
+        (b"{}", "holds an object, no list: it should be "),
+        (b'{"image_path": "cat.png", "text": "a cat."}', "holds an object, no list: it should be "),
+        (b'"cat.png"', "holds text, no list: it should be "),
+        (b"null", "holds null, no list: it should be "),
+        (b"NaN", "holds a number, no list: it should be "),
+        (b"true", "holds true or false, no list: it should be "),
+    ],
+    ids=lambda value: value[:12].decode("latin-1") if isinstance(value, bytes) else "",
+)
+def test_a_file_that_is_no_list_of_entries_is_named_with_what_to_do(folder, tokenizer, content, what):
+    (folder / "data.json").write_bytes(content)
+    with pytest.raises(ValueError, match=what) as told:
+        VLMDataset(folder / "data.json", tokenizer)
+    assert str(told.value).startswith(f"{folder / 'data.json'} ") and "\n" not in str(told.value)
+
+
+def test_where_there_is_no_file_that_is_an_os_error(folder, tokenizer):
+    for place in (folder / "nowhere.json", folder):
+        with pytest.raises(OSError) as told:
+            VLMDataset(place, tokenizer)
+        assert str(place) in str(told.value)
+
+
+# --- what is wrong with an entry -----------------------------------------------------------------------------------------------------
+
+WRONG_TYPES = [(3.5, "a number"), (None, "null"), ([entry()], "a list"), (True, "true or false"), ({}, "an object")]
+SHOULD_BE = 'should be {"image_path": …, "text": …}'
+WRONG_ENTRIES = [
+    *((value, [f"is {kind}, and {SHOULD_BE}"]) for value, kind in [*WRONG_TYPES[:-1], ("cat.png", "text")]),
+    *((entry(image_path=value), [f'"image_path" is {kind}, and should be text']) for value, kind in WRONG_TYPES),
+    *((entry(text=value), [f'"text" is {kind}, and should be text']) for value, kind in WRONG_TYPES),
+    ({"text": "a cat."}, ['has no "image_path"']),
+    ({"image_path": "cat.png"}, ['has no "text"']),
+    ({"image": "cat.png", "Text": "a cat."}, ['has no "image_path"', 'has no "text"']),
+    (entry("", " \n\t"), ['"image_path" is empty', '"text" is empty']),
+    (entry("\ud800.png", "a \udfff"), ['"image_path" holds half a character', '"text" holds half a character']),
+    (entry("dog.png", ""), ['no file "dog.png" (looked in ', '"text" is empty']),
+    (entry("a\0b.png"), ['the path "a\\u0000b.png" holds a zero byte']),
+    (entry("x" * 5000), ['no file "xxx']),
+    (entry("/".join("x" * 2500)), ['no file "x/x']),
+    (entry("."), ['no file "."']),
+    (entry("cat.png/dog.png"), ['no file "cat.png/dog.png"']),
+    (entry("data.json"), ['"data.json" is no picture that can be read here: save it as PNG or JPEG']),
+    (entry("../outside/canary.png"), ['"../outside/canary.png" leaves the folder of the JSON file: copy']),
+    (entry("/canary.png"), ['"/canary.png" leaves the folder of the JSON file: copy']),
+]
+
+
+@pytest.mark.parametrize("wrong, told", WRONG_ENTRIES)
+def test_a_wrong_entry_is_told_with_its_file_and_number(folder, tokenizer, wrong, told):
+    file = written(folder, entry(), wrong, entry())
+    lines = faults(file, tokenizer)
+    assert len(lines) == len(told)
+    for line, start in zip(lines, told):
+        assert line.startswith(f"{file}, entry 2: {start}")
+
+
+def test_all_faults_stand_in_one_message_in_order(folder, tokenizer):
+    lines = faults(written(folder, *(wrong for wrong, _ in WRONG_ENTRIES)), tokenizer)
+    wanted = [(number, start) for number, (_, told) in enumerate(WRONG_ENTRIES, start=1) for start in told]
+    assert len(lines) == len(wanted)
+    for line, (number, start) in zip(lines, wanted):
+        assert f", entry {number}: {start}" in line
+
+
+def test_more_than_a_hundred_faults_are_counted(folder, tokenizer):
+    lines = faults(written(folder, entry(), *[{}] * 65), tokenizer)
+    assert len(lines) == MOST_FAULTS + 1 and lines[-1] == "… and 30 more"
+    assert lines[0].endswith('entry 2: has no "image_path"') and lines[99].endswith('entry 51: has no "text"')
+
+
+def test_what_else_stands_in_an_entry_is_no_fault(folder, tokenizer):
+    assert len(VLMDataset(written(folder, entry() | {"id": 7, "tags": None}), tokenizer)) == 1
+
+
+def test_two_halves_of_a_character_are_a_whole_one(folder, tokenizer):
+    (folder / "data.json").write_text('[{"image_path": "cat.png", "text": "\\ud83d\\ude3a"}]')
+    assert VLMDataset(folder / "data.json", tokenizer).texts == ["😺"]
+
+
+# --- what is wrong with a picture ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a cat.",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+        b"P6 1 1 255 \0\0\0",
+        b"\x89PNG",
+    ],
+    ids=["nothing", "text", "postscript", "ppm", "four letters of a png"],
+)
+def test_what_is_no_picture_or_of_a_format_that_is_not_read_is_refused(folder, tokenizer, content):
+    (folder / "dog.png").write_bytes(content)
+    told = fault(folder, tokenizer, entry(), entry("dog.png"))
+    assert told.startswith('"dog.png" is no picture that can be read here: save it as PNG or JPEG (what is read: JPEG')
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp", "bmp", "tiff"])
+def test_a_picture_that_was_cut_off_is_broken(folder, tokenizer, kind):
+    noise().save(folder / f"dog.{kind}")
+    whole = (folder / f"dog.{kind}").read_bytes()
+    (folder / f"dog.{kind}").write_bytes(whole[: len(whole) // 2])
+    told = fault(folder, tokenizer, entry(), entry(f"dog.{kind}"))
+    if kind not in ("tiff", "webp"):  # of these the beginning alone cannot be read
+        assert told == f'"dog.{kind}" begins like a picture and is broken or cut off: fetch or save it again'
+    assert ": " in told
+
+
+def absurd(kind, side=60_000):
+    """A small file that says it is a picture of this side."""
+    if kind == "png":
+        chunks = (
+            (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(b"\0" * 99)),
+            (b"IEND", b""),
+        )
+        parts = [struct.pack(">I", len(c)) + name + c + struct.pack(">I", zlib.crc32(name + c)) for name, c in chunks]
+        return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    small = io.BytesIO()
+    plain("red").save(small, kind)
+    content = bytearray(small.getvalue())
+    if kind == "gif":
+        content[6:10] = struct.pack("<HH", side, side)
+    elif kind == "bmp":
+        content[18:26] = struct.pack("<ii", side, side)
+    else:
+        start = content.index(b"\xff\xc0") + 5
+        content[start : start + 4] = struct.pack(">HH", side, side)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["png", "gif", "bmp", "jpeg"])
+@pytest.mark.parametrize("side", [8_000, 15_000, 60_000])
+def test_a_picture_of_absurd_size_is_refused_and_never_unpacked(folder, tokenizer, monkeypatch, kind, side):
+    (folder / "huge").write_bytes(absurd(kind, side))
+    assert (folder / "huge").stat().st_size < 2000
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("it was unpacked"))
+    start = time.monotonic()
+    told = fault(folder, tokenizer, entry("huge"))
+    assert told == '"huge" is larger than 50 megapixels: save a smaller copy of it' and time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("size", [(1_000_000, 1), (10, 1_000_000)])
+def test_a_strip_is_refused_since_its_short_side_would_be_made_as_long_as_the_model_needs(folder, tokenizer, size):
+    """One of a kilobyte and a megapixel would fill forty gigabytes on its way into CLIP."""
+    Image.new("1", size).save(folder / "strip.png")
+    assert fault(folder, tokenizer, entry(), entry("strip.png")).startswith('"strip.png" ')
+
+
+def test_a_panorama_is_no_strip(folder, tokenizer):
+    Image.new("RGB", (600, 30)).save(folder / "wide.png")
+    assert opened_as(folder, tokenizer, "wide.png").size == (600, 30)
+
+
+def test_a_file_that_may_not_be_read_is_told(folder, tokenizer):
+    plain("red").save(folder / "secret.png")
+    (folder / "secret.png").chmod(0)
+    if os.access(folder / "secret.png", os.R_OK):
+        pytest.skip("this user may read everything")
+    assert fault(folder, tokenizer, entry(), entry("secret.png")) == '"secret.png" cannot be opened: Permission denied'
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_pipe_is_no_picture_and_nobody_waits_for_it(folder, tokenizer):
+    os.mkfifo(folder / "pipe.png")
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(20)
+    try:
+        assert fault(folder, tokenizer, entry(), entry("pipe.png")).startswith('no file "pipe.png" (looked in ')
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+# --- what lies outside of the folder -------------------------------------------------------------------------------------------------
+
+
+def ways_out(folder):
+    """Every path that leads to the canary."""
+    outside = folder.parent / "outside"
+    link(folder / "file link.png", outside / "canary.png")
+    link(folder / "folder link", outside)
+    link(folder / "link to a link.png", folder / "file link.png")
+    return [
+        "../outside/canary.png",
+        "below/../../outside/canary.png",
+        str(outside / "canary.png"),
+        str(folder / ".." / "outside" / "canary.png"),
+        "file link.png",
+        "link to a link.png",
+        "folder link/canary.png",
+        str(folder / "folder link" / "canary.png"),
+    ]
+
+
+def test_a_path_that_leaves_the_folder_is_refused_and_what_is_there_never_opened(folder, tokenizer):
+    paths = ways_out(folder)
+    lines = faults(written(folder, *map(entry, paths)), tokenizer)
+    for number, (line, path) in enumerate(zip(lines, paths, strict=True), start=1):
+        shown = json.dumps(path, ensure_ascii=False)
+        assert f"entry {number}: {shown} leaves the folder of the JSON file: copy the picture into it, or " in line
+        assert "--allow-outside" in line
+
+
+def test_whether_there_is_a_file_outside_is_not_told(folder, tokenizer):
+    told = [fault(folder, tokenizer, entry(f"../outside/{name}.png")).replace(name, "") for name in ("canary", "no")]
+    assert told[0] == told[1]
+
+
+def test_a_path_that_goes_out_and_comes_back_by_a_link_is_refused_too(folder, tokenizer):
+    link(folder.parent / "outside" / "back", folder)
+    assert "leaves the folder" in fault(folder, tokenizer, entry("../outside/back/cat.png"))
+
+
+def test_a_folder_whose_name_begins_alike_is_outside_too(folder, tokenizer, tmp_path):
+    (tmp_path / "data2").mkdir()
+    plain("blue").save(tmp_path / "data2" / "cat.png")
+    assert "leaves the folder" in fault(folder, tokenizer, entry("../data2/cat.png"))
+
+
+def test_what_is_outside_is_opened_where_that_is_allowed(folder, tokenizer):
+    (folder / "below").mkdir()
+    paths = ways_out(folder)
+    dataset = VLMDataset(written(folder, *map(entry, paths)), tokenizer, allow_outside=True)
+    assert [picture.getpixel((0, 0)) for picture in dataset.pictures] == [COLOURS["blue"]] * len(paths)
+    missing = faults(written(folder, entry("../outside/no.png")), tokenizer, allow_outside=True)
+    assert 'no file "../outside/no.png" (looked in ' in missing[0]
+
+
+def test_what_is_opened_is_the_file_that_was_checked(folder, tokenizer):
+    """By its letters this path is cat.png; the system first follows the link, and finds a file of that name outside."""
+    (folder.parent / "outside" / "below").mkdir()
+    plain("blue").save(folder.parent / "outside" / "cat.png")
+    link(folder / "link", folder.parent / "outside" / "below")
+    with outside_untouched(folder):
+        try:
+            colour = opened_as(folder, tokenizer, "link/../cat.png").getpixel((0, 0))
+        except ValueError as error:
+            assert "leaves the folder" in str(error)
+        else:
+            assert colour == COLOURS["red"]
+
+
+def test_links_in_a_circle_are_no_file(folder, tokenizer):
+    link(folder / "a.png", folder / "b.png")
+    link(folder / "b.png", folder / "a.png")
+    assert fault(folder, tokenizer, entry(), entry("a.png")).startswith('no file "a.png"')
