@@ -13,6 +13,8 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,21 +30,23 @@ def find_packages() -> None:
             raise SystemExit(subprocess.run([python, *sys.argv]).returncode)
         os.execv(python, [str(python), *sys.argv])  # so that a signal reaches it
     if missing:
-        raise SystemExit(f"{', '.join(missing)} is not installed: python course.py lab installs all that is needed")
+        raise SystemExit(f"not installed: {', '.join(missing)}. python course.py lab installs all that is needed")
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the packages are imported, Ctrl-C ends it without a word
     find_packages()
 
 import torch
 import transformers
+from PIL import Image
 
 from helpers import finetune, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn
 from helpers.checkpoints import learned_from
 from helpers.data import VLMDataset
 from helpers.finetune import Diary, Interrupts, Part, Together, captions, compared, encoded, held_out, room
-from helpers.pictures import PictureFiles
+from helpers.pictures import BadPicture, open_picture, read_pairs
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
 
 RUNS = ROOT / "work" / "runs"
@@ -67,14 +71,14 @@ POCKET = {
     "init": DESCRIBE,
 }
 PRESETS = {"pocket": SEED | POCKET, "seed": SEED}
-OTHERS = (
-    "data",
-    "validation",
-    "allow_outside",
-    "gradient_accumulation",
-    "precision",
-    "seed",
-)  # no preset says anything of these
+OTHERS = {  # no preset says anything of these
+    "data": CAPTIONS / "train.json",
+    "validation": None,
+    "allow_outside": False,
+    "gradient_accumulation": 1,
+    "precision": "fp32",
+    "seed": 0,
+}
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TRAINING, CHECKPOINT = (
     "training.safetensors",
@@ -104,13 +108,14 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
     add("--preset", choices=PRESETS, help="where values come from that you do not give: pocket, the small models of the course, is the "
         "default; seed, the real CLIP and GPT-2, is the default where you name a model")
-    add("--data", type=Path, default=CAPTIONS / "train.json", metavar="JSON",
+    add("--data", type=Path, metavar="JSON",
         help='a list of {"image_path": "cat.jpg", "text": "a cat."}; paths are relative to the JSON file')
     add("--validation", type=Path, metavar="JSON", help="the same, to choose by; without it a tenth of the pictures in --data")
-    add("--allow-outside", "--allow_outside", action="store_true", help="pictures may lie outside the folder of the JSON file")
+    add("--allow_outside", "--allow-outside", action="store_true", default=None, help="pictures may lie outside the folder of the JSON file")
     add("--output", type=Path, metavar="DIR", help="folder for what is learned; without it a new one in work/runs")
     add("--resume", action="store_true", help="go on with the training in --output; without it with the last in work/runs")
-    add("--evaluate", type=Path, metavar="CHECKPOINT", help="learn nothing: show what it is worth on --validation, or on --data")
+    add("--evaluate", type=Path, metavar="CHECKPOINT", help="learn nothing: show what this file, or the one in this folder, is worth on "
+        "what it was validated on, or on --validation, or on --data")
     add("--generate", type=Path, nargs="+", metavar="PICTURE",
         help="learn nothing: describe pictures, with the checkpoint of --evaluate or of --output")
     add("--vision_model_name", metavar="NAME", help="pocket, a folder, or a name on the hub")
@@ -121,20 +126,26 @@ def options(arguments: list[str]) -> argparse.Namespace:
     add("--learning_rate", type=_positive, metavar="RATE", help="at its highest")
     add("--num_epochs", type=_whole_number(1), metavar="N", help="how often every caption is seen")
     add("--batch_size", type=_whole_number(1), metavar="N", help="captions that a process takes at a time")
-    add("--gradient_accumulation", type=_whole_number(1), default=1, metavar="N",
+    add("--gradient_accumulation", type=_whole_number(1), metavar="N",
         help="so many batches make one step: a larger batch in the same memory (1)")
     add("--max_length", type=_whole_number(2), metavar="TOKENS", help="longer captions are cut")
-    add("--precision", choices=PRECISIONS, default="fp32", help="of the frozen models; what learns is always fp32 (fp32)")
-    add("--seed", type=_whole_number(0), default=0, metavar="N", help="of all that is drawn at random (0)")
-    asked = parser.parse_args(arguments)
-    named = asked.vision_model_name or asked.language_model_name
+    add("--precision", choices=PRECISIONS, help="of the frozen models; what learns is always fp32 (fp32)")
+    add("--seed", type=_whole_number(0), metavar="N", help="of all that is drawn at random (0)")
+    asked = parser.parse_args([_with_underscores(word) for word in arguments])
+    named = {asked.vision_model_name, asked.language_model_name} - {None, "pocket"}
     asked.preset = asked.preset or ("seed" if named else "pocket")
-    asked.given = {name for name in SEED if getattr(asked, name) is not None}
-    for name, value in PRESETS[asked.preset].items():
+    asked.given = {name for name in (*SEED, *OTHERS) if getattr(asked, name) is not None}
+    for name, value in (PRESETS[asked.preset] | OTHERS).items():
         if name not in asked.given:
             setattr(asked, name, value)
     return asked
 # fmt: on
+
+
+def _with_underscores(word: str) -> str:
+    """--learning-rate=1 as --learning_rate=1."""
+    name, equals, value = word.partition("=")
+    return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else word
 
 
 def _whole_number(least: int):
@@ -162,22 +173,26 @@ def main(arguments: list[str] | None = None) -> int:
     asked = options(arguments)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    status = 1
     try:
         team = Together()
-        asked = options(remembered(asked) + arguments)
+        words = remembered(asked)
+        given, asked = asked.given, options(words + arguments)
+        asked.given = given
         if asked.generate:
             return generate(asked, team)
         return test(asked, team) if asked.evaluate else fine_tune(asked, team)
-    except KeyboardInterrupt:
-        problem = "Stopped."
+    except KeyboardInterrupt as error:
+        problem, status = str(error) or "Stopped.", 128 + signal.SIGINT
     except torch.OutOfMemoryError:
         problem = "There is not enough memory: take a smaller --batch_size and a larger --gradient_accumulation."
     except (ValueError, OSError, FloatingPointError) as error:
         named = isinstance(error, OSError) and error.filename
         problem = f"{error.filename}: {error.strerror}" if named else str(error)
     if os.environ.get("RANK", "0") == "0":
-        print("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in problem), file=sys.stderr)
-    return 128 + signal.SIGINT if problem == "Stopped." else 1
+        shown = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in problem)
+        print(shown, file=sys.stderr)
+    return status
 
 
 # --- learning --------------------------------------------------------------------------------------------------------------------------
@@ -185,55 +200,106 @@ def main(arguments: list[str] | None = None) -> int:
 
 def fine_tune(asked: argparse.Namespace, team: Together) -> int:
     folder = folder_of_run(asked)
-    team.tell(f"Going on with {folder}." if asked.resume else preset_told(asked))
     model, train, checks = prepared(asked, team)
+    team.tell(f"Going on with {folder}." if asked.resume else preset_told(asked))
     begin_as_words(model, train.features, train.texts)
     before = evaluate(model, checks.features, checks.rows, team), captions(model, checks.features[:SHOWN])
-
-    batch = asked.batch_size * asked.gradient_accumulation * team.size
-    steps = asked.num_epochs * math.ceil(len(train.rows) / batch)
-    plan = training.Plan(
-        steps, asked.learning_rate, batch, at_once=asked.batch_size, look_every=math.ceil(steps / LOOKS), warmup=min(30, steps // 10),
-        longest_gradient=LONGEST_GRADIENT, seed=asked.seed,
-    )  # fmt: skip
+    plan = plan_of(asked, len(train.rows), team)
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     team.tell(
-        f"{learns:,} numbers learn from {len(train.rows)} captions, in {steps} steps of up to {min(batch, len(train.rows))}; "
-        f"{len(checks.rows)} captions to validate on."
+        f"Captions to learn from: {len(train.rows)}; to validate on: {len(checks.rows)}. What learns: {learns:,} numbers, in {plan.steps} "
+        f"steps of up to {min(plan.batch_size, len(train.rows))} captions."
     )
-    done, looks = training.progress(folder / TRAINING) if asked.resume else (0, [])
     if team.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        for part in folder.glob("*.part"):  # what a killed run was writing
-            part.unlink()
-    if asked.resume:
-        team.tell(f"{done} steps were done.")
-    checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
-    data = (train.features, train.rows), (checks.features, checks.rows)
+        folder = made(folder, asked)
+    try:
+        step, ended = learned(asked, team, folder, model, (train, checks), plan)
+        if ended:
+            where = f"Stopped at step {step} of {plan.steps}" if step < plan.steps else f"All {step} steps are done"
+            team.tell(f"{where}, and all is saved. Go on with\n    {again(folder, team)}")
+            return 128 + ended
+        if team.rank > 0:
+            return 0
+        show(asked, model, checks, before)
+    except KeyboardInterrupt:
+        saved = (folder / TRAINING).is_file()
+        raise KeyboardInterrupt(f"Stopped. Go on with\n    {again(folder, team)}" if saved else "") from None
+    finally:
+        if team.rank == 0:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing came into it
+    team.tell(
+        f"\n{kept(folder)}\nWhat was learned: {folder / CHECKPOINT}\nHow it went: {folder / 'loss.png'} and {folder / 'log.jsonl'}"
+    )
+    return 0
+
+
+def learned(
+    asked: argparse.Namespace,
+    team: Together,
+    folder: Path,
+    model: VLMWithSoftPrompt,
+    parts: tuple[Part, Part],
+    plan: training.Plan,
+) -> tuple[int, int]:
+    """Learn, keep the best in the folder, and say how many steps were done and which signal ended it, 0 for none."""
+    data = [(part.features, part.rows) for part in parts]
+    looks = training.progress(folder / TRAINING)[1] if asked.resume else []
     diary = Diary(folder, plan, settings(asked), team, looks)
     with Interrupts() as interrupts:
+        done = plan.steps
 
         def stop(step: int, loss: float) -> bool:
+            nonlocal done
             diary.step(step, loss)
+            done = step if interrupts.asked is not None else plan.steps
             return interrupts.asked is not None
 
+        checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
         try:
-            for look in learn(model, *data, plan, checkpoint, stop=stop, team=team):
+            mark = finetune.mark_of(parts)
+            for look in learn(model, *data, plan, checkpoint, stop=stop, team=team, data=mark):
                 if diary.look(look) and look.best and team.rank == 0:
                     model.save(folder / CHECKPOINT)
         finally:
             diary.close()
         if team.rank == 0:
             model.save(folder / CHECKPOINT)
-    if team.rank > 0:
-        return 0
-    step, _ = training.progress(folder / TRAINING)
-    if step < steps:
-        team.tell(f"Stopped at step {step} of {steps}, and all is saved. Go on with\n    {again(folder, team)}")
-        return 128 + (interrupts.asked or 0)
-    show(asked, model, checks, before)
-    team.tell(f"\nWhat was learned: {folder / CHECKPOINT}\nHow: {folder / 'loss.png'} and {folder / 'log.jsonl'}")
-    return 0
+    return done, interrupts.asked or 0
+
+
+def plan_of(asked: argparse.Namespace, examples: int, team: Together) -> training.Plan:
+    batch = asked.batch_size * asked.gradient_accumulation * team.size
+    steps = asked.num_epochs * math.ceil(examples / batch)
+    return training.Plan(
+        steps, asked.learning_rate, batch, at_once=asked.batch_size, look_every=math.ceil(steps / LOOKS), warmup=min(30, steps // 10),
+        longest_gradient=LONGEST_GRADIENT, seed=asked.seed,
+    )  # fmt: skip
+
+
+def made(folder: Path, asked: argparse.Namespace) -> Path:
+    """Make the folder; a numbered one that somebody else has made in the meantime is left to them, and the next is taken."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=asked.output is not None or asked.resume)
+        except FileExistsError:
+            folder = folder.with_name(str(int(folder.name) + 1))
+            continue
+        for part in folder.glob("*.part"):  # what a killed run was writing
+            part.unlink()
+        return folder
+
+
+def kept(folder: Path) -> str:
+    """Which step's state was kept, and what it means where that is the very first."""
+    _, looks = training.progress(folder / TRAINING)
+    best = [look for look in looks if look.best][-1]
+    if best.step:
+        return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
+    return (
+        "Kept: the beginning. On the validation captions no step was better, so nothing was learned that helps there. That is likely where they "
+        "are few: take more pictures, or name a file by --validation; or change --learning_rate and --num_epochs."
+    )
 
 
 def folder_of_run(asked: argparse.Namespace) -> Path:
@@ -245,9 +311,12 @@ def folder_of_run(asked: argparse.Namespace) -> Path:
         if not known:
             raise ValueError(f"there is no training in {RUNS} yet: train first, or name its folder by --output")
         return known[-1]
-    folder = asked.output or RUNS / str(runs[-1][0] + 1 if runs else 1)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file: name a folder by --output")
+    folder = (asked.output or RUNS / str(runs[-1][0] + 1 if runs else 1)).absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file: name a folder by --output")
+    if not asked.generate and not os.access(there, os.W_OK):
+        raise ValueError(f"nothing can be written to {there}: name another folder by --output")
     if asked.resume and not (folder / TRAINING).is_file():
         raise ValueError(
             f"there is no training in {folder} to go on with: leave out --resume, or name another folder by --output"
@@ -261,18 +330,26 @@ def folder_of_run(asked: argparse.Namespace) -> Path:
 
 def again(folder: Path, team: Together) -> str:
     """The command that goes on with this training."""
-    start = "python" if team.size == 1 else f"torchrun --nproc_per_node={os.environ['LOCAL_WORLD_SIZE']} …"
-    return f"{start} {Path(__file__).name} --resume --output {shlex.quote(str(folder))}"
+    start = "python"
+    if team.size > 1:
+        there = os.environ
+        nodes = int(there.get("GROUP_WORLD_SIZE", 1))
+        places = f"--nnodes={nodes} --node_rank={there.get('GROUP_RANK')} --master_addr={there['MASTER_ADDR']} --master_port={there['MASTER_PORT']}"
+        start = f"torchrun {places if nodes > 1 else '--standalone'} --nproc_per_node={there['LOCAL_WORLD_SIZE']}"
+    script = sys.argv[0] if Path(sys.argv[0]).name == Path(__file__).name else Path(__file__).name
+    return f"{start} {shlex.quote(script)} --resume --output {shlex.quote(str(folder))}"
 
 
 def preset_told(asked: argparse.Namespace) -> str:
-    """Which values the preset takes other than the seed's, and which were given."""
-    lines = [f"Preset {asked.preset}."]
+    """The values of the preset: those that differ from the seed's beside these, and which were given."""
+    lines = [f"Preset {asked.preset}:"]
     for name, seed in SEED.items():
         value = getattr(asked, name)
-        if value != seed:
-            given = "given; " if name in asked.given else ""
-            lines.append(f"    --{name} {shlex.quote(str(value))}  ({given}in the preset seed: {seed})")
+        notes = [
+            *(["given"] if name in asked.given else []),
+            *([f"in the preset seed {seed}"] if value != seed else []),
+        ]
+        lines.append(f"    --{name} {shlex.quote(str(value))}" + (f"  ({', '.join(notes)})" if notes else ""))
     return "\n".join(lines)
 
 
@@ -289,9 +366,13 @@ def remembered(asked: argparse.Namespace) -> list[str]:
     """Options of the training that is gone on with; where its checkpoint is used, those that say which models it belongs to."""
     if not (asked.resume or asked.evaluate or asked.generate):
         return []
-    folder = asked.evaluate.parent if asked.evaluate else folder_of_run(asked)
+    models, data = ("vision_model_name", "language_model_name", "precision"), ("data", "validation", "seed")
+    if asked.evaluate:
+        folder, names = file_of(asked.evaluate).parent, (*models, *(() if asked.generate else data))
+    else:
+        folder, names = folder_of_run(asked), (*SEED, *OTHERS) if asked.resume else models
     known, words = finetune.read_settings(folder / "log.jsonl"), []
-    for name in (*SEED, *OTHERS) if asked.resume else ("vision_model_name", "language_model_name", "precision"):
+    for name in names:
         value = known.get(name)
         if name == "allow_outside":
             words += ["--allow-outside"] if value is True else []
@@ -305,17 +386,25 @@ def remembered(asked: argparse.Namespace) -> list[str]:
 
 def prepared(asked: argparse.Namespace, team: Together) -> tuple[VLMWithSoftPrompt, Part, Part]:
     """The captioner as it begins, and what it learns from and is validated on. The data are checked before the models are loaded."""
-    train = read(asked, asked.data, team)
-    path = asked.validation or (CAPTIONS / "validation.json" if asked.data == CAPTIONS / "train.json" else None)
-    others = read(asked, path, team) if path else None
-    learns, validates = (range(len(train)), []) if others else held_out(train.pictures.files, asked.seed)
+    train, validates = read(asked, asked.data), validation_of(asked)
+    others = read(asked, validates) if validates else None
+    learns, checks = (range(len(train)), []) if others else held_out(train.pictures.files, asked.seed)
     model = captioner(asked, team, asked.vision_features)
     whole = looked_at(asked, model, train, team)
-    return model, whole.of(learns), looked_at(asked, model, others, team) if others else whole.of(validates)
+    return model, whole.of(learns), looked_at(asked, model, others, team) if others else whole.of(checks)
 
 
-def read(asked: argparse.Namespace, path: Path, team: Together) -> VLMDataset:
-    tokenizer = load_tokenizer(asked.language_model_name)
+def validation_of(asked: argparse.Namespace) -> Path | None:
+    """The file to validate on; the course's own for the course's pictures, and otherwise none but what was named."""
+    return asked.validation or (CAPTIONS / "validation.json" if asked.data == OTHERS["data"] else None)
+
+
+def read(asked: argparse.Namespace, path: Path) -> VLMDataset:
+    try:
+        tokenizer = load_tokenizer(asked.language_model_name)
+    except OSError:
+        read_pairs(path, asked.allow_outside)  # what is wrong with the data is told first
+        raise
     return VLMDataset(path, tokenizer, asked.max_length, allow_outside=asked.allow_outside)
 
 
@@ -349,15 +438,16 @@ def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMData
 
 
 def test(asked: argparse.Namespace, team: Together) -> int:
-    """Show what a checkpoint is worth on the validation pictures."""
-    kind, layer = learned_from(asked.evaluate)
-    data = read(
-        asked,
-        asked.validation or (CAPTIONS / "validation.json" if asked.data == CAPTIONS / "train.json" else asked.data),
-        team,
-    )
-    model = captioner(asked, team, kind, layer).load(asked.evaluate)
-    part = looked_at(asked, model, data, team)
+    """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
+    file = file_of(asked.evaluate)
+    kind, layer = learned_from(file)
+    named = asked.validation if "validation" in asked.given else asked.data if "data" in asked.given else None
+    path = named or validation_of(asked)
+    data = read(asked, path or asked.data)
+    numbers = range(len(data)) if path else held_out(data.pictures.files, asked.seed)[1]
+    model = captioner(asked, team, kind, layer).load(file)
+    part = looked_at(asked, model, data, team).of(numbers)
+    team.tell(f"{file}, on captions of {path or asked.data}:")
     if team.rank == 0:
         show(asked, model, part)
     return 0
@@ -365,13 +455,34 @@ def test(asked: argparse.Namespace, team: Together) -> int:
 
 def generate(asked: argparse.Namespace, team: Together) -> int:
     """Describe pictures."""
-    file = asked.evaluate or folder_of_run(asked) / CHECKPOINT
+    pictures = all_opened(asked.generate)
+    file = file_of(asked.evaluate or folder_of_run(asked))
     kind, layer = learned_from(file)
-    pictures = PictureFiles(asked.generate)[:]
     model = captioner(asked, team, kind, layer).load(file)
+    team.tell(f"With {file}:")
     for path, text in zip(asked.generate, captions(model, model.encode(pictures))):
         team.tell(f"{path}: {text}")
     return 0
+
+
+def file_of(checkpoint: Path) -> Path:
+    """The checkpoint's file, where its folder was named, too."""
+    return checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint
+
+
+def all_opened(files: Sequence[Path]) -> list[Image.Image]:
+    """The pictures. Raises ValueError with a line for each that cannot be opened."""
+    pictures, faults = [], []
+    for file in files:
+        try:
+            pictures.append(open_picture(file))
+        except OSError as error:
+            faults.append(f"{file}: {error.strerror}")
+        except BadPicture as error:
+            faults.append(f"{file} {error}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return pictures
 
 
 def show(asked: argparse.Namespace, model: VLMWithSoftPrompt, part: Part, before: tuple | None = None) -> None:
@@ -392,4 +503,5 @@ def show(asked: argparse.Namespace, model: VLMWithSoftPrompt, part: Part, before
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -320,7 +320,7 @@ def learn(
     """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
 
     The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
-    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `stop` and `team`, as for `training.train`.
+    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `stop`, `team` and `data`, as for `training.train`.
     """
     (features, captions), (checks, check_captions) = train, validation
     device = model.vision_projection.weight.device
@@ -366,19 +366,29 @@ def evaluate(
 def ablations(model: VLMWithSoftPrompt, features: Tensor, words: Tensor) -> Iterator[tuple[str, Tensor]]:
     """Within each turn the model is as it was trained, or lacks a part, or has another in its place; gives a name, and vision features.
 
-    words: (T, D), the rows of words that are to stand in the place of the prompt, whose first M do.
+    words: (T, D), the rows of words that are to stand in the place of the prompt, whose first M do. Pictures are shuffled so that as few
+    as possible keep their own, and not at all where there is one picture only.
     """
     own = model.soft_prompt.prompt_embeddings
+    kept, shift = min(
+        ((_unmoved(features, shift), shift) for shift in range(1, min(len(features), 20))), default=(1, 0)
+    )
+    shuffled = [("shuffled pictures", own, features.roll(shift, 0))] if kept < len(features) and shift else []
     for how, prompt, seen in (
         ("as trained", own, features),
         ("soft prompt removed", own[:0], features),
         ("zeros instead", torch.zeros_like(own), features),
         ("words instead", words[: len(own)], features),
         ("no picture", own, features[:, :0]),
-        ("shuffled pictures", own, features.roll(1, 0)),
+        *shuffled,
     ):
         with model.prompted(prompt):
             yield how, seen
+
+
+def _unmoved(features: Tensor, shift: int) -> int:
+    """How many pictures would have the features of their own picture again."""
+    return int((features == features.roll(shift, 0)).flatten(1).all(1).sum())
 
 
 @torch.no_grad()
@@ -386,7 +396,8 @@ def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequenc
     """Begin the projection as the best linear guess, from one patch, of the words in its picture's caption.
 
     features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares with a little ridge, and then made
-    about as large as a blend of rows. Learning starts from a translation into words, however poor, and not from noise.
+    about as large as a blend of rows. Learning starts from a translation into words, however poor, and not from noise. Where there is
+    nothing to guess from (one picture, or captions that all say the same) the projection is left as it is.
     """
     table, features = (
         model.language_model.get_input_embeddings().weight.to(model.vision_projection.weight),
@@ -397,14 +408,24 @@ def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequenc
         [table[model.tokenizer(text, add_special_tokens=False)["input_ids"]].mean(0) for text in captions]
     )
     centre, middle = flat.mean(0), words.mean(0)
-    spread = torch.cov(flat.T)  # (Dv, Dv)
+    spread = _covariance(flat)  # (Dv, Dv)
+    if not spread.trace() > 0:
+        return
     together = (features.sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)  # (Dv, D)
     guess = torch.linalg.solve(
         spread + 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread), together
     )
-    guess *= WORD_SIZE * table.std() / ((flat - centre) @ guess).std()
+    size = ((flat - centre) @ guess).std()
+    if size < 1e-5 * table.std():  # rounding, and no words
+        return
+    guess *= WORD_SIZE * table.std() / size
     model.vision_projection.weight.copy_(guess.T)
     model.vision_projection.bias.copy_(middle - centre @ guess)
+
+
+def _covariance(flat: Tensor) -> Tensor:
+    """Of the columns of (N, Dv): (Dv, Dv); zeros for a single row."""
+    return torch.cov(flat.T) if len(flat) > 1 else flat.new_zeros(flat.shape[1], flat.shape[1])
 
 
 def _exact(numbers: Tensor) -> Tensor:
@@ -422,8 +443,9 @@ class Evened:
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
         flat = _exact(features).flatten(0, 1)  # (N P, Dv)
         self.projection, self.centre = projection, flat.mean(0)
-        spread, directions = torch.linalg.eigh(torch.cov(flat.T))
+        spread, directions = torch.linalg.eigh(_covariance(flat))
         scale = (spread.clamp(min=0) + RIDGE * spread.mean()).sqrt()  # (Dv,)
+        scale = torch.where(scale > 0, scale, 1)  # where nothing varies, nothing is to be evened
         # (Dv, Dv), inverse to each other
         self.there, self.back = (directions * power @ directions.T for power in (1 / scale, scale))
 

@@ -5,6 +5,7 @@ Rests on Accelerate for devices and processes, https://github.com/huggingface/ac
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -109,6 +110,15 @@ class Part:
         return Part(self.features[list(numbers)], rows, texts, files)
 
 
+def mark_of(parts: Sequence[Part]) -> str:
+    """What tells these pictures and captions from others: names and sizes of the files, and the texts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for file, text in zip(part.files, part.texts):
+            digest.update(json.dumps([file.name, file.stat().st_size, text]).encode())
+    return digest.hexdigest()[:16]
+
+
 def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Together) -> Tensor:
     """Vision features (N, P, Dv) of the pictures, in every process; each computes its share. Raises ValueError if they find no room."""
     first = model.encode(pictures[:1])
@@ -172,7 +182,7 @@ class Diary:
                 log.write(f"{json.dumps(entry)}\n")
         self.team.tell(
             f"step {look.step:>5} of {look.steps}: loss {entry['loss']:.3f}, on validation {look.validation_loss:.3f}, "
-            f"{look.validation_score:.0%} of its tokens right{', the best so far' if look.best else ''}"
+            f"{look.validation_score:.0%} of its tokens right{', the best so far' if look.best and look.step else ''}"
             + (f"; {look.seconds_left:.0f} s left" if look.seconds_left else "")
         )
         return True

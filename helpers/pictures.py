@@ -5,6 +5,7 @@ Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, a
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import os
@@ -35,7 +36,7 @@ class BadPicture(ValueError):
             {
                 "too large": f"is larger than {MOST_MEGAPIXELS} megapixels: save a smaller copy of it",
                 "a strip": f"is more than {MOST_STRETCHED} times as long as wide: cut a part out of it",
-                "no picture": f"is no picture that can be read here: save it as PNG or JPEG (what is read: {', '.join(FORMATS)})",
+                "no picture": f"is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
                 "broken": "begins like a picture and is broken or cut off: fetch or save it again",
             }[kind]
         )
@@ -119,10 +120,16 @@ def _entries(data_path: Path) -> Any:
     try:
         return json.loads(data_path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{data_path} is not UTF-8 (byte {error.start + 1} of it): save it as UTF-8") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8"
+        ) from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"{data_path} is no JSON: {error.msg} in {where}") from None
+        where, line = (
+            f"line {error.lineno}, column {error.colno}",
+            (error.doc.splitlines() or [""])[error.lineno - 1 :][:1],
+        )
+        raise ValueError(f"{data_path} is no JSON: {error.msg} in {where}: {''.join(line).strip()[:80]}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits; lists within lists without end
         raise ValueError(
             f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep"
@@ -136,7 +143,8 @@ def _faults(entry: Any, folder: Path, allow_outside: bool, known: dict[str, str]
     for key in ("image_path", "text"):
         value = entry.get(key)
         if key not in entry:
-            yield f'has no "{key}"'
+            others = ", ".join(json.dumps(str(other), ensure_ascii=False)[:40] for other in entry)
+            yield f'has no "{key}"' + (f" (it has {others})" if others else "")
         elif not isinstance(value, str):
             yield f'"{key}" is {_kind(value)}, and should be text'
         elif not value.strip():
@@ -160,8 +168,10 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool) -> str:
         _within(file, os.path.abspath(folder)) and _within(*map(os.path.realpath, (file, folder)))
     ):
         return f"{shown} leaves the folder of the JSON file: copy the picture into it, or allow it by --allow-outside"
+    if os.path.isdir(file):
+        return f"{shown} is a folder, and should be a picture"
     if not os.path.isfile(file):
-        return f"no file {shown} (looked in {os.path.dirname(file)}). Paths are relative to the JSON file"
+        return f"no file {shown} (looked in {os.path.dirname(file)}){_instead(path, file)}. Paths are relative to the JSON file"
     try:
         open_picture(Path(file))
     except BadPicture as error:
@@ -169,6 +179,18 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool) -> str:
     except OSError as error:
         return f"{shown} cannot be opened: {error.strerror}"
     return ""
+
+
+def _instead(path: str, file: str) -> str:
+    """What may have been meant by a path that leads to no file."""
+    if "\\" in path:
+        return ": write / and no \\"
+    try:
+        here = os.listdir(os.path.dirname(file))
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(os.path.basename(file).lower(), {name.lower(): name for name in here}, 1, 0.8)
+    return f": did you mean {next(name for name in here if name.lower() == close[0])}?" if close else ""
 
 
 def _within(file: str, folder: str) -> bool:

@@ -141,7 +141,8 @@ def _source(name: str | Path | None, variable: str, pocket: Path) -> str:
 def _load(kind: Any, source: str, **how: Any) -> Any:
     """The library's `kind.from_pretrained`, with its errors told in a sentence that says what to do."""
     folder = Path(source)
-    if folder.is_dir() and not (folder / "config.json").exists() or folder.is_absolute() and not folder.exists():
+    meant = folder.is_absolute() or source.startswith((".", "~"))  # a folder, and no name on the hub
+    if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
         raise OSError(
             f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'."
         )
@@ -151,7 +152,7 @@ def _load(kind: Any, source: str, **how: Any) -> Any:
         if folder.is_dir():
             raise OSError(f"the model in {source} could not be loaded: {error}") from error
         raise OSError(
-            f"the model {source!r} could not be fetched from the hub. Check the name and the network; behind a mirror set "
+            f"the model {source!r} could not be fetched from {huggingface_hub.constants.ENDPOINT}. Check the name and the network; behind a mirror set "
             "HF_ENDPOINT (for example https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network."
         ) from error
 

@@ -77,6 +77,7 @@ def train(
     weight: Callable[[Tensor], int] = len,
     stop: Callable[[int, float], bool] = lambda step, loss: False,
     team: Team | None = None,
+    data: str = "",
 ) -> Iterator[Look]:
     """Train those parameters of `model` that require a gradient; give a `Look` each time it has looked at validation.
 
@@ -88,6 +89,7 @@ def train(
     and FloatingPointError when the loss is no finite number any more.
     weight: how many things the mean of `loss` goes over; so a batch in parts or on several processes has the loss of the whole batch.
     stop: is told every step and its loss; where it says True, the checkpoint is written and the training ends.
+    data: what tells these examples from others; a checkpoint that was written with another is refused.
     """
     team = team or Team()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -109,12 +111,12 @@ def train(
 
     def keep(step: int, value: float) -> None:
         if checkpoint is not None and team.rank == 0:
-            now = {"step": step, "loss": value}
+            now = {"step": step, "loss": value, "data": data}
             _save(checkpoint, plan, examples, parameters, optimizer, best, looks, now)
 
     best, looks, first = begin, [], 0
     if checkpoint is not None and checkpoint.exists():
-        best, looks, first, then = _resume(checkpoint, plan, examples, parameters, optimizer)
+        best, looks, first, then = _resume(checkpoint, plan, examples, parameters, optimizer, data)
         now = whole_loss(first, learn=False)
         if not math.isclose(now, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             put_back(parameters, begin)
@@ -208,7 +210,7 @@ def _save(
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
     looks: list[Look],
-    now: dict[str, float],
+    now: dict[str, float | str],
 ) -> None:
     tensors = {f"now {name}": parameter for name, parameter in parameters.items()}
     tensors |= {f"best {name}": value for name, value in best.items()}
@@ -228,6 +230,7 @@ def _resume(
     examples: int,
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
+    data: str,
 ) -> tuple[dict[str, Tensor], list[Look], int, float]:
     """Puts parameters and optimiser back where the file says they were; returns the best parameters, the looks, step and loss then."""
     tensors, notes = read_tensors(file)
@@ -235,11 +238,16 @@ def _resume(
         then, now = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
         changed = [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]
         looks, step, loss = _progress(notes)
+        same_data = json.loads(notes["now"])["data"] == data
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
     if changed:
         raise ValueError(
             f"{file} belongs to another training: {'; '.join(changed)}. Use the same plan, or another file"
+        )
+    if not same_data:
+        raise ValueError(
+            f"{file} belongs to other examples: they were changed since. Put them back as they were, or begin in another file"
         )
     shapes = {name[4:]: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith("now ")}
     ours = {name: tuple(parameter.shape) for name, parameter in parameters.items()}

@@ -294,6 +294,16 @@ def test_words_without_a_table_or_without_tokens_are_refused(tokenizer, processo
         vlm(small_gpt2(tokenizer), tokenizer, processor, init="")
 
 
+def test_shuffled_no_picture_keeps_its_own_where_that_can_be_helped(model):
+    one, two, three = features(3).split(1)
+    for seen in (features(5), torch.cat([one, one, two, two, three, three])):
+        shuffled = dict(captioner.ablations(model, seen, torch.zeros(4, WIDTH)))["shuffled pictures"]
+        assert not any(torch.equal(then, now) for then, now in zip(seen, shuffled))
+        assert all(any(torch.equal(then, now) for then in seen) for now in shuffled)
+    for seen in (one, torch.cat([one, one])):
+        assert "shuffled pictures" not in dict(captioner.ablations(model, seen, torch.zeros(4, WIDTH)))
+
+
 # --- keeping --------------------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 
 ROOT = Path(__file__).parents[1]
 CAPTIONS = json.loads((script.CAPTIONS / "train.json").read_text("utf-8"))
+PICTURE = str(script.CAPTIONS / "images" / "validation-0001.png")
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork server")
 
 
@@ -90,13 +91,15 @@ def test_alone_it_takes_the_pocket_models_and_says_what_it_changes():
     told = script.preset_told(asked)
     for name, value in script.SEED.items():
         changed = getattr(asked, name) != value
-        assert (f"--{name} " in told) == changed and (str(value) in told or not changed)
+        assert f"--{name} " in told and (f"in the preset seed {value}" in told) == changed
 
 
 def test_who_names_a_model_gets_the_seeds_values_and_what_is_given_stays():
     asked = script.options(["--vision_model_name", "mine", "--batch_size", "7"])
     assert (asked.preset, asked.vision_model_name, asked.batch_size, asked.num_epochs) == ("seed", "mine", 7, 3)
-    assert "given; in the preset seed: 2" in script.preset_told(asked)
+    assert "--batch_size 7  (given, in the preset seed 2)" in script.preset_told(asked)
+    assert script.options(["--vision_model_name", "pocket"]).preset == "pocket"
+    assert script.options(["--learning-rate=1", "--num-epochs", "4", "--init=--a-b"]).init == "--a-b"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,8 @@ def test_alone_it_learns_validates_and_shows_captions_beside_the_ablations(alone
     truth = json.loads((script.CAPTIONS / "validation.json").read_text("utf-8"))[0]["text"]
     assert f"the caption          {truth}" in told
     assert all(len(re.findall(rf"(?m)^{how}  +\S", told)) == 1 + script.SHOWN for how in ways)
-    assert "s left" in told and "26,688 numbers learn from 400 captions, in 50 steps of up to 8" in told
+    assert "s left" in told and "What learns: 26,688 numbers, in 50 steps of up to 8 captions." in told
+    assert re.search(r"(?m)^Kept: step \d+ of 50, where the validation loss was lowest", told)
 
 
 def test_a_run_leaves_checkpoint_log_curve_and_nothing_else(alone):
@@ -161,14 +165,18 @@ def test_what_was_learned_is_evaluated_and_describes_pictures(alone, capsys):
     checkpoint = str(folder / script.CHECKPOINT)
     assert script.main(["--evaluate", checkpoint]) == 0
     again = capsys.readouterr().out
+    assert again.startswith(f"{checkpoint}, on captions of {script.CAPTIONS / 'validation.json'}:")
     for how in ("soft prompt removed", "no picture", "shuffled pictures"):
-        assert re.findall(rf"(?m)^{how} .*$", told) == re.findall(rf"(?m)^{how} .*$", again)
+        assert re.findall(rf"(?m)^{how} .*$", told) == re.findall(rf"(?m)^{how} .*$", again) != []
     pictures = [str(script.CAPTIONS / "images" / f"validation-000{n}.png") for n in (1, 2, 3)]
     assert script.main(["--generate", *pictures, "--output", str(folder)]) == 0
     by_folder = capsys.readouterr().out
     assert script.main(["--generate", *pictures, "--evaluate", checkpoint]) == 0
     assert capsys.readouterr().out == by_folder
-    assert [line.split(": ", 1)[1] for line in by_folder.splitlines()] == re.findall(r"(?m)^after  +([a-z].*)$", told)
+    assert by_folder.startswith(f"With {checkpoint}:\n")
+    assert [line.split(": ", 1)[1] for line in by_folder.splitlines()[1:]] == re.findall(
+        r"(?m)^after  +([a-z].*)$", told
+    )
 
 
 def test_a_tenth_of_the_pictures_is_kept_to_validate_on_with_all_their_captions():
@@ -205,6 +213,25 @@ def test_captions_that_are_too_long_are_cut_and_counted_aloud(album, tmp_path, c
     assert re.search(r"\d+ of 25 captions are longer than 8 tokens and were cut\.", told)
 
 
+@pytest.mark.parametrize("features", ["patches", "pooled"])
+@pytest.mark.parametrize("texts", [["a cat.", "a dog."], ["a photo."] * 5], ids=["two pictures", "all say the same"])
+def test_very_few_or_very_dull_captions_are_no_fault(tmp_path, capsys, texts, features):
+    album = drawn_album(tmp_path / "few", len(texts))
+    entries = [entry | {"text": text} for entry, text in zip(json.loads(album.read_text("utf-8")), texts)]
+    album.write_text(json.dumps(entries), encoding="utf-8")
+    assert script.main(asked_for(album, tmp_path / "run", "--vision_features", features)) == 0
+    told = capsys.readouterr().out
+    assert all(tensor.isfinite().all() for tensor in learned(tmp_path / "run").values())
+    assert "no picture" in told and "shuffled pictures" not in told, "one picture cannot be shuffled"
+
+
+def test_where_no_step_was_better_it_says_that_nothing_was_learned(album, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(script, "LONGEST_GRADIENT", None)
+    assert script.main(asked_for(album, tmp_path / "run", "--learning_rate", "50", "--num_epochs", "1")) == 0
+    told = capsys.readouterr().out
+    assert "Kept: the beginning." in told and "nothing was learned" in told and "best so far" not in told
+
+
 def test_a_prompt_that_leaves_no_room_for_text_is_refused(album, tmp_path, capsys):
     assert script.main(asked_for(album, tmp_path / "run", "--prompt_length", "127")) == 1
     assert "take a smaller --prompt_length" in capsys.readouterr().err and not (tmp_path / "run").exists()
@@ -232,6 +259,32 @@ def test_features_that_find_no_room_are_told_before_anything_is_written(album, t
     assert "--vision_features pooled" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
+# --- what is wrong ---------------------------------------------------------------------------------------------------------------
+
+
+def test_every_picture_that_cannot_be_described_is_named(tmp_path, capsys):
+    (tmp_path / "letter.jpg").write_text("a letter")
+    pictures = [PICTURE, str(tmp_path / "no.png"), str(tmp_path / "letter.jpg"), str(tmp_path)]
+    assert script.main(["--generate", *pictures, "--evaluate", str(ROOT / "data/captioner")]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0].split(" is ")[0] for line in told] == pictures[1:]
+
+
+def test_what_is_wrong_with_the_data_is_told_before_a_model_is_missed(tmp_path, capsys):
+    (tmp_path / "mine.json").write_text("[{]")
+    assert script.main(["--data", str(tmp_path / "mine.json"), "--preset", "seed"]) == 1
+    assert "mine.json is no JSON" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_at_once_leaves_no_empty_folder(album, tmp_path, capsys, monkeypatch):
+    def failing(*how, **more):
+        raise FloatingPointError("the loss is nan")
+
+    monkeypatch.setattr(script, "learn", failing)
+    assert script.main(asked_for(album, tmp_path / "run")) == 1
+    assert "the loss is nan" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
 # --- folders -------------------------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +301,14 @@ def test_without_output_every_run_gets_a_folder_of_its_own(tmp_path, monkeypatch
     assert script.folder_of_run(script.options(["--resume"])) == tmp_path / "runs" / "10"
 
 
-@pytest.mark.parametrize("more", [["--resume"], ["--generate", "cat.jpg"]])
+def test_two_runs_at_the_same_time_never_share_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "RUNS", tmp_path)
+    asked = script.options([])
+    both = [script.folder_of_run(asked), script.folder_of_run(asked)]
+    assert [script.made(folder, asked).name for folder in both] == ["1", "2"]
+
+
+@pytest.mark.parametrize("more", [["--resume"], ["--generate", PICTURE]])
 def test_a_folder_without_a_training_is_told(tmp_path, capsys, more):
     assert script.main(["--output", str(tmp_path), *more]) == 1
     assert str(tmp_path) in capsys.readouterr().err and not list(tmp_path.iterdir())
@@ -265,6 +325,30 @@ def test_a_training_is_never_written_over(album, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert script.main(asked_for(album, tmp_path / "file")) == 1
     assert "is a file" in capsys.readouterr().err
+
+
+def test_a_training_whose_data_were_changed_is_not_gone_on_with(tmp_path, capsys):
+    album = drawn_album(tmp_path / "changing", 12)
+    assert script.main(asked_for(album, tmp_path / "run")) == 0
+    whole = album.read_text("utf-8")
+    album.write_text(whole.replace("car", "cup", 1), encoding="utf-8")
+    capsys.readouterr()
+    assert script.main(["--resume", "--output", str(tmp_path / "run")]) == 1
+    assert "belongs to other examples: they were changed since" in capsys.readouterr().err
+    album.write_text(whole, encoding="utf-8")
+    assert script.main(["--resume", "--output", str(tmp_path / "run")]) == 0
+
+
+def test_a_run_is_evaluated_on_what_it_was_validated_on(album, tmp_path, capsys):
+    assert script.main(asked_for(album, tmp_path / "run")) == 0
+    trained = capsys.readouterr().out
+    assert script.main(["--evaluate", str(tmp_path / "run")]) == 0
+    again = capsys.readouterr().out
+    assert "On 2 validation captions" in trained and "On 2 validation captions" in again
+    assert re.findall(r"(?m)^no picture .*", trained) == re.findall(r"(?m)^no picture .*", again)
+    assert re.findall(r"(?m)^after +(\d.*)", trained) == re.findall(r"(?m)^as trained +(\d.*)", again)
+    assert script.main(["--evaluate", str(tmp_path / "run"), "--data", str(album)]) == 0
+    assert "On 25 validation captions" in capsys.readouterr().out
 
 
 # --- ended at any moment ---------------------------------------------------------------------------------------------------------
@@ -309,9 +393,7 @@ def test_killed_at_ten_random_moments_it_is_always_loadable_and_in_the_end_as_if
         before = log.stat().st_size if log.exists() else 0
         process.start()
         wait_for(
-            lambda: (
-                log.exists() and "numbers learn from" in log.read_bytes()[before:].decode() or not process.is_alive()
-            )
+            lambda: log.exists() and "What learns:" in log.read_bytes()[before:].decode() or not process.is_alive()
         )
         time.sleep(moments.uniform(0, 0.5))
         assert process.is_alive(), f"it ended by itself: {log.read_text('utf-8')[-500:]}"
@@ -350,7 +432,7 @@ def test_asked_to_end_it_finishes_the_step_saves_and_says_how_to_go_on(album, tm
     assert process.exitcode == 128 + number
     step = int(re.search(r"Stopped at step (\d+) of 200, and all is saved\. Go on with", told)[1])
     command = told.splitlines()[-1].strip()
-    assert command == f"python soft_prompt_finetune.py --resume --output '{folder}'"
+    assert command == f"python soft_prompt_finetune.py --resume --output '{folder}'"  # it has a blank
     assert (folder / "loss.png").exists() and training.progress(folder / script.TRAINING)[0] == step
     assert script.main(["--resume", "--output", str(folder)]) == 0
     assert script.main(asked_for(album, tmp_path / "unbroken", *many[-4:])) == 0

@@ -640,7 +640,7 @@ ENTRY = {"image_path": "cat.png", "text": "a cat."}
 BAD_DATA = {
     b"[": "is no JSON: Expecting value in line 1, column 2",
     b"[" * 100_000: "nested too deep",
-    b"\xff\xfe[": "is not UTF-8 (byte 1 of it)",
+    b"\xff\xfe[": "is not UTF-8 (line 1, byte 1 of the file)",
     b"{}": "holds an object, no list",
     json.dumps([ENTRY, ENTRY | {"text": ""}]).encode(): ', entry 2: "text" is empty',
     json.dumps([ENTRY, ENTRY | {"image_path": "no.png"}]).encode(): ', entry 2: no file "no.png"',

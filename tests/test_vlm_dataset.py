@@ -322,10 +322,10 @@ def test_pictures_are_found_also_when_one_goes_elsewhere_afterwards(folder, toke
     "content, what",
     [
         (b"", "is no JSON: Expecting value in line 1, column 1"),
-        (b'[\n{"image_path": }]', "is no JSON: Expecting value in line 2, column 16"),
+        (b'[\n{"image_path": }]', 'is no JSON: Expecting value in line 2, column 16: {"image_path": }]$'),
         (b'[{"image_path": "cat.png", "text": "a cat."},\n', "is no JSON: .* in line 2, column 1"),
-        (b'[{"text": "' + "é".encode("latin-1"), r"is not UTF-8 \(byte 12 of it\): save it as UTF-8"),
-        ("[]".encode("utf-16"), r"is not UTF-8 \(byte 1 of it\): save it as UTF-8"),
+        (b'[{"text": "' + "é".encode("latin-1"), r"is not UTF-8 \(line 1, byte 12 of the file\): save it as UTF-8"),
+        ("[]".encode("utf-16"), r"is not UTF-8 \(line 1, byte 1 of the file\): save it as UTF-8"),
         (b"[" + b"9" * 5000 + b"]", "is no JSON that can be read here: it holds an absurd number"),
         (b"[" * 100_000, "is no JSON that can be read here: .* nested too deep"),
         (b'{"a": ' * 100_000, "is no JSON that can be read here: .* nested too deep"),
@@ -363,14 +363,18 @@ WRONG_ENTRIES = [
     *((entry(text=value), [f'"text" is {kind}, and should be text']) for value, kind in WRONG_TYPES),
     ({"text": "a cat."}, ['has no "image_path"']),
     ({"image_path": "cat.png"}, ['has no "text"']),
-    ({"image": "cat.png", "Text": "a cat."}, ['has no "image_path"', 'has no "text"']),
+    (
+        {"image": "cat.png", "Text": "a cat."},
+        ['has no "image_path" (it has "image", "Text")', 'has no "text" (it has "image"'],
+    ),
     (entry("", " \n\t"), ['"image_path" is empty', '"text" is empty']),
     (entry("\ud800.png", "a \udfff"), ['"image_path" holds half a character', '"text" holds half a character']),
     (entry("dog.png", ""), ['no file "dog.png" (looked in ', '"text" is empty']),
     (entry("a\0b.png"), ['the path "a\\u0000b.png" holds a zero byte']),
     (entry("x" * 5000), ['no file "xxx']),
     (entry("/".join("x" * 2500)), ['no file "x/x']),
-    (entry("."), ['no file "."']),
+    (entry("."), ['"." is a folder, and should be a picture']),
+    (entry("Cat.PNG"), ['no file "Cat.PNG" (looked in ']),
     (entry("cat.png/dog.png"), ['no file "cat.png/dog.png"']),
     (entry("data.json"), ['"data.json" is no picture that can be read here: save it as PNG or JPEG']),
     (entry("../outside/canary.png"), ['"../outside/canary.png" leaves the folder of the JSON file: copy']),
@@ -410,6 +414,16 @@ def test_two_halves_of_a_character_are_a_whole_one(folder, tokenizer):
     assert VLMDataset(folder / "data.json", tokenizer).texts == ["😺"]
 
 
+@pytest.mark.parametrize(
+    "path, meant",
+    [("Cat.PNG", ": did you mean cat.png?"), ("catt.png", ": did you mean cat.png?"), ("below\\cat.png", ": write / and no \\"),
+     ("elephant.png", ". Paths"), ("nowhere/cat.png", ". Paths")],
+)  # fmt: skip
+def test_where_a_path_leads_to_no_file_it_says_what_may_have_been_meant(folder, tokenizer, path, meant):
+    told = fault(folder, tokenizer, entry(path))
+    assert told.endswith("Paths are relative to the JSON file") and f"){meant}" in told
+
+
 # --- what is wrong with a picture ------------------------------------------------------------------------------------------------------
 
 
@@ -427,7 +441,9 @@ def test_two_halves_of_a_character_are_a_whole_one(folder, tokenizer):
 def test_what_is_no_picture_or_of_a_format_that_is_not_read_is_refused(folder, tokenizer, content):
     (folder / "dog.png").write_bytes(content)
     told = fault(folder, tokenizer, entry(), entry("dog.png"))
-    assert told.startswith('"dog.png" is no picture that can be read here: save it as PNG or JPEG (what is read: JPEG')
+    assert told.startswith(
+        '"dog.png" is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone too (what is read: JPEG'
+    )
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp", "bmp", "tiff"])

@@ -400,7 +400,10 @@ def _losses(axes: Axes, across: int, values: Sequence[float], first: bool = True
     """Axes for losses over so many steps, on a logarithmic scale that these values fit into; the first of several is labelled."""
     low, high = (0.85 * min(values), 1.2 * max(values)) if len(values) else UNKNOWN
     axes.set(xlim=(-0.02 * across, across), ylim=(low, high), yscale="log")
-    ticks = [digit * 10.0**power for power in range(-6, 3) for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
+    steps = [(digit, digit * 10.0**power) for power in range(-6, 3) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8)]
+    within = [(digit, tick) for digit, tick in steps if low <= tick <= high]
+    few = [tick for digit, tick in within if digit in (1, 2, 5)]
+    ticks = few if len(few) > 2 else [tick for _, tick in within]
     if len(ticks) > MOST_TICKS:
         ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
     axes.set_yticks(ticks, [f"{tick:g}" if first else "" for tick in ticks])
