@@ -13,7 +13,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,10 +80,7 @@ OTHERS = {  # no preset says anything of these
     "seed": 0,
 }
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-TRAINING, CHECKPOINT = (
-    "training.safetensors",
-    "captioner.safetensors",
-)  # of a run: how far it is, and what it has learned
+TRAINING, CHECKPOINT = "training.safetensors", "captioner.safetensors"  # how far a run is; what it has learned
 LOOKS = 20  # at the validation pictures in one training
 LONGEST_GRADIENT = 1.0
 SHOWN = 3  # pictures whose captions are shown
@@ -148,7 +145,7 @@ def _with_underscores(word: str) -> str:
     return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else word
 
 
-def _whole_number(least: int):
+def _whole_number(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
@@ -178,10 +175,10 @@ def main(arguments: list[str] | None = None) -> int:
         team = Together()
         words = remembered(asked)
         given, asked = asked.given, options(words + arguments)
-        asked.given = given
+        asked.given = given  # on this command line
         if asked.generate:
             return generate(asked, team)
-        return test(asked, team) if asked.evaluate else fine_tune(asked, team)
+        return assess(asked, team) if asked.evaluate else fine_tune(asked, team)
     except KeyboardInterrupt as error:
         problem, status = str(error) or "Stopped.", 128 + signal.SIGINT
     except torch.OutOfMemoryError:
@@ -199,6 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fine_tune(asked: argparse.Namespace, team: Together) -> int:
+    """Learn, and show what was learned."""
     folder = folder_of_run(asked)
     model, train, checks = prepared(asked, team)
     team.tell(f"Going on with {folder}." if asked.resume else preset_told(asked))
@@ -257,8 +255,8 @@ def learned(
 
         checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
         try:
-            mark = finetune.mark_of(parts)
-            for look in learn(model, *data, plan, checkpoint, stop=stop, team=team, data=mark):
+            how = {"at_once": asked.batch_size, "stop": stop, "team": team, "data": finetune.mark_of(parts)}
+            for look in learn(model, *data, plan, checkpoint, **how):
                 if diary.look(look) and look.best and team.rank == 0:
                     model.save(folder / CHECKPOINT)
         finally:
@@ -269,10 +267,11 @@ def learned(
 
 
 def plan_of(asked: argparse.Namespace, examples: int, team: Together) -> training.Plan:
+    """How to train; a step takes the batches of all processes together, as many of each as are gathered."""
     batch = asked.batch_size * asked.gradient_accumulation * team.size
     steps = asked.num_epochs * math.ceil(examples / batch)
     return training.Plan(
-        steps, asked.learning_rate, batch, at_once=asked.batch_size, look_every=math.ceil(steps / LOOKS), warmup=min(30, steps // 10),
+        steps, asked.learning_rate, batch, look_every=math.ceil(steps / LOOKS), warmup=min(30, steps // 10),
         longest_gradient=LONGEST_GRADIENT, seed=asked.seed,
     )  # fmt: skip
 
@@ -354,7 +353,7 @@ def preset_told(asked: argparse.Namespace) -> str:
 
 
 def settings(asked: argparse.Namespace) -> dict[str, object]:
-    """What a training was asked for, for the first line of its log, in words that `remembered` can hand to `options` again."""
+    """What a training was asked for: the first line of its log, which `remembered` reads again."""
     values = {name: getattr(asked, name) for name in (*SEED, *OTHERS)}
     for name in ("vision_model_name", "language_model_name", "data", "validation"):
         if values[name] not in (None, "pocket") and Path(values[name]).exists():
@@ -409,6 +408,7 @@ def read(asked: argparse.Namespace, path: Path) -> VLMDataset:
 
 
 def captioner(asked: argparse.Namespace, team: Together, kind: str, layer: int = -2) -> VLMWithSoftPrompt:
+    """With nothing learned yet, its frozen models in the precision asked for."""
     models = load_clip(asked.vision_model_name), load_gpt2(asked.language_model_name)
     generator = torch.Generator().manual_seed(asked.seed)
     model = VLMWithSoftPrompt(
@@ -425,8 +425,8 @@ def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMData
     places = room(model, features)
     if places < 2:
         raise ValueError(
-            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt and {features.shape[1]} of the picture leave no room for text in the language "
-            "model: take a smaller --prompt_length, or --vision_features pooled"
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt and {features.shape[1]} of the picture leave no room for "
+            "text in the language model: take a smaller --prompt_length, or --vision_features pooled"
         )
     data.max_length = min(asked.max_length, places)
     if data.cut:
@@ -437,7 +437,7 @@ def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMData
 # --- what it is worth --------------------------------------------------------------------------------------------------------------------
 
 
-def test(asked: argparse.Namespace, team: Together) -> int:
+def assess(asked: argparse.Namespace, team: Together) -> int:
     """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
     file = file_of(asked.evaluate)
     kind, layer = learned_from(file)

@@ -320,7 +320,7 @@ def learn(
     """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
 
     The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
-    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `stop`, `team` and `data`, as for `training.train`.
+    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `at_once`, `stop`, `team` and `data`, as for `training.train`.
     """
     (features, captions), (checks, check_captions) = train, validation
     device = model.vision_projection.weight.device

@@ -28,9 +28,6 @@ class Plan:
     steps: int = 160
     rate: float = 0.02  # the learning rate at its highest
     batch_size: int | None = None  # examples a step; None: all of them at every step
-    at_once: int | None = (
-        None  # so many of them go through the model at a time, to the same gradient; None: all of a step's
-    )
     look_every: int = 8  # steps from one look at the validation set to the next
     patience: int | None = None  # stop after so many looks without a lower validation loss; None: never
     warmup: int = 0  # steps in which the rate rises to its highest
@@ -74,6 +71,7 @@ def train(
     plan: Plan,
     checkpoint: Path | None = None,
     *,
+    at_once: int | None = None,
     weight: Callable[[Tensor], int] = len,
     stop: Callable[[int, float], bool] = lambda step, loss: False,
     team: Team | None = None,
@@ -87,7 +85,8 @@ def train(
     checkpoint: a file, written at every look. Where it is there already, its looks are given again and the training goes on from
     it, to the same result as without the break. Raises ValueError if the file belongs to another plan, model, loss or examples,
     and FloatingPointError when the loss is no finite number any more.
-    weight: how many things the mean of `loss` goes over; so a batch in parts or on several processes has the loss of the whole batch.
+    at_once: so many examples go through the model at a time; less memory, the same result. weight: how many things the mean of `loss`
+    goes over, so that a batch in parts or on several processes has the loss of the whole batch.
     stop: is told every step and its loss; where it says True, the checkpoint is written and the training ends.
     data: what tells these examples from others; a checkpoint that was written with another is refused.
     """
@@ -100,7 +99,7 @@ def train(
         """The loss of all the step's examples, and where something is to be learned its gradient."""
         rows = order.batch(step)
         own, total = rows[team.rank :: team.size], next(iter(parameters.values())).new_zeros(())
-        for part in own.split(plan.at_once or examples):
+        for part in own.split(at_once or examples):
             if len(part):  # the last batch of an epoch may leave nothing for this process
                 with torch.set_grad_enabled(learn):
                     share = loss(part) * (weight(part) / weight(rows))

@@ -1,13 +1,13 @@
 """Few examples of each class, features that are computed once, and the letters that tell models apart."""
 
 import copy
+import errno
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 
 from helpers import data
@@ -219,9 +219,9 @@ def test_where_nothing_can_be_kept_features_are_computed_all_the_same(pocket, tm
 
 def test_a_full_disk_is_no_error(pocket, monkeypatch):
     def full(*_, **__):
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("helpers.files.save_file", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     assert cached_features(*pocket, pictures(2)).shape == (2, 128)
 
 

@@ -112,6 +112,15 @@ def test_a_value_that_makes_no_sense_is_refused(wrong, capsys):
     assert ended.value.code == 2 and wrong.split("=")[0] in capsys.readouterr().err
 
 
+def test_a_python_without_the_packages_goes_on_in_the_environment_of_the_course_or_says_what_is_missing():
+    command = [sys.executable, "-S", "soft_prompt_finetune.py", "--help"]  # -S: without the packages installed
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    if (ROOT / ".venv").exists():
+        assert ended.returncode == 0 and ended.stdout.startswith("usage: soft_prompt_finetune.py")
+    else:
+        assert ended.returncode == 1 and ended.stderr.startswith("not installed: torch, transformers, accelerate")
+
+
 # --- learning ------------------------------------------------------------------------------------------------------------------
 
 

@@ -278,7 +278,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_try_and_leaves
     assert all(value.isfinite().all() for value in model.parameters())
 
 
-def parted(plan, weight, losses=None):
+def parted(plan, weight, losses=None, at_once=None):
     """The weights of a model that learns from examples of which each has a weight of its own: the loss is a weighted mean."""
     model = Model().double()
     points, labels = examples(EXAMPLES, 1)
@@ -289,7 +289,13 @@ def parted(plan, weight, losses=None):
         return (single * weight[rows]).sum() / weight[rows].sum()
 
     for look in train(
-        model, EXAMPLES, loss, lambda: (next(falls), 0.0), plan, weight=lambda rows: weight[rows].sum().item()
+        model,
+        EXAMPLES,
+        loss,
+        lambda: (next(falls), 0.0),
+        plan,
+        at_once=at_once,
+        weight=lambda rows: weight[rows].sum().item(),
     ):
         if losses is not None:
             losses.append(look.loss)
@@ -300,10 +306,10 @@ def parted(plan, weight, losses=None):
 def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(at_once):
     weight, whole, parts = torch.arange(1.0, EXAMPLES + 1).double(), [], []
     expected = parted(MINI, weight, whole)
-    found = parted(replace(MINI, at_once=at_once), weight, parts)
+    found = parted(MINI, weight, parts, at_once)
     assert all((expected[name] - found[name]).abs().max() < 1e-12 for name in expected)
     assert parts == pytest.approx(whole, abs=1e-12)
-    wrong = parted(replace(MINI, at_once=at_once), weight.flip(0))
+    wrong = parted(MINI, weight.flip(0), at_once=at_once)
     assert any((expected[name] - wrong[name]).abs().max() > 1e-6 for name in expected)
 
 
