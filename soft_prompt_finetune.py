@@ -13,7 +13,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,14 +39,13 @@ if __name__ == "__main__":
 
 import torch
 import transformers
-from PIL import Image
 
 from helpers import finetune, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn
 from helpers.checkpoints import learned_from
 from helpers.data import VLMDataset
-from helpers.finetune import Diary, Interrupts, Part, Together, captions, compared, encoded, held_out, room
-from helpers.pictures import BadPicture, open_picture, read_pairs
+from helpers.finetune import SHOWN, Diary, Interrupts, Part, Together, captions, encoded, held_out, kept, room, show
+from helpers.pictures import open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
 
 RUNS = ROOT / "work" / "runs"
@@ -83,7 +82,6 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TRAINING, CHECKPOINT = "training.safetensors", "captioner.safetensors"  # how far a run is; what it has learned
 LOOKS = 20  # at the validation pictures in one training
 LONGEST_GRADIENT = 1.0
-SHOWN = 3  # pictures whose captions are shown
 
 
 # --- the command line ------------------------------------------------------------------------------------------------------------------
@@ -218,7 +216,7 @@ def fine_tune(asked: argparse.Namespace, team: Together) -> int:
             return 128 + ended
         if team.rank > 0:
             return 0
-        show(asked, model, checks, before)
+        show(model, checks, words_of(asked), before)
     except KeyboardInterrupt:
         saved = (folder / TRAINING).is_file()
         raise KeyboardInterrupt(f"Stopped. Go on with\n    {again(folder, team)}" if saved else "") from None
@@ -227,7 +225,7 @@ def fine_tune(asked: argparse.Namespace, team: Together) -> int:
             with suppress(OSError):
                 folder.rmdir()  # where nothing came into it
     team.tell(
-        f"\n{kept(folder)}\nWhat was learned: {folder / CHECKPOINT}\nHow it went: {folder / 'loss.png'} and {folder / 'log.jsonl'}"
+        f"\n{kept(folder / TRAINING)}\nWhat was learned: {folder / CHECKPOINT}\nHow it went: {folder / 'loss.png'} and {folder / 'log.jsonl'}"
     )
     return 0
 
@@ -249,7 +247,7 @@ def learned(
 
         def stop(step: int, loss: float) -> bool:
             nonlocal done
-            diary.step(step, loss)
+            diary.step(step)
             done = step if interrupts.asked is not None else plan.steps
             return interrupts.asked is not None
 
@@ -289,24 +287,12 @@ def made(folder: Path, asked: argparse.Namespace) -> Path:
         return folder
 
 
-def kept(folder: Path) -> str:
-    """Which step's state was kept, and what it means where that is the very first."""
-    _, looks = training.progress(folder / TRAINING)
-    best = [look for look in looks if look.best][-1]
-    if best.step:
-        return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
-    return (
-        "Kept: the beginning. On the validation captions no step was better, so nothing was learned that helps there. That is likely where they "
-        "are few: take more pictures, or name a file by --validation; or change --learning_rate and --num_epochs."
-    )
-
-
 def folder_of_run(asked: argparse.Namespace) -> Path:
     """Where a training is kept, or will be: this makes no folder. Raises ValueError where there is one too many, or none to go on with."""
     runs = sorted((int(run.name), run) for run in RUNS.glob("*") if run.name.isascii() and run.name.isdigit())
     if asked.output is None and (asked.resume or asked.generate):
-        kept = CHECKPOINT if asked.generate else TRAINING
-        known = [run for _, run in runs if (run / kept).is_file()]
+        wanted = CHECKPOINT if asked.generate else TRAINING
+        known = [run for _, run in runs if (run / wanted).is_file()]
         if not known:
             raise ValueError(f"there is no training in {RUNS} yet: train first, or name its folder by --output")
         return known[-1]
@@ -449,13 +435,18 @@ def assess(asked: argparse.Namespace, team: Together) -> int:
     part = looked_at(asked, model, data, team).of(numbers)
     team.tell(f"{file}, on captions of {path or asked.data}:")
     if team.rank == 0:
-        show(asked, model, part)
+        show(model, part, words_of(asked))
     return 0
+
+
+def words_of(asked: argparse.Namespace) -> str:
+    """Words that the learned prompt is compared with: those that it began as, if it did as words."""
+    return DESCRIBE if asked.init in ("random", "vocabulary") else asked.init
 
 
 def generate(asked: argparse.Namespace, team: Together) -> int:
     """Describe pictures."""
-    pictures = all_opened(asked.generate)
+    pictures = open_pictures(asked.generate)
     file = file_of(asked.evaluate or folder_of_run(asked))
     kind, layer = learned_from(file)
     model = captioner(asked, team, kind, layer).load(file)
@@ -468,38 +459,6 @@ def generate(asked: argparse.Namespace, team: Together) -> int:
 def file_of(checkpoint: Path) -> Path:
     """The checkpoint's file, where its folder was named, too."""
     return checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint
-
-
-def all_opened(files: Sequence[Path]) -> list[Image.Image]:
-    """The pictures. Raises ValueError with a line for each that cannot be opened."""
-    pictures, faults = [], []
-    for file in files:
-        try:
-            pictures.append(open_picture(file))
-        except OSError as error:
-            faults.append(f"{file}: {error.strerror}")
-        except BadPicture as error:
-            faults.append(f"{file} {error}")
-    if faults:
-        raise ValueError("\n".join(faults))
-    return pictures
-
-
-def show(asked: argparse.Namespace, model: VLMWithSoftPrompt, part: Part, before: tuple | None = None) -> None:
-    """Losses and captions of the validation pictures: before, after, and with a part of the captioner taken away or exchanged."""
-    words = DESCRIBE if asked.init in ("random", "vocabulary") else asked.init
-    ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
-    rows = model.language_model.get_input_embeddings().weight[ids].float()
-    found = compared(model, part.features, part.rows, rows, SHOWN)
-    results = ({"before": before, "after": found.pop("as trained")} if before else {}) | found
-    width = max(map(len, results))
-    print(f"\nOn {len(part.rows)} validation captions:\n{'':{width}}   loss   tokens right")
-    for how, ((loss, right), _) in results.items():
-        print(f"{how:{width}}  {loss:5.2f}   {right:11.0%}")
-    for number, (file, text) in enumerate(zip(part.files[:SHOWN], part.texts)):
-        print(f"\n{file}\n{'the caption':{width}}  {text}")
-        for how, (_, said) in results.items():
-            print(f"{how:{width}}  {said[number]}")
 
 
 if __name__ == "__main__":

@@ -25,11 +25,13 @@ from helpers.captioner import VLMWithSoftPrompt, ablations, evaluate
 from helpers.figures.captions import Losses, loss_curve
 from helpers.files import write_whole
 from helpers.pictures import PictureFiles
-from helpers.training import Look, Plan, Team
+from helpers.training import Look, Plan, Team, progress
 
 PICTURES_AT_ONCE = 8  # open at the same time; a photograph takes a hundred megabytes
+SHOWN = 3  # pictures whose captions are shown
 COPIES = 3  # of the features while the captioner learns: as they are, with even directions, and on the way from one to the other
 GB = 1024**3
+Worth = tuple[tuple[float, float], list[str]]  # loss and share of right tokens, and captions of the first pictures
 
 
 class Together(Team):
@@ -153,16 +155,15 @@ class Diary:
     def __init__(
         self, folder: Path, plan: Plan, settings: dict[str, Any], team: Together, resumed: Sequence[Look]
     ) -> None:
-        self.folder, self.plan, self.team, self.losses, self.begun = folder, plan, team, [], time.monotonic()
+        self.folder, self.plan, self.team, self.begun = folder, plan, team, time.monotonic()
         kept = {entry["step"]: entry for entry in read_log(folder / "log.jsonl")}
-        self.entries = [kept.get(look.step) or self._entry(look, look.loss) for look in resumed]
+        self.entries = [kept.get(look.step) or self._entry(look) for look in resumed]
         self.known = len(resumed)  # looks that the training will give again
         done = resumed[-1].step if resumed else 0
         self.bar = tqdm(total=plan.steps, initial=done, desc="steps", leave=False, disable=quiet(team), mininterval=0.5)
         self.settings, self.begins = settings, team.rank == 0
 
-    def step(self, step: int, loss: float) -> None:
-        self.losses.append(loss)
+    def step(self, step: int) -> None:
         self.bar.update(step - self.bar.n)
 
     def look(self, look: Look) -> bool:
@@ -174,9 +175,8 @@ class Diary:
         if self.known:
             self.known -= 1
             return False
-        entry = self._entry(look, sum(self.losses) / len(self.losses) if self.losses else look.loss)
+        entry = self._entry(look)
         self.entries.append(entry)
-        self.losses.clear()
         if self.team.rank == 0:
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(f"{json.dumps(entry)}\n")
@@ -187,10 +187,10 @@ class Diary:
         )
         return True
 
-    def _entry(self, look: Look, loss: float) -> dict[str, float]:
+    def _entry(self, look: Look) -> dict[str, float]:
         return {
             "step": look.step,
-            "loss": round(loss, 6),  # the mean over the steps since the look before
+            "loss": round(look.mean_loss, 6),
             "validation_loss": round(look.validation_loss, 6),
             "validation_right": round(look.validation_score, 6),
             "rate": self.plan.rate_at(min(look.step, self.plan.steps)),
@@ -256,12 +256,38 @@ def room(model: VLMWithSoftPrompt, features: Tensor) -> int:
     return places - len(model.soft_prompt.prompt_embeddings) - features.shape[1]
 
 
-def compared(
-    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], words: Tensor, shown: int
-) -> dict[str, tuple[tuple[float, float], list[str]]]:
-    """Of the model as it was trained and of each ablation: loss and share of right tokens, and captions of the first pictures."""
+def compared(model: VLMWithSoftPrompt, part: Part, words: Tensor) -> dict[str, Worth]:
+    """What the model is worth as it was trained, and what with each of the `ablations`."""
     result = {}
-    for how, seen in ablations(model, features, words):
+    for how, seen in ablations(model, part.features, words):
         if len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0:  # something must stand before the first token
-            result[how] = evaluate(model, seen, rows), captions(model, seen[:shown])
+            result[how] = evaluate(model, seen, part.rows), captions(model, seen[:SHOWN])
     return result
+
+
+def show(model: VLMWithSoftPrompt, part: Part, words: str, before: Worth | None = None) -> None:
+    """Losses and captions of the validation pictures: before, after, and with a part of the captioner taken away or exchanged."""
+    ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
+    rows = model.language_model.get_input_embeddings().weight[ids].float()
+    found = compared(model, part, rows)
+    results = ({"before": before, "after": found.pop("as trained")} if before else {}) | found
+    width = max(map(len, results))
+    print(f"\nOn {len(part.rows)} validation captions:\n{'':{width}}   loss   tokens right")
+    for how, ((loss, right), _) in results.items():
+        print(f"{how:{width}}  {loss:5.2f}   {right:11.0%}")
+    for number, (file, text) in enumerate(zip(part.files[:SHOWN], part.texts)):
+        print(f"\n{file}\n{'the caption':{width}}  {text}")
+        for how, (_, said) in results.items():
+            print(f"{how:{width}}  {said[number]}")
+
+
+def kept(checkpoint: Path) -> str:
+    """Which step's state was kept, and what it means where that is the very first."""
+    _, looks = progress(checkpoint)
+    best = [look for look in looks if look.best][-1]
+    if best.step:
+        return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
+    return (
+        "Kept: the beginning. On the validation captions no step was better, so nothing was learned that helps there. That is likely where they "
+        "are few: take more pictures, or name a file by --validation; or change --learning_rate and --num_epochs."
+    )

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,7 @@ class Look:
     validation_score: float
     best: bool  # whether no validation loss was lower until now
     seconds_left: float  # at the pace so far; 0 where that is not known yet
+    mean_loss: float = 0.0  # over the steps since the look before; loss is that of one batch
 
 
 class Team:
@@ -110,12 +112,12 @@ def train(
 
     def keep(step: int, value: float) -> None:
         if checkpoint is not None and team.rank == 0:
-            now = {"step": step, "loss": value, "data": data}
+            now = {"step": step, "loss": value, "data": data, "since": since}
             _save(checkpoint, plan, examples, parameters, optimizer, best, looks, now)
 
-    best, looks, first = begin, [], 0
+    best, looks, first, since = begin, [], 0, [0.0, 0]  # since the last look: the sum of the losses, and of how many
     if checkpoint is not None and checkpoint.exists():
-        best, looks, first, then = _resume(checkpoint, plan, examples, parameters, optimizer, data)
+        best, looks, first, then, since = _resume(checkpoint, plan, examples, parameters, optimizer, data)
         now = whole_loss(first, learn=False)
         if not math.isclose(now, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             put_back(parameters, begin)
@@ -139,7 +141,9 @@ def train(
                     measured = validate()
                 left = (time.monotonic() - begun) / max(step - first, 1) * (plan.steps - step) if step > first else 0.0
                 lowest = min((look.validation_loss for look in looks), default=math.inf)
-                look = Look(step, plan.steps, value, *measured, best=measured[0] < lowest, seconds_left=left)
+                mean = since[0] / since[1] if since[1] else value
+                look = Look(step, plan.steps, value, *measured, measured[0] < lowest, left, mean)
+                since = [0.0, 0]
                 looks.append(look)
                 best = snapshot(parameters) if look.best else best
                 keep(step, value)
@@ -147,10 +151,11 @@ def train(
             if step == plan.steps or _out_of_patience(looks, plan):
                 return
             if team.total(
-                torch.tensor(float(stop(step, value)), device=device)
+                torch.tensor(float(bool(stop(step, value))), device=device)
             ):  # one that stops alone leaves the others waiting
                 keep(step, value)
                 return
+            since = [since[0] + value, since[1] + 1]
             if team.size > 1:
                 for parameter in parameters.values():
                     own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -209,7 +214,7 @@ def _save(
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
     looks: list[Look],
-    now: dict[str, float | str],
+    now: dict[str, Any],
 ) -> None:
     tensors = {f"now {name}": parameter for name, parameter in parameters.items()}
     tensors |= {f"best {name}": value for name, value in best.items()}
@@ -230,14 +235,14 @@ def _resume(
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     data: str,
-) -> tuple[dict[str, Tensor], list[Look], int, float]:
-    """Puts parameters and optimiser back where the file says they were; returns the best parameters, the looks, step and loss then."""
+) -> tuple[dict[str, Tensor], list[Look], int, float, list[float]]:
+    """Puts parameters and optimiser back where they were; returns the best parameters, the looks, and of then step, loss and `since`."""
     tensors, notes = read_tensors(file)
     try:
-        then, now = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
-        changed = [f"{name} was {then.get(name)} and is {now[name]}" for name in now if then.get(name) != now[name]]
-        looks, step, loss = _progress(notes)
-        same_data = json.loads(notes["now"])["data"] == data
+        then, ours = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
+        changed = [f"{name} was {then.get(name)} and is {ours[name]}" for name in ours if then.get(name) != ours[name]]
+        looks, now = _progress(notes)
+        step, loss, since, same_data = int(now["step"]), float(now["loss"]), list(now["since"]), now["data"] == data
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
     if changed:
@@ -260,7 +265,7 @@ def _resume(
     put_back(parameters, {name: tensors[f"now {name}"] for name in parameters})
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     best = {name: tensors[f"best {name}"].to(parameter.device) for name, parameter in parameters.items()}
-    return best, looks, step, loss
+    return best, looks, step, loss, since
 
 
 def progress(checkpoint: Path) -> tuple[int, list[Look]]:
@@ -269,12 +274,11 @@ def progress(checkpoint: Path) -> tuple[int, list[Look]]:
         return 0, []
     _, notes = read_tensors(checkpoint)
     try:
-        looks, step, _ = _progress(notes)
+        looks, now = _progress(notes)
+        return int(now["step"]), looks
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{checkpoint} is no checkpoint of a training: name another file") from error
-    return step, looks
 
 
-def _progress(notes: dict[str, str]) -> tuple[list[Look], int, float]:
-    looks, now = [Look(**look) for look in json.loads(notes["looks"])], json.loads(notes["now"])
-    return looks, int(now["step"]), float(now["loss"])
+def _progress(notes: dict[str, str]) -> tuple[list[Look], dict[str, Any]]:
+    return [Look(**look) for look in json.loads(notes["looks"])], json.loads(notes["now"])

@@ -20,7 +20,7 @@ from helpers import training
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.checkpoints import learned_from
 from helpers.files import read_tensors
-from helpers.finetune import Interrupts, held_out
+from helpers.finetune import SHOWN, Interrupts, held_out
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 
 ROOT = Path(__file__).parents[1]
@@ -152,7 +152,7 @@ def test_alone_it_learns_validates_and_shows_captions_beside_the_ablations(alone
     assert right["after"] > right["shuffled pictures"] + 10
     truth = json.loads((script.CAPTIONS / "validation.json").read_text("utf-8"))[0]["text"]
     assert f"the caption          {truth}" in told
-    assert all(len(re.findall(rf"(?m)^{how}  +\S", told)) == 1 + script.SHOWN for how in ways)
+    assert all(len(re.findall(rf"(?m)^{how}  +\S", told)) == 1 + SHOWN for how in ways)
     assert "s left" in told and "What learns: 26,688 numbers, in 50 steps of up to 8 captions." in told
     assert re.search(r"(?m)^Kept: step \d+ of 50, where the validation loss was lowest", told)
 

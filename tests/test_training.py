@@ -329,6 +329,20 @@ def test_it_stops_where_it_is_told_to_with_the_step_saved(tmp_path, at):
     assert same(weights(resumed), weights(unbroken)) and len(seen) == 1 + 40 - at + 1
 
 
+def test_the_mean_loss_is_that_of_the_steps_since_the_look_before_also_across_a_stop(tmp_path):
+    told = []
+
+    def stop(step, loss):
+        told.append(loss)
+        return step == 13
+
+    whole = list(run(Model(), MINI, stop=lambda step, loss: told.append(loss)))
+    assert whole[0].mean_loss == whole[0].loss and whole[2].mean_loss == pytest.approx(sum(told[8:16]) / 8)
+    list(run(Model(), MINI, tmp_path / "checkpoint", stop=stop))
+    again = list(run(Model(seed=2), MINI, tmp_path / "checkpoint"))
+    assert [look.mean_loss for look in again] == [look.mean_loss for look in whole]
+
+
 def test_progress_is_nothing_where_there_is_no_checkpoint(tmp_path):
     assert progress(tmp_path / "checkpoint") == (0, [])
     write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "looks": "[]"})
