@@ -446,6 +446,7 @@ def test_asked_to_end_it_finishes_the_step_saves_and_says_how_to_go_on(album, tm
     assert script.main(["--resume", "--output", str(folder)]) == 0
     assert script.main(asked_for(album, tmp_path / "unbroken", *many[-4:])) == 0
     assert furthest(learned(folder), learned(tmp_path / "unbroken")) == 0
+    assert looks(folder) == looks(tmp_path / "unbroken")
 
 
 def test_asked_twice_it_ends_at_once():
