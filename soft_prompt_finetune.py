@@ -209,13 +209,14 @@ def fine_tune(asked: argparse.Namespace, team: Together) -> int:
     if team.rank == 0:
         folder = made(folder, asked)
     try:
-        step, ended = learned(asked, team, folder, model, (train, checks), plan)
-        if ended:
+        ended = learned(asked, team, folder, model, (train, checks), plan)
+        if team.rank > 0:
+            return 128 + ended if ended else 0
+        step, _ = training.progress(folder / TRAINING)
+        if ended or step < plan.steps:  # of several processes another may have been asked first
             where = f"Stopped at step {step} of {plan.steps}" if step < plan.steps else f"All {step} steps are done"
             team.tell(f"{where}, and all is saved. Go on with\n    {again(folder, team)}")
-            return 128 + ended
-        if team.rank > 0:
-            return 0
+            return 128 + (ended or signal.SIGTERM)
         show(model, checks, words_of(asked), before)
     except KeyboardInterrupt:
         saved = (folder / TRAINING).is_file()
@@ -237,18 +238,15 @@ def learned(
     model: VLMWithSoftPrompt,
     parts: tuple[Part, Part],
     plan: training.Plan,
-) -> tuple[int, int]:
-    """Learn, keep the best in the folder, and say how many steps were done and which signal ended it, 0 for none."""
+) -> int:
+    """Learn, keep the best in the folder, and say which signal was noted meanwhile, 0 for none."""
     data = [(part.features, part.rows) for part in parts]
     looks = training.progress(folder / TRAINING)[1] if asked.resume else []
     diary = Diary(folder, plan, settings(asked), team, looks)
     with Interrupts() as interrupts:
-        done = plan.steps
 
         def stop(step: int, loss: float) -> bool:
-            nonlocal done
             diary.step(step)
-            done = step if interrupts.asked is not None else plan.steps
             return interrupts.asked is not None
 
         checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
@@ -261,7 +259,7 @@ def learned(
             diary.close()
         if team.rank == 0:
             model.save(folder / CHECKPOINT)
-    return done, interrupts.asked or 0
+    return interrupts.asked or 0
 
 
 def plan_of(asked: argparse.Namespace, examples: int, team: Together) -> training.Plan:

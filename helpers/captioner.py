@@ -198,7 +198,7 @@ class VLMWithSoftPrompt(nn.Module):
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
             raise ValueError(f"every label is {IGNORED}: there is nothing to learn from in this batch")
-        return _exact(self.language_model.get_output_embeddings()(predicting[scored])), labels[scored]
+        return exact(self.language_model.get_output_embeddings()(predicting[scored])), labels[scored]
 
     @torch.no_grad()
     def score(self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -320,7 +320,8 @@ def learn(
     """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
 
     The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
-    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `at_once`, `stop`, `team` and `data`, as for `training.train`.
+    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `at_once`, `stop`, `team` and `data`, as for
+    `training.train`.
     """
     (features, captions), (checks, check_captions) = train, validation
     device = model.vision_projection.weight.device
@@ -370,10 +371,12 @@ def ablations(model: VLMWithSoftPrompt, features: Tensor, words: Tensor) -> Iter
     as possible keep their own, and not at all where there is one picture only.
     """
     own = model.soft_prompt.prompt_embeddings
-    kept, shift = min(
-        ((_unmoved(features, shift), shift) for shift in range(1, min(len(features), 20))), default=(1, 0)
-    )
-    shuffled = [("shuffled pictures", own, features.roll(shift, 0))] if kept < len(features) and shift else []
+    unmoved, best = len(features), 0
+    for shift in range(1, min(len(features), 20)):
+        unmoved, best = min((unmoved, best), (_unmoved(features, shift), shift))
+        if unmoved == 0:
+            break
+    shuffled = [("shuffled pictures", own, features.roll(best, 0))] if unmoved < len(features) else []
     for how, prompt, seen in (
         ("as trained", own, features),
         ("soft prompt removed", own[:0], features),
@@ -401,7 +404,7 @@ def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequenc
     """
     table, features = (
         model.language_model.get_input_embeddings().weight.to(model.vision_projection.weight),
-        _exact(features),
+        exact(features),
     )
     flat = features.flatten(0, 1)  # (N P, Dv)
     words = torch.stack(
@@ -428,7 +431,7 @@ def _covariance(flat: Tensor) -> Tensor:
     return torch.cov(flat.T) if len(flat) > 1 else flat.new_zeros(flat.shape[1], flat.shape[1])
 
 
-def _exact(numbers: Tensor) -> Tensor:
+def exact(numbers: Tensor) -> Tensor:
     """In fp32, or as they are where that is more."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
 
@@ -441,7 +444,7 @@ class Evened:
     """
 
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
-        flat = _exact(features).flatten(0, 1)  # (N P, Dv)
+        flat = exact(features).flatten(0, 1)  # (N P, Dv)
         self.projection, self.centre = projection, flat.mean(0)
         spread, directions = torch.linalg.eigh(_covariance(flat))
         scale = (spread.clamp(min=0) + RIDGE * spread.mean()).sqrt()  # (Dv,)
@@ -450,7 +453,7 @@ class Evened:
         self.there, self.back = (directions * power @ directions.T for power in (1 / scale, scale))
 
     def __call__(self, plain: Tensor) -> Tensor:
-        return (_exact(plain) - self.centre) @ self.there
+        return (exact(plain) - self.centre) @ self.there
 
     @torch.no_grad()
     def take(self) -> None:

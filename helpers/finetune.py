@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from helpers.captioner import VLMWithSoftPrompt, ablations, evaluate
+from helpers.captioner import VLMWithSoftPrompt, ablations, evaluate, exact
 from helpers.figures.captions import Losses, loss_curve
 from helpers.files import write_whole
 from helpers.pictures import PictureFiles
@@ -130,7 +130,7 @@ def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Together) ->
             f"the features of {len(pictures)} pictures need {needed / GB:.1f} GB while the captioner learns, and {free / GB:.1f} GB are free: "
             f"take fewer pictures, or --vision_features pooled, one vector a picture instead of {first.shape[1]}"
         )
-    whole = first.to(torch.promote_types(first.dtype, torch.float32)).new_zeros(len(pictures), *first.shape[1:])
+    whole = exact(first).new_zeros(len(pictures), *first.shape[1:])
     share = range(team.rank, len(pictures), team.size)
     for start in tqdm(range(0, len(share), PICTURES_AT_ONCE), "pictures", leave=False, disable=quiet(team)):
         numbers = share[start : start + PICTURES_AT_ONCE]

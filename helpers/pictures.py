@@ -28,7 +28,7 @@ MOST_FAULTS = 100  # that are listed one by one
 
 
 class BadPicture(ValueError):
-    """What is wrong with a picture file, in words that go on after its name; kind: "too large", "no picture" or "broken"."""
+    """What is wrong with a picture file, in words that go on after its name; kind: "too large", "a strip", "no picture" or "broken"."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

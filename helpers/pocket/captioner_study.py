@@ -52,7 +52,6 @@ FILE = DATA / "runs" / "captioner.json"
 PROMPTS = DATA / "captioner"  # what was learned: the whole of it, and one prompt file a task
 COMMAND = "python -m helpers.pocket.captioner_study"
 
-INSTRUCTION = DESCRIBE  # what soft prompts begin as
 PLAN = training.Plan(steps=2000, rate=3e-3, batch_size=8, look_every=250, warmup=30, longest_gradient=1.0)
 SHORT = replace(PLAN, steps=300, look_every=100)  # where trainings are compared with each other
 LOSS_PLAN = replace(PLAN, steps=1000, look_every=100)  # where two losses are compared
@@ -132,7 +131,7 @@ def albums(
 
 
 def new_captioner(
-    clip: tuple, language: tuple, train: Album | None = None, seed: int = 0, *, length: int = 10, prompt: str = INSTRUCTION,
+    clip: tuple, language: tuple, train: Album | None = None, seed: int = 0, *, length: int = 10, prompt: str = DESCRIBE,
     kind: str = "patches", as_words: bool = True,
 ) -> VLMWithSoftPrompt:  # fmt: skip
     """Nothing learned yet. prompt: what the soft prompt begins as; kind: of vision features, a key of `LAYERS`.
@@ -203,7 +202,7 @@ def scores(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float]
 def ways_of_asking(model: VLMWithSoftPrompt, tests: Album) -> Iterator[tuple[str, dict[str, float]]]:
     """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
     table = model.language_model.get_input_embeddings().weight
-    rows = table[model.tokenizer(INSTRUCTION, add_special_tokens=False)["input_ids"]]
+    rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
     for how, features in ablations(model, tests.features, rows):
         yield how, scores(model.generate(features), tests.scenes)
 
@@ -316,7 +315,7 @@ def tip_job(studio: Studio, job: Job) -> Numbers:
     }  # fmt: skip
     data = studio.albums(setting["features"])
     train = data.train.first(setting["pictures"])
-    prompt = INSTRUCTION if setting["begin"] == "both as words" else "random"
+    prompt = DESCRIBE if setting["begin"] == "both as words" else "random"
     as_words = setting["begin"] in ("projection as words", "both as words")
     how = {"length": setting["length"], "prompt": prompt, "kind": setting["features"], "as_words": as_words}
     model = studio.new_captioner(train, **how)
@@ -330,7 +329,7 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
     """One prompt for one task. "describe" learns with the projection, which is frozen from then on; the other prompts learn alone."""
     task, alone = job["prompt"], studio.albums()
     data = studio.albums(things=None) if task == "count" else alone
-    begin = INSTRUCTION if task == "describe" else " ".join(INSTRUCTIONS[task])
+    begin = DESCRIBE if task == "describe" else " ".join(INSTRUCTIONS[task])
     model = studio.new_captioner(prompt=begin)
     by_hand = model.soft_prompt.prompt_embeddings.detach().clone()
     if task == "describe":

@@ -22,10 +22,10 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers import figures
-from helpers.captioner import VLMWithSoftPrompt, begin_as_words, learn
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, learn
 from helpers.figures import captions as drawn
 from helpers.lesson import Plainly, Table, say, word
-from helpers.pocket.captioner_study import FILE, INSTRUCTION, PLAN
+from helpers.pocket.captioner_study import FILE, PLAN
 from helpers.pocket.language import full_caption, read_caption
 from helpers.pocket.scoring import truth
 from helpers.pocket.world import SHOWS_COLOUR, Scene, Thing, draw, random_scene
@@ -272,7 +272,7 @@ class CaptionerTraining(LongWork):
         begun, self._when_stopped, self._steps = self._clock(), None, now.steps
         self._preparing, earlier = float("inf"), tuple(self.runs)
         generator = torch.Generator().manual_seed(now.seed)
-        begin = INSTRUCTION if now.length else "random"
+        begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
         frozen = [checksum(part) for part in (model.vision_model, model.language_model)]
         run, chosen = drawn.Losses(now.steps, [], [], []), _chosen(now, model)
