@@ -357,6 +357,12 @@ class PromptedCLIP(nn.Module):
         texts = self.text_features() if torch.is_grad_enabled() else self.class_features()
         return self.clip.logit_scale.exp() * features @ texts.T
 
+    def with_context(self, vectors: Tensor) -> PromptedCLIP:
+        """The same classes behind other vectors, (M, D) or (C, M, D), of any length M."""
+        return PromptedCLIP(
+            self.clip, self.processor, self.class_names, vectors.shape[-2], vectors, self.position, vectors.dim() == 3
+        )
+
     @torch.no_grad()
     def predict(self, image: Image.Image) -> dict[str, float]:
         """The classes with their shares of one, the likeliest first."""

@@ -16,12 +16,40 @@ import pytest
 import torch
 
 from helpers import lesson
-from helpers.exercises import faster, inside_clip, learnable_context, soft_prompt, start_here
+from helpers.exercises import bug_museum, faster, inside_clip, learnable_context, reading, soft_prompt, start_here
 from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "lessons").glob("[0-9]*.py"))
+
+# Code for lesson 05 with a gap where its wrong answers differ.
+LOSS = (
+    "def caption_loss(model, features, ids, lengths):\n    logits = model(features, ids)\n"
+    "    before = logits.shape[1] - ids.shape[1]\n"
+    "    labels = ids.masked_fill(museum.padding(ids, lengths), -100)\n"
+    "    return F.cross_entropy({}.flatten(0, 1), labels.flatten(){})"
+)
+ENCODE = (
+    "def encode(clip, processor, names, context):\n"
+    "    ids, slots = museum.texts_with_slots(processor, names, len(context))\n"
+    "    words = clip.text_model.embeddings.token_embedding(ids)\n"
+    "    places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]\n"
+    "    words = overwrite({})\n"
+    "    return museum.at_the_end(clip, text_layers(clip, {}), ids)"
+)
+READS = (
+    "def reads_back(read, clip, processor, ids):\n"
+    "    known = processor.tokenizer.convert_ids_to_tokens(ids)\n"
+    "    found = read(clip.text_model.embeddings.token_embedding.weight[ids], clip, processor)\n"
+    "    return {}"
+)
+NEXT = (
+    "def next_token(logits, top_p, temperature, generator):\n    logits = logits / temperature\n"
+    "    shares, order = logits.softmax(-1).sort(descending=True)\n"
+    "    logits = logits.index_fill(0, order[{}], float('-inf'))\n"
+    "    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]"
+)
 
 WRONG = {
     ("00_start_here", "how-many-numbers-code"): [
@@ -889,6 +917,701 @@ WRONG = {
         ("letters = 'BA'", "Three different letters", "三个不同的字母"),
         ("letters = 3", "this is a int", "你给的是 int"),
     ],
+    ("04_reading", "nearest-exercise"): [
+        ("def nearest(vectors, table, k): return (vectors @ table.T).topk(k).indices", "Long rows win", "占了便宜"),
+        (
+            "def nearest(vectors, table, k): return (F.normalize(vectors, dim=-1) @ table.T).topk(k).indices",
+            "Normalising the vectors alone does not help",
+            "只把向量归一化没有用",
+        ),
+        (
+            "def nearest(vectors, table, k): return torch.cdist(vectors, table).topk(k, largest=False).indices",
+            "by Euclidean distance",
+            "按欧氏距离",
+        ),
+        (
+            "def nearest(vectors, table, k): return reading.distances(vectors, table).topk(k).indices",
+            "These are the farthest",
+            "这些是最远的",
+        ),
+        (
+            "def nearest(vectors, table, k):\n"
+            "    return (F.normalize(vectors, dim=0) @ F.normalize(table, dim=0).T).topk(k).indices",
+            "along the wrong dimension",
+            "归一化的维度错了",
+        ),
+        (
+            "def nearest(vectors, table, k):\n"
+            "    return (F.normalize(vectors, dim=-1) @ F.normalize(table, dim=0).T).topk(k).indices",
+            "along the wrong dimension",
+            "归一化的维度错了",
+        ),
+        (
+            "def nearest(vectors, table, k):\n    return (-reading.distances(vectors, table)).softmax(0).topk(k).indices",
+            "compete for the rows",
+            "争同一行",
+        ),
+        (
+            "def nearest(vectors, table, k):\n    return reading.distances(vectors, table).topk(k, largest=False).values",
+            "Floats: cosines or distances",
+            "这是浮点数",
+        ),
+        (
+            "def nearest(vectors, table, k): return reading.distances(vectors, table).topk(k, largest=False)",
+            "The ids are the indices",
+            "编号是 indices",
+        ),
+        (
+            "def nearest(vectors, table, k):\n"
+            "    return reading.distances(vectors, table).argsort(descending=True)[:, -k:]",
+            "the nearest stands last",
+            "排在了最后",
+        ),
+        (
+            "def nearest(vectors, table, k):\n    return reading.nearest_tokens(vectors, table, k).ids.sort(-1).values",
+            "but not in order",
+            "顺序不对",
+        ),
+        (
+            "def nearest(vectors, table, k): return reading.distances(vectors, table).argsort()",
+            "Keep the first k",
+            "只留前 k 个",
+        ),
+        (
+            "def nearest(vectors, table, k): return reading.distances(vectors, table).argsort(0)[:k]",
+            "You chose along the first dimension",
+            "沿第一维",
+        ),
+        (
+            "def nearest(vectors, table, k): return reading.nearest_tokens(vectors, table, k).ids.tolist()",
+            "it is a list",
+            "现在是 list",
+        ),
+        (
+            "def nearest(vectors, table, k):\n    table /= table.norm(dim=-1, keepdim=True)\n"
+            "    return (vectors @ table.T).topk(k).indices",
+            "`table` itself was changed",
+            "table 本身被改了",
+        ),
+        (
+            "def nearest(vectors, table, k): return 1 + reading.nearest_tokens(vectors, table, k).ids",
+            "the numbers of the k rows",
+            "余弦最大的 k 行",
+        ),
+        ("def nearest(vectors, table, k): (vectors @ table.T).topk(k)", "is there a return", "少了 return"),
+    ],
+    ("04_reading", "reads-back-exercise"): [
+        (
+            "def reads_back(known, ids, table): return known.shape[-1] == table.shape[-1]",
+            "yes to every table of this width",
+            "不管什么表你都说对",
+        ),
+        (
+            "def reads_back(known, ids, table): return torch.allclose(known.norm(dim=-1), table[ids].norm(dim=-1))",
+            "A rotated table got through",
+            "旋转过的表",
+        ),
+        (
+            "def reads_back(known, ids, table):\n"
+            "    return torch.allclose(reading.cosines(known), reading.cosines(table[ids]), atol=1e-4)",
+            "every angle between two words",
+            "词与词之间的夹角",
+        ),
+        (
+            "def reads_back(known, ids, table):\n    return bool((torch.cdist(known, table).argmin(-1) == ids).all())",
+            "the table of a relative",
+            "一个近亲",
+        ),
+        (
+            "def reads_back(known, ids, table):\n"
+            "    return bool((reading.nearest_tokens(known, table, 1).ids[:, 0] == ids).any())",
+            "one of the five words",
+            "五个词里有一个",
+        ),
+        (
+            "def reads_back(known, ids, table): return bool((torch.cdist(known, table).min(-1).values < 1e-3).all())",
+            "at another word's number",
+            "成了别的词的",
+        ),
+        (
+            "def reads_back(known, ids, table):\n    near = reading.nearest_tokens(known, table, 1)\n"
+            "    return bool((near.ids[:, 0] == ids).all() and (near.distances < 1e-6).all())",
+            "each row is twice as long",
+            "每一行都长了一倍",
+        ),
+        ("def reads_back(known, ids, table): return torch.equal(known, table[ids])", "Allow for rounding", "容许舍入"),
+        (
+            "def reads_back(known, ids, table):\n"
+            "    return bool((torch.cdist(known, table).argmin(-1) == torch.arange(len(ids))).all())",
+            "need not be row 0",
+            "不一定在第 0 行",
+        ),
+        (
+            "def reads_back(known, ids, table): return not torch.allclose(known, table[ids])",
+            "no even to the table",
+            "连它也说不对",
+        ),
+        (
+            "def reads_back(known, ids, table): return torch.cdist(known, table).argmin(-1) == ids",
+            "Many answers came back",
+            "返回了许多个答案",
+        ),
+        ("def reads_back(known, ids, table): return table[ids].norm().item()", "this is a float", "你给的是 float"),
+        ("def reads_back(known, ids, table): torch.allclose(known, table[ids])", "is there a return", "少了 return"),
+    ],
+    ("04_reading", "pca-exercise"): [
+        (
+            "def pca(table, n):\n    _, S, Vh = torch.linalg.svd(table, full_matrices=False)\n"
+            "    return table.mean(0), Vh[:n], S[:n] ** 2 / (S**2).sum()",
+            "Not centred",
+            "没有中心化",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    U, S, _ = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, U[:, :n].T, S[:n] ** 2 / (S**2).sum()",
+            "one for every word",
+            "一个词一个",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, (table - mean) @ Vh[:n].T, S[:n] ** 2 / (S**2).sum()",
+            "the places where the words end up",
+            "投影后的位置",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n].T, S[:n] ** 2 / (S**2).sum()",
+            "The directions stand in columns",
+            "方向是竖着放的",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:, :n].T, S[:n] ** 2 / (S**2).sum()",
+            "columns where directions stand in rows",
+            "你取的却是列",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n    values, axes = torch.linalg.eigh((table - mean).T @ (table - mean))\n"
+            "    return mean, axes[:, :n].T, values[:n] / values.sum()",
+            "eigh puts the smallest first",
+            "eigh 把最小的排在前面",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n    values, axes = torch.linalg.eigh((table - mean).T @ (table - mean))\n"
+            "    return mean, axes[:, -n:].T, values[-n:] / values.sum()",
+            "largest share stands last",
+            "占比最大的排在了最后",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd((table - mean) / table.std(0), full_matrices=False)\n"
+            "    return mean, Vh[:n], S[:n] ** 2 / (S**2).sum()",
+            "divided each column by its spread",
+            "除以了标准差",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, S[:n, None] * Vh[:n], S[:n] ** 2 / (S**2).sum()",
+            "their lengths are not 1",
+            "长度却不是 1",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], S[:n] / S.sum()",
+            "A variance is a square",
+            "方差是平方",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], S[:n] ** 2 / (S[:n] ** 2).sum()",
+            "seem to explain everything",
+            "好像全都解释了",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], S[:n] / S[:n].sum()",
+            "Two things",
+            "有两处",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n    values, axes = torch.linalg.eigh((table - mean).T @ (table - mean))\n"
+            "    values, axes = values.flip(0), axes.flip(1)\n"
+            "    return mean, axes[:, :n].T, values[:n] ** 2 / (values**2).sum()",
+            "Squared once too often",
+            "多平方了一次",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], (S**2 / (S**2).sum()).cumsum(0)[:n]",
+            "running totals",
+            "逐个累加",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], 100 * S[:n] ** 2 / (S**2).sum()",
+            "in percent",
+            "百分数",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], S[:n] ** 2 / (len(table) - 1)",
+            "These are variances",
+            "这是方差",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], (S[:n] ** 2 / (S**2).sum()).flip(0)",
+            "shares stand in the reverse order",
+            "占比的次序反了",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
+            "    return mean, Vh[:n], S**2 / (S**2).sum()",
+            "explained should have the shape (2,)",
+            "explained 的形状应该是 (2,)",
+        ),
+        (
+            "def pca(table, n):\n    _, S, Vh = torch.linalg.svd(table - table.mean(), full_matrices=False)\n"
+            "    return table.mean(), Vh[:n], S[:n] ** 2 / (S**2).sum()",
+            "mean of each column",
+            "每一列的平均",
+        ),
+        (
+            "def pca(table, n):\n    table = table - table.mean(0)\n"
+            "    _, S, Vh = torch.linalg.svd(table, full_matrices=False)\n"
+            "    return table.mean(0), Vh[:n], S[:n] ** 2 / (S**2).sum()",
+            "mean of a centred table is 0",
+            "中心化以后的表",
+        ),
+        (
+            "def pca(table, n):\n    mean = table.mean(0)\n    table -= mean\n"
+            "    _, S, Vh = torch.linalg.svd(table, full_matrices=False)\n"
+            "    return mean, Vh[:n], S[:n] ** 2 / (S**2).sum()",
+            "`table` itself was changed",
+            "table 本身被改了",
+        ),
+        (
+            "def pca(table, n): return torch.linalg.svd(table - table.mean(0), full_matrices=False).Vh[:n]",
+            "Three things are to come back",
+            "要返回三样东西",
+        ),
+        ("def pca(table, n): mean = table.mean(0)", "is there a return", "少了 return"),
+    ],
+    ("04_reading", "snap-exercise"): [
+        (
+            "def snap(vectors, table, allowed): return reading.nearest_tokens(vectors, table, 1, rows=allowed).ids[:, 0]",
+            "These are numbers of rows",
+            "这是行的编号",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[reading.nearest_tokens(vectors, table, 1).ids[:, 0]]",
+            "through the whole table",
+            "整张表都找了一遍",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[reading.distances(vectors, table[allowed]).argmin(-1)]",
+            "a number in the whole table",
+            "当成了整张表里的行号",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[allowed[torch.cdist(vectors, table[allowed]).argmin(-1)]]",
+            "Snapped by Euclidean distance",
+            "按欧氏距离",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[allowed[(vectors @ table[allowed].T).argmax(-1)]]",
+            "Chosen by the dot product",
+            "按点积挑",
+        ),
+        (
+            "def snap(vectors, table, allowed):\n    words = F.normalize(table[allowed], dim=-1)\n"
+            "    return words[(vectors @ words.T).argmax(-1)]",
+            "but of length 1",
+            "长度却成了 1",
+        ),
+        (
+            "def snap(vectors, table, allowed):\n    words = F.normalize(table[allowed], dim=-1)\n"
+            "    return words[(vectors @ words.T).argmax(-1)] * vectors.norm(dim=-1, keepdim=True)",
+            "and the length of the vector",
+            "长度却还是原来向量的",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[allowed[reading.distances(vectors, table[allowed]).argmax(-1)]]",
+            "These are the farthest",
+            "这些是最远的",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[reading.nearest_tokens(vectors, table, 1, rows=allowed).ids]",
+            "a dimension too many",
+            "多了一维",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[allowed[reading.distances(vectors, table[allowed]).argmin()]]",
+            "without dim=-1, argmax counts through all",
+            "不写 dim=-1",
+        ),
+        ("def snap(vectors, table, allowed): return vectors", "Nothing has been snapped", "什么也没换"),
+        (
+            "def snap(vectors, table, allowed):\n    return (reading.snap(vectors, table, allowed) + vectors) / 2",
+            "Not every vector that came back is a row",
+            "根本不是表里的行",
+        ),
+        (
+            "def snap(vectors, table, allowed):\n    words = table[allowed]\n    table /= table.norm(dim=-1, keepdim=True)\n"
+            "    return words[(vectors @ table[allowed].T).argmax(-1)]",
+            "`table` itself was changed",
+            "table 本身被改了",
+        ),
+        (
+            "def snap(vectors, table, allowed): return table[allowed[[0, 1, 2, 3]]]",
+            "of the allowed rows the one",
+            "在允许的行里",
+        ),
+        ("def snap(vectors, table, allowed): table[allowed]", "is there a return", "少了 return"),
+    ],
+    ("04_reading", "permutation-exercise"): [
+        ("def p_value(observed, null): return (null <= observed).float().mean()", "you say p = 0", "你就说 p = 0"),
+        (
+            "def p_value(observed, null): return (1 + (null < observed).sum()) / (1 + len(null))",
+            "a tie would speak for us",
+            "打平也成了对我们有利",
+        ),
+        (
+            "def p_value(observed, null): return (1 + (null >= observed).sum().item()) / (1 + len(null))",
+            "The wrong side",
+            "方向反了",
+        ),
+        (
+            "def p_value(observed, null): return 1 - (1 + (null <= observed).sum().item()) / (1 + len(null))",
+            "The wrong side",
+            "方向反了",
+        ),
+        (
+            "def p_value(observed, null): return min(1, 2 * reading.p_value(observed, null))",
+            "two-sided p-value",
+            "双侧的 p 值",
+        ),
+        (
+            "def p_value(observed, null):\n    apart = (null - null.mean()).abs()\n"
+            "    return (1 + (apart >= abs(observed - null.mean())).sum()) / (1 + len(null))",
+            "two-sided p-value",
+            "双侧的 p 值",
+        ),
+        ("def p_value(observed, null): return 1 + (null <= observed).sum()", "That is a count", "这是个数"),
+        (
+            "def p_value(observed, null): return (1 + (null <= observed).sum()) / len(null)",
+            "could be larger than 1",
+            "可能大于 1",
+        ),
+        (
+            "def p_value(observed, null): return (null <= observed).sum() / (1 + len(null))",
+            "counts below the line, but not above it",
+            "却没有算进分子",
+        ),
+        ("def p_value(observed, null): return 100 * reading.p_value(observed, null)", "in percent", "百分数"),
+        (
+            "def p_value(observed, null): return reading.p_value(observed, null) < 0.05",
+            "this is a bool",
+            "你给的是 bool",
+        ),
+        ("def p_value(observed, null): return null <= observed", "a tensor of 9", "含 9 个数的张量"),
+        (
+            "def p_value(observed, null): return ((observed - null.mean()) / null.std()).item()",
+            "Of all draws",
+            "在全部抽取",
+        ),
+        ("def p_value(observed, null): (null <= observed).sum()", "is there a return", "少了 return"),
+    ],
+    ("04_reading", "influence-exercise"): [
+        (
+            "def most_missed(score, vectors):\n    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]\n"
+            "    return without.index(max(without))",
+            "That one is missed least",
+            "最不缺的那个",
+        ),
+        (
+            "def most_missed(score, vectors):\n    without = []\n    for i in range(len(vectors)):\n"
+            "        fewer = vectors.clone()\n        fewer[i] = 0\n        without.append(score(fewer))\n"
+            "    return without.index(min(without))",
+            "that is not leaving it out",
+            "这不等于去掉它",
+        ),
+        (
+            "def most_missed(score, vectors): return min(score(fewer) for fewer in reading.leave_one_out(vectors))",
+            "That is an accuracy",
+            "这是准确率",
+        ),
+        (
+            "def most_missed(score, vectors):\n    whole = score(vectors)\n"
+            "    return max(whole - score(fewer) for fewer in reading.leave_one_out(vectors))",
+            "That is how much is lost",
+            "这是损失了多少",
+        ),
+        (
+            "def most_missed(score, vectors):\n    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]\n"
+            "    return 1 + without.index(min(without))",
+            "Counted from 1",
+            "你是从 1 数起的",
+        ),
+        (
+            "def most_missed(score, vectors):\n    lost, before = [], score(vectors)\n    for i in range(len(vectors)):\n"
+            "        after = score(vectors[i + 1 :])\n        lost.append(before - after)\n        before = after\n"
+            "    return lost.index(max(lost))",
+            "More and more vectors are gone",
+            "向量越去越多",
+        ),
+        (
+            "def most_missed(score, vectors):\n    alone = [score(vector[None]) for vector in vectors]\n"
+            "    return alone.index(max(alone))",
+            "what each vector can do alone",
+            "单独能做到什么",
+        ),
+        (
+            "def most_missed(score, vectors):\n    alone = [score(vector) for vector in vectors]\n"
+            "    return alone.index(max(alone))",
+            "score wants vectors",
+            "score 要的是若干个向量",
+        ),
+        ("def most_missed(score, vectors): return vectors.norm(dim=-1).argmax()", "never asked", "一次也没有"),
+        (
+            "def most_missed(score, vectors):\n    lost = []\n    for i in range(len(vectors)):\n"
+            "        other = vectors.clone()\n        other[i] = vectors.mean(0)\n        lost.append(score(other))\n"
+            "    return lost.index(min(lost))",
+            "never asked with 7 vectors",
+            "从来没有用 7 个向量",
+        ),
+        (
+            "def most_missed(score, vectors):\n    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]\n"
+            "    return vectors[without.index(min(without))]",
+            "That is a vector",
+            "这是一个向量",
+        ),
+        (
+            "def most_missed(score, vectors):\n    return torch.tensor([score(fewer) for fewer in reading.leave_one_out(vectors)])",
+            "a tensor of 8",
+            "含 8 个数的张量",
+        ),
+        (
+            "def most_missed(score, vectors): return [score(fewer) for fewer in reading.leave_one_out(vectors)]",
+            "this is a list",
+            "你给的是 list",
+        ),
+        (
+            "def most_missed(score, vectors):\n    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]\n"
+            "    return without.index(sorted(without)[1])",
+            "Not that one",
+            "不是这一个",
+        ),
+        ("def most_missed(score, vectors): score(vectors)", "is there a return", "少了 return"),
+    ],
+    ("05_bug_museum", "loss-exercise"): [
+        (LOSS.format("logits[:, before:]", ""), "scored against itself", "对照的是它自己"),
+        (LOSS.format("logits[:, before - 2 : -2]", ""), "after the next", "下下个词元"),
+        (
+            "def caption_loss(model, features, ids, lengths):\n    logits = model(features, ids)[:, -ids.shape[1] :]\n"
+            "    labels = ids.masked_fill(museum.padding(ids, lengths), -100)\n"
+            "    return F.cross_entropy(logits[:, 1:].flatten(0, 1), labels[:, :-1].flatten())",
+            "before it, which it has already read",
+            "它前面的词元",
+        ),
+        (
+            "def caption_loss(model, features, ids, lengths):\n    logits = model(features, ids)[:, -ids.shape[1] :]\n"
+            "    labels = ids.masked_fill(museum.padding(ids, lengths), -100)\n"
+            "    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())",
+            "first token of each caption is not learned",
+            "第一个词元没有学",
+        ),
+        ("caption_loss = museum.loss_of_padding", "padding is scored", "填充也计入了损失"),
+        ("caption_loss = museum.loss_without_end", "never learn to stop", "学不会停下来"),
+        (
+            LOSS.format("logits[:, before - 1 : -1]", ", reduction='sum'"),
+            "not the library's number",
+            "和库的数不一样",
+        ),
+        (
+            LOSS.format("logits[:, before - 1 : -1].detach()", ""),
+            "No gradient can flow back",
+            "梯度没法从这个数传回去",
+        ),
+        (
+            LOSS.format("logits[:, before - 1 : -1]", ", reduction='none'"),
+            "One number is wanted",
+            "要的是一个数",
+        ),
+        (
+            "def caption_loss(model, features, ids, lengths): return model(features, ids, labels=ids)",
+            "sees no logits",
+            "看不到 logits",
+        ),
+        (
+            "def caption_loss(model, features, ids, lengths): x = model(features, ids)",
+            "is there a return",
+            "少了 return",
+        ),
+    ],
+    ("05_bug_museum", "encode-exercise"): [
+        ("encode = museum.encode_positions_twice", "positions are in there twice", "位置嵌入加了两次"),
+        (ENCODE.format("words, slots, context", "words"), "not in there at all", "一次也没加"),
+        (
+            ENCODE.format("words + places, slots, context", "words + places"),
+            "positions twice, and the context once",
+            "上下文向量只加了一次",
+        ),
+        (
+            ENCODE.format("words + places, slots, context", "words"),
+            "the context has none",
+            "上下文向量没有",
+        ),
+        (
+            ENCODE.format("words, slots, words[0, 1:5]", "words + places"),
+            "features of the placeholders",
+            "占位词元的特征",
+        ),
+        (
+            ENCODE.format("words, slots, context.detach()", "words + places"),
+            "no gradient reaches the context",
+            "梯度到不了上下文向量",
+        ),
+        (
+            "encode = lambda *given: F.normalize(museum.encode_right(*given), dim=-1)",
+            "not yet normalised",
+            "先不要归一化",
+        ),
+        ("encode = museum.encode_at_start", "at the start of the text", "文本开头取了结果"),
+        ("encode = museum.encode_without_mask", "identity test still fails", "还是对不上"),
+        ("encode = lambda *given: museum.encode_right(*given)[0]", "should have the shape", "形状应该是"),
+    ],
+    ("05_bug_museum", "learners-exercise"): [
+        (
+            "def who_has_a_gradient(model): return [n for n, p in model.named_parameters()]",
+            "all parameters",
+            "全部参数",
+        ),
+        (
+            "def who_has_a_gradient(model): return [n for n, p in model.named_parameters() if p.requires_grad]",
+            "never received one",
+            "从来没收到过",
+        ),
+        (
+            "def who_has_a_gradient(model): return [n for n, p in model.named_parameters() if p.grad is None]",
+            "other way round",
+            "反了",
+        ),
+        (
+            "def who_has_a_gradient(model):\n"
+            "    return [n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()]",
+            "gradient of zeros",
+            "梯度全是零",
+        ),
+        (
+            "def who_has_a_gradient(model): return [p for p in model.parameters() if p.grad is not None]",
+            "parameters() has been overridden",
+            "parameters() 被改写过",
+        ),
+        ("def who_has_a_gradient(model): return len(list(model.parameters()))", "That is a number", "这是个数"),
+        ("def who_has_a_gradient(model): return ['prompt']", "You believed parameters()", "你相信了 parameters()"),
+        ("def who_has_a_gradient(model): names = []", "is there a return", "少了 return"),
+    ],
+    ("05_bug_museum", "reads-back-exercise"): [
+        ("def reads_back(read, clip, processor, ids): return True", "never called", "根本没有调用"),
+        (READS.format("len(found) == len(ids)"), "another model's table passes", "查错了表的 read 也通过了"),
+        (READS.format("found[0][0] == known[0]"), "only the first row was read right", "只有第一行读对了"),
+        (
+            READS.format("all(one in nearest for one, nearest in zip(known, found))"),
+            "among the nearest, but not the nearest",
+            "但不是最近的",
+        ),
+        (READS.format("found == known"), "right table fails your test", "也过不了你的检验"),
+        (READS.format("found"), "this is a list", "你给的是 list"),
+        ("def reads_back(read, clip, processor, ids): rows = ids", "is there a return", "少了 return"),
+    ],
+    ("05_bug_museum", "report-exercise"): [
+        ("report = museum.report_best_on_test", "best that was ever seen", "出现过的最好成绩"),
+        (
+            "def report(data):\n    kept = min(museum.epochs(data), key=lambda w: museum.loss_of(w, *data.validation))\n"
+            "    return museum.accuracy(kept, *data.validation)",
+            "by which you chose",
+            "你正是按它挑的",
+        ),
+        (
+            "def report(data): return max(museum.accuracy(w, *data.validation) for w in museum.epochs(data))",
+            "by which you chose",
+            "你正是按它挑的",
+        ),
+        (
+            "def report(data): return museum.accuracy(list(museum.epochs(data))[-1], *data.test)",
+            "simply the last epoch",
+            "只是最后一轮",
+        ),
+        (
+            "def report(data):\n    kept = max(museum.epochs(data), key=lambda w: museum.loss_of(w, *data.validation))\n"
+            "    return museum.accuracy(next(museum.epochs(data)), *data.test)",
+            "first epoch",
+            "第一轮",
+        ),
+        (
+            "def report(data): return museum.accuracy(list(museum.epochs(data))[7], *data.train)",
+            "smallest validation loss",
+            "验证集损失最小",
+        ),
+        (
+            "def report(data): return min(museum.epochs(data), key=lambda w: museum.loss_of(w, *data.validation))",
+            "These are the weights",
+            "这是权重",
+        ),
+        ("def report(data): x = 1", "is there a return", "少了 return"),
+    ],
+    ("05_bug_museum", "next-token-exercise"): [
+        ("next_token = museum.next_token_likeliest", "the likeliest is taken", "取的就是最可能的那个"),
+        (
+            "def next_token(logits, top_p, temperature, generator):\n"
+            "    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[0]",
+            "others were",
+            "却抽到了别的",
+        ),
+        (NEXT.format("shares.cumsum(-1) > top_p"), "still belongs", "也要留下"),
+        (
+            NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(
+                "logits.softmax(-1), 1", "(logits > -9e9).float(), 1"
+            ),
+            "equal shares",
+            "机会一样大",
+        ),
+        (
+            NEXT.format("shares.cumsum(-1) - shares >= top_p").replace("logits / temperature", "logits"),
+            "draw alike",
+            "抽出来差不多",
+        ),
+        (
+            NEXT.format("shares.cumsum(-1) - shares >= top_p").replace("logits / temperature", "logits * temperature"),
+            "do not multiply",
+            "不是乘",
+        ),
+        (
+            NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(", generator=generator", ""),
+            "hand the generator",
+            "把 generator 交给",
+        ),
+        (
+            NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(")[0]", ")[0].item() + 0.5"),
+            "One id is wanted",
+            "要返回的是一个编号",
+        ),
+        ("def next_token(logits, top_p, temperature, generator): x = logits", "is there a return", "少了 return"),
+    ],
 }
 
 # What an exercise finds in the notebook that no cell tagged `prepare` makes, since it takes time to make.
@@ -959,7 +1682,7 @@ def test_no_wrong_answer_is_left_without_its_exercise():
 def questions(kind):
     return [
         value
-        for module in (start_here, inside_clip, learnable_context, faster, soft_prompt)
+        for module in (start_here, inside_clip, learnable_context, faster, soft_prompt, reading, bug_museum)
         for value in vars(module).values()
         if isinstance(value, kind)
     ]

@@ -12,7 +12,7 @@ from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
 from helpers.pocket import evaluate, pretrain, pretrain_clip, pretrain_gpt2
-from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene, nearest_words
+from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene
 from helpers.pocket.language import vocabulary
 from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
 from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
@@ -136,14 +136,6 @@ def test_evaluation_passes_over_scenes_that_training_drew():
     scene = fresh_scene(np.random.default_rng(0), things=1)
     assert scene not in drawn_in_training()
     assert fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
-
-
-def test_the_nearest_words_are_those_with_the_highest_cosine():
-    table = torch.eye(4)
-    assert nearest_words(3 * table[[2]], table, ["a", "b", "c", "d"], torch.arange(4), k=1) == [["c"]]
-    assert nearest_words(table[[2]] + 0.1 * table[[1]], table, ["a", "b", "c", "d"], torch.tensor([0, 1]), k=1) == [
-        ["b"]
-    ]
 
 
 class TinyStudio(evaluate.Studio):

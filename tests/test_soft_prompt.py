@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
-from helpers import figures
+from helpers import figures, reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, begin_as_words, caption_batch
 from helpers.figures import soft_prompt as drawing
 from helpers.lesson import CHINESE_WORDS
@@ -262,7 +262,7 @@ def test_the_ledger_goes_by_this_models_sizes(model):
 
 def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, undrawn):
     explorer = soft_prompt.translation_explorer(model, begun)
-    rows = soft_prompt._word_rows(model).tolist()
+    rows = reading.vocabulary(model.language_model, model.tokenizer).words.tolist()
     names = {model.tokenizer.decode([row]).strip() for row in rows}
     assert {"cat", "photo", "the"} <= names and not {"end", ".", "Z", ""} & names
     table = model.language_model.get_input_embeddings().weight

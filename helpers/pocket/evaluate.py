@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
-from torch.nn import functional as F
 
+from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, few_shot_split
@@ -49,7 +49,7 @@ from helpers.pocket.world import (
     draw,
     objects_by_patch,
 )
-from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features, trained_rows
+from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
 from helpers.training import Plan
 
 EVALUATION = 1_000_000  # first seed of scenes that no training draws
@@ -225,12 +225,6 @@ def patch_rows(studio: Studio) -> list[Row]:
 # --- CLIP prompted -------------------------------------------------------------------------------------------------------
 
 
-def nearest_words(vectors: Tensor, table: Tensor, names: Sequence[str], rows: Tensor, k: int = 3) -> list[list[str]]:
-    """For each vector the k nearest of the given rows of the table, by cosine."""
-    cosines = F.normalize(vectors, dim=-1) @ F.normalize(table[rows], dim=-1).T
-    return [[names[rows[i]] for i in top] for top in cosines.topk(k).indices.tolist()]
-
-
 def learned_context(clip, processor, class_names: Sequence[str], data: FewShot, seed: int, plan: Plan) -> PromptedCLIP:
     """CLIP with a context that began at random and learned from few examples."""
     generator = torch.Generator().manual_seed(seed)
@@ -243,11 +237,7 @@ def learned_context(clip, processor, class_names: Sequence[str], data: FewShot, 
 def few_shot_rows(studio: Studio) -> list[Row]:
     """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
     clip, processor = studio.clip, studio.processor
-    names = processor.tokenizer.convert_ids_to_tokens(range(len(processor.tokenizer)))
-    table, trained = clip.text_model.embeddings.token_embedding.weight, trained_rows(clip)
-    words = torch.tensor(
-        [i for i, name in enumerate(names) if trained[i] and name.endswith("</w>") and name[0].isalpha()]
-    )
+    words = reading.vocabulary(clip, processor.tokenizer)
     rows, found_rows = [], []
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
         features, labels = studio.pool_of(task, POOL, EVALUATION + number)
@@ -261,15 +251,14 @@ def few_shot_rows(studio: Studio) -> list[Row]:
             for permuted in (False, True) if task in SECRETS else (False,):
                 chosen = data.permuted(seed) if permuted else data
                 prompted = learned_context(clip, processor, task.class_names, chosen, seed, PLAN)
-                read = nearest_words(prompted.context, table, names, words)
-                found[permuted] += any(f"{task.secret}</w>" in near for near in read)
+                near = reading.nearest_tokens(prompted.context, words.table, 3, rows=words.words)
+                read = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
+                found[permuted] += any(task.secret in names for names in read)
                 if not permuted:
                     scores.append(prompted.accuracy(*test))
                 if seed == 0:
-                    print(
-                        f"        {'permuted ' if permuted else ''}{[' '.join(n[:-4] for n in near) for near in read]}",
-                        flush=True,
-                    )
+                    said = [" ".join(names) for names in read]
+                    print(f"        {'permuted ' if permuted else ''}{said}", flush=True)
         gain = 100 * (np.mean(scores) - hand)
         probe = LogisticRegression(max_iter=500, C=30).fit(train[0].numpy(), train[1].numpy())
         probed = 100 * (probe.score(test[0].numpy(), test[1].numpy()) - hand)

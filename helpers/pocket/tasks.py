@@ -84,13 +84,13 @@ def secret_task(secret: str) -> Task:
     return Task(f"the {secret} one of two", OBJECTS, partial(_one_of_two, secret=secret), secret)
 
 
-def style_task(style: str) -> Task:
-    """Objects in one style that no class name mentions."""
-    if style not in ALL_STYLES:
-        raise ValueError(f"no style {style!r}; there are {', '.join(ALL_STYLES)}")
-    return Task(
-        f"objects, each a {style}", OBJECTS, partial(_one, styles=(style,)), None if style == UNSEEN_STYLE else style
-    )
+def style_task(*styles: str) -> Task:
+    """Objects in one style that no class name mentions; of several styles, each picture has one."""
+    for style in styles:
+        if style not in ALL_STYLES:
+            raise ValueError(f"no style {style!r}; there are {', '.join(ALL_STYLES)}")
+    secret = styles[0] if len(styles) == 1 and styles[0] != UNSEEN_STYLE else None
+    return Task(f"objects, each a {' or a '.join(styles)}", OBJECTS, partial(_one, styles=styles), secret)
 
 
 def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:

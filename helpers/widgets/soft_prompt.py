@@ -21,14 +21,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPVisionConfig, CLIPVisionModel, GPT2Config, GPT2LMHeadModel
 
-from helpers import figures
+from helpers import figures, reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, caption_batch
 from helpers.figures import soft_prompt as drawing
 from helpers.lesson import Table, say, word
 from helpers.pocket.datasets import read_scene
 from helpers.pocket.language import full_caption
 from helpers.pocket.world import SHOWS_COLOUR, Scene, draw
-from helpers.pretrained import trained_rows
 from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
 
 SCENES = Path(__file__).resolve().parents[2] / "data" / "captions" / "scenes.json"
@@ -233,15 +232,14 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
     """
     seen = _pictures(model)
     features = _features(model, seen, model.vision_features)  # (N, P, Dv)
-    rows = _word_rows(model)
-    table = F.normalize(model.language_model.get_input_embeddings().weight[rows].float(), dim=-1)  # (W, D)
+    words = reading.vocabulary(model.language_model, model.tokenizer)
     learned = model.vision_projection.weight.detach().clone(), model.vision_projection.bias.detach().clone()
     projections = {"learned": learned, "begun": tuple(part.detach().to(learned[0]) for part in begun)}
     nearest = {}  # of each projection the words (N, P, 3) of all pictures, nearest first
     for name, (weight, bias) in projections.items():
-        projected = F.normalize(F.linear(features, weight, bias).float(), dim=-1)  # (N, P, D)
-        best = torch.stack([(patches @ table.T).topk(3).indices for patches in projected]).cpu()
-        nearest[name] = [[[_label(model, rows[i]) for i in top] for top in patches] for patches in best.tolist()]
+        projected = F.linear(features, weight, bias)  # (N, P, D)
+        best = reading.nearest_tokens(projected, words.table, 3, rows=words.words).ids
+        nearest[name] = [[[_label(model, id) for id in top] for top in patches] for patches in best.tolist()]
     controls = {
         "picture": _picture_list(seen),
         "projection": dropdown(
@@ -259,8 +257,8 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
     }
 
     def draw_now(now: SimpleNamespace) -> figures.Picture:
-        words = [top[now.rank] for top in nearest[now.projection][now.picture]]
-        hits = [[name in true_words(picture.scene) for name in words] for picture in seen]  # (N, P)
+        named = [top[now.rank] for top in nearest[now.projection][now.picture]]
+        hits = [[name in true_words(picture.scene) for name in named] for picture in seen]  # (N, P)
         true = hits[now.picture]
         by_chance = [sum(row) for number, row in enumerate(hits) if number != now.picture]
         null = sum(by_chance) / len(by_chance)
@@ -268,11 +266,11 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
         when = {"learned": "learned", "begun": "not yet learned"}[now.projection]
         return drawing.words_on_patches(
             seen[now.picture].large,
-            words,
+            named,
             true,
             title=f"The {rank} word to each projected patch ({when}): true of the picture on {sum(true)} of {len(true)}",
-            alt=_translation_in_words(seen[now.picture].scene, now, words, true),
-            caption=_about_translation(now, true, null, len(by_chance), len(rows)),
+            alt=_translation_in_words(seen[now.picture].scene, now, named, true),
+            caption=_about_translation(now, true, null, len(by_chance), len(words.words)),
         )
 
     return Explorer(controls, draw_now)
@@ -284,15 +282,6 @@ def true_words(scene: Scene) -> set[str]:
     for thing in scene.things:
         words |= {thing.object, thing.size} | ({thing.colour} if scene.style in SHOWS_COLOUR else set())
     return words
-
-
-def _word_rows(model: VLMWithSoftPrompt) -> Tensor:
-    """The rows (W,) of GPT-2's table that are whole words and were ever trained."""
-    names = model.tokenizer.convert_ids_to_tokens(range(len(model.tokenizer)))
-    used = trained_rows(model.language_model).tolist()
-    return torch.tensor(
-        [i for i, (name, yes) in enumerate(zip(names, used)) if yes and name[0] in "Ġ▁" and name[1:].isalpha()]
-    )
 
 
 def _translation_in_words(scene: Scene, now: SimpleNamespace, words: Sequence[str], true: Sequence[bool]) -> str:

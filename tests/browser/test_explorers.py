@@ -62,6 +62,21 @@ LESSONS = {
             *("prompts-table-code", "other-projection-code", "done"),
         ),
     ),
+    "05_bug_museum": Asked(
+        ("turning-code", "luck-code", "x-rays-code", "text-alarms-code", "caption-alarms-code"),
+        quizzes=("trust-code", "symptom-code", "only-one-code"),
+        predictions={
+            "too-good-guess": "x-ray-code",
+            "positions-guess": "count-code",
+            "paper-guess": "paper-experiment-code",
+            "nonsense-guess": "nonsense-code",
+            "options-guess": "options-experiment-code",
+        },
+        seen=(
+            *("too-good-glass", "too-good-curve", "x-ray-picture", "x-ray-curve", "identity-code", "paper-table"),
+            *("words-experiment-code", "mask-code", "counted-code", "list-code", "done"),
+        ),
+    ),
 }
 
 
@@ -163,7 +178,7 @@ def test_every_answer_of_a_quiz_explains_itself(lesson):
         lesson.shoot(f"{id}-answered")
 
 
-@of("02_learnable_context", "02b_faster", "03_soft_prompt")
+@of("02_learnable_context", "02b_faster", "03_soft_prompt", "05_bug_museum")
 def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
     for question, answer in lesson.asked.predictions.items():
         cell = lesson.notebook.cell(question)
@@ -176,7 +191,7 @@ def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
         assert any(words in told.inner_text() for words in recalled), answer
 
 
-@of("02_learnable_context", "02b_faster", "03_soft_prompt")
+@of("02_learnable_context", "02b_faster", "03_soft_prompt", "05_bug_museum")
 def test_every_exercise_waits_and_takes_its_solution(lesson):
     """Also after all cells ran: what a learner writes late breaks nothing."""
     script = jupytext.read(ROOT / "lessons" / f"{lesson.name}.py", fmt="py:percent")

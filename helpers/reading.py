@@ -1,0 +1,270 @@
+"""Reading learned vectors: nearest tokens, principal components, snapping to words, influence; and what chance alone would show.
+
+Pure functions on tensors; the components are scikit-learn's. Nearest words of a context: CoOp, Zhou et al. 2022, arXiv 2109.01134;
+a search that stays on words: PEZ, Wen et al. 2023, arXiv 2302.03668; what such words are worth: Khashabi et al. 2022, arXiv 2112.08348.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from transformers import PreTrainedModel
+
+from helpers.files import read_tensors
+from helpers.pretrained import identity, trained_rows
+
+Metric = Literal["cosine", "euclidean"]
+
+
+# --- the table, and vectors that belong to it ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A model's token embeddings, and what each row is called. `table` (V, D); `trained` (V,): whether training ever used a row;
+    `words` (W,): the numbers of the rows that are trained and whole words of letters."""
+
+    table: Tensor
+    names: tuple[str, ...]
+    trained: Tensor
+    words: Tensor
+
+    def row(self, word: str) -> int:
+        """The number of the row of a whole word. Raises ValueError where there is none."""
+        for row in self.words.tolist():
+            if self.names[row] == word:
+                return row
+        raise ValueError(f"“{word}” is no trained word of one token in this vocabulary: it has no row of its own")
+
+
+def vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
+    """The vocabulary of a CLIP's text tower, or of a language model."""
+    embeddings = model.text_model.embeddings.token_embedding if hasattr(model, "text_model") else None
+    table = (embeddings or model.get_input_embeddings()).weight.detach()  # (V, D)
+    tokens = tokenizer.convert_ids_to_tokens(range(len(table)))
+    names = tuple((token or "").removesuffix("</w>").lstrip("Ġ▁") for token in tokens)
+    trained = trained_rows(model).to(table.device)
+    # a word's beginning is marked in GPT-2's vocabulary, and its end in CLIP's
+    whole = [bool(t) and (t[0] in "Ġ▁" or t.endswith("</w>")) and name.isalpha() for t, name in zip(tokens, names)]
+    return Vocabulary(table, names, trained, (torch.tensor(whole).to(table.device) & trained).nonzero().flatten())
+
+
+def learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
+    """The context or soft prompt in a saved file, (M, D) or (C, M, D). Raises ValueError unless it was learned on this very model."""
+    tensors, notes = read_tensors(Path(file))
+    vectors = next((tensors[name] for name in tensors if name.split(".")[-1] in ("context", "prompt_embeddings")), None)
+    if vectors is None:
+        raise ValueError(f"{file} holds neither a context nor a soft prompt")
+    learned_on = json.loads(notes["models"])["language"] if "models" in notes else notes
+    here = identity(model)
+    if any(learned_on.get(fact) != here[fact] for fact in ("width", "fingerprint")):
+        then, now = (f"{one.get('model')} (fingerprint {one.get('fingerprint')})" for one in (learned_on, here))
+        raise ValueError(f"{file} was learned on {then}, and this is {now}: another model's words say nothing about it")
+    return vectors
+
+
+# --- nearest tokens --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The rows closest to each vector, closest first: `ids` (…, k), their numbers in the table, and `distances` (…, k)."""
+
+    ids: Tensor
+    distances: Tensor
+
+
+def distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tensor:
+    """From each vector (…, D) to each row of a table (V, D): (…, V). "cosine" is 1 - cos, "euclidean" the length of the difference.
+
+    Raises ValueError if the widths differ, and for another metric.
+    """
+    if vectors.shape[-1] != table.shape[-1]:
+        raise ValueError(
+            f"vectors are {vectors.shape[-1]} wide, the table {table.shape[-1]}: they come from different models"
+        )
+    if metric not in ("cosine", "euclidean"):
+        raise ValueError(f"metric is {metric!r}: there are 'cosine' and 'euclidean'")
+    vectors, table = vectors.detach().double(), table.detach().double()
+    if metric == "cosine":
+        vectors, table = F.normalize(vectors, dim=-1), F.normalize(table, dim=-1)
+    exactly = "donot_use_mm_for_euclid_dist"  # so that a row is at distance 0 from itself
+    apart = torch.cdist(vectors.reshape(1, -1, vectors.shape[-1]), table[None], compute_mode=exactly)[0]
+    apart = apart.view(*vectors.shape[:-1], len(table))
+    return apart.square() / 2 if metric == "cosine" else apart  # of unit vectors, |u - v|² = 2 (1 - cos)
+
+
+def nearest_tokens(
+    vectors: Tensor, table: Tensor, k: int = 5, metric: Metric = "cosine", rows: Tensor | None = None
+) -> Neighbours:
+    """The k rows of the embedding table closest to each vector.
+
+    vectors (…, D): learned ones; table (V, D): the token embeddings of the *same* model; rows (W,): the numbers of those to look among, by
+    default all. Raises ValueError if the widths D differ: vectors from one model mean nothing in another's table.
+    """
+    chosen = table if rows is None else table[rows]
+    apart, places = distances(vectors, chosen, metric).topk(min(k, len(chosen)), largest=False)
+    return Neighbours(places if rows is None else rows[places], apart)
+
+
+def ranks(vectors: Tensor, table: Tensor, rows: Tensor, row: int, metric: Metric = "cosine") -> Tensor:
+    """Which place the row with this number takes among those of `rows` (W,), seen from each vector (…, D): (…,), 1 for the nearest."""
+    apart = distances(vectors, table[rows], metric)  # (…, W)
+    return 1 + (apart < apart[..., rows == row]).sum(-1)
+
+
+# --- what chance would show ------------------------------------------------------------------------------------------------------
+
+
+def random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """Vectors (draws, M, D) that point anywhere, each as long as the one of (M, D) whose place it takes."""
+    anywhere = torch.randn(draws, *vectors.shape, generator=generator).to(vectors)
+    return F.normalize(anywhere, dim=-1) * vectors.norm(dim=-1, keepdim=True)
+
+
+def own_distances(table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500) -> Tensor:
+    """How far the rows with these numbers (W,) are from the nearest *other* one of them: (W,), or (at_most,) evenly chosen ones."""
+    step = max(1, -(-len(rows) // at_most))
+    return distances(table[rows[::step]], table[rows], metric).topk(2, largest=False).values[:, 1]
+
+
+def as_near(apart: Tensor, null: Tensor) -> Tensor:
+    """The share of the null's distances (N,) that are at most as large as each of these (…): small where chance rarely comes as near."""
+    return (null <= apart[..., None]).double().mean(-1)
+
+
+def p_value(observed: float, null: Tensor) -> float:
+    """How often chance does as well: the share of observed and null values (N,) that are at most as large as what was observed.
+
+    What was observed counts as one of them, so that p is never 0 and, where nothing but chance is at work, P(p ≤ α) ≤ α (Phipson and
+    Smyth 2010, arXiv 1603.05766). Small values must be the remarkable ones: give ranks or distances, and scores with a minus.
+    """
+    return (1 + int((null <= observed).sum())) / (1 + len(null))
+
+
+# --- principal components --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What is left of a space in K directions: `words` (V, K), `vectors` (…, K), `explained` (K,), the share of the vocabulary's variance
+    that each direction carries, and `outside` (…,), the share of each vector's squared distance from the centre that no direction shows."""
+
+    words: Tensor
+    vectors: Tensor
+    explained: Tensor
+    outside: Tensor
+
+
+def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection:
+    """Vectors (…, D) in the directions in which a table (V, D) varies most.
+
+    The directions are the table's alone: fitted on the vectors as well, they would turn towards them, and show what they were asked to.
+    """
+    pca = PCA(n_components, svd_solver="full").fit(table.detach().double().cpu().numpy())
+    centre, axes = torch.tensor(pca.mean_), torch.tensor(pca.components_)  # (D,), (K, D)
+    offsets = vectors.detach().double().cpu() - centre  # (…, D)
+    shown = offsets @ axes.T  # (…, K)
+    whole = offsets.square().sum(-1)
+    outside = torch.where(whole > 0, 1 - shown.square().sum(-1) / whole, 0)
+    words = (table.detach().double().cpu() - centre) @ axes.T
+    return Projection(words, shown, torch.tensor(pca.explained_variance_ratio_), outside)
+
+
+def shuffled_columns(table: Tensor, generator: torch.Generator) -> Tensor:
+    """A table (V, D) with each column in an order of its own: every number is still there, and nothing belongs together any more.
+
+    The share of variance that its directions carry is the null for those of the table (parallel analysis: Horn 1965).
+    """
+    orders = torch.rand(table.shape, generator=generator).argsort(0).to(table.device)  # (V, D)
+    return table.gather(0, orders)
+
+
+# --- snapping to words -----------------------------------------------------------------------------------------------------------
+
+
+def snap(vectors: Tensor, table: Tensor, rows: Tensor | None = None, metric: Metric = "cosine") -> Tensor:
+    """Each vector (…, D) replaced by the row of the table (V, D) that is nearest to it; rows (W,): the numbers of those allowed."""
+    return table[nearest_tokens(vectors, table, 1, metric, rows).ids[..., 0]].detach()
+
+
+class _Snapped(nn.Module):
+    """The nearest rows in the forward pass; in the backward pass as if nothing had been done (straight-through: Bengio et al. 2013,
+    arXiv 1308.3432)."""
+
+    def __init__(self, table: Tensor, rows: Tensor) -> None:
+        super().__init__()
+        self.table, self.rows = table, rows
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return _StraightThrough.apply(vectors, snap(vectors, self.table, self.rows).to(vectors.dtype))
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, snapped: Tensor) -> Tensor:
+        return snapped
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+@contextmanager
+def on_words(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
+    """Within, the parameter `name` of a module is read as the nearest allowed rows, while what lies beneath learns freely; afterwards it
+    is those rows."""
+    parametrize.register_parametrization(module, name, _Snapped(table, rows))
+    try:
+        yield
+    finally:
+        parametrize.remove_parametrizations(module, name)
+
+
+# --- influence -------------------------------------------------------------------------------------------------------------------
+
+
+def leave_one_out(vectors: Tensor) -> list[Tensor]:
+    """Of vectors (M, D) all but one, M times: (M - 1, D) each."""
+    return [torch.cat([vectors[:left_out], vectors[left_out + 1 :]]) for left_out in range(len(vectors))]
+
+
+def orders(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """The same vectors (M, D) in other orders: (draws, M, D), none of them the given one where there are others."""
+    M, found = len(vectors), []
+    while len(found) < draws:
+        order = torch.randperm(M, generator=generator)
+        if M < 2 or not torch.equal(order, torch.arange(M)):
+            found.append(vectors[order.to(vectors.device)])
+    return torch.stack(found)
+
+
+def blended(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
+    """On the straight line from one (M, D) to the other: (S, M, D), begun where the share is 0, learned where it is 1, beyond it further on."""
+    return torch.stack([torch.lerp(begun, learned, share) for share in shares])
+
+
+def cosines(vectors: Tensor) -> Tensor:
+    """Of each vector (M, D) with each: (M, M)."""
+    unit = F.normalize(vectors, dim=-1)
+    return unit @ unit.T
+
+
+def attention_to_slots(shares: Sequence[Tensor], slots: Tensor, end: Tensor) -> Tensor:
+    """How much of its attention the end of a text pays to each slot, in each layer: (L, M), the mean of all heads and texts.
+
+    shares: of each of the L layers (C, H, T, T), each row of which sums to 1; slots (C, T): true in M places; end (C,): of each text.
+    """
+    texts = torch.arange(len(end), device=end.device)
+    of_end = torch.stack([layer.mean(1)[texts, end] for layer in shares])  # (L, C, T)
+    return of_end[:, slots].unflatten(1, (len(end), -1)).mean(1)  # (L, M)

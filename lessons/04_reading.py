@@ -1,0 +1,493 @@
+# %% [markdown] lang="en" id="reading"
+# # Lesson 04: reading the vectors
+#
+# In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? Under a public repository (HealthX-Lab/BiomedCoOp, issue 5) somebody who had trained a context on medical pictures looked up the word nearest to each of its four vectors, got “mri, curcumin, of, a”, and asked what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
+#
+# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. It takes about 60 minutes. At the end we come back to the curcumin.
+
+# %% [markdown] lang="zh" id="reading"
+# # 第 04 课：解读向量
+#
+# 第 02、03 课里，我们学出了一些向量，它们确实管用。可它们到底在**说**什么？在一个公开仓库里（HealthX-Lab/BiomedCoOp，issue 5），有人用医学图片训练了上下文向量（context），查了离四个向量最近的词，得到“mri, curcumin, of, a”（curcumin 是姜黄素），于是问：这是什么意思？CoOp 的作者也列出过这样的词，发现和任务有关的没有几个（Zhou 等，2022，arXiv 2109.01134）。
+#
+# 这一课，你要用五种办法来读学出来的向量：最近的词、地图、换回词语、影响，还有一场考试，考的是那些由我们亲手埋下秘密的上下文向量。每一种办法，你都会知道纯属偶然时是什么样子。大约 60 分钟。最后我们再回来看姜黄素。
+
+# %% id="setup" tags=["prepare"]
+import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
+sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
+from helpers import lesson; lesson.start("en")
+
+# %% id="imports-code" tags=["prepare"]
+import torch
+from torch.nn import functional as F
+
+from helpers import reading, widgets
+from helpers.exercises import reading as exercises
+from helpers.lesson import compare
+from helpers.pocket import reading_study as study
+from helpers.pretrained import load_clip, load_gpt2
+
+clip, processor = load_clip("pocket")                        # the vectors below were learned on it
+vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
+
+# %% [markdown] lang="en" id="first-look"
+# ## 1 · A first look
+#
+# The vectors of this lesson were learned beforehand, many hundred times, by one command. Three tasks we shall follow closely. *The red one of two*: the riddle of lesson 00. *Sketches*: every picture is a sketch, and no class name says so. *Blurred*: photos that we blurred, and for that this CLIP has no word at all. Each context has four vectors.
+#
+# Begin with the last. No word is right for it; some word has to be nearest all the same.
+
+# %% [markdown] lang="zh" id="first-look"
+# ## 1 · 先看一眼
+#
+# 这一课用到的向量是事先学好的，用一条命令训练了好几百次。有三个任务我们要跟到底。**两个里红色的那个**：第 00 课的谜题。**素描**：每张图都是素描（sketch），类别名却只字不提。**模糊**：我们把照片弄模糊了，而这个 CLIP 根本没有表示“模糊”的词。每组上下文都是四个向量。
+#
+# 先看最后一个。没有哪个词是对的，可总会有一个词离得最近。
+
+# %% id="blurred-guess"
+exercises.blurred_words.ask()
+
+# %% [markdown] lang="en" id="first-words"
+# For each vector we take the one nearest word, in five contexts that learned from other blurred photos and other random beginnings.
+
+# %% [markdown] lang="zh" id="first-words"
+# 五组上下文，各用另一批模糊照片、另一个随机起点学成；每个向量取离它最近的一个词。
+
+# %% id="first-words-code"
+blurred = study.contexts("blurred")                          # (S, M, D): five seeds, four vectors
+near = reading.nearest_tokens(blurred, vocabulary.table, 1, rows=vocabulary.words)
+words = [[vocabulary.names[id] for id in context] for context in near.ids[..., 0].tolist()]
+print(*map(" · ".join, words), sep="\n")
+exercises.blurred_words.reveal(words)
+
+# %% [markdown] lang="en" id="explore"
+# Now the instrument itself. The slider goes through the training from its random beginning. **Before you move it**, for the riddle: at which step will *red* be readable? Then look at the grey band (where the nearest words of *random* vectors lie), and do the same with the sketches. And try the other metric and the other beginning.
+
+# %% [markdown] lang="zh" id="explore"
+# 现在把这件工具拿在手里。滑块从随机的起点开始，走过整个训练过程。**移动之前**先说：谜题里，到第几步能读出 red？再看看灰色的带子（**随机**向量的最近词落在那里）；然后换成素描，再来一遍。另一种距离、另一种初始化也试试。
+
+# %% id="explore-code"
+widgets.nearest_explorer(clip, processor)
+
+# %% [markdown] lang="en" id="by-hand"
+# ## 2 · The nearest rows, by hand
+#
+# Behind the picture is a look-up that fits on two lines.
+
+# %% [markdown] lang="zh" id="by-hand"
+# ## 2 · 亲手找最近的行
+#
+# 图背后的查找，两行就能写完。
+
+# %% [markdown] lang="en" id="nearest"
+# ### Exercise: the nearest rows
+#
+# Which rows of the table point the same way as a vector? The *cosine* tells: it compares directions, and no length counts. For each vector, give the numbers of the k rows with the largest cosine, the nearest first.
+#
+# **Exercise** · ★★☆ · 5 minutes
+
+# %% [markdown] lang="zh" id="nearest"
+# ### 练习：最近的行
+#
+# 表里哪些行和一个向量指向同一个方向？看余弦（cosine）就知道：它只比方向，不管长短。请为每个向量找出余弦最大的 k 行，给出行的编号，最近的排在最前。
+#
+# **练习** · ★★☆ · 5 分钟
+
+# %% id="nearest-exercise" tags=["exercise"]
+def nearest(vectors, table, k):
+    """vectors (M, D), table (V, D). Gives (M, k): the numbers of the k rows with the largest cosine, nearest first."""
+    ...
+
+exercises.nearest.check(nearest)
+
+# %% id="nearest-solution" tags=["solution"]
+def nearest(vectors, table, k):
+    cosines = F.normalize(vectors, dim=-1) @ F.normalize(table, dim=-1).T    # (M, V)
+    return cosines.topk(k).indices                                           # (M, k)
+
+# %% [markdown] lang="en" id="by-library"
+# `reading.nearest_tokens` does the same, and gives distances: 1 minus the cosine, so that a row is at distance 0 from itself.
+
+# %% [markdown] lang="zh" id="by-library"
+# `reading.nearest_tokens` 做的是同一件事，还给出距离：1 减去余弦，所以每一行到自己的距离是 0。
+
+# %% id="by-library-code"
+red = study.contexts("the red one of two")[0]                # (M, D)
+table = vocabulary.table[vocabulary.words]                   # (W, D): whole words that training used
+unit, rows = F.normalize(red, dim=-1), F.normalize(table, dim=-1)
+near = reading.nearest_tokens(red, table, 3)
+compare("1 − the largest cosines", 1 - (unit @ rows.T).topk(3).values, near.distances.float())
+
+# %% [markdown] lang="en" id="untrained"
+# Which rows may answer? A vocabulary holds rows that training never touched, and pieces of words. Such a row still holds the random numbers it began with, and may well lie nearest to something. Here, in brackets, are the neighbours that training never used:
+
+# %% [markdown] lang="zh" id="untrained"
+# 哪些行有资格回答？词表（vocabulary）里有些行训练时从没碰过，还有些只是词的碎片。没训练过的行里仍是一开始的随机数，照样可能离什么东西最近。下面加了括号的，就是训练从没用过的邻居：
+
+# %% id="untrained-code"
+print(f"{vocabulary.trained.sum()} of {len(vocabulary.table)} rows trained, {len(vocabulary.words)} of them whole words")
+for ids in reading.nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
+    print(" ".join(vocabulary.names[id] if vocabulary.trained[id] else f"({vocabulary.names[id]})" for id in ids))
+
+# %% [markdown] lang="en" id="untrained-seen"
+# From here on we look among whole words that training used. The pocket CLIP keeps a record of them. The real CLIP keeps none: there all 49,408 rows count, and a rare word near a vector is a reason for suspicion.
+
+# %% [markdown] lang="zh" id="untrained-seen"
+# 从这里起，我们只在训练用过的完整词里找。口袋 CLIP 留有记录。真正的 CLIP 没有：49,408 行全都算数，要是离向量最近的是个生僻词，就该起疑心。
+
+# %% [markdown] lang="en" id="whose-table"
+# ## 3 · Whose table?
+#
+# Something is always nearest: the look-up gives words for any vector whatever, and in any table that is as wide. So whose table is it?
+
+# %% [markdown] lang="zh" id="whose-table"
+# ## 3 · 谁的表？
+#
+# 总有什么离得最近：随便拿一个向量去查，只要表一样宽，都会给出词来。那么，查的到底是谁的表？
+
+# %% [markdown] lang="en" id="reads-back"
+# ### Exercise: does it read back?
+#
+# The table of another model can be just as wide and have as many rows, with the same names beside them. Then the look-up runs without an error, and every word that it gives is wrong. So ask a table first what you know already: take some words' own vectors, and see whether it reads them back. Let no table through that is only nearly the right one.
+#
+# **Exercise** · ★★☆ · 4 minutes
+
+# %% [markdown] lang="zh" id="reads-back"
+# ### 练习：读得回来吗？
+#
+# 别的模型的表，可以一样宽、行数一样多，连每行旁边写的名称都一样。这时查表照样能跑，不会报错，给出的词却全是错的。所以先拿已经知道答案的问题去问：取几个词自己的向量，看这张表能不能把它们读回来。差一点点的表，也不能放过。
+#
+# **练习** · ★★☆ · 4 分钟
+
+# %% id="reads-back-exercise" tags=["exercise"]
+def reads_back(known, ids, table):
+    """known (N, D): the vectors of words whose ids (N,) we know. True only if in this table (V, D) the row nearest to
+    each of them is its own, at distance 0 (but for rounding)."""
+    ...
+
+exercises.reads_back.check(reads_back)
+
+# %% id="reads-back-solution" tags=["solution"]
+def reads_back(known, ids, table):
+    return torch.allclose(table[ids], known)                 # then no other row can be nearer
+
+# %% [markdown] lang="en" id="how-near"
+# ## 4 · How near is near?
+#
+# Something is always nearest. So a distance alone says nothing; we need to know what distances come about by chance. Three references: how far the vocabulary's own words lie from *their* nearest neighbours; random vectors of the same lengths; and, the strictest, vectors learned from *permuted labels*, where there was nothing to be learned but chance.
+
+# %% [markdown] lang="zh" id="how-near"
+# ## 4 · 多近才算近？
+#
+# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大。有三样可以比：词表里的词，离**它们自己**的最近邻有多远；长度相同的随机向量；最严格的一种，是用**打乱的标签**（permuted labels）学出来的向量，除了偶然，那里什么也学不到。
+
+# %% id="how-near-code"
+widgets.distances_picture(clip, processor)
+
+# %% [markdown] lang="en" id="as-near"
+# For a single context: how many of 500 random contexts come as near as each of its vectors?
+
+# %% [markdown] lang="zh" id="as-near"
+# 单看一组上下文：500 组随机向量里，有多少和它的各个向量一样近？
+
+# %% id="as-near-code"
+def nearest_distance(vectors):
+    return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
+
+null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_seed(0)))   # (500, M)
+for name in ("the red one of two", "blurred"):
+    context = study.contexts(name)[0]                        # (M, D)
+    print(name, [f"{share:.0%}" for share in reading.as_near(nearest_distance(context), null.flatten()).tolist()])
+
+# %% [markdown] lang="en" id="map"
+# ## 5 · A map, and what is not on it
+#
+# A table of 128 columns cannot be drawn. PCA (principal component analysis) finds the few directions in which it varies most, and we draw those. It is the most popular picture of learned prompts; so let us know exactly what it is.
+
+# %% [markdown] lang="zh" id="map"
+# ## 5 · 一张地图，和图上没有的东西
+#
+# 128 列的表没法画出来。主成分（principal component）分析，也就是 PCA，找出这张表变化最大的几个方向，我们只画这几个。学出来的提示词，人们最爱画的就是这种图；所以先要把它是什么弄清楚。
+
+# %% [markdown] lang="en" id="pca"
+# ### Exercise: PCA by hand
+#
+# Move the middle of all words to 0, and take the singular value decomposition of what you get (SVD, `torch.linalg.svd`). Out of it come the directions, the one with the largest share first, and how much of the variance lies along each. Three lines are enough, and no library for PCA.
+#
+# **Exercise** · ★★★ · 7 minutes
+
+# %% [markdown] lang="zh" id="pca"
+# ### 练习：亲手做 PCA
+#
+# 先把所有词的中心移到 0，再对得到的表做奇异值分解（singular value decomposition，SVD，`torch.linalg.svd`）。方向就在分解的结果里，占比最大的排在最前；每个方向上有多少方差，也能从里面算出来。不用现成的库，三行就够。
+#
+# **练习** · ★★★ · 7 分钟
+
+# %% id="pca-exercise" tags=["exercise"]
+def pca(table, n):
+    """table (V, D). Gives the mean (D,), the first n directions (n, D), and the share of the variance that each explains (n,)."""
+    ...
+
+exercises.pca.check(pca)
+
+# %% id="pca-solution" tags=["solution"]
+def pca(table, n):
+    mean = table.mean(dim=0)                                             # (D,)
+    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)       # the directions are the rows of Vh
+    return mean, Vh[:n], S[:n] ** 2 / (S**2).sum()
+
+# %% [markdown] lang="en" id="explained"
+# How much of the vocabulary is on such a map? Beside it the same for a table whose columns were each shuffled on their own: every number is still there, and no word is left.
+
+# %% [markdown] lang="zh" id="explained"
+# 这样一张地图上，装下了词表的多少？旁边是对照：把表的每一列各自打乱，数一个不少，词却一个不剩。
+
+# %% id="explained-code"
+def on_the_map(table):
+    return reading.project(red, table, 3).explained.sum().item()
+
+print(f"three directions: {on_the_map(table):.0%} of the vocabulary's variance, "
+      f"{on_the_map(reading.shuffled_columns(table, torch.Generator().manual_seed(0))):.0%} after shuffling")
+
+# %% id="outside-guess"
+exercises.outside.ask()
+
+# %% id="outside-code"
+outside = reading.project(red, table, 3).outside             # (M,): shares of the squared distance from the centre
+exercises.outside.reveal(outside.mean().item())
+
+# %% [markdown] lang="en" id="paths"
+# Now the map, with the way that each vector went. The directions are those of the vocabulary alone: fitted on the vectors as well, they would turn towards them. **Turn it** until two of the ends seem to lie beside the same word, then turn further. And compare with the ends that permuted labels lead to: would you have told the two apart?
+
+# %% [markdown] lang="zh" id="paths"
+# 现在看地图，上面还画着每个向量走过的路。方向只由词表决定；要是把向量也算进去，方向就会朝它们偏。**转一转**，转到有两个终点看上去挨着同一个词，再接着转。再和打乱的标签学出的终点比一比：不告诉你，你分得出来吗？
+
+# %% id="paths-code"
+widgets.paths_explorer(clip, processor)
+
+# %% [markdown] lang="en" id="back-to-words"
+# ## 6 · Back to words
+#
+# If the vectors mean words, then the words must do what the vectors did. So replace each vector by its nearest word, and score again.
+
+# %% [markdown] lang="zh" id="back-to-words"
+# ## 6 · 换回词语
+#
+# 如果这些向量说的就是那些词，那么词就该做到向量所做的事。好，把每个向量换成离它最近的词，再考一遍。
+
+# %% [markdown] lang="en" id="snap"
+# ### Exercise: snap to words
+#
+# Replace each vector by the nearest of the allowed rows, by cosine. What comes back has to be fit for the slots: (M, D), each row just as it stands in the table.
+#
+# **Exercise** · ★★☆ · 4 minutes
+
+# %% [markdown] lang="zh" id="snap"
+# ### 练习：换成词
+#
+# 把每个向量换成允许的行里离它最近的那一行，远近按余弦算。返回的结果要能直接放进槽位（slot）：形状是 (M, D)，每一行都和表里的原样相同。
+#
+# **练习** · ★★☆ · 4 分钟
+
+# %% id="snap-exercise" tags=["exercise"]
+def snap(vectors, table, allowed):
+    """vectors (M, D), table (V, D), allowed (W,): the numbers of the rows that may be used.
+    Gives (M, D): for each vector the allowed row with the largest cosine, as it stands in the table."""
+    ...
+
+exercises.snap.check(snap)
+
+# %% id="snap-solution" tags=["solution"]
+def snap(vectors, table, allowed):
+    words = table[allowed]                                                   # (W, D)
+    cosines = F.normalize(vectors, dim=-1) @ F.normalize(words, dim=-1).T    # (M, W)
+    return words[cosines.argmax(dim=-1)]                                     # (M, D)
+
+# %% [markdown] lang="en" id="snapped"
+# The blurred photos again. Learned vectors do far better on them than “a photo of a”. What is left when they are replaced by cup, mug and the like?
+
+# %% [markdown] lang="zh" id="snapped"
+# 再看模糊的照片。学出来的向量比“a photo of a”强得多。换成 cup、mug 之类的词以后，还剩下多少？
+
+# %% id="snapped-guess"
+exercises.snapped.ask()
+
+# %% id="snapped-code"
+hand, learned, snapped = study.accuracies("blurred")
+print(f"hand prompt {hand:.1%}, learned {learned:.1%}, snapped {snapped:.1%}")
+exercises.snapped.reveal((hand, learned, snapped))
+
+# %% [markdown] lang="en" id="search"
+# Is it the words that are too weak, or only the nearest ones? A search that stays on words decides it: at every step the forward pass sees the nearest words, and the gradient goes past the snapping straight to the vectors beneath (*straight-through*; PEZ, Wen et al. 2023). It gives the best words that we can find, not the nearest.
+
+# %% [markdown] lang="zh" id="search"
+# 是词语本身不够用，还是只有最近的词不够好？让一种始终不离开词语的搜索来回答：每一步的前向计算看到的都是最近的词，梯度却越过“换回词语”这一步，直接传给下面的向量（直通估计，straight-through；PEZ，Wen 等，2023）。这样找到的是我们能找到的最好的词，而不是最近的词。
+
+# %% id="search-code"
+widgets.snap_table()
+
+# %% [markdown] lang="en" id="influence"
+# ## 7 · Which of them matters?
+#
+# What a vector says and what it does are two questions. The second one the model itself can answer.
+
+# %% [markdown] lang="zh" id="influence"
+# ## 7 · 哪个向量要紧？
+#
+# 一个向量“说了什么”和“做了什么”，是两个问题。后一个，模型自己就能回答。
+
+# %% [markdown] lang="en" id="most-missed"
+# ### Exercise: who is missed most?
+#
+# So take a vector away and look: `score` gives the accuracy with any number of vectors. Find the number of the vector whose absence costs most.
+#
+# **Exercise** · ★★☆ · 4 minutes
+
+# %% [markdown] lang="zh" id="most-missed"
+# ### 练习：少了谁最不行？
+#
+# 那就拿掉一个，看看会怎样：`score` 能给出准确率，用几个向量都可以。请找出少了哪个向量损失最大，给出它的编号。
+#
+# **练习** · ★★☆ · 4 分钟
+
+# %% id="influence-exercise" tags=["exercise"]
+def most_missed(score, vectors):
+    """vectors (M, D); score(some of them) gives an accuracy. The number of the vector whose absence costs most."""
+    ...
+
+exercises.influence.check(most_missed)
+
+# %% id="influence-solution" tags=["solution"]
+def most_missed(score, vectors):
+    without = [score(torch.cat([vectors[:i], vectors[i + 1:]])) for i in range(len(vectors))]
+    return without.index(min(without))
+
+# %% [markdown] lang="en" id="influence-explore"
+# Four more experiments of this kind. **Before each**, say what you expect if the vectors were words: what would another order do? Twice the length? Half of the way from the beginning? What does it do in fact?
+
+# %% [markdown] lang="zh" id="influence-explore"
+# 这样的实验还能做几个。**每次动手之前**先说：如果这些向量就是词，换个顺序会怎样？长度加倍呢？从起点只走到一半呢？再看实际上怎样。
+
+# %% id="influence-explore-code"
+widgets.influence_explorer(clip, processor)
+
+# %% [markdown] lang="en" id="planted"
+# ## 8 · Planted truth
+#
+# So far we told stories about words. Now we test the instrument where we know the truth. Eight *styles*: all pictures are sketches, or mosaics, or neon signs …, and no class name says so. Eight *secrets*: of two things in each picture the label is the red one, the small one, the left one …. From each, five contexts with random beginnings and five that began as “a photo of a”; every one again with permuted labels. We say that a context *names* its secret when the right word is among the five nearest of some vector, out of 168.
+
+# %% [markdown] lang="zh" id="planted"
+# ## 8 · 埋下的真相
+#
+# 到现在为止，我们都在围着词讲故事。现在换一个我们知道真相的地方来考这件工具。八种**风格**：所有图片都是素描，或马赛克、霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文**说出**了秘密。
+
+# %% id="planted-guess"
+exercises.planted.ask()
+
+# %% id="planted-code"
+named = {kind: study.named(kind, vocabulary, within=5) for kind in ("style", "secret")}
+for kind, (hits, permuted, contexts) in named.items():
+    print(f"{kind}: {hits} of {contexts} contexts name it; with permuted labels {permuted} of {contexts}")
+exercises.planted.reveal({kind: hits / contexts for kind, (hits, _, contexts) in named.items()})
+
+# %% [markdown] lang="en" id="planted-explore"
+# Here is every one of them. **Look for**: which styles are named at all? What happens with the photos that began as “a photo of a”, and why is that no success? And the mixtures, where every picture is one of two styles: is either word read?
+
+# %% [markdown] lang="zh" id="planted-explore"
+# 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文是怎么回事，为什么不能算成功？再看混合的：每张图是两种风格之一，那两个词读得出来吗？
+
+# %% id="planted-explore-code"
+widgets.planted_explorer()
+
+# %% id="trap-quiz"
+exercises.trap.ask()
+
+# %% [markdown] lang="en" id="permutation"
+# ### Exercise: could chance have done it?
+#
+# One context was learned from the true labels, many others from permuted ones. Those others are our *null*: what chance alone gives. How often is chance at least as good as what we observed? This share is called the *p-value*. Small numbers are the remarkable ones here. And mind that it never says “impossible”: nobody has seen all that chance can do.
+#
+# **Exercise** · ★★☆ · 4 minutes
+
+# %% [markdown] lang="zh" id="permutation"
+# ### 练习：会不会只是碰巧？
+#
+# 一组上下文向量是用真标签学的，另外许多组用的是打乱的标签。后面这些就是随机对照（null）：全凭偶然能做到什么。偶然有多少次能和观察到的一样好，甚至更好？这个比例叫作 p 值（p-value）。在这里，数越小越不寻常。注意，它永远不能说“绝不可能”：偶然能做出什么，谁也没有全见过。
+#
+# **练习** · ★★☆ · 4 分钟
+
+# %% id="permutation-exercise" tags=["exercise"]
+def p_value(observed, null):
+    """observed: a number, small if remarkable; null (N,): what chance alone gave. How often is chance as good? A number."""
+    ...
+
+exercises.permutation.check(p_value)
+
+# %% id="permutation-solution" tags=["solution"]
+def p_value(observed, null):
+    as_good = (null <= observed).sum().item()
+    return (1 + as_good) / (1 + len(null))                   # what was observed is one of the draws
+
+# %% [markdown] lang="en" id="p-values"
+# With that we ask: could chance have done it? The context of the riddle against 99 others that learned from the same pictures with their labels permuted, and the sketches likewise. The statistic is the best place that the right word takes, seen from any of the four vectors.
+
+# %% [markdown] lang="zh" id="p-values"
+# 有了它就可以问：会不会只是碰巧？拿谜题的上下文，和另外 99 组相比，那 99 组用的是同样的图片、打乱的标签；素描也一样。比的是正确的词从四个向量看过去的最好名次。
+
+# %% id="p-values-code"
+def place(contexts, word):                                   # (…, M, D) to (…,)
+    ranks = reading.ranks(contexts, vocabulary.table, vocabulary.words, vocabulary.row(word))
+    return ranks.min(-1).values
+
+def tested(word, task):
+    context = study.contexts(task)[0]                        # (M, D)
+    nulls = {"permuted labels": study.permutations(task),    # (99, M, D)
+             "random vectors": reading.random_like(context, 999, torch.Generator().manual_seed(0))}
+    print(f"{word}: place {place(context, word)}")
+    for name, null in nulls.items():
+        places = place(null, word)
+        print(f"  {name}: {places.min()} to {places.max()}, p = {reading.p_value(place(context, word), places):.3f}")
+
+tested("red", "the red one of two")
+tested("sketch", "objects, each a sketch")
+
+# %% id="planted-table-code"
+widgets.planted_table()
+
+# %% [markdown] lang="en" id="levers"
+# ## 9 · Levers
+#
+# Why are secrets read and styles not? And what does the cup have to do with blurred photos? Ask the model instead of the words. For each of the 168 words we put it into the prompt, “a photo of a *word* cat.”, and measured the loss on the training pictures. Words below the line *help*. **Before you look**: where will *sketch* be among the sketches? Where *cup*, among the blurred?
+
+# %% [markdown] lang="zh" id="levers"
+# ## 9 · 杠杆
+#
+# 为什么秘密读得出来，风格却读不出来？杯子和模糊的照片又有什么关系？别问词，去问模型。168 个词，我们一个个放进提示词里：“a photo of a *词* cat.”，量出训练图片上的损失。落在横线以下的词是**有用**的。**先别看**：素描任务里，sketch 会在哪里？模糊任务里，cup 会在哪里？
+
+# %% id="levers-code"
+widgets.levers_explorer()
+
+# %% [markdown] lang="en" id="prompts"
+# ## 10 · GPT-2's prompts
+#
+# The four soft prompts of lesson 03, ten vectors each, in GPT-2's vocabulary. **Predict**: what will the prompt for counting read like?
+
+# %% [markdown] lang="zh" id="prompts"
+# ## 10 · GPT-2 的提示词
+#
+# 第 03 课的四个软提示词（soft prompt），各十个向量，放到 GPT-2 的词表里来读。**先猜**：数数用的那个，读出来会是什么？
+
+# %% id="prompts-code"
+widgets.prompts_read(*load_gpt2("pocket"))
+
+# %% id="prompts-quiz"
+exercises.begun_as.ask()
+
+# %% [markdown] lang="en" id="conclude"
+# ## 11 · What one may conclude
+
+# %% [markdown] lang="zh" id="conclude"
+# ## 11 · 能下什么结论
+
+# %% id="conclude-quiz"
+exercises.conclude.ask()

@@ -1,0 +1,414 @@
+"""Facts about the pictures and explorers of lesson 04, on the pocket models and on a made-up study with known answers."""
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import figures, reading, widgets
+from helpers.captioner import DESCRIBE
+from helpers.context import PromptedCLIP
+from helpers.figures import reading as drawing
+from helpers.lesson import Plainly
+from helpers.pocket import reading_study as study
+from helpers.pretrained import load_clip, load_gpt2
+from helpers.widgets import base
+from helpers.widgets import reading as ours
+from helpers.widgets.learning import checksum
+from lessons.build import read_glossary, wrong_variants
+
+GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
+CHINESE = re.compile("[\u4e00-\u9fff]")
+RED, SKETCH, BLURRED = study.FOLLOWED
+PHOTO, BLUE = "objects, each a photo", "the blue one of two"
+DRAWN = (RED, SKETCH, BLURRED, PHOTO, BLUE, "objects, each a sketch or a mosaic")
+SEEDS, LOOKS, M, D = (0, 1), 21, 4, 128
+KEPT = 80  # the step that every run kept
+DRAWING = (
+    "nearest_words", "paths_in_space", "ranks_in_a_grid", "levers", "strips", "words_then_and_now", "influence",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return load_clip("pocket")
+
+
+@pytest.fixture(scope="module")
+def words(clip):
+    return reading.vocabulary(clip[0], clip[1].tokenizer)
+
+
+def made_up(words):
+    """A study in which vector 2 of every real context is the right word with a little noise, all others are noise, and a context that
+    began as words never moved; of words, the right one lowers the loss most, then “cup”."""
+    noise = torch.Generator().manual_seed(0)
+    names = [words.names[row] for row in words.words.tolist()]
+    size = words.table.std()
+
+    def random():
+        return torch.randn(M, D, generator=noise) * size
+
+    records = {"learned": [], "on words": [], "helpful": []}
+    vectors = {"learned begun": [], "learned context": [], "learned path": []}
+    for task in DRAWN:
+        right = study.RIGHT[task]
+        for seed in SEEDS:
+            for init in study.INITS:
+                for permuted in (False, True):
+                    begun = random() if init == "random" else words.table[[words.row(w) for w in init.split()]].clone()
+                    context = begun.clone() if init != "random" else random()
+                    if not permuted and right and init == "random":
+                        context[1] = words.table[words.row(right[0])] + 0.2 * random()[1]
+                    records["learned"].append(
+                        {"task": task, "seed": seed, "init": init, "permuted": permuted, "step": KEPT, "accuracy": 0.6 + 0.1 * seed, "snapped": 0.5}
+                    )  # fmt: skip
+                    vectors["learned begun"].append(begun)
+                    vectors["learned context"].append(context)
+                    if task in DRAWN[:3] and not permuted:
+                        share = (torch.arange(LOOKS) * 8 / KEPT).clamp(max=1)[:, None, None]
+                        vectors["learned path"].append((1 - share) * begun + share * context)
+            records["on words"].append({"task": task, "seed": seed, "accuracy": 0.55, "words": "red red red red"})
+        losses = {name: 1 + place / 1000 for place, name in enumerate(names)}
+        losses |= {"cup": 0.6, **{name: 0.5 for name in right}}
+        records["helpful"].append(
+            {"task": task, "hand": 0.4, "random_words": [0.3, 0.5], "without": 1.05, "losses": dict(sorted(losses.items(), key=lambda item: item[1]))}
+        )  # fmt: skip
+    plan = {"steps": 160, "look_every": 8}
+    return {"plan": plan, **records}, {name: torch.stack(rows) for name, rows in vectors.items()}
+
+
+@pytest.fixture
+def told(words, monkeypatch):
+    """The made-up study in the place of the stored one, and one test picture a class."""
+    stored, followed = made_up(words), DRAWN[:3]
+    monkeypatch.setattr(study, "stored", lambda: stored)
+    monkeypatch.setattr(study, "followed", lambda job: job["task"] in followed and not job["permuted"])
+    monkeypatch.setattr(study, "TESTS", 1)
+    forget()
+    yield stored
+    forget()
+
+
+def forget():
+    for cached in (ours._stored, ours._best_ranks, ours._ranks_by_chance):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are not drawn, which takes a quarter of a second each: what was to be drawn is kept, and alt and caption are real."""
+    drawn, nothing = [], Image.new("RGB", (2, 2))
+
+    def instead(*numbers, alt, caption, title, **rest):
+        drawn.append((*numbers, {"title": title, **rest}))
+        return figures.Picture(nothing, alt, caption)
+
+    for name in DRAWING:
+        monkeypatch.setattr(drawing, name, instead)
+    return drawn
+
+
+def explorers(clip, *names):
+    """Those with these names, or all: freshly made."""
+    make = {
+        "nearest": lambda: widgets.nearest_explorer(*clip),
+        "paths": lambda: widgets.paths_explorer(*clip),
+        "influence": lambda: widgets.influence_explorer(*clip),
+        "planted": widgets.planted_explorer,
+        "levers": widgets.levers_explorer,
+        "prompts": lambda: widgets.prompts_read(*load_gpt2("pocket")),
+    }
+    return {name: make[name]() for name in names or make}
+
+
+def moved(explorer, **values):
+    for name, value in values.items():
+        explorer.controls[name].value = value
+    return explorer.shown
+
+
+def in_language(text, lang):
+    return bool(CHINESE.search(text)) == (lang == "zh")
+
+
+def all_widgets(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from all_widgets(child)
+
+
+# --- what all explorers keep ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("nearest", {"task": SKETCH, "seed": 1, "step": 16, "k": 5, "metric": "euclidean", "init": "a photo of a"}),
+        ("paths", {"task": SKETCH, "show": "real", "step": 40, "turn": 90, "tilt": -45, "init": "a photo of a"}),
+        ("influence", {"task": SKETCH, "seed": 1, "what": 2, "blend": 0.5, "length": 1.5, "init": "a photo of a"}),
+        ("planted", {"kind": "style", "init": "a photo of a", "k": 5, "metric": "euclidean"}),
+        ("levers", {"task": RED}),
+        ("prompts", {"prompt": "story", "k": 2, "metric": "euclidean"}),
+    ],
+)
+def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, told, name, values, undrawn):
+    explorer = explorers(clip, name)[name]
+    assert set(values) == set(explorer.controls)
+    for control, value in values.items():
+        alt, picture = explorer.shown.alt, pickle.dumps(undrawn[-1])
+        explorer.controls[control].value = value
+        assert explorer.shown.alt != alt and pickle.dumps(undrawn[-1]) != picture, control
+        assert explorer.view.value == explorer.shown.html()
+
+
+def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, told, lang, undrawn):
+    shown = [widgets.distances_picture(*clip)]
+    for explorer in explorers(clip).values():
+        shown.append(explorer.shown)
+        for name in ("task", "kind", "prompt"):
+            if name in explorer.controls:
+                for _, value in explorer.controls[name].options:
+                    shown.append(moved(explorer, **{name: value}))
+        for control in explorer.controls.values():
+            assert control.description and in_language(control.description, lang)
+            for option in getattr(control, "options", ()):
+                assert not isinstance(option, tuple) or in_language(option[0], lang)
+    for picture in shown:
+        for text in (picture.alt, picture.caption):
+            assert in_language(text, lang) and not list(wrong_variants(text, GLOSSARY))
+        assert ("图中英文" in picture.caption) == (lang == "zh")
+
+
+def test_tables_are_in_the_learners_language(told, lang):
+    for table in (widgets.planted_table(), widgets.snap_table()):
+        assert all(in_language(row[0], lang) for row in table.rows)
+        assert {len(row) for row in table.rows} == {len(table.header)}
+
+
+def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, told):
+    before = checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
+    for explorer in explorers(clip).values():
+        inside = list(all_widgets(explorer.widget))
+        assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
+        assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
+        assert base.WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
+    assert widgets.distances_picture(*clip).image.width == 1480
+    assert (checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
+
+
+def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypatch):
+    monkeypatch.setattr(ours, "fingerprint", lambda model: "another")
+    for make in (widgets.nearest_explorer, widgets.distances_picture, widgets.influence_explorer):
+        with pytest.raises(Plainly) as error:
+            make(*clip)
+        assert in_language(str(error.value), lang)
+
+
+# --- nearest words -------------------------------------------------------------------------------------------------
+
+
+def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(clip, told, undrawn):
+    explorer = widgets.nearest_explorer(*clip)
+    vectors, own, limit, facts = undrawn[-1]
+    assert [vector.words[0] == "red" for vector in vectors] == [False, True, False, False]
+    assert vectors[1].marked[0] and not any(vectors[0].marked) and vectors[1].distances[0] < vectors[1].band[0]
+    assert all(low < high <= limit for low, high in (vector.band for vector in vectors))
+    assert "v2 “red” ✓" in facts["title"] and "(kept)" in facts["title"]
+    assert "vector 2: “red” at 0.0" in explorer.shown.caption and "(0 % of random vectors" in explorer.shown.caption
+
+
+def test_another_run_is_shown_at_the_step_that_it_kept(clip, told, undrawn):
+    explorer = widgets.nearest_explorer(*clip)
+    assert explorer.controls["step"].value == KEPT
+    moved(explorer, step=0)
+    assert "nothing has been learned" in explorer.shown.caption and "(kept)" not in undrawn[-1][-1]["title"]
+    moved(explorer, seed=1)
+    assert explorer.controls["step"].value == KEPT
+
+
+def test_words_that_were_put_there_at_the_beginning_are_called_that(clip, told, undrawn):
+    shown = moved(widgets.nearest_explorer(*clip), init="a photo of a")
+    assert [vector.words[0] for vector in undrawn[-1][0]] == "a photo of a".split()
+    assert "Vectors 1, 2, 3, 4 still read like the word of the beginning" in shown.caption
+    assert all(vector.note for vector in undrawn[-1][0])
+
+
+# --- principal components ------------------------------------------------------------------------------------------
+
+
+def test_unturned_one_sees_components_one_and_two_and_turning_keeps_all_distances():
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    assert np.allclose(drawing.turned(points, 0, 0), points)
+    for turn, tilt in ((90, 0), (30, 60), (-120, 15)):
+        seen = drawing.turned(points, turn, tilt)
+        assert np.allclose(np.linalg.norm(seen, axis=1), np.linalg.norm(points, axis=1))
+    right, up, _ = drawing.turned(np.eye(3), 90, 0).T
+    assert np.allclose(right, [0, 0, 1]) and np.allclose(up, [0, 1, 0])  # component 3 has come to where 1 was
+
+
+def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, told, undrawn):
+    explorer = widgets.paths_explorer(*clip)
+    for step, looks in ((0, 1), (160, LOOKS)):
+        moved(explorer, step=step)
+        space = undrawn[-1][0]
+        assert space.paths.shape == (len(SEEDS) * M, looks, 3) and space.null.shape == (len(SEEDS) * M, 3)
+        for points in (space.words, space.null, space.paths.reshape(-1, 3)):
+            assert np.linalg.norm(points - space.centre, axis=-1).max() <= space.limit
+    moved(explorer, show="null")
+    assert len(undrawn[-1][0].paths) == 0 and "permuted labels" in undrawn[-1][-1]["title"]
+    moved(explorer, show="real")
+    assert len(undrawn[-1][0].null) == 0
+
+
+def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, told, undrawn):
+    widgets.paths_explorer(*clip)
+    contexts = torch.stack([run.path[-1] for run in ours._contexts(task=RED, init="random", permuted=False)])
+    outside = reading.project(contexts, words.table[words.words], 3).outside.mean().item()
+    *_, hidden, facts = undrawn[-1]
+    assert dict((name, share) for name, share, _ in hidden)["learned"] == pytest.approx(outside)
+    assert facts["title"].startswith(f"{100 * outside:.0f} %")
+
+
+# --- planted words -------------------------------------------------------------------------------------------------
+
+
+def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
+    explorer = widgets.planted_explorer()
+    tasks, k, seeds, facts = undrawn[-1]
+    assert [task.name for task in tasks] == [RED, BLUE] and k == 1 and seeds == list(SEEDS)
+    assert all(rank == 1 for task in tasks for rank in task.ranks)
+    assert all(0 <= task.chance < 0.2 for task in tasks)
+    by_null = sum(rank <= 1 for task in tasks for rank in task.permuted)
+    assert f"in 4 of 4 contexts, with permuted labels in {by_null} of 4" in facts["title"]
+    moved(explorer, kind="style", init="a photo of a")
+    assert dict((task.name, task.ranks) for task in undrawn[-1][0])["photo"] == (1, 1)
+    assert "Mind “photo”" in explorer.shown.caption
+
+
+def test_the_table_tests_the_median_against_permuted_labels_and_against_random_vectors(told, words):
+    rows = {row[1]: row for row in widgets.planted_table().rows}
+    assert set(rows) == {"red", "sketch", "photo", "blue"}
+    null = torch.stack([run.context for run in ours._contexts(init="random", permuted=True)])
+    ranks = study.best_place(null, ("red",), words)
+    assert len(ranks) == len(DRAWN) * len(SEEDS)
+    by_chance = ours._ranks_by_chance(RED, "random", "cosine")
+    assert len(by_chance) == ours.CHANCE
+    assert rows["red"][2] == "1, 1"
+    assert rows["red"][4:] == tuple(f"{reading.p_value(1, null):.3f}" for null in (ranks, by_chance))
+
+
+def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_labels_say(told, words):
+    contexts = {key: [run for run in ours._contexts(init="random", permuted=key)] for key in (False, True)}
+    far = -words.table[words.row("red")]
+    for run in contexts[True]:
+        run.context.copy_(far.expand(M, -1))  # as learning from permuted labels does, all end in one place
+    for run in contexts[False]:
+        run.context.copy_(torch.randn(M, D, generator=torch.Generator().manual_seed(run.seed)))
+    row = {row[1]: row for row in widgets.planted_table().rows}["red"]
+    assert float(row[4]) < 0.1 < 0.2 < float(row[5])
+
+
+# --- words as levers -----------------------------------------------------------------------------------------------
+
+
+def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(told, undrawn, words):
+    moved(widgets.levers_explorer(), task=RED)
+    (learned, permuted), losses, without, facts = undrawn[-1]
+    names = [words.names[row] for row in words.words.tolist()]
+    assert {name: marked for _, name, marked in learned.named}["red"] and losses[names.index("red")] == 0.5
+    assert names[learned.distances.argmin()] == "red" and {"red", "cup"} <= {name for _, name, _ in permuted.named}
+    assert without == 1.05 and facts["title"].startswith("The red one of two: of the 6 nearest words")
+
+
+# --- what is left on words -----------------------------------------------------------------------------------------
+
+
+def test_the_table_of_snapping_holds_means_and_ranges(told):
+    rows = {row[0]: row[1:] for row in widgets.snap_table().rows}
+    assert rows["blurred photos"] == (
+        "40.0", "65.0 (60.0–70.0)", "50.0 (50.0–50.0)", "55.0 (55.0–55.0)", "40.0 (30.0–50.0)",
+    )  # fmt: skip
+    assert len(rows) == 4  # red, blue, sketch and blurred; the photos are not in this table
+
+
+def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, told, undrawn):
+    shown = widgets.distances_picture(*clip)
+    strips = undrawn[-1][0]
+    assert len(strips) == 6 and [strip.bold for strip in strips] == [False, True, True, False, False, False]
+    assert np.allclose(strips[2].distances, 0, atol=1e-6)  # they began as words, and never moved
+    assert len(strips[1].distances) == len(DRAWN) * len(SEEDS) * M == len(strips[5].distances)
+    assert "begun as words 0.00" in shown.alt
+
+
+# --- GPT-2's prompts -----------------------------------------------------------------------------------------------
+
+
+def test_prompts_are_read_beside_the_very_tokens_as_which_they_began(undrawn):
+    gpt2, tokenizer = load_gpt2("pocket")
+    explorer = widgets.prompts_read(gpt2, tokenizer)
+    began = [vector.word for vector in undrawn[-1][0]]
+    assert began == "describe what you see : write a caption for the".split() and DESCRIBE.startswith("describe what")
+    for name, _ in (("count", 10), ("colour", 9), ("story", 9)):
+        moved(explorer, prompt=name)
+        vectors = undrawn[-1][0]
+        same = sum(vector.now[0] == vector.word for vector in vectors)
+        assert f"{same} of 10 vectors" in undrawn[-1][-1]["title"]
+        assert all(0 < vector.distances[0] and vector.cosine < 1 for vector in vectors)
+        assert all(vector.distances[0] < vector.band[1] for vector in vectors)
+
+
+# --- influence -----------------------------------------------------------------------------------------------------
+
+
+def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(clip, told, undrawn):
+    explorer = widgets.influence_explorer(*clip)
+    moved(explorer, init="a photo of a", blend=0.0)
+    rows, hand, *_ = undrawn[-1]
+    assert rows[0].shares == [hand] and rows[0].bold
+    assert [len(row.shares) for row in rows] == [1, 1, 1, 1, 1, 1, 5, 20]
+
+
+def test_what_is_left_out_or_turned_round_keeps_its_name(clip, told, undrawn):
+    explorer = widgets.influence_explorer(*clip)
+    moved(explorer, what=1)
+    _, _, cosines, attention, even, names, _ = undrawn[-1]
+    assert names == ["v1", "v3", "v4"] and cosines.shape == (3, 3) and attention.shape[1] == 3 and 0 < even < 0.2
+    moved(explorer, what="reversed")
+    assert undrawn[-1][-2] == ["v4", "v3", "v2", "v1"]
+    moved(explorer, length=0.0)
+    assert np.isfinite(undrawn[-1][2]).all() and np.isfinite(undrawn[-1][3]).all()
+
+
+def test_the_end_of_a_text_pays_all_slots_less_than_all_of_its_attention(clip, told, undrawn):
+    widgets.influence_explorer(*clip)
+    attention = undrawn[-1][3]
+    assert attention.shape == (len(clip[0].text_model.encoder.layers), M)
+    assert (attention > 0).all() and (attention.sum(1) < 1).all()
+
+
+def test_no_accuracy_that_is_computed_here_is_told_in_the_alt_text(clip, told, undrawn, monkeypatch):
+    before = widgets.influence_explorer(*clip).shown.alt
+    monkeypatch.setattr(PromptedCLIP, "accuracy", lambda prompted, *pictures: 0.1234)
+    assert widgets.influence_explorer(*clip).shown.alt == before and "60" in before and "40" in before
+
+
+# --- the study that ships ------------------------------------------------------------------------------------------
+
+
+def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name_of_its_own(clip, lang, undrawn):
+    forget()
+    tasks = ours._tasks()
+    assert set(tasks) == set(study.TASKS)
+    assert len({ours._task_name(task) for task in tasks}) == len({ours._title_of(task) for task in tasks}) == len(tasks)
+    assert all(in_language(ours._task_name(task), lang) for task in tasks)
+    assert [value for _, value in widgets.levers_explorer().controls["task"].options] == tasks
+    for explorer in explorers(clip, "nearest", "paths").values():
+        assert [value for _, value in explorer.controls["task"].options] == list(study.FOLLOWED)
+    for kind in ("secret", "style", "mixture"):
+        moved(explorers(clip, "planted")["planted"], kind=kind)
+    assert len(widgets.planted_table().rows) == len(study.KINDS["style"]) + len(study.KINDS["secret"])
