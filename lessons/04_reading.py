@@ -69,6 +69,16 @@ exercises.blurred_words.reveal(words)
 # %% id="explore-code"
 widgets.nearest_explorer(clip, processor)
 
+# %% [markdown] lang="en" id="explore-seen"
+# The riddle, begun at random: after eight steps *red* is the nearest word of some vector, and it stays so; *scarlet* and *crimson* follow. The sketches: neon, plain, pretty …, and one has to search for *sketch*. On all three tasks the bars mostly end before the grey band: random vectors hardly ever come as near.
+#
+# That is where most readings end: red is plausible, the cup is funny, neon is almost right. From here on we do not look for what is plausible.
+
+# %% [markdown] lang="zh" id="explore-seen"
+# 谜题（从随机数开始）：八步以后，就有某个向量的最近词是 red，以后也一直如此，scarlet、crimson 紧随其后。素描：neon、plain、pretty……要找到 sketch，得翻上好一阵。三个任务里，横条大多够不到灰色的带子：随机向量很少能离词这么近。
+#
+# 大多数解读到这里就结束了：red 说得通，杯子很有趣，neon 也算沾边。从这里起，我们不再问说不说得通。
+
 # %% [markdown] lang="en" id="by-hand"
 # ## 2 · The nearest rows, by hand
 #
@@ -92,6 +102,7 @@ widgets.nearest_explorer(clip, processor)
 # 表里哪些行和一个向量指向同一个方向？看余弦（cosine）就知道：它只比方向，不管长短。请为每个向量找出余弦最大的 k 行，给出行的编号，最近的排在最前。
 #
 # **练习** · ★★☆ · 5 分钟
+
 
 # %% id="nearest-exercise" tags=["exercise"]
 def nearest(vectors, table, k):
@@ -159,6 +170,7 @@ for ids in reading.nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
 #
 # **练习** · ★★☆ · 4 分钟
 
+
 # %% id="reads-back-exercise" tags=["exercise"]
 def reads_back(known, ids, table):
     """known (N, D): the vectors of words whose ids (N,) we know. True only if in this table (V, D) the row nearest to
@@ -190,6 +202,7 @@ widgets.distances_picture(clip, processor)
 # %% [markdown] lang="zh" id="as-near"
 # 单看一组上下文：500 组随机向量里，有多少和它的各个向量一样近？
 
+
 # %% id="as-near-code"
 def nearest_distance(vectors):
     return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
@@ -198,6 +211,12 @@ null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_s
 for name in ("the red one of two", "blurred"):
     context = study.contexts(name)[0]                        # (M, D)
     print(name, [f"{share:.0%}" for share in reading.as_near(nearest_distance(context), null.flatten()).tolist()])
+
+# %% [markdown] lang="en" id="near-seen"
+# Learned vectors lie nearer to words than chance does: hardly any random vector comes as near. But read the medians in the figure again. The vectors that learned from *permuted labels* come nearer still, when both begin at random. Their words are bird, goldfish, small, and they mean nothing at all. So a small distance shows that something was learned; it does not show that the word is true.
+
+# %% [markdown] lang="zh" id="near-seen"
+# 学出来的向量离词比碰巧更近：几乎没有哪个随机向量能这么近。可是再看一遍图里的中位数：同样从随机数开始，用**打乱的标签**学出来的向量离词还要更近。它们的词是 bird、goldfish、small，什么意思也没有。所以，距离小只说明学到了点什么，不说明那个词是对的。
 
 # %% [markdown] lang="en" id="map"
 # ## 5 · A map, and what is not on it
@@ -223,6 +242,7 @@ for name in ("the red one of two", "blurred"):
 #
 # **练习** · ★★★ · 7 分钟
 
+
 # %% id="pca-exercise" tags=["exercise"]
 def pca(table, n):
     """table (V, D). Gives the mean (D,), the first n directions (n, D), and the share of the variance that each explains (n,)."""
@@ -241,6 +261,7 @@ def pca(table, n):
 
 # %% [markdown] lang="zh" id="explained"
 # 这样一张地图上，装下了词表的多少？旁边是对照：把表的每一列各自打乱，数一个不少，词却一个不剩。
+
 
 # %% id="explained-code"
 def on_the_map(table):
@@ -265,6 +286,12 @@ exercises.outside.reveal(outside.mean().item())
 # %% id="paths-code"
 widgets.paths_explorer(clip, processor)
 
+# %% [markdown] lang="en" id="paths-seen"
+# The crosses are the most impressive thing on this map: from different seeds, they all ran the same way, far along the first direction. Anybody would take that for a discovery. It comes from labels that were shuffled. Whoever knows nothing about the classes makes the loss smaller by being less sure of everything, and there is a direction for that.
+
+# %% [markdown] lang="zh" id="paths-seen"
+# 图上最醒目的是那些叉号：种子各不相同，却全都沿着第一个方向跑出很远，跑到了一处。谁看了都会以为有了发现，可它们来自打乱的标签。对类别一无所知的时候，要让损失变小，就得对什么都少一点把握，而这恰好有一个方向。
+
 # %% [markdown] lang="en" id="back-to-words"
 # ## 6 · Back to words
 #
@@ -288,6 +315,7 @@ widgets.paths_explorer(clip, processor)
 # 把每个向量换成允许的行里离它最近的那一行，远近按余弦算。返回的结果要能直接放进槽位（slot）：形状是 (M, D)，每一行都和表里的原样相同。
 #
 # **练习** · ★★☆ · 4 分钟
+
 
 # %% id="snap-exercise" tags=["exercise"]
 def snap(vectors, table, allowed):
@@ -326,6 +354,24 @@ exercises.snapped.reveal((hand, learned, snapped))
 # %% id="search-code"
 widgets.snap_table()
 
+# %% [markdown] lang="en" id="search-seen"
+# Three answers in one table.
+#
+# - **Red, blue, large**: their nearest words do nearly as well as the vectors. As far as accuracy goes, these vectors *are* words.
+# - **Sketches**: everything does well, even four words drawn at random. What is right for every prompt tells nothing of any.
+# - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. What these vectors know was never in the 168 words.
+#
+# Papers on language models report the same: vectors can be made to lie near to almost any text, and work all the while (*prompt waywardness*; Khashabi et al. 2022, arXiv 2112.08348).
+
+# %% [markdown] lang="zh" id="search-seen"
+# 一张表，三种回答。
+#
+# - **红、蓝、大**：最近的词几乎和向量一样好。单看准确率，这些向量**就是**词。
+# - **素描**：什么都行，随便抽四个词也行。对每个提示词都成立的事，说明不了其中任何一个。
+# - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才拿到一半。这些向量知道的东西，从来不在那 168 个词里。
+#
+# 语言模型上也有同样的报告：可以让向量紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
+
 # %% [markdown] lang="en" id="influence"
 # ## 7 · Which of them matters?
 #
@@ -350,6 +396,7 @@ widgets.snap_table()
 #
 # **练习** · ★★☆ · 4 分钟
 
+
 # %% id="influence-exercise" tags=["exercise"]
 def most_missed(score, vectors):
     """vectors (M, D); score(some of them) gives an accuracy. The number of the vector whose absence costs most."""
@@ -370,6 +417,12 @@ def most_missed(score, vectors):
 
 # %% id="influence-explore-code"
 widgets.influence_explorer(clip, processor)
+
+# %% [markdown] lang="en" id="influence-seen"
+# A sentence would not survive this. On the riddle another order costs two points at most, and leaving one out hardly more: the vectors do the same work, four times. On the blurred photos one vector often carries most of the gain, and other orders cost little or even win. These vectors stand in the places of words, and are not used as a sentence is. And look at the colours: the slot that gets the most attention need not be the one that is missed.
+
+# %% [markdown] lang="zh" id="influence-seen"
+# 要是一句话，可经不起这样折腾。谜题上，换个顺序最多差两个百分点，少一个向量也差不了多少：四个向量在做同一件事。模糊照片上，往往有一个向量扛着大半的提高；换个顺序损失不大，有时反而更好。这些向量站在词的位置上，用法却不像一句话。再看右边的颜色：得到注意力最多的槽位，不一定就是少不得的那个。
 
 # %% [markdown] lang="en" id="planted"
 # ## 8 · Planted truth
@@ -399,6 +452,16 @@ exercises.planted.reveal({kind: hits / contexts for kind, (hits, _, contexts) in
 # %% id="planted-explore-code"
 widgets.planted_explorer()
 
+# %% [markdown] lang="en" id="planted-seen"
+# Secrets are read nearly every time. Styles are read about as often as chance would have it, and the mixtures too. (Perhaps too little was learned to be read? In the list *vectors* choose those after the last step: a few styles more, still far from the secrets.)
+#
+# And mind the small ones: *small* is named by nearly every context that learned from *permuted* labels. Without its null we should have counted it a triumph.
+
+# %% [markdown] lang="zh" id="planted-seen"
+# 秘密几乎次次读得出来；风格被读出来的次数和碰巧差不多，混合的也是。（会不会是学得太少，没有东西可读？把“向量”改选成“最后一步之后”：风格多读出几个，离秘密还差得远。）
+#
+# 特别留意 small：用**打乱的**标签学出来的上下文，也几乎都会说出 small。要是没有随机对照，我们就把它当成功了。
+
 # %% id="trap-quiz"
 exercises.trap.ask()
 
@@ -415,6 +478,7 @@ exercises.trap.ask()
 # 一组上下文向量是用真标签学的，另外许多组用的是打乱的标签。后面这些就是随机对照（null）：全凭偶然能做到什么。偶然有多少次能和观察到的一样好，甚至更好？这个比例叫作 p 值（p-value）。在这里，数越小越不寻常。注意，它永远不能说“绝不可能”：偶然能做出什么，谁也没有全见过。
 #
 # **练习** · ★★☆ · 4 分钟
+
 
 # %% id="permutation-exercise" tags=["exercise"]
 def p_value(observed, null):
@@ -433,6 +497,7 @@ def p_value(observed, null):
 
 # %% [markdown] lang="zh" id="p-values"
 # 有了它就可以问：会不会只是碰巧？拿谜题的上下文，和另外 99 组相比，那 99 组用的是同样的图片、打乱的标签；素描也一样。比的是正确的词从四个向量看过去的最好名次。
+
 
 # %% id="p-values-code"
 def place(contexts, word):                                   # (…, M, D) to (…,)
@@ -454,6 +519,28 @@ tested("sketch", "objects, each a sketch")
 # %% id="planted-table-code"
 widgets.planted_table()
 
+# %% [markdown] lang="en" id="two-nulls"
+# Look at the row of the sketches: “p = 0.009” against permuted labels. *Significant!* And the word stands on places 48, 26, 18, 11 and 7, where random vectors put it as well. Nothing is wrong with the arithmetic. The contexts from permuted labels all ran off towards *bird* and *small*, where every word for a style is far away; to differ from *them* is no feat. A p-value says: this is not what that null gives. It never says: the word was found. So choose the null that lacks just the thing you claim, and where you are not sure, take two.
+#
+# With both nulls against them, seven of the eight secrets stand, and no style.
+
+# %% [markdown] lang="zh" id="two-nulls"
+# 看素描那一行：和打乱的标签比，“p = 0.009”。**显著！** 可这个词排在第 48、26、18、11、7 位，随机向量也能把它排到这里。算术没有错。打乱标签学出的上下文，全都跑到 bird 和 small 那边去了，那里离每一个风格词都很远；和**它们**不一样，算不上本事。p 值说的是：这不是那种随机对照会给出的结果。它从来没说：词找到了。所以要选一个恰好只缺你所主张的那一点的随机对照；拿不准，就用两个。
+#
+# 两种对照都用上以后，八个秘密里有七个站得住，风格一个也没有。
+
+# %% [markdown] lang="en" id="each-class"
+# One more thing can be read: contexts in which every class learned vectors of its own. Each has only its class's pictures to learn from. How many of the 24 name *red*?
+
+# %% [markdown] lang="zh" id="each-class"
+# 还有一种也可以读：每个类别各学一套自己的向量（class-specific）。每套只有自己那一类的图片可学。24 套里，有几套说出了 red？
+
+# %% id="each-class-code"
+own = study.each_class("the red one of two")                 # (C, M, D)
+null = reading.random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
+named, by_chance = place(own, "red") <= 5, place(null, "red") <= 5                          # (C,), (99, C)
+print(f"{named.sum()} of {len(named)} name red; of random vectors {by_chance.sum(-1).double().mean():.1f}")
+
 # %% [markdown] lang="en" id="levers"
 # ## 9 · Levers
 #
@@ -466,6 +553,33 @@ widgets.planted_table()
 
 # %% id="levers-code"
 widgets.levers_explorer()
+
+# %% [markdown] lang="en" id="levers-seen"
+# - **The riddle**: red, scarlet and crimson are the most helpful words, and the nearest. The reading is right because the model needs that word.
+# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *neon* or *blueprint* came before it, in three of five seeds each, has no deeper reason: the words for pictures made of lines lie near to each other in this table, and none of them was needed.
+# - **Blurred**: *mug* and *cup* are the nearest words, and the most helpful of all 168. So the reading is right here, too, in its way! But what is it that they do?
+
+# %% [markdown] lang="zh" id="levers-seen"
+# - **谜题**：red、scarlet、crimson 是最有用的词，也是最近的词。读得对，是因为模型正需要这个词。
+# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。neon 和 blueprint 各在五个种子里的三个排到了它前面，也没有更深的道理：表示线条画的那些词，在这张表里彼此挨得近，而哪一个都用不着。
+# - **模糊**：mug 和 cup 是最近的词，也是 168 个词里最有用的。这么说，这里也读对了，只是换了一种意思！那么，它们到底在做什么？
+
+# %% [markdown] lang="en" id="cups"
+# Of the 384 training pictures 16 show a cup. How many does CLIP *call* a cup, when they are blurred? And how many, with *mug* in the prompt of every class?
+
+# %% [markdown] lang="zh" id="cups"
+# 384 张训练图片里，有 16 张画的是杯子。弄模糊以后，CLIP 把多少张**叫作**杯子？每个类别的提示词里都加上 mug 以后呢？
+
+# %% id="cups-code"
+blurred = study.helpful("blurred")
+print("a photo of a {}:    ", blurred["called"]["cup"], "of", sum(blurred["called"].values()), "are called a cup")
+print("a photo of a mug {}:", blurred["called_with_best"]["cup"])
+
+# %% [markdown] lang="en" id="cups-seen"
+# Blurred things look like cups to this CLIP. With *mug* in all 24 prompts a cup is nothing special any more, and the other classes get their pictures back. The word is a *counterweight*: it tells what the model gets wrong about these pictures, and nothing of what they show. No reader of “mug, cup” would have thought of that; it took an experiment.
+
+# %% [markdown] lang="zh" id="cups-seen"
+# 在这个 CLIP 眼里，模糊的东西都像杯子。24 个提示词里全加上 mug，“像杯子”就不再是杯子独有的了，其他类别也就拿回了自己的图片。这个词是**配重**：它说的是模型看这些图片时错在哪里，而不是图片里有什么。光读“mug, cup”，谁也想不到这一层；要做实验才知道。
 
 # %% [markdown] lang="en" id="prompts"
 # ## 10 · GPT-2's prompts
@@ -480,6 +594,12 @@ widgets.levers_explorer()
 # %% id="prompts-code"
 widgets.prompts_read(*load_gpt2("pocket"))
 
+# %% [markdown] lang="en" id="prompts-seen"
+# All four began as words, and after the whole of their training 38 of these 40 vectors are still nearest to the very token that they began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside each of them stood its null, the words of other pictures.)
+
+# %% [markdown] lang="zh" id="prompts-seen"
+# 四个软提示词都是从词语开始学的。训练完以后，40 个向量里有 38 个，离得最近的还是它开头的那个词元。学到的东西在差别里，而差别是查不出来的。（第 03 课的**图块**读成词，底气要足一些：那里旁边就摆着随机对照，别的图片的词。）
+
 # %% id="prompts-quiz"
 exercises.begun_as.ask()
 
@@ -491,3 +611,39 @@ exercises.begun_as.ask()
 
 # %% id="conclude-quiz"
 exercises.conclude.ask()
+
+# %% [markdown] lang="en" id="curcumin"
+# Now the curcumin. We cannot run that model here, but you know what to ask. Its configuration files begin the context as “a photo of a” (HealthX-Lab/BiomedCoOp, configs/trainers): then “of” and “a”, in the third and fourth place, need not have been learned at all; they are where they were put. *Mri* is plausible, and so was *neon*. *Curcumin* is not, and neither was *mug*. Both might be the word the model needs, a counterweight, a rare row that lies in the way, or chance; and each of these can be tested:
+#
+# 1. What was there at the beginning, and has it moved?
+# 2. Do other seeds say the same? Do permuted labels? Random vectors?
+# 3. Is the distance small for *this* table, and is it the right table?
+# 4. Snapped to its words, how much of the prompt is left?
+# 5. Does the word help by itself? And what does it change?
+#
+# What you may say then: “in 40 of 40 contexts the word was among the nearest, with permuted labels in 4, and as a hard prompt it does what the vectors do”. What you may never say: “the prompt means …”.
+
+# %% [markdown] lang="zh" id="curcumin"
+# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”很可能根本不是学来的，放在哪里，现在还在哪里。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧挡在路上的生僻行，也可能只是偶然；每一种都可以检验：
+#
+# 1. 一开始那里放的是什么？它动过没有？
+# 2. 别的种子也这么说吗？打乱的标签呢？随机向量呢？
+# 3. 对**这张**表来说，这个距离算小吗？表拿对了吗？
+# 4. 换回词语以后，提示词的本事还剩多少？
+# 5. 单独用这个词有帮助吗？它改变了什么？
+#
+# 做完这些，可以说的是：“40 组上下文里，这个词 40 次都在最近的词中；打乱标签时只有 4 次；当作硬提示词用，也能做到向量所做的事。”永远不能说的是：“这个提示词的意思是……”
+
+# %% [markdown] lang="en" id="done"
+# ## What you can do now
+#
+# You can read a learned vector with five instruments, and lay beside each reading what chance would have shown; you can tell a word that was found from one that was put there, a near word from a helpful one, and a small p-value from a discovery. `helpers/reading.py` works for any CLIP and any GPT-2-like model; `python -m helpers.pocket.reading_study` makes all of this lesson's vectors again, on one thread in about half an hour.
+#
+# Lesson 05 turns from vectors to code: mistakes that look healthy, and the experiments that find them.
+
+# %% [markdown] lang="zh" id="done"
+# ## 现在你会了什么
+#
+# 你能用五种办法来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型；`python -m helpers.pocket.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
+#
+# 第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。

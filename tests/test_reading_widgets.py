@@ -280,10 +280,10 @@ def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, to
 def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
     explorer = widgets.planted_explorer()
     tasks, k, seeds, facts = undrawn[-1]
-    assert [task.name for task in tasks] == [RED, BLUE] and k == 1 and seeds == list(SEEDS)
+    assert [task.name for task in tasks] == [RED, BLUE] and k == 5 and seeds == list(SEEDS)
     assert all(rank == 1 for task in tasks for rank in task.ranks)
     assert all(0 <= task.chance < 0.2 for task in tasks)
-    by_null = sum(rank <= 1 for task in tasks for rank in task.permuted)
+    by_null = sum(rank <= 5 for task in tasks for rank in task.permuted)
     assert f"in 4 of 4 contexts, with permuted labels in {by_null} of 4" in facts["title"]
     moved(explorer, kind="style", init="a photo of a")
     assert dict((task.name, task.ranks) for task in undrawn[-1][0])["photo"] == (1, 1)

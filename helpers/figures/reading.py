@@ -531,13 +531,10 @@ def influence(
             _text(page, room - 0.08, y, line.name, 8.5, ha="right", weight="bold" if line.bold else "normal")
             if len(line.shares) == 1:
                 axes.barh(number + 0.5, line.shares[0], 0.62, color=colour, zorder=2)
-                note = {"fontsize": 7.5, "color": "white", "va": "center", "ha": "right", "zorder": 4}
+                # at the bar's beginning: its end often lies on the hand prompt's line
+                note = {"fontsize": 7.5, "color": "white", "va": "center", "ha": "left", "zorder": 4}
                 axes.annotate(
-                    f"{100 * line.shares[0]:.1f}",
-                    (line.shares[0], number + 0.5),
-                    (-3, 0),
-                    textcoords="offset points",
-                    **note,
+                    f"{100 * line.shares[0]:.1f}", (0, number + 0.5), (4, 0), textcoords="offset points", **note
                 )
             else:
                 look = {

@@ -136,25 +136,33 @@ def on_words_job(studio: Studio, task: Task, job: Job) -> Numbers:
 
 def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """What every single word does for the loss on the training pictures, put before the class name of "a photo of a {}", the most
-    helpful first; and test accuracies of that prompt as it is, and of words drawn at random."""
-    data = studio.data(task.name, 0)
-    prompted, names = begin(studio.clip, studio.processor, task, INITS[1], 0), studio.words.names
-    (images, labels), scale = data.train, studio.clip.logit_scale.exp()
+    helpful first; how often that prompt gives each class, as it is and with the most helpful word; and test accuracies of that prompt and
+    of words drawn at random."""
+    data, table, names = studio.data(task.name, 0), studio.words.table, studio.words.names
+    prompted, rows = begin(studio.clip, studio.processor, task, INITS[1], 0), studio.words.words
+    images, labels = data.train
 
-    def loss(template: str) -> float:
-        texts = text_features(studio.clip, studio.processor, [template.format(name) for name in task.class_names])
-        return F.cross_entropy(scale * images @ texts.T, labels).item()
+    def scores(word: str = "") -> Tensor:
+        texts = [f"a photo of a {word} {name}." for name in task.class_names]
+        return studio.clip.logit_scale.exp() * images @ text_features(studio.clip, studio.processor, texts).T  # (N, C)
 
-    rows, losses = studio.words.words, {}
-    for row in rows.tolist():
-        losses[names[row]] = loss(f"a photo of a {names[row]} {{}}.")
+    def loss(word: str = "") -> float:
+        return F.cross_entropy(scores(word), labels).item()
+
+    def called(word: str = "") -> dict[str, int]:
+        counts = scores(word).argmax(-1).bincount(minlength=len(task.class_names))
+        return dict(zip(task.class_names, counts.tolist()))
+
+    losses = dict(sorted(((names[row], loss(names[row])) for row in rows.tolist()), key=lambda item: item[1]))
     generator = torch.Generator().manual_seed(0)
     drawn = rows[torch.randint(len(rows), (RANDOM_WORDS, LENGTH), generator=generator)]
     return {
         "hand": prompted.accuracy(*data.test),
-        "random_words": [prompted.with_context(studio.words.table[ids]).accuracy(*data.test) for ids in drawn],
-        "without": loss("a photo of a {}."),
-        "losses": dict(sorted(losses.items(), key=lambda item: item[1])),
+        "random_words": [prompted.with_context(table[ids]).accuracy(*data.test) for ids in drawn],
+        "without": loss(),
+        "losses": losses,
+        "called": called(),
+        "called_with_best": called(next(iter(losses))),
     }
 
 
@@ -253,13 +261,25 @@ def permutations(task: str) -> Tensor:
     return vectors["permutations context"][mine]
 
 
+def each_class(task: str) -> Tensor:
+    """The vectors that each class of a followed task learned for itself: (C, M, D)."""
+    records, vectors = stored()
+    (row,) = [row for row, record in enumerate(records["each class its own"]) if record["task"] == task]
+    return vectors["each class its own context"][row]
+
+
+def helpful(task: str) -> dict[str, Any]:
+    """What `helpful_job` measured for a task."""
+    (record,) = [record for record in stored()[0]["helpful"] if record["task"] == task]
+    return record
+
+
 def accuracies(task: str, init: str = "random") -> tuple[float, float, float]:
     """On test pictures: of "a photo of a {}", and the means of five seeds as learned and snapped to words."""
     records, _ = stored()
-    (hand,) = [record["hand"] for record in records["helpful"] if record["task"] == task]
     wanted = {"task": task, "init": init, "permuted": False}
     runs = [record for record in records["learned"] if wanted.items() <= record.items()]
-    return hand, *(sum(run[what] for run in runs) / len(runs) for what in ("accuracy", "snapped"))
+    return helpful(task)["hand"], *(sum(run[what] for run in runs) / len(runs) for what in ("accuracy", "snapped"))
 
 
 def best_place(vectors: Tensor, right: Sequence[str], words: Vocabulary, metric: reading.Metric = "cosine") -> Tensor:

@@ -37,7 +37,11 @@ from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
 
 DRAWS = 500  # of random vectors that a reading is compared with
 CHANCE = 200  # contexts of random vectors that may name a planted word
-MOST_WORDS, MOST_RANKS = 8, 20
+MOST_WORDS, MOST_RANKS, WITHIN = (
+    8,
+    20,
+    5,
+)  # WITHIN: the lesson calls a secret named when its word is among so many nearest
 COMPONENTS, SHUFFLES = 10, 5
 ORDERS, RANDOM_CONTEXTS = 5, 20
 NAMED = 6  # words in a diagram
@@ -49,8 +53,8 @@ RIGHT = reading_study.RIGHT
 
 @dataclass(frozen=True)
 class Learned:
-    """A context of the study: what it was learned from, the step that was kept, its accuracies, and its vectors (M, D) as they began and
-    ended; `path` (L, M, D) at every look, where those were kept."""
+    """A context of the study: what it was learned from, the step that was kept, its accuracies, and its vectors (M, D): as they began, as
+    they were kept, after the last step; `path` (L, M, D) at every look, where those were kept."""
 
     task: str
     init: str
@@ -61,6 +65,7 @@ class Learned:
     snapped: float
     begun: Tensor
     context: Tensor
+    last: Tensor
     path: Tensor | None
 
 
@@ -72,8 +77,8 @@ def _stored() -> tuple[dict[str, Any], tuple[Learned, ...]]:
     paths, contexts = iter(vectors["learned path"]), []
     for number, record in enumerate(study["learned"]):
         followed = reading_study.followed(record)
-        begun, context = (vectors[f"learned {field}"][number] for field in ("begun", "context"))
-        contexts.append(Learned(*(record[fact] for fact in facts), begun, context, next(paths) if followed else None))
+        moments = (vectors[f"learned {field}"][number] for field in ("begun", "context", "last"))
+        contexts.append(Learned(*(record[fact] for fact in facts), *moments, next(paths) if followed else None))
     return study, tuple(contexts)
 
 
@@ -656,9 +661,13 @@ def _about_influence(known: SimpleNamespace) -> str:
 
 
 @cache
-def _best_ranks(task: str, init: str, permuted: bool, metric: Metric) -> tuple[int, ...]:
-    """Of each seed's context of a task: the best rank that one of the task's words has among all words, seen from any vector."""
-    contexts = torch.stack([run.context for run in _contexts(task=task, init=init, permuted=permuted)])  # (S, M, D)
+def _best_ranks(task: str, init: str, permuted: bool, metric: Metric, moment: str = "context") -> tuple[int, ...]:
+    """Of each seed's context of a task: the best rank that one of the task's words has among all words, seen from any vector.
+
+    moment: "context", as they were kept, or "last".
+    """
+    runs = _contexts(task=task, init=init, permuted=permuted)
+    contexts = torch.stack([getattr(run, moment) for run in runs])  # (S, M, D)
     return tuple(_ranks_of(RIGHT[task], contexts, metric).tolist())
 
 
@@ -686,7 +695,13 @@ def planted_explorer() -> Explorer:
         "kind": dropdown(say(en="planted", zh="藏着的"), kinds, "secret", 26),
         "init": dropdown(say(en="begins as", zh="初始化"), _inits(), reading_study.INITS[0], 23.2),
         "k": ipywidgets.IntSlider(
-            1, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **look(30)
+            WITHIN, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **look(30)
+        ),
+        "moment": dropdown(
+            say(en="vectors", zh="向量"),
+            {say(en="as kept", zh="留下的"): "context", say(en="after the last step", zh="最后一步之后"): "last"},
+            "context",
+            26,
         ),
         "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }
@@ -694,7 +709,7 @@ def planted_explorer() -> Explorer:
     def draw(now: SimpleNamespace) -> figures.Picture:
         tasks = _tasks(now.kind)
         ranks = {
-            permuted: [_best_ranks(task, now.init, permuted, now.metric) for task in tasks]
+            permuted: [_best_ranks(task, now.init, permuted, now.metric, now.moment) for task in tasks]
             for permuted in (False, True)
         }
         chances = [(_ranks_by_chance(task, now.init, now.metric) <= now.k).double().mean().item() for task in tasks]
@@ -747,9 +762,11 @@ def _about_planted(now: SimpleNamespace, named: int, by_null: int, of: int, chan
     text = say(
         en=f"The rank of the right word among {count} words, for whichever of the vectors is nearest to it; where several words would be right, "
         f"the best counts. Within rank {now.k} it is read from {named} of {of} contexts; where the labels were permuted, from {by_null} of {of}; and "
-        f"of {CHANCE} contexts of random vectors, {_percent(chance)} would name it. ",
+        f"of {CHANCE} contexts of random vectors, {_percent(chance)} would name it. "
+        + ("These are the vectors after the last step, and not the kept ones. " if now.moment == "last" else ""),
         zh=f"格子里是正确的词在 {count} 个词里排第几名，取离它最近的那个向量；正确的词不止一个时，取最好的。只看前 {now.k} 名，{of} 组上下文向量里有 "
-        f"{named} 组读得出它；标签打乱以后有 {by_null} 组；{CHANCE} 组随机向量里有 {_percent(chance)}。",
+        f"{named} 组读得出它；标签打乱以后有 {by_null} 组；{CHANCE} 组随机向量里有 {_percent(chance)}。"
+        + ("这里看的是最后一步之后的向量，不是留下的那一步。" if now.moment == "last" else ""),
     )
     if now.init != "random" and any(set(RIGHT[task]) & set(now.init.split()) for task in _tasks(now.kind)):
         text += say(
