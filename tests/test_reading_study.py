@@ -105,6 +105,35 @@ def test_what_is_asked_for_and_not_there_is_named():
         study.contexts("the orange one of two")
 
 
+def test_what_lesson_04_says_of_the_study_holds(records, words):
+    red, sketch, blurred = study.FOLLOWED
+    searched = [run["accuracy"] for run in records["on words"] if run["task"] == blurred]
+    for secret in ("red", "blue", "large"):  # their words do nearly as well as the vectors
+        hand, learned, snapped = study.accuracies(f"the {secret} one of two")
+        assert learned - 0.02 < snapped and learned > hand + 0.05
+    assert min(study.helpful(sketch)["random_words"]) > 0.95
+    hand, learned, snapped = study.accuracies(blurred)
+    assert learned > hand + 0.09 and snapped < hand + 0.01 and sum(searched) / 5 < hand + 0.02
+    hits, permuted, contexts = study.named("secret", words, within=5)
+    assert (hits, contexts) == (80, 80) and permuted < 20
+    hits, permuted, contexts = study.named("style", words, within=5)
+    assert hits < 0.2 * contexts and permuted == 0
+    assert study.named("style", words, within=5, field="last")[0] > hits
+    small = study.best_place(study.contexts("the small one of two", permuted=True), ("small",), words)
+    assert (small <= 5).sum() >= 4
+    losses = study.helpful(sketch)["losses"]
+    assert losses["sketch"] > study.helpful(sketch)["without"] and study.helpful(sketch)["without"] < 0.01
+    assert list(study.helpful(blurred)["losses"])[:2] == ["mug", "cup"]
+    assert {"red", "scarlet", "crimson"} == set(list(study.helpful(red)["losses"])[:3])
+    places = {
+        word: study.best_place(study.contexts(sketch), (word,), words) for word in ("sketch", "neon", "blueprint")
+    }
+    assert all((places[word] < places["sketch"]).sum() == 3 for word in ("neon", "blueprint"))
+    called = study.helpful(blurred)
+    assert called["called"]["cup"] == 35 and called["called_with_best"]["cup"] == 19
+    assert (study.best_place(study.contexts("objects, each a photo", "a photo of a"), ("photo",), words) == 1).all()
+
+
 # --- how it is read ------------------------------------------------------------------------------------------------------
 
 

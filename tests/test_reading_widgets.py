@@ -54,7 +54,7 @@ def made_up(words):
         return torch.randn(M, D, generator=noise) * size
 
     records = {"learned": [], "on words": [], "helpful": []}
-    vectors = {"learned begun": [], "learned context": [], "learned path": []}
+    vectors = {"learned begun": [], "learned context": [], "learned last": [], "learned path": []}
     for task in DRAWN:
         right = study.RIGHT[task]
         for seed in SEEDS:
@@ -69,6 +69,7 @@ def made_up(words):
                     )  # fmt: skip
                     vectors["learned begun"].append(begun)
                     vectors["learned context"].append(context)
+                    vectors["learned last"].append(random())
                     if task in DRAWN[:3] and not permuted:
                         share = (torch.arange(LOOKS) * 8 / KEPT).clamp(max=1)[:, None, None]
                         vectors["learned path"].append((1 - share) * begun + share * context)
@@ -151,7 +152,7 @@ def all_widgets(widget):
         ("nearest", {"task": SKETCH, "seed": 1, "step": 16, "k": 5, "metric": "euclidean", "init": "a photo of a"}),
         ("paths", {"task": SKETCH, "show": "real", "step": 40, "turn": 90, "tilt": -45, "init": "a photo of a"}),
         ("influence", {"task": SKETCH, "seed": 1, "what": 2, "blend": 0.5, "length": 1.5, "init": "a photo of a"}),
-        ("planted", {"kind": "style", "init": "a photo of a", "k": 5, "metric": "euclidean"}),
+        ("planted", {"kind": "style", "init": "a photo of a", "k": 7, "metric": "euclidean", "moment": "last"}),
         ("levers", {"task": RED}),
         ("prompts", {"prompt": "story", "k": 2, "metric": "euclidean"}),
     ],
@@ -285,6 +286,10 @@ def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
     assert all(0 <= task.chance < 0.2 for task in tasks)
     by_null = sum(rank <= 5 for task in tasks for rank in task.permuted)
     assert f"in 4 of 4 contexts, with permuted labels in {by_null} of 4" in facts["title"]
+    moved(explorer, moment="last")  # there this study has nothing but noise
+    assert any(rank > 1 for task in undrawn[-1][0] for rank in task.ranks)
+    assert "vectors after the last step" in explorer.shown.caption
+    explorer.controls["moment"].value = "context"
     moved(explorer, kind="style", init="a photo of a")
     assert dict((task.name, task.ranks) for task in undrawn[-1][0])["photo"] == (1, 1)
     assert "Mind “photo”" in explorer.shown.caption

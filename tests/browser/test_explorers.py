@@ -62,6 +62,17 @@ LESSONS = {
             *("prompts-table-code", "other-projection-code", "done"),
         ),
     ),
+    "04_reading": Asked(
+        ("explore-code", "paths-code", "influence-explore-code", "planted-explore-code", "levers-code", "prompts-code"),
+        quizzes=("trap-quiz", "prompts-quiz", "conclude-quiz"),
+        predictions={
+            "blurred-guess": "first-words-code",
+            "outside-guess": "outside-code",
+            "snapped-guess": "snapped-code",
+            "planted-guess": "planted-code",
+        },
+        seen=("how-near-code", "search-code", "planted-table-code", "cups-code", "done"),
+    ),
     "05_bug_museum": Asked(
         ("turning-code", "luck-code", "x-rays-code", "text-alarms-code", "caption-alarms-code"),
         quizzes=("trust-code", "symptom-code", "only-one-code"),
