@@ -128,7 +128,7 @@ def alone_and_in_company(encode: Encode, clip: CLIPModel, processor: CLIPProcess
         apart,
         say(
             en=f"“{SHORT}” beside a longer name, and alone: {_told(apart)}",
-            zh=f"“{SHORT}”和更长的类别名放在一批，与单独一个相比：{_told(apart)}",
+            zh=f"“{SHORT}”和更长的类别名放在一批，与单独送进去相比：{_told(apart)}",
         ),
     )
 
@@ -345,7 +345,7 @@ def only_it_learns(model: nn.Module, loss: Callable[[], Tensor], learns: Sequenc
         passed,
         len(others),
         say(
-            en=f"{len(found)} tensors hold a gradient, {len(others)} of them frozen ones",
+            en=f"{len(found)} tensors hold a gradient, {len(others)} of which should be frozen",
             zh=f"{len(found)} 个张量收到了梯度，其中 {len(others)} 个本该是冻结的",
         ),
     )
@@ -454,4 +454,7 @@ def _told(apart: float) -> str:
     """A relative difference for people."""
     if apart < EXACT:
         return say(en="the same, to rounding", zh="一样，只差舍入误差")
-    return say(en=f"different, by {apart:.2f} of the largest number", zh=f"不同，最多差到最大数的 {apart:.2f} 倍")
+    share = f"{100 * apart:.0f}" if apart > 0.01 else f"{100 * apart:.2g}"
+    return say(
+        en=f"different; at most by {share} % of the largest number", zh=f"不同；差得最多的一处，有最大值的 {share}%"
+    )

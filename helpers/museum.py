@@ -377,7 +377,7 @@ EXHIBITS = {  # by number, which tells nobody what is wrong
     for number, exhibit in enumerate(
         [
             ("shift", loss_not_shifted, loss_right, "caption_loss", f"{THE_SEED}; {KEMPNER}, issue 154"),
-            ("twice", encode_positions_twice, encode_right, "encode", "home-made CLIPTextEmbeddings"),
+            ("twice", encode_positions_twice, encode_right, "encode", "several home-made CLIPTextEmbeddings"),
             ("paper", FrozenOnPaper, Frozen, "PromptLearner", f"{CLIPCAP}, train.py"),
             (
                 "table",

@@ -1,16 +1,16 @@
 # %% [markdown] lang="en" id="reading"
 # # Lesson 04: reading the vectors
 #
-# In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? Under a public repository (HealthX-Lab/BiomedCoOp, issue 5) somebody who had trained a context on medical pictures looked up the word nearest to each of its four vectors, got “mri, curcumin, of, a”, and asked what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
+# In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? Under a public repository (HealthX-Lab/BiomedCoOp, issue 5) the words nearest to the four vectors of a context, learned on medical pictures, are “mri, curcumin, of, a”, and the question is what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
 #
-# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. It takes about 60 minutes. At the end we come back to the curcumin.
+# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. The core, sections 1 to 4, 8 and 9, takes about 45 minutes; all of it, with its six exercises, about 80. At the end we come back to the curcumin.
 
 # %% [markdown] lang="zh" id="reading"
 # # 第 04 课：解读向量
 #
-# 第 02、03 课里，我们学出了一些向量，它们确实管用。可它们到底在**说**什么？在一个公开仓库里（HealthX-Lab/BiomedCoOp，issue 5），有人用医学图片训练了上下文向量（context），查了离四个向量最近的词，得到“mri, curcumin, of, a”（curcumin 是姜黄素），于是问：这是什么意思？CoOp 的作者也列出过这样的词，发现和任务有关的没有几个（Zhou 等，2022，arXiv 2109.01134）。
+# 第 02、03 课里，我们学出了一些向量，它们确实管用。可它们到底在**说**什么？在一个公开仓库里（HealthX-Lab/BiomedCoOp，issue 5），有一组用医学图片学出来的上下文向量（context），离四个向量最近的词是“mri, curcumin, of, a”（curcumin 是姜黄素）。提问的人想知道：这是什么意思？CoOp 的作者也列出过这样的词，发现和任务有关的没有几个（Zhou 等，2022，arXiv 2109.01134）。
 #
-# 这一课，你要用五种办法来读学出来的向量：最近的词、地图、换回词语、影响，还有一场考试，考的是那些由我们亲手埋下秘密的上下文向量。每一种办法，你都会知道纯属偶然时是什么样子。大约 60 分钟。最后我们再回来看姜黄素。
+# 这一课有五件工具，用来读学出来的向量：最近的词、地图、换回词语、影响，再加一场考试：秘密由我们亲手埋下，看读不读得出来。每一件工具，你都会知道：纯属偶然时，会读出什么。核心部分（第 1 到 4 节、第 8 和第 9 节）大约 45 分钟；连同六道练习全部做完，大约 80 分钟。最后我们再回来看姜黄素。
 
 # %% id="setup" tags=["prepare"]
 import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
@@ -22,10 +22,11 @@ import torch
 from torch.nn import functional as F
 
 from helpers import reading, widgets
+from helpers.context import PromptedCLIP
 from helpers.exercises import reading as exercises
-from helpers.lesson import compare
+from helpers.lesson import Table, compare, say
 from helpers.pocket import reading_study as study
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_gpt2, text_features
 
 clip, processor = load_clip("pocket")                        # the vectors below were learned on it
 vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
@@ -40,7 +41,7 @@ vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D),
 # %% [markdown] lang="zh" id="first-look"
 # ## 1 · 先看一眼
 #
-# 这一课用到的向量是事先学好的，用一条命令训练了好几百次。有三个任务我们要跟到底。**两个里红色的那个**：第 00 课的谜题。**素描**：每张图都是素描（sketch），类别名却只字不提。**模糊**：我们把照片弄模糊了，而这个 CLIP 根本没有表示“模糊”的词。每组上下文都是四个向量。
+# 这一课用到的向量是事先学好的，用一条命令训练了好几百次。有三个任务我们要跟到底。**两样东西里红色的那个**：第 00 课的谜题。**素描**：每张图都是素描（sketch），类别名却只字不提。**模糊**：我们把照片弄模糊了，而这个 CLIP 根本没有表示“模糊”的词。每组上下文向量都有四个。
 #
 # 先看最后一个。没有哪个词是对的，可总会有一个词离得最近。
 
@@ -51,7 +52,7 @@ exercises.blurred_words.ask()
 # For each vector we take the one nearest word, in five contexts that learned from other blurred photos and other random beginnings.
 
 # %% [markdown] lang="zh" id="first-words"
-# 五组上下文，各用另一批模糊照片、另一个随机起点学成；每个向量取离它最近的一个词。
+# 五组上下文向量，用的模糊照片各不相同，随机的起点也各不相同。每个向量，取离它最近的一个词。
 
 # %% id="first-words-code"
 blurred = study.contexts("blurred")                          # (S, M, D): five seeds, four vectors
@@ -61,21 +62,21 @@ print(*map(" · ".join, words), sep="\n")
 exercises.blurred_words.reveal(words)
 
 # %% [markdown] lang="en" id="explore"
-# Now the instrument itself. The slider goes through the training from its random beginning. **Before you move it**, for the riddle: at which step will *red* be readable? Then look at the grey band (where the nearest words of *random* vectors lie), and do the same with the sketches. And try the other metric and the other beginning.
+# Now the instrument itself. It begins where the training begins, at random vectors. **Before you move the slider**, for the riddle: at which step will *red* be readable? Look at the grey band as well: there the nearest words of *random* vectors lie. Then do the same with the sketches, and try the other metric and the other beginning.
 
 # %% [markdown] lang="zh" id="explore"
-# 现在把这件工具拿在手里。滑块从随机的起点开始，走过整个训练过程。**移动之前**先说：谜题里，到第几步能读出 red？再看看灰色的带子（**随机**向量的最近词落在那里）；然后换成素描，再来一遍。另一种距离、另一种初始化也试试。
+# 现在把这件工具拿在手里。一打开，停在训练的起点，四个向量还是随机数。**移动滑块之前**先说：谜题里，到第几步能读出 red？再看看灰色的带子：**随机**向量的最近词落在那里。然后换成素描，再来一遍。另一种距离、另一种初始化（initialisation）也试试。
 
 # %% id="explore-code"
 widgets.nearest_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="explore-seen"
-# The riddle, begun at random: after eight steps *red* is the nearest word of some vector, and it stays so; *scarlet* and *crimson* follow. The sketches: neon, plain, pretty …, and one has to search for *sketch*. On all three tasks the bars mostly end before the grey band: random vectors hardly ever come as near.
+# The riddle, begun at random: after eight steps *red* is the nearest word of some vector, and it stays so; *scarlet* and *crimson* follow. The sketches: neon, plain, pretty …, and *sketch* stands far down, on place 48 of 168, where this instrument does not show it.
 #
 # That is where most readings end: red is plausible, the cup is funny, neon is almost right. From here on we do not look for what is plausible.
 
 # %% [markdown] lang="zh" id="explore-seen"
-# 谜题（从随机数开始）：八步以后，就有某个向量的最近词是 red，以后也一直如此，scarlet、crimson 紧随其后。素描：neon、plain、pretty……要找到 sketch，得翻上好一阵。三个任务里，横条大多够不到灰色的带子：随机向量很少能离词这么近。
+# 谜题（从随机数开始）：八步以后，就有某个向量的最近词是 red，以后也一直如此，scarlet、crimson 紧随其后。素描：neon、plain、pretty……sketch 远在 168 个词里的第 48 位，词数开到最多也看不见。
 #
 # 大多数解读到这里就结束了：red 说得通，杯子很有趣，neon 也算沾边。从这里起，我们不再问说不说得通。
 
@@ -127,7 +128,7 @@ red = study.contexts("the red one of two")[0]                # (M, D)
 table = vocabulary.table[vocabulary.words]                   # (W, D): whole words that training used
 unit, rows = F.normalize(red, dim=-1), F.normalize(table, dim=-1)
 near = reading.nearest_tokens(red, table, 3)
-compare("1 − the largest cosines", 1 - (unit @ rows.T).topk(3).values, near.distances.float())
+compare(say(en="1 − the largest cosines", zh="1 − 最大的余弦"), 1 - (unit @ rows.T).topk(3).values, near.distances.float())
 
 # %% [markdown] lang="en" id="untrained"
 # Which rows may answer? A vocabulary holds rows that training never touched, and pieces of words. Such a row still holds the random numbers it began with, and may well lie nearest to something. Here, in brackets, are the neighbours that training never used:
@@ -136,7 +137,8 @@ compare("1 − the largest cosines", 1 - (unit @ rows.T).topk(3).values, near.di
 # 哪些行有资格回答？词表（vocabulary）里有些行训练时从没碰过，还有些只是词的碎片。没训练过的行里仍是一开始的随机数，照样可能离什么东西最近。下面加了括号的，就是训练从没用过的邻居：
 
 # %% id="untrained-code"
-print(f"{vocabulary.trained.sum()} of {len(vocabulary.table)} rows trained, {len(vocabulary.words)} of them whole words")
+used, rows, whole = vocabulary.trained.sum().item(), len(vocabulary.table), len(vocabulary.words)
+print(say(en=f"{used} of {rows} rows trained, {whole} of them whole words", zh=f"{rows} 行里训练过 {used} 行，其中 {whole} 行是完整的词"))
 for ids in reading.nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
     print(" ".join(vocabulary.names[id] if vocabulary.trained[id] else f"({vocabulary.names[id]})" for id in ids))
 
@@ -173,8 +175,8 @@ for ids in reading.nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
 
 # %% id="reads-back-exercise" tags=["exercise"]
 def reads_back(known, ids, table):
-    """known (N, D): the vectors of words whose ids (N,) we know. True only if in this table (V, D) the row nearest to
-    each of them is its own, at distance 0 (but for rounding)."""
+    """known (N, D): the vectors of words whose ids (N,) we know. True only if the row that this table (V, D) keeps for
+    each of them is that very vector, number for number (but for rounding)."""
     ...
 
 exercises.reads_back.check(reads_back)
@@ -186,37 +188,47 @@ def reads_back(known, ids, table):
 # %% [markdown] lang="en" id="how-near"
 # ## 4 · How near is near?
 #
-# Something is always nearest. So a distance alone says nothing; we need to know what distances come about by chance. Three references: how far the vocabulary's own words lie from *their* nearest neighbours; random vectors of the same lengths; and, the strictest, vectors learned from *permuted labels*, where there was nothing to be learned but chance.
+# Something is always nearest. So a distance alone says nothing; we need to know what distances come about by chance. What chance gives is called the *null*. Three references: how far the vocabulary's own words lie from *their* nearest neighbours; random vectors of the same lengths; and vectors learned from *permuted labels*, where the pictures are the same and there is nothing to learn about them.
 
 # %% [markdown] lang="zh" id="how-near"
 # ## 4 · 多近才算近？
 #
-# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大。有三样可以比：词表里的词，离**它们自己**的最近邻有多远；长度相同的随机向量；最严格的一种，是用**打乱的标签**（permuted labels）学出来的向量，除了偶然，那里什么也学不到。
+# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大；偶然给出的结果，叫作随机对照（null）。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；长度相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
 
 # %% id="how-near-code"
 widgets.distances_picture(clip, processor)
 
 # %% [markdown] lang="en" id="as-near"
-# For a single context: how many of 500 random contexts come as near as each of its vectors?
+# For a single context: how many of 2,000 random vectors come as near to a word as each of its four?
 
 # %% [markdown] lang="zh" id="as-near"
-# 单看一组上下文：500 组随机向量里，有多少和它的各个向量一样近？
-
+# 单看一组上下文向量：2000 个随机向量里，有多少和这四个向量一样，离某个词这么近？
 
 # %% id="as-near-code"
 def nearest_distance(vectors):
     return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
 
-null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_seed(0)))   # (500, M)
+null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name in ("the red one of two", "blurred"):
-    context = study.contexts(name)[0]                        # (M, D)
-    print(name, [f"{share:.0%}" for share in reading.as_near(nearest_distance(context), null.flatten()).tolist()])
+    shares = reading.as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
+    print(name, (shares * len(null)).int().tolist())
+
+# %% [markdown] lang="en" id="permuted-words"
+# On these two tasks few random vectors come as near, and to most of the learned ones none. But read the medians in the figure again: those from permuted labels, begun at random, come nearer still. What do they say? For the riddle:
+
+# %% [markdown] lang="zh" id="permuted-words"
+# 这两个任务上，很少有随机向量能这么近，多数情况下一个也没有。可是再看一遍图里的中位数：同样从随机数开始，用打乱的标签学出来的向量离词还要更近。它们在说什么？以谜题为例：
+
+# %% id="permuted-words-code"
+shuffled = study.contexts("the red one of two", permuted=True)                   # (S, M, D)
+for ids in reading.nearest_tokens(shuffled, vocabulary.table, 1, rows=vocabulary.words).ids[..., 0].tolist():
+    print(" · ".join(vocabulary.names[id] for id in ids))
 
 # %% [markdown] lang="en" id="near-seen"
-# Learned vectors lie nearer to words than chance does: hardly any random vector comes as near. But read the medians in the figure again. The vectors that learned from *permuted labels* come nearer still, when both begin at random. Their words are bird, goldfish, small, and they mean nothing at all. So a small distance shows that something was learned; it does not show that the word is true.
+# Birds, goldfish and small, whatever the pictures show. A small distance shows that training went somewhere. It does not show that the word is true.
 
 # %% [markdown] lang="zh" id="near-seen"
-# 学出来的向量离词比碰巧更近：几乎没有哪个随机向量能这么近。可是再看一遍图里的中位数：同样从随机数开始，用**打乱的标签**学出来的向量离词还要更近。它们的词是 bird、goldfish、small，什么意思也没有。所以，距离小只说明学到了点什么，不说明那个词是对的。
+# 不管图片画的是什么，读出来的都是 bird、goldfish、small。距离小，说明训练去了某个地方；不说明那个词是对的。
 
 # %% [markdown] lang="en" id="map"
 # ## 5 · A map, and what is not on it
@@ -262,35 +274,56 @@ def pca(table, n):
 # %% [markdown] lang="zh" id="explained"
 # 这样一张地图上，装下了词表的多少？旁边是对照：把表的每一列各自打乱，数一个不少，词却一个不剩。
 
-
 # %% id="explained-code"
-def on_the_map(table):
-    return reading.project(red, table, 3).explained.sum().item()
+shuffled_table = reading.shuffled_columns(table, torch.Generator().manual_seed(0))
+ours, null = (reading.project(red, words, 3).explained.sum().item() for words in (table, shuffled_table))
+print(say(en=f"three directions carry {ours:.0%} of the variance; after shuffling {null:.0%}",
+          zh=f"三个方向占方差（variance）的 {ours:.0%}；打乱以后占 {null:.0%}"))
 
-print(f"three directions: {on_the_map(table):.0%} of the vocabulary's variance, "
-      f"{on_the_map(reading.shuffled_columns(table, torch.Generator().manual_seed(0))):.0%} after shuffling")
+# %% [markdown] lang="en" id="off-the-map"
+# So most of a word lies outside the map. And of learned vectors?
+
+# %% [markdown] lang="zh" id="off-the-map"
+# 可见一个词的大部分都在图外。学出来的向量呢？
 
 # %% id="outside-guess"
 exercises.outside.ask()
 
 # %% id="outside-code"
-outside = reading.project(red, table, 3).outside             # (M,): shares of the squared distance from the centre
-exercises.outside.reveal(outside.mean().item())
+def outside(vectors):                                        # the share of the squared distance from the centre
+    return reading.project(vectors, table, 3).outside.mean().item()
+
+shares = outside(table), outside(study.contexts("the red one of two")), outside(shuffled)
+print(say(en="outside: words {:.0%}, learned {:.0%}, from permuted labels {:.0%}", zh="图外：词 {:.0%}，学出来的 {:.0%}，打乱标签学出来的 {:.0%}").format(*shares))
+exercises.outside.reveal(shares)
 
 # %% [markdown] lang="en" id="paths"
 # Now the map, with the way that each vector went. The directions are those of the vocabulary alone: fitted on the vectors as well, they would turn towards them. **Turn it** until two of the ends seem to lie beside the same word, then turn further. And compare with the ends that permuted labels lead to: would you have told the two apart?
 
 # %% [markdown] lang="zh" id="paths"
-# 现在看地图，上面还画着每个向量走过的路。方向只由词表决定；要是把向量也算进去，方向就会朝它们偏。**转一转**，转到有两个终点看上去挨着同一个词，再接着转。再和打乱的标签学出的终点比一比：不告诉你，你分得出来吗？
+# 现在看地图，上面还画着每个向量走过的路。方向只由词表决定；要是把向量也算进去，方向就会朝它们偏。**转一转**，转到有两个终点看上去挨着同一个词，再接着转。再和打乱的标签学出来的终点比一比：不告诉你，你分得出来吗？
 
 # %% id="paths-code"
 widgets.paths_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="paths-seen"
-# The crosses are the most impressive thing on this map: from different seeds, they all ran the same way, far along the first direction. Anybody would take that for a discovery. It comes from labels that were shuffled. Whoever knows nothing about the classes makes the loss smaller by being less sure of everything, and there is a direction for that.
+# The crosses are the most impressive thing on this map: from different seeds, they all ran far along the first direction, to the same side. Anybody would take that for a discovery. It comes from labels that were shuffled. What is there to be gained? Compare the features of the 24 class texts with each other:
 
 # %% [markdown] lang="zh" id="paths-seen"
-# 图上最醒目的是那些叉号：种子各不相同，却全都沿着第一个方向跑出很远，跑到了一处。谁看了都会以为有了发现，可它们来自打乱的标签。对类别一无所知的时候，要让损失变小，就得对什么都少一点把握，而这恰好有一个方向。
+# 图上最醒目的是那些叉号：随机种子（random seed）各不相同，却全都沿着第一个方向，朝同一边跑出很远。谁看了都会以为有了发现，可它们来自打乱的标签。跑过去有什么好处？把 24 个类别的文字特征互相比一比：
+
+# %% id="alike-code"
+prompted = PromptedCLIP(clip, processor, study.TASKS["the red one of two"].class_names)      # “a photo of a”
+contexts = prompted.context.detach(), red, shuffled[0]
+alike = [reading.cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
+print(say(en="mean cosine of class texts: hand {:.2f}, learned {:.2f}, from permuted labels {:.2f}",
+          zh="类别文字之间的平均余弦：手写 {:.2f}，学出来的 {:.2f}，打乱标签学出来的 {:.2f}").format(*alike))
+
+# %% [markdown] lang="en" id="alike-seen"
+# All 24 texts have become nearly the same: whatever the picture, every class gets the same share. Where nothing can be known, being sure of nothing makes the loss as small as it can be, and there is a direction for that.
+
+# %% [markdown] lang="zh" id="alike-seen"
+# 24 段文字几乎成了同一个向量：不管看到什么图片，每一类得到的份额都一样。什么都无从知道的时候，什么都没有把握，损失（loss）就是最小的，而这恰好有一个方向。
 
 # %% [markdown] lang="en" id="back-to-words"
 # ## 6 · Back to words
@@ -300,7 +333,7 @@ widgets.paths_explorer(clip, processor)
 # %% [markdown] lang="zh" id="back-to-words"
 # ## 6 · 换回词语
 #
-# 如果这些向量说的就是那些词，那么词就该做到向量所做的事。好，把每个向量换成离它最近的词，再考一遍。
+# 如果这些向量说的就是那些词，那么词就该做到向量所做的事。好，把每个向量换成离它最近的词，再测一次准确率（accuracy）。
 
 # %% [markdown] lang="en" id="snap"
 # ### Exercise: snap to words
@@ -342,35 +375,38 @@ exercises.snapped.ask()
 
 # %% id="snapped-code"
 hand, learned, snapped = study.accuracies("blurred")
-print(f"hand prompt {hand:.1%}, learned {learned:.1%}, snapped {snapped:.1%}")
+print(say(en=f"hand prompt {hand:.1%}, learned {learned:.1%}, snapped {snapped:.1%}",
+          zh=f"手写提示词 {hand:.1%}，学到的 {learned:.1%}，换成词 {snapped:.1%}"))
 exercises.snapped.reveal((hand, learned, snapped))
 
 # %% [markdown] lang="en" id="search"
 # Is it the words that are too weak, or only the nearest ones? A search that stays on words decides it: at every step the forward pass sees the nearest words, and the gradient goes past the snapping straight to the vectors beneath (*straight-through*; PEZ, Wen et al. 2023). It gives the best words that we can find, not the nearest.
 
 # %% [markdown] lang="zh" id="search"
-# 是词语本身不够用，还是只有最近的词不够好？让一种始终不离开词语的搜索来回答：每一步的前向计算看到的都是最近的词，梯度却越过“换回词语”这一步，直接传给下面的向量（直通估计，straight-through；PEZ，Wen 等，2023）。这样找到的是我们能找到的最好的词，而不是最近的词。
+# 是词语本身不够用，还是只有最近的词不够好？让一种始终不离开词语的搜索来回答：每一步的前向计算看到的都是最近的词，梯度（gradient）却越过“换回词语”这一步，直接传给下面的向量（直通估计，straight-through；PEZ，Wen 等，2023）。这样找到的是我们能找到的最好的词，而不是最近的词。
 
 # %% id="search-code"
 widgets.snap_table()
 
 # %% [markdown] lang="en" id="search-seen"
-# Three answers in one table.
+# Four answers in one table.
 #
 # - **Red, blue, large**: their nearest words do nearly as well as the vectors. As far as accuracy goes, these vectors *are* words.
 # - **Sketches**: everything does well, even four words drawn at random. What is right for every prompt tells nothing of any.
+# - **Left**: learned or not, nothing does better than “a photo of a”. Remember this row in section 8.
 # - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. What these vectors know was never in the 168 words.
 #
-# Papers on language models report the same: vectors can be made to lie near to almost any text, and work all the while (*prompt waywardness*; Khashabi et al. 2022, arXiv 2112.08348).
+# On language models the same has been reported: soft prompts can be made to lie next to almost any text and work all the while (*prompt waywardness*; Khashabi et al. 2022, arXiv 2112.08348).
 
 # %% [markdown] lang="zh" id="search-seen"
-# 一张表，三种回答。
+# 一张表，四种回答。
 #
 # - **红、蓝、大**：最近的词几乎和向量一样好。单看准确率，这些向量**就是**词。
 # - **素描**：什么都行，随便抽四个词也行。对每个提示词都成立的事，说明不了其中任何一个。
+# - **左**：学也好，不学也好，谁也不比“a photo of a”强。这一行请记住，到第 8 节还要用。
 # - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才拿到一半。这些向量知道的东西，从来不在那 168 个词里。
 #
-# 语言模型上也有同样的报告：可以让向量紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
+# 语言模型上也有同样的报告：可以让软提示词紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
 
 # %% [markdown] lang="en" id="influence"
 # ## 7 · Which of them matters?
@@ -385,14 +421,14 @@ widgets.snap_table()
 # %% [markdown] lang="en" id="most-missed"
 # ### Exercise: who is missed most?
 #
-# So take a vector away and look: `score` gives the accuracy with any number of vectors. Find the number of the vector whose absence costs most.
+# So take a vector away and look: `score` gives the accuracy with any number of vectors. Find the number of the vector whose absence costs most accuracy.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="most-missed"
 # ### 练习：少了谁最不行？
 #
-# 那就拿掉一个，看看会怎样：`score` 能给出准确率，用几个向量都可以。请找出少了哪个向量损失最大，给出它的编号。
+# 那就拿掉一个，看看会怎样：`score` 能给出准确率，用几个向量都可以。请找出少了哪个向量，准确率降得最多，给出它的编号。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -419,48 +455,54 @@ def most_missed(score, vectors):
 widgets.influence_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="influence-seen"
-# A sentence would not survive this. On the riddle another order costs two points at most, and leaving one out hardly more: the vectors do the same work, four times. On the blurred photos one vector often carries most of the gain, and other orders cost little or even win. These vectors stand in the places of words, and are not used as a sentence is. And look at the colours: the slot that gets the most attention need not be the one that is missed.
+# Do not conclude from the orders that these are no words: look at the row below, where the words of the hand prompt stand in other orders. This CLIP hardly asks for order at all.
+#
+# On the riddle no vector is missed by more than a few points: they all do the same work. On the blurred photos one vector often carries most of the gain, and another order costs nothing with one seed and four points with the next. And look at the colours: the slot that gets the most attention need not be the one that is missed.
 
 # %% [markdown] lang="zh" id="influence-seen"
-# 要是一句话，可经不起这样折腾。谜题上，换个顺序最多差两个百分点，少一个向量也差不了多少：四个向量在做同一件事。模糊照片上，往往有一个向量扛着大半的提高；换个顺序损失不大，有时反而更好。这些向量站在词的位置上，用法却不像一句话。再看右边的颜色：得到注意力最多的槽位，不一定就是少不得的那个。
+# 别因为换顺序没关系，就断定它们不是词：看下面那一行，手写提示词的几个词换成别的顺序，也没什么关系。这个 CLIP 本来就不大在乎顺序。
+#
+# 谜题上，少哪个向量都只差几个百分点：它们在做同一件事。模糊照片上，往往有一个向量扛着大半的提高；换个顺序，这个种子一点不差，下一个种子就差四个百分点。再看右边的颜色：得到注意力（attention）最多的槽位，不一定就是少不得的那个。
 
 # %% [markdown] lang="en" id="planted"
 # ## 8 · Planted truth
 #
-# So far we told stories about words. Now we test the instrument where we know the truth. Eight *styles*: all pictures are sketches, or mosaics, or neon signs …, and no class name says so. Eight *secrets*: of two things in each picture the label is the red one, the small one, the left one …. From each, five contexts with random beginnings and five that began as “a photo of a”; every one again with permuted labels. We say that a context *names* its secret when the right word is among the five nearest of some vector, out of 168.
+# So far we told stories about words. Now we test the instrument where we know the truth. Eight *styles*: all pictures are sketches, or mosaics, or neon signs …, and no class name says so. Eight *secrets*: of two things in each picture the label is the red one, the small one, the left one …. For each, five contexts with random beginnings and five that began as “a photo of a”; every one again with permuted labels. A context *names* its secret, let us say, when the right word is among the five nearest of some vector, out of 168. By luck alone that happens to about one context in nine: four vectors with five places each.
 
 # %% [markdown] lang="zh" id="planted"
 # ## 8 · 埋下的真相
 #
-# 到现在为止，我们都在围着词讲故事。现在换一个我们知道真相的地方来考这件工具。八种**风格**：所有图片都是素描，或马赛克、霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文**说出**了秘密。
+# 到现在为止，我们都在围着词讲故事。现在换一个我们知道真相的地方，来考这件工具。八种**风格**：所有图片都是素描，或马赛克、霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文向量，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文向量**说出**了秘密。光凭运气，大约九组里会有一组：四个向量，每个五个位置。
 
 # %% id="planted-guess"
 exercises.planted.ask()
 
 # %% id="planted-code"
-named = {kind: study.named(kind, vocabulary, within=5) for kind in ("style", "secret")}
-for kind, (hits, permuted, contexts) in named.items():
-    print(f"{kind}: {hits} of {contexts} contexts name it; with permuted labels {permuted} of {contexts}")
-exercises.planted.reveal({kind: hits / contexts for kind, (hits, _, contexts) in named.items()})
+random = study.INITS[:1]                                     # contexts with random beginnings
+named = {kind: study.named(kind, vocabulary, within=5, inits=random) for kind in ("secret", "style")}
+for (hits, permuted, contexts), kind in zip(named.values(), (say(en="secrets", zh="秘密"), say(en="styles", zh="风格"))):
+    print(say(en=f"{kind}: named by {hits} of {contexts} contexts; with permuted labels by {permuted}",
+              zh=f"{kind}：{contexts} 组里有 {hits} 组说了出来；标签打乱以后 {permuted} 组"))
+exercises.planted.reveal([hits / contexts for hits, _, contexts in named.values()])
 
 # %% [markdown] lang="en" id="planted-explore"
-# Here is every one of them. **Look for**: which styles are named at all? What happens with the photos that began as “a photo of a”, and why is that no success? And the mixtures, where every picture is one of two styles: is either word read?
+# Here is every one of them. **Look for**: which styles are named at all? What happens with the photos that began as “a photo of a”? Which secrets do the *permuted* labels name? Who is first where *right* is second? And the mixtures, where every picture is one of two styles: is either word read?
 
 # %% [markdown] lang="zh" id="planted-explore"
-# 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文是怎么回事，为什么不能算成功？再看混合的：每张图是两种风格之一，那两个词读得出来吗？
+# 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文向量是怎么回事？用**打乱的**标签，说出了哪几个秘密？right 只排第二的时候，排第一的是谁？再看混合的：每张图是两种风格之一，那两个词读得出来吗？
 
 # %% id="planted-explore-code"
 widgets.planted_explorer()
 
 # %% [markdown] lang="en" id="planted-seen"
-# Secrets are read nearly every time. Styles are read about as often as chance would have it, and the mixtures too. (Perhaps too little was learned to be read? In the list *vectors* choose those after the last step: a few styles more, still far from the secrets.)
+# Secrets are read every time; styles less often than luck would have it, and mixtures about as often. (Thirteen of the 40 style contexts were kept at step 0: they *are* their random beginning, and there is nothing to read. In the list *vectors* choose those after the last step: a few styles more, still far from the secrets.)
 #
-# And mind the small ones: *small* is named by nearly every context that learned from *permuted* labels. Without its null we should have counted it a triumph.
+# But the grid on the right is not empty. Contexts from permuted labels name *small* nearly always and, begun as “a photo of a”, mostly *pink*, too. That does not show that the real ones did not find it; it shows that this test cannot tell. And where *right* is second, *left* is first, most of the time.
 
 # %% [markdown] lang="zh" id="planted-seen"
-# 秘密几乎次次读得出来；风格被读出来的次数和碰巧差不多，混合的也是。（会不会是学得太少，没有东西可读？把“向量”改选成“最后一步之后”：风格多读出几个，离秘密还差得远。）
+# 秘密次次都读得出来；风格还不如碰运气，混合的和碰运气差不多。（40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。把“向量”改选成“最后一步之后”：风格多读出几个，离秘密还差得远。）
 #
-# 特别留意 small：用**打乱的**标签学出来的上下文，也几乎都会说出 small。要是没有随机对照，我们就把它当成功了。
+# 可右边那张格子并不是空的。打乱标签学出来的，几乎总会说出 small；从“a photo of a”开始的，多半还会说出 pink。这不等于真的那些没有找到它，只说明这场考试分辨不出来。再看 right 排第二的地方，排第一的多半是 left。
 
 # %% id="trap-quiz"
 exercises.trap.ask()
@@ -468,14 +510,14 @@ exercises.trap.ask()
 # %% [markdown] lang="en" id="permutation"
 # ### Exercise: could chance have done it?
 #
-# One context was learned from the true labels, many others from permuted ones. Those others are our *null*: what chance alone gives. How often is chance at least as good as what we observed? This share is called the *p-value*. Small numbers are the remarkable ones here. And mind that it never says “impossible”: nobody has seen all that chance can do.
+# One context was learned from the true labels, many others from permuted ones. Those others are our *null*: what chance alone gives. How often is chance at least as good as what we observed? Count what was observed as one more draw: under chance alone it would be one. This share is called the *p-value*. Small numbers are the remarkable ones here. And mind that it never says “impossible”: nobody has seen all that chance can do.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="permutation"
 # ### 练习：会不会只是碰巧？
 #
-# 一组上下文向量是用真标签学的，另外许多组用的是打乱的标签。后面这些就是随机对照（null）：全凭偶然能做到什么。偶然有多少次能和观察到的一样好，甚至更好？这个比例叫作 p 值（p-value）。在这里，数越小越不寻常。注意，它永远不能说“绝不可能”：偶然能做出什么，谁也没有全见过。
+# 一组上下文向量是用真标签学的，另外许多组用的是打乱的标签。后面这些就是随机对照：全凭偶然能做到什么。偶然有多少次能和观察到的一样好，甚至更好？观察到的那一次也要算进去：要真是全凭偶然，它也不过是其中一次。这个比例叫作 p 值（p-value）。在这里，数越小越不寻常。注意，它永远不能说“绝不可能”：偶然能做出什么，谁也没有全见过。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -493,28 +535,33 @@ def p_value(observed, null):
     return (1 + as_good) / (1 + len(null))                   # what was observed is one of the draws
 
 # %% [markdown] lang="en" id="p-values"
-# With that we ask: could chance have done it? The context of the riddle against 99 others that learned from the same pictures with their labels permuted, and the sketches likewise. The statistic is the best place that the right word takes, seen from any of the four vectors.
+# With that we ask: could chance have done it? The first context of the riddle, where *red* is the nearest word of all, and the first of the sketches, where *sketch* stands on place 48. For each there are 99 others, learned from the same pictures with the labels permuted. The statistic is the best place that the word takes, seen from any of the four vectors.
 
 # %% [markdown] lang="zh" id="p-values"
-# 有了它就可以问：会不会只是碰巧？拿谜题的上下文，和另外 99 组相比，那 99 组用的是同样的图片、打乱的标签；素描也一样。比的是正确的词从四个向量看过去的最好名次。
+# 有了它就可以问：会不会只是碰巧？取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词从四个向量看过去的最好名次。
 
+# %% id="p-values-guess"
+exercises.significant.ask()
+
+# %% id="nulls-code"
+def place(contexts, word):                                   # (…, M, D) to (…,): 1 where some vector is nearest to the word
+    return study.best_place(contexts, [word], vocabulary)
+
+def nulls(task):
+    yield say(en="permuted labels", zh="打乱的标签"), study.permutations(task)                     # (99, M, D)
+    one = study.contexts(task)[0]                            # (M, D)
+    yield say(en="random vectors", zh="随机向量"), reading.random_like(one, 999, torch.Generator().manual_seed(0))
 
 # %% id="p-values-code"
-def place(contexts, word):                                   # (…, M, D) to (…,)
-    ranks = reading.ranks(contexts, vocabulary.table, vocabulary.words, vocabulary.row(word))
-    return ranks.min(-1).values
-
-def tested(word, task):
-    context = study.contexts(task)[0]                        # (M, D)
-    nulls = {"permuted labels": study.permutations(task),    # (99, M, D)
-             "random vectors": reading.random_like(context, 999, torch.Generator().manual_seed(0))}
-    print(f"{word}: place {place(context, word)}")
-    for name, null in nulls.items():
+ps = {}
+for word, task in (("red", "the red one of two"), ("sketch", "objects, each a sketch")):
+    observed = place(study.contexts(task)[0], word)
+    print(word, say(en=f"stands on place {observed}", zh=f"排第 {observed} 位"))
+    for name, null in nulls(task):
         places = place(null, word)
-        print(f"  {name}: {places.min()} to {places.max()}, p = {reading.p_value(place(context, word), places):.3f}")
-
-tested("red", "the red one of two")
-tested("sketch", "objects, each a sketch")
+        ps[word, name] = reading.p_value(observed, places)
+        print(f"  {name} · {places.min()}–{places.max()} · p = {ps[word, name]:.3f}")
+exercises.significant.reveal([next(p for (w, _), p in ps.items() if w == word) for word in ("red", "sketch")])
 
 # %% id="planted-table-code"
 widgets.planted_table()
@@ -536,10 +583,17 @@ widgets.planted_table()
 # 还有一种也可以读：每个类别各学一套自己的向量（class-specific）。每套只有自己那一类的图片可学。24 套里，有几套说出了 red？
 
 # %% id="each-class-code"
-own = study.each_class("the red one of two")                 # (C, M, D)
+own, accuracy = study.each_class("the red one of two")       # (C, M, D)
 null = reading.random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
-named, by_chance = place(own, "red") <= 5, place(null, "red") <= 5                          # (C,), (99, C)
-print(f"{named.sum()} of {len(named)} name red; of random vectors {by_chance.sum(-1).double().mean():.1f}")
+named, by_chance = ((place(contexts, "red") <= 5).sum(-1).double().mean() for contexts in (own, null))
+print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:.1f}; accuracy {accuracy:.1%}",
+          zh=f"{len(own)} 套里有 {named:.0f} 套说出 red；随机向量平均 {by_chance:.1f} 套；准确率 {accuracy:.1%}"))
+
+# %% [markdown] lang="en" id="each-class-seen"
+# No more than chance. And no wonder: on test pictures they do no better than “a photo of a”, which section 6 gave 47.3 %. What has not been learned cannot be read. Ask for the accuracy before you ask for the words.
+
+# %% [markdown] lang="zh" id="each-class-seen"
+# 和碰巧一样。也难怪：在测试图片上，它们并不比“a photo of a”强（第 6 节的表里是 47.3%）。没学到的东西，当然读不出来。先问准确率，再问词。
 
 # %% [markdown] lang="en" id="levers"
 # ## 9 · Levers
@@ -556,30 +610,43 @@ widgets.levers_explorer()
 
 # %% [markdown] lang="en" id="levers-seen"
 # - **The riddle**: red, scarlet and crimson are the most helpful words, and the nearest. The reading is right because the model needs that word.
-# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *neon* or *blueprint* came before it, in three of five seeds each, has no deeper reason: the words for pictures made of lines lie near to each other in this table, and none of them was needed.
+# - **Left and right**: both words help about as much, on either task. With two things in a picture it helps to say so; which of them is meant, the vectors have not learned.
+# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *neon* or *blueprint* came before it, in three of five contexts each, has no reason that we could find; one of those contexts never left its random beginning.
 # - **Blurred**: *mug* and *cup* are the nearest words, and the most helpful of all 168. So the reading is right here, too, in its way! But what is it that they do?
 
 # %% [markdown] lang="zh" id="levers-seen"
 # - **谜题**：red、scarlet、crimson 是最有用的词，也是最近的词。读得对，是因为模型正需要这个词。
-# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。neon 和 blueprint 各在五个种子里的三个排到了它前面，也没有更深的道理：表示线条画的那些词，在这张表里彼此挨得近，而哪一个都用不着。
+# - **左和右**：在这两个任务上，left 和 right 都差不多一样有用。图里有两样东西，点明这一点就有好处；至于指的是哪一样，向量并没有学到。
+# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。neon 和 blueprint 各在五组里的三组排到了它前面，我们也找不出什么道理；其中有一组根本没离开过随机的起点。
 # - **模糊**：mug 和 cup 是最近的词，也是 168 个词里最有用的。这么说，这里也读对了，只是换了一种意思！那么，它们到底在做什么？
 
 # %% [markdown] lang="en" id="cups"
-# Of the 384 training pictures 16 show a cup. How many does CLIP *call* a cup, when they are blurred? And how many, with *mug* in the prompt of every class?
+# A word in the prompts of all 24 classes can do two things: make the texts more alike, so that the model is less sure; and shift its favour from some classes to others. Of the 384 blurred training pictures 16 show a cup. How many does CLIP *call* a cup?
 
 # %% [markdown] lang="zh" id="cups"
-# 384 张训练图片里，有 16 张画的是杯子。弄模糊以后，CLIP 把多少张**叫作**杯子？每个类别的提示词里都加上 mug 以后呢？
+# 把一个词写进全部 24 个类别的提示词，会带来两样变化：文字彼此更像，模型就不那么有把握；模型的偏爱也会从一些类别挪到另一些类别。384 张模糊的训练图片里，有 16 张画的是杯子。CLIP 把多少张**叫作**杯子？
 
 # %% id="cups-code"
-blurred = study.helpful("blurred")
-print("a photo of a {}:    ", blurred["called"]["cup"], "of", sum(blurred["called"].values()), "are called a cup")
-print("a photo of a mug {}:", blurred["called_with_best"]["cup"])
+blurred, names = study.helpful("blurred"), study.TASKS["blurred"].class_names
+losses = {"": blurred["without"]} | blurred["losses"]
+for word in ("", "umbrella", "mug"):
+    texts = text_features(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
+    alike = reading.cosines(texts).mean()
+    print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}", zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
+
+# %% id="called-code"
+counts = [(name, 16, blurred["called"][name], blurred["called_with_best"][name]) for name in ("cup", "snail", "apple", "plane", "car")]
+Table(counts, (say(en="384 pictures", zh="384 张图片"), say(en="show it", zh="画的是"), say(en="called so", zh="被叫作"), say(en="with mug", zh="加上 mug")), align="right")
 
 # %% [markdown] lang="en" id="cups-seen"
-# Blurred things look like cups to this CLIP. With *mug* in all 24 prompts a cup is nothing special any more, and the other classes get their pictures back. The word is a *counterweight*: it tells what the model gets wrong about these pictures, and nothing of what they show. No reader of “mug, cup” would have thought of that; it took an experiment.
+# *Umbrella* makes the texts as alike as *mug*, nearly, and that alone helps a CLIP that is so often wrong. But *mug* does much more: it goes against the grain of this CLIP, which takes blurred things for cups twice as often as there are any, and for snails and apples, and hardly ever for cars. (Mug, cup, fruit, apple, slug, snail: the six most helpful words are words for just these three.) With *mug* in every prompt, being like a cup is nothing special any more.
+#
+# So the word is a *counterweight*, at least in part. It tells what the model gets wrong about these pictures, and nothing of what they show. No reader of “mug, cup” would have thought of that; it took an experiment.
 
 # %% [markdown] lang="zh" id="cups-seen"
-# 在这个 CLIP 眼里，模糊的东西都像杯子。24 个提示词里全加上 mug，“像杯子”就不再是杯子独有的了，其他类别也就拿回了自己的图片。这个词是**配重**：它说的是模型看这些图片时错在哪里，而不是图片里有什么。光读“mug, cup”，谁也想不到这一层；要做实验才知道。
+# umbrella 让文字彼此相像的程度，和 mug 差不多；对一个老是出错的 CLIP，光这一点就有好处。可 mug 的作用大得多：它正好和这个 CLIP 的偏爱拧着来。模糊以后，CLIP 叫“杯子”的次数是实际的两倍多，蜗牛和苹果也叫得太多，汽车却几乎不叫。（最有用的六个词 mug、cup、fruit、apple、slug、snail，正是这三类的词。）每个提示词里都有了 mug，“像杯子”就不再稀奇。
+#
+# 所以这个词是**配重**，至少有一部分是。它说的是模型看这些图片时偏在哪里，而不是图片里有什么。光读“mug, cup”，谁也想不到这一层；要做实验才知道。
 
 # %% [markdown] lang="en" id="prompts"
 # ## 10 · GPT-2's prompts
@@ -595,10 +662,10 @@ print("a photo of a mug {}:", blurred["called_with_best"]["cup"])
 widgets.prompts_read(*load_gpt2("pocket"))
 
 # %% [markdown] lang="en" id="prompts-seen"
-# All four began as words, and after the whole of their training 38 of these 40 vectors are still nearest to the very token that they began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside each of them stood its null, the words of other pictures.)
+# All four began as words. Go through them: nearly every vector is still nearest to the very token that it began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside them stood a null, the words of other pictures.)
 
 # %% [markdown] lang="zh" id="prompts-seen"
-# 四个软提示词都是从词语开始学的。训练完以后，40 个向量里有 38 个，离得最近的还是它开头的那个词元。学到的东西在差别里，而差别是查不出来的。（第 03 课的**图块**读成词，底气要足一些：那里旁边就摆着随机对照，别的图片的词。）
+# 四个软提示词都是从词语开始学的。逐个看看：几乎每个向量，离得最近的还是它开始时的那个词元（token）。学到的东西在差别里，而差别是查不出来的。（第 03 课的图块（patch）读成词，底气要足一些：那里旁边就摆着随机对照，别的图片的词。）
 
 # %% id="prompts-quiz"
 exercises.begun_as.ask()
@@ -616,23 +683,23 @@ exercises.conclude.ask()
 # Now the curcumin. We cannot run that model here, but you know what to ask. Its configuration files begin the context as “a photo of a” (HealthX-Lab/BiomedCoOp, configs/trainers): then “of” and “a”, in the third and fourth place, need not have been learned at all; they are where they were put. *Mri* is plausible, and so was *neon*. *Curcumin* is not, and neither was *mug*. Both might be the word the model needs, a counterweight, a rare row that lies in the way, or chance; and each of these can be tested:
 #
 # 1. What was there at the beginning, and has it moved?
-# 2. Do other seeds say the same? Do permuted labels? Random vectors?
+# 2. Do other seeds say the same? Do permuted labels? Random vectors? Contexts for other tasks?
 # 3. Is the distance small for *this* table, and is it the right table?
 # 4. Snapped to its words, how much of the prompt is left?
 # 5. Does the word help by itself? And what does it change?
 #
-# What you may say then: “in 40 of 40 contexts the word was among the nearest, with permuted labels in 4, and as a hard prompt it does what the vectors do”. What you may never say: “the prompt means …”.
+# What you may say then: “*red* was the nearest word in five of five contexts with random beginnings, among the five nearest in none from permuted labels; and as a hard prompt it does what the vectors do”. What you may never say: “the prompt means …”.
 
 # %% [markdown] lang="zh" id="curcumin"
-# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”很可能根本不是学来的，放在哪里，现在还在哪里。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧挡在路上的生僻行，也可能只是偶然；每一种都可以检验：
+# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文向量从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”很可能根本不是学来的，放在哪里，现在还在哪里。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧挡在路上的生僻行，也可能只是偶然；每一种都可以检验：
 #
 # 1. 一开始那里放的是什么？它动过没有？
-# 2. 别的种子也这么说吗？打乱的标签呢？随机向量呢？
+# 2. 别的种子也这么说吗？打乱的标签呢？随机向量呢？别的任务的上下文向量呢？
 # 3. 对**这张**表来说，这个距离算小吗？表拿对了吗？
 # 4. 换回词语以后，提示词的本事还剩多少？
 # 5. 单独用这个词有帮助吗？它改变了什么？
 #
-# 做完这些，可以说的是：“40 组上下文里，这个词 40 次都在最近的词中；打乱标签时只有 4 次；当作硬提示词用，也能做到向量所做的事。”永远不能说的是：“这个提示词的意思是……”
+# 做完这些，可以说的是：“从随机数开始的五组上下文向量，五组的最近词都是 red；用打乱的标签，没有一组把它排进前五；当作硬提示词（hard prompt）用，它也能做到向量所做的事。”永远不能说的是：“这个提示词的意思是……”
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now
@@ -644,6 +711,6 @@ exercises.conclude.ask()
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能用五种办法来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型；`python -m helpers.pocket.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
+# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型；`python -m helpers.pocket.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
 #
 # 第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。

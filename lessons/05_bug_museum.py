@@ -8,9 +8,9 @@
 # %% [markdown] lang="zh" id="bug-museum"
 # # 第 05 课：错误博物馆
 #
-# 会报错的代码其实很体贴：它告诉你哪里疼。这座博物馆里的代码从不报错：损失在降，形状都对，准确率往往也不错，可它就是错的。这些错误都在公开的代码里真实出现过，有几个还出自很有名的论文；我们用自己的几行代码重写了一遍。这里不笑话谁：这门课自己，就是从其中一件展品长出来的。
+# 会报错的代码其实很体贴：它告诉你哪里疼。这座博物馆里的代码从不报错：损失（loss）在降，形状都对，准确率（accuracy）往往也不错，可它就是错的。这些错误都在公开的代码里真实出现过，有几个还出自很有名的论文；我们用自己的几行代码重写了一遍。这里不笑话谁：这门课自己，就是从其中一件展品长出来的。
 #
-# 在每件展品前，你先读代码，看看它显得多么健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。六件展品大约 40 分钟，含练习；后面的库房里还有七个错误，再要十分钟左右。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
+# 在每件展品前，你先读代码，看看它表面上有多健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。六件展品大约 40 分钟，含练习；后面的库房里还有七个错误，再要十分钟左右。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
 
 # %% id="setup" tags=["prepare"]
 import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
@@ -26,7 +26,7 @@ from helpers.by_hand import text_layers
 from helpers.captioner import VLMWithSoftPrompt, caption_batch
 from helpers.context import overwrite
 from helpers.exercises import bug_museum
-from helpers.lesson import compare
+from helpers.lesson import compare, say
 from helpers.pocket import captioner_study as study, datasets, tasks, world
 from helpers.pretrained import load_clip, load_gpt2
 
@@ -43,7 +43,7 @@ broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 # %% [markdown] lang="zh" id="too-good"
 # ## 1 · 好得过分的损失
 #
-# 这个函数给说明文字（caption）算损失（loss），和第 03 课一样。`ids` (B, T) 是说明文字，每句带一个文本结束符（end of text），后面是填充（padding）；`lengths` (B,) 是每句的长度，结束符算在内。
+# 这个函数给说明文字（caption）算损失，和第 03 课一样。`ids` (B, T) 是说明文字，每句带一个文本结束符（end of text），后面是填充（padding）；`lengths` (B,) 是每句的长度，结束符算在内。
 
 # %% id="too-good-glass"
 widgets.behind_glass(1)
@@ -67,10 +67,10 @@ widgets.healthy_loss()
 bug_museum.scored.ask()
 
 # %% [markdown] lang="en" id="x-ray"
-# **The experiment: an X-ray.** Cross-entropy pulls one logit up, that of its target, and pushes all others down. So after one backward pass the gradient of the logits says what a loss scores, and against what, and we need not trust a line of its code. A position without a gradient is not scored; at one with a gradient, the token whose number is negative is the target. We try it on three captions.
+# **The experiment: an X-ray.** Cross-entropy pulls one logit up, that of its target, and pushes all others down. So after one backward pass the gradient of the logits says what a loss scores, and against what, and we need not trust a line of its code. A position without a gradient is not scored; at one with a gradient, the token whose gradient is negative is the target. We try it on three captions.
 
 # %% [markdown] lang="zh" id="x-ray"
-# **实验：透视（X-ray）。** 交叉熵（cross-entropy）会把一个 logit 往上拉，就是目标的那个，其余的都往下压。所以只要做一次反向传播，logits 的梯度（gradient）就会告诉我们：哪些位置计入了损失，对照的又是什么。它的代码，我们一行也不用相信。没有梯度的位置不计入损失；有梯度的位置上，哪个词元（token）的数是负的，哪个就是目标。拿三句说明文字来试。
+# **实验：透视（X-ray）。** 交叉熵（cross-entropy）会把一个 logit 往上拉，就是目标的那个，其余的都往下压。所以只要做一次反向传播，logits 的梯度（gradient）就会告诉我们：哪些位置计入了损失，对照的又是什么。它的代码，我们一行也不用相信。没有梯度的位置不计入损失；有梯度的位置上，哪个词元（token）的梯度是负的，哪个就是目标。拿三句说明文字来试。
 
 # %% id="captions-code" tags=["prepare"]
 scenes = [
@@ -109,11 +109,11 @@ widgets.healthy_loss(with_truth=True)
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="too-good-repair"
-# 在 rmokady/CLIP_prefix_caption 的 issue 42 里，有人问那份代码为什么要从早一位的地方截取 logits；另一个人试过不早这一位，结果损失很低，写出来的全是换行。所以，损失低得超出了任务的可能，那不是成功，是疑点。
+# 在 rmokady/CLIP_prefix_caption 的 issue 42 里，有人问那份代码截取 logits 为什么要提前一位；另一个人试过不提前这一位，结果损失很低，写出来的全是换行。所以，损失低到这个任务不可能达到的程度，那不是成功，是疑点。
 #
 # ### 练习：修好损失
 #
-# 重写 `caption_loss`，让透视的结果恢复正常。玻璃后面的代码，对的部分可以照抄。
+# 重写 `caption_loss`，让透视的结果恢复正常。展柜里的代码，对的部分可以照抄。
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -140,7 +140,8 @@ def caption_loss(model, features, ids, lengths):
 
 # %% id="too-good-compare"
 print(experiments.library_loss(broken[1], model, captions))
-compare("the repaired loss", museum.loss_right(model, *captions), model(pictures, ids, labels=labels))
+ours, theirs = museum.loss_right(model, *captions), model(pictures, ids, labels=labels)
+compare(say(en="the repaired loss", zh="修好的损失"), ours, theirs)
 
 # %% [markdown] lang="en" id="trains"
 # ## 2 · It trains, and it scores
@@ -148,7 +149,7 @@ compare("the repaired loss", museum.loss_right(model, *captions), model(pictures
 # A text encoder: class names and a context of M vectors in, one feature vector a name out. `overwrite` puts the context into the slots, and `tables` is CLIP's own embeddings module.
 
 # %% [markdown] lang="zh" id="trains"
-# ## 2 · 能训练，分数也好
+# ## 2 · 能训练，准确率也不差
 #
 # 这是一个文本编码函数：送进类别名和 M 个上下文向量（context），每个类别名得到一个特征（feature）向量。`overwrite` 把上下文向量放进槽位（slot），`tables` 是 CLIP 自己的嵌入模块。
 
@@ -159,7 +160,7 @@ widgets.behind_glass(2)
 # We let it learn the riddle of lesson 02, and beside it a repaired twin that you have not seen yet. Loss at the first and the last step, and accuracy on the test pictures:
 
 # %% [markdown] lang="zh" id="trains-healthy"
-# 让它去学第 02 课的谜题，旁边放一份修好的同样去学（它的代码你还没看到）。下面是第一步和最后一步的损失，还有测试集（test set）上的准确率（accuracy）：
+# 让它去学第 02 课的谜题，同时让修好的那份也学一遍，作个比较（它的代码你还没看到）。下面是第一步和最后一步的损失，还有测试集（test set）上的准确率：
 
 # %% id="riddle-code" tags=["prepare"]
 names = list(tasks.RIDDLE.class_names)
@@ -167,10 +168,12 @@ riddle = data.encode(clip, processor, datasets.few_shot(tasks.RIDDLE))
 begin = museum.begin_by_tokens(clip, processor, "a photo of a")       # (M, D)
 
 # %% id="trains-code" tags=["measured"]
-for name, encode in {"behind glass": broken[2], "repaired": museum.encode_right}.items():
+both = {say(en="behind glass", zh="展柜里的"): broken[2], say(en="repaired", zh="修好的"): museum.encode_right}
+for name, encode in both.items():
     context, losses = museum.learn_context(encode, clip, processor, names, riddle, begin)
     share = museum.accuracy_with(encode, clip, processor, names, riddle, context)
-    print(f"{name:<13} loss {losses[0]:.2f} to {losses[-1]:.2f}, accuracy {share:.1%}")
+    print(say(en=f"{name}: loss {losses[0]:.2f} to {losses[-1]:.2f}, accuracy {share:.1%}",
+              zh=f"{name}：损失从 {losses[0]:.2f} 到 {losses[-1]:.2f}，准确率 {share:.1%}"))
 
 # %% [markdown] lang="en" id="identity"
 # When we tried it, the two lay less than a point apart, and nobody could have told them apart by a curve. **The experiment: the identity test** of lesson 02. If the context is the vectors of the words “a photo of a”, the features must be those that the library makes of the words.
@@ -202,7 +205,7 @@ print(f"{times:.2f} / {experiments.times_positions(museum.encode_right, clip, pr
 bug_museum.positions.reveal(times)
 
 # %% [markdown] lang="en" id="trains-repair"
-# Does it matter, then, if the accuracy is as good? Here it cost nothing that we could measure. But this is not CLIP any more: “a photo of a” means something else in it, zero-shot beside it is that of another model, and whoever reads your vectors with CLIP itself computes other features than you did. On another model that may cost, and nothing would tell you.
+# Does it matter, then, if the accuracy is as good? Here it cost nothing that we could measure (with these pictures and one seed, no difference below about two points could have been told from luck). But this is not CLIP any more: “a photo of a” means something else in it, zero-shot beside it is that of another model, and whoever reads your vectors with CLIP itself computes other features than you did. On another model that may cost, and nothing would tell you.
 #
 # ### Exercise: repair the encoder
 #
@@ -211,7 +214,7 @@ bug_museum.positions.reveal(times)
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="trains-repair"
-# 准确率既然一样好，还要紧吗？在这里，我们量不出它有什么损害。但它已经不是 CLIP 了：“a photo of a”在它那里是另一个意思；拿它和零样本（zero-shot）比，比的其实是两个模型；别人用真正的 CLIP 去读你学出来的向量，算出的特征也和你的不同。换一个模型，也许就有损害了，而什么也不会提醒你。
+# 准确率既然一样好，还要紧吗？在这里，我们量不出它有什么损害（只凭这些图片和一个种子，两个百分点左右以内的差别，和运气分不开）。但它已经不是 CLIP 了：“a photo of a”在它那里是另一个意思；拿它和零样本（zero-shot）比，比的其实是两个模型；别人用真正的 CLIP 去读你学出来的向量，算出的特征也和你的不同。换一个模型，也许就有损害了，而什么也不会提醒你。
 #
 # ### 练习：修好文本编码
 #
@@ -237,17 +240,18 @@ def encode(clip, processor, names, context):
 # %% id="trains-compare"
 words = processor.tokenizer(["a photo of a cat."], return_tensors="pt")["input_ids"]
 theirs = clip.text_projection(clip.text_model(input_ids=words).pooler_output)
-compare("repaired, with the words' own vectors", museum.encode_right(clip, processor, ["cat"], begin), theirs)
+ours = museum.encode_right(clip, processor, ["cat"], begin)
+compare(say(en="repaired, with the words’ own vectors", zh="修好的，放词语自己的向量"), ours, theirs)
 
 # %% [markdown] lang="en" id="paper"
 # ## 3 · Nobody else learns
 #
-# A soft prompt before a frozen GPT-2. Optimisers, counters and clippers of gradients all ask a model for its `parameters()`, so here it names the prompt and nothing else.
+# A soft prompt before a GPT-2 that is to stay frozen. Optimisers, counters and clippers of gradients all ask a model for its `parameters()`, so here it names the prompt and nothing else.
 
 # %% [markdown] lang="zh" id="paper"
 # ## 3 · 别的都不学
 #
-# 冻结（frozen）的 GPT-2 前面放一个软提示词（soft prompt）。优化器也好，数参数的、裁剪梯度的代码也好，都是向模型的 `parameters()` 要参数的，所以这里让它只报软提示词，别的一概不提。
+# GPT-2 前面放一个软提示词（soft prompt），GPT-2 自己应当保持冻结（frozen）。优化器也好，数参数的、裁剪梯度的代码也好，都是向模型的 `parameters()` 要参数的，所以这里让它只报软提示词，别的一概不提。
 
 # %% id="paper-glass"
 widgets.behind_glass(3)
@@ -263,8 +267,8 @@ language_model, start = museum.as_loaded(gpt2[0]), model.soft_prompt.prompt_embe
 glass, twin = broken[3](language_model, start), museum.Frozen(museum.as_loaded(gpt2[0]), start)
 print(sum(p.numel() for p in glass.parameters()), "=", start.numel())
 glass(ids).backward(); twin(ids).backward()
-compare("the loss", glass(ids), twin(ids))
-compare("the gradient of the prompt", glass.prompt.grad, twin.prompt.grad)
+compare(say(en="the loss", zh="损失"), glass(ids), twin(ids))
+compare(say(en="the gradient of the prompt", zh="软提示词的梯度"), glass.prompt.grad, twin.prompt.grad)
 
 # %% id="paper-guess"
 bug_museum.gradients.ask()
@@ -281,10 +285,11 @@ print(len(held), "·", held[:3])
 bug_museum.gradients.reveal(len(held))
 
 # %% id="paper-table"
-widgets.gradient_count({"behind glass": glass, "repaired": twin}, lambda model: model(ids))
+both = {say(en="behind glass", zh="展柜里的"): glass, say(en="repaired", zh="修好的"): twin}
+widgets.gradient_count(both, lambda model: model(ids))
 
 # %% [markdown] lang="en" id="paper-repair"
-# The results are right; what is wrong is the price. A gradient for every frozen number is computed at each step, takes as much memory as the model, and nobody ever uses it. (For ClipCap's frozen GPT-2 that is 124 million numbers.)
+# The results are right; what is wrong is the price. A gradient for every number that should be frozen is computed at each step. All of them take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
 #
 # ### Exercise: write the experiment
 #
@@ -293,7 +298,7 @@ widgets.gradient_count({"behind glass": glass, "repaired": twin}, lambda model: 
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="paper-repair"
-# 结果是对的，错在代价：每一步都给每个冻结的数算一遍梯度，占的内存和模型本身一样多，却谁也不用。（ClipCap 里冻结的 GPT-2，有 1.24 亿个这样的数。）
+# 结果是对的，错在代价：每一步都给每个本该冻结的数算一遍梯度，占的内存和模型本身一样多，却谁也不用。（ClipCap 里本该冻结的 GPT-2，有 1.24 亿个这样的数。）
 #
 # ### 练习：写出这个实验
 #
@@ -326,10 +331,10 @@ def who_has_a_gradient(model):
 widgets.behind_glass(4)
 
 # %% [markdown] lang="en" id="words-healthy"
-# `default_clip()` always loads the same model, whichever the vectors were learned on. In CoOp that was the one with the ResNet-50, whose text vectors are as wide as those of the usual ViTs, so nothing complains. We have only one pocket CLIP, so we made the other one ourselves: the same model, with its token table turned into other coordinates. All distances between words are as before. Now read the four vectors that the repaired code has learned in part 2:
+# It reads whatever vectors it is given, and never complains. Here are the four that the repaired code has learned in part 2:
 
 # %% [markdown] lang="zh" id="words-healthy"
-# 不管向量是在哪个模型上学的，`default_clip()` 总是加载同一个模型。在 CoOp 里，那是用 ResNet-50 的 CLIP；它的文本向量和常用的 ViT 一样宽，所以不会报错。口袋 CLIP 只有一个，另一个是我们自己造的：模型还是它，只是把词元的嵌入表（embedding table）转到了别的坐标系里，词与词之间的距离一点没变。现在来读第 2 节里修好的代码学出的那四个向量：
+# 给它什么向量，它都照读不误，从不报错。现在来读第 2 节里修好的代码学出的那四个向量：
 
 # %% id="words-code" tags=["measured"]
 for nearest in broken[4](context, clip, processor):
@@ -355,16 +360,20 @@ for read in (broken[4], museum.read_by_own_table):
     print(experiments.reads_back(read, clip, processor))
 
 # %% [markdown] lang="en" id="turning"
+# So the script looks into another model's table: `default_clip()` always loads the same model, whichever the vectors were learned on. In CoOp that was the one with the ResNet-50, whose text vectors are as wide as those of the usual ViTs, so nothing complains. We have only one pocket CLIP, so we made the other one ourselves: the same model, with its token table turned into other coordinates. All distances between words are as before.
+#
 # How different must a table be before this test rings? **Guess**, and then turn it back step by step. What changes first, the known rows or what is read from the learned vectors?
 
 # %% [markdown] lang="zh" id="turning"
-# 表要差多远，这个检验才会响？**先猜**，再把表一点一点转回来。先变的是哪一样：已知的行，还是学出来的向量的读法？
+# 可见脚本查的是别的模型的表：不管向量是在哪个模型上学的，`default_clip()` 总是加载同一个模型。在 CoOp 里，那是用 ResNet-50 的 CLIP；它的文本向量和常用的 ViT 一样宽，所以不会报错。口袋 CLIP 只有一个，另一个是我们自己造的：模型还是它，只是把词元的嵌入表（embedding table）转到了别的坐标系里，词与词之间的距离一点没变。
+#
+# 表要差多远，这个检验才会报警？**先猜**，再把表一点一点转回来。先变的是哪一样：已知的行，还是学出来的向量的读法？
 
 # %% id="turning-code" tags=["measured"]
 widgets.table_explorer(clip, processor, context)
 
 # %% [markdown] lang="en" id="words-repair"
-# The learned vectors change their words long before the known rows do: they lie between words, and a small turn decides for another one. So the test finds a foreign table, and not one that is only a little different, such as that of the same model trained further. The fingerprint of lesson 02, which our files carry, helps against that.
+# When we tried it (by distance), two of the four learned vectors changed their words after a few degrees, when every known row still read back; the others held out as long as the rows, or longer. Names alone find a foreign table, and not one that is only a little different, such as that of the same model trained further. Lesson 04's test, which compared the numbers themselves, finds that too; this script hands out names only, so here the fingerprint of lesson 02 has to help, which our files carry.
 #
 # ### Exercise: write the test
 #
@@ -373,7 +382,7 @@ widgets.table_explorer(clip, processor, context)
 # **Exercise** · ★★☆ · 5 minutes
 
 # %% [markdown] lang="zh" id="words-repair"
-# 学出来的向量，早在已知的行之前就改了口：它们夹在词与词之间，稍微一转，最近的就换了一个。所以这个检验能发现别家的表，却发现不了只差一点点的表，比如同一个模型又训练了一阵。对付后一种，靠第 02 课的指纹（fingerprint），我们的文件里都带着。
+# 我们试的时候（按距离找），学出来的四个向量里，有两个只转几度就改了口，那时已知的行个个都还读得对；另外两个坚持得和那些行一样久，甚至更久。光看词，能发现别家的表，却发现不了只差一点点的表，比如同一个模型又训练了一阵。第 04 课的检验比的是数字本身，这样的表也查得出来；而这个脚本只给出词，这里就得靠第 02 课的指纹（fingerprint）了，我们的文件里都带着。
 #
 # ### 练习：写出这个检验
 #
@@ -396,7 +405,8 @@ def reads_back(read, clip, processor, ids):
 
 # %% id="words-compare"
 found = [nearest[0] for nearest in museum.read_by_own_table(begin, clip, processor)]
-compare("“a photo of a”, read by its own table", found, processor.tokenizer.tokenize("a photo of a"))
+known = processor.tokenizer.tokenize("a photo of a")
+compare(say(en="“a photo of a”, read by its own table", zh="按自己的表读“a photo of a”"), found, known)
 
 # %% [markdown] lang="en" id="best-epoch"
 # ## 5 · The best epoch
@@ -418,13 +428,14 @@ widgets.behind_glass(5)
 # 用在谜题上，旁边是修好的一份：
 
 # %% id="best-epoch-code" tags=["measured"]
-print(f"behind glass {broken[5](riddle):.1%}, repaired {museum.report_by_validation(riddle):.1%}")
+best, honest = broken[5](riddle), museum.report_by_validation(riddle)
+print(say(en=f"behind glass {best:.1%}, repaired {honest:.1%}", zh=f"展柜里的 {best:.1%}，修好的 {honest:.1%}"))
 
 # %% [markdown] lang="en" id="best-epoch-question"
-# About a point: luck, or skill? **The experiment: give it nothing to learn.** With shuffled labels every true accuracy is chance, so whatever is reported above that was made by the report.
+# About a point: luck, or skill? **The experiment: give it nothing to learn.** With shuffled labels every accuracy is chance, on average over many shuffles; what is reported above that, on average, was made by the report.
 
 # %% [markdown] lang="zh" id="best-epoch-question"
-# 差一个百分点左右：是运气，还是本事？**实验：不给它任何可学的东西。** 用打乱的标签（permuted labels）来学，真实的准确率都等于瞎猜，报告里高出来的部分，就全是报告自己造出来的。
+# 差一个百分点左右：是运气，还是本事？**实验：不给它任何可学的东西。** 用打乱的标签（permuted labels）来学，打乱很多遍，准确率平均下来就等于瞎猜；报告的平均数比这高出来的部分，就全是报告自己造出来的。
 
 # %% id="nonsense-guess"
 bug_museum.nonsense.ask()
@@ -438,7 +449,7 @@ bug_museum.nonsense.reveal(told.number)
 experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 
 # %% [markdown] lang="en" id="luck"
-# So choosing on the test set makes accuracy out of nothing. How much, depends on how often one looks, and at how many pictures. **Guess before you move**: where does the best of thirty looks tell more than the truth, at 50 pictures or at 5,000? And is one look harmless?
+# So choosing on the test set makes accuracy out of nothing. How much, depends on how often one looks, and at how many pictures. **Guess before you move**: where does the best of thirty looks exaggerate more, at 50 pictures or at 5,000? And is one look harmless?
 
 # %% [markdown] lang="zh" id="luck"
 # 可见在测试集上挑选，会凭空造出准确率。造出多少，要看一共看几次、看多少张图片。**动手之前先猜**：同样看三十次取最好的，50 张图片和 5,000 张，哪个虚高得多？只看一次呢，有没有害处？
@@ -447,10 +458,12 @@ experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 widgets.luck_explorer()
 
 # %% id="luck-compare"
-compare("one look tells the truth, on average", experiments.expected_best(1, 200, 0.5), 0.5)
+name = say(en="one look is harmless on average (a single one still errs by its own luck)",
+           zh="只看一次，平均下来无害（单独那一次仍有自己的运气）")
+compare(name, experiments.expected_best(1, 200, 0.5), 0.5)
 
 # %% [markdown] lang="en" id="best-epoch-repair"
-# This is how the accuracy of Tip-Adapter-F was chosen. In issue 11 of that repository it was pointed out and acknowledged; the answer says that in their experiments it did not change the final performance. With some thousands of test pictures that can well be, as the explorer shows. With fifty it cannot.
+# This is how the accuracy of Tip-Adapter-F was chosen. In issue 11 of that repository it was pointed out and acknowledged; the answer says that in their experiments it did not change the final performance. The figure above takes all looks as independent of each other: at 5,000 pictures thirty of them still tell more than a point too much. Neighbouring epochs of one training are alike, so in fact it is much less, and with tens of thousands of test pictures nothing is to be seen. So what they say may well be true. With fifty pictures it would be a surprise.
 #
 # Mind one thing: a *prompt* would not fall to chance on shuffled labels, for class names bring knowledge of their own. The experiment is for learners that know classes by their pictures alone.
 #
@@ -461,7 +474,7 @@ compare("one look tells the truth, on average", experiments.expected_best(1, 200
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="best-epoch-repair"
-# Tip-Adapter-F 的准确率，当初就是这样挑出来的。有人在那个仓库的 issue 11 里指出来，作者承认了，并说在他们的实验里，最终结果不受影响。测试图片有几千张的时候，完全可能如此，上面的图也是这么说的；只有五十张，就不可能了。
+# Tip-Adapter-F 的准确率，当初就是这样挑出来的。有人在那个仓库的 issue 11 里指出来，作者承认了，并说在他们的实验里，最终结果不受影响。上面的图把每次看当作互相独立：5,000 张，看三十次，还会虚高 1 个多百分点。同一次训练里相邻的轮彼此相像，实际要小得多；测试图片有几万张时，更看不出来。所以他们说的可能不假。可要是只有五十张，就不大可能了。
 #
 # 有一点要小心：换成**提示词**来学，标签打乱之后并不会掉到瞎猜的水平，因为类别名本身就带着知识。这个实验只适用于单凭图片认识类别的方法。
 #
@@ -491,7 +504,7 @@ def report(data):
 # %% [markdown] lang="zh" id="options"
 # ## 6 · 两个选项
 #
-# 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，它们加起来够到这个份额为止；温度（temperature）大于一，不太可能的词元就会变得可能一些。
+# 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，加起来刚够这个份额；温度（temperature）大于一，不太可能的词元就会变得可能一些。
 
 # %% id="options-glass"
 widgets.behind_glass(6)
@@ -523,7 +536,8 @@ bug_museum.options.reveal(int(told.number))
 # %% id="options-compare"
 likeliest = by_hand.greedy(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
 ours = museum.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
-compare("with all options at their boldest, and greedy", ours, model.tokenizer.decode(likeliest).strip())
+theirs = model.tokenizer.decode(likeliest).strip()
+compare(say(en="with all options at their boldest, and greedy", zh="选项都开到最大胆，和贪心相比"), ours, theirs)
 
 # %% [markdown] lang="en" id="options-repair"
 # Whoever compared settings with this code compared a text with itself. (That is why our own `generate` refuses a temperature where nothing is drawn.)
@@ -571,7 +585,7 @@ experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
 # %% [markdown] lang="zh" id="storeroom"
 # ## 7 · 库房
 #
-# 还有七个错误，每个配一个会响的实验，还有修法。**先遮住标着 + 的行**，说说那里该写什么。
+# 还有七个错误，每个配一个能报警的实验，还有修法。**先遮住标着 + 的行**，说说那里该写什么。
 #
 # **填充计入损失。** 像那份脚本那样，把说明文字一律填充到固定长度，大多数位置就都是填充；只要学会说“填充”，损失就低了。
 
@@ -583,7 +597,7 @@ widgets.repaired(7)
 # **The end is no target.** GPT-2 has no padding token, so the end of text is used for it. Whoever then masks all padding by its id masks the ends as well, and captions never stop. (In ClipCap no end stood behind the captions in the first place.)
 
 # %% [markdown] lang="zh" id="end"
-# **结束符不是目标。** GPT-2 没有填充词元，就借文本结束符来用。这时谁要是按编号去遮填充，就把真正的结束符也一起遮掉了，写起来就停不下来。（在 ClipCap 里，说明文字后面压根没有放结束符。）
+# **结束符不是目标。** GPT-2 没有填充词元，就借文本结束符来用。这时谁要是按编号把填充掩掉，就把真正的结束符也一起掩掉了，写起来就停不下来。（在 ClipCap 里，说明文字后面压根没有放结束符。）
 
 # %% id="end-code"
 print(experiments.end_is_target(broken[8], model, captions))
@@ -609,10 +623,10 @@ print(experiments.twice_the_same(broken[9], museum.with_dropout(model), captions
 widgets.repaired(9)
 
 # %% [markdown] lang="en" id="inserted"
-# **Inserted, not overwritten.** Lesson 02 had it: the ids know nothing of the vectors, and the tower reads off a place that has not seen the name.
+# **Inserted, not overwritten.** Lesson 02 had it: the ids know nothing of the vectors that came in, so the tower still reads off at the old place, which has not seen the name yet.
 
 # %% [markdown] lang="zh" id="inserted"
-# **插入而没有覆盖。** 第 02 课讲过：编号不知道多了几个向量，塔取结果的那个位置，还没看到类别名。
+# **插入而没有覆盖。** 第 02 课讲过：编号里没有多出来的这几个向量，塔还在老地方取结果，而那里还没读到类别名。
 
 # %% id="inserted-code"
 print(experiments.another_name(broken[10], clip, processor))
@@ -629,10 +643,16 @@ print(experiments.every_vector_learns(broken[11], clip, processor))
 widgets.repaired(11)
 
 # %% [markdown] lang="en" id="mask"
-# **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. It trained, in our hands, as well as the right one.
+# **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. Training does not give it away: compare its numbers on the riddle with those of the right one in part 2.
 
 # %% [markdown] lang="zh" id="mask"
-# **没有因果掩码（causal mask）。** 亲手调用各层，就得自己带上掩码。没有它，每个位置都看得到后面的填充，于是同一个类别名，旁边放一个更长的，特征就变了。而且我们试过，它训练起来和对的一样好。
+# **没有因果掩码（causal mask）。** 亲手调用各层，就得自己带上掩码。没有它，每个位置都看得到后面的填充，于是同一个类别名，旁边放一个更长的，特征就变了。光看训练发现不了：它学谜题的结果，可以和第 2 节里对的那份比一比。
+
+# %% id="mask-trains-code" tags=["measured"]
+unmasked, losses = museum.learn_context(broken[12], clip, processor, names, riddle, begin)
+share = museum.accuracy_with(broken[12], clip, processor, names, riddle, unmasked)
+print(say(en=f"without a mask: loss {losses[0]:.2f} to {losses[-1]:.2f}, accuracy {share:.1%}",
+          zh=f"没有掩码：损失从 {losses[0]:.2f} 到 {losses[-1]:.2f}，准确率 {share:.1%}"))
 
 # %% id="mask-code"
 print(experiments.alone_and_in_company(broken[12], clip, processor))
@@ -642,7 +662,7 @@ widgets.repaired(12)
 # **Counted in words.** A context that begins as words has as many vectors as these have *tokens*. With “a photo of a” both numbers agree, which is why nobody noticed. In CoOp's own code the left-over tokens stay in the text, frozen, so that the name still follows; where the name is to stand in front, the cut falls in the wrong place.
 
 # %% [markdown] lang="zh" id="counted"
-# **长度按单词数。** 从词语开始学的上下文向量，个数应该等于这些词的**词元**数。用“a photo of a”的时候，两个数恰好相等，所以没有人发现。在 CoOp 自己的代码里，多出来的词元冻结在文字里，类别名还能跟在后面；可是要把类别名放到前面时，就会切错地方。
+# **按单词数出来的长度。** 从词语开始学的上下文向量，个数应该等于这些词的**词元**数。用“a photo of a”的时候，两个数恰好相等，所以没有人发现。在 CoOp 自己的代码里，多出来的词元冻结在文字里，类别名还能跟在后面；可是要把类别名放到前面时，就会切错地方。
 
 # %% id="counted-code"
 for words in ("a photo of a", "a close-up photo of a"):
@@ -660,7 +680,7 @@ bug_museum.symptom.ask()
 # %% [markdown] lang="zh" id="all-at-once"
 # ## 8 · 一次全跑
 #
-# 哪个实验对哪种错误会响？我们现在就把所有实验在所有代码上都跑一遍。**先猜再看**：有没有哪个实验，能发现每一份写错的文本编码？有没有哪个，能发现每一个写错的损失？
+# 哪个实验对哪种错误报警？我们现在就把所有实验在所有代码上都跑一遍。**先猜再看**：有没有哪个实验，能发现每一份写错的文本编码？有没有哪个，能发现每一个写错的损失？
 
 # %% id="text-alarms-code"
 of_texts = widgets.text_alarms(clip, processor)
@@ -674,17 +694,17 @@ widgets.alarm_explorer(of_captions, "end", "library")
 # What we read off:
 #
 # - **Equality with something trusted finds most**: the library's features of the same words, the library's loss of the same ids. It says that something is wrong.
-# - **What it is, the pattern of the row says.** Two rows that look alike in one column differ in another.
+# - **What it is, the pattern of the row says, mostly.** Two rows are the same: *inserted* and *read off at the start*. There the number decides: choose them under *every vector learns*, and you see that three of four vectors are reached in one, and none in the other. With dropout left on, *more padding* rings as well: that is chance, not padding.
 # - **No experiment is enough.** The library's loss is right for a model that is frozen on paper only, and the identity test passes a length counted in words, if the words are badly chosen.
-# - **Loss and accuracy are not in the table.** At all six exhibits what one usually looks at looked well.
+# - **Loss and accuracy are not in the table.** At the exhibits, what one usually looks at looked well.
 
 # %% [markdown] lang="zh" id="alarms-seen"
 # 从中读出：
 #
 # - **和信得过的东西比是否相等，发现的错误最多**：同样的词，和库的特征比；同样的编号，和库的损失比。它告诉你有问题。
-# - **是什么问题，要看整行里哪些响、哪些不响。** 两种错误在这一列相同，在另一列就不同了。
-# - **哪个实验都不够。** 只在纸面上冻结的模型，损失和库的分毫不差；换回词语自己的向量，词选得不巧，按单词数长度的那份代码也能通过。
-# - **损失和准确率不在表里。** 六件展品，平常看的那些指标，个个都显得很好。
+# - **是什么问题，要看整行哪些报警；还不够，就看数字。** “插入而没有覆盖”和“在开头取结果”五列一模一样，选“每个向量都在学”才分得清：一个有 3 个向量收到梯度，一个是 0 个。没有关掉 dropout 时，“多填充几个位置”也会报警：那是随机性，不是填充。
+# - **哪个实验都不够。** 只在纸面上冻结的模型，损失和库的分毫不差；换回词语自己的向量，词选得不巧，按单词数出来的长度也能通过。
+# - **损失和准确率不在表里。** 在展品那里，平常看的那些指标，看上去都很好。
 
 # %% id="only-one-code"
 bug_museum.only_one.ask()

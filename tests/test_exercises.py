@@ -1358,7 +1358,7 @@ WRONG = {
             "def most_missed(score, vectors):\n    whole = score(vectors)\n"
             "    return max(whole - score(fewer) for fewer in reading.leave_one_out(vectors))",
             "That is how much is lost",
-            "这是损失了多少",
+            "这是准确率降了多少",
         ),
         (
             "def most_missed(score, vectors):\n    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]\n"
@@ -1463,12 +1463,12 @@ WRONG = {
         ),
     ],
     ("05_bug_museum", "encode-exercise"): [
-        ("encode = museum.encode_positions_twice", "positions are in there twice", "位置嵌入加了两次"),
+        ("encode = museum.encode_positions_twice", "position embeddings are in there twice", "位置嵌入加了两次"),
         (ENCODE.format("words, slots, context", "words"), "not in there at all", "一次也没加"),
         (
             ENCODE.format("words + places, slots, context", "words + places"),
-            "positions twice, and the context once",
-            "上下文向量只加了一次",
+            "position embeddings twice, and the context once",
+            "上下文向量的只加了一次",
         ),
         (
             ENCODE.format("words + places, slots, context", "words"),

@@ -108,7 +108,7 @@ loss = Exercise(
         ),
         Text(
             en="The text begins at position `before`. You need as many positions as there are labels, from one earlier.",
-            zh="文字从位置 before 开始。要取的位置和标签一样多，只是从早一位的地方取起。",
+            zh="文字从位置 before 开始。要取的位置和标签一样多，只是提前一位取起。",
         ),
         Text(
             en="logits[:, before - 1 : -1]; all other lines may stay.",
@@ -144,29 +144,29 @@ def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProce
         (
             with_context + 2 * places,
             Mistake(
-                en="The identity test still fails: the positions are in there twice. tables(inputs_embeds=…) adds them once by itself.",
+                en="The identity test still fails: the position embeddings are in there twice. tables(inputs_embeds=…) adds them once by itself.",
                 zh="换回词语自己的向量，还是对不上：位置嵌入加了两次。tables(inputs_embeds=…) 自己就会加一次。",
             ),
         ),
         (
             with_context,
             Mistake(
-                en="Now the positions are not in there at all: the tower could not tell the first vector from the fourth.",
+                en="Now the position embeddings are not in there at all: the tower could not tell the first vector from the fourth.",
                 zh="这下位置嵌入一次也没加：塔分不出第一个向量和第四个向量。",
             ),
         ),
         (
             overwrite(rows + places, slots, context) + places,
             Mistake(
-                en="The words have their positions twice, and the context once: put the context in first, then add positions to all.",
-                zh="词的位置加了两次，上下文向量只加了一次：先放上下文向量，再一起加位置。",
+                en="The words have their position embeddings twice, and the context once: put the context in first, then add them to all.",
+                zh="词的位置嵌入加了两次，上下文向量的只加了一次：先放上下文向量，再统一加位置嵌入。",
             ),
         ),
         (
             overwrite(rows + places, slots, context),
             Mistake(
-                en="The words have their positions, the context has none: it went in after they were added.",
-                zh="词有位置，上下文向量没有：它是在加完位置之后才放进去的。",
+                en="The words have their position embeddings, the context has none: it went in after they were added.",
+                zh="词有位置嵌入，上下文向量没有：它是在加完位置嵌入之后才放进去的。",
             ),
         ),
         (
@@ -190,8 +190,8 @@ def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProce
             zh="你在文本开头取了结果，那里什么也没看到。",
         )
     raise Mistake(
-        en="The identity test still fails: rows, the context in the slots, the positions once, the layers, the end.",
-        zh="换回词语自己的向量，还是对不上。顺序应该是：查行，把上下文向量放进槽位，加一次位置，过各层，取结尾。",
+        en="The identity test still fails: rows, the context in the slots, the position embeddings once, the layers, the end.",
+        zh="换回词语自己的向量，还是对不上。顺序应该是：查行，把上下文向量放进槽位，加一次位置嵌入，过各层，取结尾。",
     )
 
 
@@ -206,10 +206,13 @@ encode = Exercise(
             en="`tables` is CLIP's own embeddings module. What does it do with inputs_embeds?",
             zh="tables 是 CLIP 自己的嵌入模块。拿到 inputs_embeds 以后，它会做什么？",
         ),
-        Text(en="It adds the positions. So nobody else should.", zh="它会把位置嵌入加上。所以别处就不要再加了。"),
+        Text(
+            en="It adds the position embeddings. So nobody else should.",
+            zh="它会把位置嵌入加上。所以别处就不要再加了。",
+        ),
         Text(
             en="Copy the code behind the glass without the line that names position_embedding.",
-            zh="照抄玻璃后面的代码，去掉写着 position_embedding 的那一行。",
+            zh="照抄展柜里的代码，去掉写着 position_embedding 的那一行。",
         ),
     ),
 )
@@ -350,8 +353,8 @@ def _reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPPro
         (
             museum.read_by_default_table,
             Mistake(
-                en="A reader that looks into another model's table passes your test. Its width is right, and its words are real.",
-                zh="查错了表的 read 也通过了你的检验。它的宽度对得上，给出的也都是真词。",
+                en="A reader that looks into another model's table passes your test. Its width is right, and all that it gives are real tokens of the vocabulary.",
+                zh="查错了表的 read 也通过了你的检验。它的宽度对得上，给出的也都是真有的词元。",
             ),
         ),
         (
@@ -528,7 +531,7 @@ def _next_token(answer: Callable[..., Any]) -> None:
             )
         raise Mistake(
             en="With top_p = 0.7 only the likeliest is left, which has 0.44. The token with which the sum reaches top_p still belongs.",
-            zh="top_p = 0.7 时只剩下最可能的那个，可它只占 0.44。让总和够到 top_p 的那个词元也要留下。",
+            zh="top_p = 0.7 时只剩下最可能的那个，可它只占 0.44。让总和达到 top_p 的那个词元也要留下。",
         )
     if not set(drawn) <= {1, 2}:
         raise Mistake(
@@ -592,7 +595,7 @@ next_token = Exercise(
 scored = Prediction(
     Text(
         en="Read the code behind the glass once more. What is wrong with this loss?",
-        zh="再读一遍玻璃后面的代码。这个损失错在哪里？",
+        zh="再读一遍展柜里的代码。这个损失错在哪里？",
     ),
     (
         Text(en="padding is scored as well", zh="填充也计入了损失"),
@@ -634,7 +637,9 @@ gradients = Prediction(
     ),
     (
         Text(en="the prompt's alone: parameters() gives nothing else", zh="只有提示词的：parameters() 只给出它"),
-        Text(en="those of the prompt and of every frozen tensor", zh="提示词的，还有每个冻结的张量的"),
+        Text(
+            en="those of the prompt, and of every tensor that should be frozen", zh="提示词的，还有每个本该冻结的张量的"
+        ),
         Text(en="none, as long as no optimiser makes a step", zh="一个也没有，优化器还没走一步呢"),
     ),
     lambda tensors: 2 if tensors == 0 else 0 if tensors == 1 else 1,
@@ -659,9 +664,9 @@ nonsense = Prediction(
     ),
     lambda told: 0 if told < 1 / 24 + 0.005 else 1 if told < 0.1 else 2,
     Text(
-        en="Thirty epochs are thirty draws, and the luckiest is told. With 480 test pictures luck is small, yet the next sentence in a paper "
+        en="Thirty epochs are thirty draws, if not quite independent ones, and the luckiest is told. With 480 test pictures luck is small, yet the next sentence in a paper "
         "may rest on less than that.",
-        zh="三十轮就是抽三十次签，报告的是手气最好的一次。测试图片有 480 张，运气的成分不算大；可是论文里的下一句话，靠的差距可能比这还小。",
+        zh="三十轮就像抽三十次签，只是彼此不完全独立；报告的是手气最好的一次。测试图片有 480 张，运气的成分不算大；可是论文里的下一句话，靠的差距可能比这还小。",
     ),
 )
 
@@ -685,8 +690,8 @@ options = Prediction(
 
 trust = Quiz(
     Text(
-        en="Words came out, real ones. What shows that they were looked up in the right table?",
-        zh="读出来的都是真词。怎样才能知道查的是不是对的表？",
+        en="What came out are real tokens of the vocabulary. What shows that they were looked up in the right table?",
+        zh="读出来的，都是词表里真有的词元。怎样才能知道查的是不是对的表？",
     ),
     (
         Choice(
@@ -761,8 +766,8 @@ symptom = Quiz(
 
 only_one = Quiz(
     Text(
-        en="You may run a single experiment on a text encoder that you have just downloaded. Which one finds most?",
-        zh="刚下载了一份文本编码的代码，只许做一个实验。做哪个发现的问题最多？",
+        en="You may run a single experiment on a text encoder that you have just downloaded. Which one finds most of the mistakes in the table above?",
+        zh="刚下载了一份文本编码的代码，只许做一个实验。上面表里的错误，做哪个实验发现得最多？",
     ),
     (
         Choice(
@@ -776,14 +781,14 @@ only_one = Quiz(
             Text(en="the vectors of “a photo of a” as context", zh="拿“a photo of a”的向量当上下文"),
             Text(
                 en="Nearly: but all these words are single tokens, so a length counted in words passes.",
-                zh="差一点：这几个词都只有一个词元，所以按单词数长度的那份代码也能通过。",
+                zh="差一点：这几个词都只有一个词元，所以按单词数出来的长度也能通过。",
             ),
         ),
         Choice(
             Text(en="the vectors of words that split, as context", zh="拿会拆开的词的向量当上下文"),
             Text(
                 en="It rings for all five. What is wrong it does not say: that is what the other experiments are for.",
-                zh="五份坏代码，它都会响。至于错在哪里，它不会说：那要靠别的实验。",
+                zh="五份坏代码，它都会报警。至于错在哪里，它不会说：那要靠别的实验。",
             ),
             right=True,
         ),
@@ -791,7 +796,7 @@ only_one = Quiz(
             Text(en="whether every vector receives a gradient", zh="看每个向量是不是都收到梯度"),
             Text(
                 en="It rings for two of the five. A gradient can flow through a tower that is wrong.",
-                zh="五份里它只对两份响。塔是错的，梯度照样流得过去。",
+                zh="五份里它只对两份报警。塔是错的，梯度照样流得过去。",
             ),
         ),
     ),

@@ -754,7 +754,7 @@ def _influence(answer: Callable[[Callable[[Tensor], float], Tensor], int]) -> No
     if round(1 - ours, 6) in [round(share, 6) for share in without] and ours != round(ours):
         raise Mistake(
             en="That is how much is lost. Give the number of the vector whose absence costs it.",
-            zh="这是损失了多少。要的是那个向量的编号。",
+            zh="这是准确率降了多少。要的是那个向量的编号。",
         )
     if ours == missed + 1:
         raise Mistake(en="Counted from 1. Python counts from 0.", zh="你是从 1 数起的。Python 从 0 数起。")
@@ -810,7 +810,7 @@ blurred_words = Prediction(
     (
         Text(en="words for how things look, such as dark, pale, small", zh="形容样子的词，比如 dark、pale、small"),
         Text(en="names of things, such as cup or butterfly", zh="东西的名字，比如 cup（杯子）、butterfly（蝴蝶）"),
-        Text(en="small words, such as of, and, by", zh="小词，比如 of、and、by"),
+        Text(en="small words, such as of, and, by", zh="虚词，比如 of、and、by"),
     ),
     _sorts,
     Text(
@@ -821,26 +821,30 @@ blurred_words = Prediction(
 
 outside = Prediction(
     Text(
-        en="How much of the riddle's vectors (of their squared distance from the centre) lies outside those three directions, on average?",
-        zh="谜题的那些向量，平均有多少（按到中心距离的平方算）落在这三个方向之外？",
+        en="Which lies further outside the map than a word does, by the share of its squared distance from the centre?",
+        zh="按到中心距离的平方算，哪一种落在图外的部分比词还多？",
     ),
     (
-        Text(en="less than a quarter", zh="不到四分之一"),
-        Text(en="between a quarter and a half", zh="四分之一到一半"),
-        Text(en="between a half and three quarters", zh="一半到四分之三"),
-        Text(en="more than three quarters", zh="超过四分之三"),
+        Text(
+            en="neither: where vectors learned, they moved into the directions of words",
+            zh="都不比词多：学的时候，向量会朝词的方向走",
+        ),
+        Text(en="only vectors learned from the true labels", zh="只有用真标签学出来的向量"),
+        Text(en="only vectors learned from permuted labels", zh="只有用打乱的标签学出来的向量"),
+        Text(en="both", zh="两种都是"),
     ),
-    lambda share: min(3, int(4 * share)),
+    # shares: outside, of words, of vectors from the true labels and from permuted ones
+    lambda shares: (shares[1] > shares[0]) + 2 * (shares[2] > shares[0]),
     Text(
-        en="So two points may lie on top of each other in the picture and have little in common. A map like this shows where to look; it proves nothing.",
-        zh="所以图上叠在一起的两个点，实际上可能没多少共同之处。这样的地图只告诉我们该往哪里看，证明不了什么。",
+        en="So two points that lie on top of each other on the map may have little in common, and what looks most at home on it was learned from nonsense. A map like this shows where to look; it proves nothing.",
+        zh="所以图上叠在一起的两个点，实际上可能没多少共同之处；而在图上最显眼的，偏偏是从毫无意义的标签里学出来的。这样的地图只告诉我们该往哪里看，证明不了什么。",
     ),
 )
 
 snapped = Prediction(
     Text(
         en="How well do the nearest words do on blurred photos, in the place of the vectors?",
-        zh="用最近的词顶替那些向量，在模糊照片上能考多少？",
+        zh="用最近的词顶替那些向量，模糊照片上的准确率会怎样？",
     ),
     (
         Text(en="nearly as well as the vectors", zh="和向量几乎一样好"),
@@ -860,22 +864,39 @@ snapped = Prediction(
 
 planted = Prediction(
     Text(
-        en="You have seen one secret and one style. Which will be named by most of their contexts?",
-        zh="一个秘密、一种风格，你都见过了。哪些会被大多数上下文说出来？",
+        en="Of 40 contexts with random beginnings about 5 would name their secret by luck. How many do?",
+        zh="40 组从随机数开始的上下文向量，光凭运气大约会有 5 组说出秘密。实际上有多少组？",
     ),
     (
-        Text(en="both, the secrets and the styles", zh="秘密和风格都会"),
-        Text(en="the secrets, not the styles", zh="秘密会，风格不会"),
-        Text(en="the styles, not the secrets", zh="风格会，秘密不会"),
-        Text(en="neither", zh="都不会"),
+        Text(en="secrets: nearly all; styles: nearly all", zh="秘密：几乎全部；风格：几乎全部"),
+        Text(en="secrets: nearly all; styles: about half", zh="秘密：几乎全部；风格：大约一半"),
+        Text(en="secrets: nearly all; styles: no more than by luck", zh="秘密：几乎全部；风格：不比运气好"),
+        Text(en="secrets: about half; styles: no more than by luck", zh="秘密：大约一半；风格：不比运气好"),
     ),
-    # named: the share of contexts by kind of task
-    lambda named: {(True, True): 0, (True, False): 1, (False, True): 2, (False, False): 3}[
-        named["secret"] > 0.5, named["style"] > 0.5
-    ],
+    # shares: of the contexts that name their secret, and their style
+    lambda shares: 3 if shares[0] < 0.75 else 0 if shares[1] > 0.75 else 1 if shares[1] > 0.25 else 2,
     Text(
-        en="A style is what all pictures have in common, and a loss that only asks which class it is gains nothing by saying so. A secret decides which thing is meant.",
-        zh="风格是所有图片共有的；损失只问是哪一类，说出风格，损失一点也不会变小。秘密却决定了问的是哪样东西。",
+        en="A style is what all pictures have in common, and a loss that only asks which class it is gains next to nothing by saying so. A secret decides which thing is meant.",
+        zh="风格是所有图片共有的；损失只问是哪一类，说出风格，几乎得不到什么好处。秘密却决定了问的是哪样东西。",
+    ),
+)
+
+significant = Prediction(
+    Text(
+        en="Which of the two words gets a p below 0.05, against the contexts from permuted labels?",
+        zh="和打乱标签学出来的那些相比，哪个词的 p 值会小于 0.05？",
+    ),
+    (
+        Text(en="red alone: place 48 of 168 is nothing to speak of", zh="只有 red：168 个词里排第 48，实在不算什么"),
+        Text(en="both", zh="两个都会"),
+        Text(en="sketch alone", zh="只有 sketch"),
+        Text(en="neither: 99 others are too few", zh="都不会：99 组太少了"),
+    ),
+    # ps: of red, and of sketch
+    lambda ps: {(True, False): 0, (True, True): 1, (False, True): 2, (False, False): 3}[ps[0] < 0.05, ps[1] < 0.05],
+    Text(
+        en="The hypothesis that is tested says: the labels have nothing to do with the pictures. It is wrong for the sketches as well, and p says so. That the word was found is another claim: against random vectors place 48 is quite ordinary.",
+        zh="检验的假设是：标签和图片毫无关系。对素描来说，这个假设当然也不成立，p 值说的就是这个。至于词找到了没有，那是另一回事：和随机向量比，第 48 位平平常常。",
     ),
 )
 
@@ -885,7 +906,7 @@ planted = Prediction(
 trap = Quiz(
     Text(
         en="Contexts for the photos that began as “a photo of a” read “photo”, at distance 0, in five of five seeds. What does that show?",
-        zh="在仿照片上，从“a photo of a”开始的五组上下文，五组都读出了 photo，距离为 0。这说明什么？",
+        zh="在仿照片上，从“a photo of a”开始的五组上下文向量，五组都读出了 photo，距离为 0。这说明什么？",
     ),
     (
         Choice(
@@ -902,7 +923,7 @@ trap = Quiz(
             ),
             Text(
                 en="No step had a lower validation loss than the beginning, so the beginning was kept. Whoever begins with words must compare with those words before he reads anything.",
-                zh="没有哪一步的验证损失比一开始更低，所以留下的就是开头。从词语开始学，读之前就得先和那几个词比一比。",
+                zh="没有哪一步的验证损失比一开始更低，所以留下的就是初始值。从词语开始学，读之前就得先和那几个词比一比。",
             ),
             right=True,
         ),
@@ -913,7 +934,7 @@ trap = Quiz(
             ),
             Text(
                 en="True, and no proof: with permuted labels the training went on to its end and left the beginning behind. A null must share everything with the experiment but the one thing that is tested.",
-                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了开头。随机对照除了要检验的那一点，其余都得和实验一样。",
+                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了初始值。随机对照除了要检验的那一点，其余都得和实验一样。",
             ),
         ),
         Choice(
@@ -949,7 +970,7 @@ begun_as = Quiz(
             ),
             Text(
                 en="What training did lies in the difference to the beginning: where the nearest word has changed, and in the part that no word is near to.",
-                zh="训练做了什么，要看和开头的差别：最近的词变了的那些位置，还有离哪个词都不近的那一部分。",
+                zh="训练做了什么，要看和初始值的差别：最近的词变了的那些位置，还有离哪个词都不近的那一部分。",
             ),
             right=True,
         ),
@@ -978,8 +999,8 @@ begun_as = Quiz(
 
 conclude = Quiz(
     Text(
-        en="Vectors learned on medical pictures read “mri, curcumin, of, a”. Which single experiment tells most about whether *mri* means anything?",
-        zh="在医学图片上学出的向量读作“mri, curcumin, of, a”。要知道 mri 是否真有意义，哪一个实验最说明问题？",
+        en="Vectors learned on medical pictures read “mri, curcumin, of, a”. What tells most about whether “mri” means anything?",
+        zh="在医学图片上学出来的向量读作“mri, curcumin, of, a”。要知道 mri 是否真有意义，做什么最说明问题？",
     ),
     (
         Choice(
@@ -1004,12 +1025,12 @@ conclude = Quiz(
         ),
         Choice(
             Text(
-                en="Learn again from the same beginning, with the labels permuted, and with other seeds: how often does mri come out?",
-                zh="从同样的开头重学：打乱标签，换几个随机种子，看 mri 出现多少次。",
+                en="Learn again with other seeds and another beginning, and count how often mri comes; count the same with permuted labels, with random vectors, and for another task.",
+                zh="换几个随机种子、换一种初始值重新学，数一数 mri 出现多少次；再用打乱的标签、随机向量和别的任务，同样各数一遍。",
             ),
             Text(
-                en="That is the null beside the reading. If mri comes with meaningless labels as often, it came from the beginning, from the vocabulary or from chance. If it does not, the labels brought it, and one can go on and ask what it does to the loss.",
-                zh="这就是放在读数旁边的随机对照。如果标签没有意义时 mri 也照样出现，它就来自开头、词表或者偶然；如果不出现，那它就是标签带来的，可以接着问：它对损失起什么作用。",
+                en="A reading is worth what its nulls leave of it. Absent with permuted labels is not enough, as the sketches showed. If the word comes with the true labels, from several beginnings, and under none of the nulls, go on and ask what it does to the loss.",
+                zh="一个读数值多少，要看随机对照给它剩下多少。光是打乱标签时不出现还不够，素描就是例子。如果真标签下、几种初始值都读得出它，而哪一种对照都读不出，就可以接着问：它对损失起什么作用。",
             ),
             right=True,
         ),

@@ -35,6 +35,11 @@ DOTS = (0, (1, 1.6))
 TICK = " ✓"
 
 
+def percent_of_draws(share: float) -> str:
+    """A share of a finite number of draws, in per cent: it never says that there is none, or nothing else."""
+    return "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+
+
 # --- nearest words ---------------------------------------------------------------------------------------------------------------
 
 
@@ -164,14 +169,16 @@ def paths_in_space(
         def seen(points: np.ndarray) -> np.ndarray:
             return turned(points - space.centre, turn, tilt)
 
-        begin = seen(np.zeros(3))
+        begin, labels = seen(np.zeros(3)), []
         for number, end in enumerate(seen(0.5 * limit * np.eye(3)), start=1):
             arrow = {"arrowstyle": "->", "color": SLATE, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", end[:2], begin[:2], arrowprops=arrow, zorder=1)
+            axes.annotate("", end[:2], begin[:2], arrowprops=arrow, zorder=3)
             if np.hypot(*(end - begin)[:2]) > 0.1 * limit:
                 x, y = np.clip((begin + 1.16 * (end - begin))[:2], -0.83 * limit, 0.83 * limit)
                 look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": SLATE, "path_effects": halo()}
-                axes.text(x, y, f"component {number}", zorder=1, **look)
+                axes.text(x, y, f"component {number}", zorder=6, **look)
+                x, y = ((1 + np.array([x, y]) / limit) * side / 2).tolist()  # inches
+                labels.append((x - 0.4, x + 0.4, y - 0.07, y + 0.07))
         words = seen(space.words)
         depth = np.clip(0.5 + words[:, 2] / (2 * limit), 0, 1)  # 1: near to the eye
         axes.scatter(words[:, 0], words[:, 1], s=4 + 14 * depth, color=GREY, linewidths=0, zorder=2)
@@ -182,7 +189,9 @@ def paths_in_space(
             axes.plot(path[:, 0], path[:, 1], color=BLUE, linewidth=0.9, alpha=0.5, zorder=3)
             axes.plot(*path[0, :2], "o", color=BLUE, markersize=4, markerfacecolor="white", zorder=4)
             axes.plot(*path[-1, :2], "o", color=BLUE, markersize=5, zorder=5)
-        _name_points(axes, [(tuple(words[place, :2]), name, marked) for place, name, marked in space.named])
+        ends = [seen(points)[:, :2] for points in (space.null, space.paths[:, -1]) if len(points)]
+        named = [(tuple(words[place, :2]), name, marked) for place, name, marked in space.named]
+        _name_points(axes, named, np.concatenate(ends), [*labels, (0, 1.3, 0, 0.4)])  # the last one is the ruler's
         _ruler(axes, limit)
         for x, marker, look, name in (
             (0.2, "o", {"color": GREY}, "words"),
@@ -228,33 +237,88 @@ def _explained(axes: Axes, explained: np.ndarray, shuffled: np.ndarray) -> None:
     axes.set_title("◆ columns shuffled", fontsize=8, color=VERMILION, loc="right", pad=-8)
 
 
-def _name_points(axes: Axes, points: Sequence[tuple[tuple[float, float], str, bool]]) -> None:
-    """Names beside points, each on the side and at the height where it covers none of the others."""
-    dots = axes.figure.dpi
-    places = [(axes.transData.transform(point) - axes.bbox.min) / dots for point, _, _ in points]  # inches
-    taken = [(x - 0.04, x + 0.04, y - 0.04, y + 0.04) for x, y in places]
-    wide, tall = axes.bbox.width / dots, axes.bbox.height / dots  # inches
-    for (x, y), name, marked in sorted(points, key=lambda point: not point[2]):
-        at = (axes.transData.transform((x, y)) - axes.bbox.min) / dots
-        text = name + TICK * marked
-        length = 0.072 * len(text) + 0.04
-        for dx, dy in ((0.07, 0), (-0.07, 0), (0.07, 0.13), (-0.07, 0.13), (0.07, -0.13), (-0.07, -0.13), (0.07, 0.26),
-                       (0.07, -0.26), (-0.07, 0.26), (-0.07, -0.26), (0.07, 0.39), (0.07, -0.39)):  # fmt: skip
-            begin = at[0] + dx - (length if dx < 0 else 0)
-            box = begin, begin + length, at[1] + dy - 0.065, at[1] + dy + 0.065
-            inside = box[0] > 0 and box[1] < wide and box[2] > 0 and box[3] < tall
-            if inside and not any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in taken):
-                break
-        else:
-            continue  # no room: better no name than two that nobody can read
-        taken.append(box)
-        look = {"color": VERMILION, "weight": "bold"} if marked else {"color": INK}
-        leader = {"arrowstyle": "-", "color": SLATE, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 1} if dy else None
-        axes.annotate(
-            text, (x, y), (72 * dx, 72 * dy), textcoords="offset points", ha="left" if dx > 0 else "right", va="center",
-            fontsize=8, path_effects=halo(), zorder=7, parse_math=False, arrowprops=leader, **look,
-        )  # fmt: skip
-        axes.plot(x, y, "o", color=look["color"], markersize=3.5, zorder=8)
+def _name_points(
+    axes: Axes,
+    points: Sequence[tuple[tuple[float, float], str, bool]],
+    others: np.ndarray,
+    taken: Sequence[tuple[float, float, float, float]] = (),
+) -> None:
+    """Names beside points, each where it covers no other name and no other's point, if need be further off with a line to its own point;
+    those that are marked, and their points, above all. others (N, 2): points better not covered; taken: boxes that must not be, in inches
+    (left, right, low, high)."""
+
+    def inches(places: Sequence) -> np.ndarray:
+        return (axes.transData.transform(np.reshape(places, (-1, 2))) - axes.bbox.min) / axes.figure.dpi
+
+    (wide, tall), every, rest = (
+        axes.bbox.size / axes.figure.dpi,
+        inches([point for point, _, _ in points]),
+        inches(others),
+    )
+    kept_free = np.concatenate([np.reshape(taken, (-1, 4)), every[:, (0, 0, 1, 1)] + 0.045 * np.array([-1, 1, -1, 1])])
+    choices = []
+    for at, (_, name, marked) in zip(every, points):
+        boxes, lines, costs = _places_for(at, (0.082 if marked else 0.074) * len(name + TICK * marked) + 0.03)
+        inside = (boxes[:, 0] > 0) & (boxes[:, 1] < wide) & (boxes[:, 2] > 0) & (boxes[:, 3] < tall)
+        fits = inside & ~_overlap(boxes[:, None], kept_free).any(1)
+        boxes, lines, costs = boxes[fits], lines[fits], costs[fits]
+        apart = np.linalg.norm(lines[:, :, None] - every[np.hypot(*(every - at).T) > 0.03], axis=-1)  # (K, 9, N)
+        through = (apart.min(1, initial=9) < 0.05).sum(1)  # of other named points
+        choices.append((boxes, lines, costs + 0.06 * _inside(rest, boxes).sum(1) + 0.3 * through))
+    placed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for _ in range(3):  # the first ones know nothing of the last ones when they are placed first
+        for number in sorted(range(len(points)), key=lambda number: not points[number][2]):
+            boxes, lines, costs = choices[number]
+            costs = costs.copy()
+            for box, line in (there for other, there in placed.items() if other != number):
+                costs += 99 * _overlap(boxes, box) + _inside(line, boxes).any(1) + _inside(lines, box).any(1)
+                costs += np.linalg.norm(lines[:, :, None] - line, axis=-1).min((1, 2)) < 0.03
+            placed.pop(number, None)
+            if len(costs) and costs.min() < 99:  # where there is no room: better no name than two that nobody can read
+                placed[number] = boxes[costs.argmin()], lines[costs.argmin()]
+    for number, (box, line) in placed.items():
+        point, name, marked = points[number]
+        at, colour = every[number], VERMILION if marked else INK
+        shift = {"xycoords": "data", "textcoords": "offset points", "parse_math": False}
+        if np.hypot(*(line[-1] - at)) > 0.1:
+            straight = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", point, 72 * (line[-1] - at), arrowprops=straight, zorder=7, **shift)
+        side = "left" if box[0] > at[0] else "right" if box[1] < at[0] else "center"
+        x = {"left": box[0] + 0.01, "right": box[1] - 0.01, "center": box[:2].mean()}[side]
+        look = {"color": colour, "weight": "bold" if marked else "normal", "path_effects": halo(), "zorder": 9}
+        where = 72 * (np.array([x, box[2:].mean()]) - at)
+        axes.annotate(name + TICK * marked, point, where, ha=side, va="center", fontsize=8, **look, **shift)
+    for point, _, marked in points:
+        size = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.5} if marked else {"markersize": 3.5}
+        axes.plot(*point, "o", color=VERMILION if marked else INK, zorder=11 if marked else 8, **size)
+
+
+def _places_for(at: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a name of this length could stand around a point, in inches: boxes (K, 4), lines (K, 9, 2) to them, and what each costs (K,)."""
+    boxes, lines, costs = [], [], []
+    for far in (0.07, 0.15, 0.24, 0.34, 0.46, 0.6, 0.76, 0.95):
+        for angle in np.deg2rad(np.arange(0, 360, 15)):
+            x, y = at + far * np.array([np.cos(angle), np.sin(angle)])
+            left = x - length * (0 if np.cos(angle) > 0.5 else 1 if np.cos(angle) < -0.5 else 0.5)
+            boxes.append((left, left + length, y - 0.065, y + 0.065))
+            lines.append(
+                np.linspace(at, (np.clip(at[0], left, left + length), np.clip(at[1], y - 0.065, y + 0.065)), 9)
+            )
+            costs.append(far + 0.03 * abs(np.sin(angle)))
+    return np.array(boxes), np.array(lines), np.array(costs)
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Whether boxes (…, 4) have anything in common: (…)."""
+    across = (one[..., 0] < other[..., 1]) & (other[..., 0] < one[..., 1])
+    return across & (one[..., 2] < other[..., 3]) & (other[..., 2] < one[..., 3])
+
+
+def _inside(spots: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Which spots, (N, 2) or for each box (K, N, 2), are in boxes (K, 4) or in one (4,): (K, N)."""
+    x, y = spots[..., 0], spots[..., 1]
+    left, right, low, high = np.moveaxis(boxes, -1, 0)[..., None]
+    return (left < x) & (x < right) & (low < y) & (y < high)
 
 
 # --- ranks of planted words ------------------------------------------------------------------------------------------------------
@@ -309,7 +373,7 @@ def ranks_in_a_grid(
             page.add_patch(
                 _box(third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE)
             )
-            _text(page, WIDTH - EDGE, y, f"{100 * task.chance:.0f} %", 8, ha="right")
+            _text(page, WIDTH - EDGE, y, percent_of_draws(task.chance), 8, ha="right")
         _text(
             page,
             room,
@@ -374,7 +438,8 @@ def levers(
             axes.annotate(
                 "without any word", (every.max() + margin, without), (-2, 2), textcoords="offset points", **note
             )
-            _name_points(axes, [((panel.distances[i], losses[i]), name, marked) for i, name, marked in panel.named])
+            named = [((panel.distances[i], losses[i]), name, marked) for i, name, marked in panel.named]
+            _name_points(axes, named, np.stack([panel.distances, losses], axis=-1))
         return finished(figure, alt, caption)
 
 
@@ -513,7 +578,7 @@ def influence(
     cosines: (M, M); attention: (L, M), the share that the end of a text pays to each slot in each layer; even: what it would be if each
     position got the same; names: of the vectors.
     """
-    row, room, wide = 0.29, 1.32, 2.9
+    row, room, wide = 0.29, 1.62, 2.64
     tall = row * len(rows)
     height = 0.62 + tall + 0.6
     with LOCK:
@@ -542,7 +607,7 @@ def influence(
                     "markersize": 5,
                     "alpha": 0.6,
                     "markeredgewidth": 0,
-                    "zorder": 3,
+                    "zorder": 6,  # many lie on the hand prompt's line
                     "clip_on": False,
                 }
                 axes.plot(line.shares, [number + 0.5] * len(line.shares), "o", **look)

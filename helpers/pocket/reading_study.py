@@ -261,11 +261,11 @@ def permutations(task: str) -> Tensor:
     return vectors["permutations context"][mine]
 
 
-def each_class(task: str) -> Tensor:
-    """The vectors that each class of a followed task learned for itself: (C, M, D)."""
+def each_class(task: str) -> tuple[Tensor, float]:
+    """The vectors that each class of a followed task learned for itself, (C, M, D), and their accuracy on test pictures."""
     records, vectors = stored()
-    (row,) = [row for row, record in enumerate(records["each class its own"]) if record["task"] == task]
-    return vectors["each class its own context"][row]
+    ((row, record),) = [pair for pair in enumerate(records["each class its own"]) if pair[1]["task"] == task]
+    return vectors["each class its own context"][row], record["accuracy"]
 
 
 def helpful(task: str) -> dict[str, Any]:

@@ -40,14 +40,14 @@ CODES = {  # what a code is called, in English and in Chinese
     "inserted": ("context inserted", "插入而没有覆盖"),
     "start": ("read off at the start", "在开头取结果"),
     "mask": ("no causal mask", "没有因果掩码"),
-    "words": ("length counted in words", "长度按单词数"),
+    "words": ("length counted in words", "按单词数出来的长度"),
 }
 EXPERIMENTS = {  # what an experiment is called: in a figure, in English, and in Chinese
     "own words": ("the words’\nown vectors", "the words’ own vectors", "词语自己的向量"),
     "split": ("… of words\nthat split", "… of words that split", "换成会拆开的词"),
     "name": ("another\nname", "another name", "换一个类别名"),
     "learns": ("every vector\nlearns", "every vector learns", "每个向量都在学"),
-    "company": ("alone and in\ncompany", "alone and in company", "单独一个与同批"),
+    "company": ("alone and in\ncompany", "alone and in company", "单独与同批"),
     "library": ("the library’s\nloss", "the library’s loss", "和库的损失相比"),
     "again": ("twice\nthe same", "twice the same", "同一批算两次"),
     "more": ("more\npadding", "more padding", "多填充几个位置"),
@@ -109,7 +109,7 @@ def repaired(number: int) -> Glass:
 def _seen_in_chinese(seen_in: str) -> str:
     for english, chinese in (
         (museum.THE_SEED, "这门课最初的那份软提示词 VLM 脚本"),
-        ("home-made CLIPTextEmbeddings", "自己写的 CLIPTextEmbeddings"),
+        ("several home-made CLIPTextEmbeddings", "多处自己动手写的 CLIPTextEmbeddings"),
         (museum.SEVERAL, "好几个给 CLIP 加提示词的仓库"),
         (", pull request ", "，拉取请求 "),
         (" and issue ", " 和 issue "),
@@ -466,8 +466,8 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
             alt=say(
                 en=f"A table of {len(alarms.results)} codes by {len(alarms.experiments)} experiments. These ring, of each code: {'; '.join(listed)}. "
                 f"For “{called('right')}” none. Framed: {called(now.code)}, {asked(now.experiment)}.",
-                zh=f"一张表，{len(alarms.results)} 种代码，{len(alarms.experiments)} 个实验。各种代码上响起的实验：{'；'.join(listed)}。"
-                f"“{called('right')}”一个也不响。加框的是：{called(now.code)}，{asked(now.experiment)}。",
+                zh=f"一张表，{len(alarms.results)} 种代码，{len(alarms.experiments)} 个实验。各种代码上报警的实验：{'；'.join(listed)}。"
+                f"“{called('right')}”没有一个报警。加框的是：{called(now.code)}，{asked(now.experiment)}。",
             ),
             caption=say(en="Measured in the framed cell: ", zh="加框的那一格量出的结果：")
             + result.sentence
@@ -475,7 +475,7 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
                 en=". “✗ rings”: the experiment has found something.",
                 zh="。“✗ rings”表示这个实验发现了问题。"
                 + glossed(
-                    "rings 响了",
+                    "rings 报警",
                     *(" ".join(CODES[name]) for name in alarms.results),
                     *(f"{EXPERIMENTS[name][1]} {EXPERIMENTS[name][2]}" for name in alarms.experiments),
                 ),
@@ -504,8 +504,8 @@ def checklist() -> Table:
         (
             say(en="Context = the vectors of words that split into several tokens", zh="用会拆成几个词元的词，拿它们的向量当上下文"),
             say(en="the library's own features of those words", zh="和库算出的这些词的特征一样"),
-            say(en="positions twice or not at all; inserted; read off elsewhere; no mask; wrong length",
-                zh="位置加了两次或没加、插入、取错位置、没有掩码、长度数错"),
+            say(en="position embeddings twice or not at all; inserted; read off elsewhere; no mask; wrong length",
+                zh="位置嵌入加了两次或没加、插入、取错地方、没有掩码、长度数错"),
         ),
         (
             say(en="Another class name", zh="换一个类别名"),
@@ -545,7 +545,8 @@ def checklist() -> Table:
         (
             say(en="Permuted labels, reported by the whole script", zh="打乱标签，把整个脚本跑一遍"),
             say(en="chance (where class names bring nothing)", zh="瞎猜的水平（类别名帮不上忙时）"),
-            say(en="choosing on the test set; leaks", zh="在测试集上挑选、信息泄漏"),
+            say(en="choosing on the test set; test labels that got in (not test pictures among the training pictures: compare those themselves)",
+                zh="在测试集上挑选、测试标签混了进来（训练图片里混进了测试图片，它查不出：要直接比图片）"),
         ),
         (
             say(en="Every option at two extremes, several seeds", zh="每个选项取两个极端，多换几个种子"),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import permutations
 from statistics import mean, median
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
@@ -36,6 +36,7 @@ from helpers.reading import Metric, Vocabulary
 from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
 
 DRAWS = 500  # of random vectors that a reading is compared with
+MEDIANS = 1999  # each of as many contexts as there are seeds: the null of such a median
 CHANCE = 200  # contexts of random vectors that may name a planted word
 MOST_WORDS, MOST_RANKS, WITHIN = (
     8,
@@ -137,16 +138,15 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     steps = _steps(first.path)
     controls: dict[str, ipywidgets.Widget] = {
         **_which(runs),
-        "step": ipywidgets.SelectionSlider(options=steps, value=first.step, description=say(en="step", zh="步"), **look(30)),
+        "step": ipywidgets.SelectionSlider(options=steps, value=0, description=say(en="step", zh="步"), **look(30)),
         "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **look(23.2)),
         "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }  # fmt: skip
 
-    def to_the_kept_one(change: object) -> None:
-        controls["step"].value = runs[tuple(controls[name].value for name in ("task", "init", "seed"))].step
+    def to_the_beginning(change: object) -> None:  # of another task, so that one can say first what one expects
+        controls["step"].value = 0
 
-    for name in ("task", "init", "seed"):
-        controls[name].observe(to_the_kept_one, names="value")
+    controls["task"].observe(to_the_beginning, names="value")
 
     @cache
     def farthest(task: str, init: str, seed: int, metric: Metric) -> float:
@@ -178,7 +178,8 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         least = near.distances[:, 0].min()
         together = reading.as_near(least, null.min(1).values).item()
         told = ", ".join(f"v{f.number} “{f.words[0]}”{drawing.TICK * (f.words[0] in right)}" for f in facts)
-        kept = " (kept)" if now.step == run.step else ""
+        names_of_step = [name for name, step in (("begun", 0), ("kept", run.step)) if step == now.step]
+        said = f" ({', '.join(names_of_step)})" if names_of_step else ""
         return drawing.nearest_words(
             [
                 drawing.Nearby(
@@ -194,12 +195,12 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             own(now.metric),
             max(farthest(now.task, now.init, now.seed, now.metric), 1.05 * null.max().item()),
             unit="cosine distance to the word" if now.metric == "cosine" else "Euclidean distance to the word",
-            title=f"Step {now.step}{kept}, nearest words: {told}",
+            title=f"Step {now.step}{said}, nearest words: {told}",
             alt=_nearest_in_words(now, run, facts, right, own(now.metric)),
             caption=_about_nearest(now, run, facts, right, together),
         )
 
-    @lru_cache(maxsize=1)  # another run moves the step as well, and one picture is asked for twice
+    @lru_cache(maxsize=1)  # another task moves the step as well, and one picture is asked for twice
     def drawn_once(**now: Any) -> figures.Picture:
         return draw(SimpleNamespace(**now))
 
@@ -241,18 +242,18 @@ def _about_nearest(
     now: SimpleNamespace, run: Learned, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
 ) -> str:
     en = "; ".join(
-        f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({_percent(f.share)} of random vectors come as near)"
+        f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({_drawn(f.share)} of random vectors come as near)"
         for f in facts
     )
     zh = "；".join(
-        f"向量 {f.number} 是“{f.words[0]}”，距离 {f.apart[0]:.2f}（随机向量里 {_percent(f.share)} 有这么近）"
+        f"向量 {f.number} 是“{f.words[0]}”，距离 {f.apart[0]:.2f}（随机向量里{_drawn(f.share)} 离词这么近）"
         for f in facts
     )
     text = say(
-        en=f"The nearest words. {en[0].upper()}{en[1:]}. Of {DRAWS} contexts of {len(facts)} random vectors, {_percent(together)} hold one that is "
+        en=f"The nearest words. {en[0].upper()}{en[1:]}. Of {DRAWS} contexts of {len(facts)} random vectors, {_drawn(together)} hold one that is "
         "as near to a word as the nearest one here. ",
-        zh=f"离每个向量最近的词：{zh}。随机对照：{DRAWS} 组随机向量，每组 {len(facts)} 个，有 {_percent(together)} 的组里，能找到一个和这里最近的那个同样"
-        "靠近某个词的向量。",
+        zh=f"离每个向量最近的词：{zh}。随机对照：{DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
+        f"{_drawn(together, zh='占')}。",
     )
     if run.init != "random" and any(f.still for f in facts):
         still = [str(f.number) for f in facts if f.still]
@@ -263,6 +264,8 @@ def _about_nearest(
         )
     if now.step == 0:
         text += say(en="At step 0 nothing has been learned yet. ", zh="第 0 步还什么都没有学。")
+    if now.step != run.step:
+        text += say(en=f"Kept was step {run.step}. ", zh=f"最后留下来的是第 {run.step} 步。")
     return text + (
         say(
             en=f"Right would be {_or(right)} (bold, ✓).",
@@ -273,7 +276,7 @@ def _about_nearest(
     ) + say(
         en="",
         zh=glossed(
-            "nearest words 最近的词", "step 步", "kept 验证损失最低、留下来的那一步", "vector 向量", "cosine distance 余弦距离",
+            "nearest words 最近的词", "step 步", "begun 起点", "kept 验证损失最低、留下来的那一步", "vector 向量", "cosine distance 余弦距离",
             "Euclidean 欧氏", "random vector 随机向量", "a word to its nearest other word, median 词到最近的另一个词的距离，取中位数",
             "nearest to the word it began as 离初始化时的词最近",
         ),
@@ -309,28 +312,34 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> figures.Pict
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
     within = reading.as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
+    kept = {init: [run.step for run in _contexts(init=init, permuted=False)] for init in reading_study.INITS}
+    never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
     return drawing.strips(
         rows,
         (-0.02, 1.04 * max(float(row.distances.max()) for row in rows)),
-title=f"To the nearest word: learned {real:.2f}, permuted labels {null:.2f}, random {chance:.2f}, word to word {own:.2f}",
+        title=f"To the nearest word: learned {real:.2f}, permuted labels {null:.2f}, random {chance:.2f}, word to word {own:.2f}",
         alt=say(
             en=f"Six rows of dots on one axis, the cosine distance to the nearest word, with their medians: words to other words {own:.2f}; learned, "
             f"begun at random {real:.2f}; learned, begun as words {warm:.2f}; from permuted labels, begun at random {null:.2f}, begun as words "
             f"{warm_null:.2f}; random vectors {chance:.2f}.",
-            zh=f"六排点，横轴是到最近的词的余弦距离，各自的中位数：词到别的词 {own:.2f}；学到的，随机初始化 {real:.2f}；学到的，用词语初始化 {warm:.2f}；"
-            f"用打乱的标签学到的，随机初始化 {null:.2f}，用词语初始化 {warm_null:.2f}；随机向量 {chance:.2f}。",
+            zh=f"六排点，横轴是到最近的词的余弦距离，各自的中位数：词到别的词 {own:.2f}；学出来的向量，随机初始化 {real:.2f}，用词语初始化 {warm:.2f}；"
+            f"用打乱的标签学出来的，随机初始化 {null:.2f}，用词语初始化 {warm_null:.2f}；随机向量 {chance:.2f}。",
         ),
         caption=say(
             en=f"A dot for each vector of all stored contexts ({len(like)} that began at random), and a mark at the median. Learned vectors are nearer to "
-            f"words than random ones ({_percent(within)} of those are as near as the median of the learned), and farther than most words are from each "
+            f"words than random ones ({_drawn(within)} of those are as near as the median of the learned), and farther than most words are from each "
             "other. Vectors from permuted labels come near to words as well: being near says that something was learned, not what. Those that "
-            "began as words have a head start.",
-            zh=f"每个点是存好的一个向量（随机初始化的有 {len(like)} 个），竖线是中位数。学到的向量比随机的更靠近词（随机向量里 {_percent(within)} 有它们的"
-            "中位数那么近），但远不如词和词之间那么近。用打乱的标签学到的向量，离词也不远：靠近，只说明学到了些什么，不说明学到的是什么。"
-            "用词语初始化的，本来就占了便宜。"
+            f"began as words have a head start: dots at exactly 0 are contexts kept at step 0 ({never_warm} of {len(kept[as_words])}), which are still "
+            f"those words. Of those that began at random {never} of {len(kept[at_random])} were kept at step 0, too: hence the columns of equal dots, "
+            "for a seed begins alike in all tasks. None of these ever left its beginning.",
+            zh=f"每个点是存好的一个向量（随机初始化的有 {len(like)} 个），竖线是中位数。学出来的向量比随机的更靠近词（随机向量里{_drawn(within)} 有它们的"
+            "中位数那么近），但远不如词和词之间那么近。用打乱的标签学出来的向量，离词也不远：靠近，只说明学到了些什么，不说明学到的是什么。"
+            f"用词语初始化的，本来就占了便宜：正好落在 0 处的点，来自留下第 0 步的上下文向量（{len(kept[as_words])} 组里有 {never_warm} 组），还是原来的词。"
+            f"随机初始化的，{len(kept[at_random])} 组里也有 {never} 组留下的是第 0 步：同一个种子在各个任务里起点相同，所以有几列位置一样的点。"
+            "这些向量从没离开过起点。"
             + glossed(
-                "cosine distance to the nearest word 到最近的词的余弦距离", "a word to its nearest other word 词到最近的另一个词", "learned 学到的",
-                "begun at random 随机初始化", "begun as 初始化为", "permuted labels 用打乱的标签学到的", "random vectors of the same lengths 同样长的随机向量",
+                "cosine distance to the nearest word 到最近的词的余弦距离", "a word to its nearest other word 词到最近的另一个词", "learned 学出来的",
+                "begun at random 随机初始化", "begun as 初始化为", "permuted labels 用打乱的标签学出来的", "random vectors of the same lengths 同样长的随机向量",
             ),
         ),
     )  # fmt: skip
@@ -357,9 +366,9 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         "show": dropdown(
             say(en="show", zh="显示"),
             {
+                say(en="both", zh="两者"): "both",
                 say(en="real labels", zh="真标签"): "real",
                 say(en="permuted labels", zh="打乱的标签"): "null",
-                say(en="both", zh="两者"): "both",
             },
             "both",
             20,
@@ -432,10 +441,10 @@ def _paths_in_words(
     seeds, vectors, _ = ends.shape
     shown = {
         "real": say(en="paths from hollow to filled dots", zh="从空心点到实心点的路径"),
-        "null": say(en="crosses, where contexts from permuted labels ended", zh="叉号，是用打乱的标签学到的终点"),
+        "null": say(en="crosses, where contexts from permuted labels ended", zh="叉号，是用打乱的标签学出来的终点"),
         "both": say(
             en="paths from hollow to filled dots, and crosses where contexts from permuted labels ended",
-            zh="从空心点到实心点的路径，还有叉号，是用打乱的标签学到的终点",
+            zh="从空心点到实心点的路径，还有叉号，是用打乱的标签学出来的终点",
         ),
     }[now.show]
     return say(
@@ -444,8 +453,8 @@ def _paths_in_words(
         f"{', '.join(named)}. About {10 * hidden:.0f} tenths of a vector are not to be seen. Beside it bars: the first three directions "
         f"carry {100 * explained[:3].sum():.0f} % of the words' variance.",
         zh=f"一团灰点是各个词在三个方向上的位置，转动 {now.turn}°，俯仰 {now.tilt}°。里面画着{shown}，共 {seeds} 个种子、{seeds * vectors} 个向量："
-        f"{_task_name(now.task)}，初始化为{_init_name(now.init)}，第 {now.step} 步。标出的词：{'、'.join(named)}。每个向量大约有十分之 "
-        f"{10 * hidden:.0f} 看不见。旁边的条形图：前三个方向占词的方差的 {100 * explained[:3].sum():.0f}%。",
+        f"{_task_name(now.task)}，初始化为{_init_name(now.init)}，第 {now.step} 步。标出的词：{'、'.join(named)}。每个向量大约"
+        f"{'零一二三四五六七八九十'[round(10 * hidden)]}成看不见。旁边的条形图：前三个方向占全部词的方差的 {100 * explained[:3].sum():.0f}%。",
     )
 
 
@@ -457,14 +466,14 @@ def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: n
         f"numbers in disorder would carry {_percent(by_chance)}. Of the squared distance from the centre, this picture does not show {learned} for "
         f"learned vectors, {permuted} for those from permuted labels, {of_words} for words, and {random} for random vectors. So points that look close "
         "here need not be close: the named words are nearest to the ends in all directions, not in these three. ",
-        zh=f"这三个方向是词变化最大的方向，占词的方差的 {_percent(seen)}；同样这些数打乱以后，只占 {_percent(by_chance)}。到中心的距离（平方）里，"
-        f"这张图看不见的：学到的向量是 {learned}，用打乱的标签学到的是 {permuted}，词是 {of_words}，随机向量是 {random}。所以图上靠得近，不等于真的近："
+        zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {_percent(seen)}；同样这些数打乱以后，只占 {_percent(by_chance)}。按到中心距离的平方算，"
+        f"图上看不见的部分，学出来的向量有 {learned}，用打乱的标签学出来的有 {permuted}，词有 {of_words}，随机向量有 {random}。所以图上靠得近，不等于真的近："
         "标出的词是在所有方向上离终点最近的，不是在这三个方向上。",
     ) + _right_words(RIGHT[now.task]) + say(
         en="",
         zh=glossed(
-            "outside the directions that you see 不在看得见的方向里", "component 主成分", "words 词", "begun 起点", "learned 学到的",
-            "learned from permuted labels 用打乱的标签学到的", "of the words' variance 占词的方差", "columns shuffled 各列打乱",
+            "outside the directions that you see 不在看得见的方向里", "component 主成分", "words 词", "begun 起点", "learned 学出来的",
+            "learned from permuted labels 用打乱的标签学出来的", "of the words' variance 占全部词的方差", "columns shuffled 各列打乱",
             "outside these directions 在这些方向之外的", "random 随机向量", "distance 距离",
         ),
     )  # fmt: skip
@@ -488,7 +497,7 @@ def snap_table() -> Table:
     header = (
         say(en="task", zh="任务"),
         "“a photo of a {}”",
-        say(en="learned", zh="学到的向量"),
+        say(en="learned", zh="学出来的向量"),
         say(en="snapped to words", zh="换成最近的词"),
         say(en="search on words", zh="只在词上搜索"),
         say(en="random words", zh="随机的词"),
@@ -551,11 +560,13 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         """All that the sliders do not change."""
         vectors, generator = runs[task, init, seed].context, torch.Generator().manual_seed(0)
         drawn = reading.random_like(vectors, RANDOM_CONTEXTS, generator)
+        by_hand_alone = prompted(task).context.detach()  # it begins as “a photo of a”, and nobody has changed it
         return SimpleNamespace(
-            hand=prompted(task).accuracy(*pictures(task)),  # it begins as “a photo of a”, and nobody has changed it
+            hand=prompted(task).accuracy(*pictures(task)),
             learned=score(task, vectors),
             without=[score(task, rest) for rest in reading.leave_one_out(vectors)],
             orders=[score(task, order) for order in reading.orders(vectors, ORDERS, generator)],
+            reordered=[score(task, by_hand_alone[order]) for order in _reordered(reading_study.INITS[1].split())],
             random=[score(task, context) for context in drawn],
         )
 
@@ -575,6 +586,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             drawing.Scored("as learned", [known.learned]),
             *(drawing.Scored(f"without v{i + 1}", [rest]) for i, rest in enumerate(known.without)),
             drawing.Scored(f"{ORDERS} other orders", known.orders),
+            drawing.Scored(f"hand prompt, {ORDERS} orders", known.reordered),
             drawing.Scored(f"{RANDOM_CONTEXTS} random ones", known.random),
         ]
         which = {"all": "all vectors", "reversed": "in reverse order"}.get(now.what) or f"without vector {now.what + 1}"
@@ -591,6 +603,15 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         )
 
     return Explorer(controls, draw)
+
+
+def _reordered(words: Sequence[str]) -> list[list[int]]:
+    """ORDERS other orders of these words, of which no two read the same, as “a photo of a” does when its two a change places."""
+    reads = {tuple(words[place] for place in order): list(order) for order in permutations(range(len(words)))}
+    others = [order for text, order in reads.items() if text != tuple(words)]
+    return [
+        others[i] for i in torch.randperm(len(others), generator=torch.Generator().manual_seed(0))[:ORDERS].tolist()
+    ]
 
 
 @torch.no_grad()
@@ -619,10 +640,10 @@ def _influence_in_words(now: SimpleNamespace, run: Learned) -> str:
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
         f"{what}, blend {now.blend:.1f}, length {now.length:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
-        f"and dots for random vectors. A dotted line marks the hand prompt, about {stored[1]}. Beside them two tables in colours: the cosines among "
+        f"dots for the words of the hand prompt in other orders, and dots for random vectors. A dotted line marks the hand prompt, about {stored[1]}. Beside them two tables in colours: the cosines among "
         "the vectors, and how much the end of the text attends to each in each layer.",
         zh=f"测试集准确率的条形图；任务：{_task_name(run.task)}，初始化为{_init_name(run.init)}，种子 {run.seed}。第一条是：{what}，混合比例 "
-        f"{now.blend:.1f}，长度 {now.length:.1f}；下面依次是学到的样子（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、随机向量（点）。点线是手写提示词，约 "
+        f"{now.blend:.1f}，长度 {now.length:.1f}；下面依次是学出来的样子（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手写提示词的词换顺序（点）、随机向量（点）。点线是手写提示词，约 "
         f"{stored[1]}。旁边两张色块表：向量之间的余弦，以及文本结束符在每一层给每个向量的注意力。",
     )
 
@@ -643,18 +664,23 @@ def _about_influence(known: SimpleNamespace) -> str:
     )
     return say(
         en=f"As learned the vectors get {_percent(known.learned, 1)}, “a photo of a” {_percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
-        f"vectors of the same lengths, the null, {_percent(min(known.random), 1)} to {_percent(max(known.random), 1)}. {missed}; other orders "
-        f"get {_percent(min(known.orders), 1)} to {_percent(max(known.orders), 1)}. Blend 0 is where the vectors began, 1 what was learned. "
-        "How much attention a slot gets need not say what it is worth.",
-        zh=f"学到的向量得 {_percent(known.learned, 1)}，“a photo of a”得 {_percent(known.hand, 1)}；随机对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
-        f"{_percent(min(known.random), 1)} 到 {_percent(max(known.random), 1)}。{missed}；换成别的顺序，得 "
-        f"{_percent(min(known.orders), 1)} 到 {_percent(max(known.orders), 1)}。混合比例 0 是起点，1 是学到的。注意力多，不等于作用大。"
+        f"vectors of the same lengths, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
+        f"“a photo of a”, in {ORDERS} other orders, get {_between(known.reordered)}: this CLIP hardly asks for order at all. "
+        "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
+        zh=f"学出来的向量得 {_percent(known.learned, 1)}，“a photo of a”得 {_percent(known.hand, 1)}；随机对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
+        f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
+        f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完的样子。注意力多，不等于作用大。"
         + glossed(
-            "blend 混合比例", "length 长度", "right 答对", "as learned 学到的样子", "hand prompt 手写提示词", "now 现在", "without 去掉", "other orders 别的顺序",
-            "random ones 随机向量", "accuracy on test pictures 测试集准确率", "cosines among the vectors 向量之间的余弦",
-            "attention of EOT to each 文本结束符给每个向量的注意力", "even shares 平均分", "layer 层",
+            "blend 混合比例", "length 长度", "right 答对", "as learned 学出来的样子", "hand prompt 手写提示词", "now 现在", "without 去掉", "other orders 别的顺序",
+            "hand prompt, … orders 手写提示词的词换顺序", "random ones 随机向量", "accuracy on test pictures 测试集准确率",
+            "cosines among the vectors 向量之间的余弦", "attention of EOT to each 文本结束符给每个向量的注意力", "even shares 平均分", "layer 层",
         ),
     )  # fmt: skip
+
+
+def _between(shares: Sequence[float]) -> str:
+    least, most = _percent(min(shares), 1), _percent(max(shares), 1)
+    return least if least == most else say(en=f"{least} to {most}", zh=f"{least} 到 {most}")
 
 
 # --- planted words ---------------------------------------------------------------------------------------------------------------
@@ -687,12 +713,12 @@ def _ranks_by_chance(task: str, init: str, metric: Metric) -> Tensor:
 def planted_explorer() -> Explorer:
     """Choose what was planted and how far down the list one looks, and see where the planted word was found: learned, and by chance."""
     kinds = {
-        say(en="secrets: which of two", zh="秘密：两个里的哪一个"): "secret",
+        say(en="secrets: which of two", zh="秘密：两样里的哪一个"): "secret",
         say(en="styles", zh="风格"): "style",
         say(en="two styles at once", zh="两种风格混合"): "mixture",
     }
     controls = {
-        "kind": dropdown(say(en="planted", zh="藏着的"), kinds, "secret", 26),
+        "kind": dropdown(say(en="planted", zh="埋下的"), kinds, "secret", 26),
         "init": dropdown(say(en="begins as", zh="初始化"), _inits(), reading_study.INITS[0], 23.2),
         "k": ipywidgets.IntSlider(
             WITHIN, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **look(30)
@@ -724,7 +750,7 @@ def planted_explorer() -> Explorer:
             rows,
             now.k,
             seeds,
-            title=f"Named (rank ≤ {now.k}) in {named} of {of} contexts, with permuted labels in {by_null} of {of}, by random vectors in {100 * chance:.0f} %",
+            title=f"Named (rank ≤ {now.k}) in {named} of {of} contexts, with permuted labels in {by_null} of {of}, by random vectors in {drawing.percent_of_draws(chance)}",
             alt=_planted_in_words(now, tasks, ranks, named, by_null, of, chance),
             caption=_about_planted(now, named, by_null, of, chance),
         )
@@ -750,10 +776,10 @@ def _planted_in_words(
         en=f"A grid with a row for each task and a column for each seed, twice: learned, and from permuted labels; a cell shows the rank of the "
         f"right word and is filled within {now.k}, by {_metric_name(now.metric)} distance, begun as {_init_name(now.init)}. Filled are {named} of "
         f"{of}, and {by_null} of {of}. Median ranks, learned / permuted: {'; '.join(in_the_middle)}. Bars: random vectors name it in "
-        f"{100 * chance:.0f} % on average.",
-        zh=f"一张格子图画了两遍，一行一个任务，一列一个种子：左边是学到的，右边是用打乱的标签学到的。格子里是正确的词的名次（{_metric_name(now.metric)}"
-        f"距离，初始化为{_init_name(now.init)}），{now.k} 名以内的涂色：左边 {of} 格里有 {named} 格，右边有 {by_null} 格。名次的中位数（学到的 / 打乱的）："
-        f"{'；'.join(in_the_middle)}。条形：随机向量平均有 {100 * chance:.0f}% 读出它。",
+        f"{_drawn(chance)} on average.",
+        zh=f"一张格子图画了两遍，一行一个任务，一列一个种子：左边是学出来的，右边是用打乱的标签学出来的。格子里是正确的词的名次（{_metric_name(now.metric)}"
+        f"距离，初始化为{_init_name(now.init)}），{now.k} 名以内的涂色：左边 {of} 格里有 {named} 格，右边有 {by_null} 格。名次的中位数（学出来的 / 打乱的）："
+        f"{'；'.join(in_the_middle)}。条形：随机向量平均{_drawn(chance)} 读出它。",
     )
 
 
@@ -762,10 +788,10 @@ def _about_planted(now: SimpleNamespace, named: int, by_null: int, of: int, chan
     text = say(
         en=f"The rank of the right word among {count} words, for whichever of the vectors is nearest to it; where several words would be right, "
         f"the best counts. Within rank {now.k} it is read from {named} of {of} contexts; where the labels were permuted, from {by_null} of {of}; and "
-        f"of {CHANCE} contexts of random vectors, {_percent(chance)} would name it. "
+        f"of {CHANCE} contexts of random vectors, {_drawn(chance)} would name it. "
         + ("These are the vectors after the last step, and not the kept ones. " if now.moment == "last" else ""),
         zh=f"格子里是正确的词在 {count} 个词里排第几名，取离它最近的那个向量；正确的词不止一个时，取最好的。只看前 {now.k} 名，{of} 组上下文向量里有 "
-        f"{named} 组读得出它；标签打乱以后有 {by_null} 组；{CHANCE} 组随机向量里有 {_percent(chance)}。"
+        f"{named} 组读得出它；标签打乱以后有 {by_null} 组；{CHANCE} 组随机向量里{_drawn(chance)}。"
         + ("这里看的是最后一步之后的向量，不是留下的那一步。" if now.moment == "last" else ""),
     )
     if now.init != "random" and any(set(RIGHT[task]) & set(now.init.split()) for task in _tasks(now.kind)):
@@ -776,39 +802,73 @@ def _about_planted(now: SimpleNamespace, named: int, by_null: int, of: int, chan
     return text + say(
         en="",
         zh=glossed(
-            "named 读得出来", "rank 名次", "contexts 上下文向量（组）", "learned 学到的", "permuted labels 用打乱的标签学到的",
-            "random vectors 随机向量", "seed 种子", "the red one of two 两个里红色的那个", "share that names it 读得出它的比例",
+            "named 读得出来", "rank 名次", "contexts 上下文向量（组）", "learned 学出来的", "permuted labels 用打乱的标签学出来的",
+            "random vectors 随机向量", "seed 种子", "the red one of two 两样东西里红色的那个", "share that names it 读得出它的比例",
         ),
     )  # fmt: skip
 
 
 def planted_table() -> Table:
-    """Of each style and secret the right word, its best ranks in the contexts of all seeds that began at random, the same with permuted
-    labels, and two p-values of the median rank, since there are two kinds of nothing.
+    """Of each style and secret the right word, its places in the contexts of all seeds that began at random, the same with permuted
+    labels, and three p-values of the median place, since there are several kinds of nothing.
 
-    Both are `reading.p_value` of the median of the real ranks. One null is the best rank of the same words in *every* context that was
-    learned from permuted labels and began at random, of whichever task and seed: those know nothing of the word. But learning from
-    permuted labels ends near the same few words each time, and all others then have bad ranks, so that this null alone is too easily
-    beaten. The other null is the best rank in contexts of random vectors. Found is what beats both. The tests are careful: a median of
-    several varies less than the single ranks of the nulls.
+    Like is compared with like: a median of five with medians of five. The p-values are `reading.p_value` of the median of the real
+    places, in nulls of MEDIANS medians of the same word's places, each in as many contexts, drawn at random:
+
+    - permuted: from all contexts that were learned from permuted labels and began at random, of whichever task. They know nothing of the
+      word. But they all end near the same few words, and many others then have bad places: this null alone is too easily beaten.
+    - random: contexts of random vectors. They learned nothing. (By cosine their lengths do not count, and one draw serves all words.)
+    - other tasks: from the contexts of the other tasks of the same kind (true labels, begun at random). They learned something, but
+      another thing: what beats them was read from this task, and not from any.
+
+    (Contexts of one task are more alike than those of several, which the first and the last null mix: their medians vary a little less
+    than they should.)
     """
-    null = torch.stack([run.context for run in _contexts(init="random", permuted=True)])  # (S, M, D)
+    permuted = torch.stack([run.context for run in _contexts(init="random", permuted=True)])  # (S, M, D)
+    seeds, words = len(_contexts(task=_tasks("style")[0], init="random", permuted=False)), _pocket()[1]
+    drawn = reading.random_like(permuted[0], MEDIANS * seeds, torch.Generator().manual_seed(0))
+    apart = reading.distances(drawn, words.table[words.words]).unflatten(0, (MEDIANS, seeds))  # (MEDIANS, seeds, M, W)
     rows = []
-    for task in _tasks("style", "secret"):
-        real, permuted = (_best_ranks(task, "random", which, "cosine") for which in (False, True))
-        nulls = _ranks_of(RIGHT[task], null, "cosine"), _ranks_by_chance(task, "random", "cosine")
-        listed = (", ".join(map(str, ranks)) for ranks in (real, permuted))
-        ps = (f"{reading.p_value(median(real), ranks):.3f}" for ranks in nulls)
+    for task, alike in ((task, tasks) for tasks in (_tasks("style"), _tasks("secret")) for task in tasks):
+        real, null = (_best_ranks(task, "random", which, "cosine") for which in (False, True))
+        runs = [run for other in alike if other != task for run in _contexts(task=other, init="random", permuted=False)]
+        others = torch.stack([run.context for run in runs])  # (S, M, D)
+        nulls = (
+            _medians(_ranks_of(RIGHT[task], permuted, "cosine"), seeds),
+            _best_places(RIGHT[task], apart, words).double().quantile(0.5, dim=-1),
+            _medians(_ranks_of(RIGHT[task], others, "cosine"), seeds),
+        )
+        listed = (", ".join(map(str, places)) for places in (real, null))
+        ps = (_p(reading.p_value(median(real), medians)) for medians in nulls)
         rows.append((_task_name(task), ", ".join(RIGHT[task]), *listed, *ps))
     header = (
         say(en="task", zh="任务"),
         say(en="right word", zh="正确的词"),
-        say(en="best rank, seed by seed", zh="最好名次（逐个种子）"),
-        say(en="with permuted labels", zh="标签打乱以后"),
-        say(en="p: permuted labels", zh="p：对打乱的标签"),
-        say(en="p: random vectors", zh="p：对随机向量"),
+        say(en="places", zh="名次"),
+        say(en="places with permuted labels", zh="标签打乱后的名次"),
+        say(en="p permuted", zh="p：打乱的标签"),
+        say(en="p random", zh="p：随机向量"),
+        say(en="p other tasks", zh="p：别的任务"),
     )
     return Table(rows, header, align="right")
+
+
+def _medians(places: Tensor, of: int) -> Tensor:
+    """MEDIANS medians, each of so many of these places (N,) drawn at random, none of them twice."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.rand(MEDIANS, len(places), generator=generator).argsort(-1)[:, :of]  # (MEDIANS, of)
+    return places[drawn].double().quantile(0.5, dim=-1)
+
+
+def _best_places(right: Sequence[str], apart: Tensor, words: Vocabulary) -> Tensor:
+    """Of contexts whose vectors are so far from each word (…, M, W): the best place of any of the right words (…,). As
+    `reading_study.best_place`, but the distances, which take long for many contexts, are measured once for all words."""
+    places = [1 + (apart < apart[..., words.words == words.row(word)]).sum(-1) for word in right]
+    return torch.stack(places).amin(0).amin(-1)
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "≤ 0.001"
 
 
 # --- words as levers -------------------------------------------------------------------------------------------------------------
@@ -832,7 +892,6 @@ def levers_explorer() -> Explorer:
         (record,), right = _part("helpful", now.task), RIGHT[now.task]
         losses = torch.tensor([record["losses"][name] for name in names], dtype=torch.float64)
         apart = {permuted: closest(now.task, permuted) for permuted in (False, True)}
-        agree = {permuted: float(spearmanr(apart[permuted], losses).statistic) for permuted in (False, True)}
         nearest = [names[i] for i in apart[False].argsort(stable=True)[:NAMED].tolist()]
         helpful = [names[i] for i in losses.argsort(stable=True)[:NAMED].tolist()]
         panels, both = [], {}
@@ -840,11 +899,10 @@ def levers_explorer() -> Explorer:
             near = [names[i] for i in apart[permuted].argsort(stable=True)[:NAMED].tolist()]
             both[permuted] = sum(name in helpful for name in near)
             told = [(names.index(name), name, name in right) for name in dict.fromkeys([*right, *near, *helpful])]
-            heading += f": {both[permuted]} of {NAMED}; rank correlation {_signed(agree[permuted])}"
-            panels.append(drawing.Levers(heading, apart[permuted].numpy(), told))
+            panels.append(drawing.Levers(f"{heading}: {both[permuted]} of {NAMED}", apart[permuted].numpy(), told))
         rank = {name: 1 + int((losses < losses[names.index(name)]).sum()) for name in (*right, nearest[0])}
         facts = SimpleNamespace(
-            nearest=nearest, helpful=helpful, agree=agree, without=record["without"], best=losses.min().item(),
+            nearest=nearest, helpful=helpful, without=record["without"], best=losses.min().item(),
             both=both, rank=rank, right=right,
             better=int((losses < record["without"]).sum()), of=len(names),
         )  # fmt: skip
@@ -861,13 +919,13 @@ def levers_explorer() -> Explorer:
 
 
 def _levers_in_words(task: str, facts: SimpleNamespace) -> str:
-    real, null = (_signed(facts.agree[permuted]) for permuted in (False, True))
     return say(
         en=f"Two scatter plots with a dot for each of {facts.of} words; the task: {_task_name(task)}. Across: how near the word is to a learned "
         f"vector, left for real and right for permuted labels; upwards: the loss of a prompt with that word. Nearest: {', '.join(facts.nearest)}. "
-        f"Most helpful: {', '.join(facts.helpful)}. A dotted line marks the loss without any word. Rank correlations: {real} and {null}.",
-        zh=f"两张散点图，{facts.of} 个词每个一点；任务：{_task_name(task)}。横轴是这个词离学到的向量有多近（左图真标签，右图打乱的标签），纵轴是写上这个词以后的"
-        f"损失。最近的：{'、'.join(facts.nearest)}。最有用的：{'、'.join(facts.helpful)}。点线是什么词也不加时的损失。秩相关系数：{real} 和 {null}。",
+        f"Most helpful: {', '.join(facts.helpful)}. A dotted line marks the loss without any word. In both lists are "
+        f"{facts.both[False]} words; with permuted labels {facts.both[True]}.",
+        zh=f"两张散点图，{facts.of} 个词每个一点；任务：{_task_name(task)}。横轴是这个词离学出来的向量有多近（左图真标签，右图打乱的标签），纵轴是写上这个词以后的"
+        f"损失。最近的：{'、'.join(facts.nearest)}。最有用的：{'、'.join(facts.helpful)}。点线是什么词也不加时的损失。既最近又最有用的词有 {facts.both[False]} 个，标签打乱时有 {facts.both[True]} 个。",
     )
 
 
@@ -881,7 +939,7 @@ def _about_levers(facts: SimpleNamespace) -> str:
         f"is {facts.without:.2f}, with “{facts.helpful[0]}” {facts.best:.2f}. Nearest to the learned vectors are {told(facts.nearest[:3])}; "
         f"“{first}” is number {place} of the helpful words. ",
         zh=f"把词写进“a photo of a … cat.”，{facts.of} 个词里有 {facts.better} 个让训练图片上的损失变小；不加词是 {facts.without:.2f}，加上"
-        f"“{facts.helpful[0]}”是 {facts.best:.2f}。离学到的向量最近的是{told(facts.nearest[:3])}；按用处排，“{first}”是第 {place} 名。",
+        f"“{facts.helpful[0]}”是 {facts.best:.2f}。离学出来的向量最近的是{told(facts.nearest[:3])}；按用处排，“{first}”是第 {place} 名。",
     )
     for name in facts.right:
         if name != first:
@@ -891,14 +949,12 @@ def _about_levers(facts: SimpleNamespace) -> str:
             )
     return text + say(
         en=f"Of the {NAMED} nearest words {facts.both[False]} are among the {NAMED} most helpful; in the null, learned from permuted labels, "
-        f"{facts.both[True]}; of words drawn blindly it would be {NAMED**2 / facts.of:.1f}. The rank correlation of all words is {_signed(facts.agree[False])}, "
-        f"and {_signed(facts.agree[True])} in the null: mind that one common direction, as from function words to things, can make it large. ",
-        zh=f"最近的 {NAMED} 个词里，有 {facts.both[False]} 个也在最有用的 {NAMED} 个里；随机对照（用打乱的标签学到的）是 {facts.both[True]} 个，随便抽 {NAMED} 个词，"
-        f"平均是 {NAMED**2 / facts.of:.1f} 个。全部词的秩相关系数是 {_signed(facts.agree[False])}，随机对照是 {_signed(facts.agree[True])}：当心，只要大家共有"
-        "一个方向（比如从虚词到物体），这个数就可以很大。"
+        f"{facts.both[True]}; of words drawn blindly it would be {NAMED**2 / facts.of:.1f}.",
+        zh=f"最近的 {NAMED} 个词里，有 {facts.both[False]} 个也在最有用的 {NAMED} 个里；随机对照（用打乱的标签学出来的）是 {facts.both[True]} 个；随便抽 {NAMED} 个词，"
+        f"平均是 {NAMED**2 / facts.of:.1f} 个。"
         + glossed(
-            "of the nearest words, … are among the most helpful 最近的词里有几个也最有用", "rank correlation 秩相关系数", "permuted labels 用打乱的标签学到的",
-            "learned 学到的", "loss 损失", "cosine distance to the closest vector 到最近的向量的余弦距离", "without any word 不加词",
+            "of the nearest words, … are among the most helpful 最近的词里有几个也最有用", "permuted labels 用打乱的标签学出来的", "learned 学出来的",
+            "loss 损失", "cosine distance to the closest vector 到最近的向量的余弦距离", "without any word 不加词",
         ),
     )  # fmt: skip
 
@@ -976,10 +1032,11 @@ def _about_prompt(told: Sequence[drawing.Begun], same: int, new: Sequence[drawin
         )
     return text + say(
         en="But every one has moved (a cosine of 1.00 would mean: not at all). "
-        + (f"At most {_percent(most)} of random vectors of the same length are" if most else "No random vector of the same length is")
-        + " as near to a token as these.",
+        + (f"At most {_percent(most)}" if most >= 0.01 else "Less than 1 %")
+        + " of random vectors of the same length are as near to a token as these.",
         zh="不过每个向量都移动了（余弦是 1.00 才表示没动）。同样长的随机向量里，"
-        + (f"最多有 {_percent(most)} 离词元这么近。" if most else "没有一个离词元这么近。")
+        + (f"最多有 {_percent(most)}" if most >= 0.01 else "只有不到 1%")
+        + " 离词元这么近。"
         + glossed(
             "prompt 提示词", "nearest to the token they began as 离初始化时的词元最近", "began as 初始化时", "nearest now 现在最近的", "the same 没变",
             "new 变了", "cosine with the beginning 和初始化时的余弦", "random vector 随机向量", "EOT 文本结束符",
@@ -1033,8 +1090,8 @@ def _task_name(task: str) -> str:
     """A task in the learner's language."""
     if task.startswith("the "):
         secret = task.split()[1]
-        side = {"left": "左边", "right": "右边"}.get(secret) or word(secret)
-        return say(en=f"the {secret} one of two things", zh=f"两个物体里{side}的那个")
+        which = {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or word(secret)
+        return say(en=f"the {secret} one of two things", zh=f"两样东西里{which}的那个")
     if task.startswith("objects, each a "):
         styles = task.removeprefix("objects, each a ").split(" or a ")
         en, zh = " or a ".join(styles), "或".join(word(style) for style in styles)
@@ -1056,9 +1113,14 @@ def _or(names: Sequence[str]) -> str:
     return say(en=" or ", zh="或").join(f"“{name}”" for name in names)
 
 
+def _drawn(share: float, zh: str = "有") -> str:
+    """A share of a finite number of draws, in Chinese after a verb: it never says that there is none, or nothing else."""
+    if share < 0.01:
+        return say(en="less than 1 %", zh=f"只{zh}不到 1%")
+    if share > 0.99:
+        return say(en="more than 99 %", zh=f"{zh}超过 99%")
+    return say(en="", zh=f"{zh} ") + _percent(share)
+
+
 def _percent(share: float, decimals: int = 0) -> str:
     return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.2f}".replace("-", "−")
