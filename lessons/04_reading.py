@@ -563,18 +563,24 @@ for word, task in (("red", "the red one of two"), ("sketch", "objects, each a sk
         print(f"  {name} · {places.min()}–{places.max()} · p = {ps[word, name]:.3f}")
 exercises.significant.reveal([next(p for (w, _), p in ps.items() if w == word) for word in ("red", "sketch")])
 
+# %% [markdown] lang="en" id="all-sixteen"
+# Now for all sixteen at once. The statistic is the median of the five places, and each p asks how often the median of five other contexts is as good: contexts from permuted labels; random vectors; and, the strictest, contexts that learned from true labels, but for *another* secret or another style. Sixteen questions are asked here, and one in twenty gets a p below 0.05 for nothing: trust those that are far below.
+
+# %% [markdown] lang="zh" id="all-sixteen"
+# 再把十六个任务一起看。比的是五个名次的中位数；每个 p 问的都是：另外五组上下文向量的中位数，有多少次能这么好。“另外五组”有三种：打乱标签学出来的；随机的；还有最严格的一种，用真标签学出来，学的却是**别的**秘密、别的风格。这里一共问了十六个问题，而平均每二十个就会有一个碰巧小于 0.05：只相信那些小得多的。
+
 # %% id="planted-table-code"
 widgets.planted_table()
 
 # %% [markdown] lang="en" id="two-nulls"
-# Look at the row of the sketches: “p = 0.009” against permuted labels. *Significant!* And the word stands on places 48, 26, 18, 11 and 7, where random vectors put it as well. Nothing is wrong with the arithmetic. The contexts from permuted labels all ran off towards *bird* and *small*, where every word for a style is far away; to differ from *them* is no feat. A p-value says: this is not what that null gives. It never says: the word was found. So choose the null that lacks just the thing you claim, and where you are not sure, take two.
+# Look at the sketches: hardly any median from permuted labels is as good. *Significant!* And the word stands on places 48, 26, 18, 11 and 7, where random vectors put it as well. Nothing is wrong with the arithmetic. Contexts from permuted labels all ran off towards *bird* and *small*, where every word for a style is far away; to differ from *them* is no feat. (The comparison is unfair besides: they trained all 160 steps, and one of these five none.) A p-value says: this is not what that null gives. It never says: the word was found. So choose a null that has everything but the one thing you claim, and where you are not sure, take several.
 #
-# With both nulls against them, seven of the eight secrets stand, and no style.
+# No style stands against all three, and five secrets do. *Small* fails against permuted labels, which name it as well, and stands against the rest. *Left* and *right* beat permuted labels and random vectors, but not the other secrets: every task with two things pulls towards them. No null has the last word; say which one you used.
 
 # %% [markdown] lang="zh" id="two-nulls"
-# 看素描那一行：和打乱的标签比，“p = 0.009”。**显著！** 可这个词排在第 48、26、18、11、7 位，随机向量也能把它排到这里。算术没有错。打乱标签学出的上下文，全都跑到 bird 和 small 那边去了，那里离每一个风格词都很远；和**它们**不一样，算不上本事。p 值说的是：这不是那种随机对照会给出的结果。它从来没说：词找到了。所以要选一个恰好只缺你所主张的那一点的随机对照；拿不准，就用两个。
+# 看素描那一行：打乱标签学出来的中位数，几乎没有这么好的。**显著！** 可这个词排在第 48、26、18、11、7 位，随机向量也能把它排到这里。算术没有错。打乱标签学出来的，全都跑到 bird 和 small 那边去了，那里离每一个风格词都很远；和**它们**不一样，算不上本事。（而且这样比也不公平：它们都走完了 160 步，这五组里却有一组一步没走。）p 值说的是：这不是那种随机对照会给出的结果。它从来没说：词找到了。所以选随机对照，要让它样样都有，单单缺你想证明的那一点；拿不准，就多用几个。
 #
-# 两种对照都用上以后，八个秘密里有七个站得住，风格一个也没有。
+# 三种对照都胜过的，风格一个也没有，秘密有五个。small 输给了打乱的标签，因为它们也说 small；另外两种它都胜过。left 和 right 胜过打乱的标签和随机向量，却胜不过别的秘密：凡是有两样东西的任务，都会往这两个词靠。没有哪一种对照能一锤定音；用的是哪一种，要说清楚。
 
 # %% [markdown] lang="en" id="each-class"
 # One more thing can be read: contexts in which every class learned vectors of its own. Each has only its class's pictures to learn from. How many of the 24 name *red*?

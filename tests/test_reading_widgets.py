@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from helpers import figures, reading, widgets
@@ -215,21 +216,28 @@ def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypa
 
 def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(clip, told, undrawn):
     explorer = widgets.nearest_explorer(*clip)
+    moved(explorer, step=KEPT)
     vectors, own, limit, facts = undrawn[-1]
     assert [vector.words[0] == "red" for vector in vectors] == [False, True, False, False]
     assert vectors[1].marked[0] and not any(vectors[0].marked) and vectors[1].distances[0] < vectors[1].band[0]
     assert all(low < high <= limit for low, high in (vector.band for vector in vectors))
     assert "v2 “red” ✓" in facts["title"] and "(kept)" in facts["title"]
-    assert "vector 2: “red” at 0.0" in explorer.shown.caption and "(0 % of random vectors" in explorer.shown.caption
+    assert "vector 2: “red” at 0.0" in explorer.shown.caption
+    assert "(less than 1 % of random vectors" in explorer.shown.caption and " 0 %" not in explorer.shown.caption
 
 
-def test_another_run_is_shown_at_the_step_that_it_kept(clip, told, undrawn):
+def test_one_begins_at_step_0_with_every_task_and_is_told_which_step_was_kept(clip, told, undrawn):
     explorer = widgets.nearest_explorer(*clip)
-    assert explorer.controls["step"].value == KEPT
-    moved(explorer, step=0)
-    assert "nothing has been learned" in explorer.shown.caption and "(kept)" not in undrawn[-1][-1]["title"]
+    assert explorer.controls["step"].value == 0 and undrawn[-1][-1]["title"].startswith("Step 0 (begun), nearest")
+    assert "nothing has been learned" in explorer.shown.caption and f"Kept was step {KEPT}." in explorer.shown.caption
+    moved(explorer, step=KEPT)
+    assert (
+        undrawn[-1][-1]["title"].startswith(f"Step {KEPT} (kept), nearest") and "Kept was" not in explorer.shown.caption
+    )
     moved(explorer, seed=1)
     assert explorer.controls["step"].value == KEPT
+    moved(explorer, task=SKETCH)
+    assert explorer.controls["step"].value == 0
 
 
 def test_words_that_were_put_there_at_the_beginning_are_called_that(clip, told, undrawn):
@@ -275,6 +283,26 @@ def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, to
     assert facts["title"].startswith(f"{100 * outside:.0f} %")
 
 
+def test_names_stand_apart_from_one_another_and_lines_do_not_cross():
+    figure = figures.base.blank(3)
+    axes = figures.base.axes_at(figure, 0.5, 0.5, 3, 2)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    crowd = np.random.default_rng(0).normal(0.4, 0.03, (8, 2))
+    points = [(tuple(point), f"word{number}", number == 5) for number, point in enumerate(crowd)]
+    drawing._name_points(axes, points, crowd)
+    texts = [text for text in axes.texts if text.get_text()]
+    assert len(texts) == len(points) and {text.get_text() for text in texts} >= {"word0", "word5 ✓"}
+    boxes = [text.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for text in texts]
+    assert not any(one.overlaps(other) for n, one in enumerate(boxes) for other in boxes[:n])
+    on_top = max(axes.lines, key=lambda line: line.get_zorder())
+    assert np.allclose(np.ravel(on_top.get_data()), crowd[5])  # the marked point
+
+
+def test_lines_that_cross_are_told_from_those_that_do_not():
+    begin, end = np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.4, 0.4]])
+    assert drawing._crossing(begin, end, np.array([0.0, 1.0]), np.array([1.0, 0.0])).tolist() == [True, False]
+
+
 # --- planted words -------------------------------------------------------------------------------------------------
 
 
@@ -295,16 +323,45 @@ def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
     assert "Mind “photo”" in explorer.shown.caption
 
 
-def test_the_table_tests_the_median_against_permuted_labels_and_against_random_vectors(told, words):
+def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words):
     rows = {row[1]: row for row in widgets.planted_table().rows}
     assert set(rows) == {"red", "sketch", "photo", "blue"}
-    null = torch.stack([run.context for run in ours._contexts(init="random", permuted=True)])
-    ranks = study.best_place(null, ("red",), words)
-    assert len(ranks) == len(DRAWN) * len(SEEDS)
-    by_chance = ours._ranks_by_chance(RED, "random", "cosine")
-    assert len(by_chance) == ours.CHANCE
     assert rows["red"][2] == "1, 1"
-    assert rows["red"][4:] == tuple(f"{reading.p_value(1, null):.3f}" for null in (ranks, by_chance))
+    permuted = torch.stack([run.context for run in ours._contexts(init="random", permuted=True)])
+    others = torch.stack([run.context for run in ours._contexts(task=BLUE, init="random", permuted=False)])
+    assert len(permuted) == len(DRAWN) * len(SEEDS) and len(others) == len(SEEDS)
+    for column, null in ((4, permuted), (6, others)):
+        medians = ours._medians(study.best_place(null, ("red",), words), len(SEEDS))
+        assert rows["red"][column] == ours._p(reading.p_value(1, medians))
+    assert rows["red"][5] == "≤ 0.001"  # random vectors are hardly ever all nearest to it
+    assert widgets.planted_table().rows == list(rows.values())
+
+
+def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never_0():
+    apart = torch.arange(4.0).expand(20, 3, 4).clone()
+    vocabulary = reading.Vocabulary(torch.eye(4), ("a", "of", "red", "photo"), torch.ones(4).bool(), torch.arange(4))
+    assert ours._best_places(("a",), apart, vocabulary).tolist() == [1] * 20
+    assert ours._best_places(("photo", "red"), apart, vocabulary).tolist() == [3] * 20
+    null = ours._medians(torch.arange(2, 102), 5)
+    assert len(null) == ours.MEDIANS and null.min() > 3
+    assert ours._p(reading.p_value(1, null)) == "≤ 0.001" and ours._p(reading.p_value(200, null)) == "1.000"
+
+
+def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_say():
+    generator = torch.Generator().manual_seed(1)
+    places = torch.randint(1, 169, (115,), generator=generator)
+    null = ours._medians(places, 5)
+    observed = [places[torch.randperm(115, generator=generator)[:5]].median().item() for _ in range(1000)]
+    ps = torch.tensor([reading.p_value(median, null) for median in observed])
+    for alpha in (0.05, 0.2, 0.5):
+        assert alpha - 0.05 < (ps <= alpha).double().mean() < alpha + 0.05
+
+
+def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
+    contexts = torch.randn(3, 2, M, D, generator=torch.Generator().manual_seed(0))
+    apart = reading.distances(contexts, words.table[words.words])
+    for right in (("red",), ("neon", "sign")):
+        assert torch.equal(ours._best_places(right, apart, words), study.best_place(contexts, right, words))
 
 
 def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_labels_say(told, words):
@@ -315,7 +372,15 @@ def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_
     for run in contexts[False]:
         run.context.copy_(torch.randn(M, D, generator=torch.Generator().manual_seed(run.seed)))
     row = {row[1]: row for row in widgets.planted_table().rows}["red"]
-    assert float(row[4]) < 0.1 < 0.2 < float(row[5])
+    assert row[4] == "≤ 0.001" and 0.1 < float(row[5])
+    assert row[6] == "1.000"  # the other secret's contexts, of the same seeds, are the same here
+
+
+def test_a_word_that_every_task_of_its_kind_reads_was_not_read_from_this_one(told, words):
+    for run in ours._contexts(init="random", permuted=False):
+        run.context[0] = words.table[words.row("red")]
+    row = {row[1]: row for row in widgets.planted_table().rows}["red"]
+    assert row[5] == "≤ 0.001" and row[6] == "1.000"
 
 
 # --- words as levers -----------------------------------------------------------------------------------------------
@@ -328,6 +393,9 @@ def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(told, undr
     assert {name: marked for _, name, marked in learned.named}["red"] and losses[names.index("red")] == 0.5
     assert names[learned.distances.argmin()] == "red" and {"red", "cup"} <= {name for _, name, _ in permuted.named}
     assert without == 1.05 and facts["title"].startswith("The red one of two: of the 6 nearest words")
+    assert re.fullmatch(r"learned: \d of 6", learned.heading) and re.fullmatch(
+        r"permuted labels: \d of 6", permuted.heading
+    )
 
 
 # --- what is left on words -----------------------------------------------------------------------------------------
@@ -348,6 +416,8 @@ def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, tol
     assert np.allclose(strips[2].distances, 0, atol=1e-6)  # they began as words, and never moved
     assert len(strips[1].distances) == len(DRAWN) * len(SEEDS) * M == len(strips[5].distances)
     assert "begun as words 0.00" in shown.alt
+    assert f"kept at step 0 (0 of {len(DRAWN) * len(SEEDS)})" in shown.caption
+    assert "less than 1 %" in ours._drawn(0) and "more than 99 %" in ours._drawn(1) and ours._drawn(0.12) == "12 %"
 
 
 # --- GPT-2's prompts -----------------------------------------------------------------------------------------------
@@ -375,7 +445,7 @@ def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(
     moved(explorer, init="a photo of a", blend=0.0)
     rows, hand, *_ = undrawn[-1]
     assert rows[0].shares == [hand] and rows[0].bold
-    assert [len(row.shares) for row in rows] == [1, 1, 1, 1, 1, 1, 5, 20]
+    assert [len(row.shares) for row in rows] == [1, 1, 1, 1, 1, 1, 5, 5, 20]
 
 
 def test_what_is_left_out_or_turned_round_keeps_its_name(clip, told, undrawn):
@@ -387,6 +457,16 @@ def test_what_is_left_out_or_turned_round_keeps_its_name(clip, told, undrawn):
     assert undrawn[-1][-2] == ["v4", "v3", "v2", "v1"]
     moved(explorer, length=0.0)
     assert np.isfinite(undrawn[-1][2]).all() and np.isfinite(undrawn[-1][3]).all()
+
+
+def test_the_words_of_the_hand_prompt_are_shown_in_orders_that_all_read_differently(clip, told, undrawn):
+    words = "a photo of a".split()
+    texts = {" ".join(words[place] for place in order) for order in ours._reordered(words)}
+    assert len(texts) == ours.ORDERS and "a photo of a" not in texts
+    shown = widgets.influence_explorer(*clip).shown
+    row = undrawn[-1][0][-2]
+    assert row.name == "hand prompt, 5 orders" and len(row.shares) == 5
+    assert "in 5 other orders, get" in shown.caption and "hardly asks for order" in shown.caption
 
 
 def test_the_end_of_a_text_pays_all_slots_less_than_all_of_its_attention(clip, told, undrawn):

@@ -250,37 +250,35 @@ def _name_points(
     def inches(places: Sequence) -> np.ndarray:
         return (axes.transData.transform(np.reshape(places, (-1, 2))) - axes.bbox.min) / axes.figure.dpi
 
-    (wide, tall), every, rest = (
-        axes.bbox.size / axes.figure.dpi,
-        inches([point for point, _, _ in points]),
-        inches(others),
+    every, rest = inches([point for point, _, _ in points]), inches(others)
+    must_be_free = np.concatenate(
+        [np.reshape(taken, (-1, 4)), every[:, (0, 0, 1, 1)] + 0.045 * np.array([-1, 1, -1, 1])]
     )
-    kept_free = np.concatenate([np.reshape(taken, (-1, 4)), every[:, (0, 0, 1, 1)] + 0.045 * np.array([-1, 1, -1, 1])])
     choices = []
     for at, (_, name, marked) in zip(every, points):
-        boxes, lines, costs = _places_for(at, (0.082 if marked else 0.074) * len(name + TICK * marked) + 0.03)
-        inside = (boxes[:, 0] > 0) & (boxes[:, 1] < wide) & (boxes[:, 2] > 0) & (boxes[:, 3] < tall)
-        fits = inside & ~_overlap(boxes[:, None], kept_free).any(1)
+        boxes, lines, costs = _places_for(at, (0.09 if marked else 0.074) * len(name + TICK * marked) + 0.03)
+        inside = (boxes[:, ::2] > 0).all(1) & (boxes[:, 1::2] < axes.bbox.size / axes.figure.dpi).all(1)
+        fits = inside & ~_overlap(boxes[:, None], must_be_free).any(1)
         boxes, lines, costs = boxes[fits], lines[fits], costs[fits]
-        apart = np.linalg.norm(lines[:, :, None] - every[np.hypot(*(every - at).T) > 0.03], axis=-1)  # (K, 9, N)
-        through = (apart.min(1, initial=9) < 0.05).sum(1)  # of other named points
-        choices.append((boxes, lines, costs + 0.06 * _inside(rest, boxes).sum(1) + 0.3 * through))
+        foreign = every[np.hypot(*(every - at).T) > 0.03]
+        through = np.linalg.norm(lines[:, :, None] - foreign, axis=-1).min(1, initial=9) < 0.05  # (K, N)
+        costs += 0.06 * _inside(rest, boxes).sum(1) + 0.3 * through.sum(1) + 0.2 * _ambiguous(at, foreign, boxes)
+        choices.append((boxes, lines, costs, foreign))
     placed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for _ in range(3):  # the first ones know nothing of the last ones when they are placed first
+    for _ in range(3):  # what is placed first knows nothing yet of what comes after it
         for number in sorted(range(len(points)), key=lambda number: not points[number][2]):
-            boxes, lines, costs = choices[number]
+            boxes, lines, costs, _ = choices[number]
             costs = costs.copy()
             for box, line in (there for other, there in placed.items() if other != number):
                 costs += 99 * _overlap(boxes, box) + _inside(line, boxes).any(1) + _inside(lines, box).any(1)
-                costs += np.linalg.norm(lines[:, :, None] - line, axis=-1).min((1, 2)) < 0.03
+                costs += _crossing(lines[:, 0], lines[:, -1], line[0], line[-1])
             placed.pop(number, None)
             if len(costs) and costs.min() < 99:  # where there is no room: better no name than two that nobody can read
                 placed[number] = boxes[costs.argmin()], lines[costs.argmin()]
     for number, (box, line) in placed.items():
-        point, name, marked = points[number]
-        at, colour = every[number], VERMILION if marked else INK
-        shift = {"xycoords": "data", "textcoords": "offset points", "parse_math": False}
-        if np.hypot(*(line[-1] - at)) > 0.1:
+        (point, name, marked), at, foreign = points[number], every[number], choices[number][-1]
+        colour, shift = VERMILION if marked else INK, {"textcoords": "offset points", "parse_math": False}
+        if np.hypot(*(line[-1] - at)) > 0.1 or _ambiguous(at, foreign, box):
             straight = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", point, 72 * (line[-1] - at), arrowprops=straight, zorder=7, **shift)
         side = "left" if box[0] > at[0] else "right" if box[1] < at[0] else "center"
@@ -306,6 +304,28 @@ def _places_for(at: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, 
             )
             costs.append(far + 0.03 * abs(np.sin(angle)))
     return np.array(boxes), np.array(lines), np.array(costs)
+
+
+def _ambiguous(at: np.ndarray, foreign: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether a name in one of the boxes (…, 4) might be taken for that of another point (N, 2), being about as near to it as to its own: (…)."""
+    left, right, low, high = np.moveaxis(boxes, -1, 0)[..., None]  # (…, 1)
+
+    def apart(spots: np.ndarray) -> np.ndarray:
+        x, y = spots.T
+        return np.hypot(np.maximum(0, np.maximum(left - x, x - right)), np.maximum(0, np.maximum(low - y, y - high)))
+
+    return apart(foreign).min(-1, initial=9) < apart(at[None])[..., 0] + 0.05
+
+
+def _crossing(begin: np.ndarray, end: np.ndarray, other_begin: np.ndarray, other_end: np.ndarray) -> np.ndarray:
+    """Whether straight lines (K, 2) to (K, 2) cross another one, (2,) to (2,): (K,)."""
+
+    def sides(begin: np.ndarray, end: np.ndarray, spot: np.ndarray) -> np.ndarray:
+        (x, y), (to_x, to_y) = np.moveaxis(end - begin, -1, 0), np.moveaxis(spot - begin, -1, 0)
+        return np.sign(x * to_y - y * to_x)
+
+    apart = sides(begin, end, other_begin) != sides(begin, end, other_end)
+    return apart & (sides(other_begin, other_end, begin) != sides(other_begin, other_end, end))
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -439,7 +459,10 @@ def levers(
                 "without any word", (every.max() + margin, without), (-2, 2), textcoords="offset points", **note
             )
             named = [((panel.distances[i], losses[i]), name, marked) for i, name, marked in panel.named]
-            _name_points(axes, named, np.stack([panel.distances, losses], axis=-1))
+            _, low = (axes.transData.transform((0, without)) - axes.bbox.min) / figure.dpi
+            _name_points(
+                axes, named, np.stack([panel.distances, losses], axis=-1), [(wide - 1.1, wide, low, low + 0.18)]
+            )
         return finished(figure, alt, caption)
 
 

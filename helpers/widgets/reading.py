@@ -910,7 +910,7 @@ def levers_explorer() -> Explorer:
             panels,
             losses.numpy(),
             record["without"],
-            title=f"{_title_of(now.task).capitalize()}: of the {NAMED} nearest words, {both[False]} are among the {NAMED} most helpful; with permuted labels {both[True]}",
+            title=f"{_title_of(now.task).capitalize()}: of the {NAMED} nearest words, {both[False]} {'is' if both[False] == 1 else 'are'} among the {NAMED} most helpful; with permuted labels {both[True]}",
             alt=_levers_in_words(now.task, facts),
             caption=_about_levers(facts),
         )
@@ -922,8 +922,8 @@ def _levers_in_words(task: str, facts: SimpleNamespace) -> str:
     return say(
         en=f"Two scatter plots with a dot for each of {facts.of} words; the task: {_task_name(task)}. Across: how near the word is to a learned "
         f"vector, left for real and right for permuted labels; upwards: the loss of a prompt with that word. Nearest: {', '.join(facts.nearest)}. "
-        f"Most helpful: {', '.join(facts.helpful)}. A dotted line marks the loss without any word. In both lists are "
-        f"{facts.both[False]} words; with permuted labels {facts.both[True]}.",
+        f"Most helpful: {', '.join(facts.helpful)}. A dotted line marks the loss without any word. In both lists: "
+        f"{counted(facts.both[False], 'word')}; with permuted labels {facts.both[True]}.",
         zh=f"两张散点图，{facts.of} 个词每个一点；任务：{_task_name(task)}。横轴是这个词离学出来的向量有多近（左图真标签，右图打乱的标签），纵轴是写上这个词以后的"
         f"损失。最近的：{'、'.join(facts.nearest)}。最有用的：{'、'.join(facts.helpful)}。点线是什么词也不加时的损失。既最近又最有用的词有 {facts.both[False]} 个，标签打乱时有 {facts.both[True]} 个。",
     )
@@ -948,7 +948,7 @@ def _about_levers(facts: SimpleNamespace) -> str:
                 en=f"“{name}” (✓), which is right, is number {rank}. ", zh=f"正确的词“{name}”（✓）是第 {rank} 名。"
             )
     return text + say(
-        en=f"Of the {NAMED} nearest words {facts.both[False]} are among the {NAMED} most helpful; in the null, learned from permuted labels, "
+        en=f"Of the {NAMED} nearest words {facts.both[False]} {'is' if facts.both[False] == 1 else 'are'} among the {NAMED} most helpful; in the null, learned from permuted labels, "
         f"{facts.both[True]}; of words drawn blindly it would be {NAMED**2 / facts.of:.1f}.",
         zh=f"最近的 {NAMED} 个词里，有 {facts.both[False]} 个也在最有用的 {NAMED} 个里；随机对照（用打乱的标签学出来的）是 {facts.both[True]} 个；随便抽 {NAMED} 个词，"
         f"平均是 {NAMED**2 / facts.of:.1f} 个。"
