@@ -151,12 +151,12 @@ for ids in reading.nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
 # %% [markdown] lang="en" id="whose-table"
 # ## 3 · Whose table?
 #
-# Something is always nearest: the look-up gives words for any vector whatever, and in any table that is as wide. So whose table is it?
+# The look-up gives words for any vector whatever, and in any table that is as wide. So whose table is it?
 
 # %% [markdown] lang="zh" id="whose-table"
 # ## 3 · 谁的表？
 #
-# 总有什么离得最近：随便拿一个向量去查，只要表一样宽，都会给出词来。那么，查的到底是谁的表？
+# 随便拿一个向量去查，只要表一样宽，都会给出词来。那么，查的到底是谁的表？
 
 # %% [markdown] lang="en" id="reads-back"
 # ### Exercise: does it read back?
@@ -211,7 +211,7 @@ def nearest_distance(vectors):
 null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name in ("the red one of two", "blurred"):
     shares = reading.as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
-    print(name, (shares * len(null)).int().tolist())
+    print(name, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
 # On these two tasks few random vectors come as near, and to most of the learned ones none. But read the medians in the figure again: those from permuted labels, begun at random, come nearer still. What do they say? For the riddle:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
@@ -25,6 +26,7 @@ from helpers.data import FewShot, encode
 from helpers.lesson import say
 from helpers.pocket.datasets import few_shot
 from helpers.pocket.tasks import Task
+from helpers.reading import random_like
 from helpers.training import Look, Plan
 from helpers.widgets.base import LongWork, Shown, counted, dropdown, look, values_of
 from helpers.widgets.learnable_context import name_positions
@@ -399,7 +401,8 @@ def _in_words(run: figures.Run, vectors: int, whose: str, chosen: str = "", earl
 
 
 def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> figures.Picture:
-    """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last.
+    """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
+    the null, with random vectors there that are as long.
 
     context: (M, D), learned vectors; it takes the place of all words of the prompt but the last and the full stop.
     """
@@ -409,27 +412,32 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
     words[0], words[-1] = "start", "end"
     vectors, n = table[ids], len(context)
     name = len(ids) - 3  # before the full stop and the end
-    numbers = [str(number) for number in range(1, n + 1)]
+    (null,) = random_like(context.cpu(), 1, torch.Generator().manual_seed(0))  # (M, D)
+
+    def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
+        labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
+        return labels, torch.cat([vectors[:1], between, vectors[name:]]).numpy(), [False, *[learned] * n, *[False] * 3]
+
     rows = [
         (words, vectors.numpy(), [False] * len(ids)),
-        (
-            [words[0], *numbers, *words[name:]],
-            torch.cat([vectors[:1], context.cpu(), vectors[name:]]).numpy(),
-            [False, *[True] * n, False, False, False],
-        ),
+        with_vectors("{}", context.cpu(), learned=True),
+        with_vectors("random", null, learned=False),
     ]
     alt = say(
-        en=f"Two rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
-        f"and end. Below, {n} framed strips, numbered, stand between start and “{words[name]}”.",
-        zh=f"两排条纹，每条是一个向量，{table.shape[1]} 个数。上排是“{prompt}”的各个词元，前后是开头和结尾；"
-        f"下排的开头和“{words[name]}”之间，是 {n} 条带编号、带框的条纹。",
+        en=f"Three rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
+        f"and end. In the middle, {n} framed strips, numbered, stand between start and “{words[name]}”; below, {n} random ones.",
+        zh=f"三排条纹，每条是一个向量，{table.shape[1]} 个数。上排是“{prompt}”的各个词元，前后是开头和结尾；"
+        f"中排的开头和“{words[name]}”之间，是 {n} 条带编号、带框的条纹；下排同样的地方，是 {n} 条随机的。",
     )
     stronger = (context.std() / vectors.std()).item()
     caption = say(
         en="Each strip is one vector; its stripes are the numbers in it, purple below zero and orange above. Framed: learned. Their "
-        f"numbers are about {stronger:.0f} times as large as those of the words above: nothing keeps them where words are.",
+        f"numbers are about {stronger:.0f} times as large as those of the words above: nothing keeps them where words are. The third row is "
+        "what chance looks like: random vectors, each as long as the learned one above it. By eye nobody can tell the two rows apart; "
+        "lesson 04 has better instruments.",
         zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的，"
-        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。",
+        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。第三排是随机对照：随机向量（random），每个和它上面"
+        "学出来的那个一样长。光用眼睛，谁也分不出哪一排是学出来的；第 04 课有更好的工具。",
     )
-    title = "What the frozen text tower reads: framed strips were learned, the others belong to words"
+    title = "What the frozen text tower reads: words, learned vectors (framed), and random ones"
     return figures.rows_of_vectors(rows, title=title, alt=alt, caption=caption)
