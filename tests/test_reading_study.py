@@ -38,7 +38,8 @@ def records():
 def test_the_stored_study_says_how_it_was_made_and_on_which_model(records, clip):
     assert records["command"] == study.COMMAND == f"python -m {study.__name__}"
     assert set(records["versions"]) == {"python", "torch", "transformers"} and records["seconds"] > 60
-    assert records["plan"]["steps"] == study.PLAN.steps
+    assert set(records["machine"]) == {"system", "processor", "cores", "threads"} and records["machine"]["threads"] == 1
+    assert records["plan"]["steps"] == study.PLAN.steps and records["seeds"] == list(study.SEEDS)
     _, notes = read_tensors(study.VECTORS)
     assert notes == {"command": study.COMMAND, **identity(clip[0])}
 

@@ -27,7 +27,7 @@ from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, encode, preparation
 from helpers.files import cache_folder, read_tensors, write_tensors, write_whole
 from helpers.pocket.datasets import few_shot
-from helpers.pocket.studies import Job, Numbers, laid_out, resume, versions
+from helpers.pocket.studies import Job, Numbers, laid_out, machine, resume, versions
 from helpers.pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, secret_task, style_task
 from helpers.pocket.words import STYLE_WORDS
 from helpers.pocket.world import UNSEEN_STYLE, drawing_version
@@ -319,7 +319,9 @@ def main() -> None:
     whole = {
         "command": COMMAND,
         "versions": made_with,
+        "machine": machine(),
         "seconds": round(seconds, 1),
+        "seeds": list(SEEDS),
         "plan": asdict(PLAN),
         "kinds": {kind: {task.name: words for task, words in tasks.items()} for kind, tasks in KINDS.items()},
         **parts,
