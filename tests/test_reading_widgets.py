@@ -228,11 +228,14 @@ def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(cl
 
 def test_one_begins_at_step_0_with_every_task_and_is_told_which_step_was_kept(clip, told, undrawn):
     explorer = widgets.nearest_explorer(*clip)
-    assert explorer.controls["step"].value == 0 and undrawn[-1][-1]["title"].startswith("Step 0 (begun), nearest")
+    assert explorer.controls["step"].value == 0 and undrawn[-1][-1]["title"].startswith(
+        "the red one of two, step 0 (begun): v1"
+    )
     assert "nothing has been learned" in explorer.shown.caption and f"Kept was step {KEPT}." in explorer.shown.caption
     moved(explorer, step=KEPT)
     assert (
-        undrawn[-1][-1]["title"].startswith(f"Step {KEPT} (kept), nearest") and "Kept was" not in explorer.shown.caption
+        undrawn[-1][-1]["title"].startswith(f"the red one of two, step {KEPT} (kept): v1")
+        and "Kept was" not in explorer.shown.caption
     )
     moved(explorer, seed=1)
     assert explorer.controls["step"].value == KEPT

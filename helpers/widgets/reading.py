@@ -195,7 +195,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             own(now.metric),
             max(farthest(now.task, now.init, now.seed, now.metric), 1.05 * null.max().item()),
             unit="cosine distance to the word" if now.metric == "cosine" else "Euclidean distance to the word",
-            title=f"Step {now.step}{said}, nearest words: {told}",
+            title=f"{_title_of(now.task)}, step {now.step}{said}: {told}",
             alt=_nearest_in_words(now, run, facts, right, own(now.metric)),
             caption=_about_nearest(now, run, facts, right, together),
         )

@@ -70,6 +70,7 @@ LESSONS = {
             "outside-guess": "outside-code",
             "snapped-guess": "snapped-code",
             "planted-guess": "planted-code",
+            "p-values-guess": "p-values-code",
         },
         seen=("how-near-code", "search-code", "planted-table-code", "cups-code", "done"),
     ),
@@ -189,7 +190,7 @@ def test_every_answer_of_a_quiz_explains_itself(lesson):
         lesson.shoot(f"{id}-answered")
 
 
-@of("02_learnable_context", "02b_faster", "03_soft_prompt", "05_bug_museum")
+@of("02_learnable_context", "02b_faster", "03_soft_prompt", "04_reading", "05_bug_museum")
 def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
     for question, answer in lesson.asked.predictions.items():
         cell = lesson.notebook.cell(question)
@@ -202,7 +203,7 @@ def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
         assert any(words in told.inner_text() for words in recalled), answer
 
 
-@of("02_learnable_context", "02b_faster", "03_soft_prompt", "05_bug_museum")
+@of("02_learnable_context", "02b_faster", "03_soft_prompt", "04_reading", "05_bug_museum")
 def test_every_exercise_waits_and_takes_its_solution(lesson):
     """Also after all cells ran: what a learner writes late breaks nothing."""
     script = jupytext.read(ROOT / "lessons" / f"{lesson.name}.py", fmt="py:percent")
