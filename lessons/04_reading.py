@@ -294,7 +294,8 @@ def outside(vectors):                                        # the share of the 
     return reading.project(vectors, table, 3).outside.mean().item()
 
 shares = outside(table), outside(study.contexts("the red one of two")), outside(shuffled)
-print(say(en="outside: words {:.0%}, learned {:.0%}, from permuted labels {:.0%}", zh="图外：词 {:.0%}，学出来的 {:.0%}，打乱标签学出来的 {:.0%}").format(*shares))
+print(say(en="outside: words {:.0%}, learned {:.0%}, from permuted labels {:.0%}",
+          zh="图外：词 {:.0%}，学出来的 {:.0%}，打乱标签学出来的 {:.0%}").format(*shares))
 exercises.outside.reveal(shares)
 
 # %% [markdown] lang="en" id="paths"
@@ -478,8 +479,8 @@ widgets.influence_explorer(clip, processor)
 exercises.planted.ask()
 
 # %% id="planted-code"
-random = study.INITS[:1]                                     # contexts with random beginnings
-named = {kind: study.named(kind, vocabulary, within=5, inits=random) for kind in ("secret", "style")}
+at_random = study.INITS[:1]                                  # contexts with random beginnings
+named = {kind: study.named(kind, vocabulary, within=5, inits=at_random) for kind in ("secret", "style")}
 for (hits, permuted, contexts), kind in zip(named.values(), (say(en="secrets", zh="秘密"), say(en="styles", zh="风格"))):
     print(say(en=f"{kind}: named by {hits} of {contexts} contexts; with permuted labels by {permuted}",
               zh=f"{kind}：{contexts} 组里有 {hits} 组说了出来；标签打乱以后 {permuted} 组"))
@@ -638,11 +639,14 @@ losses = {"": blurred["without"]} | blurred["losses"]
 for word in ("", "umbrella", "mug"):
     texts = text_features(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
     alike = reading.cosines(texts).mean()
-    print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}", zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
+    print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
+                                              zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
 
 # %% id="called-code"
-counts = [(name, 16, blurred["called"][name], blurred["called_with_best"][name]) for name in ("cup", "snail", "apple", "plane", "car")]
-Table(counts, (say(en="384 pictures", zh="384 张图片"), say(en="show it", zh="画的是"), say(en="called so", zh="被叫作"), say(en="with mug", zh="加上 mug")), align="right")
+header = (say(en="384 pictures", zh="384 张图片"), say(en="show it", zh="画的是"), say(en="called so", zh="被叫作"),
+          say(en="with mug", zh="加上 mug"))
+Table([(name, 16, blurred["called"][name], blurred["called_with_best"][name])
+       for name in ("cup", "snail", "apple", "plane", "car")], header, align="right")
 
 # %% [markdown] lang="en" id="cups-seen"
 # *Umbrella* makes the texts as alike as *mug*, nearly, and that alone helps a CLIP that is so often wrong. But *mug* does much more: it goes against the grain of this CLIP, which takes blurred things for cups twice as often as there are any, and for snails and apples, and hardly ever for cars. (Mug, cup, fruit, apple, slug, snail: the six most helpful words are words for just these three.) With *mug* in every prompt, being like a cup is nothing special any more.
