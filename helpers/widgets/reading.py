@@ -38,11 +38,8 @@ from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
 DRAWS = 500  # of random vectors that a reading is compared with
 MEDIANS = 1999  # each of as many contexts as there are seeds: the null of such a median
 CHANCE = 200  # contexts of random vectors that may name a planted word
-MOST_WORDS, MOST_RANKS, WITHIN = (
-    8,
-    20,
-    5,
-)  # WITHIN: the lesson calls a secret named when its word is among so many nearest
+MOST_WORDS, MOST_RANKS = 8, 20
+WITHIN = 5  # the lesson calls a secret named when its word is among so many nearest
 COMPONENTS, SHUFFLES = 10, 5
 ORDERS, RANDOM_CONTEXTS = 5, 20
 NAMED = 6  # words in a diagram
