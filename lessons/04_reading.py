@@ -214,10 +214,10 @@ for name in ("the red one of two", "blurred"):
     print(name, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
-# On these two tasks few random vectors come as near, and to most of the learned ones none. But read the medians in the figure again: those from permuted labels, begun at random, come nearer still. What do they say? For the riddle:
+# On these two tasks few random vectors come as near, and for half of the learned ones not one in 2,000 does. But read the medians in the figure again: those from permuted labels, begun at random, come nearer still. What do they say? For the riddle:
 
 # %% [markdown] lang="zh" id="permuted-words"
-# 这两个任务上，很少有随机向量能这么近，多数情况下一个也没有。可是再看一遍图里的中位数：同样从随机数开始，用打乱的标签学出来的向量离词还要更近。它们在说什么？以谜题为例：
+# 这两个任务上，很少有随机向量能这么近；学出来的八个向量里，有四个是 2000 个随机向量一个也赶不上的。可是再看一遍图里的中位数：同样从随机数开始，用打乱的标签学出来的向量离词还要更近。它们在说什么？以谜题为例：
 
 # %% id="permuted-words-code"
 shuffled = study.contexts("the red one of two", permuted=True)                   # (S, M, D)
@@ -225,10 +225,10 @@ for ids in reading.nearest_tokens(shuffled, vocabulary.table, 1, rows=vocabulary
     print(" · ".join(vocabulary.names[id] for id in ids))
 
 # %% [markdown] lang="en" id="near-seen"
-# Birds, goldfish and small, whatever the pictures show. A small distance shows that training went somewhere. It does not show that the word is true.
+# Birds (*bird*, *sparrow*), *goldfish* and *small*, and not once *red*. A small distance shows that training went somewhere. It does not show that the word is true.
 
 # %% [markdown] lang="zh" id="near-seen"
-# 不管图片画的是什么，读出来的都是 bird、goldfish、small。距离小，说明训练去了某个地方；不说明那个词是对的。
+# 读出来的是 bird、sparrow、goldfish、small，red 一次也没有。距离小，说明训练去了某个地方；不说明那个词是对的。
 
 # %% [markdown] lang="en" id="map"
 # ## 5 · A map, and what is not on it
@@ -250,7 +250,7 @@ for ids in reading.nearest_tokens(shuffled, vocabulary.table, 1, rows=vocabulary
 # %% [markdown] lang="zh" id="pca"
 # ### 练习：亲手做 PCA
 #
-# 先把所有词的中心移到 0，再对得到的表做奇异值分解（singular value decomposition，SVD，`torch.linalg.svd`）。方向就在分解的结果里，占比最大的排在最前；每个方向上有多少方差，也能从里面算出来。不用现成的库，三行就够。
+# 先把所有词的中心移到 0，再对得到的表做奇异值分解（singular value decomposition，SVD，`torch.linalg.svd`）。方向就在分解的结果里，占比最大的排在最前；每个方向上有多少方差（variance），也能从里面算出来。不用现成的库，三行就够。
 #
 # **练习** · ★★★ · 7 分钟
 
@@ -278,7 +278,7 @@ def pca(table, n):
 shuffled_table = reading.shuffled_columns(table, torch.Generator().manual_seed(0))
 ours, null = (reading.project(red, words, 3).explained.sum().item() for words in (table, shuffled_table))
 print(say(en=f"three directions carry {ours:.0%} of the variance; after shuffling {null:.0%}",
-          zh=f"三个方向占方差（variance）的 {ours:.0%}；打乱以后占 {null:.0%}"))
+          zh=f"三个方向占方差的 {ours:.0%}；打乱以后占 {null:.0%}"))
 
 # %% [markdown] lang="en" id="off-the-map"
 # So most of a word lies outside the map. And of learned vectors?
@@ -324,7 +324,7 @@ print(say(en="mean cosine of class texts: hand {:.2f}, learned {:.2f}, from perm
 # All 24 texts have become nearly the same: whatever the picture, every class gets the same share. Where nothing can be known, being sure of nothing makes the loss as small as it can be, and there is a direction for that.
 
 # %% [markdown] lang="zh" id="alike-seen"
-# 24 段文字几乎成了同一个向量：不管看到什么图片，每一类得到的份额都一样。什么都无从知道的时候，什么都没有把握，损失（loss）就是最小的，而这恰好有一个方向。
+# 24 段文字几乎成了同一个向量：不管看到什么图片，每一类得到的份额都一样。既然什么都无从知道，那么对哪一类都不下注，损失（loss）才最小；而恰好有一个方向，能让向量走到这一步。
 
 # %% [markdown] lang="en" id="back-to-words"
 # ## 6 · Back to words
@@ -395,7 +395,7 @@ widgets.snap_table()
 # - **Red, blue, large**: their nearest words do nearly as well as the vectors. As far as accuracy goes, these vectors *are* words.
 # - **Sketches**: everything does well, even four words drawn at random. What is right for every prompt tells nothing of any.
 # - **Left**: learned or not, nothing does better than “a photo of a”. Remember this row in section 8.
-# - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. What these vectors know was never in the 168 words.
+# - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. Most of what these vectors can do, no four words that we found can do.
 #
 # On language models the same has been reported: soft prompts can be made to lie next to almost any text and work all the while (*prompt waywardness*; Khashabi et al. 2022, arXiv 2112.08348).
 
@@ -405,9 +405,9 @@ widgets.snap_table()
 # - **红、蓝、大**：最近的词几乎和向量一样好。单看准确率，这些向量**就是**词。
 # - **素描**：什么都行，随便抽四个词也行。对每个提示词都成立的事，说明不了其中任何一个。
 # - **左**：学也好，不学也好，谁也不比“a photo of a”强。这一行请记住，到第 8 节还要用。
-# - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才拿到一半。这些向量知道的东西，从来不在那 168 个词里。
+# - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才得到提高幅度的一半。这些向量的本事，大半是我们找到的任何四个词都做不到的。
 #
-# 语言模型上也有同样的报告：可以让软提示词紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
+# 语言模型上也有同样的报告：可以让软提示词（soft prompt）紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
 
 # %% [markdown] lang="en" id="influence"
 # ## 7 · Which of them matters?
@@ -473,7 +473,7 @@ widgets.influence_explorer(clip, processor)
 # %% [markdown] lang="zh" id="planted"
 # ## 8 · 埋下的真相
 #
-# 到现在为止，我们都在围着词讲故事。现在换一个我们知道真相的地方，来考这件工具。八种**风格**：所有图片都是素描，或马赛克、霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文向量，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文向量**说出**了秘密。光凭运气，大约九组里会有一组：四个向量，每个五个位置。
+# 到现在为止，我们都在围着词讲故事。现在换一个我们知道真相的地方，来考这件工具。八种**风格**，各是一个任务：有的任务里图片全是素描，有的全是马赛克，有的全是霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文向量，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文向量**说出**了秘密。光凭运气，大约九组里会有一组：四个向量，每个五个位置。
 
 # %% id="planted-guess"
 exercises.planted.ask()
@@ -495,18 +495,18 @@ exercises.planted.reveal([hits / contexts for hits, _, contexts in named.values(
 # %% id="planted-explore-code"
 widgets.planted_explorer()
 
+# %% id="trap-quiz"
+exercises.trap.ask()
+
 # %% [markdown] lang="en" id="planted-seen"
-# Secrets are read every time; styles less often than luck would have it, and mixtures about as often. (Thirteen of the 40 style contexts were kept at step 0: they *are* their random beginning, and there is nothing to read. In the list *vectors* choose those after the last step: a few styles more, still far from the secrets.)
+# Secrets are read every time; styles and mixtures about as often as luck would have it. (Thirteen of the 40 style contexts were kept at step 0: they *are* their random beginning, and there is nothing to read. In the list *vectors* choose those after the last step: a few styles more, still far from the secrets.)
 #
 # But the grid on the right is not empty. Contexts from permuted labels name *small* nearly always and, begun as “a photo of a”, mostly *pink*, too. That does not show that the real ones did not find it; it shows that this test cannot tell. And where *right* is second, *left* is first, most of the time.
 
 # %% [markdown] lang="zh" id="planted-seen"
-# 秘密次次都读得出来；风格还不如碰运气，混合的和碰运气差不多。（40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。把“向量”改选成“最后一步之后”：风格多读出几个，离秘密还差得远。）
+# 秘密次次都读得出来；风格和混合的，都和碰运气差不多。（40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。把“向量”改选成“最后一步之后”：风格多读出几个，离秘密还差得远。）
 #
 # 可右边那张格子并不是空的。打乱标签学出来的，几乎总会说出 small；从“a photo of a”开始的，多半还会说出 pink。这不等于真的那些没有找到它，只说明这场考试分辨不出来。再看 right 排第二的地方，排第一的多半是 left。
-
-# %% id="trap-quiz"
-exercises.trap.ask()
 
 # %% [markdown] lang="en" id="permutation"
 # ### Exercise: could chance have done it?
@@ -576,12 +576,12 @@ widgets.planted_table()
 # %% [markdown] lang="en" id="two-nulls"
 # Look at the sketches: hardly any median from permuted labels is as good. *Significant!* And the word stands on places 48, 26, 18, 11 and 7, where random vectors put it as well. Nothing is wrong with the arithmetic. Contexts from permuted labels all ran off towards *bird* and *small*, where every word for a style is far away; to differ from *them* is no feat. (The comparison is unfair besides: they trained all 160 steps, and one of these five none.) A p-value says: this is not what that null gives. It never says: the word was found. So choose a null that has everything but the one thing you claim, and where you are not sure, take several.
 #
-# No style stands against all three, and five secrets do. *Small* fails against permuted labels, which name it as well, and stands against the rest. *Left* and *right* beat permuted labels and random vectors, but not the other secrets: every task with two things pulls towards them. No null has the last word; say which one you used.
+# No style stands against all three, and five secrets do. *Small* fails against permuted labels, which name it as well, and stands against the rest. *Left* and *right* beat permuted labels and random vectors, but not the other secrets: nearly every task with two things pulls towards them. No null has the last word; say which one you used.
 
 # %% [markdown] lang="zh" id="two-nulls"
 # 看素描那一行：打乱标签学出来的中位数，几乎没有这么好的。**显著！** 可这个词排在第 48、26、18、11、7 位，随机向量也能把它排到这里。算术没有错。打乱标签学出来的，全都跑到 bird 和 small 那边去了，那里离每一个风格词都很远；和**它们**不一样，算不上本事。（而且这样比也不公平：它们都走完了 160 步，这五组里却有一组一步没走。）p 值说的是：这不是那种随机对照会给出的结果。它从来没说：词找到了。所以选随机对照，要让它样样都有，单单缺你想证明的那一点；拿不准，就多用几个。
 #
-# 三种对照都胜过的，风格一个也没有，秘密有五个。small 输给了打乱的标签，因为它们也说 small；另外两种它都胜过。left 和 right 胜过打乱的标签和随机向量，却胜不过别的秘密：凡是有两样东西的任务，都会往这两个词靠。没有哪一种对照能一锤定音；用的是哪一种，要说清楚。
+# 三种对照都胜过的，风格一个也没有，秘密有五个。small 输给了打乱的标签，因为它们也说 small；另外两种它都胜过。left 和 right 胜过打乱的标签和随机向量，却胜不过别的秘密：有两样东西的任务，几乎都会往这两个词靠。没有哪一种对照能一锤定音；用的是哪一种，要说清楚。
 
 # %% [markdown] lang="en" id="each-class"
 # One more thing can be read: contexts in which every class learned vectors of its own. Each has only its class's pictures to learn from. How many of the 24 name *red*?
@@ -617,13 +617,13 @@ widgets.levers_explorer()
 
 # %% [markdown] lang="en" id="levers-seen"
 # - **The riddle**: red, scarlet and crimson are the most helpful words, and the nearest. The reading is right because the model needs that word.
-# - **Left and right**: both words help about as much, on either task. With two things in a picture it helps to say so; which of them is meant, the vectors have not learned.
+# - **Left and right**: both words help about as much, on either task. With two things in a picture it mostly helps to say so (not for *the large one*); which of them is meant, the vectors have not learned.
 # - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *neon* or *blueprint* came before it, in three of five contexts each, has no reason that we could find; one of those contexts never left its random beginning.
 # - **Blurred**: *mug* and *cup* are the nearest words, and the most helpful of all 168. So the reading is right here, too, in its way! But what is it that they do?
 
 # %% [markdown] lang="zh" id="levers-seen"
 # - **谜题**：red、scarlet、crimson 是最有用的词，也是最近的词。读得对，是因为模型正需要这个词。
-# - **左和右**：在这两个任务上，left 和 right 都差不多一样有用。图里有两样东西，点明这一点就有好处；至于指的是哪一样，向量并没有学到。
+# - **左和右**：在这两个任务上，left 和 right 都差不多一样有用。图里有两样东西，点明这一点多半有好处（“大的那个”除外）；至于指的是哪一样，向量并没有学到。
 # - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。neon 和 blueprint 各在五组里的三组排到了它前面，我们也找不出什么道理；其中有一组根本没离开过随机的起点。
 # - **模糊**：mug 和 cup 是最近的词，也是 168 个词里最有用的。这么说，这里也读对了，只是换了一种意思！那么，它们到底在做什么？
 
@@ -666,7 +666,7 @@ Table([(name, 16, blurred["called"][name], blurred["called_with_best"][name])
 # %% [markdown] lang="zh" id="prompts"
 # ## 10 · GPT-2 的提示词
 #
-# 第 03 课的四个软提示词（soft prompt），各十个向量，放到 GPT-2 的词表里来读。**先猜**：数数用的那个，读出来会是什么？
+# 第 03 课的四个软提示词，各十个向量，放到 GPT-2 的词表里来读。**先猜**：数数用的那个，读出来会是什么？
 
 # %% id="prompts-code"
 widgets.prompts_read(*load_gpt2("pocket"))
@@ -690,7 +690,7 @@ exercises.begun_as.ask()
 exercises.conclude.ask()
 
 # %% [markdown] lang="en" id="curcumin"
-# Now the curcumin. We cannot run that model here, but you know what to ask. Its configuration files begin the context as “a photo of a” (HealthX-Lab/BiomedCoOp, configs/trainers): then “of” and “a”, in the third and fourth place, need not have been learned at all; they are where they were put. *Mri* is plausible, and so was *neon*. *Curcumin* is not, and neither was *mug*. Both might be the word the model needs, a counterweight, a rare row that lies in the way, or chance; and each of these can be tested:
+# Now the curcumin. We cannot run that model here, but you know what to ask. Its configuration files begin the context as “a photo of a” (HealthX-Lab/BiomedCoOp, configs/trainers): then “of” and “a”, in the third and fourth place, may not have been learned at all, only left where they were put. *Mri* is plausible, and so was *neon*. *Curcumin* is not, and neither was *mug*. Both might be the word the model needs, a counterweight, a rare row that lies in the way, or chance; and each of these can be tested:
 #
 # 1. What was there at the beginning, and has it moved?
 # 2. Do other seeds say the same? Do permuted labels? Random vectors? Contexts for other tasks?
@@ -698,10 +698,10 @@ exercises.conclude.ask()
 # 4. Snapped to its words, how much of the prompt is left?
 # 5. Does the word help by itself? And what does it change?
 #
-# What you may say then: “*red* was the nearest word in five of five contexts with random beginnings, among the five nearest in none from permuted labels; and as a hard prompt it does what the vectors do”. What you may never say: “the prompt means …”.
+# What you may say then: “*red* was the nearest word in five of five contexts with random beginnings, among the five nearest in none from permuted labels; and snapped to their nearest words these contexts score 58.1 %, as learned 59.3 %”. What you may never say: “the prompt means …”.
 
 # %% [markdown] lang="zh" id="curcumin"
-# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文向量从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”很可能根本不是学来的，放在哪里，现在还在哪里。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧挡在路上的生僻行，也可能只是偶然；每一种都可以检验：
+# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文向量从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”也许根本不是学来的，只是一开始放在那里，一直没有动。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧挡在路上的生僻行，也可能只是偶然；每一种都可以检验：
 #
 # 1. 一开始那里放的是什么？它动过没有？
 # 2. 别的种子也这么说吗？打乱的标签呢？随机向量呢？别的任务的上下文向量呢？
@@ -709,7 +709,7 @@ exercises.conclude.ask()
 # 4. 换回词语以后，提示词的本事还剩多少？
 # 5. 单独用这个词有帮助吗？它改变了什么？
 #
-# 做完这些，可以说的是：“从随机数开始的五组上下文向量，五组的最近词都是 red；用打乱的标签，没有一组把它排进前五；当作硬提示词（hard prompt）用，它也能做到向量所做的事。”永远不能说的是：“这个提示词的意思是……”
+# 做完这些，可以说的是：“从随机数开始的五组上下文向量，五组的最近词都是 red；用打乱的标签，没有一组把它排进前五；把向量都换成最近的词，当作硬提示词（hard prompt）用，准确率是 58.1%，向量是 59.3%。”永远不能说的是：“这个提示词的意思是……”
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

@@ -837,7 +837,7 @@ outside = Prediction(
     lambda shares: (shares[1] > shares[0]) + 2 * (shares[2] > shares[0]),
     Text(
         en="So two points that lie on top of each other on the map may have little in common, and what looks most at home on it was learned from nonsense. A map like this shows where to look; it proves nothing.",
-        zh="所以图上叠在一起的两个点，实际上可能没多少共同之处；而在图上最显眼的，偏偏是从毫无意义的标签里学出来的。这样的地图只告诉我们该往哪里看，证明不了什么。",
+        zh="所以图上叠在一起的两个点，实际上可能没多少共同之处；而看上去最像属于这张图的，偏偏是从毫无意义的标签里学出来的。这样的地图只告诉我们该往哪里看，证明不了什么。",
     ),
 )
 
@@ -857,21 +857,21 @@ snapped = Prediction(
     # measured: the accuracies of the hand prompt, as learned, and snapped
     lambda measured: 0 if measured[2] > measured[1] - 0.02 else 2 if measured[2] < measured[0] + 0.01 else 1,
     Text(
-        en="The words are near the vectors, and what the vectors do is not in the words. How much is lost by snapping tells how much of a prompt was never words.",
-        zh="词离向量很近，可向量的本事不在词里。换回词语时丢掉多少，就说明提示词里有多少从来就不是词。",
+        en="These words are the nearest, and what the vectors do is not in them. How much is lost by snapping tells how much of a prompt is not in its nearest words; whether other words would do better is the next question.",
+        zh="这些词离得最近，可向量的本事不在这些词里。换回词语时丢掉多少，就说明提示词里有多少不在最近的词里；换别的词会不会好些，是下一个问题。",
     ),
 )
 
 planted = Prediction(
     Text(
-        en="Of 40 contexts with random beginnings about 5 would name their secret by luck. How many do?",
-        zh="40 组从随机数开始的上下文向量，光凭运气大约会有 5 组说出秘密。实际上有多少组？",
+        en="Of 40 contexts with random beginnings 4 or 5 would name their secret by luck. How many do?",
+        zh="40 组从随机数开始的上下文向量，光凭运气会有四五组说出秘密。实际上有多少组？",
     ),
     (
         Text(en="secrets: nearly all; styles: nearly all", zh="秘密：几乎全部；风格：几乎全部"),
         Text(en="secrets: nearly all; styles: about half", zh="秘密：几乎全部；风格：大约一半"),
-        Text(en="secrets: nearly all; styles: no more than by luck", zh="秘密：几乎全部；风格：不比运气好"),
-        Text(en="secrets: about half; styles: no more than by luck", zh="秘密：大约一半；风格：不比运气好"),
+        Text(en="secrets: nearly all; styles: no more than by luck", zh="秘密：几乎全部；风格：不比碰运气多"),
+        Text(en="secrets: about half; styles: no more than by luck", zh="秘密：大约一半；风格：不比碰运气多"),
     ),
     # shares: of the contexts that name their secret, and their style
     lambda shares: 3 if shares[0] < 0.75 else 0 if shares[1] > 0.75 else 1 if shares[1] > 0.25 else 2,
