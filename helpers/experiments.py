@@ -23,7 +23,7 @@ from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
 from helpers.lesson import say
-from helpers.museum import begin_by_tokens, texts_with_slots, tokens, write
+from helpers.museum import begin_by_tokens, padding, texts_with_slots, tokens, write
 
 Encode = Callable[[CLIPModel, CLIPProcessor, list[str], Tensor], Tensor]  # class names and a context (M, D) to (C, D)
 Begin = Callable[[CLIPModel, CLIPProcessor, str], Tensor]  # words to vectors (M, D)
@@ -165,7 +165,7 @@ def library_loss(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> Re
     with torch.no_grad():
         words = model.language_model.get_input_embeddings()(ids)  # (B, T, D)
         vectors = torch.cat([model.prefix(features), words], dim=1)  # (B, M + P + T, D)
-        labels = ids.masked_fill(torch.arange(ids.shape[1]) >= lengths[:, None], IGNORED)
+        labels = ids.masked_fill(padding(ids, lengths), IGNORED)
         unscored = ids.new_full((len(ids), vectors.shape[1] - ids.shape[1]), IGNORED)
         theirs = model.language_model(inputs_embeds=vectors, labels=torch.cat([unscored, labels], dim=1)).loss.item()
         with as_it_was(model), torch.random.fork_rng(devices=[]):

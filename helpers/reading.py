@@ -119,8 +119,12 @@ def nearest_tokens(
 
 def ranks(vectors: Tensor, table: Tensor, rows: Tensor, row: int, metric: Metric = "cosine") -> Tensor:
     """Which place the row with this number takes among those of `rows` (W,), seen from each vector (…, D): (…,), 1 for the nearest."""
-    apart = distances(vectors, table[rows], metric)  # (…, W)
-    return 1 + (apart < apart[..., rows == row]).sum(-1)
+    return places(distances(vectors, table[rows], metric), rows == row)
+
+
+def places(apart: Tensor, which: Tensor) -> Tensor:
+    """Which place the one row that is marked in (W,) takes in distances (…, W): (…,), 1 for the nearest."""
+    return 1 + (apart < apart[..., which]).sum(-1)
 
 
 # --- what chance would show ------------------------------------------------------------------------------------------------------

@@ -343,8 +343,8 @@ def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words
 def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never_0():
     apart = torch.arange(4.0).expand(20, 3, 4).clone()
     vocabulary = reading.Vocabulary(torch.eye(4), ("a", "of", "red", "photo"), torch.ones(4).bool(), torch.arange(4))
-    assert ours._best_places(("a",), apart, vocabulary).tolist() == [1] * 20
-    assert ours._best_places(("photo", "red"), apart, vocabulary).tolist() == [3] * 20
+    assert study.best_of(apart, ("a",), vocabulary).tolist() == [1] * 20
+    assert study.best_of(apart, ("photo", "red"), vocabulary).tolist() == [3] * 20
     null = ours._medians(torch.arange(2, 102), 5)
     assert len(null) == ours.MEDIANS and null.min() > 3
     assert ours._p(reading.p_value(1, null)) == "≤ 0.001" and ours._p(reading.p_value(200, null)) == "1.000"
@@ -364,7 +364,9 @@ def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
     contexts = torch.randn(3, 2, M, D, generator=torch.Generator().manual_seed(0))
     apart = reading.distances(contexts, words.table[words.words])
     for right in (("red",), ("neon", "sign")):
-        assert torch.equal(ours._best_places(right, apart, words), study.best_place(contexts, right, words))
+        assert torch.equal(study.best_of(apart, right, words), study.best_place(contexts, right, words))
+        ranks = [reading.ranks(contexts, words.table, words.words, words.row(word)) for word in right]
+        assert torch.equal(study.best_of(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
 
 
 def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_labels_say(told, words):

@@ -11,12 +11,17 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import by_hand
-from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
-
-
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), rtol=1e-4, atol=1e-5)
-
+from helpers.exercises.contract import (
+    Choice,
+    Exercise,
+    Mistake,
+    Prediction,
+    Quiz,
+    Text,
+    close,
+    expect_number,
+    expect_tensor,
+)
 
 # --- positions ---------------------------------------------------------------------------------------------------
 

@@ -12,13 +12,18 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import context as by_library
-from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
+from helpers.exercises.contract import (
+    Choice,
+    Exercise,
+    Mistake,
+    Prediction,
+    Quiz,
+    Text,
+    close,
+    expect_number,
+    expect_tensor,
+)
 from helpers.training import Look
-
-
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), rtol=1e-4, atol=1e-5)
-
 
 # --- the slots ---------------------------------------------------------------------------------------------------
 

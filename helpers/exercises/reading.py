@@ -11,12 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers import reading as by_library
-from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
+from helpers.exercises.contract import (
+    Choice,
+    Exercise,
+    Mistake,
+    Prediction,
+    Quiz,
+    Text,
+    close,
+    expect_number,
+    expect_tensor,
+)
 from helpers.pocket.words import COLOUR_WORDS, FILLER_ADJECTIVES, OBJECT_WORDS, SIZE_WORDS
-
-
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), rtol=1e-4, atol=1e-5)
 
 
 def one_number(answer: Any, what: str) -> int | float:

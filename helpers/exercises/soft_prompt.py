@@ -11,13 +11,19 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
+from helpers.exercises.contract import (
+    Choice,
+    Exercise,
+    Mistake,
+    Prediction,
+    Quiz,
+    Text,
+    close,
+    expect_number,
+    expect_tensor,
+)
 
 END = 9  # of text, in the little examples here; GPT-2 pads with it too
-
-
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), rtol=1e-4, atol=1e-5)
 
 
 # --- the sequence ------------------------------------------------------------------------------------------------

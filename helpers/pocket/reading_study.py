@@ -116,9 +116,8 @@ def learned_job(studio: Studio, task: Task, job: Job) -> Numbers:
         "snapped": prompted.with_context(snapped).accuracy(*data.test),
         "context": listed(prompted.context),
         "begun": path[0],
-        "last": path[
-            -1
-        ],  # where nothing was gained the best step may be the first, and there is nothing to read but the beginning
+        # where nothing was gained the best step may be the first, and then what was kept is the beginning
+        "last": path[-1],
         **({"path": path} if followed(job) else {}),
     }
 
@@ -168,18 +167,21 @@ def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
 
 def own_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """Vectors for each class of its own."""
-    data = studio.data(task.name, job["seed"])
-    prompted = begin(studio.clip, studio.processor, task, "random", job["seed"], class_specific=True)
-    for _ in learn(prompted, data, PLAN):
-        pass
-    return {"accuracy": prompted.accuracy(*data.test), "context": listed(prompted.context)}
+    return from_random(studio, task, studio.data(task.name, job["seed"]), job["seed"], class_specific=True)
 
 
 def permutations_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """A context learned from the same pictures with labels in another order."""
-    data = studio.data(task.name, job["seed"])
-    prompted = begin(studio.clip, studio.processor, task, "random", job["seed"])
-    for _ in learn(prompted, data.permuted(1000 + job["permutation"]), PLAN):
+    data = studio.data(task.name, job["seed"]).permuted(
+        1000 + job["permutation"]
+    )  # the test pictures keep their labels
+    return from_random(studio, task, data, job["seed"])
+
+
+def from_random(studio: Studio, task: Task, data: FewShot, seed: int, **shape: Any) -> Numbers:
+    """What a context reaches that began at random, and the context."""
+    prompted = begin(studio.clip, studio.processor, task, "random", seed, **shape)
+    for _ in learn(prompted, data, PLAN):
         pass
     return {"accuracy": prompted.accuracy(*data.test), "context": listed(prompted.context)}
 
@@ -284,7 +286,12 @@ def accuracies(task: str, init: str = "random") -> tuple[float, float, float]:
 
 def best_place(vectors: Tensor, right: Sequence[str], words: Vocabulary, metric: reading.Metric = "cosine") -> Tensor:
     """The best place that any of the right words takes among all words, seen from any of the vectors (…, M, D): (…,), 1 for the nearest."""
-    places = [reading.ranks(vectors, words.table, words.words, words.row(word), metric) for word in right]
+    return best_of(reading.distances(vectors, words.table[words.words], metric), right, words)
+
+
+def best_of(apart: Tensor, right: Sequence[str], words: Vocabulary) -> Tensor:
+    """The same of vectors whose distances to all words are known already: (…, M, W) to (…,)."""
+    places = [reading.places(apart, words.words == words.row(word)) for word in right]
     return torch.stack(places).amin(0).amin(-1)
 
 

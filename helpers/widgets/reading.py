@@ -501,7 +501,7 @@ def snap_table() -> Table:
     )
     rows = []
     for task in (task for task in RIGHT if task in wanted and task in _tasks()):
-        runs, (by_hand,) = _contexts(task=task, init="random", permuted=False), _part("helpful", task)
+        runs, by_hand = _contexts(task=task, init="random", permuted=False), reading_study.helpful(task)
         rows.append(
             (
                 _task_name(task),
@@ -632,7 +632,7 @@ def _influence_in_words(now: SimpleNamespace, run: Learned) -> str:
         "reversed": say(en="the vectors in reverse order", zh="向量倒过来排"),
     }
     what = which.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
-    (by_hand_alone,) = _part("helpful", run.task)
+    by_hand_alone = reading_study.helpful(run.task)
     stored = [_percent(share, 0) for share in (run.accuracy, by_hand_alone["hand"])]
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
@@ -832,7 +832,7 @@ def planted_table() -> Table:
         others = torch.stack([run.context for run in runs])  # (S, M, D)
         nulls = (
             _medians(_ranks_of(RIGHT[task], permuted, "cosine"), seeds),
-            _best_places(RIGHT[task], apart, words).double().quantile(0.5, dim=-1),
+            reading_study.best_of(apart, RIGHT[task], words).double().quantile(0.5, dim=-1),
             _medians(_ranks_of(RIGHT[task], others, "cosine"), seeds),
         )
         listed = (", ".join(map(str, places)) for places in (real, null))
@@ -857,13 +857,6 @@ def _medians(places: Tensor, of: int) -> Tensor:
     return places[drawn].double().quantile(0.5, dim=-1)
 
 
-def _best_places(right: Sequence[str], apart: Tensor, words: Vocabulary) -> Tensor:
-    """Of contexts whose vectors are so far from each word (…, M, W): the best place of any of the right words (…,). As
-    `reading_study.best_place`, but the distances, which take long for many contexts, are measured once for all words."""
-    places = [1 + (apart < apart[..., words.words == words.row(word)]).sum(-1) for word in right]
-    return torch.stack(places).amin(0).amin(-1)
-
-
 def _p(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else "≤ 0.001"
 
@@ -886,7 +879,7 @@ def levers_explorer() -> Explorer:
         return reading.distances(torch.cat([run.context for run in runs]), table).amin(0)
 
     def draw(now: SimpleNamespace) -> figures.Picture:
-        (record,), right = _part("helpful", now.task), RIGHT[now.task]
+        record, right = reading_study.helpful(now.task), RIGHT[now.task]
         losses = torch.tensor([record["losses"][name] for name in names], dtype=torch.float64)
         apart = {permuted: closest(now.task, permuted) for permuted in (False, True)}
         nearest = [names[i] for i in apart[False].argsort(stable=True)[:NAMED].tolist()]
