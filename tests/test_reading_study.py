@@ -130,6 +130,12 @@ def test_what_lesson_04_says_of_the_study_holds(records, words):
         word: study.best_place(study.contexts(sketch), (word,), words) for word in ("sketch", "neon", "blueprint")
     }
     assert all((places[word] < places["sketch"]).sum() == 3 for word in ("neon", "blueprint"))
+    by_step = study.best_place(study.contexts(red, field="path"), ("red",), words)  # (S, looks)
+    assert (by_step[:, 0] > 1).all() and (by_step[:, 1:] == 1).all()  # from step 8 on
+    kept_at_0 = [
+        run for run in records["learned"] if run["step"] == 0 and not run["permuted"] and run["init"] == "random"
+    ]
+    assert sum(study.KIND[run["task"]] == "style" for run in kept_at_0) == 13
     called = study.helpful(blurred)
     assert called["called"]["cup"] == 35 and called["called_with_best"]["cup"] == 19
     assert (study.best_place(study.contexts("objects, each a photo", "a photo of a"), ("photo",), words) == 1).all()
