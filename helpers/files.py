@@ -20,6 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+DATA = Path(__file__).resolve().parents[1] / "data"  # what the repository carries
+
 
 def cache_folder() -> Path:
     """$COURSE_CACHE if it is set, else "ten-vectors" in the place where this system keeps caches; made if that is possible.

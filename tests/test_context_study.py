@@ -10,7 +10,7 @@ import torch
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
 from helpers.pocket import context_study as study
-from helpers.pocket import datasets
+from helpers.pocket import datasets, studies
 from helpers.pocket.datasets import few_shot, task_drawings
 from helpers.pocket.tasks import RIDDLE
 from helpers.pretrained import load_clip
@@ -347,11 +347,18 @@ def test_a_file_that_was_cut_off_counts_as_none(tmp_path):
     assert study.resume(JOBS[:1], worth, file, lambda line: None)[0] == [JOBS[0] | {"accuracy": 0.3333}]
 
 
-def test_what_another_plan_or_model_left_unfinished_is_not_taken_up(monkeypatch):
-    before = study.unfinished_file("one model", "versions")
-    assert before == study.unfinished_file("one model", "versions") != study.unfinished_file("another", "versions")
-    monkeypatch.setattr(study, "PLAN", replace(study.PLAN, steps=80))
-    assert study.unfinished_file("one model", "versions") != before
+def test_what_another_plan_model_or_code_left_unfinished_is_not_taken_up(tmp_path):
+    code = tmp_path / "study.py"
+    code.write_text("one = 1")
+
+    def file(plan=study.PLAN, model="one model"):
+        return studies.unfinished_file("context", [str(code)], plan, model)
+
+    before = file()
+    assert before == file() != file(plan=replace(study.PLAN, steps=80))
+    assert before != file(model="another")
+    code.write_text("one = 2")
+    assert before != file()
 
 
 def test_the_grid_that_is_run_is_the_grid_that_is_stored(stored):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
-from helpers.pocket import evaluate, pretrain, pretrain_clip, pretrain_gpt2
+from helpers.pocket import evaluate, phases, pretrain_clip, pretrain_gpt2
 from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene
 from helpers.pocket.language import vocabulary
 from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
@@ -21,7 +21,7 @@ from helpers.training import Plan
 QUIET = {"log": lambda line: None}
 
 
-def phases_of(module: nn.Linear, stop_at: int | None = None) -> list[pretrain.Phase]:
+def phases_of(module: nn.Linear, stop_at: int | None = None) -> list[phases.Phase]:
     """Two phases of regression on random data; the second may be broken off."""
 
     def loss(step: int, salt: int):
@@ -32,7 +32,7 @@ def phases_of(module: nn.Linear, stop_at: int | None = None) -> list[pretrain.Ph
         return value, {"loss": value.item()}
 
     groups = [{"params": list(module.parameters()), "lr": 1e-2}]
-    return [pretrain.Phase(f"phase {s}", 30, groups, lambda step, s=s: loss(step, s)) for s in (0, 1)]
+    return [phases.Phase(f"phase {s}", 30, groups, lambda step, s=s: loss(step, s)) for s in (0, 1)]
 
 
 def fresh() -> nn.Linear:
@@ -41,27 +41,27 @@ def fresh() -> nn.Linear:
 
 
 def test_a_training_that_was_broken_off_ends_as_an_unbroken_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrain, "SAVE_EVERY", -1)  # save at every step
+    monkeypatch.setattr(phases, "SAVE_EVERY", -1)  # save at every step
     whole, broken, resumed = fresh(), fresh(), fresh()
-    history, _ = pretrain.train(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
+    history, _ = phases.train(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
     with pytest.raises(KeyboardInterrupt):
-        pretrain.train(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
-    again, seconds = pretrain.train(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
+        phases.train(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
+    again, seconds = phases.train(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
     assert torch.equal(whole.weight, resumed.weight) and torch.equal(whole.bias, resumed.bias)
     assert again == history and seconds > 0
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step():
+def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path):
     module = fresh()
-    phase = pretrain.Phase(
+    phase = phases.Phase(
         "p", 5, [{"params": list(module.parameters()), "lr": 1.0}], lambda step: (torch.tensor(float("nan")), {})
     )
     with pytest.raises(FloatingPointError, match="p, step 0: the loss is nan; try a lower rate"):
-        pretrain.train([phase], module, pretrain.cache_folder() / "never-written.pt", **QUIET)
+        phases.train([phase], module, tmp_path / "never-written.pt", **QUIET)
 
 
 def test_the_rate_rises_then_falls_and_never_reaches_zero():
-    rates = [pretrain.cosine_rate(step, 1000) for step in range(1000)]
+    rates = [phases.cosine_rate(step, 1000) for step in range(1000)]
     assert rates[0] == 0.01 and max(rates) == 1 and np.argmax(rates) in (99, 100)
     assert 0 < rates[-1] < 0.03
 
@@ -170,10 +170,10 @@ def test_learning_a_context_leaves_the_model_as_it_was():
 
 
 def test_the_report_of_a_training_can_be_read_back(tmp_path):
-    pretrain.write_report(tmp_path, {"seed": 0}, 90.0, [{"phase": "p", "step": 0, "loss": 1.0}])
+    phases.write_report(tmp_path, {"seed": 0}, 90.0, [{"phase": "p", "step": 0, "loss": 1.0}])
     report = json.loads((tmp_path / "training.json").read_text())
     assert report["minutes"] == 1.5 and report["history"][0]["loss"] == 1.0
-    pretrain.write_trained_rows(tmp_path, torch.tensor([True, False, True]))
+    phases.write_trained_rows(tmp_path, torch.tensor([True, False, True]))
     assert json.loads((tmp_path / "trained_rows.json").read_text()) == {"trained": [0, 2]}
 
 

@@ -11,7 +11,6 @@ holds two or three, and the prompt that counts learns from, and is tested on, sc
 from __future__ import annotations
 
 import functools
-import hashlib
 import multiprocessing
 import re
 import time
@@ -19,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.pool import Pool
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,19 +36,20 @@ from helpers.captioner import (
     evened,
     learn,
 )
-from helpers.files import cache_folder, write_whole
+from helpers.files import DATA, write_whole
 from helpers.pocket import words
 from helpers.pocket.language import INSTRUCTIONS, answer, full_caption, read_caption
 from helpers.pocket.pretrain_clip import fresh_scene
 from helpers.pocket.scoring import claims, score, truth
-from helpers.pocket.studies import Job, Numbers, laid_out, resume, versions
+from helpers.pocket.studies import Job, Numbers, laid_out, resume, unfinished_file, versions
 from helpers.pocket.world import OBJECTS, SHOWS_COLOUR, Scene, draw, drawing_version, random_scene
 from helpers.pretrained import identity, load_clip, load_gpt2
 
-DATA = Path(__file__).resolve().parents[2] / "data"
 FILE = DATA / "runs" / "captioner.json"
 PROMPTS = DATA / "captioner"  # what was learned: the whole of it, and one prompt file a task
 COMMAND = "python -m helpers.pocket.captioner_study"
+CODE = (__file__, captioner.__file__, training.__file__)  # a study begun with other code is not gone on with
+DRAWING = drawing_version("language.py", "words.py")
 
 PLAN = training.Plan(steps=2000, rate=3e-3, batch_size=8, look_every=250, warmup=30, longest_gradient=1.0)
 SHORT = replace(PLAN, steps=300, look_every=100)  # where trainings are compared with each other
@@ -391,13 +390,6 @@ def jobs() -> list[Job]:
     return [trained[0], *prompts, *shift, *curves, *trained[1:], *tips]
 
 
-def unfinished_file(*made_by: str) -> Path:
-    """Where the cache keeps what was run so far; another file for other models, versions, plans or code."""
-    code = b"".join(Path(module).read_bytes() for module in (__file__, captioner.__file__, training.__file__))
-    mark = hashlib.sha256(repr((made_by, drawing_version("language.py", "words.py"))).encode() + code).hexdigest()
-    return cache_folder() / f"captioner-study-{mark[:8]}.json"
-
-
 def report(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """The parts of the stored file; what the whole captioners gave in other ways of asking stands in a part of its own."""
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in DO}
@@ -416,7 +408,7 @@ def main() -> None:
     with multiprocessing.Pool() as pool:
         studio = Studio(load_clip("pocket"), load_gpt2("pocket"), pool)
         models = [repr(identity(model)) for model in (studio.clip[0], studio.language[0])]
-        unfinished = unfinished_file(*models, repr(made_with))
+        unfinished = unfinished_file("captioner", CODE, DRAWING, *models, made_with)
         records, seconds = resume(
             jobs(), lambda job: DO[job["part"]](studio, job), unfinished, lambda line: print(line, flush=True)
         )

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from helpers.pocket.pretrain import DATA
+from helpers.files import DATA
 from helpers.pocket.world import ALL_STYLES, BACKGROUNDS, COLOURS, OBJECTS, Scene, Thing, draw, random_scene
 
 CLIP_PARTS = re.compile(r"zero-shot|256 px|caption among|linear probe|headroom|planted|permuted|failure")

@@ -12,11 +12,9 @@ end; in "base_to_new" 16 shots, and 4 vectors that begin as "a photo of a", so t
 from __future__ import annotations
 
 import functools
-import hashlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,15 +26,17 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import context, training
 from helpers.context import PromptedCLIP, learn, words_of_length
 from helpers.data import FewShot, encode, preparation
-from helpers.files import cache_folder, write_whole
+from helpers.files import DATA, write_whole
 from helpers.pocket.datasets import few_shot
-from helpers.pocket.studies import Job, Numbers, laid_out, resume, versions
+from helpers.pocket.studies import Job, Numbers, laid_out, resume, unfinished_file, versions
 from helpers.pocket.tasks import BLURRED, RIDDLE, style_task
 from helpers.pocket.world import drawing_version
 from helpers.pretrained import fingerprint, load_clip, text_features
 
-FILE = Path(__file__).resolve().parents[2] / "data" / "runs" / "learnable-context.json"
+FILE = DATA / "runs" / "learnable-context.json"
 COMMAND = "python -m helpers.pocket.context_study"
+CODE = (__file__, context.__file__, training.__file__)  # a study begun with other code is not gone on with
+DRAWING = drawing_version("tasks.py", "datasets.py")
 
 PLAN = training.Plan()
 HAND = "a photo of a {}."
@@ -201,13 +201,6 @@ DO = {"shots": shots_job, "choices": choices_job, "base_to_new": base_to_new_job
 # --- all of them, with breaks --------------------------------------------------------------------------------------------
 
 
-def unfinished_file(*made_by: str) -> Path:
-    """Where the cache keeps what was run so far; another file for other models, versions, plans or code."""
-    code = b"".join(Path(module).read_bytes() for module in (__file__, context.__file__, training.__file__))
-    mark = hashlib.sha256(repr((made_by, PLAN, drawing_version("tasks.py", "datasets.py"))).encode() + code).hexdigest()
-    return cache_folder() / f"context-study-{mark[:8]}.json"
-
-
 def report(
     records: Sequence[dict[str, Any]],
     test_pictures: Callable[[str], Pictures],
@@ -265,7 +258,7 @@ def main() -> None:
     def run(job: Job) -> Numbers:
         return DO[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
-    unfinished = unfinished_file(fingerprint(clip), preparation(processor), repr(made_with))
+    unfinished = unfinished_file("context", CODE, DRAWING, PLAN, fingerprint(clip), preparation(processor), made_with)
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line, flush=True))
     parts = report(records, lambda task: pictures(task, 0).test, clip, processor)
     whole = {"command": COMMAND, "versions": made_with, "seconds": round(seconds, 1), "plan": asdict(PLAN), **parts}

@@ -23,9 +23,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from helpers.files import cache_folder, keep
+from helpers.files import DATA, cache_folder, keep
 from helpers.pocket.language import full_caption
-from helpers.pocket.pretrain import DATA
 from helpers.pocket.pretrain_clip import drawn_in_training
 from helpers.pocket.tasks import Task
 from helpers.pocket.world import (

@@ -9,7 +9,6 @@ import json
 import platform
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,13 +19,13 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import context
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
-from helpers.files import write_whole
+from helpers.files import DATA, write_whole
 from helpers.pocket.datasets import few_shot
 from helpers.pocket.tasks import RIDDLE
 from helpers.pretrained import load_clip
 from helpers.training import Plan
 
-FILE = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
+FILE = DATA / "runs" / "first-vectors.json"
 TASK = RIDDLE
 PICTURES = {"shots": 8, "checks": 4, "tests": 20}  # of each class: to learn from, to validate on, to test on
 VECTORS, SEED = 10, 0

@@ -20,7 +20,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
 from helpers.files import cache_folder
 from helpers.pocket.language import caption
-from helpers.pocket.pretrain import Phase, train, write_report, write_trained_rows
+from helpers.pocket.phases import Phase, train, write_report, write_trained_rows
 from helpers.pocket.tokenizers import clip_tokenizer
 from helpers.pocket.world import (
     BACKGROUNDS,

@@ -30,7 +30,7 @@ from helpers.pocket.language import (
     vocabulary,
     word_notes,
 )
-from helpers.pocket.pretrain import Phase, train, write_report, write_trained_rows
+from helpers.pocket.phases import Phase, train, write_report, write_trained_rows
 from helpers.pocket.tokenizers import gpt2_tokenizer
 from helpers.pocket.world import random_scene
 

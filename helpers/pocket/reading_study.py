@@ -10,11 +10,9 @@ those.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,18 +23,20 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import context, reading, training
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, encode, preparation
-from helpers.files import cache_folder, read_tensors, write_tensors, write_whole
+from helpers.files import DATA, read_tensors, write_tensors, write_whole
 from helpers.pocket.datasets import few_shot
-from helpers.pocket.studies import Job, Numbers, laid_out, machine, resume, versions
+from helpers.pocket.studies import Job, Numbers, laid_out, machine, resume, unfinished_file, versions
 from helpers.pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, secret_task, style_task
 from helpers.pocket.words import STYLE_WORDS
 from helpers.pocket.world import UNSEEN_STYLE, drawing_version
 from helpers.pretrained import fingerprint, identity, load_clip, text_features
 from helpers.reading import Vocabulary
 
-FILE = Path(__file__).resolve().parents[2] / "data" / "runs" / "readings.json"
+FILE = DATA / "runs" / "readings.json"
 VECTORS = FILE.with_suffix(".safetensors")
 COMMAND = "python -m helpers.pocket.reading_study"
+CODE = (__file__, context.__file__, training.__file__)  # a study begun with other code is not gone on with
+DRAWING = drawing_version("tasks.py", "datasets.py")
 
 PLAN = training.Plan()
 WORDS_PLAN = training.Plan(look_every=1)  # words change in jumps: every step is looked at
@@ -210,13 +210,6 @@ class Studio:
         return encode(self.clip, self.processor, few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed))
 
 
-def unfinished_file(*made_by: str) -> Path:
-    """Where the cache keeps what was run so far; another file for other models, versions, plans or code."""
-    code = b"".join(Path(module).read_bytes() for module in (__file__, context.__file__, training.__file__))
-    mark = hashlib.sha256(repr((made_by, drawing_version("tasks.py", "datasets.py"))).encode() + code).hexdigest()
-    return cache_folder() / f"reading-study-{mark[:8]}.json"
-
-
 def split(records: Sequence[dict[str, Any]]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Tensor]]:
     """The records of each part without their vectors; and the vectors, one row for each record, by "part field"."""
     parts: dict[str, list[dict[str, Any]]] = {}
@@ -320,7 +313,7 @@ def main() -> None:
     def run(job: Job) -> Numbers:
         return DO[job["part"]](studio, TASKS[job["task"]], job)
 
-    unfinished = unfinished_file(fingerprint(clip), preparation(processor), repr(made_with))
+    unfinished = unfinished_file("reading", CODE, DRAWING, fingerprint(clip), preparation(processor), made_with)
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line[:150], flush=True))
     parts, vectors = split(records)
     whole = {

@@ -1,7 +1,6 @@
 """How much of a scene a caption gets right: objects, colours, sizes, background, style and number, with precision and recall.
 
-The drawn world knows the truth of every picture (`world.facts`), and `language.read_caption` reads what a caption claims; for pictures
-without truth there is only CLIP's own opinion.
+The drawn world knows the truth of every picture (`world.facts`), and `language.read_caption` reads what a caption claims.
 """
 
 from __future__ import annotations
@@ -10,13 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from PIL import Image
-from transformers import CLIPModel, CLIPProcessor
-
 from helpers.pocket.language import read_caption
 from helpers.pocket.world import SHOWS_COLOUR, Fact, Scene
-from helpers.pretrained import image_features, text_features
 
 KINDS = ("object", "colour", "size", "background", "style", "count")
 
@@ -66,12 +60,3 @@ def score(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Score]:
         true.update(fact[0] for fact in facts)
         right.update(fact[0] for fact in said & facts)
     return {kind: Score(claimed[kind], true[kind], right[kind]) for kind in KINDS}
-
-
-@torch.no_grad()
-def clip_similarity(
-    clip: CLIPModel, processor: CLIPProcessor, captions: Sequence[str], images: Sequence[Image.Image]
-) -> list[float]:
-    """For pictures without truth: CLIP's cosine of each caption and its picture (CLIPScore: Hessel et al. 2021, arXiv 2104.08718)."""
-    texts = text_features(clip, processor, captions)
-    return (texts * image_features(clip, processor, images)).sum(-1).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 import transformers
 
-from helpers.files import write_whole
+from helpers.files import cache_folder, write_whole
 
 Job = dict[str, Any]  # one record to make: its "part" and the settings that stand in the record
 Numbers = dict[str, Any]  # what was measured, by the names in the record
@@ -45,6 +46,12 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: rounded(part) for name, part in value.items()}
     return [rounded(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def unfinished_file(study: str, code: Sequence[str], *made_by: object) -> Path:
+    """Where the cache keeps what a study has run so far; another file for other code (its files), models, versions or plans."""
+    digest = hashlib.sha256(repr(made_by).encode() + b"".join(Path(file).read_bytes() for file in code))
+    return cache_folder() / f"{study}-study-{digest.hexdigest()[:8]}.json"
 
 
 def resume(

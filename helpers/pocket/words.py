@@ -29,7 +29,6 @@ OBJECT_WORDS = {
     "guitar": ("guitar", "ukulele"),
     "crown": ("crown", "tiara"),
 }
-PLURALS = {"fish": "fish", "butterfly": "butterflies", "cactus": "cactuses"}
 COLOUR_WORDS = {
     "red": ("red", "scarlet", "crimson"),
     "orange": ("orange", "tangerine"),

@@ -21,13 +21,14 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import by_hand, figures
 from helpers.context import Position, PromptedCLIP
+from helpers.files import DATA
 from helpers.lesson import Plainly, Table, say
 from helpers.pocket import tasks
 from helpers.pretrained import POCKET_CLIP
 from helpers.widgets.base import Explorer, beside, counted, dropdown, glossed, look
 from helpers.widgets.inside_clip import letters_of
 
-STORED = Path(__file__).resolve().parents[2] / "data" / "runs" / "learnable-context.json"
+STORED = DATA / "runs" / "learnable-context.json"
 MOST_VECTORS = 16
 HAND = "“a photo of a {}”"
 COLOURS = {"context": figures.BLUE, "probe": figures.VERMILION, "class_mean": figures.SLATE}

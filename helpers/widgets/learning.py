@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets
@@ -23,6 +22,7 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import figures
 from helpers.context import PromptedCLIP, hand_features, learn, words_of_length
 from helpers.data import FewShot, encode
+from helpers.files import DATA
 from helpers.lesson import say
 from helpers.pocket.datasets import few_shot
 from helpers.pocket.tasks import Task
@@ -31,7 +31,7 @@ from helpers.training import Look, Plan
 from helpers.widgets.base import LongWork, Shown, counted, dropdown, look, values_of
 from helpers.widgets.learnable_context import name_positions
 
-STORED = Path(__file__).resolve().parents[2] / "data" / "runs" / "first-vectors.json"
+STORED = DATA / "runs" / "first-vectors.json"
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
 VECTORS = 10  # of lesson 00

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,13 +23,14 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, GPT2Config, GPT2LMHe
 from helpers import figures, reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, caption_batch
 from helpers.figures import soft_prompt as drawing
+from helpers.files import DATA
 from helpers.lesson import Table, say, word
 from helpers.pocket.datasets import read_scene
 from helpers.pocket.language import full_caption
 from helpers.pocket.world import SHOWS_COLOUR, Scene, draw
 from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
 
-SCENES = Path(__file__).resolve().parents[2] / "data" / "captions" / "scenes.json"
+SCENES = DATA / "captions" / "scenes.json"
 SHOWN = ("test-0060", "test-0082", "test-0012", "test-0026", "test-0015", "test-0020")  # of one thing, in its colour
 MOST_VECTORS = 20
 BATCH = ("a red cat.", "a photo of a red cat.", "a photo of a small dog at night.")
