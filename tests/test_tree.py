@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -111,3 +112,17 @@ MECHANISM = ("pretrained", "context", "captioner", "checkpoints", "data", "pictu
 @pytest.mark.parametrize("module", MECHANISM)
 def test_the_mechanism_knows_nothing_of_notebooks(module):
     assert imports()[f"helpers.{module}"] <= {f"helpers.{name}" for name in ("__init__", *MECHANISM)} | {"helpers"}
+
+
+# Public questions
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_sections_that_answer_public_questions_are_there(lang):
+    page = (ROOT / "docs" / f"questions.{lang}.md").read_text("utf-8")
+    answers = re.findall(rf"\[(\w+) · ([^\]]+)\]\(\.\./notebooks/{lang}/(\w+)\.ipynb\)", page)
+    assert len(answers) >= 13
+    for number, section, name in answers:
+        cells = json.loads((ROOT / "notebooks" / lang / f"{name}.ipynb").read_text("utf-8"))["cells"]
+        text = "".join(line for cell in cells if cell["cell_type"] == "markdown" for line in [*cell["source"], "\n"])
+        assert name.startswith(f"{number}_") and re.search(rf"(?m)^#+ {re.escape(section)}$", text), section
