@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from explorers import all_widgets, in_language
 from PIL import Image
 from transformers import TopPLogitsWarper
 
@@ -22,7 +23,6 @@ from helpers.pretrained import load_clip, load_gpt2
 from helpers.widgets import base, captions
 from helpers.widgets.learning import checksum
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 DRAWING = ("next_tokens", "captions_learned", "blended_prompts", "loss_panels", "two_losses", "dots_in_rows")
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
 WHERE = "helpers.exercises.soft_prompt"
@@ -126,16 +126,6 @@ def undrawn(monkeypatch):
     for name in DRAWING:
         monkeypatch.setattr(drawn, name, instead)
     return kept
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
-
-
-def all_widgets(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from all_widgets(child)
 
 
 def few_steps(clip, language, steps=4):

@@ -1,11 +1,11 @@
 """Facts about helpers/widgets/faster.py and helpers/figures/faster.py: the explorers, figures and tables of lesson 02b."""
 
-import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from explorers import all_widgets, in_language
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig
@@ -48,16 +48,6 @@ BY_CLASSES = {
 @pytest.fixture(scope="module")
 def clip():
     return load_clip()
-
-
-def in_language(text, lang):
-    return bool(re.search("[\u4e00-\u9fff]", text)) == (lang == "zh")
-
-
-def all_widgets(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from all_widgets(child)
 
 
 def explorers(clip, *names):

@@ -12,6 +12,7 @@ import jupytext
 import numpy as np
 import pytest
 import torch
+from explorers import all_widgets, in_language
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import figures, lesson, widgets
@@ -20,7 +21,6 @@ from helpers.pretrained import POCKET_CLIP, image_features, load_clip, text_feat
 from helpers.widgets import base, inside_clip
 
 LESSON = Path(__file__).parents[1] / "lessons" / "01_inside_clip.py"
-CHINESE = re.compile("[\u4e00-\u9fff]")
 TWO = world.Scene((world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small")), "meadow")
 THINGS = ("cat", "red"), ("boat", "blue"), ("umbrella", "yellow")
 IMAGES = [world.draw(world.Scene((world.Thing(name, colour),))) for name, colour in THINGS]
@@ -31,10 +31,6 @@ TEXTS = [f"a photo of a {name}." for name in ("cat", "dog", "ball", "key")]
 @pytest.fixture(scope="module")
 def clip():
     return load_clip()
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
 
 
 def explorers(clip, *names):
@@ -54,12 +50,6 @@ def still_pictures():
         widgets.similarity_matrix(IMAGES, CAPTIONS, torch.eye(3)),
         widgets.mask_picture(3, ["SOS", "cat", "EOT"]),
     )
-
-
-def all_widgets(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from all_widgets(child)
 
 
 def pixels_of(clip):

@@ -3,11 +3,11 @@
 import json
 import pickle
 import random
-import re
 
 import numpy as np
 import pytest
 import torch
+from explorers import all_widgets, in_language
 from PIL import Image
 from torch.nn import functional as F
 
@@ -20,7 +20,6 @@ from helpers.pretrained import load_clip
 from helpers.widgets import base, learnable_context
 from helpers.widgets.learning import checksum
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 SHOTS, LENGTHS, PULLS = (1, 2, 4, 8, 16), (1, 2, 4, 8, 16), (0, 0.5, 2, 8, 32)
 DRAWING = ("text_with_slots", "overwriting_and_inserting", "accuracy_by_shots", "accuracy_by_length", "base_and_new")
 TASKS = {tasks.RIDDLE.name: 0.5, tasks.BLURRED.name: 0.7}
@@ -110,16 +109,6 @@ def explorers(clip, file, *names):
         "new": lambda: widgets.base_to_new_explorer(file),
     }
     return {name: make[name]() for name in names or make}
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
-
-
-def all_widgets(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from all_widgets(child)
 
 
 # --- what all explorers keep ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from itertools import count
 import ipywidgets
 import pytest
 import torch
+from explorers import in_language
 
 from helpers import context, figures, widgets
 from helpers.context import PromptedCLIP, words_of_length
@@ -23,12 +24,7 @@ from helpers.training import Plan
 from helpers.widgets import base, learning
 from helpers.widgets.base import LongWork, Sentence
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 TASK = secret_task("red")
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
 
 
 class Clock:

@@ -9,6 +9,7 @@ from pathlib import Path
 import jupytext
 import pytest
 import torch
+from explorers import in_language
 from PIL import Image
 
 from helpers import experiments, figures, museum
@@ -23,7 +24,6 @@ from helpers.widgets import base
 from helpers.widgets import museum as shown
 from helpers.widgets.learning import checksum
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 LESSON = Path(__file__).parents[1] / "lessons" / "05_bug_museum.py"
 DRAWING = ("curves", "scored", "alarms", "words_by_table")
 PROMPT = ("soft_prompt", "vision_projection")
@@ -81,10 +81,6 @@ def undrawn(monkeypatch):
     for name in DRAWING:
         monkeypatch.setattr(drawing, name, instead)
     return drawn
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
 
 
 # --- every experiment on its exhibit ---------------------------------------------------------------------------------

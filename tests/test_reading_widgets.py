@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from explorers import all_widgets, in_language, moved
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
@@ -23,7 +24,6 @@ from helpers.widgets.learning import checksum
 from lessons.build import read_glossary, wrong_variants
 
 GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
-CHINESE = re.compile("[\u4e00-\u9fff]")
 RED, SKETCH, BLURRED = study.FOLLOWED
 PHOTO, BLUE = "objects, each a photo", "the blue one of two"
 DRAWN = (RED, SKETCH, BLURRED, PHOTO, BLUE, "objects, each a sketch or a mosaic")
@@ -126,22 +126,6 @@ def explorers(clip, *names):
         "prompts": lambda: widgets.prompts_read(*load_gpt2("pocket")),
     }
     return {name: make[name]() for name in names or make}
-
-
-def moved(explorer, **values):
-    for name, value in values.items():
-        explorer.controls[name].value = value
-    return explorer.shown
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
-
-
-def all_widgets(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from all_widgets(child)
 
 
 # --- what all explorers keep ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from explorers import all_widgets, in_language, moved
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
@@ -24,7 +25,6 @@ from helpers.widgets.learning import checksum
 from lessons.build import read_glossary, wrong_variants
 
 ROOT = Path(__file__).parents[1]
-CHINESE = re.compile("[\u4e00-\u9fff]")
 DRAWING = ("three_parts", "words_on_patches", "strip_with_labels")
 WORDS = "describe what you see: write a caption for the picture:"
 GLOSSARY = read_glossary(ROOT / "lessons" / "glossary.md")
@@ -81,22 +81,6 @@ def explorers(model, begun, *names):
         "strip": lambda: soft_prompt.strip_explorer(model),
     }
     return {name: make[name]() for name in names or make}
-
-
-def moved(explorer, **values):
-    for name, value in values.items():
-        explorer.controls[name].value = value
-    return explorer.shown
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
-
-
-def all_widgets(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from all_widgets(child)
 
 
 # --- what all explorers keep ---------------------------------------------------------------------------------------

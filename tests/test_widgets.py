@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import ipywidgets
 import numpy as np
 import pytest
+from explorers import CHINESE, in_language
 from PIL import Image
 
 from helpers import lesson, pictures
@@ -17,7 +18,6 @@ from helpers.pretrained import load_clip
 from helpers.widgets import base
 from helpers.widgets import scenes as widgets
 
-CHINESE = re.compile("[\u4e00-\u9fff]")
 SCENE = world.Scene((world.Thing("snail", "purple", "large"),), "beach", "photo")
 TEXTS = ["a photo of a cat.", "a photo of a snail."]
 
@@ -25,10 +25,6 @@ TEXTS = ["a photo of a cat.", "a photo of a snail."]
 @pytest.fixture(scope="module")
 def clip():
     return load_clip()
-
-
-def in_language(text, lang):
-    return bool(CHINESE.search(text)) == (lang == "zh")
 
 
 def png(width=90, height=60, mode="RGB", colour="red", format="PNG", **more):
