@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import cache_folder, read_tensors, write_tensors
-from helpers.pictures import PictureFiles, read_pairs
+from helpers.pictures import OPEN_AT_ONCE, Classes, PictureFiles, read_pairs
 from helpers.pretrained import fingerprint, image_features
 
 AT_ONCE = 256  # pictures in one batch, and in one file of the cache
@@ -80,6 +80,50 @@ def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[
     return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
 
 
+def own_split(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Numbers of the examples to learn from, half of each class, and to validate and to test on, a quarter each and at least one.
+
+    labels: (N,), the classes 0, 1, 2 …, each with three examples or more.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts: tuple[list[Tensor], ...] = [], [], []
+    for label in range(int(labels.max()) + 1):
+        numbers = (labels == label).nonzero().flatten()
+        if len(numbers) < 3:
+            raise ValueError(f"class {label} has {len(numbers)} examples; three parts need at least 3")
+        shuffled, quarter = numbers[torch.randperm(len(numbers), generator=generator)], max(1, len(numbers) // 4)
+        for part, mine in zip(parts, shuffled.split([len(numbers) - 2 * quarter, quarter, quarter])):
+            part.append(mine)
+    return tuple(map(torch.cat, parts))
+
+
+@dataclass(frozen=True)
+class OwnPart:
+    """Picture files of one part, opened when they are asked for, and their classes (N,)."""
+
+    images: PictureFiles
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class OwnPictures:
+    """Somebody's own pictures in three parts."""
+
+    train: OwnPart
+    validation: OwnPart
+    test: OwnPart
+
+
+def own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
+    """Pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
+    labels = torch.tensor(classes.labels)
+
+    def part(numbers: Tensor) -> OwnPart:
+        return OwnPart(PictureFiles([classes.files[number] for number in numbers.tolist()]), labels[numbers])
+
+    return OwnPictures(*map(part, own_split(labels, seed)))
+
+
 def encode(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
     """The pictures of a split as features; what was encoded before is read from the cache."""
     parts = (split.train, split.validation, split.test)
@@ -100,9 +144,9 @@ def cached_features(
     if not images:
         raise ValueError("there are no pictures to encode: each part of a split needs at least one")
     made_by = f"{fingerprint(clip)} {clip.dtype} {preparation(processor)} {compute.__module__}.{compute.__qualname__}"
-    batches = []
-    for start in range(0, len(images), AT_ONCE):
-        batch = images[start : start + AT_ONCE]
+    batches, at_once = [], OPEN_AT_ONCE if isinstance(images, PictureFiles) else AT_ONCE
+    for start in range(0, len(images), at_once):
+        batch = images[start : start + at_once]
         digest = hashlib.sha256(made_by.encode())
         for image in batch:
             digest.update(f"{image.mode} {image.size} {image.getpalette()}".encode() + image.tobytes())

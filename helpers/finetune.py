@@ -24,10 +24,9 @@ from tqdm import tqdm
 from helpers.captioner import VLMWithSoftPrompt, ablations, evaluate, exact
 from helpers.figures.captions import Losses, loss_curve
 from helpers.files import write_whole
-from helpers.pictures import PictureFiles
+from helpers.pictures import OPEN_AT_ONCE, PictureFiles
 from helpers.training import Look, Plan, Team, progress
 
-PICTURES_AT_ONCE = 8  # open at the same time; a photograph takes a hundred megabytes
 SHOWN = 3  # pictures whose captions are shown
 COPIES = 3  # of the features while the captioner learns: as they are, with even directions, and on the way from one to the other
 GB = 1024**3
@@ -132,8 +131,8 @@ def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Together) ->
         )
     whole = exact(first).new_zeros(len(pictures), *first.shape[1:])
     share = range(team.rank, len(pictures), team.size)
-    for start in tqdm(range(0, len(share), PICTURES_AT_ONCE), "pictures", leave=False, disable=quiet(team)):
-        numbers = share[start : start + PICTURES_AT_ONCE]
+    for start in tqdm(range(0, len(share), OPEN_AT_ONCE), "pictures", leave=False, disable=quiet(team)):
+        numbers = share[start : start + OPEN_AT_ONCE]
         whole[list(numbers)] = model.encode([pictures[number] for number in numbers]).to(whole)
     return team.total(whole)
 

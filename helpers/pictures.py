@@ -1,4 +1,4 @@
-"""Picture files, and JSON files of pictures with captions, from anybody: whatever is wrong with them is told in a sentence.
+"""Picture files, folders of them by class, and JSON files of them with captions, from anybody: what is wrong is told in a sentence.
 
 Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, and a path that leaves the folder is not followed.
 """
@@ -11,8 +11,9 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import PIL.features
@@ -23,6 +24,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if PIL.featur
 # not all that Pillow knows: for some it starts other programs
 MOST_STRETCHED = 100  # times as long as wide; the short side is what is made as long as the model needs
 MOST_FAULTS = 100  # that are listed one by one
+OPEN_AT_ONCE = 8  # pictures; a photograph takes a hundred megabytes
+FEWEST = 4  # pictures of a class: two to learn from, one to validate on, one to test on
+THUMBNAIL = 16  # pixels a side, in grey: so small, a picture is compared with others
+ALIKE = 2.0  # mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
+PARTS = {"train", "training", "val", "valid", "validation", "test"}  # what other data sets call their parts
 
 # --- pictures --------------------------------------------------------------------------------------------------------------------
 
@@ -106,6 +112,146 @@ class PictureFiles(Sequence):
             return open_picture(self.files[number])
         except BadPicture as error:
             raise ValueError(f"{self.files[number]} {error}") from error
+
+
+# --- a folder of pictures, one sub-folder for each class --------------------------------------------------------------------------------
+
+FaultKind = Literal["unreadable", "copy", "two classes", "empty", "alone", "few"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a picture, or with the folder of a class, in words that go on after its path.
+
+    of: the picture that it is the same as, where it is a copy or lies in two classes.
+    """
+
+    kind: FaultKind
+    path: Path
+    told: str
+    of: Path | None = None
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Picture files with the number of the class of each, and what the classes are called."""
+
+    files: list[Path]
+    labels: list[int]
+    class_names: list[str]
+
+
+def read_folder(folder: Path, fewest: int = FEWEST, leave_out: bool = False) -> Classes:
+    """The pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
+
+    Raises ValueError with a list of all faults that `look_through` finds; with leave_out they are left out instead. OSError where there
+    is no such folder.
+    """
+    classes, faults = look_through(folder, fewest)
+    if faults and not leave_out:
+        lines = [f"{fault.path} {fault.told}" for fault in faults[:MOST_FAULTS]]
+        raise ValueError("\n".join([*lines, *([f"… and {more} more"] if (more := len(faults) - len(lines)) else [])]))
+    if len(classes.class_names) < 2:
+        raise ValueError(
+            f"{folder} has {len(classes.class_names)} classes with at least {fewest} pictures: there must be two, to tell them apart"
+        )
+    return classes
+
+
+def look_through(folder: Path, fewest: int = FEWEST) -> tuple[Classes, list[Fault]]:
+    """The pictures by class that can be used, and all that is wrong with the others.
+
+    Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
+    `fewest` pictures. Raises ValueError where no sub-folder is a class, and OSError where there is no such folder.
+    """
+    names: dict[str, list[Path]] = {}
+    for place in _class_folders(folder):
+        names.setdefault(place.name.replace("_", " ").strip(), []).append(place)
+    found, thumbnails, faults = [], [], []
+    for name, places in names.items():
+        for file in _files_in(places):
+            try:
+                thumbnails.append(thumbnail(open_picture(file)))
+                found.append((file, name))
+            except BadPicture as error:
+                faults.append(Fault("unreadable", file, str(error)))
+            except OSError as error:
+                faults.append(Fault("unreadable", file, f"cannot be opened: {error.strerror}"))
+    faults += _the_same(found, thumbnails)
+    out = {fault.path for fault in faults}
+    good = [(file, name) for file, name in found if file not in out]
+    for name, places in names.items():
+        number = sum(name == other for _, other in good)
+        if number < fewest:
+            faults.append(_too_few(places[0], number, fewest))
+            good = [(file, other) for file, other in good if other != name]
+    kept = list(dict.fromkeys(name for _, name in good))
+    return Classes([file for file, _ in good], [kept.index(name) for _, name in good], kept), faults
+
+
+def caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
+    """A caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
+    return [
+        {"image_path": file.relative_to(folder).as_posix(), "text": f"a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """A picture made so small that only its rough light and dark is left: (256,) grey levels from 0 to 255."""
+    grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return np.asarray(grey, dtype=np.float32).ravel()
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    places = sorted(place for place in folder.iterdir() if place.is_dir() and not _hidden(place))
+    if not places:
+        raise ValueError(
+            f"{folder} has no sub-folders: make one for each class, call it what is to be seen, and put its pictures in"
+        )
+    if {place.name.lower() for place in places} <= PARTS:
+        raise ValueError(
+            f"{folder} holds the parts of a data set, {', '.join(place.name for place in places)}, and no classes: name one of "
+            f"them, such as {places[0]}"
+        )
+    return places
+
+
+def _files_in(places: Sequence[Path]) -> list[Path]:
+    """All files, in order of their names: "cat.png" before its copy "cat (1).png"."""
+    files = (file for place in places for file in place.rglob("*") if file.is_file() and not _hidden(file))
+    return sorted(files, key=lambda file: (file.parent, file.stem, file.suffix))
+
+
+def _hidden(path: Path) -> bool:
+    """Whether a system put it there, and nobody else."""
+    return path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
+
+
+def _the_same(found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray]) -> list[Fault]:
+    """Copies of a picture in its own class, and pictures that lie in two classes, under the files' order."""
+    faults: dict[Path, Fault] = {}
+    small = np.array(thumbnails)
+    for number, (file, name) in enumerate(found):
+        twins = np.flatnonzero(np.abs(small[:number] - small[number]).mean(-1) < ALIKE) if number else []
+        elsewhere = [found[twin][0] for twin in twins if found[twin][1] != name]
+        for one, other in [(file, elsewhere[0]), (elsewhere[0], file)] if elsewhere else []:
+            told = f"is the same picture as {other} of another class: decide what it shows, and delete one of them"
+            faults[one] = Fault("two classes", one, told, other)
+        if len(twins) and not elsewhere:
+            first = found[twins[0]][0]
+            told = f"is the same picture as {first}: delete one of them, or both parts of a split may get it"
+            faults[file] = Fault("copy", file, told, first)
+    return list(faults.values())
+
+
+def _too_few(place: Path, number: int, fewest: int) -> Fault:
+    wanted = f"at least {fewest} are needed, to learn from, to validate on and to test on"
+    if number == 0:
+        return Fault("empty", place, f"has no picture that can be used: {wanted}; or delete it")
+    if number == 1:
+        return Fault("alone", place, f"has one picture only: {wanted}")
+    return Fault("few", place, f"has {number} pictures: {wanted}")
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------

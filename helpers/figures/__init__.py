@@ -11,6 +11,7 @@ from helpers.figures.base import (
     VERMILION,
     WIDTH,
     Picture,
+    letters_on,
     shorten,
     square,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "SLATE",
     "VERMILION",
     "WIDTH",
+    "letters_on",
     "shorten",
     "square",
     "picture_with_scores",
