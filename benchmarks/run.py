@@ -18,7 +18,7 @@ import transformers
 from PIL.PngImagePlugin import PngInfo
 
 import course
-from benchmarks import captioner, context
+from benchmarks import captioner, context, lessons
 from benchmarks.machine import description
 from benchmarks.records import FOLDER, RESULTS, Measured, keep, record, rounded
 from helpers.files import write_whole
@@ -35,8 +35,9 @@ BENCHMARKS: dict[str, Callable[[], Measured]] = {
     "peft_step": lambda: captioner.peft_step(captioner.full_size(), bound=1),
     "generate_20": lambda: captioner.generation(captioner.full_size(), tokens=20, bound=2),
     "generate_60": lambda: captioner.generation(captioner.full_size(), tokens=60, bound=2.5),
+    "lessons": lambda: lessons.lessons(sorted(FOLDER.parent.glob("notebooks/en/*.ipynb")), bound=360),
 }
-NEEDS = {"peft_step": "peft"}  # packages that the course itself does not need
+NEEDS = {"peft_step": "peft", "lessons": "nbclient"}  # packages that lessons themselves do not need
 PLOTS = context.PLOTS
 TITLES = {
     "context_text_step": ("a step through the text tower, 100 classes", "文本塔走一步，100 个类别"),
@@ -49,6 +50,7 @@ TITLES = {
     "peft_step": ("a step of prompt tuning, beside PEFT", "提示词微调一步，和 PEFT 相比"),
     "generate_20": ("20 tokens, with the cache and without", "生成 20 个词元，有缓存和没有缓存"),
     "generate_60": ("60 tokens, with the cache and without", "生成 60 个词元，有缓存和没有缓存"),
+    "lessons": ("the whole course in one language, every cell", "一种语言的全部课程，每一格都运行"),
 }
 
 

@@ -1,4 +1,5 @@
 """Builds the notebooks: each lessons/NN_name.py holds a lesson, its text in English and Chinese side by side and its code once.
+And the teacher's pages, by lessons/teaching.py; and for a class a set of notebooks without solutions.
 
 `python course.py build` runs this file. jupytext reads the scripts, nbclient runs the notebooks, nbformat writes them.
 """
@@ -11,15 +12,15 @@ import tomllib
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
-from nbformat import NotebookNode, ValidationError, v4
+from nbformat import NotebookNode, v4
 
-ROOT = Path(__file__).resolve().parents[1]
+from lessons import teaching
+from lessons.source import EXERCISE, HAN, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_script, scripts
+
 TAGS = ("exercise", "solution", "prepare", "measured", "raises-exception")
 # The first code cell of every script. The course lies in a folder above, or in one below; any other `helpers` comes after ours.
 SETUP = """\
@@ -27,37 +28,10 @@ import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *he
 sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
 from helpers import lesson; lesson.start("en")"""
 SOLUTION = "<details><summary>{}</summary>\n\n```python\n{}\n```\n\n</details>"
-EXERCISE = r"(?m)^\*\*{}\*\* · (★☆☆|★★☆|★★★) · ([1-9]\d*) {}[ \t]*$"  # the line above an exercise
-WORDS = {
-    "en": ("Solution", "Open this lesson in Colab", "Exercise", "minutes?"),
-    "zh": ("参考答案", "在 Colab 中打开本课", "练习", "分钟"),
-}
-# What is no prose (code, formulas); what is no text (addresses, HTML tags); headings, table rows, list items or paragraphs
-NO_PROSE = r"(?ms)^[ >]*(```|~~~).*?(?:^[ >]*\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)|\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$"
-NO_TEXT = r"\]\([^)]*\)|(?m:^\[.+?\]:.*)|<[^>]*>|https?://\S+"
+WORDS = {"en": ("Solution", "Open this lesson in Colab"), "zh": ("参考答案", "在 Colab 中打开本课")}
+# Headings, table rows, list items or paragraphs
 BLOCK = r"(?m)^[ >]*[#|].*|^.+(?:\n(?![ \t]*(?:[#>|]|[-*+]\s|\d+[.)]\s|$)).+)*"
-HAN = "[\u3400-\u4dbf\u4e00-\u9fff]"
 HALF_WIDTH = rf"(?m){HAN}[*_）》”’]*(?:[,;:?]|!(?!\[)|\.[ \t]*$)"
-
-
-class Refused(Exception):
-    """What a contributor can put right, in one sentence."""
-
-
-class Lesson(NamedTuple):
-    name: str  # "00_start_here"
-    cells: list[NotebookNode]  # as in the script, right or wrong; the metadata has id, lang ("" for code) and tags
-
-
-def read_script(path: Path) -> Lesson:
-    try:
-        cells = jupytext.read(path, fmt="py:percent").cells or [v4.new_code_cell()]  # an empty file is an empty cell
-    except ValidationError as error:
-        raise Refused(f"lessons/{path.name}: jupytext cannot read it ({str(error).splitlines()[0]}).") from error
-    for cell in cells:
-        cell.metadata = NotebookNode({"id": "", "lang": "", "tags": []} | cell.metadata)
-        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own
-    return Lesson(path.stem, cells)
 
 
 def read_glossary(path: Path) -> list[list[list[str]]]:
@@ -83,14 +57,36 @@ def code_of(cells: list[NotebookNode]) -> list[NotebookNode]:
     return [cell for cell in cells if cell.cell_type == "code"]
 
 
-def notebook(lesson: Lesson, lang: str, address: str = "", ran: list[NotebookNode] | None = None) -> NotebookNode:
-    """The lesson in one language, with the outputs of the cells that have run before."""
+def build_for_class(lessons: list[Lesson], root: Path, address: str, lang: str) -> str:
+    """Both languages, into a folder that git ignores; says where."""
+    for lesson in lessons:
+        for each in WORDS:
+            path = root / "classroom" / each / f"{lesson.name}.ipynb"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(
+                f"{nbformat.writes(notebook(lesson, each, address, solutions=False), version=4)}\n".encode()
+            )
+    if lang == "zh":
+        return f"classroom/en 和 classroom/zh：各 {len(lessons)} 个笔记本，不带参考答案和运行结果。"
+    return f"classroom/en and classroom/zh: {len(lessons)} notebooks each, without solutions and outputs."
+
+
+def notebook(
+    lesson: Lesson, lang: str, address: str = "", ran: list[NotebookNode] | None = None, solutions: bool = True
+) -> NotebookNode:
+    """The lesson in one language, with the outputs of the cells that have run before.
+
+    Without solutions there is no link to Colab either: it would open the notebook that has them.
+    """
     book = v4.new_notebook(nbformat_minor=5, metadata={"language_info": {"name": "python"}})
     book.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     colab = address.replace("https://github.com", "https://colab.research.google.com/github")
-    link = f"\n\n[{WORDS[lang][1]}]({colab}/blob/main/notebooks/{lang}/{lesson.name}.ipynb)" if address else ""
+    to_colab = f"\n\n[{WORDS[lang][1]}]({colab}/blob/main/notebooks/{lang}/{lesson.name}.ipynb)"
+    link = to_colab if address and solutions else ""
     for cell in [cell for cell in lesson.cells if cell.metadata.lang in ("", lang)]:
         id, source, tags = str(cell.metadata.id), cell.source, cell.metadata.tags
+        if "solution" in tags and not solutions:
+            continue
         if "solution" in tags:
             new = v4.new_markdown_cell(SOLUTION.format(WORDS[lang][0], source))
         elif cell.cell_type == "markdown":
@@ -193,7 +189,7 @@ def form_faults(cells: list[NotebookNode], n: int) -> list[str]:
     apart = [abs(m - n) for m in twins if cells[m].metadata.lang != lang]
     first = n == next((m for m, other in enumerate(cells) if other.cell_type == "code"), 0)
     halves = {half.metadata.lang: half.source for half in before}
-    en, zh = (re.findall(EXERCISE.format(*words[2:]), halves.get(lang, "")) for lang, words in WORDS.items())
+    en, zh = (re.findall(line, halves.get(lang, "")) for lang, line in EXERCISE.items())
     unlike = "exercise" in tags and not (en == zh != [])
     posed = any("exercise" in other.metadata.tags for other in before[-1:])
     solved = any("solution" in other.metadata.tags for other in cells[n + 1 : n + 2])
@@ -260,8 +256,10 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("lesson", nargs="*", help="a name or a number, such as 00; without any, all lessons")
     parser.add_argument("--check", action="store_true", help="change nothing, only say what is not as it must be")
     parser.add_argument("--all", action="store_true", help="run every notebook, even where its code is unchanged")
+    parser.add_argument("--no-solutions", action="store_true", help="a set for a class, in classroom/; run nothing")
+    parser.add_argument("--lang", choices=WORDS, default="en", help="of what --no-solutions says")
     arguments = parser.parse_args(argv)
-    there = {name: p for p in sorted(root.glob("lessons/[0-9]*_*.py")) for name in (p.stem, p.stem.split("_")[0])}
+    there = {name: p for p in scripts(root) for name in (p.stem, p.stem.split("_")[0])}
     try:
         if unknown := [name for name in arguments.lesson if name not in there]:
             raise Refused(f"There is no lesson {', '.join(unknown)}; there are {', '.join(there) or 'none yet'}.")
@@ -269,12 +267,18 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         glossary = read_glossary(root / "lessons/glossary.md")
         lessons = [read_script(path) for path in dict.fromkeys(there[name] for name in arguments.lesson or there)]
         refused = [fault for lesson in lessons for fault in faults(lesson, glossary)]
-        if arguments.check and not refused:
+        if arguments.no_solutions and not refused:
+            print(build_for_class(lessons, root, address, arguments.lang))
+        elif arguments.check and not refused:
             refused = [fault for lesson in lessons for fault in differences(lesson, root, address)]
             strays = [path for path in sorted(root.glob("notebooks/*/*.ipynb")) if path.stem not in there]
             refused += [f"notebooks/{p.parent.name}/{p.name}: no script makes it; remove it." for p in strays]
-        for lesson in lessons if not (refused or arguments.check) else []:
-            print(*build(lesson, root, address, arguments.all), sep="\n")
+            refused += teaching.differences(root, address)
+        elif not refused:
+            for lesson in lessons:
+                print(*build(lesson, root, address, arguments.all), sep="\n")
+            for line in teaching.build(root, address):
+                print(line)
     except Refused as problem:
         refused = [str(problem)]
     sys.stderr.writelines(f"{fault}\n" for fault in refused)

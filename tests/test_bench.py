@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 import torch
+from nbclient.exceptions import CellExecutionError
 from PIL import Image
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,6 +18,7 @@ from transformers import CLIPConfig, GPT2Config
 import course
 from benchmarks import captioner, machine, records, run
 from benchmarks import context as bench
+from benchmarks import lessons as whole_course
 from helpers.context import PromptedCLIP, fast_features, plain_features
 from helpers.cost import FLOP, least_seconds, text_tower_products
 from helpers.figures import speed
@@ -34,6 +37,7 @@ ASKED = {  # what the course promises of each, and whether it is the most or the
     "peft_step": (1, False, "×"),
     "generate_20": (2, False, "×"),
     "generate_60": (2.5, False, "×"),
+    "lessons": (360, True, "s"),
 }
 OF_CAPTIONER = {"captioner_step", "captioner_step_pooled", "peft_step", "generate_20", "generate_60"}
 RECORDS = records.results()
@@ -63,7 +67,16 @@ def steady_machine(monkeypatch):
         monkeypatch.setattr(module, "matmul_gflops", lambda: 50.0)
 
 
-def measured_small(name, small):
+def notebook(folder, name, *sources, tag=None):
+    """A notebook of code cells with the ids a, b, c …, stored in a folder."""
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(source, id=id) for id, source in zip("abc", sources)]
+    book.cells[-1].metadata.tags = [tag] if tag else []
+    nbformat.write(book, folder / f"{name}.ipynb")
+    return folder / f"{name}.ipynb"
+
+
+def measured_small(name, small, folder):
     few = {
         "context_text_step": lambda: bench.context_text_step(*small, classes=5, repeats=2),
         "few_shot_run": lambda: bench.few_shot_run(
@@ -81,6 +94,9 @@ def measured_small(name, small):
         "peft_step": lambda: captioner.peft_step(small_captioner(small), 1, batch=3, repeats=1),
         "generate_20": lambda: captioner.generation(small_captioner(small), 4, 2, batch=2, repeats=1),
         "generate_60": lambda: captioner.generation(small_captioner(small), 6, 2.5, batch=2, repeats=1),
+        "lessons": lambda: whole_course.lessons(
+            [notebook(folder, "00_one", "1 + 1"), notebook(folder, "01_two", "2")], 360
+        ),
     }
     if name in run.NEEDS:
         pytest.importorskip(run.NEEDS[name])
@@ -228,7 +244,7 @@ def test_the_break_even_is_the_first_step_after_which_ours_took_no_longer(each, 
 
 @pytest.mark.parametrize("name", ASKED)
 def test_every_benchmark_gives_a_record_that_json_can_hold(small, name, tmp_path):
-    measured = measured_small(name, small)
+    measured = measured_small(name, small, tmp_path)
     found = records.rounded(records.record(name, measured))
     assert json.loads(json.dumps(found)) == found
     assert set(found) == set(RECORDS[name])
@@ -238,13 +254,37 @@ def test_every_benchmark_gives_a_record_that_json_can_hold(small, name, tmp_path
         assert (tmp_path / f"{name}.png").exists()
 
 
-def test_the_textbook_is_extrapolated_from_its_middle_step(small):
-    measured = measured_small("few_shot_run", small)
+def test_the_textbook_is_extrapolated_from_its_middle_step(small, tmp_path):
+    measured = measured_small("few_shot_run", small, tmp_path)
     each = measured.seconds["textbook step"]
     assert each.repeats == measured.more["textbook_steps_measured"] == 3
     assert measured.more["textbook_seconds"] == 12 * each.median
     assert measured.value == 12 * each.median / measured.seconds["ours"].median
     assert measured.more["ours_after_steps"][-1] == [12, measured.seconds["ours"].median]
+
+
+def test_a_lesson_runs_in_its_own_folder_and_its_seconds_and_memory_are_its_own(tmp_path):
+    wait = "import os, time; time.sleep(0.5); print(os.getcwd())"
+    fill = "import torch, transformers; rows = bytearray(b'x') * 300_000_000; del rows"
+    slow = whole_course.run(notebook(tmp_path, "00_slow", wait, "1"), str(tmp_path))
+    large = whole_course.run(notebook(tmp_path, "01_large", fill), str(tmp_path))
+    assert 0.5 < slow.cells["a"] < slow.seconds and slow.cells["b"] < 0.5
+    assert 290_000_000 < large.peak - slow.peak < 340_000_000
+
+
+def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "mine"))
+    keep = "import os, pathlib; cache = pathlib.Path(os.environ['COURSE_CACHE']); assert not any(cache.iterdir()); (cache / 'kept').touch()"
+    find = "import os; assert os.listdir(os.environ['COURSE_CACHE']) == ['kept']"
+    found = whole_course.lessons([notebook(tmp_path, "00_keep", keep), notebook(tmp_path, "01_find", find)], 360)
+    assert list(found.more["cells"]) == ["00_keep", "01_find"] and not (tmp_path / "mine").exists()
+    assert found.value == pytest.approx(sum(timing.median for timing in found.seconds.values()))
+
+
+def test_a_lesson_that_fails_is_no_measurement_but_may_show_an_error_on_purpose(tmp_path):
+    with pytest.raises(CellExecutionError):
+        whole_course.run(notebook(tmp_path, "00_bad", "1 / 0"), str(tmp_path))
+    assert whole_course.run(notebook(tmp_path, "00_good", "1 / 0", tag="raises-exception"), str(tmp_path)).seconds > 0
 
 
 # --- results.json -----------------------------------------------------------------------------------------------------------------
@@ -264,12 +304,20 @@ def test_each_record_says_its_command_its_machine_and_what_was_asked(name):
     )
     assert all(rate > 0 for rate in found["matmul_gflops"].values())
     assert (found["bound"], found["at_most"], found["unit"]) == ASKED[name]
-    told = (
-        {"batch", "prompt_length", "caption_tokens"}
-        if name in OF_CAPTIONER
-        else {"classes", "context_length", "shared_positions"}
+    of_texts, of_captioner = (
+        ("classes", "context_length", "shared_positions"),
+        ("batch", "prompt_length", "caption_tokens"),
     )
-    assert told | {"width", "layers"} <= set(found["sizes"])
+    told = {"lessons": ("lessons", "cells")}.get(name, of_captioner if name in OF_CAPTIONER else of_texts)
+    assert {*told, *(() if name == "lessons" else ("width", "layers"))} <= set(found["sizes"])
+
+
+def test_every_lesson_was_measured_and_their_sum_is_what_the_bound_is_about():
+    found, there = RECORDS["lessons"], sorted(path.stem for path in course.ROOT.glob("notebooks/en/*.ipynb"))
+    assert list(found["seconds"]) == list(found["peak_gib"]) == list(found["cells"]) == there
+    assert found["value"] == pytest.approx(sum(timing["median"] for timing in found["seconds"].values()), rel=2e-3)
+    for name, timing in found["seconds"].items():
+        assert 0 < sum(found["cells"][name].values()) <= timing["median"] and 0.1 < found["peak_gib"][name] < 1.5
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -308,6 +356,12 @@ def test_ratios_follow_from_the_seconds_beside_them():
     assert run["break_even_step"] == bench.crossing(each, run["ours_after_steps"])
     most = [point for point in cost["points"] if "plain" in point][-1]
     assert cost["value"] == pytest.approx(most["plain"]["median"] / most["fast"]["median"], rel=2e-3)
+
+
+def test_a_third_of_the_time_of_the_lessons_is_importing_as_the_readme_says():
+    cells = [(id, seconds) for lesson in RECORDS["lessons"]["cells"].values() for id, seconds in lesson.items()]
+    importing = sum(seconds for id, seconds in cells if id in ("setup", "imports-code", "pocket-clip-code"))
+    assert 0.25 < importing / sum(seconds for _, seconds in cells) < 0.45
 
 
 def test_the_proof_that_nothing_changed_stands_in_the_record():
@@ -498,8 +552,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys, lang, begin):
     assert said.startswith(begin) and all(name in said for name in ASKED) and "Traceback" not in said
 
 
-def test_one_measurement_prints_its_record_and_nothing_else(monkeypatch, capsys, small):
-    monkeypatch.setitem(run.BENCHMARKS, "context_text_step", lambda: measured_small("context_text_step", small))
+def test_one_measurement_prints_its_record_and_nothing_else(monkeypatch, capsys, small, tmp_path):
+    measure = lambda: measured_small("context_text_step", small, tmp_path)  # noqa: E731
+    monkeypatch.setitem(run.BENCHMARKS, "context_text_step", measure)
     assert run.main(["--measure", "context_text_step"]) == 0
     assert json.loads(capsys.readouterr().out)["command"] == "python course.py bench context_text_step"
 

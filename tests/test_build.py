@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jupytext
@@ -11,6 +12,7 @@ import nbformat
 import pytest
 
 from lessons import build
+from lessons.source import scripts
 
 HELPERS = '''\
 """Stands for the course's helpers: says its name and the language."""
@@ -515,6 +517,54 @@ print("three")
 # The set-up cell
 
 
+@pytest.mark.parametrize(("lang", "said"), [("en", "without solutions"), ("zh", "不带参考答案")])
+def test_a_set_for_a_class_has_exercises_and_neither_solutions_nor_outputs(built, runs, capsys, lang, said):
+    before = snapshot(built)
+    assert run(built, "--no-solutions", "--lang", lang) == 0
+    assert said in capsys.readouterr().out and runs == []
+    assert {path: text for path, text in snapshot(built).items() if "classroom" not in str(path)} == before
+    for each in ("en", "zh"):
+        book = nbformat.read(built / f"classroom/{each}/01_small.ipynb", as_version=4)
+        nbformat.validate(book)
+        found = {cell.id: cell for cell in book.cells}
+        assert list(found) == ["hello", "setup", "add", "your-turn", "double", "clock", "mistake"]
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
+        assert found["setup"].source == build.setup_code(each) and found["double"].metadata.tags == ["exercise"]
+
+
+def test_a_set_for_a_class_has_no_link_to_the_notebook_with_solutions(root):
+    book = build.notebook(lesson_of(root), "en", ADDRESS, solutions=False)
+    assert "colab" not in book.cells[0].source and ADDRESS in book.cells[1].source
+
+
+def test_a_faulty_script_makes_no_set_for_a_class(root, capsys):
+    edit(root, ("One half.", "一半。"))
+    assert run(root, "--no-solutions") == 1 and not (root / "classroom").exists()
+    assert "Chinese in an English cell" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", scripts(build.ROOT), ids=lambda path: path.stem)
+def test_no_solution_of_any_lesson_stands_in_the_set_for_a_class(path):
+    lesson = build.read_script(path)
+    solutions = [cell.source for cell in lesson.cells if "solution" in cell.metadata.tags]
+    for lang in ("en", "zh"):
+        book = build.notebook(lesson, lang, solutions=False)
+        text = "\n\n".join(cell.source for cell in book.cells)
+        assert solutions and not [solution for solution in solutions if solution in text]
+        assert "<details>" not in text and len(build.code_of(book.cells)) == len(build.code_of(lesson.cells)) - len(
+            solutions
+        )
+
+
+@pytest.mark.slow
+def test_a_lesson_of_the_set_for_a_class_runs_from_its_folder():
+    (build.ROOT / "work").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build.ROOT / "work") as folder:
+        book = build.notebook(build.read_script(build.ROOT / "lessons/00_start_here.py"), "zh", solutions=False)
+        cells = {cell.id: cell for cell in build.execute(book, Path(folder) / "zh/00_start_here.ipynb")}
+    assert "○" in str(cells["how-many-numbers-code"].outputs)
+
+
 def start(cell, folder, **environment):
     """What the set-up cell prints in a fresh Python that starts in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -533,7 +583,7 @@ def other_helpers(folder):
     return folder
 
 
-@pytest.mark.parametrize("folder", [".", "notebooks/zh", "work/en", "data/a/b c/d", ".."])
+@pytest.mark.parametrize("folder", [".", "notebooks/zh", "work/en", "classroom/zh", "data/a/b c/d", ".."])
 def test_the_set_up_cell_finds_the_course_from_any_folder_in_it_and_from_the_one_above(root, folder):
     assert start(build.SETUP, (root / folder).resolve()).startswith("ours en")
 
@@ -594,6 +644,6 @@ def test_off_colab_nothing_is_fetched(root):
 
 
 def test_build_py_runs_on_its_own(root):
-    command = [sys.executable, Path(build.__file__), "--check", "no-such-lesson"]
-    child = subprocess.run(command, capture_output=True, encoding="utf-8")
+    command = [sys.executable, "-m", "lessons.build", "--check", "no-such-lesson"]
+    child = subprocess.run(command, cwd=build.ROOT, capture_output=True, encoding="utf-8")
     assert (child.returncode, child.stderr[:34]) == (1, "There is no lesson no-such-lesson;")

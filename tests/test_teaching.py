@@ -1,0 +1,338 @@
+"""Facts about the teacher's pages: that they are what the lessons make, the rule of minutes, the routes, and that no answer is missing."""
+
+import re
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from nbformat import NotebookNode
+from test_exercises import WRONG
+
+from lessons import build, teaching
+from lessons.source import LANGUAGES, Refused
+from lessons.teaching import NOTES, Section
+
+ROOT = Path(__file__).parents[1]
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ten-vectors"]["address"]
+CHINESE = re.compile("[\u4e00-\u9fff]")
+# What the READMEs and the lessons say may differ from the rule by a sixth, or by five minutes
+MOST_APART, MINUTES_APART = 1 / 6, 5
+
+
+@pytest.fixture(scope="module")
+def course():
+    return teaching.read_course(ROOT, ADDRESS)
+
+
+def page(name, lang):
+    return (ROOT / f"docs/{name}.{lang}.md").read_text("utf-8")
+
+
+def changed(course, **notes):
+    """The course with other notes."""
+    return course._replace(notes=course.notes | notes)
+
+
+# --- the pages as they are committed -----------------------------------------------------------------------------------------------
+
+
+def test_the_pages_are_what_the_lessons_make():
+    assert teaching.differences(ROOT, ADDRESS) == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_answer_stands_in_the_answers_with_what_is_behind_it(course, lang):
+    text, asked = page("answers", lang), [one for each in course.asked.values() for one in each]
+    assert len(asked) > 60
+    for one in asked:
+        if one.kind == "Exercise":
+            assert one.below in text and all(teaching.plain(getattr(hint, lang)) in text for hint in one.it.hints)
+        else:
+            assert text.count(teaching.plain(getattr(one.it.question, lang))) == 1
+        for choice in one.it.choices if one.kind == "Quiz" else []:
+            given, why = (teaching.plain(getattr(part, lang)) for part in (choice.text, choice.why))
+            assert f"{given}{'**' * choice.right}<br>{why}" in text
+        for letter, given in zip("ABCDEF", one.it.answers if one.kind == "Prediction" else ()):
+            right, shown = letter == one.outcome, f"{letter}. {teaching.plain(getattr(given, lang))}"
+            behind = getattr(one.it.because, lang) if right else course.notes["guess"][one.name][letter][lang]
+            assert f"- {f'✓ **{shown}**' if right else f'✗ {shown}'}<br>{behind}" in text
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_the_checks_say_to_tested_wrong_answers_stands_there(lang):
+    """Nine of ten: the others are told of a type or a shape, or by torch's own message."""
+    text, told = (
+        re.sub(r"\\(.)", r"\1", page("answers", lang)),
+        [row[1 if lang == "en" else 2] for rows in WRONG.values() for row in rows],
+    )
+    assert sum(fragment in text for fragment in told) > 0.85 * len(told) > 200
+
+
+@pytest.mark.parametrize("name", ["teaching", "answers"])
+def test_both_languages_have_the_same_sections_rows_and_code(name):
+    english, chinese = (page(name, lang) for lang in LANGUAGES)
+    for pattern in (r"(?m)^#+ ", r"(?m)^\|", r"(?m)^- ✓", r"(?m)^- ✗", r"(?m)^\d\. ", r"<details>"):
+        assert len(re.findall(pattern, english)) == len(re.findall(pattern, chinese)), pattern
+    blocks = [re.findall(r"(?s)```python\n(.*?)```", text) for text in (english, chinese)]
+    assert blocks[0] == blocks[1] and (blocks[0] or name == "teaching")
+
+
+@pytest.mark.parametrize("name", ["teaching", "answers"])
+def test_links_within_and_between_the_pages_lead_to_a_heading(name):
+    for lang in LANGUAGES:
+        links = re.findall(r"\]\((?:(teaching|answers)\.(en|zh)\.md)?#([^)]+)\)", page(name, lang))
+        for other, language, anchor in links:
+            headings = re.findall(r"(?m)^#+ (.+)", page(other or name, language or lang))
+            assert anchor in map(teaching.anchor, headings)
+        assert links or name == "answers"
+
+
+def test_an_anchor_is_what_github_makes_of_a_heading():
+    assert teaching.anchor("02b · the same, ten times faster") == "02b--the-same-ten-times-faster"
+    assert teaching.anchor("01 · 走进 CLIP") == "01--走进-clip"
+
+
+@pytest.mark.parametrize("name", ["teaching", "answers"])
+def test_the_english_page_has_no_chinese_and_the_chinese_one_keeps_to_the_glossary(name):
+    english = re.sub(r"(?s)```.*?```", "", page(name, "en")).replace("[中文]", "")
+    assert not CHINESE.search(english)
+    chinese = re.sub(build.NO_PROSE, "`", page(name, "zh"))
+    assert [*build.wrong_variants(chinese, build.read_glossary(ROOT / "lessons/glossary.md"))] == []
+    assert re.findall(build.HALF_WIDTH, re.sub(build.NO_TEXT, " ", chinese)) == []
+
+
+def texts(value):
+    """All pairs of languages in the notes."""
+    if isinstance(value, dict) and "en" in value:
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(part)
+
+
+def test_every_note_is_there_in_both_languages(course):
+    pairs = [*texts(course.notes)]
+    assert len(pairs) > 150
+    assert all(pair["en"] and not CHINESE.search(pair["en"]) and CHINESE.search(pair["zh"]) for pair in pairs)
+
+
+def test_every_lesson_has_goals_three_discussions_and_a_board(course):
+    for lesson in course.lessons:
+        notes = course.notes["lesson"][lesson.name]
+        assert 2 <= len(notes["goals"]) <= 4 and len(notes["discuss"]) == 3 and notes["board"]
+        assert all(question["good"]["en"] for question in notes["discuss"])
+
+
+def test_emphasis_in_chinese_does_not_end_in_punctuation_before_a_word():
+    """Markdown would show the stars."""
+    for name in ("teaching", "answers"):
+        for line in re.sub(r"(?s)```.*?```|`[^`]*`|\\.", "", page(name, "zh")).replace("**", "*").split("\n"):
+            parts = line.split("*")
+            assert not [
+                one
+                for one, after in zip(parts[1::2], parts[2::2])
+                if re.search("[，。：；！？）”]$", one) and re.match(r"\w", after)
+            ], line
+
+
+# --- the rule of minutes -----------------------------------------------------------------------------------------------------------
+
+
+def cell(kind, source, lang="", id="a", tags=()):
+    return NotebookNode(cell_type=kind, source=source, metadata=NotebookNode(id=id, lang=lang, tags=[*tags]))
+
+
+def minutes(*cells, **run):
+    return Section("a", [*cells]).minutes(run)
+
+
+def test_the_language_that_takes_longer_counts():
+    english, chinese = cell("markdown", "word " * 360, "en"), cell("markdown", "字" * 270, "zh")
+    assert minutes(english, chinese) == pytest.approx(2) and minutes(chinese) == pytest.approx(1)
+
+
+def test_code_formulas_and_addresses_are_not_read_as_words():
+    text = "```\nmany words of code\n``` `more code` $a + b$ [one](https://example.org/two/three)"
+    assert minutes(cell("markdown", text, "en")) == pytest.approx(1 / 180)
+
+
+def test_what_is_printed_above_an_exercise_counts_once():
+    english = cell("markdown", "**Exercise** · ★★☆ · 6 minutes", "en")
+    chinese = cell("markdown", "**练习** · ★★☆ · 6 分钟", "zh")
+    assert minutes(english, chinese) == pytest.approx(6, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [
+        ("a = 1\n\nb = 2", 2 * 3),
+        ("widgets.scene_explorer(clip, processor, scene)", 3 + 90),
+        ("explorer = widgets.first_vectors(clip, processor, names, features)", 3 + 90),
+        ("widgets.ledger(model)", 3 + 20),
+        ("study = widgets.context_study()", 3),
+        ("start_here.two_things.ask()", 3 + 45),
+    ],
+)
+def test_a_cell_costs_its_lines_and_what_it_shows(code, seconds):
+    assert 60 * minutes(cell("code", code)) == pytest.approx(seconds)
+
+
+def test_the_set_up_cell_is_not_read_and_a_solution_not_either_but_waiting_counts():
+    assert minutes(cell("code", "import os", id="setup"), setup=30.0) == pytest.approx(0.5)
+    assert minutes(cell("code", "answer = 1", tags=["solution"])) == 0
+
+
+def rows_of(text):
+    """Minutes of each lesson in a table whose first column begins with its number."""
+    return {number: int(found) for number, found in re.findall(r"(?m)^\| \**(\d\d\w?) .*?\| (\d+) \|", text)}
+
+
+def test_the_minutes_of_the_readmes_and_of_the_course_map_agree_with_the_rule(course):
+    by_rule = {lesson.name.split("_")[0]: course.minutes(lesson) for lesson in course.lessons}
+    start = {cell.metadata.lang: cell.source for cell in course.lessons[0].cells if cell.metadata.id == "what-next"}
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README_EN.md")] + [*start.values()]
+    stated = [rows_of(text) for text in pages]
+    assert len(stated) == 4 and all(one == stated[0] for one in stated)
+    for number, minutes in by_rule.items():
+        assert abs(stated[0][number] - minutes) <= max(MINUTES_APART, MOST_APART * minutes), (number, minutes)
+
+
+def test_what_a_lesson_says_of_its_minutes_at_its_beginning_is_what_the_readmes_say(course):
+    stated = rows_of((ROOT / "README_EN.md").read_text("utf-8"))
+    for lesson in course.lessons:
+        for lang, word in (("en", r"(\d+) minutes|another (\d+)|about (\d+)\."), ("zh", r"(\d+) 分钟")):
+            first = next(cell.source for cell in lesson.cells if cell.metadata.lang == lang)
+            said = [int("".join(found)) for found in re.findall(word, first)]
+            assert stated[lesson.name.split("_")[0]] in (*said, sum(said)), (lesson.name, lang, said)
+
+
+# --- routes ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_route_adds_up_by_the_rule_and_ends_in_time(course, lang):
+    parts = re.split(r"(?m)^### (?=\d+ )", page("teaching", lang).split("\n## ")[2])[1:]
+    assert [int(part.split()[0]) for part in parts] == [45, 90, 180]
+    for part, route in zip(parts, course.notes["route"], strict=True):
+        printed = [int(number) for number in re.findall(r"(?m)^\| (\d+) \|", part)]
+        total = int(re.search(r"(?m)^\| \*\*(\d+)\*\* \|", part)[1])
+        assert sum(printed) == total and route["minutes"] - 5 <= total <= route["minutes"]
+        by_name = {lesson.name: lesson for lesson in course.lessons}
+        for number, step in zip(printed, route["steps"], strict=True):
+            if "lesson" in step:
+                assert abs(number - course.minutes(by_name[step["lesson"]], step["sections"])) <= 0.5
+            else:
+                assert number == step["minutes"] and step[lang] in part
+
+
+def test_a_route_names_the_headings_that_the_notebooks_have(course):
+    rows = re.findall(
+        r"(?m)^\| \d+ \| \[\d\d\w?\]\(\.\./(notebooks/zh/\w+\.ipynb)\) \| (.+) \|", page("teaching", "zh")
+    )
+    assert len(rows) > 20
+    for path, headings in rows:
+        notebook = (ROOT / path).read_text("utf-8")
+        assert all(f"## {heading}" in notebook for heading in headings.split(" / "))
+
+
+def route(minutes, *steps):
+    text = {"en": "a", "zh": "一"}
+    return [{"minutes": minutes, "title": text, "aim": text, "steps": [*steps]}]
+
+
+def test_a_route_with_a_heading_that_is_gone_is_refused(course):
+    gone = route(45, {"lesson": "00_start_here", "sections": ["machine", "no-such-heading"]})
+    with pytest.raises(Refused, match="00_start_here has no section no-such-heading; there are start-here, machine, "):
+        teaching.routes(changed(course, route=gone), "en")
+
+
+@pytest.mark.parametrize("takes", [39, 46])
+def test_a_route_that_is_too_long_or_too_short_is_refused(course, takes):
+    talk = {"minutes": takes, "en": "talk", "zh": "谈"}
+    with pytest.raises(Refused, match=f"the route of 45 minutes takes {takes}"):
+        teaching.routes(changed(course, route=route(45, talk)), "zh")
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A course of its own whose notes a test may change."""
+    for name in ("lessons", "benchmarks", "notebooks"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "lessons").unlink()
+    (tmp_path / "lessons").mkdir()
+    for path in (ROOT / "lessons").glob("[0-9]*.py"):
+        (tmp_path / "lessons" / path.name).symlink_to(path)
+
+    def change(before, after):
+        text = (ROOT / NOTES).read_text("utf-8")
+        assert before in text
+        (tmp_path / NOTES).write_text(text.replace(before, after), "utf-8")
+        return tmp_path
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("[lesson.01_inside_clip", "[lesson.99_another", "has nothing on 01_inside_clip"),
+        ('[guess."start_here.two_things"]', '[guess."start_here.gone"]', 'start_here.two_things"] must say what is behind A, C'),
+        ('[guess."start_here.two_things"]\nA =', '[guess."start_here.two_things"]\nB =', "must say what is behind A, C, and nothing else"),
+    ],
+)  # fmt: skip
+def test_notes_that_lack_something_are_refused(copy, before, after, message):
+    with pytest.raises(Refused, match=re.escape(message)):
+        teaching.pages(copy(before, after), ADDRESS)
+
+
+def test_other_notes_make_another_page_and_a_stale_one_is_told(copy, capsys):
+    root = copy("Ten vectors in one school period", "Ten vectors before lunch")
+    assert teaching.build(root, ADDRESS)[0] == "docs/teaching.en.md: written"
+    assert "Ten vectors before lunch" in (root / "docs/teaching.en.md").read_text("utf-8")
+    assert teaching.build(root, ADDRESS)[0] == "docs/teaching.en.md: unchanged"
+    copy("Ten vectors in one school period", "Ten vectors after lunch")
+    assert teaching.differences(root, ADDRESS) == [
+        f"docs/teaching.en.md: differs from lessons and {NOTES}; run python course.py build."
+    ]
+
+
+def test_a_course_without_notes_has_no_pages(tmp_path):
+    assert teaching.pages(tmp_path, "") == {} and teaching.build(tmp_path, "") == []
+
+
+# --- smaller things ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_hub_link_is_made_from_the_address(course, lang):
+    without, with_ = (
+        "".join(teaching.hub(course._replace(address=address), lang)) for address in ("", "https://github.com/me/ten")
+    )
+    assert "OWNER" in without and "pyproject.toml" in without
+    link = f"repo=https%3A%2F%2Fgithub.com%2Fme%2Ften&branch=main&urlpath=lab%2Ftree%2Ften%2Fnotebooks%2F{lang}%2F00_start_here.ipynb"
+    assert link in with_ and "OWNER" not in with_ and "pyproject.toml" not in with_
+
+
+def test_texts_of_exercises_are_shown_as_they_are():
+    assert teaching.plain("a*b < c_d [0](x) `e*f`") == r"a\*b \< c_d [0\](x) `e*f`"
+
+
+def test_what_depends_on_the_answer_becomes_dots_and_shared_mistakes_are_left_out(monkeypatch, tmp_path):
+    module = tmp_path / "told.py"
+    module.write_text(
+        "def shape(x): raise Mistake(en='a shape', zh='形状')\n"
+        "def _first(x):\n    shape(x)\n    deeper(x)\n    for v, e, z in ((1, 'one row', '一行'),): raise Mistake(en=e, zh=z)\n"
+        "def deeper(x): raise Mistake(en=f'{x} is many', zh=f'{x} 太多')\n"
+        "def _second(x): shape(x)\n"
+        "first, second = Exercise(_first), Exercise(_second)\n"
+    )
+    monkeypatch.setattr(teaching.importlib, "import_module", lambda name: SimpleNamespace(name=name))
+    monkeypatch.setattr(teaching.inspect, "getsource", lambda it: module.read_text())
+    said = teaching.mistakes("told", "_first")
+    assert {text["en"] for text in said} == {"one row", "… is many"} and {text["zh"] for text in said} == {
+        "一行",
+        "… 太多",
+    }
