@@ -8,6 +8,7 @@ with one sentence.
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -45,6 +46,7 @@ ONLY_FOR = {
     "pytest": "course.py test",
     "nbval": "course.py test",
     "playwright": "course.py test",
+    "axe-playwright-python": "course.py test",
     "ruff": "course.py test",
     "hypothesis": "course.py test",
     "accelerate": "soft_prompt_finetune.py",
@@ -59,6 +61,17 @@ class Problem(Exception):
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(en)
         self.texts = (en, zh)
+
+
+class Environment(NamedTuple):
+    """A folder with a Python and packages of its own, and what pip installs there: files, all relative to ROOT."""
+
+    folder: str
+    requirements: str
+    constraints: str
+
+
+TESTED = Environment(".venv", "requirements.txt", "constraints/tested.txt")  # tests/versions.py has the others
 
 
 class Row(NamedTuple):
@@ -116,101 +129,113 @@ def check_python() -> None:
         )
 
 
-def venv() -> Path:
-    return ROOT / ".venv"
+def venv(place: Environment = TESTED) -> Path:
+    return ROOT / place.folder
 
 
-def venv_python() -> Path:
-    return venv() / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+def venv_python(place: Environment = TESTED) -> Path:
+    return venv(place) / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def venv_folders() -> list[str]:
+def venv_folders(place: Environment = TESTED) -> list[str]:
     """Where .venv keeps its packages."""
-    return [str(folder) for way in ("lib/python*/site-packages", "Lib/site-packages") for folder in venv().glob(way)]
+    ways = ("lib/python*/site-packages", "Lib/site-packages")
+    return [str(folder) for way in ways for folder in venv(place).glob(way)]
 
 
-def stamp() -> Path:
+def stamp(place: Environment = TESTED) -> Path:
     """Written last: where it is missing, an installation was begun and never finished."""
-    return venv() / "course-stamp"
+    return venv(place) / "course-stamp"
 
 
-def install_log() -> Path:
-    return venv() / "install.log"
+def install_log(place: Environment = TESTED) -> Path:
+    return venv(place) / "install.log"
 
 
-def venv_python_version() -> str | None:
+def venv_python_version(place: Environment = TESTED) -> str | None:
     """ "3.12", or None where .venv has no Python that runs (gone, moved, or replaced by a newer one)."""
     try:
         answer = subprocess.run(
-            [venv_python(), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
+            [venv_python(place), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
         )
     except OSError:
         return None
     return answer.stdout.strip() or None
 
 
-def fingerprint() -> str:
+def fingerprint(place: Environment = TESTED) -> str:
     """What a finished installation is made of: the two lists of packages, and the Python of .venv."""
     digest = hashlib.sha256()
-    for name in ("requirements.txt", "constraints/tested.txt"):
+    for name in (place.requirements, place.constraints):
         digest.update((ROOT / name).read_bytes())
-    return f"python {venv_python_version()}\npackages {digest.hexdigest()}\n"
+    return f"python {venv_python_version(place)}\npackages {digest.hexdigest()}\n"
 
 
-def installation() -> str:
+def installation(place: Environment = TESTED) -> str:
     """ "missing", "broken" (begun and not finished, or its Python is gone), "changed" (other requirements) or "complete"."""
-    if not venv().exists():
+    if not venv(place).exists():
         return "missing"
-    if not stamp().exists():
+    if not stamp(place).exists():
         return "broken"
-    now, then = fingerprint().splitlines(), stamp().read_text(encoding="utf-8").splitlines()
+    now, then = fingerprint(place).splitlines(), stamp(place).read_text(encoding="utf-8").splitlines()
     if now == then:
         return "complete"
     return "changed" if then[:1] == now[:1] else "broken"
 
 
-def install(goal: str, say: Say) -> None:
+def install(goal: str, say: Say, place: Environment = TESTED) -> None:
     """Makes or repairs .venv in three steps; the goal is the fourth. An installation that is complete is left alone."""
-    state = installation()
+    state = installation(place)
     if state == "complete":
         return
+    folder = place.folder
     if state == "broken":
-        remove_venv(say)
+        remove_venv(say, place)
     if state == "changed":
-        print(say("The list of packages has changed: .venv is brought up to date.", "依赖列表有变化，现在更新 .venv。"))
+        print(
+            say(
+                f"The list of packages has changed: {folder} is brought up to date.",
+                f"依赖列表有变化，现在更新 {folder}。",
+            )
+        )
     check_disk(state)
     if state != "changed":
-        print(say("1/4 A Python environment of its own, in .venv", "1/4 新建独立的 Python 环境 .venv"))
-        make_venv()
-    stamp().unlink(missing_ok=True)
+        print(say(f"1/4 A Python environment of its own, in {folder}", f"1/4 新建独立的 Python 环境 {folder}"))
+        make_venv(place)
+    stamp(place).unlink(missing_ok=True)
 
     progress = Progress()
     index = torch_index()
     source = say(" (CPU build)", "（CPU 版）") if index else ""
     print("2/4 PyTorch" + source)
-    pip(["torch", "-c", "constraints/tested.txt", *index], progress)
+    pip(["torch", "-c", place.constraints, *index], progress, place)
     print(say("3/4 JupyterLab, transformers and the other packages", "3/4 JupyterLab、transformers 等其余的包"))
-    pip(["-r", "requirements.txt", "-c", "constraints/tested.txt"], progress)
+    pip(["-r", place.requirements, "-c", place.constraints], progress, place)
 
-    unfinished = stamp().with_suffix(".new")
-    unfinished.write_text(fingerprint(), encoding="utf-8")
-    unfinished.replace(stamp())
+    unfinished = stamp(place).with_suffix(".new")
+    unfinished.write_text(fingerprint(place), encoding="utf-8")
+    unfinished.replace(stamp(place))
     print(f"4/4 {goal}")
 
 
-def remove_venv(say: Say) -> None:
-    if not install_log().exists() and any(venv().iterdir()):
+def remove_venv(say: Say, place: Environment = TESTED) -> None:
+    folder = place.folder
+    if not install_log(place).exists() and any(venv(place).iterdir()):
         raise Problem(
-            "The folder .venv was not made by course.py: rename it, or use the Python in it with --here.",
-            "文件夹 .venv 不是 course.py 建的：请给它改名，或者用其中的 Python 加 --here 运行。",
+            f"The folder {folder} was not made by course.py: rename it, or use the Python in it with --here.",
+            f"文件夹 {folder} 不是 course.py 建的：请给它改名，或者用其中的 Python 加 --here 运行。",
         )
-    print(say("The last installation was not finished: .venv is made anew.", "上次安装没有完成，现在重建 .venv。"))
+    print(
+        say(f"The last installation was not finished: {folder} is made anew.", f"上次安装没有完成，现在重建 {folder}。")
+    )
     try:
-        shutil.rmtree(venv())
+        shutil.rmtree(venv(place))
     except OSError as error:
         raise Problem(
-            f"The old .venv cannot be removed ({error}): close JupyterLab and whatever else uses it, and start again.",
-            f"旧的 .venv 无法删除（{error}）：请关闭正在使用它的 JupyterLab 等程序，再运行一次。",
+            f"The old {folder} cannot be removed ({error}): close JupyterLab and whatever else uses it, and start again.",
+            f"旧的 {folder} 无法删除（{error}）：请关闭正在使用它的 JupyterLab 等程序，再运行一次。",
         ) from error
 
 
@@ -230,16 +255,18 @@ def check_disk(state: str) -> None:
         )
 
 
-def make_venv() -> None:
-    venv().mkdir(exist_ok=True)
+def make_venv(place: Environment = TESTED) -> None:
+    venv(place).mkdir(parents=True, exist_ok=True)
     base_python = getattr(sys, "_base_executable", sys.executable)  # where this is a venv, the Python it was made from
-    with install_log().open("w", encoding="utf-8") as log:
-        failed = subprocess.run([base_python, "-m", "venv", venv()], stdout=log, stderr=subprocess.STDOUT).returncode
+    with install_log(place).open("w", encoding="utf-8") as log:
+        failed = subprocess.run(
+            [base_python, "-m", "venv", venv(place)], stdout=log, stderr=subprocess.STDOUT
+        ).returncode
     if failed:
         raise Problem(
-            f"Python could not make an environment (see {install_log()}): on Debian and Ubuntu, "
+            f"Python could not make an environment (see {install_log(place)}): on Debian and Ubuntu, "
             "sudo apt install python3-venv and start again.",
-            f"Python 无法新建环境（详见 {install_log()}）：在 Debian 和 Ubuntu 上请先运行 "
+            f"Python 无法新建环境（详见 {install_log(place)}）：在 Debian 和 Ubuntu 上请先运行 "
             "sudo apt install python3-venv，再重试。",
         )
 
@@ -326,15 +353,15 @@ class Progress:
             print(self.text())
 
 
-def pip(arguments: list[str], progress: Progress) -> None:
+def pip(arguments: list[str], progress: Progress, place: Environment = TESTED) -> None:
     """pip install in .venv: its output goes to the log, a line of progress to the person. Raises Problem if it fails."""
-    own_pip = next(iter(importlib.metadata.distributions(name="pip", path=venv_folders())))
+    own_pip = next(iter(importlib.metadata.distributions(name="pip", path=venv_folders(place))))
     bar = "raw" if version_key(own_pip.version) >= (24, 1) else "off"  # "raw" gives Progress its percentages
     options = ["--no-input", "--disable-pip-version-check", "--progress-bar", bar]
     output: list[str] = []
-    with install_log().open("a", encoding="utf-8") as log:
+    with install_log(place).open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [venv_python(), "-m", "pip", "install", *options, *arguments],
+            [venv_python(place), "-m", "pip", "install", *options, *arguments],
             cwd=ROOT,
             env={**os.environ, "PYTHONUTF8": "1"},
             stdin=subprocess.DEVNULL,
@@ -362,10 +389,10 @@ def pip(arguments: list[str], progress: Progress) -> None:
             reader.join(timeout=5)
             progress.close()
     if process.returncode:
-        raise pip_problem("".join(output))
+        raise pip_problem("".join(output), place)
 
 
-def pip_problem(output: str) -> Problem:
+def pip_problem(output: str, place: Environment = TESTED) -> Problem:
     """What pip's output says that went wrong, in one sentence."""
     if re.search(r"No space left on device|Errno 28\b|not enough space on the disk", output):
         return Problem(
@@ -387,8 +414,8 @@ def pip_problem(output: str) -> Problem:
         )
     print(output[-2000:], file=sys.stderr)
     return Problem(
-        f"pip failed (its last words are above, all of them in {install_log()}): starting again tries once more.",
-        f"pip 安装失败（上面是它最后的输出，全文在 {install_log()}）：再运行一次即可重试。",
+        f"pip failed (its last words are above, all of them in {install_log(place)}): starting again tries once more.",
+        f"pip 安装失败（上面是它最后的输出，全文在 {install_log(place)}）：再运行一次即可重试。",
     )
 
 
@@ -557,7 +584,12 @@ def test(arguments: argparse.Namespace, say: Say) -> int:
     command = [python, "-m", "pytest", "--nbval-lax", *(["-m", ""] if arguments.all else []), *arguments.pytest]
     if not paths_among(arguments.pytest):
         command += ["tests", *(["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else [])]
-    return attend(command)  # conftest.py cuts the network off
+    status = attend(command)  # conftest.py cuts the network off
+    if arguments.all and not arguments.pytest and not arguments.here:
+        print(say("The notebooks with the versions of Colab", "用 Colab 的版本运行笔记本"))
+        twin = attend([python, "tests/versions.py", "colab", "notebooks", "--lang", arguments.lang])
+        status = status or twin
+    return status
 
 
 def attend(command: list[str]) -> int:
@@ -587,7 +619,8 @@ def build(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The notebooks, from lessons/", "由 lessons/ 生成笔记本")
     python = ready(arguments.here, ["jupytext", "nbformat", "nbclient", "torch", "transformers"], goal, say)
     options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
-    return attend([python, "lessons/build.py", *options, *arguments.lesson])
+    options += ["--no-solutions", "--lang", arguments.lang] if arguments.no_solutions else []
+    return attend([python, "-m", "lessons.build", *options, *arguments.lesson])
 
 
 # bench
@@ -852,7 +885,11 @@ def command_line() -> argparse.ArgumentParser:
         description="Runs pytest over tests/ and, with nbval, over every notebook. All other arguments go to pytest (-k, -x ...); "
         "paths among them, relative to the folder of the course, are run instead of tests/ and notebooks/.",
     )
-    verb.add_argument("--all", action="store_true", help="slow proofs too (those marked slow)")
+    verb.add_argument(
+        "--all",
+        action="store_true",
+        help="slow proofs too; without pytest arguments, all notebooks with Colab's versions as well",
+    )
     verb.set_defaults(run=test)
 
     verb = verbs.add_parser(
@@ -863,6 +900,11 @@ def command_line() -> argparse.ArgumentParser:
     verb.add_argument("lesson", nargs="*", help="a lesson's name or number (00); without any, all lessons")
     verb.add_argument("--check", action="store_true", help="change nothing, only say what is not as it must be")
     verb.add_argument("--all", action="store_true", help="run every notebook, even where its code is unchanged")
+    verb.add_argument(
+        "--no-solutions",
+        action="store_true",
+        help="for teachers: write notebooks without solutions and outputs into classroom/, and do nothing else",
+    )
     verb.set_defaults(run=build)
 
     verb = verbs.add_parser(
@@ -897,6 +939,15 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments, say)
     except Problem as problem:
         print(say(*problem.texts), file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        english = (
+            f"{error.filename} cannot be written: copy the whole course to a folder of your own and start it there."
+        )
+        chinese = f"没有写入 {error.filename} 的权限：请把整个课程文件夹复制到你自己的目录下，在那里运行。"
+        print(say(english, chinese), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(say("\nStopped.", "\n已停止。"))

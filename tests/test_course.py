@@ -49,15 +49,15 @@ def pip_calls(house, monkeypatch):
     """Pretends to make .venv and to install; returns what pip was asked for."""
     calls = []
 
-    def make_venv():
-        (house / ".venv").mkdir()
-        (house / ".venv/install.log").write_text("")
-        calls.append("new .venv")
+    def make_venv(place):
+        course.venv(place).mkdir(parents=True)
+        course.install_log(place).write_text("")
+        calls.append(f"new {place.folder}")
 
     monkeypatch.setattr(course, "make_venv", make_venv)
-    monkeypatch.setattr(course, "pip", lambda arguments, progress: calls.append(arguments))
+    monkeypatch.setattr(course, "pip", lambda arguments, progress, place: calls.append(arguments))
     monkeypatch.setattr(course, "torch_index", lambda: [])
-    monkeypatch.setattr(course, "venv_python_version", lambda: "3.12")
+    monkeypatch.setattr(course, "venv_python_version", lambda place: "3.12")
     return calls
 
 
@@ -203,7 +203,7 @@ def test_a_changed_requirement_is_installed_into_the_same_venv(house, pip_calls,
 def test_an_installation_broken_off_is_noticed_and_made_anew(house, pip_calls, monkeypatch):
     finished = course.pip
 
-    def broken_off(arguments, progress):
+    def broken_off(arguments, progress, place):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(course, "pip", broken_off)
@@ -221,7 +221,7 @@ def test_an_installation_broken_off_is_noticed_and_made_anew(house, pip_calls, m
 def test_a_change_broken_off_is_noticed_too(house, pip_calls, monkeypatch):
     course.install("JupyterLab", EN)
     (house / "requirements.txt").write_text("torch>=2.7\n")
-    monkeypatch.setattr(course, "pip", lambda arguments, progress: 1 / 0)
+    monkeypatch.setattr(course, "pip", lambda arguments, progress, place: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         course.install("JupyterLab", EN)
     assert course.installation() == "broken"
@@ -229,8 +229,24 @@ def test_a_change_broken_off_is_noticed_too(house, pip_calls, monkeypatch):
 
 def test_a_venv_whose_python_has_gone_is_made_anew(house, pip_calls, monkeypatch):
     course.install("JupyterLab", EN)
-    monkeypatch.setattr(course, "venv_python_version", lambda: None)
+    monkeypatch.setattr(course, "venv_python_version", lambda place: None)
     assert course.installation() == "broken"
+
+
+def test_another_environment_has_a_folder_and_lists_of_its_own(house, pip_calls):
+    twin = course.Environment(".venvs/twin", "constraints/twin.txt", "constraints/twin.txt")
+    (house / "constraints/twin.txt").write_text("numpy==2.1.3\n")
+    course.install("the tests", EN, twin)
+    assert pip_calls == [
+        "new .venvs/twin",
+        ["torch", "-c", "constraints/twin.txt"],
+        ["-r", "constraints/twin.txt", "-c", "constraints/twin.txt"],
+    ]
+    assert (course.installation(twin), course.installation()) == ("complete", "missing")
+    (house / "requirements.txt").write_text("torch>=2.7\n")
+    assert course.installation(twin) == "complete"
+    (house / "constraints/twin.txt").write_text("numpy==2.1.2\n")
+    assert course.installation(twin) == "changed"
 
 
 def test_somebody_elses_venv_is_not_removed(house, pip_calls, capsys):
@@ -501,9 +517,26 @@ def test_as_long_as_there_are_no_notebooks_the_tests_run_alone(house, pip_calls,
     assert arguments_of(children[0]) == ["--nbval-lax", "tests"]
 
 
-def test_all_runs_the_slow_proofs_too(pip_calls, children, capsys):
-    run(capsys, "test", "--all")
+def test_all_runs_the_slow_proofs_too_and_then_the_notebooks_with_colabs_versions(pip_calls, children, capsys):
+    assert run(capsys, "test", "--all", "--lang", "zh")[0] == 3
     assert arguments_of(children[0]) == ["--nbval-lax", "-m", "", "tests", "notebooks"]
+    assert [command[1:] for command, _ in children[1:]] == [["tests/versions.py", "colab", "notebooks", "--lang", "zh"]]
+
+
+@pytest.mark.parametrize(("statuses", "expected"), [((0, 0), 0), ((0, 1), 1), ((1, 0), 1), ((2, 1), 2)])
+def test_all_fails_if_either_part_does(house, pip_calls, capsys, monkeypatch, statuses, expected):
+    left = iter(statuses)
+    monkeypatch.setattr(course, "attend", lambda command: next(left))
+    assert run(capsys, "test", "--all")[0] == expected
+    assert list(left) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--all", "--here"], ["--all", "-k", "tower"], ["--all", "--co"], ["-x"], []], ids=" ".join
+)
+def test_here_a_choice_of_tests_and_test_alone_make_no_other_environment(house, pip_calls, children, capsys, arguments):
+    run(capsys, "test", *arguments)
+    assert len(children) == 1
 
 
 def test_other_arguments_go_to_pytest(pip_calls, children, capsys):
@@ -535,8 +568,13 @@ def test_build_py_runs_in_venv_with_the_same_arguments_and_its_status_is_ours(
     house, pip_calls, children, capsys, arguments
 ):
     assert run(capsys, "build", *arguments, "--lang", "zh")[0] == 3
-    assert children[0][0] == [str(course.venv_python()), "lessons/build.py", *arguments]
+    assert children[0][0] == [str(course.venv_python()), "-m", "lessons.build", *arguments]
     assert course.installation() == "complete"
+
+
+def test_build_says_in_whose_language_the_set_for_a_class_is_told(house, pip_calls, children, capsys):
+    assert run(capsys, "build", "--no-solutions", "00", "--lang", "zh")[0] == 3
+    assert children[0][0][1:] == ["-m", "lessons.build", "--no-solutions", "--lang", "zh", "00"]
 
 
 def test_here_says_what_build_lacks(house, capsys, monkeypatch):
@@ -711,7 +749,7 @@ def test_the_checks_can_be_asked_for_in_either_language(house, data):
 
 
 def test_ctrl_c_ends_with_one_line_and_status_130(house, pip_calls, capsys, monkeypatch):
-    def interrupted(arguments, progress):
+    def interrupted(arguments, progress, place):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(course, "pip", interrupted)

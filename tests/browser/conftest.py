@@ -6,7 +6,7 @@ import lab
 import pytest
 
 MISSING = "there is no Chromium on this machine (Debian: apt install chromium fonts-noto-cjk), so no lesson was seen in a browser"
-MEASURED = pytest.StashKey[list]()
+MEASURED, OPENED = pytest.StashKey[list](), pytest.StashKey[bool]()
 
 
 def pytest_configure(config):
@@ -16,6 +16,8 @@ def pytest_configure(config):
 def pytest_terminal_summary(terminalreporter, config):
     for line in config.stash.get(MEASURED, []):
         terminalreporter.write_line(line)
+    if config.stash.get(OPENED, False):
+        terminalreporter.write_line(f"screenshots of the lessons: {lab.SHOTS.relative_to(lab.ROOT)}/")
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,7 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def jupyterlab():
+def jupyterlab(request):
+    request.config.stash[OPENED] = True
     with lab.running_lab() as running:
         yield running

@@ -30,6 +30,7 @@ from course import LARGE_MESSAGES
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 DESK = ROOT / ".browser"  # copies of notebooks and screenshots; ignores itself
+SHOTS = DESK / "shots"
 CHROMIUM = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHROMIUM += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -59,6 +60,14 @@ ALL_RAN = """() => {  // or one of them failed that was not meant to
         .flatMap(cell => Array.from({length: cell.model.outputs.length}, (_, i) => cell.model.outputs.get(i)));
     return cells.every(cell => cell.model.executionCount) || outputs.some(failed);
 }"""
+ANSWERED = """() => Promise.race([
+    window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestKernelInfo(),
+    new Promise((_, reject) => setTimeout(() => reject(new Error('the kernel did not answer within two minutes')), 120000)),
+]).then(() => null)"""
+WITH_CONTROLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter(cell => cell.model.type === 'code' && !(cell.model.getMetadata('tags') || []).includes('exercise'))
+    .filter(cell => cell.model.outputs.toJSON().some(o => 'application/vnd.jupyter.widget-view+json' in (o.data || {})))
+    .map(cell => cell.model.sharedModel.id)"""
 INDEX = "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.model.sharedModel.id === id)"
 SCROLL = "index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')"
 SOURCE = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.getSource()"
@@ -71,6 +80,12 @@ RUN = """index => {
     notebook.widgets[index].model.executionCount = null;
     window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
+
+# Of a cell: what its explorer shows, as pictures and words.
+SHOWN = """cell => [...cell.querySelectorAll('.jp-OutputArea-output :is(figure, [role=alert])')]
+    .map(element => element.outerHTML).join()"""
+CONTROLS = """.jp-OutputArea-output
+    :is(select, [role=slider], [contenteditable=true], input, textarea, button):not(:disabled, [type=file])"""
 
 # Of a cell: labels and buttons whose words are wider than they are. Of a list: pixels that are left beside its widest option.
 SPARE = """list => {  // pixels that are left beside the widest option, its frame and the arrow
@@ -212,9 +227,7 @@ class Lab:
         context = browser.new_context(viewport={"width": width, "height": 1400}, device_scale_factor=scale)
         page = context.new_page()
         notebook = Notebook(page, copy)
-        context.on("request", notebook.saw_request)
-        page.on("console", lambda message: notebook.saw_console(message.type, message.text))
-        page.on("pageerror", lambda error: notebook.saw_console("error", str(error)))
+        notebook.watch()
         try:
             page.goto(f"{self.address}/lab/tree/{copy.relative_to(DESK).as_posix()}?token={self.token}&reset")
             page.wait_for_selector(".jp-Notebook", timeout=60_000)
@@ -235,6 +248,18 @@ class Notebook:
     file: Path
     strangers: list[str] = field(default_factory=list)  # addresses outside this machine that the page asked for
     complaints: list[str] = field(default_factory=list)  # errors on the browser's console
+
+    def watch(self) -> None:
+        """Take note, from now on, of whom the page asks and of what the browser complains about."""
+        self.page.context.on("request", self.saw_request)
+        self.page.on("websocket", self.saw_request)  # they are no requests to playwright
+        self.page.on("console", lambda message: self.saw_console(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.saw_console("error", str(error)))
+
+    def assert_well_behaved(self) -> None:
+        """That all this time the page asked nobody outside this machine, and the browser had nothing to complain about."""
+        assert self.strangers == [], "the page asked for something outside this machine"
+        assert self.complaints == [], "errors on the browser's console"
 
     def saw_request(self, request) -> None:
         address = urlparse(request.url)
@@ -304,18 +329,38 @@ class Notebook:
         """The picture in the cell."""
         return cell.locator(".jp-OutputArea-output figure img")
 
-    def wait_for_other_figure(self, cell: Locator, before: str, what: str, seconds: float = 30) -> None:
-        """Until another picture stands in the cell than the one with this source."""
+    def with_controls(self) -> list[str]:
+        """The ids of all cells that show controls, those of exercises excepted, which have a button for hints."""
+        return self.page.evaluate(WITH_CONTROLS)
+
+    def shown(self, cell: Locator) -> str:
+        """Picture, caption or sentence in the view of the cell's explorer."""
+        return cell.evaluate(SHOWN)
+
+    def wait_for_other_view(self, cell: Locator, before: str, what: str, seconds: float = 30) -> None:
+        """Until something else stands in the view of the cell's explorer than before."""
         end_of_patience = time.monotonic() + seconds
-        while time.monotonic() < end_of_patience:
-            if self.figure(cell).count() and self.figure(cell).get_attribute("src") != before:
-                return
+        while self.shown(cell) == before or not self.shown(cell):
+            assert time.monotonic() < end_of_patience, f"{what} changed nothing within {seconds} s"
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"{what} changed nothing within {seconds} s")
+
+    def wait_until_settled(self, cell: Locator) -> None:
+        """Until the kernel has drawn all that the controls have told it, and the page shows it.
+
+        A control that moves far tells the kernel of one place, and of the last one when that is drawn. The kernel answers in turn: its
+        second answer comes after both.
+        """
+        for _ in range(2):
+            self.page.evaluate(ANSWERED)
+        shown, since = None, time.monotonic()
+        while time.monotonic() - since < 0.2:
+            if self.shown(cell) != shown:
+                shown, since = self.shown(cell), time.monotonic()
+            self.page.wait_for_timeout(50)
 
     def shoot(self, name: str) -> Path:
-        """A screenshot of the page as it stands, under DESK."""
-        path = DESK / "shots" / f"{name}.png"
+        """A screenshot of the page as it stands, in SHOTS."""
+        path = SHOTS / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path)
         return path

@@ -1,6 +1,7 @@
-"""Lesson 00 as a learner meets it: in JupyterLab, in Chromium, in both languages. The screenshots are in .browser/shots.
+"""What only lesson 00 has, as a learner meets it: the machine, pictures of one's own, ten vectors, in words and in numbers.
 
-The tests of one language share one notebook that was run once, and go through it from top to bottom.
+In both languages; the tests of one share one notebook that was run once, and go through it from top to bottom. What lesson 00 has in
+common with the others is in test_explorers.py. Screenshots in .browser/shots.
 """
 
 import base64
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from lab import CUT_OFF, ROOT, SPARE, Reader
+from lab import CUT_OFF, ROOT, Reader
 from PIL import Image
 
 import course
@@ -74,13 +75,12 @@ def lesson(request, browser, jupyterlab, measured):
         there = time.monotonic() - begun
         lesson.move_its_first_control()
         lesson.seconds = time.monotonic() - begun
-        lesson.ran = notebook.wait_for_all()
+        notebook.wait_for_all()
         done = time.monotonic() - begun
         times = f"there after {there:.1f} s, answers after {lesson.seconds:.1f} s, all cells done after {done:.1f} s"
         measured.append(f"lesson 00 ({request.param}), Run All in a fresh kernel: the first explorer is {times}")
         yield lesson
-        assert notebook.strangers == [], "the page asked for something outside this machine"
-        assert notebook.complaints == [], "errors on the browser's console"
+        notebook.assert_well_behaved()
 
 
 def differ(before: np.ndarray, after: np.ndarray) -> bool:
@@ -90,7 +90,6 @@ def differ(before: np.ndarray, after: np.ndarray) -> bool:
 
 @dataclass
 class Lesson(Reader):
-    ran: list = ()
     seconds: float = 0
 
     def labelled(self, cell, name: str):
@@ -149,11 +148,6 @@ class Lesson(Reader):
         assert self.notebook.shoot(f"00-{self.lang}-{name}").stat().st_size > 10_000
 
 
-def test_every_cell_runs_without_error_or_warning(lesson):
-    assert [cell["count"] for cell in lesson.ran] == list(range(1, len(lesson.ran) + 1))
-    assert [cell for cell in lesson.ran if cell["errors"] or cell["stderr"]] == []
-
-
 def test_the_first_explorer_answers_soon_after_a_fresh_start(lesson):
     assert lesson.seconds < 120
 
@@ -186,23 +180,6 @@ def test_every_control_changes_picture_and_scores(lesson):
         assert differ(bars, bars_now), f"{name}: the scores"
     lesson.shoot("compose-moved")
     assert lesson.reads_well(lesson.figure(cell).get_attribute("alt"))
-
-
-def test_the_keyboard_alone_moves_every_control(lesson):
-    cell = lesson.notebook.cell("compose-code")
-    page = lesson.notebook.page
-    lesson.labelled(cell, "object").focus()
-    for name in ("object", "colour", "size", "background", "style", "seed", "ready", "template"):
-        assert lesson.labelled(cell, name).evaluate("e => e === document.activeElement"), f"Tab does not reach {name}"
-        page.keyboard.press("Tab")
-    choice = lesson.labelled(cell, "object")
-    value, source = choice.input_value(), lesson.source(cell)
-    choice.focus()
-    for key in ("Space", "ArrowUp", "ArrowUp", "Enter"):  # in a closed list JupyterLab takes the arrows for itself
-        page.keyboard.press(key)
-        page.wait_for_timeout(100)
-    lesson.wait_for_other(cell, source)
-    assert choice.input_value() != value
 
 
 def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
@@ -388,17 +365,3 @@ def test_every_answer_of_the_quiz_explains_itself(lesson):
         assert getattr(choice.why, lesson.lang) in told
         assert (LABELS[lesson.lang]["right"] in told) is choice.right
     lesson.shoot("quiz")
-
-
-def test_no_label_and_no_option_is_cut_off(lesson):
-    for id in ("compose-code", "own-picture-code", "half-guess", "train-code", "what-changed-code"):
-        assert lesson.notebook.cell(id).evaluate(CUT_OFF) == [], id
-    for choice in lesson.notebook.cell("compose-code").locator("select").all():
-        assert choice.evaluate(SPARE) >= 0, "an option is wider than its list"
-
-
-def test_the_whole_lesson_is_photographed(lesson):
-    for id in ("start-here", "pocket-clip", "scores", "styles", "secret", "soft-prompt", "what-next"):
-        lesson.notebook.cell(id)
-        lesson.notebook.page.wait_for_timeout(100)
-        lesson.shoot(f"cell-{id}")

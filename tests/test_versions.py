@@ -1,0 +1,268 @@
+"""The lists of constraints/, the command that tries them, and what docs/tested-with.md says of them. Nothing is installed here."""
+
+import os
+import re
+import time
+
+import pytest
+
+import course
+from tests import versions
+
+EN = course.speaker("en")
+ROOT = course.ROOT
+NAMES = list(versions.ENVIRONMENTS)
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.test_a" name="test_good" />
+<testcase classname="tests.test_a.TestOf" name="test_bad[x]"><failure message="no">Traceback</failure></testcase>
+<testcase classname="tests.test_a" name="test_torn"><error message="failed on teardown">Traceback</error></testcase>
+<testcase classname="tests.test_a" name="test_left_out"><skipped type="pytest.skip" message="no browser" /></testcase>
+<testcase classname="notebooks.en.00_start_here.ipynb" name="Cell 0" />
+<testcase classname="notebooks.en.00_start_here.ipynb" name="Cell 1"><skipped message="tag" /></testcase>
+<testcase classname="notebooks.zh.00_start_here.ipynb" name="Cell 0"><failure message="no">Traceback</failure></testcase>
+<testcase classname="notebooks.zh.00_start_here.ipynb" name="Cell 1" />
+</testsuite></testsuites>"""
+BROKEN = '<testsuites><testcase classname="" name="tests.test_b"><error message="collection failure" /></testcase></testsuites>'
+
+
+def pins(name):
+    """{"torch": "2.13.0", ...} of an environment's list."""
+    lines = (ROOT / versions.ENVIRONMENTS[name].constraints).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def result(**changes):
+    installed = {"python": "3.11"} | dict.fromkeys(versions.PACKAGES, "1.0")
+    usual = versions.Result("2026-11-26", "f67cc31", installed, 400, 0, 2, 14, 14, 605, [])
+    return usual._replace(**changes)
+
+
+# The lists
+
+
+def test_the_oldest_are_the_lower_ends_of_the_requirements():
+    """2.1 of ">=2.1" is met by 2.1.0 or 2.1.3. torch is the exception that the list explains."""
+    oldest = pins("oldest")
+    lower_ends = {name: re.search(r">=([\d.]+)", supported)[1] for name, supported in course.requirements().items()}
+    assert set(oldest) == set(lower_ends)
+    above = [name for name, end in lower_ends.items() if not f"{oldest[name]}.".startswith(f"{end}.")]
+    assert above == ["torch"]
+
+
+def test_colabs_are_within_the_requirements_and_lack_only_what_no_lesson_imports():
+    colab, required = pins("colab"), course.requirements()
+    assert set(required) - set(colab) <= {"jupyterlab", "playwright", "axe-playwright-python", "ruff"}
+    assert all(course.satisfies(colab[name], supported) for name, supported in required.items() if name in colab)
+
+
+def test_the_environments_cover_what_is_promised():
+    """transformers 4.57, 5.15 and the tested one; ipywidgets 7.7 and 8; matplotlib 3.10 and a newer one."""
+    oldest, colab, tested = pins("oldest"), pins("colab"), pins("tested")
+    assert [pin["transformers"].rpartition(".")[0] for pin in (oldest, colab)] == ["4.57", "5.15"]
+    assert [pin["ipywidgets"][:3] for pin in (oldest, colab)] == ["7.7", "7.7"] and tested["ipywidgets"][0] == "8"
+    assert oldest["matplotlib"].startswith("3.10.") and not tested["matplotlib"].startswith("3.10.")
+    assert set(pins("newest")) == {"torch"}
+
+
+# The command
+
+
+def test_a_report_becomes_counts_and_names_of_what_failed():
+    assert versions.read(REPORT) == {
+        "passed": 1,
+        "failed": 2,
+        "skipped": 1,
+        "notebooks": 2,
+        "notebooks_passed": 1,
+        "faults": [
+            "tests.test_a.TestOf::test_bad[x]",
+            "tests.test_a::test_torn",
+            "notebooks.zh.00_start_here.ipynb::Cell 0",
+        ],
+    }
+
+
+def test_a_file_that_cannot_be_imported_is_a_failure_too():
+    counts = versions.read(BROKEN)
+    assert (counts["passed"], counts["failed"], counts["faults"]) == (0, 1, ["tests.test_b"])
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """The page and two tests in a temporary folder, which is no git checkout; no environment is made."""
+    for name in (versions.PAGE, "tests/test_a.py", "notebooks/en/00_start_here.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / versions.PAGE).write_text(f"# Ours\n\n{versions.BEGIN}\nold\n{versions.END}\n\nThe end.\n")
+    monkeypatch.setattr(versions, "ROOT", tmp_path)
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    monkeypatch.setattr(course, "install", lambda goal, say, place: None)
+    return tmp_path
+
+
+@pytest.fixture
+def commands(house, monkeypatch):
+    """Pretends to run pytest, which reports of one good test and notebook; returns the commands."""
+    commands = []
+
+    def attend(command):
+        commands.append(command)
+        good = REPORT.replace('<failure message="no">Traceback</failure>', "").replace(
+            '<error message="failed on teardown">Traceback</error>', ""
+        )
+        report = next(word for word in command if word.startswith("--junitxml=")).partition("=")[2]
+        with open(report, "w", encoding="utf-8") as file:
+            file.write(good)
+        return 0
+
+    monkeypatch.setattr(course, "attend", attend)
+    return commands
+
+
+def test_without_names_every_environment_runs_everything_and_is_written_down(house, commands, capsys):
+    assert versions.main([]) == 0
+    assert [command[0] for command in commands] == [
+        str(course.venv_python(place)) for place in versions.ENVIRONMENTS.values()
+    ]
+    assert all(command[-2:] == ["tests", "notebooks"] and "--nbval-lax" in command for command in commands)
+    assert all({f"--ignore={path}" for path in versions.ELSEWHERE} < set(command) for command in commands)
+    assert list(versions.load()) == NAMES
+    page = (house / versions.PAGE).read_text()
+    assert page.startswith("# Ours\n") and page.endswith("\nThe end.\n") and "old\n" not in page
+    assert page.count("| 2 of 2 |") == 4 and "Nothing failed." in page
+    assert "oldest: 3 passed, 0 failed, 1 skipped; notebooks: 2 of 2; 0:00" in capsys.readouterr().out
+
+
+def test_what_is_left_out_exists():
+    assert [path for path in versions.ELSEWHERE if not (ROOT / path).exists()] == []
+
+
+def test_paths_run_alone_in_the_environments_named_and_nothing_is_written_down(house, commands, capsys):
+    before = (house / versions.PAGE).read_text()
+    assert versions.main(["colab", "notebooks", "newest"]) == 0
+    assert [command[0] for command in commands] == [
+        str(course.venv_python(versions.ENVIRONMENTS[name])) for name in ("colab", "newest")
+    ]
+    assert all(command[-1] == "notebooks" and "tests" not in command for command in commands)
+    assert (house / versions.PAGE).read_text() == before and not (house / versions.RECORD).exists()
+
+
+def test_one_environments_result_replaces_its_last_one_alone(house, commands):
+    versions.write_down("newest", result(commit="aaaaaaa"))
+    versions.write_down("oldest", result(commit="bbbbbbb", failed=1, faults=["tests.test_a::test_bad"]))
+    versions.main(["newest"])
+    assert [(name, each.commit, each.failed) for name, each in versions.load().items()] == [
+        ("oldest", "bbbbbbb", 1),
+        ("newest", "unknown", 0),
+    ]
+    page = (house / versions.PAGE).read_text()
+    assert "| oldest | 2026-11-26 | bbbbbbb | 400 | 1 | 2 | 14 of 14 | 10:05 |" in page
+    assert "- oldest: `tests.test_a::test_bad`" in page
+
+
+@pytest.mark.parametrize(("status", "report"), [(1, REPORT), (2, None), (5, "<testsuites/>")])
+def test_a_run_that_fails_is_written_down_as_that(house, monkeypatch, capsys, status, report):
+    """Also where pytest breaks off without a report, or finds no test."""
+
+    def attend(command):
+        if report:
+            path = next(word for word in command if word.startswith("--junitxml=")).partition("=")[2]
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(report)
+        return status
+
+    monkeypatch.setattr(course, "attend", attend)
+    assert versions.main(["oldest"]) == 1
+    faults = versions.load()["oldest"].faults
+    assert faults == (versions.read(REPORT)["faults"] if report == REPORT else [f"pytest ended with status {status}"])
+
+
+def test_an_environment_that_cannot_be_installed_is_told_in_one_sentence_and_the_others_run(
+    house, commands, capsys, monkeypatch
+):
+    def install(goal, say, place):
+        if place.folder.endswith("oldest"):
+            raise course.pip_problem("ProxyError")
+
+    monkeypatch.setattr(course, "install", install)
+    assert versions.main(["--lang", "en", "oldest", "colab"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.startswith("pip cannot reach its package index")
+    assert len(commands) == 1 and list(versions.load()) == ["colab"]
+
+
+def test_a_word_that_is_neither_an_environment_nor_a_file_is_refused_at_once(house, commands, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        versions.main(["oldst"])
+    assert stopped.value.code == 2 and commands == []
+    assert '"oldst" is neither an environment (oldest | colab | tested | newest) nor a file' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "made_anew"), [("newest", True), ("colab", False)])
+def test_the_newest_of_another_day_is_made_anew(house, name, made_anew):
+    stamp = course.stamp(versions.ENVIRONMENTS[name])
+    stamp.parent.mkdir(parents=True)
+    stamp.write_text("")
+    versions.prepare(name, EN)
+    assert stamp.exists()
+    yesterday = time.time() - 24 * 3600
+    os.utime(stamp, (yesterday, yesterday))
+    versions.prepare(name, EN)
+    assert stamp.exists() is not made_anew
+
+
+def test_a_build_is_no_part_of_a_version_and_what_is_missing_is_called_so(house, monkeypatch):
+    place = versions.ENVIRONMENTS["colab"]
+    info = course.venv(place) / "lib/python3.11/site-packages/torch-2.13.0+cpu.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0+cpu\n")
+    found = versions.versions(place)
+    assert (found["torch"], found["numpy"], found["python"]) == ("2.13.0", "missing", "missing")
+
+
+# What is written down
+
+
+@pytest.fixture
+def page():
+    return (ROOT / versions.PAGE).read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_record(page):
+    assert versions.with_tables(page, versions.load()) == page
+    assert versions.with_tables(page, {"oldest": result()}) != page
+
+
+def test_every_environment_has_a_whole_last_result():
+    assert list(versions.load()) == NAMES
+    for name, last in versions.load().items():
+        assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", last.date), name
+        assert re.fullmatch(r"[0-9a-f]{7,40}( \+ changes)?", last.commit), name
+        assert list(last.versions) == ["python", *versions.PACKAGES] and "missing" not in last.versions.values(), name
+        assert last.passed > 300 and last.notebooks >= 14 and last.seconds > 60, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_tried_is_what_the_lists_say(name):
+    """A list that has changed since must be tried again: python tests/versions.py NAME."""
+    tried, listed = versions.load()[name].versions, pins(name)
+    assert {package: tried[package] for package in tried if package in listed} == {
+        package: listed[package] for package in tried if package in listed
+    }
+    supported = course.requirements()
+    assert all(course.satisfies(tried[package], supported[package]) for package in tried if package in supported)
+
+
+def test_the_newest_are_not_older_than_the_tested_ones():
+    results = versions.load()
+    newest, tested = results["newest"].versions, results["tested"].versions
+    assert all(course.satisfies(newest[package], f">={tested[package]}") for package in versions.PACKAGES)
+
+
+def test_a_last_result_is_a_pass_or_the_page_says_why_not(page):
+    """In its prose, a line that begins "- oldest fails: ", and none for an environment that passes."""
+    failing = [name for name, last in versions.load().items() if last.faults]
+    assert re.findall(r"(?m)^- (\w+) fails: \S", page) == failing
+    for name, last in versions.load().items():
+        assert bool(last.faults) == (last.failed > 0 or last.notebooks_passed < last.notebooks), name
