@@ -29,7 +29,7 @@ from helpers import lesson; lesson.start("en")
 # %% [markdown] lang="zh" id="machine"
 # ## 机器准备好了吗？
 #
-# 课程先检查一下自己：软件包、模型文件、内存和磁盘。哪里不对，哪一行前面就有 ✗，后面写着该怎么办；点开可以看检查了些什么。
+# 课程先检查一下自己：软件包、模型文件、内存和磁盘。哪里不对，那一行前面就有 ✗，后面写着该怎么办；点开这一行，可以看检查了些什么。
 
 # %% id="machine-code" tags=["measured"]
 lesson.doctor()
@@ -64,7 +64,7 @@ print(", ".join(world.OBJECTS))
 # %% [markdown] lang="zh" id="first-guess"
 # ## 哪个名称最符合这张图？
 #
-# 几个词的代码就描述了一个场景，图片由它画出。每种物体对应一句话，从“a photo of a cat.”一直到“a photo of a crown.”，CLIP 拿这张图和它们逐一比较，没有人告诉它哪一句是对的。这样不经训练就分类，叫零样本（zero-shot）。**先别运行下一格**，猜一个数：正确的名称会占到百分之几？
+# 几个词的代码就能描述一个场景，再照着它画出图来。每种物体对应一句话，从“a photo of a cat.”一直到“a photo of a crown.”，CLIP 拿这张图和它们逐一比较，没有人告诉它哪一句是对的。这样不经训练就分类，叫零样本（zero-shot）。**先别运行下一格**，猜一个数：正确的名称会占到百分之几？
 
 # %% id="first-guess-code"
 snail = world.Thing("snail", "purple", "large")
@@ -74,12 +74,12 @@ widgets.scene_with_scores(clip, processor, scene)
 # %% [markdown] lang="en" id="scores"
 # ## What the scores mean
 #
-# CLIP turns the picture into a vector and every sentence into a vector, and measures how well their directions agree. A softmax then turns these measurements into shares of 100 %: that is the score in the figure. **Before you run the next cell**: we strike the right name off the list. Will all scores be small now, or will another name take the place?
+# CLIP turns the picture into a vector and every sentence into a vector, and measures how well their directions agree. A softmax turns these measurements into shares of 100 %: the scores in the figure. **Before you run the next cell**: we strike the right name off the list. Will all scores be small now, or will another name take the place?
 
 # %% [markdown] lang="zh" id="scores"
 # ## 得分是什么意思
 #
-# CLIP 把图片变成一个向量，把每句话也变成一个向量，再量一量它们的方向有多接近；softmax 再把这些数换算成百分比，加起来正好是 100%；图上的得分（share of the score）就是这个百分比。**先别运行下一格**：我们把正确的名称从名单里划掉。这时每个得分都会很低，还是会有别的名称顶上来？
+# CLIP 把图片变成一个向量，把每句话也变成一个向量，量一量它们的方向有多接近；softmax 再把这些数换算成百分比，加起来正好是 100%，这就是图上的得分（share of the score）。**先别运行下一格**：我们把正确的名称从名单里划掉。这时每个得分都会很低，还是会有别的名称顶上来？
 
 # %% id="scores-code" tags=["measured"]
 others = [name for name in world.OBJECTS if name != "snail"]
@@ -90,14 +90,14 @@ widgets.scene_with_scores(clip, processor, scene, names=others)
 #
 # The shares still add up to 100 %: CLIP can only say which of *these* sentences fits best, and never “none of them”.
 #
-# Now it is your turn. Every control draws and compares anew. Make the object small; look for a style in which CLIP goes astray; then name that style in the prompt and see whether it helps (if it does not, read the line under the figure). In the prompt, `{}` stands for the name and `{style}` for the style; press Enter after editing it. It all works without a mouse too: Tab goes from control to control, and Space opens a list.
+# Now it is your turn: each control redraws the picture and compares again. Does a small object trouble CLIP? In which style does it go astray? Name that style in the prompt: does it help? (If not, read the line under the figure.) In the prompt, `{}` stands for the name and `{style}` for the style; press Enter after editing it. Without a mouse, Tab goes from control to control, and Space opens a list.
 
 # %% [markdown] lang="zh" id="compose"
 # ## 自己搭一个场景
 #
 # 得分加起来仍是 100%：CLIP 只能说**这几句话**里哪句最合适，从来不会说“都不对”。
 #
-# 现在轮到你了。每动一个控件，图就重画一次，得分也重算一次。试试把物体变小；找一种让 CLIP 认错的风格；再把这种风格写进提示词，看看有没有帮助（没有的话，看看图下面那行小字说了什么）。提示词里的 `{}` 代表名称，`{style}` 代表风格；改完按回车。不用鼠标也行：Tab 键换控件，空格键展开列表。
+# 现在轮到你了：每动一个控件，图就重画一次，得分也重算一次。把物体变小，CLIP 还认得吗？哪种风格会让它认错？把这种风格写进提示词，有没有帮助？（没有的话，看看图下面那行小字说了什么。）提示词里的 `{}` 代表名称，`{style}` 代表风格；改完按回车。不用鼠标也行：Tab 键换控件，空格键展开列表。
 
 # %% id="compose-code"
 widgets.scene_explorer(clip, processor, scene)
@@ -121,14 +121,18 @@ widgets.scene_in_styles(clip, processor, world.Scene((butterfly,), background="m
 #
 # A style it never saw does not make this CLIP doubtful: it names something else, and is sure of it. A high score is no proof that the model knows what it sees. (This was one scene; later lessons count over many.)
 #
-# Choose a picture file of your own, and write a few English texts, one a line; or try the example first: copy its third line and exchange the two colours in the copy. Can CLIP tell the two apart? If not, do not wonder: saying what is there is easier than saying which is which, and we shall meet this again. Do not expect too much of a pocket model: it knows only drawings and the words of its world, so a photograph of a real cat is as strange to it as the sepia print. Until you choose a file, the cell shows an example with two things in it.
+# Choose a picture file of your own, and write a few English texts, one a line. Do not expect too much of a pocket model: it knows only drawings and the words of its world, so a photograph of a real cat is as strange to it as the sepia print.
+#
+# Until you choose a file, the cell shows an example. Copy its third line and swap the two colours in the copy: can CLIP tell the two sentences apart? Saying what is there is easier than saying which is which, and we shall meet this again.
 
 # %% [markdown] lang="zh" id="own-picture"
 # ## 换成你自己的图片
 #
 # 没见过的风格并没有让这个 CLIP 犹豫：它认成了别的东西，而且很有把握。可见得分高，不等于它真的认得。（这只是一个场景；后面的课会在许多图片上统计。）
 #
-# 选一个自己的图片文件，再写几条英文，一行一条。也可以先用例子试：把第三行复制一份，对调其中的两种颜色，看 CLIP 分不分得清。要是分不清，也别奇怪：说出画里有什么，比说清楚哪个是哪个容易得多，后面的课还会遇到它。别对口袋模型期望太高：它只认得画出来的东西和那个世界里的词，真猫的照片对它来说，和那张泛黄老照片一样陌生。没选文件时，这里先放一张画了两样东西的图。
+# 选一个自己的图片文件，再写几条英文，一行一条。别对口袋模型期望太高：它只认得画出来的东西和那个世界里的词，真猫的照片对它来说，和那张泛黄老照片一样陌生。
+#
+# 没选文件时，这里先放一张示例图。把第三行复制一份，对调其中的两种颜色：这两句 CLIP 分得清吗？说出画里有什么，比说清楚哪个是哪个容易，后面的课还会遇到这件事。
 
 # %% id="own-picture-code"
 things = (world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small"))
@@ -139,7 +143,7 @@ widgets.picture_explorer(clip, processor, example, sentences)
 # %% [markdown] lang="en" id="secret"
 # ## Labels that follow a rule
 #
-# Somebody has labelled pictures with two things each. Which of the two stands on the label follows a rule that nobody tells us. Look at ten of the pictures: can you see the rule? Under each of them is what CLIP answers to “a photo of a {}”.
+# Somebody has labelled pictures with two things each. The label names one of the two, by a rule that nobody tells us. Look at ten of the pictures: can you see the rule? Under each of them is what CLIP answers to “a photo of a {}”.
 
 # %% [markdown] lang="zh" id="secret"
 # ## 标签有规律
@@ -165,10 +169,10 @@ widgets.labelled_pictures(clip, processor, task.class_names, pictures.train)
 start_here.two_things.ask()
 
 # %% [markdown] lang="en" id="half-answer"
-# Both the pictures and the sentences become vectors; the sentence whose direction agrees best is CLIP's answer. These pictures are for testing only: nothing will learn from them. (There are hundreds of them, so this takes a few seconds the first time; after that the vectors are kept on disk.)
+# We count over hundreds of pictures that are for testing only: nothing will learn from them. (The first time this takes a few seconds; then their vectors are kept on disk.)
 
 # %% [markdown] lang="zh" id="half-answer"
-# 图片和句子都变成向量，方向最接近的那句话就是 CLIP 的回答。这些图片只用来测试，不参与训练。（有几百张图要算，第一次运行需要几秒钟；算好的向量存在硬盘上，以后直接取用。）
+# 我们在几百张图上统计，这些图只用来测试，不参与训练。（第一次运行要算几秒钟；算好的向量存在硬盘上，以后直接取用。）
 
 # %% id="half-code"
 features = data.encode(clip, processor, pictures)
@@ -181,12 +185,12 @@ start_here.two_things.reveal(right.float().mean().item())
 # %% [markdown] lang="en" id="train"
 # ## Train your first ten vectors
 #
-# Now we take the words “a photo of a” away and put ten vectors in their place, filled with random numbers. Pictures with labels tell them step by step which way to move; CLIP itself is frozen. Nobody mentions the rule. **Before you press the button**: will the ten vectors come to know it? Your run is drawn in blue while it learns, over a stored one in grey.
+# Now we take the words “a photo of a” away and put ten vectors in their place, filled with random numbers. Pictures with labels tell them step by step which way to move; CLIP itself is frozen. Nobody mentions the rule. **Before you run the cell**: will the ten vectors find it? The cell shows a stored run, in grey; press its button, and your own is drawn over it in blue while it learns.
 
 # %% [markdown] lang="zh" id="train"
 # ## 训练你的第一组向量
 #
-# 现在把“a photo of a”这几个词拿掉，换上十个向量，一开始里面都是随机数。带标签的图片一步一步告诉它们往哪边动；CLIP 本身是冻结的，也没有人提那条规律。**先别按按钮**，想一想：这十个向量会自己找到规律吗？你的曲线是蓝色的，会一边训练一边画出来；灰线是事先存好的一次训练。
+# 现在把“a photo of a”这几个词拿掉，换上十个向量，一开始里面都是随机数。带标签的图片一步一步告诉它们往哪边动；CLIP 本身是冻结的，也没有人提那条规律。**先别运行下一格**，想一想：这十个向量会自己找到规律吗？灰线是事先存好的一次训练；按下按钮，你自己的曲线就会一边训练一边画出来，是蓝色的。
 
 # %% id="train-code"
 explorer = widgets.first_vectors(clip, processor, task.class_names, features)
@@ -218,12 +222,12 @@ widgets.accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in promp
 # %% [markdown] lang="en" id="soft-prompt"
 # ## What has just happened
 #
-# A prompt is a row of vectors: the tokenizer cuts the text into tokens, and a table gives each of them its vector. What the model reads are the vectors, and it does not ask whether a word stands behind them. That is the door: learned vectors can enter at the same place, as the ten framed ones below do. Run the cell and look: are the two “a” the same? And what do the learned vectors have that no word has? Such a row of learned vectors is called a **soft prompt**.
+# A prompt is a row of vectors: the tokenizer cuts the text into tokens, and a table gives each of them its vector. What the model reads are the vectors, and it does not ask whether a word stands behind them. That is the door: learned vectors can enter at the same place, as the ten framed ones below do. Such a row of learned vectors is called a **soft prompt**. Run the cell and look: are the two “a” the same? And how do the learned vectors differ from those of the words?
 
 # %% [markdown] lang="zh" id="soft-prompt"
 # ## 刚才发生了什么
 #
-# 提示词其实是一排向量：分词器（tokenizer）把文字切成词元（token），再查表，给每个词元取来一个向量。模型读的只是向量，并不在乎它是不是对应某个词。入口就在这里：学出来的向量也可以从这里进去，下图中带框的十个就是。运行下一格看一看：两个“a”的向量是不是一模一样？学出来的向量又有什么地方和词不同？这样一排学出来的向量，叫作**软提示词（soft prompt）**。
+# 提示词其实是一排向量：分词器（tokenizer）把文字切成词元（token），再查表，给每个词元取来一个向量。模型读的只是向量，并不在乎它是不是对应某个词。入口就在这里：学出来的向量也可以从这里进去，下图中带框的十个就是。这样一排学出来的向量，叫作**软提示词（soft prompt）**。运行下一格看一看：两个“a”的向量是不是一模一样？学出来的向量又和词的向量有什么不同？
 
 # %% id="soft-prompt-code"
 context = explorer.context  # (M, D): the stored run's, until you press the button
@@ -253,7 +257,7 @@ numbers = context.shape[0] * context.shape[1]  # the same as context.numel()
 # %% [markdown] lang="en" id="what-changed"
 # ## What has changed?
 #
-# One question before you go on. Wrong answers are worth a click too: each says what it would mean.
+# One question before you go on. Wrong answers are worth a click too: each explains itself.
 
 # %% [markdown] lang="zh" id="what-changed"
 # ## 是什么变了？
@@ -273,11 +277,9 @@ start_here.what_changed.ask()
 # | 02 a learnable context | write what the button did: let vectors into CLIP and train them | 60 |
 # | 02b the same, ten times faster (optional) | make it fast, and prove that nothing changed | 30 |
 # | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures | 75 |
-# | 04 reading the vectors | ask what learned vectors say, and tell it from chance | 45 |
-# | 05 the bug museum | find and mend real mistakes from public code | 40 |
-# | 06 your own pictures | do all of it with your own pictures and the real models | 30 |
-#
-# Lessons that are not in your folder yet are still being written.
+# | 04 reading the vectors | ask what learned vectors say, and tell it from chance | 80 |
+# | 05 the bug museum | find and mend real mistakes from public code | 65 |
+# | 06 your own pictures | do all of it with your own pictures and the real models | 45 |
 #
 # Did the ten vectors learn the word “red”? They never saw it. Lesson 04 looks for it.
 
@@ -291,10 +293,8 @@ start_here.what_changed.ask()
 # | 02 可学习的上下文向量 | 自己写出按钮做的事：让向量进入 CLIP，再训练它们 | 60 |
 # | 02b 结果不变，快十倍（选学） | 加速，并证明结果没有变 | 30 |
 # | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片 | 75 |
-# | 04 解读向量 | 问一问这些向量在说什么，并检验那是不是碰巧 | 45 |
-# | 05 错误博物馆 | 找出并修好公开代码里的真实错误 | 40 |
-# | 06 你自己的图片 | 用自己的图片和真正的模型，全部再做一遍 | 30 |
-#
-# 你的文件夹里还没有的课，正在编写。
+# | 04 解读向量 | 问一问这些向量在说什么，并检验那是不是碰巧 | 80 |
+# | 05 错误博物馆 | 找出并修好公开代码里的真实错误 | 65 |
+# | 06 你自己的图片 | 用自己的图片和真正的模型，全部再做一遍 | 45 |
 #
 # 训练时从没出现过“red”这个词。这十个向量学到它了吗？第 04 课我们去找一找。

@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="inside-clip"
 # # Lesson 01: inside CLIP
 #
-# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, with the model's own weights, and check on the way, again and again, that we stand where the library stands.
+# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, with the model's own weights, and check every stretch against the library.
 #
-# It takes about 45 minutes. At the end you can say where a text becomes vectors and where it becomes one vector, and you will have seen every step in between as a few lines of code, and written the key ones yourself.
+# It takes about 45 minutes. At the end you can say where a text becomes vectors and where these become one, you have seen every step in between as a few lines of code, and written the key ones yourself.
 
 # %% [markdown] lang="zh" id="inside-clip"
 # # 第 01 课：走进 CLIP
 #
-# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。这一课我们用模型自己的权重，亲手走完 CLIP 的两座塔，每走一段就和库的结果对一对，看看是不是一致。
+# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。这一课我们用模型自己的权重，亲手走完 CLIP 的两座塔，每走一段就和库的结果对一对。
 #
 # 大约 45 分钟。走完以后，你能说清楚文字在哪里变成一排向量，又在哪里变成一个向量，中间的每一步都拆成几行代码看过，关键的几步是你自己写的。
 
@@ -34,12 +34,12 @@ clip, processor = load_clip()
 # %% [markdown] lang="en" id="the-game"
 # ## 1 · The game CLIP was trained on
 #
-# CLIP was trained without class labels. It played one game, many times: here are some pictures and their captions, shuffled; which belongs to which? Four pairs are enough to see it. Each number is a cosine: how well the direction of a picture's vector agrees with that of a caption's. **Before you run the cell**: which two pictures will CLIP find hardest to tell apart?
+# OpenAI trained CLIP without class labels. It played one game, many times: here are some pictures and their captions, shuffled; which belongs to which? Our pocket CLIP played it too; four pairs are enough to see it. Each number is a cosine: how well the direction of a picture's vector agrees with that of a caption's. **Before you run the cell**: which two pictures will CLIP find hardest to tell apart?
 
 # %% [markdown] lang="zh" id="the-game"
 # ## 1 · CLIP 的训练：一个配对游戏
 #
-# 训练 CLIP 时没有类别标签，只是一遍遍地玩同一个游戏：这里有几张图和它们的说明文字，打乱了，哪句配哪张？四对就看得出门道。表里每个数都是余弦（cosine）：图片向量和文字向量的方向有多接近。**先别运行下一格**：哪两张图 CLIP 最难分清？
+# OpenAI 训练 CLIP 时没有用类别标签，只是一遍遍地玩同一个游戏：这里有几张图和它们的说明文字，打乱了，哪句配哪张？我们的口袋 CLIP 也玩过，四对就看得出门道。表里每个数都是余弦（cosine）：图片向量和文字向量的方向有多接近。**先别运行下一格**：哪两张图 CLIP 最难分清？
 
 # %% id="the-game-code"
 scenes = [
@@ -55,12 +55,12 @@ widgets.similarity_matrix(pictures, captions, cosines)
 # %% [markdown] lang="en" id="the-matrix"
 # ### Fill the matrix yourself
 #
-# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. The *loss* is small when every question is answered rightly and surely; the *logit scale* multiplies all cosines before the softmax. **Try**: with the scale at 1, how small can you make the loss by raising the diagonal alone? Now put only 0.1 on the diagonal: what does a scale of 65 make of that small lead? Then let CLIP fill it. The second caption, “a cat in the snow”, is true of two of the pictures: does its row get into trouble, or its column?
+# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. The *loss* is small when every question is answered correctly and with confidence; the *logit scale* multiplies all cosines before the softmax. **Try**: with the scale at 1, how small can you make the loss by raising the diagonal alone? Now put only 0.1 on the diagonal: what does a scale of 65 make of that small lead? Then let CLIP fill it. The second caption, “a cat in the snow”, is true of two of the pictures: does this trouble the second row more, or the second column?
 
 # %% [markdown] lang="zh" id="the-matrix"
 # ### 自己填一填
 #
-# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。每个问题都答得又对又有把握，损失（loss）就小；缩放系数（logit scale）是做 softmax 之前所有余弦都要乘的数。**试一试**：把缩放系数调到 1，只抬高对角线，损失最小能到多少？再让对角线只有 0.1：缩放系数调到 65，这一点点领先会变成什么样？最后让 CLIP 来填。第二句“a cat in the snow”其实对两张图都成立：出问题的是它那一行，还是那一列？
+# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。每个问题都答得又对又有把握，损失（loss）就小；缩放系数（logit scale）是做 softmax 之前所有余弦都要乘的数。**试一试**：把缩放系数调到 1，只抬高对角线，损失最小能到多少？再让对角线只有 0.1：缩放系数调到 65，这一点点领先会变成什么样？最后让 CLIP 来填。第二句“a cat in the snow”其实对两张图都成立：更难答对的是第二行，还是第二列？
 
 # %% id="the-matrix-code"
 near = [("cat", "red"), ("cat", "orange"), ("dog", "red")]
@@ -70,12 +70,12 @@ widgets.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in th
 # %% [markdown] lang="en" id="the-loss"
 # ### The loss is two cross-entropies
 #
-# One asks the rows, one the columns, and the right answer is always the diagonal. With the cosines given, three lines are the whole training objective of CLIP. In the explorer it was the second column that went wrong: the rule knows one right picture for each caption, even where two would do.
+# One asks the rows, one the columns, and the right answer is always the diagonal. With the cosines given, three lines are the whole training objective of CLIP. In the explorer it was the second column that gave trouble: the rule knows one right picture for each caption, even where two would do. (The pocket CLIP's own training leaves such pairs out.)
 
 # %% [markdown] lang="zh" id="the-loss"
 # ### 损失就是两个交叉熵（cross-entropy）
 #
-# 一个问每一行，一个问每一列，正确答案总在对角线上。有了余弦，CLIP 的全部训练目标三行就写完了。刚才出问题的是第二列：按这个规则，每句话只有一张图算对，哪怕两张都说得通。
+# 一个问每一行，一个问每一列，正确答案总在对角线上。有了余弦，CLIP 的全部训练目标三行就写完了。刚才难住 CLIP 的是第二列：按这个规则，每句话只有一张图算对，哪怕两张都说得通。（口袋 CLIP 自己训练时，这样的配对不计入损失。）
 
 # %% id="the-loss-code"
 scores = clip.logit_scale.exp() * cosines  # (4, 4)
@@ -161,7 +161,7 @@ def embed(clip, ids):
     return rows + places
 
 # %% [markdown] lang="en" id="embed-compare"
-# From here on the notebook uses `helpers/by_hand.py`, which holds these same lines: all of CLIP by hand, to read at any time. Ours against theirs:
+# From here on the notebook uses `helpers/by_hand.py`, which holds these lines and the rest of CLIP by hand; open it whenever you like. Ours against theirs:
 
 # %% [markdown] lang="zh" id="embed-compare"
 # 从这里起，笔记本用的是 `helpers/by_hand.py`，里面是一个完整的手写 CLIP，也有刚才这几行，随时可以打开来读。拿我们的结果和库的比一比：
@@ -192,7 +192,7 @@ print(fit.shape)
 # %% [markdown] lang="en" id="mask"
 # ### The causal mask
 #
-# There is a rule in the text tower: nobody looks ahead. Position *i* may take from positions 0 to *i* and from no other. Where looking is forbidden, minus infinity is added to the fit, and the softmax makes a share of zero of it. **Before you run the cell**: which tokens can “cat” see?
+# There is a rule in the text tower: nobody looks ahead. Position *i* may take from positions 0 to *i* and from no other. Where looking is forbidden, minus infinity is added to the fit, and the softmax turns that into a share of zero. **Before you run the cell**: which tokens can “cat” see?
 
 # %% [markdown] lang="zh" id="mask"
 # ### 因果掩码（causal mask）
@@ -206,7 +206,7 @@ widgets.mask_picture(len(labels), labels)
 # %% [markdown] lang="en" id="mask-exercise-text"
 # ### Exercise: the causal mask
 #
-# Give back a (T, T) tensor to be *added* to the fit.
+# Return a (T, T) tensor to be *added* to `fit`.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -245,7 +245,7 @@ theirs = clip.text_model(input_ids=ids, output_hidden_states=True).hidden_states
 compare("text layer 1", after, theirs[1])
 
 # %% [markdown] lang="en" id="cat-looks"
-# And where does “cat” look? These are the shares of its row in head 0. **Guess first**: will it look mostly at itself?
+# And where does “cat” look? These are the shares of its row in the first head. **Guess first**: will it look mostly at itself?
 
 # %% [markdown] lang="zh" id="cat-looks"
 # 那么“cat”在看哪里？下面是第一个头里它那一行的份额。**先猜**：它主要在看自己吗？
@@ -307,14 +307,14 @@ def pool(hidden, ids, end):
     return hidden[torch.arange(len(ids)), where]
 
 # %% [markdown] lang="en" id="text-tower-whole"
-# The whole text tower is two tables, a loop, one last normalisation (`final_layer_norm`) and a choice. The end is found by looking at the *ids*, and at nothing else. Remember that when vectors of our own go in, in lesson 02: the ids do not see them.
+# The whole text tower is two tables, a loop, one last normalisation (`final_layer_norm`) and a choice. The end is found by looking at the *ids*, and at nothing else. Remember that in lesson 02, when vectors of our own go in: they have no ids.
 #
-# One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. (The pocket CLIP names its end token correctly; below both ways find the same place.) Hence the rule for lesson 02: a placeholder must have a smaller id than the end token, or the text is pooled at the placeholder, and nobody complains.
+# One oddity to know: OpenAI's own configurations say `eos_token_id = 2`, which is wrong (in their vocabulary 2 is “#”). The library knows, and takes the *largest* id instead, which is the end token. (The pocket CLIP names its end token correctly; below both ways find the same place.) Hence a rule for lesson 02: a *placeholder*, the token that keeps a place free for a vector, must have a smaller id than the end token. Otherwise the text is pooled at the placeholder, without any error.
 
 # %% [markdown] lang="zh" id="text-tower-whole"
-# 整座文本塔就是两张表、一个循环、最后一次层归一化（`final_layer_norm`）和一次选择。结尾是靠查看**编号**找到的，别的一概不看。第 02 课放进自己的向量时要记住这一点：编号看不见它们。
+# 整座文本塔就是两张表、一个循环、最后一次层归一化（`final_layer_norm`）和一次选择。结尾是靠查看**编号**找到的，别的一概不看。第 02 课放进自己的向量时要记住这一点：它们没有编号。
 #
-# 还有一件怪事：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。（口袋 CLIP 的配置写对了，下面两种找法得到同一个位置。）由此得出第 02 课的一条规矩：占位词元（placeholder）的编号必须比结束符的小，否则就会在占位词元处池化，而且不会报错。
+# 还有一件怪事：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。（口袋 CLIP 的配置写对了，下面两种找法得到同一个位置。）由此得出第 02 课的一条规矩：占位词元（placeholder，替向量占位置的词元）的编号必须比结束符的小，否则就会在占位词元处池化，而且不会报错。
 
 # %% id="text-tower-code"
 ours = by_hand.text_tower(clip, ids)                              # (B, D)
@@ -374,12 +374,12 @@ compare("patches times a matrix", ours, convolution(pixels).flatten(2).mT)
 # %% [markdown] lang="en" id="vision-tower"
 # ## 7 · The vision tower
 #
-# From here on it is the house we know: the same layer, the same attention. Three things differ. The vectors are normalised once before the first layer (`pre_layrnorm`; the library spells it so). There is no mask: a patch may look anywhere. And the result is read off at the class token, position 0.
+# From here on we know our way: the same layer, the same attention. Three things differ. The vectors are normalised once before the first layer (`pre_layrnorm`; the library spells it so). There is no mask: a patch may look anywhere. And the result is read off at the class token, position 0.
 
 # %% [markdown] lang="zh" id="vision-tower"
 # ## 7 · 视觉塔
 #
-# 再往后就是熟悉的房子：同样的层，同样的注意力。有三处不同：进第一层之前，先做一次层归一化（`pre_layrnorm`，库里就是这么拼的）；没有掩码，图块想看哪里就看哪里；结果在类别词元处取出，也就是第 0 个位置。
+# 再往后的路我们都认得：同样的层，同样的注意力。有三处不同：进第一层之前，先做一次层归一化（`pre_layrnorm`，库里就是这么拼的）；没有掩码，图块想看哪里就看哪里；结果在类别词元处取出，也就是第 0 个位置。
 
 # %% id="vision-tower-code"
 x = clip.vision_model.pre_layrnorm(by_hand.patch_vectors(clip, pixels))  # (B, 1 + P, D)
@@ -391,12 +391,12 @@ compare("vision tower", ours, clip.vision_model(pixel_values=pixels).pooler_outp
 # %% [markdown] lang="en" id="attention-explorer"
 # ### Who looks at whom?
 #
-# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. **Look for**: in layer 2, head 1, which leans to the neighbourhood; in layer 3, head 4, where nearly everybody looks at the bottom corners, though there is nothing to see; and in layer 4, with 0 chosen, what the class token, which must answer for the whole picture, looks at in heads 3 and 4. One caution: attention says where something is taken from, not what is done with it.
+# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. **Try**: layer 2, head 1: does it lean to the neighbourhood? Layer 3, head 4: nearly everybody looks at the bottom corners, though there is nothing to see. Then choose 0, the class token, which must answer for the whole picture: what does it look at in layer 4, heads 3 and 4? One caution: attention says where something is taken from, not what is done with it.
 
 # %% [markdown] lang="zh" id="attention-explorer"
 # ### 谁在看谁？
 #
-# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**找一找**：第 2 层第 1 个头，是不是偏向附近的图块？第 3 层第 4 个头，几乎谁都在看底部的两个角，可那里什么也没有。再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
+# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**试一试**：第 2 层第 1 个头，是不是偏向附近的图块？第 3 层第 4 个头，几乎谁都在看底部的两个角，可那里什么也没有。再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
 
 # %% id="attention-explorer-code"
 widgets.attention_explorer(clip, processor, pictures[3])
@@ -404,12 +404,16 @@ widgets.attention_explorer(clip, processor, pictures[3])
 # %% [markdown] lang="en" id="one-space"
 # ## 8 · One space for both
 #
-# The vectors that leave the two towers cannot be compared yet; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There length is thrown away and only the direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm. **Guess first**: one of the texts below is the whole caption of the red cat in the snow, and several short ones are true too. Which gets the largest share? Then move the scale: does the order ever change?
+# The vectors that leave the two towers cannot be compared yet; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There length is thrown away and only the direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm.
+#
+# **Guess first**: one of the texts below is the whole caption of the red cat in the snow, and several short ones are true too. Which gets the largest share? Then move the scale: does the order ever change?
 
 # %% [markdown] lang="zh" id="one-space"
 # ## 8 · 同一个空间
 #
-# 两座塔输出的向量还不能直接比较，连宽度都可以不一样。两个投影（projection）矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里长度不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数，它是温度（temperature）的倒数；模型里存的是它的对数。**先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句份额最大？再拉动缩放系数：名次会变吗？
+# 两座塔输出的向量还不能直接比较，连宽度都可以不一样。两个投影（projection）矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里长度不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数，它是温度（temperature）的倒数；模型里存的是它的对数。
+#
+# **先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句份额最大？再拉动缩放系数：名次会变吗？
 
 # %% id="temperature-code"
 widgets.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
@@ -417,14 +421,14 @@ widgets.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.",
 # %% [markdown] lang="en" id="logits"
 # ### Exercise: cosine logits
 #
-# `images` and `texts` are vectors in the common space, of any length; `log_scale` is the logarithm of the scale.
+# The short text won: a cosine compares directions, and does not count how much a text says. Now write it: `images` and `texts` are vectors in the common space, of any length; `log_scale` is the logarithm of the scale.
 #
 # **Exercise** · ★★☆ · 5 minutes
 
 # %% [markdown] lang="zh" id="logits"
 # ### 练习：余弦 logits
 #
-# `images` 和 `texts` 是同一空间里的向量，模长不一定是 1；`log_scale` 是缩放系数的对数。
+# 赢的是短句：余弦只比方向，不管一句话说了多少。现在自己写：`images` 和 `texts` 是同一空间里的向量，模长不一定是 1；`log_scale` 是缩放系数的对数。
 #
 # **练习** · ★★☆ · 5 分钟
 
@@ -456,12 +460,12 @@ compare("the caption chosen for each picture", ours.argmax(-1).tolist(), theirs.
 # %% [markdown] lang="en" id="zero-shot"
 # ## 9 · A classifier made of words
 #
-# A data set gives you labels as numbers and names for them (`int2str`). A template turns each name into a sentence, the text tower turns the sentence into a vector, and the vectors of all classes *are* the classifier. Nothing was trained for this task: it is *zero-shot*. How much does the sentence matter? We ask with 240 blurred pictures, since on sharp ones this CLIP is nearly always right. **Guess first**, from the five at the end of the next cell: which template is best, and what will the mean of their vectors do (an *ensemble*)?
+# A data set gives you labels as numbers and names for them (`int2str`). A template turns each name into a sentence, the text tower turns the sentence into a vector, and the vectors of all classes *are* the classifier. Nothing was trained for this task: it is *zero-shot*. How much does the sentence matter? We try it on 240 blurred pictures, since on sharp ones this CLIP is nearly always right. **Guess first**, from the five at the end of the next cell: which template is best, and what will the mean of their vectors do (an *ensemble*)?
 
 # %% [markdown] lang="zh" id="zero-shot"
 # ## 9 · 用词语做成的分类器
 #
-# 数据集里的标签是数字，另有一张名称表（`int2str`）。模板把名称变成一句话，文本塔把这句话变成向量，所有类别的向量合在一起**就是**分类器。没有为这个任务训练过任何东西，这就是零样本（zero-shot）。句子怎么写，差别有多大？清楚的图这个 CLIP 几乎全对，所以我们拿 240 张模糊的图来问。**先猜**（五个模板写在下一格的末尾）：哪个最好？把各个模板的向量取平均（集成，ensemble）又会怎样？
+# 数据集里的标签是数字，另有一张名称表（`int2str`）。模板把名称变成一句话，文本塔把这句话变成向量，所有类别的向量合在一起**就是**分类器。没有为这个任务训练过任何东西，这就是零样本（zero-shot）。句子怎么写，差别有多大？清楚的图，这个 CLIP 几乎全认得对，所以我们用 240 张模糊的图来试。**先猜**（五个模板写在下一格的末尾）：哪个最好？把各个模板的向量取平均（集成，ensemble）又会怎样？
 
 # %% id="zero-shot-code" tags=["prepare"]
 blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
@@ -476,10 +480,10 @@ vectors["all of them, averaged"] = F.normalize(torch.stack(list(vectors.values()
 widgets.accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 
 # %% [markdown] lang="en" id="zero-shot-seen"
-# On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures costs something, and the other sentences are all alike. We expected the average to win, and it does not: it also averages the two weak ones. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own. Add a template of yours to the list and run both cells again.
+# On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures costs something, and the other sentences are all alike. We expected the average to win, and it does not. Is it the bare name that pulls it down? Take “{}” out of the list and run both cells again; then add a template of your own. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own.
 
 # %% [markdown] lang="zh" id="zero-shot-seen"
-# 在口袋模型上，只写名称不如写一句话；加一个对多数图不成立的形容词，准确率会下降；其余几句都差不多。我们原以为平均会赢，结果没有：它把两个差的也平均了进去。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。把你自己的模板加进列表，再运行这两格试试。
+# 在口袋模型上，只写名称不如写一句话；加一个对多数图不成立的形容词，准确率会下降；其余几句都差不多。我们原以为平均会赢，结果没有。是不是光写名称那一条拖了后腿？把“{}”从列表里去掉，再运行这两格；然后加一个你自己的模板试试。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。
 
 # %% [markdown] lang="en" id="where-pooled"
 # ## What you can do now

@@ -39,14 +39,14 @@ widgets.whose_numbers(clip)
 #
 # The tokenizer turns a text into ids, and ids are whole numbers: there is nothing between “cat” and “dog”. But an id only names a row of a table, and a row is a vector of ordinary floats. So there is a moment, after the look-up and before the positions are added, when vectors of our own can take the place of rows. To keep places free for them we write a *placeholder* into the text: “x x x x cat.”
 #
-# **Before you run the next cell**: this text has eight positions, SOS, x, x, x, x, cat, the full stop and EOT. The four x are free. What would go wrong if we overwrote “cat” as well, or EOT? Then run it, and before you move the class name to the front, say which strips will change.
+# **Before you run the next cell**: this text has eight positions, SOS, x, x, x, x, cat, the full stop and EOT. The four x are free. What would go wrong if we overwrote “cat” as well? Then run it, and before you move the class name to the front, say which strips will change.
 
 # %% [markdown] lang="zh" id="floats-enter"
 # ## 1 · 浮点数从哪里进来？
 #
 # 分词器（tokenizer）把文字变成编号，编号是整数，“cat”和“dog”之间什么也没有。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入（position embedding），我们自己的向量可以顶替表里的行。为了给它们留座位，我们在文字里写上占位词元（placeholder）：“x x x x cat.”
 #
-# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也顶替掉，会出什么问题？EOT 呢？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
+# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也顶替掉，会出什么问题？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
 
 # %% id="floats-enter-code"
 widgets.slots_explorer(clip, processor)
@@ -54,14 +54,14 @@ widgets.slots_explorer(clip, processor)
 # %% [markdown] lang="en" id="slots"
 # ### Exercise: find the slots
 #
-# The places that a placeholder keeps free we call *slots*. Mark them, wherever in a text they are.
+# The places that a placeholder keeps free we call *slots*. (The class name is never one: without it the texts of all classes would be the same.) Mark the slots, wherever in a text they are.
 #
 # **Exercise** · ★☆☆ · 2 minutes
 
 # %% [markdown] lang="zh" id="slots"
 # ### 练习：找到槽位
 #
-# 占位词元占住的那些位置，我们叫它槽位（slot）。把它们标出来，不管它们在文字的哪里。
+# 占位词元占住的那些位置，我们叫它槽位（slot）。（类别名那里绝不能是槽位，不然各类的文字就都一样了。）把槽位标出来，不管它们在文字的哪里。
 #
 # **练习** · ★☆☆ · 2 分钟
 
@@ -102,7 +102,7 @@ end = by_hand.end_of_text(clip, ids).item()
 learnable_context.inserted.reveal(there[end])
 
 # %% [markdown] lang="en" id="inserting-seen"
-# Below, both ways side by side. Then we prove that “dog” would give the same result: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
+# Below, both ways side by side. Then the proof for “dog”: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
 
 # %% [markdown] lang="zh" id="inserting-seen"
 # 下面把两条路并排画出来，再验证换成“dog”结果真的一模一样：把同样四个向量分别塞到“cat”和“dog”前面，亲手送过文本塔，再从编号所说的位置取出结果。
@@ -124,10 +124,10 @@ def inserted(name):
 compare("“cat” and “dog”, inserted", inserted("cat"), inserted("dog"))
 
 # %% [markdown] lang="en" id="never-insert"
-# Two names, one vector: no class could ever be told from another. So here is our rule: we overwrite, and never insert.
+# Two names, one vector: nothing could ever tell them apart. So here is our rule: we overwrite, and never insert.
 
 # %% [markdown] lang="zh" id="never-insert"
-# 两个类别名，同一个向量：这样永远分不出类别来。所以我们的规矩是：只覆盖，不插入。
+# 两个类别名，同一个向量：这两类永远分不开。所以我们的规矩是：只覆盖，不插入。
 
 # %% [markdown] lang="en" id="overwrite"
 # ### Exercise: overwrite
@@ -185,7 +185,7 @@ compare("step 1, nothing changed", Sharing(trained)(input_ids=ids), trained(inpu
 print(Sharing(trained).token_embedding is trained.token_embedding)
 
 # %% [markdown] lang="en" id="forward"
-# **Step 2: a parameter.** The context becomes an `nn.Parameter`, so that an optimiser can find it. (Its `super().__init__` is that of our own `Sharing`, which makes no tables.) **Step 3: `forward`.** This one is yours.
+# **Step 2: a parameter.** The context becomes an `nn.Parameter`, so that an optimiser can find it. (`super().__init__` below is that of our own `Sharing`, which makes no tables.) **Step 3: `forward`.** This one is yours.
 #
 # ### Exercise: write `forward`
 #
@@ -194,7 +194,7 @@ print(Sharing(trained).token_embedding is trained.token_embedding)
 # **Exercise** · ★★★ · 8 minutes
 
 # %% [markdown] lang="zh" id="forward"
-# **第二步：一个参数。** 把上下文向量做成 `nn.Parameter`，优化器（optimizer）才找得到它。（这里的 `super().__init__` 是刚写好的 `Sharing` 的，不会新建表，所以可以调用。）**第三步：`forward`。** 这一步归你。
+# **第二步：一个参数。** 把上下文向量做成 `nn.Parameter`，优化器（optimizer）才找得到它。（下面的 `super().__init__` 调用的是刚写好的 `Sharing`，它不会新建表。）**第三步：`forward`。** 这一步由你来写。
 #
 # ### 练习：写出 `forward`
 #
@@ -228,10 +228,14 @@ class Learnable(Sharing):
         return super().forward(inputs_embeds=vectors, position_ids=position_ids)
 
 # %% [markdown] lang="en" id="swap"
-# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. `find_placeholder` looks for a word that is one token, stands in no class name, and has a smaller id than the end of the text (lesson 01 said why). And now a test that catches several well-known mistakes at once: vectors inserted, positions added twice or not at all, a text read off at the wrong place. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
+# **Step 4: swap it in.** From here on we use `CLIPTextLearnableEmbeddings` from `helpers/context.py`: the same lines, with checks. `find_placeholder` looks for a word that is one token, stands in no class name, and has a smaller id than the end of the text (lesson 01 said why).
+#
+# And now a test that catches several well-known mistakes at once: vectors inserted, positions added twice or not at all, a text read off at the wrong place. If the context *is* the vectors of the words “a photo of a”, then the text with the slots must give exactly what the words give: not nearly, exactly.
 
 # %% [markdown] lang="zh" id="swap"
-# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。`find_placeholder` 找一个合适的占位词元：正好是一个词元，不出现在任何类别名里，编号又比文本结束符小（为什么，第 01 课说过）。现在来做一个检验，几种常见的错误都过不了这一关：插入向量的、位置加了两次或没加的、取错位置的。如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
+# **第四步：换上去。** 从这里起用 `helpers/context.py` 里的 `CLIPTextLearnableEmbeddings`：还是这几行，多了些检查。`find_placeholder` 找一个合适的占位词元：正好是一个词元，不出现在任何类别名里，编号又比文本结束符小（为什么，第 01 课说过）。
+#
+# 现在来做一个检验，几种常见的错误都过不了这一关：插入向量的、位置加了两次或没加的、取错位置的。如果上下文向量**就是**“a photo of a”这几个词的向量，那么带槽位的文字得到的结果，必须和这几个词完全一样。不是差不多，是完全一样。
 
 # %% id="swap-code"
 word, placeholder = context.find_placeholder(processor.tokenizer, ["cat"])
@@ -336,12 +340,12 @@ learnable_context.placeholders.ask()
 # %% [markdown] lang="en" id="train"
 # ## 5 · Learning
 #
-# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; all that learns from them is a few vectors on the text side. They come in three parts: a *training set* to learn from, a *validation set*, by which we choose the step to keep, and a *test set*, which is asked once, at the end.
+# The riddle of lesson 00: two things in each picture, and the label is the red one, which no class name says. The pictures go through the frozen vision tower once; all that learns from them is a few vectors on the text side. We split the pictures into three: a *training set* to learn from, a *validation set*, by which we choose the step to keep, and a *test set*, which is asked once, at the end.
 
 # %% [markdown] lang="zh" id="train"
 # ## 5 · 学习
 #
-# 还是第 00 课的谜题：每张图有两样东西，标签写的是红色的那一样，而类别名里没有一个字提到红色。图片只经过冻结的视觉塔一次；真正要学的，只有文本那一边的几个向量。图片分成三份：训练集（training set）用来学，验证集（validation set）用来决定留下哪一步，测试集（test set）只在最后考一次。
+# 还是第 00 课的谜题：每张图有两样东西，标签写的是红色的那一样，而类别名里没有一个字提到红色。图片只过一遍冻结的视觉塔；真正要学的，只有文本那一边的几个向量。图片分成三份：训练集（training set）用来学，验证集（validation set）用来决定留下哪一步，测试集（test set）只在最后考一次。
 
 # %% id="train-data" tags=["prepare"]
 pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
@@ -378,7 +382,7 @@ def training_step(prompted, optimizer, images, labels):
     return loss.item()
 
 # %% [markdown] lang="en" id="watch"
-# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set every eight of them, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of four? With sixteen? Begun at random? With the class name in front?
+# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set after every eighth, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of four? With sixteen? Begun at random? With the class name in front?
 
 # %% [markdown] lang="zh" id="watch"
 # 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：把四个向量换成一个呢？换成十六个呢？从随机数开始呢？把类别名放到最前面呢？
@@ -413,14 +417,14 @@ def best_step(looks, test):
 # %% [markdown] lang="en" id="against"
 # ## 6 · Better than what?
 #
-# “It learned a few vectors and got better” says little as long as we do not know what else those pictures could have bought. Fair rivals: a template written by somebody who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). The number of training pictures of each class is counted in *shots*: one shot is one picture of each.
+# “It learned a few vectors and got better” says little: what else could the same pictures have bought? Fair rivals: a template written by somebody who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). A *shot* is one training picture of each class.
 #
 # With few pictures much is luck, so everything is done five times, with other pictures to learn from and another random start; the test pictures stay the same. The context has four vectors, begun at random.
 
 # %% [markdown] lang="zh" id="against"
 # ## 6 · 比什么好？
 #
-# “学出几个向量，准确率提高了”，要是不知道同样这些图片还能换来什么，这句话说明不了多少。公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe，直接在图片的向量上给每一类拟合一个权重向量），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。每类给几张训练图片，就叫几个样本（shot）。
+# 光说“学出几个向量，准确率就提高了”，说明不了多少：同样这些图片，用别的办法能换来什么？公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe，直接在图片的向量上给每一类拟合一个权重向量），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。每类给几张训练图片，就叫几个样本（shot）。
 #
 # 图片少，运气的成分就大，所以每种都做五遍，每遍换一批训练图片，也换一个随机的起点；测试图片始终不变。这里的上下文是四个向量，从随机数开始学。
 
@@ -428,10 +432,10 @@ def best_step(looks, test):
 learnable_context.one_shot.ask()
 
 # %% [markdown] lang="en" id="one-shot"
-# The runs are stored, with the command that made them. We count in how many of the five tries with one picture a class the context won.
+# The runs are stored, with the command that made them. In how many of the five tries with one picture of each class did the context win?
 
 # %% [markdown] lang="zh" id="one-shot"
-# 这些训练结果是事先存好的，连同生成它们的命令。我们数一数：每类一张图的五次里，上下文向量赢了几次。
+# 这些训练结果是事先存好的，连同生成它们的命令。每类一张图的五次里，上下文向量赢了几次？
 
 # %% id="one-shot-code"
 study = widgets.context_study()
@@ -441,7 +445,7 @@ print(study["command"], "·", riddle["task"], "·", one, "against", riddle["hand
 learnable_context.one_shot.reveal(sum(share > riddle["hand"] for share in one))
 
 # %% [markdown] lang="en" id="shots"
-# Now all of it. **Look for**: on which task is there almost nothing to gain? Where does the probe overtake the context, and why there? Where does knowing the secret word do as well as learning, and where does it help nothing? Who, with one picture of each class, is worse than no learning at all?
+# Now all of it. **Look for**: on which task is there almost nothing to gain? Where does the probe overtake the context, and why there? Where does knowing the secret word do as well as learning, and where is it of no help? Who, with one picture of each class, is worse than no learning at all?
 
 # %% [markdown] lang="zh" id="shots"
 # 现在看全部结果。**找一找**：哪个任务几乎没有提高的余地？线性探针在哪个任务上超过了上下文向量，为什么偏偏是那里？在哪个任务上，知道那个秘密的词就和学出来的一样好，又在哪里知道了也没用？每类只有一张图的时候，谁还不如干脆不学？
@@ -464,13 +468,13 @@ widgets.shots_table()
 # - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Whoever knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
 # - **Sketches.** CLIP knows them already, so there is nothing to win; with one picture two tries of five end below the hand prompt, by a single test picture each.
 # - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and here the context gains up to sixteen pictures. *Learning pays most where nobody knows the word.*
-# - **Sepia prints**, a style that this CLIP never saw. Its words nearly fail; the context gains seven points with the first picture and then almost nothing, and the probe, which needs no words, passes it from four pictures on.
+# - **Sepia prints**, a style that this CLIP never saw. Words nearly fail; the context gains seven points with the first picture and then almost nothing, and the probe, which needs no words, passes it from four pictures on.
 # - **The probe** has to learn every class from its own pictures. With one of each it stands below the hand prompt on all four tasks: a little learning can be worse than none.
 
 # %% [markdown] lang="zh" id="shots-seen"
 # 在口袋模型上，我们从中读出这几点：
 #
-# - **谜题。** 上下文向量学的是**所有类别共有的一件事**，为此每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
+# - **谜题。** 上下文向量学的是**所有类别共有的一件事**，要学会它，每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
 # - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手写提示词低，各少对了一张测试图片。
 # - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
 # - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量靠第一张图提高了七个百分点，以后几乎不再动。线性探针不靠词语，从每类四张图起，它就反超了。
@@ -499,9 +503,9 @@ widgets.choices_explorer()
 widgets.choices_table()
 
 # %% [markdown] lang="en" id="choices-seen"
-# On this task a single vector does as well as sixteen, and place and beginning move little. What matters is sharing: a context for each class has 24 times as many numbers, only eight pictures for each of them, and must find *red* 24 times over. On average it ends below “a photo of a”.
+# On this task a single vector does as well as sixteen, and place and beginning move little. What matters is sharing: with a context of its own for each class there are 24 times as many numbers to learn, each context has only eight pictures, and *red* must be found 24 times over. On average that ends below “a photo of a”.
 #
-# That is this task on this model, where all classes share a secret. CoOp's authors, too, saw shared contexts ahead with few pictures; with 16 of each class, vectors of each class's own did better on some sets of narrow kinds, such as cars, flowers, aircraft, textures and satellite pictures (Zhou et al. 2022, arXiv 2109.01134).
+# That is this task on this model, where all classes share a secret. CoOp's authors, too, saw shared contexts ahead with few pictures; with 16 of each class, vectors of each class's own did better on some specialised sets: cars, flowers, aircraft, textures, satellite pictures (Zhou et al. 2022, arXiv 2109.01134).
 
 # %% [markdown] lang="zh" id="choices-seen"
 # 在这个任务上，一个向量和十六个一样好，位置和初始化也影响不大。真正要紧的是共用：每类各一套，要学的数就是原来的 24 倍，每套却只有自己那八张图可学，“红色”要重新发现 24 遍；平均下来还不如“a photo of a”。
@@ -511,14 +515,14 @@ widgets.choices_table()
 # %% [markdown] lang="en" id="new-classes"
 # ## 8 · Classes it has never met
 #
-# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*) and ask about the other twelve (the *new classes*), among themselves: four vectors that begin as “a photo of a”, 16 shots, five tries.
+# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*) and ask about the other twelve (the *new classes*), each half among its own twelve names. Four vectors begin as “a photo of a”; 16 shots, five tries.
 #
-# With twelve names the other thing in a picture is often none of them, so every number is higher than before. And the two halves hold other objects: compare each with its own hand prompt.
+# With only twelve names the other thing in a picture is often none of them, so every accuracy is higher than before. And the two halves hold other objects: compare each with its own hand prompt.
 
 # %% [markdown] lang="zh" id="new-classes"
 # ## 8 · 没见过的类别
 #
-# 手写提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选：四个向量，从“a photo of a”开始，每类 16 张图，五次。
+# 手写提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。四个向量，从“a photo of a”开始学，每类 16 张图，做五次。
 #
 # 名称只有十二个，图里另一样东西常常不在其中，所以准确率整体比前面高。两半的物体也不同：每一半都要和它自己的手写提示词比。
 
@@ -532,12 +536,12 @@ print(split["task"], "· new classes:", new, "against", split["hand"]["new"])
 learnable_context.new_classes.reveal(sum(new) / len(new) - split["hand"]["new"])
 
 # %% [markdown] lang="en" id="base-to-new"
-# In the published experiments new classes went the other way: CoOp gained 13 points on base classes and *lost* 11 on new ones, below the hand prompt (the mean of 11 data sets, drawn beside ours; the figure also shows CoCoOp, a method by the same authors in which the context depends on the picture). The third column is the *harmonic mean* of the two, which is high only where both are.
+# In the published experiments new classes went the other way: against the hand prompt CoOp gained 13 points on base classes and *lost* 11 on new ones (the mean of 11 data sets). The figure shows it beside ours, and with it CoCoOp, a method by the same authors in which the context depends on the picture. The third column is the *harmonic mean* of the two, which is high only where both are.
 #
 # One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price on the riddle. Then choose the blurred photos: is it the same there?
 
 # %% [markdown] lang="zh" id="base-to-new"
-# 论文里的实验，在新类上正好相反：CoOp 在基类上提高了 13 个百分点，在新类上却**降低**了 11 个，比手写提示词还低（11 个数据集的平均，画在我们的结果旁边；图里还有同一批作者的 CoCoOp，它的上下文向量随图片而变）。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
+# 论文里的实验，在新类上正好相反：和手写提示词比，CoOp 在基类上高出 13 个百分点，在新类上却**低了** 11 个（11 个数据集的平均）。图里把它画在我们的结果旁边；还有同一批作者的 CoCoOp，它的上下文向量随图片而变。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
 #
 # 有一种补救办法：学习时，把每个类别的文字特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
@@ -548,7 +552,7 @@ widgets.base_to_new_explorer()
 widgets.base_to_new_table()
 
 # %% [markdown] lang="en" id="base-to-new-seen"
-# The same remedy has another price on each task. On the riddle what was learned holds for every object, and each of the four pulls takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest gives up gain on base classes to win some on new ones. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
+# The same remedy has a different price on each task. On the riddle what was learned holds for every object, and each of the four pulls takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest trades gain on base classes for gain on new ones. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
 #
 # A course that shows only the base classes misleads; so does a paper.
 
@@ -560,12 +564,12 @@ widgets.base_to_new_table()
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and what they belong to. First we learn once more. `context.learn` gives a look at validation now and then, and learns on while we ask for the next one; here we only wait for the last. By then `prompted` holds the vectors of the best look.
+# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.learn` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用
 #
-# 学到的东西只占一个几 KB 的文件：那些向量，再加上它们属于谁。先再学一次。`context.learn` 隔一阵给出一次验证集上的记录，我们每要一次，它就接着往下学；这里只等最后一次；到那时，`prompted` 里留下的是验证集上最好的那组向量。
+# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。我们每要一条验证集上的记录，`context.learn` 就接着往下学一段；这里只等最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
@@ -573,7 +577,7 @@ prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generat
 print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
 
 # %% [markdown] lang="en" id="save"
-# Saving is one line. (The file here lies in a temporary folder; take a place of your own.)
+# Saving is one line. (Here the folder is a temporary one; choose your own.)
 
 # %% [markdown] lang="zh" id="save"
 # 保存只要一行。（这里的文件放在临时文件夹里，你可以换个自己的位置。）
@@ -622,11 +626,11 @@ PromptedCLIP.load(file, other, processor)
 #
 # You can let vectors into a frozen model and prove that nothing else moved; train them in seconds; say what they are better than, and where they fail; and hand them to somebody else in a small file. `helpers/context.py` holds the whole mechanism, and you have written its heart yourself.
 #
-# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b shows what that is, with the proof that nothing changed (it is optional). Lesson 03 does the same with GPT-2: with ten vectors of its own it will describe pictures.
+# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b shows what that is, with the proof that nothing changed (it is optional). Lesson 03 lets vectors into GPT-2: with ten of them it will describe pictures.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能把向量放进一个冻结的模型，并证明别的都没动；能在几秒钟内训练它们；说得清它们比什么好、在哪里失灵；还能装进一个小文件交给别人。全部机制都在 `helpers/context.py` 里，最核心的几行是你自己写的。
+# 你能把向量放进一个冻结的模型，并证明别的都没动；能在几秒钟内训练它们；说得清它们比什么好、在哪里失灵；还能把它们装进一个小文件，交给别人。全部机制都在 `helpers/context.py` 里，最核心的几行是你自己写的。
 #
 # 每次训练都只要几秒钟，因为不影响结果的计算，课程一概不做。省掉了哪些、怎么证明结果没变，第 02b 课会讲（选学）。第 03 课用同样的办法，给 GPT-2 配上十个向量，让它描述图片。

@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="faster"
 # # Lesson 02b: the same, ten times faster
 #
-# CoOp's own code, and much that follows it, sends every class text through the tower at its full length, at every step. Most of what it computes cannot matter. In this lesson we find such work, one kind after the other, leave it out, and prove each time that nothing has changed. No cleverness about hardware is needed: only lesson 01, and the rule that nobody looks ahead.
+# CoOp's own code, and much that follows it, pads every class text to full length and sends it through the tower, at every step. Most of what it computes cannot matter. In this lesson we find such work, one kind after the other, leave it out, and prove each time that nothing has changed. No cleverness about hardware is needed: only lesson 01, and the rule that nobody looks ahead.
 #
 # It takes about 30 minutes, and no later lesson needs it.
 
 # %% [markdown] lang="zh" id="faster"
 # # 第 02b 课：结果不变，快十倍
 #
-# CoOp 自己的代码，还有许多照着它写的代码，每一步都把每个类别的文字按最大长度送进塔里，大部分计算其实不影响结果。这一课我们把这样的计算一类一类找出来，省掉，并且每次都证明结果没有变。不需要懂硬件，只要记得第 01 课和那条规矩：谁也不许往后看。
+# CoOp 自己的代码，还有许多照着它写的代码，每一步都把每个类别的文字填充到最大长度送进塔里，其中大部分计算不影响结果。这一课我们把这样的计算一类一类找出来，省掉，并且每次都证明结果没有变。不需要懂硬件，只要记得第 01 课和那条规矩：谁也不许往后看。
 #
 # 大约 30 分钟。后面的课不要求学过它。
 
@@ -175,10 +175,10 @@ def shared(ids):
     return int(same.int().cumprod(0).sum())
 
 # %% [markdown] lang="en" id="memory"
-# Shared positions and each text's own go through the tower together, side by side: one row for each shared position, and for each class a row for each of its own. In every layer the own positions look back at the keys and values of the shared ones (what lesson 01 called labels and contents), which are computed once and serve all classes. Language models do the same when they generate, one token after another, and call it a *KV cache*. And the last layer is finished only at the end of each text, since nothing else is read off.
+# Shared positions and each text's own go through the tower side by side. In every layer the own positions look back at the keys and values of the shared ones (what lesson 01 called labels and contents), which are computed once and serve all classes. Language models do the same when they generate, one token after another, and call it a *KV cache*. And the last layer is finished only at the end of each text, since nothing else is read off.
 
 # %% [markdown] lang="zh" id="memory"
-# 共有的位置和各段文字自己的位置并排过塔：共有的每个占一行，各类别自己的也每个占一行。在每一层里，自己的位置都回头去查那些共有位置的键和值（key、value，也就是第 01 课说的“牌子”和“内容”），而键和值只算一次，所有类别都用它。语言模型一个词元一个词元地生成时也是这么做的，叫 KV 缓存（KV cache）。到了最后一层，只把每段文字的结尾算完，因为别的都不会取用。
+# 共有的位置和各段文字自己的位置并排过塔。在每一层里，自己的位置都回头去查共有位置的键和值（key、value，也就是第 01 课说的“牌子”和“内容”）；这些键和值只算一次，所有类别共用。语言模型一个词元一个词元地生成时也是这么做的，叫 KV 缓存（KV cache）。到了最后一层，只把每段文字的结尾算完，因为别的都不会取用。
 
 # %% id="memory-code"
 vectors = prompted.embeddings(input_ids=short)                # (C, T, D)
@@ -253,10 +253,14 @@ def break_even(prepare, ours, theirs):
     return prepare / (theirs - ours)
 
 # %% [markdown] lang="en" id="pays-measured"
-# And here it is measured, at the size of ViT-B/32, with 320 pictures to learn from. Ours is a whole training of 200 steps, with 80 pictures to validate on. The *textbook's way* encodes pictures and full texts at every step; twelve of its steps were timed, without validation. The numbers are from one machine, stored with the command that made them (`python course.py bench`); yours will differ, the ratio less so. **Guess first**: does preparing pay after ten steps, or only after a hundred? Then take the three numbers from the figure and its caption, put them into your function, and compare.
+# And here it is measured, at the size of ViT-B/32, with 320 pictures to learn from. Ours is a whole training of 200 steps, with 80 pictures to validate on. The *textbook's way* encodes pictures and full texts at every step; twelve of its steps were timed, without validation. The numbers are from one machine, stored with the command that made them (`python course.py bench`); yours will differ, the ratio less so.
+#
+# **Guess first**: does preparing pay after ten steps, or only after a hundred? Then take the three numbers from the figure and its caption, put them into your function, and compare.
 
 # %% [markdown] lang="zh" id="pays-measured"
-# 再看实测的结果：ViT-B/32 的大小，320 张图片训练。我们的做法是从头到尾 200 步，另有 80 张图片验证。教科书做法（the textbook's way）每一步都重算图片特征，文字也算满 77 个位置；它只实测了 12 步，不含验证。这些数来自一台机器，连同生成它们的命令（`python course.py bench`）一起存好了；换成你的机器，秒数会不同，倍数差得不多。**先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
+# 再看实测的结果：ViT-B/32 的大小，320 张图片训练。我们的做法是从头到尾 200 步，另有 80 张图片验证。教科书做法（the textbook's way）每一步都重算图片特征，文字也算满 77 个位置；它只实测了 12 步，不含验证。这些数来自一台机器，连同生成它们的命令（`python course.py bench`）一起存好了；换成你的机器，秒数会不同，倍数差得不多。
+#
+# **先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
 
 # %% id="pays-picture"
 widgets.break_even_explorer()
@@ -264,12 +268,12 @@ widgets.break_even_explorer()
 # %% [markdown] lang="en" id="not-identical"
 # ## 5 · What is *not* the same
 #
-# Other things do change the result, and one should know which. Numbers of 16 bits (*bf16*) in place of 32 (*fp32*) keep two or three digits of seven. On graphics cards that is faster, on a processor it may even be slower: measure. (`torch.compile` is another matter: it may reorder sums, but so did we.) And pictures that are cropped at random are other pictures at every step, so that nothing of part 4 can be kept.
+# Other shortcuts do change the result, and one should know which. Numbers of 16 bits (*bf16*) in place of 32 (*fp32*) keep two or three digits of seven. On graphics cards that is faster, on a processor it may even be slower: measure. The other 16 bits, *fp16*, end at 65,504 and have no number for Adam's 1e-8: what learns in them soon reads NaN. Our context stays in fp32, whatever the model is in, and is cast when it enters. (`torch.compile` is another matter: it may reorder sums, but so did we.)
 
 # %% [markdown] lang="zh" id="not-identical"
 # ## 5 · 哪些做法会改变结果
 #
-# 有些做法确实会改变结果，要心里有数。用 16 位的数（bf16）代替 32 位的（fp32），七位有效数字只剩两三位；在显卡上这样更快，在 CPU 上说不定反而更慢：要测了才知道。（`torch.compile` 另当别论：它可能改变求和的次序，但我们也改过。）要是每一步都随机裁剪图片，每一步的图就都不同，第 4 节的办法便用不上了。
+# 有些做法确实会改变结果，要心里有数。用 16 位的数（bf16）代替 32 位的（fp32），七位有效数字只剩两三位；在显卡上这样更快，在 CPU 上说不定反而更慢：要测了才知道。另一种 16 位的数 fp16，最大只到 65504，Adam 用的 1e-8 在里面就成了 0，拿它当参数来学，很快会学出 NaN。我们的上下文向量始终用 fp32 保存，不管模型用哪一种，放进去的时候才转换。（`torch.compile` 另当别论：它可能改变求和的次序，但我们也改过。）
 
 # %% id="bf16-code"
 from copy import deepcopy
@@ -281,7 +285,7 @@ compare("bf16 and fp32", rough.text_features(), prompted.text_features())
 # %% [markdown] lang="en" id="limit"
 # ## 6 · Where the time goes now
 #
-# How fast could it be at all? A machine makes so many multiplications a second and no more; a large matrix product comes near that limit, and stands in the last row. (GFLOP/s: billions of operations a second, two for each multiplication and its sum.) **Guess**: which of our two ways comes nearer to the limit?
+# How fast could it be at all? A machine makes so many multiplications a second and no more; a large matrix product comes near that limit: it stands in the last row. (GFLOP/s: billions of operations a second, two for each multiplication and its sum.) **Guess**: which of our two ways comes nearer to the limit?
 
 # %% [markdown] lang="zh" id="limit"
 # ## 6 · 现在时间花在哪里
@@ -292,7 +296,7 @@ compare("bf16 and fp32", rough.text_features(), prompted.text_features())
 widgets.where_time_goes(prompted)
 
 # %% [markdown] lang="en" id="limit-seen"
-# The plain way keeps the processor busier, with arithmetic that nobody needs. On a pocket model so little arithmetic is left over that, at the machine's full pace, it would take less than a fifth of our time; what else there is, such as calling functions and products too small to be fast, weighs more. At full size it looks different:
+# The plain way keeps the processor busier, with arithmetic that nobody needs. On a pocket model so little arithmetic is left over that, at the machine's full pace, it would take less than a fifth of our time; the rest goes into calling functions, for instance, and into products too small to be fast. At full size it looks different:
 
 # %% [markdown] lang="zh" id="limit-seen"
 # 老实的办法让处理器更忙，忙的却是没人要的算术。在口袋模型上，剩下的算术已经很少，按机器的全速来算，占不到我们用时的五分之一；更费时间的是别的事，例如调用函数，还有太小、快不起来的矩阵乘法。换成全尺寸，情形就不同了：

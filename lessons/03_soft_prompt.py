@@ -3,7 +3,7 @@
 #
 # CLIP sees and cannot speak. GPT-2 speaks and has never seen a picture. In this lesson we leave both as they are, put one linear map and ten learned vectors between them, and GPT-2 describes what CLIP sees.
 #
-# It takes about 75 minutes, exercises and all. At the end you have written the parts that people get wrong (mask, labels, the shift by one, the generation loop), know what each part contributes and how that is measured, and can swap what the model does by swapping ten vectors.
+# It takes about 75 minutes, exercises and all. At the end you have written the parts that people get wrong (mask, labels, the shift by one, the generation loop), know what each part contributes and how that is measured, and can give the same model another task by exchanging ten vectors.
 #
 # One thing to know beforehand: our pocket GPT-2 has practised answering from *notes*, blends of words laid out in a grid as a picture is. It has never met a picture, but it expects notes. The real GPT-2 never practised that, so expect the same method to be harder there.
 
@@ -41,7 +41,7 @@ model = VLMWithSoftPrompt(clip, gpt2).load(study.PROMPTS / "captioner.safetensor
 #
 # Think of a writer who is blind, and a painter who is mute. The painter goes over the picture patch by patch and hands something over for each. An interpreter puts every one of these into the writer's language, as a note. Before the notes lies a slip with what the writer is to do with them. Then the writer writes.
 #
-# The painter is CLIP's vision tower, the writer is GPT-2, and both stay as they are. The interpreter is a matrix, the *projection*; the slip is the *soft prompt*. These two learn. Here is the result first, with two small parts that we have trained before.
+# The painter is CLIP's vision tower, the writer is GPT-2, and both stay as they are. The interpreter is a matrix, the *projection*; the slip is the *soft prompt*. These two learn. Here is the result first, with two small parts that we have trained for you.
 
 # %% [markdown] lang="zh" id="blind-writer"
 # ## 1 · 看不见的作家
@@ -99,10 +99,10 @@ def put_before(prompt, pictures, words):
     return torch.cat([prompts, pictures, words], dim=1)
 
 # %% [markdown] lang="en" id="whole-forward"
-# That is the whole architecture (ClipCap and LLaVA are built so, too: Mokady et al. 2021, arXiv 2111.09734; Liu et al. 2023, arXiv 2304.08485). By hand, from picture to logits, beside what the model does. Dv is the width of CLIP's patches, D that of GPT-2's vectors, V its vocabulary. The patches come from the layer before the last, without the class token, as LLaVA takes them: what the last layer does to patches never mattered to CLIP's loss, which only saw the class token. (Whether that is the better choice here, section 12 tries.)
+# That is the whole architecture (ClipCap and LLaVA are built so, too: Mokady et al. 2021, arXiv 2111.09734; Liu et al. 2023, arXiv 2304.08485). The next cell goes from picture to logits by hand, and compares with what the model does. Dv is the width of CLIP's patches, D that of GPT-2's vectors, V its vocabulary. The patches come from the layer before the last, without the class token, as LLaVA takes them: what the last layer does to patches never mattered to CLIP's loss, which only saw the class token. (Whether that is the better choice here, section 12 tries.)
 
 # %% [markdown] lang="zh" id="whole-forward"
-# 整个结构就是这样（ClipCap 和 LLaVA 也是这样搭的：Mokady 等，2021，arXiv 2111.09734；Liu 等，2023，arXiv 2304.08485）。从图片到 logits，我们亲手走一遍，和模型的结果对一对。Dv 是 CLIP 图块（patch）向量的宽度，D 是 GPT-2 向量的宽度，V 是词表大小。图块的向量取自倒数第二层，不要类别词元，LLaVA 也是这样取的：最后一层怎样处理图块，CLIP 训练时根本用不上，它的损失只看类别词元。（在这里这样取是不是更好，第 12 节会试。）
+# 整个结构就是这样（ClipCap 和 LLaVA 也是这样搭的：Mokady 等，2021，arXiv 2111.09734；Liu 等，2023，arXiv 2304.08485）。从图片到 logits，我们亲手走一遍，和模型的结果对一对。Dv 是 CLIP 图块（patch）向量的宽度，D 是 GPT-2 向量的宽度，V 是词表大小。图块的向量取自倒数第二层，不要类别词元（class token），LLaVA 也是这样取的：最后一层怎样处理图块，CLIP 训练时根本用不上，它的损失（loss）只看类别词元。（在这里这样取是不是更好，第 12 节会试。）
 
 # %% id="whole-forward-code"
 pictures = [world.draw(scene, seed) for scene, seed in scenes]
@@ -119,7 +119,7 @@ compare("picture to logits", ours, model(pictures, ids))
 # %% [markdown] lang="en" id="hard-and-soft"
 # ## 2 · Hard prompt, soft prompt
 #
-# A prompt of words is a row of vectors, too: those that the embedding table holds for its tokens. So a soft prompt can *begin* as words (prompt tuning: Lester et al. 2021, arXiv 2104.08691), and then GPT-2 cannot tell the difference, not by the smallest bit:
+# A prompt of words, a *hard prompt*, is a row of vectors, too: those that the embedding table holds for its tokens. So a soft prompt can *begin* as words (prompt tuning: Lester et al. 2021, arXiv 2104.08691), and then GPT-2 cannot tell the difference, not by the smallest bit:
 
 # %% [markdown] lang="zh" id="hard-and-soft"
 # ## 2 · 硬提示词与软提示词
@@ -180,7 +180,7 @@ numbers = M * D + model.vision_projection.weight.numel() + D
 widgets.ledger(model)
 
 # %% [markdown] lang="en" id="gradients"
-# And the proof that nobody else learns: one backward pass, and who received a gradient. (With labels, which section 5 explains, the model returns its loss.) Notice that the gradient has to pass *through* GPT-2 to get there: GPT-2 learns nothing, and yet all that it computes must be kept for the way back. That is where the memory goes, and it grows with the batch. CLIP lies before whatever learns, and needs none.
+# And the proof that nobody else learns: one backward pass, and who received a gradient. (With labels, which section 5 explains, the model returns its loss.) Notice that the gradient has to pass *through* GPT-2 to get there: GPT-2 learns nothing, and yet all that it computes must be kept for the way back. That is where the memory goes, and it grows with the batch. CLIP comes before all that learns: of its work nothing need be kept.
 
 # %% [markdown] lang="zh" id="gradients"
 # 再来证明别的都没在学：做一次反向传播，看梯度到了谁那里。（给了 labels，模型返回的就是损失，第 5 节再讲。）注意，梯度要**穿过** GPT-2 才到得了那里：GPT-2 什么也不学，它算出的中间结果却都得留着，供反向传播用。显存就花在这里，批越大花得越多。CLIP 在要学的部分之前，什么都不用留。
@@ -193,12 +193,12 @@ model.zero_grad()
 # %% [markdown] lang="en" id="translation"
 # ## 4 · A translation into words
 #
-# The projection sends a patch to a place among GPT-2's word vectors. GPT-2 reads that vector; *we* may ask which word lies nearest to it. Nobody ever told a patch of the car to become “car”: a projection begins by guessing, from any patch alike, the average of its picture's caption, and afterwards only whole captions are scored. **Predict**: will the patches on the car differ from those of the beach? Then look, and switch to a projection that has only begun.
+# The projection sends a patch to a place among GPT-2's word vectors. GPT-2 reads that vector; *we* may ask which word lies nearest to it. Nobody ever told a patch of the car to become “car”: a projection begins by guessing, from any patch alike, the average of the word vectors in its picture's caption, and afterwards only whole captions are scored. **Predict**: will the patches on the car differ from those of the beach? Then look, and switch to a projection that has only begun.
 
 # %% [markdown] lang="zh" id="translation"
 # ## 4 · 翻译成词语
 #
-# 投影把一个图块送到 GPT-2 的词向量中间的某个位置。GPT-2 读的就是那个向量；**我们**可以问：离它最近的是哪个词？从来没有谁要求汽车上的图块变成“car”：投影开始的时候，同一张图的所有图块猜的都是整句说明文字的平均；后来计入损失（loss）的，也只有整句的说明文字。**先猜**：汽车上的图块会和沙滩上的不一样吗？然后再看，并切换到刚开始、还没学过的投影比一比。
+# 投影把一个图块送到 GPT-2 的词向量中间的某个位置。GPT-2 读的就是那个向量；**我们**可以问：离它最近的是哪个词？从来没有谁要求汽车上的图块变成“car”：投影开始的时候，同一张图的每个图块都去猜同一样东西：说明文字里各个词向量的平均；后来计入损失的，也只有整句的说明文字。**先猜**：汽车上的图块会和沙滩上的不一样吗？然后再看，并切换到刚开始、还没学过的投影比一比。
 
 # %% id="begun-code" tags=["prepare"]
 some = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
@@ -223,7 +223,7 @@ widgets.translation_explorer(model, (begun.vision_projection.weight, begun.visio
 # %% [markdown] lang="zh" id="scored"
 # ## 5 · 哪些位置计入损失？对照哪个词元？
 #
-# GPT-2 是只按一条规矩训练出来的：在每个位置上说出下一个词元。我们这一排向量有三段，该由 GPT-2 说出来的只有最后一段。训练对不对，取决于四个问题：哪些位置可以看？哪些位置计入损失？对照哪个词元？一句话在哪里结束？**沿着这一排移动位置**，再把“错开一位”（shift by one）关掉，看看模型被要求做什么。
+# GPT-2 是只按一条规矩训练出来的：在每个位置上说出下一个词元。我们这一排向量有三段，该由 GPT-2 说出来的只有最后一段。训练对不对，取决于四个问题：哪些位置可以看？哪些位置计入损失？对照哪个词元？一句话在哪里结束？**沿着这一排移动位置**，再把“错开一位”（shift by one）关掉，看看这时要模型答的是什么。
 
 # %% id="scored-code"
 widgets.strip_explorer(model)
@@ -234,9 +234,9 @@ soft_prompt.fed_in.ask()
 # %% [markdown] lang="en" id="mask"
 # ### Exercise: the attention mask
 #
-# Captions of different lengths stand in one batch, the shorter ones padded at their end. The mask says where something stands; soft prompt and picture always do.
+# Captions of different lengths stand in one batch, the shorter ones padded at their end. The mask says where something stands; soft prompt and picture are always there.
 #
-# (With padding on the right a causal model would not even need it: nothing looks at what comes after. With padding on the left, as in generation from prompts of different lengths, everything depends on it, and on numbering the positions after it.)
+# (With padding on the right a causal model would not even need it: nothing looks at what comes after. With padding on the left, as in generation from prompts of different lengths, everything depends on it, and on positions that are counted by it.)
 #
 # `before` is M + P.
 #
@@ -336,7 +336,7 @@ compare("the loss", ours, model(pictures, ids, labels=labels))
 # %% [markdown] lang="en" id="classic-mistake"
 # ## 6 · Without the shift
 #
-# Leave the shift out, and everything still runs. The code that this course grew from did so. We have trained both, alike in everything else; the curves are stored, with the command.
+# Leave the shift out, and everything still runs. The code that this course grew from did so. We have trained once with the shift and once without, all else alike; the curves are stored, with the command.
 
 # %% [markdown] lang="zh" id="classic-mistake"
 # ## 6 · 忘了错开一位
@@ -357,10 +357,10 @@ soft_prompt.unshifted.reveal((wrong["loss"][-1], right["loss"][-1], wrong["objec
 widgets.two_losses()
 
 # %% [markdown] lang="en" id="two-losses-seen"
-# On its own curve the training without the shift begins higher and ends lower than the right one, and it was wrong from the first step. At a position it is scored against the very token that stands there, and that token it can see: all it has to learn is to copy. When it is to write by itself, there is nothing to copy. The right loss of the same model, which nobody looks at in such a training, rose. So: **never trust a loss that is too good, and look at what the model writes.**
+# On its own curve the training without the shift begins higher and ends lower than the right one, and it was wrong from the first step. The right loss of the same model, which nobody looks at in such a training, rose. So: **never trust a loss that is too good, and look at what the model writes.**
 
 # %% [markdown] lang="zh" id="two-losses-seen"
-# 没有错开的那次训练从第一步起就是错的；可是只看它自己的曲线，开头高，最后反而比对的那次还低。它在每个位置上对照的，正是站在那里的词元，而这个词元它看得见：学会照抄就够了。轮到它自己写的时候，没有东西可抄。同一个模型上正确的损失，训练时没有人去看，其实在上升。所以：**损失好得过分，就不要信；要看模型到底写了什么。**
+# 没有错开的那次训练从第一步起就是错的；可是只看它自己的曲线，开头高，最后反而比对的那次还低。同一个模型上正确的损失，训练时没有人去看，其实在上升。所以：**损失好得过分，就不要信；要看模型到底写了什么。**
 
 # %% [markdown] lang="en" id="train"
 # ## 7 · Learning
@@ -462,7 +462,7 @@ ours = by_hand.greedy(model.language_model, prefix, model.tokenizer.eos_token_id
 compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.generate(pictures[:1])[0])
 
 # %% [markdown] lang="en" id="next-word"
-# Greedy is not the only way. *Beam search* follows several beginnings at once and keeps the text whose tokens are likeliest on average. *Sampling* draws each token by its share, after the logits were divided by the *temperature*; *top-p* leaves only the likeliest tokens that together have the share p. **Try**: the bars stand at the word of which the model is least sure. What does a temperature of 3 do there, and what at a word of which it is sure? How small must top-p be until sampling is greedy?
+# Greedy is not the only way. *Beam search* follows several beginnings at once and keeps the text whose tokens are likeliest on average. *Sampling* draws each token by its probability, after the logits were divided by the *temperature*; *top-p* leaves only the likeliest tokens that together have the probability p. **Try**: the bars stand at the word of which the model is least sure. What does a temperature of 3 do there, and what at a word of which it is sure? How small must top-p be until sampling is greedy?
 
 # %% [markdown] lang="zh" id="next-word"
 # 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元可能性最大的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
@@ -471,15 +471,15 @@ compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.gen
 widgets.next_word_explorer(model)
 
 # %% [markdown] lang="en" id="next-word-seen"
-# Only where the model is in doubt do these knobs matter. In our world every caption has one right answer, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
+# At the temperature 1 these knobs matter only where the model is in doubt; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
 
 # %% [markdown] lang="zh" id="next-word-seen"
-# 只有在模型拿不定主意的地方，这些旋钮才起作用。在我们的世界里，每张图只有一句正确的说明文字，贪心就很难胜过；要讲故事，靠采样才会每次不同。
+# 温度为 1 的时候，只有在模型拿不定主意的地方，这些旋钮才起作用；升到 3，它对哪个词都没把握了。只要可能性最大的那个词元自己就够 p，采样就和贪心一样。在我们的世界里，每张图只有一句正确的说明文字，很难有比贪心更好的办法；要讲故事，靠采样才会每次不同。
 
 # %% [markdown] lang="en" id="parts"
 # ## 9 · What does each part contribute?
 #
-# A caption that reads well proves nothing: GPT-2 writes well about nothing at all. So we take one thing away at a time and count what is still right, on 400 scenes whose pictures neither CLIP nor the captioner has learned from. The drawn world knows what is in each, so a caption can be scored fact by fact.
+# A caption that reads well proves nothing: GPT-2 writes well about nothing at all. So we take one thing away at a time and count what is still right, on 400 scenes whose pictures neither CLIP nor the captioner has learned from. The drawn world knows what is in each picture, so a caption can be scored fact by fact.
 
 # %% [markdown] lang="zh" id="parts"
 # ## 9 · 每个部分各起多大作用？
@@ -495,7 +495,7 @@ def mean(part, name, kind="object"):
     return sum(runs) / len(runs)
 
 shuffled = mean("asked", "as trained"), mean("asked", "shuffled pictures")
-print(*(f"{share:.1%}" for share in (*shuffled, stored["chance"])))
+print("as trained {:.1%}, shuffled {:.1%}, chance {:.1%}".format(*shuffled, stored["chance"]))
 soft_prompt.shuffled.reveal(shuffled)
 
 # %% [markdown] lang="en" id="retrained"
@@ -509,7 +509,7 @@ soft_prompt.retrained.ask()
 
 # %% id="retrained-code"
 lost = 100 * (mean("asked", "as trained") - mean("trained", "without soft prompt"))
-print(f"{lost:.1f}")
+print(f"{lost:.1f} points less")
 soft_prompt.retrained.reveal(lost)
 
 # %% [markdown] lang="en" id="parts-all"
@@ -527,21 +527,21 @@ widgets.parts_table()
 # %% [markdown] lang="en" id="parts-seen"
 # What we read off it, on the pocket models:
 #
-# - **The picture** carries all of it. Without one, or with another's, the object is right by chance, and the captions read as well as ever.
-# - **The soft prompt** of a trained model cannot simply be taken out, nor exchanged for the words that it began as: the projection has learned to rely on it. Trained anew without it, a captioner is a few points worse, no more. What the prompt tells every picture alike, the projection's bias can tell, too.
+# - **The picture** carries all of it. Without one, or with another's, the object is right no more often than by chance, and the captions read as well as ever.
+# - **The soft prompt** of a trained model cannot simply be taken out, nor exchanged for the words that it began as: the projection has learned to rely on it. Trained anew without it, a captioner is a few points worse, no more.
 # - **One pooled vector** instead of 64 patches: we expected less, and got more. It names the object in more than nine of ten pictures. CLIP was trained to put into just this vector what captions say; the patches it left as they came. Where a picture holds several things, this need not be so; we have not measured it.
 
 # %% [markdown] lang="zh" id="parts-seen"
 # 在口袋模型上，我们从中读出这几点：
 #
-# - **图片**决定一切。没有图片，或者换成别人的图片，物体说对的比例就和瞎猜差不多，句子却照样通顺。
-# - **软提示词**不能从训练好的模型里直接拿走，换成它起步时的那些词也不行：投影已经习惯了它。可是从头训练一个没有它的，只差几个百分点。提示词对每张图片说的都一样，这样的话投影的偏置也会说。
+# - **图片**决定一切。没有图片，或者换成别的图片，物体说对的比例就和瞎猜差不多，句子却照样通顺。
+# - **软提示词**不能从训练好的模型里直接拿走，换成它起步时的那些词也不行：投影已经习惯了它。可是从头训练一个没有它的，只差几个百分点。
 # - **一个池化向量**代替 64 个图块：我们以为会变差，结果反而更好。十张图里有九张多说对了物体。CLIP 的训练，正是要把说明文字里会说的事放进这个向量；图块怎么样，它不管。图里有好几样东西的时候未必如此，我们没有量过。
 
 # %% [markdown] lang="en" id="many-prompts"
 # ## 10 · One model, many prompts
 #
-# The soft prompt's hour comes with the second task. Freeze the projection as well, for it is a translation and serves every task alike, and learn only ten new vectors: a small file makes the same frozen model count, name colours or tell a story. Here are four such files, beside a projection that has also seen pictures of several things, since somebody is to count them.
+# The soft prompt's hour comes with the second task. Freeze the projection as well, for it is a translation and serves every task alike, and learn only ten new vectors: a small file makes the same frozen model count, name colours or tell a story. Here are four such files. Their projection has also seen pictures of several things, since one of the tasks is to count them.
 
 # %% [markdown] lang="zh" id="many-prompts"
 # ## 10 · 一个模型，多套提示词
@@ -566,16 +566,16 @@ for task in study.TASKS:
 widgets.prompts_explorer(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
-# No mixture of both: the text keeps to one task for a good way, then stutters, and turns to the other. Most blends lie nearer to one answer than to a new one. (The captions of several things are poor: this projection has seen few of them.)
+# No mixture of both: the text keeps to one task for a good way, then stutters, and turns to the other. (The captions of several things are poor: this projection has seen few of them.)
 
 # %% [markdown] lang="zh" id="blend-seen"
-# 不是两者的混合：先有好长一段都守着一个任务，然后磕磕巴巴，转到另一个去。混出来的向量，多半还是更靠近其中一个答案，没有生出新的来。（图里有几样东西时，描述得不好：这样的图，这个投影学得少。）
+# 不是两者的混合：先有好长一段都守着一个任务，然后磕磕巴巴，转到另一个去。（图里有几样东西时，描述得不好：这样的图，这个投影学得少。）
 
 # %% [markdown] lang="en" id="prompts-measured"
-# How well does each keep to its own task, and how well would the same instruction do in plain words (the rows “in words”)? Form: is the answer made as its task wants it, or as another's? Content: is what was asked for right? Measured on 400 scenes each, of one thing, and for counting of one to three.
+# How well does each keep to its own task, and how well would the same instruction do in plain words (the rows “in words”)? Form: is the answer made as its task wants it, or as another's? Content: is what was asked for right, whatever the form? The last column is a null: what the best single answer to all pictures would get. Measured on 400 scenes each, of one thing, and for counting of one to three.
 
 # %% [markdown] lang="zh" id="prompts-measured"
-# 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：问的那件事说对了没有？各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。
+# 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是随机对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。
 
 # %% id="prompts-table-code"
 widgets.prompts_table()
@@ -584,10 +584,10 @@ widgets.prompts_table()
 print({number: f"{share:.0%}" for number, share in stored["prompts"][1]["by_number"].items()})
 
 # %% [markdown] lang="en" id="prompts-seen"
-# Each learned prompt keeps to its task nearly always. The same instruction in plain words does so less often, and for counting hardly ever: what was learned is more than what we knew how to say. The content is about as good as the projection allows, for the prompt sees no picture. And counting, the last line says, means telling one thing from two; three are hardly ever seen.
+# Each learned prompt keeps to its task nearly always. The same instruction in plain words does so less often, and for counting hardly ever: what was learned is more than what we knew how to say. The content can be no better than the projection allows, for the prompt sees no picture. And counting, the last line says, means telling one thing from two; three are hardly ever seen.
 
 # %% [markdown] lang="zh" id="prompts-seen"
-# 学出来的每套提示词，几乎总能守住自己的任务。同样的要求直接用词语写，就常常守不住，数数更是几乎不行：学到的东西，比我们能用话说出来的多。内容对不对，主要看投影译得怎样，因为提示词自己看不见图片。至于数数，最后一行说明，它只会分清一件和两件；有三件的图，几乎从来数不出来。
+# 学出来的每套提示词，几乎总能守住自己的任务。同样的要求直接用词语写，就常常守不住，数数更是几乎不行：学到的东西，比我们能用话说出来的多。内容能对到什么程度，要看投影译得怎样，因为提示词自己看不见图片。至于数数，最后一行说明，它只会分清一件和两件；有三件的图，几乎每次都数错。
 
 # %% [markdown] lang="en" id="keep"
 # ## 11 · Save, load, use
@@ -611,10 +611,10 @@ print(again.generate(pictures[:1]))
 compare("before and after the file", again(pictures, ids), model(pictures, ids))
 
 # %% [markdown] lang="en" id="other-projection"
-# A prompt learned beside *one* projection. Before another it may still do something, or quietly do worse; every shape fits, nothing would complain, and nobody has measured it. So its file knows the projection by a fingerprint, and the next cell stops with an error, as it should:
+# A prompt is learned beside *one* projection. Beside another it may still do something, or quietly do worse: every shape fits, and nothing would complain. So its file knows the projection by a fingerprint, and the next cell stops with an error, as it should:
 
 # %% [markdown] lang="zh" id="other-projection"
-# 一个软提示词是对着**某一个**投影学出来的。放到别的投影前面，也许还能用，也许悄悄变差：形状都对，本来不会报错，也没有人量过。所以文件里记着那个投影的指纹（fingerprint）。下一格会报错，这正是我们要的：
+# 一套软提示词是配着**某一个**投影学出来的。换一个投影，也许还能用，也许悄悄变差：形状都对，本来不会报错。所以文件里记着那个投影的指纹（fingerprint）。下一格会报错，这正是我们要的：
 
 # %% id="other-projection-code" tags=["raises-exception", "measured"]
 model.load_prompt(study.PROMPTS / "count.safetensors")
@@ -622,12 +622,12 @@ model.load_prompt(study.PROMPTS / "count.safetensors")
 # %% [markdown] lang="en" id="tips"
 # ## 12 · Tips, tried
 #
-# The code that this course grew from came with tips: use small learning rates, 1e-4 to 1e-5; 100 to 1000 samples; if it converges slowly, change the rate or lengthen the prompt; if memory runs out, make the batch smaller; if the text is poor, get more data. Are they right? We have tried what results can tell, by short trainings, one setting changed at a time and one training each: with 400 test pictures, differences of two or three points mean nothing. (The plan of these trainings is printed below. The rate is that of rescaled features, see section 7; memory was not measured here.) **Guess before you choose** which setting matters most.
+# The code that this course grew from came with tips: use small learning rates, 1e-4 to 1e-5; 100 to 1000 samples; if it converges slowly, change the rate or lengthen the prompt; if memory runs out, make the batch smaller; if the text is poor, get more data. Are they right? We have tried them, except for memory, in short trainings: one setting changed at a time, one training each. With 400 test pictures, differences of two or three points mean nothing. (The plan of these trainings is printed below. The rate is that of rescaled features, see section 7.) **Guess before you choose** which setting matters most.
 
 # %% [markdown] lang="zh" id="tips"
 # ## 12 · 试一试那些建议
 #
-# 这门课最初的那份代码附了一些建议：学习率要小，1e-4 到 1e-5；样本 100 到 1000 个；收敛慢，就调学习率或加长提示词；内存不够，就减小批大小；生成的文字差，就增加数据。说得对吗？能用结果检验的，我们都用短训练试过，每次只改一个设置，各训练一次：测试图片有 400 张，差两三个百分点说明不了什么。（这些训练的设置打印在下面。学习率是对调过尺度的特征而言的，见第 7 节；内存没有在这里测。）**选之前先猜**：哪个设置影响最大？
+# 这门课最初的那份代码附了一些建议：学习率要小，1e-4 到 1e-5；样本 100 到 1000 个；收敛慢，就调学习率或加长提示词；内存不够，就减小批大小；生成的文字差，就增加数据。说得对吗？除了内存那一条，我们都用短训练试过：每次只改一个设置，各训练一次。测试图片有 400 张，差两三个百分点说明不了什么。（这些训练的设置打印在下面。学习率是对调过尺度的特征而言的，见第 7 节。）**选之前先猜**：哪个设置影响最大？
 
 # %% id="plan-code"
 print(*(f"{name} {stored['short_plan'][name]}" for name in ("steps", "batch_size", "rate")))
@@ -641,22 +641,22 @@ widgets.tips_table()
 # %% [markdown] lang="en" id="tips-seen"
 # In so short a training:
 #
-# - **The rate** decides most, and the advice was too timid: at 1e-5 and 1e-4 next to nothing is learned. From 1e-3 to 1e-1, a factor of a hundred, it hardly matters. (In a training of many hours small rates have more time.)
-# - **Data**: a hundred pictures are learned by heart. A thousand do as well as six thousand here, but such a training sees no more than 2,400.
+# - **The rate** decides most, and the advice was too timid: at 1e-5 next to nothing is learned, and at 1e-4 less than half of what 1e-3 learns. From 1e-3 to 1e-1, a factor of a hundred, it hardly matters. (In a training of many hours small rates have more time.)
+# - **Data**: a hundred pictures are far too few. A thousand do as well as six thousand here, but such a training sees no more than 2,400.
 # - **The batch**: larger is better, and sees more pictures in as many steps. Two at a time is poor.
 # - **The length** moves little; poor text is not cured by a longer prompt.
-# - **The beginning**: words instead of random numbers, above all for the projection, save many steps.
-# - **The features**: the last layer's patches did *better* than those before it, against the usual advice; and the pooled vector names most objects, though at this point few whole captions are right.
+# - **The beginning**: a projection that begins as words gets further than a random one in the same number of steps. The prompt's own beginning hardly matters.
+# - **The features**: the last layer's patches did *better* than those before it, against the usual advice; and the pooled vector names most objects, though fewer of its captions are right in everything.
 
 # %% [markdown] lang="zh" id="tips-seen"
 # 在这么短的训练里：
 #
-# - **学习率**影响最大，而那条建议太保守了：用 1e-5 和 1e-4 几乎什么也学不到。从 1e-3 到 1e-1 差了一百倍，结果却相差不多。（如果训练好几个小时，小的学习率会有更多时间。）
-# - **数据**：一百张图片会被背下来。一千张和六千张在这里一样好，不过这样一次训练最多只看 2,400 张。
+# - **学习率**影响最大，而那条建议太保守了：用 1e-5 几乎什么也学不到，用 1e-4 学到的还不及 1e-3 的一半。从 1e-3 到 1e-1 差了一百倍，结果却相差不多。（如果训练好几个小时，小的学习率会有更多时间。）
+# - **数据**：一百张图片远远不够。一千张和六千张在这里一样好，不过这样一次训练最多只看 2,400 张。
 # - **批大小**：大一些更好，同样的步数看的图片也更多；一批两张就差了。
 # - **提示词长度**影响很小：文字写得差，加长提示词治不好。
-# - **初始化**：不用随机数，从词语开始（尤其是投影），能省下许多步。
-# - **图片特征**：最后一层的图块反而比倒数第二层**更好**，和通常的建议相反；池化的向量说对的物体最多，只是到这时整句全对的还不多。
+# - **初始化**：同样的步数，投影从词语开始，比从随机数开始学得多；软提示词自己从哪里开始，差别不大。
+# - **图片特征**：最后一层的图块反而比倒数第二层**更好**，和通常的建议相反；池化的向量说对的物体最多，可是整句全对的反而少一些。
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

@@ -1,7 +1,7 @@
 # %% [markdown] lang="en" id="reading"
 # # Lesson 04: reading the vectors
 #
-# In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? Under a public repository (HealthX-Lab/BiomedCoOp, issue 5) the words nearest to the four vectors of a context, learned on medical pictures, are “mri, curcumin, of, a”, and the question is what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
+# In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? In an issue of a public repository (HealthX-Lab/BiomedCoOp, issue 5) the words nearest to the four vectors of a context, learned on medical pictures, are “mri, curcumin, of, a” (curcumin makes turmeric yellow), and somebody asks what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
 #
 # In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. The core, sections 1 to 4, 8 and 9, takes about 45 minutes; all of it, with its six exercises, about 80. At the end we come back to the curcumin.
 
@@ -34,7 +34,7 @@ vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D),
 # %% [markdown] lang="en" id="first-look"
 # ## 1 · A first look
 #
-# The vectors of this lesson were learned beforehand, many hundred times, by one command. Three tasks we shall follow closely. *The red one of two*: the riddle of lesson 00. *Sketches*: every picture is a sketch, and no class name says so. *Blurred*: photos that we blurred, and for that this CLIP has no word at all. Each context has four vectors.
+# The vectors of this lesson were learned beforehand, in several hundred trainings started by one command. Three tasks we shall follow closely. *The red one of two*: the riddle of lesson 00. *Sketches*: every picture is a sketch, and no class name says so. *Blurred*: photos that we blurred, and for that this CLIP has no word at all. Each context has four vectors.
 #
 # Begin with the last. No word is right for it; some word has to be nearest all the same.
 
@@ -214,7 +214,7 @@ for name in ("the red one of two", "blurred"):
     print(name, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
-# On these two tasks few random vectors come as near, and for half of the learned ones not one in 2,000 does. But read the medians in the figure again: those from permuted labels, begun at random, come nearer still. What do they say? For the riddle:
+# On these two tasks few random vectors come as near, and for half of the learned ones not one in 2,000 does. But look at the medians in the figure again: vectors from permuted labels, begun at random, come nearer still. What do they say? For the riddle:
 
 # %% [markdown] lang="zh" id="permuted-words"
 # 这两个任务上，很少有随机向量能这么近；学出来的八个向量里，有四个是 2000 个随机向量一个也赶不上的。可是再看一遍图里的中位数：同样从随机数开始，用打乱的标签学出来的向量离词还要更近。它们在说什么？以谜题为例：
@@ -299,16 +299,16 @@ print(say(en="outside: words {:.0%}, learned {:.0%}, from permuted labels {:.0%}
 exercises.outside.reveal(shares)
 
 # %% [markdown] lang="en" id="paths"
-# Now the map, with the way that each vector went. The directions are those of the vocabulary alone: fitted on the vectors as well, they would turn towards them. **Turn it** until two of the ends seem to lie beside the same word, then turn further. And compare with the ends that permuted labels lead to: would you have told the two apart?
+# Now the map, with the way that each vector went. (It begins at the last step; the shares above are of the step that was kept.) The directions are those of the vocabulary alone: fitted on the vectors as well, they would turn towards them. **Turn it** until two of the ends seem to lie beside the same word, then turn further. And compare with the ends that permuted labels lead to: would you have told the two apart?
 
 # %% [markdown] lang="zh" id="paths"
-# 现在看地图，上面还画着每个向量走过的路。方向只由词表决定；要是把向量也算进去，方向就会朝它们偏。**转一转**，转到有两个终点看上去挨着同一个词，再接着转。再和打乱的标签学出来的终点比一比：不告诉你，你分得出来吗？
+# 现在看地图，上面还画着每个向量走过的路。（一打开停在最后一步；上面那几个比例，算的是留下来的那一步。）方向只由词表决定；要是把向量也算进去，方向就会朝它们偏。**转一转**，转到有两个终点看上去挨着同一个词，再接着转。再和打乱的标签学出来的终点比一比：不告诉你，你分得出来吗？
 
 # %% id="paths-code"
 widgets.paths_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="paths-seen"
-# The crosses are the most impressive thing on this map: from different seeds, they all ran far along the first direction, to the same side. Anybody would take that for a discovery. It comes from labels that were shuffled. What is there to be gained? Compare the features of the 24 class texts with each other:
+# The crosses are the most impressive thing on this map: from different seeds, they all ran far along the first direction, to the same side. Anybody would take that for a discovery. It comes from labels that were shuffled. What do the vectors gain by going there? Compare the features of the 24 class texts with each other:
 
 # %% [markdown] lang="zh" id="paths-seen"
 # 图上最醒目的是那些叉号：随机种子（random seed）各不相同，却全都沿着第一个方向，朝同一边跑出很远。谁看了都会以为有了发现，可它们来自打乱的标签。跑过去有什么好处？把 24 个类别的文字特征互相比一比：
@@ -487,7 +487,7 @@ for (hits, permuted, contexts), kind in zip(named.values(), (say(en="secrets", z
 exercises.planted.reveal([hits / contexts for hits, _, contexts in named.values()])
 
 # %% [markdown] lang="en" id="planted-explore"
-# Here is every one of them. **Look for**: which styles are named at all? What happens with the photos that began as “a photo of a”? Which secrets do the *permuted* labels name? Who is first where *right* is second? And the mixtures, where every picture is one of two styles: is either word read?
+# Here is every one of them. **Look for**: which styles are named at all? In the row of the photos, what happens with contexts that began as “a photo of a”? Which secrets do the *permuted* labels name? Who is first where *right* is second? And the mixtures, where every picture is one of two styles: is either word read?
 
 # %% [markdown] lang="zh" id="planted-explore"
 # 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文向量是怎么回事？用**打乱的**标签，说出了哪几个秘密？right 只排第二的时候，排第一的是谁？再看混合的：每张图是两种风格之一，那两个词读得出来吗？
@@ -536,10 +536,10 @@ def p_value(observed, null):
     return (1 + as_good) / (1 + len(null))                   # what was observed is one of the draws
 
 # %% [markdown] lang="en" id="p-values"
-# With that we ask: could chance have done it? The first context of the riddle, where *red* is the nearest word of all, and the first of the sketches, where *sketch* stands on place 48. For each there are 99 others, learned from the same pictures with the labels permuted. The statistic is the best place that the word takes, seen from any of the four vectors.
+# With that we ask: could chance have done it? The first context of the riddle, where *red* is the nearest word of all, and the first of the sketches, where *sketch* stands on place 48. For each there are 99 others, learned from the same pictures with the labels permuted. The statistic is the best place that the word takes, seen from any of the four vectors; for each null the cell prints its range, and p.
 
 # %% [markdown] lang="zh" id="p-values"
-# 有了它就可以问：会不会只是碰巧？取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词从四个向量看过去的最好名次。
+# 有了它就可以问：会不会只是碰巧？取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词从四个向量看过去的最好名次；每种随机对照，打印出名次的范围和 p 值。
 
 # %% id="p-values-guess"
 exercises.significant.ask()
@@ -605,12 +605,12 @@ print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:
 # %% [markdown] lang="en" id="levers"
 # ## 9 · Levers
 #
-# Why are secrets read and styles not? And what does the cup have to do with blurred photos? Ask the model instead of the words. For each of the 168 words we put it into the prompt, “a photo of a *word* cat.”, and measured the loss on the training pictures. Words below the line *help*. **Before you look**: where will *sketch* be among the sketches? Where *cup*, among the blurred?
+# Why are secrets read and styles not? And what does the cup have to do with blurred photos? Ask the model instead of the words. We put each of the 168 words into the prompts (“a photo of a *word* cat.” and so on) and measured the loss on the training pictures. Words below the line *help*. **Before you look**: where will *sketch* be among the sketches? Where *cup*, among the blurred?
 
 # %% [markdown] lang="zh" id="levers"
 # ## 9 · 杠杆
 #
-# 为什么秘密读得出来，风格却读不出来？杯子和模糊的照片又有什么关系？别问词，去问模型。168 个词，我们一个个放进提示词里：“a photo of a *词* cat.”，量出训练图片上的损失。落在横线以下的词是**有用**的。**先别看**：素描任务里，sketch 会在哪里？模糊任务里，cup 会在哪里？
+# 为什么秘密读得出来，风格却读不出来？杯子和模糊的照片又有什么关系？别问词，去问模型。168 个词，我们一个个放进提示词里（“a photo of a *词* cat.”，别的类别也一样），量出训练图片上的损失。落在横线以下的词是**有用**的。**先别看**：素描任务里，sketch 会在哪里？模糊任务里，cup 会在哪里？
 
 # %% id="levers-code"
 widgets.levers_explorer()
@@ -649,12 +649,12 @@ Table([(name, 16, blurred["called"][name], blurred["called_with_best"][name])
        for name in ("cup", "snail", "apple", "plane", "car")], header, align="right")
 
 # %% [markdown] lang="en" id="cups-seen"
-# *Umbrella* makes the texts as alike as *mug*, nearly, and that alone helps a CLIP that is so often wrong. But *mug* does much more: it goes against the grain of this CLIP, which takes blurred things for cups twice as often as there are any, and for snails and apples, and hardly ever for cars. (Mug, cup, fruit, apple, slug, snail: the six most helpful words are words for just these three.) With *mug* in every prompt, being like a cup is nothing special any more.
+# *Umbrella* makes the texts as alike as *mug*, nearly, and that alone helps a CLIP that is so often wrong. But *mug* does much more: it goes against the grain of this CLIP, which takes blurred things for cups more than twice as often as there are any, too often for snails and apples as well, and seldom for cars. (Mug, cup, fruit, apple, slug, snail: the six most helpful words are words for just these three.) With *mug* in every prompt, being like a cup is nothing special any more.
 #
 # So the word is a *counterweight*, at least in part. It tells what the model gets wrong about these pictures, and nothing of what they show. No reader of “mug, cup” would have thought of that; it took an experiment.
 
 # %% [markdown] lang="zh" id="cups-seen"
-# umbrella 让文字彼此相像的程度，和 mug 差不多；对一个老是出错的 CLIP，光这一点就有好处。可 mug 的作用大得多：它正好和这个 CLIP 的偏爱拧着来。模糊以后，CLIP 叫“杯子”的次数是实际的两倍多，蜗牛和苹果也叫得太多，汽车却几乎不叫。（最有用的六个词 mug、cup、fruit、apple、slug、snail，正是这三类的词。）每个提示词里都有了 mug，“像杯子”就不再稀奇。
+# umbrella 让文字彼此相像的程度，和 mug 差不多；对一个老是出错的 CLIP，光这一点就有好处。可 mug 的作用大得多：它正好和这个 CLIP 的偏爱拧着来。模糊以后，CLIP 叫“杯子”的次数是实际的两倍多，蜗牛和苹果也叫得太多，汽车却叫得很少。（最有用的六个词 mug、cup、fruit、apple、slug、snail，正是这三类的词。）每个提示词里都有了 mug，“像杯子”就不再稀奇。
 #
 # 所以这个词是**配重**，至少有一部分是。它说的是模型看这些图片时偏在哪里，而不是图片里有什么。光读“mug, cup”，谁也想不到这一层；要做实验才知道。
 

@@ -3,14 +3,14 @@
 #
 # Code that crashes is kind: it tells you where it hurts. The code in this museum never crashes. Its loss falls, its shapes are right, often its accuracy is good, and it is wrong. All of this happened in public code, some of it in the code of well-known papers; we have written it anew in a few lines of our own. Nobody is laughed at here: this course grew from one of the exhibits.
 #
-# At each exhibit you read the code, see how healthy it looks, and **say what is wrong** before you go on. Then one experiment exposes it, and you repair it. The six exhibits take about 40 minutes, exercises and all; the storeroom behind them, with seven more mistakes, another ten. At the end you have a page of experiments for any prompt-tuning code, your own first of all.
+# At each exhibit you read the code, see how healthy it looks, and **say what is wrong** before you go on. Then one experiment exposes it, and you repair it. The six exhibits take about 50 minutes, exercises and all; what lies behind them, the storeroom with seven more mistakes and the list, another 15. At the end you have a page of experiments for any prompt-tuning code, your own first of all.
 
 # %% [markdown] lang="zh" id="bug-museum"
 # # 第 05 课：错误博物馆
 #
 # 会报错的代码其实很体贴：它告诉你哪里疼。这座博物馆里的代码从不报错：损失（loss）在降，形状都对，准确率（accuracy）往往也不错，可它就是错的。这些错误都在公开的代码里真实出现过，有几个还出自很有名的论文；我们用自己的几行代码重写了一遍。这里不笑话谁：这门课自己，就是从其中一件展品长出来的。
 #
-# 在每件展品前，你先读代码，看看它表面上有多健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。六件展品大约 40 分钟，含练习；后面的库房里还有七个错误，再要十分钟左右。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
+# 在每件展品前，你先读代码，看看它表面上有多健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。六件展品大约 50 分钟，含练习；后面的库房里还有七个错误，加上最后的清单，再要 15 分钟左右。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
 
 # %% id="setup" tags=["prepare"]
 import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
@@ -133,10 +133,10 @@ def caption_loss(model, features, ids, lengths):
     return F.cross_entropy(at_words.flatten(0, 1), labels.flatten())
 
 # %% [markdown] lang="en" id="too-good-library"
-# A second experiment would have found it without any X-ray: the library shifts by itself when it is given `labels`, so its loss must be ours.
+# A second experiment would have found it without any X-ray: the library shifts by itself when it is given `labels`, so its loss must be ours. (The wrong loss is large here, since this captioner has not learned to copy.)
 
 # %% [markdown] lang="zh" id="too-good-library"
-# 不用透视，还有一个实验也能发现它：把 `labels` 交给库，库会自己错开一位（shift by one），所以库算出的损失应该和我们的一样。
+# 不用透视，还有一个实验也能发现它：把 `labels` 交给库，库会自己错开一位（shift by one），所以库算出的损失应该和我们的一样。（写错的损失在这里很大，因为这个模型没有学过照抄。）
 
 # %% id="too-good-compare"
 print(experiments.library_loss(broken[1], model, captions))
@@ -194,10 +194,10 @@ experiments.words_own_vectors(broken[2], clip, processor)
 bug_museum.positions.ask()
 
 # %% [markdown] lang="en" id="count"
-# We listen in at the door of the first layer, take away the rows and the context, and ask how many times the vectors of the positions are contained in what is left.
+# We listen in at the door of the first layer, take away the rows and the context, and ask how many times the vectors of the positions are contained in what is left (printed: behind glass / repaired).
 
 # %% [markdown] lang="zh" id="count"
-# 我们守在第一层的门口，把进来的向量减去查表得到的行和上下文向量，看剩下的部分里，位置嵌入（position embedding）含了几份。
+# 我们守在第一层的门口，把进来的向量减去查表得到的行和上下文向量，看剩下的部分里，位置嵌入（position embedding）含了几份（打印的是：展柜里的 / 修好的）。
 
 # %% id="count-code"
 times = experiments.times_positions(broken[2], clip, processor)
@@ -205,7 +205,7 @@ print(f"{times:.2f} / {experiments.times_positions(museum.encode_right, clip, pr
 bug_museum.positions.reveal(times)
 
 # %% [markdown] lang="en" id="trains-repair"
-# Does it matter, then, if the accuracy is as good? Here it cost nothing that we could measure (with these pictures and one seed, no difference below about two points could have been told from luck). But this is not CLIP any more: “a photo of a” means something else in it, zero-shot beside it is that of another model, and whoever reads your vectors with CLIP itself computes other features than you did. On another model that may cost, and nothing would tell you.
+# Does it matter, then, if the accuracy is as good? Here it cost nothing that we could measure (with these pictures and one seed, no difference below about two points could have been told from luck). But this is not CLIP any more: “a photo of a” means something else in it, a zero-shot result to compare with is that of another model, and whoever reads your vectors with CLIP itself computes other features than you did. On another model that may cost, and nothing would tell you.
 #
 # ### Exercise: repair the encoder
 #
@@ -246,7 +246,7 @@ compare(say(en="repaired, with the words’ own vectors", zh="修好的，放词
 # %% [markdown] lang="en" id="paper"
 # ## 3 · Nobody else learns
 #
-# A soft prompt before a GPT-2 that is to stay frozen. Optimisers, counters and clippers of gradients all ask a model for its `parameters()`, so here it names the prompt and nothing else.
+# A soft prompt before a GPT-2 that is to stay frozen. Optimisers, parameter counts and gradient clipping all ask a model for its `parameters()`, so here it names the prompt and nothing else.
 
 # %% [markdown] lang="zh" id="paper"
 # ## 3 · 别的都不学
@@ -257,7 +257,7 @@ compare(say(en="repaired, with the words’ own vectors", zh="修好的，放词
 widgets.behind_glass(3)
 
 # %% [markdown] lang="en" id="paper-healthy"
-# It looks exemplary. It counts right, and both its loss and the gradient of its prompt are those of the repaired twin:
+# It looks exemplary. The count is right, and both its loss and the gradient of its prompt are those of the repaired twin:
 
 # %% [markdown] lang="zh" id="paper-healthy"
 # 看上去堪称模范。参数个数对；损失、软提示词的梯度，都和修好的那份一样：
@@ -289,7 +289,7 @@ both = {say(en="behind glass", zh="展柜里的"): glass, say(en="repaired", zh=
 widgets.gradient_count(both, lambda model: model(ids))
 
 # %% [markdown] lang="en" id="paper-repair"
-# The results are right; what is wrong is the price. A gradient for every number that should be frozen is computed at each step. All of them take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
+# The results are right; what is wrong is the price. At each step a gradient is computed for every number that should be frozen. Together they take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
 #
 # ### Exercise: write the experiment
 #
@@ -331,7 +331,7 @@ def who_has_a_gradient(model):
 widgets.behind_glass(4)
 
 # %% [markdown] lang="en" id="words-healthy"
-# It reads whatever vectors it is given, and never complains. Here are the four that the repaired code has learned in part 2:
+# It reads whatever vectors it is given, and never complains. Here are the four that the repaired code has learned in section 2:
 
 # %% [markdown] lang="zh" id="words-healthy"
 # 给它什么向量，它都照读不误，从不报错。现在来读第 2 节里修好的代码学出的那四个向量：
@@ -580,14 +580,14 @@ experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
 #
 # Seven more, each with one experiment that rings, and its repair. **Cover the lines marked with +** and say what will stand there.
 #
-# **Padding scored.** Where all captions are padded to a fixed length, as in that script, most places are padding, and a model that has learned to say *padding* has a low loss.
+# **Padding scored.** Where all captions are padded to a fixed length, as in the script that this course grew from, most places are padding, and a model that has learned to say *padding* has a low loss.
 
 # %% [markdown] lang="zh" id="storeroom"
 # ## 7 · 库房
 #
 # 还有七个错误，每个配一个能报警的实验，还有修法。**先遮住标着 + 的行**，说说那里该写什么。
 #
-# **填充计入损失。** 像那份脚本那样，把说明文字一律填充到固定长度，大多数位置就都是填充；只要学会说“填充”，损失就低了。
+# **填充计入损失。** 像这门课最初的那份脚本那样，把说明文字一律填充到固定长度，大多数位置就都是填充；只要学会说“填充”，损失就低了。
 
 # %% id="padding-code"
 print(experiments.more_padding(broken[7], model, captions))
@@ -643,7 +643,7 @@ print(experiments.every_vector_learns(broken[11], clip, processor))
 widgets.repaired(11)
 
 # %% [markdown] lang="en" id="mask"
-# **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. Training does not give it away: compare its numbers on the riddle with those of the right one in part 2.
+# **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. Training does not give it away: compare its numbers on the riddle with those of the right one in section 2.
 
 # %% [markdown] lang="zh" id="mask"
 # **没有因果掩码（causal mask）。** 亲手调用各层，就得自己带上掩码。没有它，每个位置都看得到后面的填充，于是同一个类别名，旁边放一个更长的，特征就变了。光看训练发现不了：它学谜题的结果，可以和第 2 节里对的那份比一比。

@@ -16,7 +16,16 @@ import pytest
 import torch
 
 from helpers import lesson
-from helpers.exercises import bug_museum, faster, inside_clip, learnable_context, reading, soft_prompt, start_here
+from helpers.exercises import (
+    bug_museum,
+    faster,
+    inside_clip,
+    learnable_context,
+    own_pictures,
+    reading,
+    soft_prompt,
+    start_here,
+)
 from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -51,6 +60,19 @@ NEXT = (
     "    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]"
 )
 
+# Code for lesson 06, the same.
+SPLIT = (
+    "def split(labels, generator):\n    parts = [], [], []\n    for label in labels.unique():\n"
+    "        numbers = (labels == label).nonzero().flatten()\n        numbers = {}\n"
+    "        quarter = max(1, len(numbers) // 4)\n        sizes = [len(numbers) - 2 * quarter, quarter, quarter]\n"
+    "        for part, mine in zip(parts, {}):\n            part.append(mine)\n"
+    "    return [torch.cat(part) for part in parts]"
+)
+ENTRIES = (
+    "def entries(classes, folder):\n"
+    "    return [{{'image_path': {}, 'text': f'a {{{}}}.'}} for file, label in zip(classes.files, classes.labels)]"
+)
+
 WRONG = {
     ("00_start_here", "how-many-numbers-code"): [
         ("numbers = 10", "how many vectors there are", "向量的个数"),
@@ -60,7 +82,7 @@ WRONG = {
         ("numbers = 24 * 1280", "all of them share", "共用同样的十个"),
         ("numbers = 10 * 512", "number of framed strips", "带框的条数"),
         ("numbers = 1281", "number of framed strips", "带框的条数"),
-        ("numbers = '1280'", "this is a str", "你给的是 str"),
+        ("numbers = '1280'", "this is of type str", "你给的是 str"),
     ],
     ("01_inside_clip", "embed-exercise"): [
         (
@@ -105,6 +127,7 @@ WRONG = {
         ("def causal_mask(T): return torch.full((T, T), float('-inf')).tril(-1)", "other way round", "方向反了"),
         ("def causal_mask(T): return torch.full((T, T), float('-inf')).triu()", "must see itself", "看得见自己"),
         ("def causal_mask(T): return torch.ones(T, T).tril()", "added to the scores", "加到得分上"),
+        ("def causal_mask(T): return torch.ones(T, T).triu(1) * float('-inf')", "0 times infinity", "0 乘无穷大"),
         ("def causal_mask(T): return torch.zeros(T, T)", "Nothing is forbidden", "什么都没有禁止"),
         ("def causal_mask(T): return torch.full((T, T), -1.0).triu(1)", "Row i says", "第 i 行"),
         ("def causal_mask(T): return torch.full((T,), float('-inf'))", "should have the shape (4, 4)", "(4, 4)"),
@@ -124,14 +147,15 @@ WRONG = {
         ),
         ("def pool(hidden, ids, end): return hidden.mean(1)", "mean of all positions", "所有位置的平均"),
         ("def pool(hidden, ids, end): return hidden[:, 1]", "Not those vectors", "不是这些向量"),
-        ("def pool(hidden, ids, end): return hidden[ids == end]", "should have the shape", "形状应该是"),
+        ("def pool(hidden, ids, end): return hidden[ids == end]", "padding is the end token, too", "比文字还多"),
+        ("def pool(hidden, ids, end): return hidden[:, ids.argmax(-1)]", "should have the shape", "形状应该是"),
     ],
     ("01_inside_clip", "positions-exercise"): [
         ("positions = 576", "576 are the patches", "576 是图块的个数"),
         ("positions = 24", "along one edge", "一条边"),
         ("positions = 336 * 336", "counts pixels", "数的是像素"),
         ("positions = 197", "How many squares", "放得下几个"),
-        ("positions = '577'", "this is a str", "你给的是 str"),
+        ("positions = '577'", "this is of type str", "你给的是 str"),
     ],
     ("01_inside_clip", "logits-exercise"): [
         (
@@ -140,9 +164,26 @@ WRONG = {
             "谁长谁赢",
         ),
         (
+            "def logits(images, texts, log_scale): return log_scale.exp() * F.normalize(images, dim=-1) @ texts.T",
+            "pictures and texts",
+            "图片和文字都要",
+        ),
+        (
+            "def logits(images, texts, log_scale):\n"
+            "    return log_scale.exp() * F.normalize(images, dim=0) @ F.normalize(texts, dim=0).T",
+            "normalised the columns",
+            "归一化的是列",
+        ),
+        (
+            "def logits(images, texts, log_scale):\n"
+            "    return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T / log_scale.exp()",
+            "You divided",
+            "用了除法",
+        ),
+        (
             "def logits(images, texts, log_scale): return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T",
-            "temperature is missing",
-            "还缺温度",
+            "scale is missing",
+            "还缺缩放系数",
         ),
         (
             "def logits(images, texts, log_scale):\n"
@@ -164,7 +205,7 @@ WRONG = {
             "已经是份额",
         ),
         ("def logits(images, texts, log_scale): return images @ texts", "first factor", "两个矩阵相乘"),
-        ("def logits(images, texts, log_scale): return torch.zeros(2, 3)", "Right shape, other numbers", "数不对"),
+        ("def logits(images, texts, log_scale): return torch.zeros(2, 3)", "The shape is right", "数不对"),
     ],
     ("02_learnable_context", "slots-exercise"): [
         ("def find_slots(ids, placeholder): return ids != placeholder", "other way round", "反了"),
@@ -288,7 +329,7 @@ WRONG = {
         ("vectors_needed = 9", "start and the end", "文本起始符"),
         ("vectors_needed = len(prompt)", "number of characters", "字符的个数"),
         ("vectors_needed = 4", "Let the tokenizer count", "让分词器来数"),
-        ("vectors_needed = '7'", "this is a str", "你给的是 str"),
+        ("vectors_needed = '7'", "this is of type str", "你给的是 str"),
     ],
     ("02_learnable_context", "freeze-exercise"): [
         ("def freeze(model): model.eval()", "still asks for a gradient", "还在要梯度"),
@@ -350,6 +391,18 @@ WRONG = {
             "不是这一步的损失",
         ),
         (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.cross_entropy(labels, prompted(images))\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "logits first",
+            "第一个参数是 logits",
+        ),
+        (
+            "def training_step(prompted, optimizer, images, labels):\n    loss = F.cross_entropy(prompted(images), labels)\n"
+            "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss",
+            "make it a plain number",
+            "变成普通的数",
+        ),
+        (
             "def training_step(prompted, optimizer, images, labels):\n    loss = F.mse_loss(prompted(images), F.one_hot(labels).float())\n"
             "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n    return loss.item()",
             "not by this gradient",
@@ -391,6 +444,11 @@ WRONG = {
         ("def shared(ids): return 2", "start of text", "文本起始符"),
         ("def shared(ids): return ids.shape[1]", "class names differ", "各不相同"),
         ("def shared(ids): return 3", "names in front", "类别名在前面"),
+        (
+            "def shared(ids): return int((ids[0] == ids[1]).int().cumprod(0).sum())",
+            "compared two texts only",
+            "只比了两段文字",
+        ),
         ("def shared(ids): return 0", "from the left", "从左往右"),
     ],
     ("02b_faster", "pays-exercise"): [
@@ -525,7 +583,7 @@ WRONG = {
             "现算的",
         ),
         ("numbers = 12345", "Two things learn", "在学的有两样"),
-        ("numbers = '20000'", "this is a str", "你给的是 str"),
+        ("numbers = '20000'", "this is of type str", "你给的是 str"),
     ],
     ("03_soft_prompt", "mask-exercise"): [
         (
@@ -905,7 +963,7 @@ WRONG = {
             "一遍又一遍",
         ),
         ("def greedy(gpt2, before, end, longest=40): return []", "Not a single token", "一个词元也没有"),
-        ("def greedy(gpt2, before, end, longest=40): return 'a red cat'", "this is a str", "你给的是 str"),
+        ("def greedy(gpt2, before, end, longest=40): return 'a red cat'", "this is of type str", "你给的是 str"),
         ("def greedy(gpt2, before, end, longest=40): gpt2(inputs_embeds=before)", "is there a return", "少了 return"),
     ],
     ("03_soft_prompt", "curves-exercise"): [
@@ -915,7 +973,7 @@ WRONG = {
         ("letters = ['B', 'C', 'A']", "Not C for “too few pictures”", "“图片太少”不是 C"),
         ("letters = 'BAB'", "Three different letters", "三个不同的字母"),
         ("letters = 'BA'", "Three different letters", "三个不同的字母"),
-        ("letters = 3", "this is a int", "你给的是 int"),
+        ("letters = 3", "this is of type int", "你给的是 int"),
     ],
     ("04_reading", "nearest-exercise"): [
         ("def nearest(vectors, table, k): return (vectors @ table.T).topk(k).indices", "Long rows win", "占了便宜"),
@@ -984,7 +1042,7 @@ WRONG = {
         ),
         (
             "def nearest(vectors, table, k): return reading.nearest_tokens(vectors, table, k).ids.tolist()",
-            "it is a list",
+            "it is of type list",
             "现在是 list",
         ),
         (
@@ -1041,6 +1099,11 @@ WRONG = {
         ),
         ("def reads_back(known, ids, table): return torch.equal(known, table[ids])", "Allow for rounding", "容许舍入"),
         (
+            "def reads_back(known, ids, table): return bool((table[ids] - known).max() < 1e-5)",
+            "differences have a sign",
+            "差有正有负",
+        ),
+        (
             "def reads_back(known, ids, table):\n"
             "    return bool((torch.cdist(known, table).argmin(-1) == torch.arange(len(ids))).all())",
             "need not be row 0",
@@ -1056,7 +1119,11 @@ WRONG = {
             "Many answers came back",
             "返回了许多个答案",
         ),
-        ("def reads_back(known, ids, table): return table[ids].norm().item()", "this is a float", "你给的是 float"),
+        (
+            "def reads_back(known, ids, table): return table[ids].norm().item()",
+            "this is of type float",
+            "你给的是 float",
+        ),
         ("def reads_back(known, ids, table): torch.allclose(known, table[ids])", "is there a return", "少了 return"),
     ],
     ("04_reading", "pca-exercise"): [
@@ -1324,7 +1391,7 @@ WRONG = {
         ("def p_value(observed, null): return 100 * reading.p_value(observed, null)", "in percent", "百分数"),
         (
             "def p_value(observed, null): return reading.p_value(observed, null) < 0.05",
-            "this is a bool",
+            "this is of type bool",
             "你给的是 bool",
         ),
         ("def p_value(observed, null): return null <= observed", "a tensor of 9", "含 9 个数的张量"),
@@ -1406,7 +1473,7 @@ WRONG = {
         ),
         (
             "def most_missed(score, vectors): return [score(fewer) for fewer in reading.leave_one_out(vectors)]",
-            "this is a list",
+            "this is of type list",
             "你给的是 list",
         ),
         (
@@ -1491,6 +1558,13 @@ WRONG = {
             "先不要归一化",
         ),
         ("encode = museum.encode_at_start", "at the start of the text", "文本开头取了结果"),
+        (
+            ENCODE.format("words, slots, context", "words + places")
+            .replace("museum.at_the_end(clip, ", "clip.text_projection(")
+            .replace(", ids)", "[:, -1])"),
+            "at the last place",
+            "最后一个位置",
+        ),
         ("encode = museum.encode_without_mask", "identity test still fails", "还是对不上"),
         ("encode = lambda *given: museum.encode_right(*given)[0]", "should have the shape", "形状应该是"),
     ],
@@ -1535,11 +1609,17 @@ WRONG = {
             "但不是最近的",
         ),
         (READS.format("found == known"), "right table fails your test", "也过不了你的检验"),
-        (READS.format("found"), "this is a list", "你给的是 list"),
+        (READS.format("found"), "this is of type list", "你给的是 list"),
         ("def reads_back(read, clip, processor, ids): rows = ids", "is there a return", "少了 return"),
     ],
     ("05_bug_museum", "report-exercise"): [
         ("report = museum.report_best_on_test", "best that was ever seen", "出现过的最好成绩"),
+        (
+            "def report(data):\n    kept = min(museum.epochs(data), key=lambda w: museum.loss_of(w, *data.test))\n"
+            "    return museum.accuracy(kept, *data.test)",
+            "chosen by the test pictures",
+            "按测试图片挑的",
+        ),
         (
             "def report(data):\n    kept = min(museum.epochs(data), key=lambda w: museum.loss_of(w, *data.validation))\n"
             "    return museum.accuracy(kept, *data.validation)",
@@ -1585,6 +1665,13 @@ WRONG = {
         (NEXT.format("shares.cumsum(-1) > top_p"), "still belongs", "也要留下"),
         (
             NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(
+                "generator=generator", "generator=torch.Generator().manual_seed(0)"
+            ),
+            "always the same token",
+            "总是同一个词元",
+        ),
+        (
+            NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(
                 "logits.softmax(-1), 1", "(logits > -9e9).float(), 1"
             ),
             "equal shares",
@@ -1611,6 +1698,133 @@ WRONG = {
             "要返回的是一个编号",
         ),
         ("def next_token(logits, top_p, temperature, generator): x = logits", "is there a return", "少了 return"),
+    ],
+    ("06_own_pictures", "difference-exercise"): [
+        ("def difference(one, other): return np.abs(one - other).mean()", "without a sign", "没有负数"),
+        ("def difference(one, other): return (one - other).sum()", "without a sign", "没有负数"),
+        ("def difference(one, other): return (one.astype(float) - other).mean()", "cancel out", "抵消"),
+        ("def difference(one, other): return abs(one.mean() - other.mean())", "cancel out", "抵消"),
+        ("def difference(one, other): return np.abs(one.astype(int) - other).sum()", "That is the sum", "这是总和"),
+        ("def difference(one, other): return np.abs(one.astype(int) - other).max()", "largest difference", "最大的差"),
+        ("def difference(one, other): return ((one.astype(float) - other) ** 2).mean()", "squares", "平方"),
+        ("def difference(one, other): return np.abs(one / 255 - other / 255).mean()", "shares of 255", "占 255 的比例"),
+        ("def difference(one, other): return (one == other).all()", "A number is wanted", "要的是一个数"),
+        ("def difference(one, other): return np.abs(one.astype(int) - other)", "one for each pixel", "每个像素一个"),
+        ("def difference(one, other): x = np.abs(one.astype(int) - other).mean()", "is there a return", "少了 return"),
+        ("def difference(one, other): return 3.0", "Not this number", "不是这个数"),
+    ],
+    ("06_own_pictures", "split-exercise"): [
+        (SPLIT.format("numbers[torch.randperm(len(numbers))]", "numbers.split(sizes)"), "same seed", "同一个种子"),
+        (SPLIT.format("numbers", "numbers.split(sizes)"), "order of their names", "按文件名"),
+        (
+            "def split(labels, generator):\n    n = len(labels)\n    order = torch.randperm(n, generator=generator)\n"
+            "    return order[n // 2:], order[n // 4:n // 2], order[:n // 4]",
+            "A class is missing",
+            "缺了某个类别",
+        ),
+        (
+            SPLIT.format(
+                "numbers[torch.randperm(len(numbers), generator=generator)]", "[numbers, numbers[:2], numbers[:2]]"
+            ),
+            "stand in two parts",
+            "同时在两个部分",
+        ),
+        (
+            SPLIT.format(
+                "numbers[torch.randperm(len(numbers), generator=generator)]", "numbers.split(len(numbers) // 3)"
+            ),
+            "in no part",
+            "哪个部分都没进",
+        ),
+        (
+            SPLIT.format("torch.randperm(len(numbers), generator=generator)", "numbers.split(sizes)"),
+            "in two parts",
+            "同时在两个部分",
+        ),
+        (
+            SPLIT.format("numbers[torch.randperm(len(numbers), generator=generator)]", "numbers.split(sizes)").replace(
+                "max(1, len(numbers) // 4)", "-(-len(numbers) // 4)"
+            ),
+            "Classes of 8, 5 and 4",
+            "8、5、4 张",
+        ),
+        (
+            "def split(labels, generator):\n    n = len(labels)\n    order = torch.randperm(n, generator=generator)\n"
+            "    return labels[order[8:]], labels[order[4:8]], labels[order[:4]]",
+            "These are the labels",
+            "这是图片的标签",
+        ),
+        (
+            "def split(labels, generator):\n    draw = torch.rand(len(labels), generator=generator)\n"
+            "    return draw > 0.5, (draw > 0.25) & (draw <= 0.5), draw <= 0.25",
+            "these are marks",
+            "真假标记",
+        ),
+        ("def split(labels, generator): return labels, labels", "Three things", "要返回三样"),
+        ("def split(labels, generator): labels.unique()", "is there a return", "少了 return"),
+    ],
+    ("06_own_pictures", "entries-exercise"): [
+        (ENTRIES.format("str(file)", "classes.class_names[label]"), "Whole paths", "完整路径"),
+        (
+            ENTRIES.format("file.relative_to(folder)", "classes.class_names[label]"),
+            "cannot be written into JSON",
+            "写不进 JSON",
+        ),
+        (ENTRIES.format("file.name", "classes.class_names[label]"), "sub-folder got lost", "子文件夹丢了"),
+        (ENTRIES.format("file.relative_to(folder).as_posix()", "file.parent.name"), "name of a folder", "文件夹的名字"),
+        (ENTRIES.format("file.relative_to(folder).as_posix()", "label"), "number of the class", "类别的编号"),
+        (
+            ENTRIES.format("file.relative_to(folder).as_posix()", "classes.class_names[label]")
+            .replace("a {", "{")
+            .replace("}.", "}"),
+            "no sentence yet",
+            "还不是一句话",
+        ),
+        (
+            ENTRIES.format("file.relative_to(folder).as_posix()", "classes.class_names[label]").replace(
+                "image_path", "image"
+            ),
+            "The keys are",
+            "键要叫",
+        ),
+        (
+            ENTRIES.format("file.relative_to(folder).as_posix()", "classes.class_names[label]").replace(
+                "a {", "a photo of a {"
+            ),
+            "The captions should be",
+            "说明文字应该是",
+        ),
+        (
+            "def entries(classes, folder):\n"
+            "    return {file.name: classes.class_names[label] for file, label in zip(classes.files, classes.labels)}",
+            "A list is wanted",
+            "要的是列表",
+        ),
+        (
+            "def entries(classes, folder):\n"
+            "    return [{'image_path': name, 'text': f'a {name}.'} for name in classes.class_names]",
+            "one for each picture",
+            "每张图一项",
+        ),
+        ("def entries(classes, folder): return classes.class_names", "A list of dicts", "由字典组成"),
+        (
+            ENTRIES.format("'photos/' + file.name", "classes.class_names[label]"),
+            "The first path should be",
+            "第一个路径应该是",
+        ),
+        ("def entries(classes, folder): list(classes.files)", "is there a return", "少了 return"),
+    ],
+    ("06_own_pictures", "gigabytes-exercise"): [
+        ("gigabytes = 1e6 * 49 * 768 / 1e9", "four bytes", "四个字节"),
+        ("gigabytes = 1e6 * 49 * 768 * 32 / 1e9", "Those are bits", "这是比特"),
+        ("gigabytes = 1e6 * 768 * 4 / 1e9", "pooled one", "池化向量"),
+        ("gigabytes = 1e6 * 50 * 768 * 4 / 1e9", "class token", "类别词元"),
+        ("gigabytes = 1e6 * 49 * 768 * 4 / 2**30", "1024³", "1024³"),
+        ("gigabytes = 1e6 * 49 * 768 * 4 / 1e6", "megabytes", "MB"),
+        ("gigabytes = 1e6 * 49 * 768 * 4", "Those are bytes", "这是字节"),
+        ("gigabytes = 3 * 1e6 * 49 * 768 * 4 / 1e9", "two copies more", "再复制两份"),
+        ("gigabytes = 16", "Not so much", "不是这个数"),
+        ("gigabytes = '150 GB'", "this is of type str", "你给的是 str"),
     ],
 }
 
@@ -1682,7 +1896,16 @@ def test_no_wrong_answer_is_left_without_its_exercise():
 def questions(kind):
     return [
         value
-        for module in (start_here, inside_clip, learnable_context, faster, soft_prompt, reading, bug_museum)
+        for module in (
+            start_here,
+            inside_clip,
+            learnable_context,
+            faster,
+            soft_prompt,
+            reading,
+            bug_museum,
+            own_pictures,
+        )
         for value in vars(module).values()
         if isinstance(value, kind)
     ]

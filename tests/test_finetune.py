@@ -513,7 +513,7 @@ def test_the_ten_lines_of_the_readme_use_what_was_learned_without_the_course(rea
     text = (ROOT / readme).read_text("utf-8")
     lines = re.search(r"(?s)```python\n(import torch\n.*?)```", text)[1]
     assert len([line for line in lines.splitlines() if line]) == 10 and set(re.findall(r"(?:import|from) (\w+)", lines)) <= {
-        "torch", "safetensors", "transformers", "load_file", "AutoImageProcessor",
+        "torch", "safetensors", "transformers", "load_file", "AutoModelForCausalLM",
     }  # fmt: skip
     model = VLMWithSoftPrompt("pocket", "pocket", vision_features=kind)
     model.load(ROOT / "data/captioner/captioner.safetensors") if kind == "patches" else None

@@ -3,11 +3,17 @@
 import ast
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
+import links
+import nbformat
 import pytest
 
 from lessons import build
@@ -50,12 +56,6 @@ def test_ruff_has_nothing_to_say(command):
         [sys.executable, "-m", "ruff", *command.split(), "."], cwd=ROOT, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_to_files_lead_somewhere(page):
-    links = re.findall(r"\]\(([^)#\s]+)", re.sub(r"(?s)```.*?```", "", page.read_text("utf-8")))
-    assert [link for link in links if ":" not in link and not (page.parent / link).exists()] == []
 
 
 def test_both_readmes_say_the_same_in_the_same_order():
@@ -126,3 +126,168 @@ def test_the_sections_that_answer_public_questions_are_there(lang):
         cells = json.loads((ROOT / "notebooks" / lang / f"{name}.ipynb").read_text("utf-8"))["cells"]
         text = "".join(line for cell in cells if cell["cell_type"] == "markdown" for line in [*cell["source"], "\n"])
         assert name.startswith(f"{number}_") and re.search(rf"(?m)^#+ {re.escape(section)}$", text), section
+
+
+# Links
+
+
+def prose_of(text):
+    """Markdown without its code."""
+    return re.sub(r"(?ms)^([ >]*)(```|~~~).*?^\1\2[ \t]*$|(`+)(?!`).+?(?<!`)\3(?!`)", "", text)
+
+
+def targets_in(text):
+    """Where the links and pictures of a markdown text lead: inline, by reference, and in HTML."""
+    prose = prose_of(text)
+    inline = re.findall(r"\]\(<?([^)\s>]+)>?(?:\s+[\"'][^)]*)?\)", prose)
+    return [
+        *inline,
+        *re.findall(r"(?m)^ {0,3}\[[^\]]+\]:\s*(\S+)", prose),
+        *re.findall(r"\b(?:href|src)=\"([^\"]+)\"", prose),
+    ]
+
+
+def anchors_in(text):
+    """What a link to a part of this markdown may end in: as GitHub names headings, and as JupyterLab does."""
+    found = set(re.findall(r"<[^>]*\b(?:id|name)=\"([^\"]+)\"", text))
+    for heading in re.findall(r"(?m)^#{1,6} +(.+?)[ #]*$", re.sub(r"(?ms)^```.*?^```", "", text)):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", r"\1", heading).strip()
+        slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+        found |= {slug if slug not in found else f"{slug}-1", words.replace(" ", "-")}
+    return found
+
+
+def text_of(path):
+    if path.suffix == ".ipynb":
+        return "\n\n".join(
+            cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"
+        )
+    return path.read_text("utf-8")
+
+
+def broken_links(text, folder, root=ROOT):
+    """The links of a markdown text in this folder that lead to no file of the course, or to no heading of it."""
+    for target in targets_in(text):
+        name, _, anchor = unquote(target).partition("#")
+        if re.match(r"[a-z]+:", name):
+            continue  # on the internet: links.py
+        path = Path(os.path.normpath(folder / name)) if name else None
+        if path is not None and path.is_relative_to(root / "work"):
+            path = root / "notebooks" / path.relative_to(root / "work")  # where the copy comes from
+        if path is not None and (name.startswith("/") or not path.exists() or not path.is_relative_to(root)):
+            yield target
+        elif anchor and (path is None or path.suffix in (".md", ".ipynb")):
+            if anchor not in anchors_in(text if path is None else text_of(path)):
+                yield target
+
+
+def test_broken_links_are_found(tmp_path):
+    (tmp_path / "a b.md").write_text("# One, two\n\n## Two `code`\n\n## 十个向量 · X\n", "utf-8")
+    (tmp_path / "notebooks" / "en").mkdir(parents=True)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## A heading")])
+    nbformat.write(book, tmp_path / "notebooks" / "en" / "00.ipynb")
+    good = '[a](a%20b.md#one-two) ![b](<a%20b.md>) [c](a%20b.md#two-code) [d](a%20b.md#十个向量--x) <a href="a%20b.md"> `[x](y)`'
+    good += "\n[here](#top)\n\n# Top\n\n[e][1]\n\n[1]: notebooks/en/00.ipynb#A-heading\n\n```\n[x](nowhere)\n```\n[f](https://a.b/c)"
+    assert [*broken_links(good, tmp_path, tmp_path)] == []
+    bad = [
+        "no.md",
+        "a%20b.md#three",
+        "#nowhere",
+        "/etc/hosts",
+        "../x.md",
+        "notebooks/en/01.ipynb",
+        "notebooks/en/00.ipynb#b",
+    ]
+    assert [*broken_links(" ".join(f"[x]({one})" for one in bad), tmp_path, tmp_path)] == bad
+    assert [*broken_links('[1]: no.md\n\n<img src="no.png">', tmp_path, tmp_path)] == ["no.md", "no.png"]
+    assert [*broken_links("[x](00.ipynb) [y](../../a%20b.md)", tmp_path / "work" / "en", tmp_path)] == []
+    assert [*broken_links("[x](01.ipynb)", tmp_path / "work" / "en", tmp_path)] == ["01.ipynb"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_of_pages_lead_somewhere(page):
+    assert [*broken_links(page.read_text("utf-8"), page.parent)] == []
+
+
+@pytest.mark.parametrize(
+    "book", sorted((ROOT / "notebooks").glob("*/*.ipynb")), ids=lambda book: f"{book.parent.name}/{book.stem}"
+)
+@pytest.mark.parametrize("where", ["notebooks", "work"])
+def test_links_of_lessons_lead_somewhere_in_the_original_and_in_the_learners_copy(book, where):
+    assert [*broken_links(text_of(book), ROOT / where / book.parent.name)] == []
+
+
+def test_every_address_on_the_internet_has_a_good_form_and_a_host_that_a_person_has_looked_at():
+    known = links.addresses()
+    assert len(known) > 15 and known.keys() >= {"https://www.python.org/downloads/", "https://hf-mirror.com"}
+    assert [(address, fault, where) for address, where in known.items() for fault in links.faults_of(address)] == []
+    assert set(links.HOSTS) == {links.urlsplit(address).hostname for address in known}
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("http://github.com/a", "not https"),
+        ("https://githob.com/a", "githob.com is not in"),
+        ("https://github.com:8080/a", "github.com:8080 is not in"),
+        ("https://github.com/a//b", "a double slash"),
+        ("https://github.com/a，b", "a double slash"),
+    ],
+)
+def test_an_address_of_a_bad_form_is_found(address, fault):
+    (found,) = links.faults_of(address)
+    assert fault in found
+
+
+def test_addresses_are_read_without_what_stands_around_them():
+    text = "See https://a.org/b. (https://a.org/c_(d)) [e](https://a.org/e), “https://a.org/f”；https://a.org/g。http://127.0.0.1:{port}/x"
+    assert [one.rpartition("/")[2] for one in links.addresses_in(text)] == ["b", "c_(d)", "e", "f", "g"]
+
+
+def test_an_address_is_asked_twice_before_it_counts_as_gone():
+    asked = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            asked.append(self.path)
+            self.send_response({"/good": 200}.get(self.path, 405))
+            self.end_headers()
+
+        def do_GET(self):
+            self.send_response({"/gone": 404}.get(self.path, 200))
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        answers = [links.ask(f"{here}/{name}") for name in ("good", "no-head", "gone")]
+        server.shutdown()
+        thread.join()
+    assert asked == ["/good", "/no-head", "/gone"]
+    assert answers == [("ok", "200"), ("ok", "200"), ("gone", "404 Not Found")]
+    assert (
+        links.ask(here)[0] == links.ask("https://example.org")[0] == "silent"
+    )  # nobody listens, and the guard of the tests
+
+
+ADDRESS = "https://github.com/somebody/ten-vectors"
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "lessons").glob("[0-9]*_*.py")), ids=lambda script: script.stem)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_with_an_address_every_lesson_has_one_link_to_colab_that_leads_to_its_own_notebook(script, lang):
+    cells = build.notebook(build.read_script(script), lang, ADDRESS).cells
+    found = [
+        target
+        for cell in cells
+        if cell.cell_type == "markdown"
+        for target in targets_in(cell.source)
+        if "colab" in target
+    ]
+    start = "https://colab.research.google.com/github/somebody/ten-vectors/blob/main/"
+    assert len(found) == 1 and found[0].startswith(start) and links.faults_of(found[0]) == []
+    assert found[0] in cells[0].source and (ROOT / found[0].removeprefix(start)).is_file()

@@ -122,7 +122,7 @@ loss = Exercise(
 
 
 def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProcessor) -> None:
-    names, context = ["cat", "umbrella"], experiments.some_context(clip, 4).requires_grad_()
+    names, context = ["cat", "red umbrella"], experiments.some_context(clip, 4).requires_grad_()  # of two lengths
     ours, right = answer(clip, processor, names, context), museum.encode_right(clip, processor, names, context)
     expect_tensor(ours, tuple(right.shape), "encode(clip, processor, names, context)")
     ids, slots = museum.texts_with_slots(processor, names, len(context))
@@ -188,6 +188,11 @@ def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProce
         raise Mistake(
             en="You read off at the start of the text, which has seen nothing.",
             zh="你在文本开头取了结果，那里什么也没看到。",
+        )
+    if close(ours, clip.text_projection(text_layers(clip, with_context + places)[:, -1])):
+        raise Mistake(
+            en="You read off at the last place, and behind a shorter text that is padding: museum.at_the_end finds the end of each.",
+            zh="你在最后一个位置取了结果，可短一些的文字后面是填充：museum.at_the_end 会找到每段文字自己的结尾。",
         )
     raise Mistake(
         en="The identity test still fails: rows, the context in the slots, the position embeddings once, the layers, the end.",
@@ -335,7 +340,7 @@ def _reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPPro
         raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
     if not isinstance(found, bool):
         raise Mistake(
-            en=f"Give back true or false; this is a {type(found).__name__}.",
+            en=f"Give back true or false; this is of type {type(found).__name__}.",
             zh=f"要返回真或假，你给的是 {type(found).__name__}。",
         )
     if not asked:
@@ -404,13 +409,13 @@ reads_back = Exercise(
 
 @cache
 def _small() -> FewShot:
-    """Noisy points of four classes, few of them, on which every way to choose reports another number."""
-    random = torch.Generator().manual_seed(60)
+    """Noisy points of four classes, few of them: of these every wrong way to choose reports another number than the right ones."""
+    random = torch.Generator().manual_seed(474)
     centres = torch.randn(4, 12, generator=random)
 
     def part(each: int) -> tuple[Tensor, Tensor]:
         labels = torch.arange(4).repeat_interleave(each)
-        points = centres[labels] + 2.6 * torch.randn(len(labels), 12, generator=random)
+        points = centres[labels] + 2.2 * torch.randn(len(labels), 12, generator=random)
         return F.normalize(points, dim=-1), labels
 
     return FewShot(part(6), part(5), part(15))
@@ -423,12 +428,15 @@ def _told(data: FewShot) -> dict[str, float]:
         [museum.accuracy(weights, *pictures) for weights in steps]
         for pictures in (data.test, data.validation, data.train)
     )
-    losses = [museum.loss_of(weights, *data.validation) for weights in steps]
+    losses, test_losses = (
+        [museum.loss_of(weights, *pictures) for weights in steps] for pictures in (data.validation, data.test)
+    )
     by_loss = losses.index(min(losses))
     return {
         "loss": test[by_loss],
         "accuracy": test[checks.index(max(checks))],
         "best": max(test),
+        "test loss": test[test_losses.index(min(test_losses))],
         "validation": checks[by_loss],
         "validation best": max(checks),
         "last": test[-1],
@@ -454,10 +462,10 @@ def _report(answer: Callable[[FewShot], float]) -> None:
 
     if equal("loss") or equal("accuracy"):
         return
-    if equal("best"):
+    if equal("best") or equal("test loss"):
         raise Mistake(
-            en="This is still the best that was ever seen on the test pictures.",
-            zh="这还是测试图片上出现过的最好成绩。",
+            en="Still chosen by the test pictures: this is the best that was ever seen on them.",
+            zh="还是按测试图片挑的：这是它们上面出现过的最好成绩。",
         )
     if equal("validation") or equal("validation best"):
         raise Mistake(
@@ -466,8 +474,8 @@ def _report(answer: Callable[[FewShot], float]) -> None:
         )
     if equal("last"):
         raise Mistake(
-            en="That is simply the last epoch. Honest, but the validation pictures are there to choose by.",
-            zh="这只是最后一轮。倒也诚实，不过验证集就是用来挑的。",
+            en="That is simply the last epoch, in which the training loss is smallest. The validation pictures are there to choose by.",
+            zh="这只是最后一轮，训练集损失在这一轮最小。要挑，就按验证集来挑。",
         )
     if equal("first"):
         raise Mistake(
@@ -537,6 +545,11 @@ def _next_token(answer: Callable[..., Any]) -> None:
         raise Mistake(
             en="With top_p = 0.7 only the two likeliest may be drawn, and others were: draw from what the filter has left.",
             zh="top_p = 0.7 时，只该抽到最可能的两个，却抽到了别的：要从过滤之后剩下的里面抽。",
+        )
+    if len(set(drawn)) == 1:
+        raise Mistake(
+            en="600 draws, and always the same token: draw with the generator that you are given. One seeded anew draws the same each time.",
+            zh="抽了 600 次，总是同一个词元：要用传进来的 generator 抽。每次都重新设种子，抽到的就永远一样。",
         )
     share = drawn.count(1) / len(drawn)
     if abs(share - 0.5) < 0.04:
@@ -664,9 +677,9 @@ nonsense = Prediction(
     ),
     lambda told: 0 if told < 1 / 24 + 0.005 else 1 if told < 0.1 else 2,
     Text(
-        en="Thirty epochs are thirty draws, if not quite independent ones, and the luckiest is told. With 480 test pictures luck is small, yet the next sentence in a paper "
-        "may rest on less than that.",
-        zh="三十轮就像抽三十次签，只是彼此不完全独立；报告的是手气最好的一次。测试图片有 480 张，运气的成分不算大；可是论文里的下一句话，靠的差距可能比这还小。",
+        en="Thirty epochs are thirty draws, if not quite independent ones, and the luckiest is told. With 480 test pictures luck is small, yet a gain that a paper reports "
+        "may be smaller.",
+        zh="三十轮就像抽三十次签，只是彼此不完全独立；报告的是手气最好的一次。测试图片有 480 张，运气的成分不算大；可是论文里报告的提升，有时比这还小。",
     ),
 )
 

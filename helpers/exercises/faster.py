@@ -73,10 +73,14 @@ def _shared(answer: Callable[[Tensor], Any]) -> None:
     ours = ours.item() if isinstance(ours, Tensor) and ours.numel() == 1 else ours
     expect_number(ours)
     if ours == 3:
-        alike = torch.tensor(
-            [[1, 2, 7, 4, END], [1, 3, 7, 4, END]]
-        )  # alike again after the name: later columns must not count
-        if (other := answer(alike)) != 1:
+        # Names of two tokens, in front: the first two texts agree for longer than all three, and all agree again after the name.
+        other = answer(torch.tensor([[1, 2, 4, 7, 7, END], [1, 2, 6, 7, 7, END], [1, 3, 4, 7, 7, END]]))
+        if other == 2:
+            raise Mistake(
+                en="You compared two texts only. Others may part from them earlier: all rows have to agree.",
+                zh="你只比了两段文字。别的文字可能更早就不同了：要所有行都相同才算。",
+            )
+        if other != 1:
             raise Mistake(
                 en=f"For class names in front you say {int(other)}, and it is 1: columns that agree again after the name do not count, since there the texts have seen different things.",
                 zh=f"类别名在前面时，你算出 {int(other)}，应该是 1：类别名之后又相同的列不能算，到那里各段文字看到的东西已经不同了。",
@@ -123,22 +127,22 @@ shared = Exercise(
 
 
 def _break_even(answer: Callable[[float, float, float], float]) -> None:
-    ours = answer(12.0, 0.5, 2.5)
+    ours = answer(21.0, 0.5, 4.0)
     ours = ours.item() if isinstance(ours, Tensor) and ours.numel() == 1 else ours
     expect_number(ours)
     if abs(ours - 6) < 1e-6:
         return
-    if abs(ours - 12 / 2.5) < 1e-6:
+    if abs(ours - 21 / 4) < 1e-6:
         raise Mistake(
             en="You forgot that our steps take time as well: what we win a step is the difference.",
             zh="别忘了我们的每一步也要花时间：每步省下的是两者之差。",
         )
-    if abs(ours - 12 / 0.5) < 1e-6:
+    if abs(ours - 21 / 0.5) < 1e-6:
         raise Mistake(
             en="You divided by our step. What do we win with each step?",
             zh="你除以的是我们一步的时间。每走一步，省下多少？",
         )
-    if abs(ours - 5) < 1e-6:
+    if abs(ours - 4 / 0.5) < 1e-6:
         raise Mistake(
             en="That is how much faster a step is. How many steps pay for the preparation?",
             zh="这是每一步快了几倍。要多少步才抵得上准备的时间？",

@@ -146,6 +146,11 @@ def _mask(answer: Callable[[int], Tensor]) -> None:
             en="A position must see itself: the first one has nobody else, and its softmax would give nan.",
             zh="每个位置必须看得见自己：第一个位置没有别人可看，softmax 会得到 nan。",
         )
+    if ours.isnan().any():
+        raise Mistake(
+            en="There are nans in it, since 0 times infinity is no number: do without that product.",
+            zh="里面有 nan，因为 0 乘无穷大得不到数：别用乘法来做。",
+        )
     if (ours == 0).all():
         raise Mistake(en="Nothing is forbidden: everybody sees the future.", zh="什么都没有禁止：谁都能看见后面。")
     if set(ours.unique().tolist()) <= {0.0, 1.0}:
@@ -185,6 +190,11 @@ def _pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     hidden = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(0))
     rows, where = torch.arange(3), torch.tensor([3, 5, 2])
     ours = answer(hidden, ids, end)
+    if ours is not None and tuple(getattr(ours, "shape", ())) == ((ids == end).sum(), 8):
+        raise Mistake(
+            en="More vectors came out than texts went in: the padding is the end token, too. Take the first one of each text.",
+            zh="出来的向量比文字还多：填充用的也是结束符。每段文字只取第一个结束符。",
+        )
     expect_tensor(ours, (3, 8), "pool(hidden, ids, end)")
     if close(ours, hidden[rows, where]):
         return
@@ -259,18 +269,29 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         return
     if close(ours, cosines):
         raise Mistake(
-            en="These are the cosines. The temperature is missing: after a softmax all shares would be nearly equal.",
-            zh="这是余弦，还缺温度：做完 softmax，各项份额会几乎相等。",
+            en="These are the cosines. The scale is missing: after a softmax all shares would be nearly equal.",
+            zh="这是余弦，还缺缩放系数：做完 softmax，各项份额会几乎相等。",
+        )
+    if close(ours, cosines / scale) or close(ours, cosines / log_scale):
+        raise Mistake(
+            en="You divided. One divides by a temperature; the scale is one over it, so multiply.",
+            zh="你用了除法。除的应该是温度；缩放系数是温度的倒数，要用乘法。",
         )
     if close(ours, log_scale * cosines):
         raise Mistake(
             en="The model keeps the logarithm of the scale: take its exponential first.",
             zh="模型里存的是缩放系数的对数：要先取指数。",
         )
-    if close(ours, scale * images @ texts.T) or close(ours, images @ texts.T):
+    long = images @ texts.T, images @ F.normalize(texts, dim=-1).T, F.normalize(images, dim=-1) @ texts.T
+    if any(close(ours, factor * products) for factor in (1, log_scale, scale) for products in long):
         raise Mistake(
-            en="Long vectors win here, whatever their direction: bring every vector to the length 1 first.",
-            zh="现在谁长谁赢，方向反而不重要了：先把每个向量的长度变成 1。",
+            en="Long vectors win here, whatever their direction: bring every vector to the length 1 first, pictures and texts.",
+            zh="现在谁长谁赢，方向反而不重要了：先把每个向量的长度都变成 1，图片和文字都要。",
+        )
+    if close(ours, scale * F.normalize(images, dim=0) @ F.normalize(texts, dim=0).T):
+        raise Mistake(
+            en="You normalised the columns. Each row is a vector: normalise along the last dimension.",
+            zh="你归一化的是列。一行才是一个向量：要沿最后一维归一化。",
         )
     if close(ours, (scale * cosines).softmax(-1)):
         raise Mistake(
@@ -278,7 +299,7 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
             zh="这已经是份额了；logits 是送进 softmax 之前的数。",
         )
     raise Mistake(
-        en="Right shape, other numbers: exp(log_scale) times the cosine of each picture with each text.",
+        en="The shape is right, the numbers are not: exp(log_scale) times the cosine of each picture with each text.",
         zh="形状对了，数不对：exp(log_scale) 乘以每张图片与每段文字的余弦。",
     )
 
@@ -337,7 +358,7 @@ where_pooled = Quiz(
         ),
         Choice(
             Text(
-                en="In: in place of rows of the token table. Out: at the end token.",
+                en="In: in place of rows looked up in the token table. Out: at the end token.",
                 zh="顶替从词元表取出的行，在结束符处取出。",
             ),
             Text(
@@ -358,8 +379,8 @@ where_pooled = Quiz(
                 en="In: before the start token. Out: at the last position.", zh="从起始符前面进去，在最后一个位置取出。"
             ),
             Text(
-                en="Then every token would stand at another position than in training, and the last position may be padding.",
-                zh="那样每个词元的位置都和训练时不同了；而最后一个位置可能是填充。",
+                en="Then the start token would no longer stand first, as it did all through training; and the last position may be padding.",
+                zh="那样起始符就不在最前面了，而训练时它一直在那里；最后一个位置又可能是填充。",
             ),
         ),
     ),

@@ -375,7 +375,15 @@ def _step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], f
     losses = reference(theirs)
     reference(ascending, sign=-1.0), reference(piling, forget=False), reference(soft, shares=True)
     before, optimizer = ours.context.detach().clone(), torch.optim.SGD(ours.parameters(), 0.5)
-    told = [answer(ours, optimizer, images, labels) for _ in range(2)]
+    try:
+        told = [answer(ours, optimizer, images, labels) for _ in range(2)]
+    except NotImplementedError as error:
+        if "not implemented for" not in str(error):  # a stub, then
+            raise
+        raise Mistake(
+            en="torch cannot compute this with whole numbers: cross_entropy wants the logits first, then the labels.",
+            zh="整数没法这样算：cross_entropy 的第一个参数是 logits，第二个才是标签。",
+        ) from error
     if torch.equal(ours.context, before):
         if ours.context.grad is None or not ours.context.grad.any():
             raise Mistake(
@@ -383,8 +391,8 @@ def _step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], f
                 zh="什么也没动，梯度也没有：是不是少了 loss.backward()，或者 zero_grad() 写在了它后面？",
             )
         raise Mistake(
-            en="There is a gradient, but the context did not move: the optimiser has to make its step.",
-            zh="梯度有了，可上下文向量没有动：还要让优化器走一步。",
+            en="There is a gradient, but the context did not move: after backward() the optimiser has to make its step.",
+            zh="梯度有了，可上下文向量没有动：backward() 之后，还要让优化器走一步。",
         )
     for model, mistake in (
         (
@@ -414,6 +422,11 @@ def _step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], f
         raise Mistake(
             en="It learns. Now give the loss back, so that one can watch it.",
             zh="学起来了。再把损失返回，好让人看着它。",
+        )
+    if any(isinstance(value, Tensor) for value in told):
+        raise Mistake(
+            en="It learns. The loss comes back as a tensor that holds on to all that it was computed from: make it a plain number.",
+            zh="学起来了。可返回的损失还是张量，身后拖着整个计算过程：要把它变成普通的数。",
         )
     if [round(float(value), 4) for value in told] != [round(value, 4) for value in losses]:
         raise Mistake(
@@ -531,7 +544,7 @@ inserted = Prediction(
     ),
     lambda token: ("EOT", "our vector", "padding").index(token),
     Text(
-        en="The real end has moved back by four, and the place where the tower reads has not seen “cat” yet: “dog” would give the "
+        en="The real end now stands four places later, and the place where the tower reads has not seen “cat” yet: “dog” would give the "
         "same result. Version 5 of transformers says nothing; version 4 stops with an error about shapes.",
         zh="真正的结尾往后挪了四位，而塔取结果的那个位置，还没看到“cat”：换成“dog”，结果一模一样。transformers 第 5 版一声不吭，第 4 版会因为形状不符而报错。",
     ),
@@ -560,14 +573,14 @@ new_classes = Prediction(
         zh="上下文向量只在十二种物体上学这个谜题。换到另外十二种没见过的物体上，它会比“a photo of a {}”好吗？",
     ),
     (
-        Text(en="worse: it has only learned those twelve objects", zh="更差：它只学会了那十二种物体"),
+        Text(en="worse, for it has only learned those twelve objects", zh="更差，它只学会了那十二种物体"),
         Text(en="about the same, within two points", zh="差不多，相差不到两个百分点"),
-        Text(en="better: the rule holds for all objects", zh="更好：规律对所有物体都成立"),
+        Text(en="better, for the rule holds for all objects", zh="更好，规律对所有物体都成立"),
     ),
     lambda gain: 0 if gain < -0.02 else 2 if gain > 0.02 else 1,
     Text(
-        en="Here the same rule holds for all objects, so there is something to carry over. On real photographs there often is not: see the published numbers.",
-        zh="这里的规律对所有物体都一样，所以有东西可以带过去。真实照片上往往没有：看看论文里的数字。",
+        en="What it learned carries over. On real photographs there is often no such rule: see the published numbers.",
+        zh="学到的东西，换了物体照样用得上。真实照片上往往没有这样的规律：看看论文里的数字。",
     ),
 )
 

@@ -188,7 +188,9 @@ def _reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
         ours = ours.item() if hasattr(ours, "item") else ours
         if not isinstance(ours, bool):
             kind = type(ours).__name__
-            raise Mistake(en=f"True or False is wanted, and this is a {kind}.", zh=f"要的是真或假，你给的是 {kind}。")
+            raise Mistake(
+                en=f"True or False is wanted, and this is of type {kind}.", zh=f"要的是真或假，你给的是 {kind}。"
+            )
         return ours
 
     own = says(known, ids, table)
@@ -232,6 +234,11 @@ def _reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
         raise Mistake(
             en="Each word is still nearest to itself here, but no longer at distance 0: the table of a relative, the same model trained a little further. Look at the distance, too, and allow no more than rounding.",
             zh="这张表里，每个词最近的还是自己，距离却不再是 0：它属于一个近亲，也就是同一个模型又多训练了一会儿。还要看距离，而且只容许舍入那么大的差别。",
+        )
+    if any(says(known, ids, table + step) for step in (0.05, -0.05)):
+        raise Mistake(
+            en="A table whose numbers are all a little larger, or all a little smaller, got through: differences have a sign. Take .abs() first.",
+            zh="有一张表，所有的数都大一点（或都小一点），蒙混过关了：差有正有负，先取 .abs()。",
         )
     if says(known, ids, 2 * table):
         raise Mistake(
@@ -827,8 +834,8 @@ blurred_words = Prediction(
 
 outside = Prediction(
     Text(
-        en="Which lies further outside the map than a word does, by the share of its squared distance from the centre?",
-        zh="按到中心距离的平方算，哪一种落在图外的部分比词还多？",
+        en="Which vectors lie outside the map with a larger share of themselves than words do? (The share is of the squared distance from the centre.)",
+        zh="哪一种向量，落在图外的比例比词还大？（比例按到中心距离的平方算。）",
     ),
     (
         Text(
@@ -870,8 +877,8 @@ snapped = Prediction(
 
 planted = Prediction(
     Text(
-        en="Of 40 contexts with random beginnings 4 or 5 would name their secret by luck. How many do?",
-        zh="40 组从随机数开始的上下文向量，光凭运气会有四五组说出秘密。实际上有多少组？",
+        en="Of 40 contexts with random beginnings, 4 or 5 would name their secret, or their style, by luck alone. How many do?",
+        zh="40 组从随机数开始的上下文向量，光凭运气会有四五组说出秘密（或风格）。实际上有多少组？",
     ),
     (
         Text(en="secrets: nearly all; styles: nearly all", zh="秘密：几乎全部；风格：几乎全部"),

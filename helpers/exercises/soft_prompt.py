@@ -165,7 +165,7 @@ def _trainable(answer: Any, model: VLMWithSoftPrompt) -> None:
             zh="你把冻结的数也算进去了：CLIP 和 GPT-2 都保持原样。",
         )
     raise Mistake(
-        en="Not that many. Two things learn: the soft prompt, (M, D), and the projection, with a weight (D, Dv) and a bias (D,).",
+        en="Not that number. Two things learn: the soft prompt, (M, D), and the projection, with a weight (D, Dv) and a bias (D,).",
         zh="不是这个数。在学的有两样：软提示词 (M, D)，还有投影，它有权重 (D, Dv) 和偏置 (D,)。",
     )
 
@@ -568,7 +568,7 @@ def _ids(answer: Any) -> list[int]:
     if not isinstance(answer, (Tensor, list, tuple)):
         kind = type(answer).__name__
         raise Mistake(
-            en=f"The ids of the text are wanted, in a list, and this is a {kind}.",
+            en=f"The ids of the text are wanted, in a list, and this is of type {kind}.",
             zh=f"要的是文字的编号，放在列表里，而你给的是 {kind}。",
         )
     return [int(id) for id in (answer.flatten() if isinstance(answer, Tensor) else answer)]
@@ -694,12 +694,12 @@ greedy = Exercise(
     ),
     hints=(
         Text(
-            en="gpt2(inputs_embeds=vectors).logits[0, -1] are the V scores of the next token. argmax finds the largest.",
-            zh="gpt2(inputs_embeds=vectors).logits[0, -1] 就是下一个词元的 V 个得分。用 argmax 找最大的。",
+            en="language_model(inputs_embeds=vectors).logits[0, -1] are the V scores of the next token. argmax finds the largest.",
+            zh="language_model(inputs_embeds=vectors).logits[0, -1] 就是下一个词元的 V 个得分。用 argmax 找最大的。",
         ),
         Text(
-            en="table = gpt2.get_input_embeddings() turns ids into vectors: table(torch.tensor([[id]])) is (1, 1, D).",
-            zh="table = gpt2.get_input_embeddings() 把编号变成向量：table(torch.tensor([[id]])) 的形状是 (1, 1, D)。",
+            en="table = language_model.get_input_embeddings() turns ids into vectors: table(torch.tensor([[id]])) is (1, 1, D).",
+            zh="table = language_model.get_input_embeddings() 把编号变成向量：table(torch.tensor([[id]])) 的形状是 (1, 1, D)。",
         ),
         Text(
             en="while len(ids) < longest: find the id; if it is `end`, break; append it; put its vector behind with torch.cat, dim=1.",
@@ -715,8 +715,8 @@ greedy = Exercise(
 CURVES = {"A": "too few pictures", "B": "rate too high", "C": "stopped too soon"}
 SIGNS = {
     "rate too high": Text(
-        en="With too high a rate every step goes too far: the loss jumps, and falls little.",
-        zh="学习率太大，每一步都走过头：损失跳来跳去，降不了多少。",
+        en="With too high a rate every step goes too far: the loss jumps up at first, and then comes down little.",
+        zh="学习率太大，每一步都走过头：损失一开始反而窜上去，后来也降不了多少。",
     ),
     "too few pictures": Text(
         en="A few pictures are soon known by heart: the training loss falls to nearly nothing, and the validation loss stays far above it, or rises.",
@@ -735,7 +735,7 @@ def _curves(answer: Any) -> None:
     if not isinstance(given, str):
         kind = type(answer).__name__
         raise Mistake(
-            en=f"Three letters are wanted, such as “ABC”, and this is a {kind}.",
+            en=f"Three letters are wanted, such as “ABC”, and this is of type {kind}.",
             zh=f"要填三个字母，例如“ABC”，你给的是 {kind}。",
         )
     given = [letter for letter in given.upper() if letter.isalpha()]
@@ -764,12 +764,12 @@ curves = Exercise(
             zh="看每次训练的两条曲线：是一起往下走，还是分开了？",
         ),
         Text(
-            en="Then look at the end of each: is something still falling there? And which curve is restless?",
-            zh="再看每条曲线的末尾：还在往下走吗？哪一条总是不安稳？",
+            en="Then look at both ends of each: does the loss rise at first? Is something still falling when it stops?",
+            zh="再看每条曲线的两头：一开始有没有往上走？停下的时候，是不是还在往下走？",
         ),
         Text(
-            en="Training loss at nothing and validation loss far above: learned by heart. Jumps: steps too long. Both still falling: not finished.",
-            zh="训练集损失近于零、验证集损失远在上面：背下来了。跳来跳去：步子太大。两条都还在降：没学完。",
+            en="Training loss at nothing and validation loss far above: learned by heart. Up first: steps too long. Both still falling: not finished.",
+            zh="训练集损失近于零、验证集损失远在上面：背下来了。一开始就往上窜：步子太大。两条都还在降：没学完。",
         ),
     ),
 )
@@ -779,15 +779,15 @@ curves = Exercise(
 
 unshifted = Prediction(
     Text(
-        en="Trained with the unshifted loss for as long as with the right one: what does its own loss do, and what do its captions say?",
-        zh="用没有错开的损失训练，步数和用正确的损失时一样：它自己的损失会怎样？写出来的说明文字又会怎样？",
+        en="A model is trained with the unshifted loss, for as long as another with the right one. What does its own loss do, and what are its captions like?",
+        zh="一个模型用没有错开的损失训练，步数和用正确损失的那个一样。它自己的损失会怎样？写出来的说明文字又会怎样？",
     ),
     (
         Text(en="the loss stays higher, the captions are somewhat worse", zh="损失降不了那么低，说明文字差一些"),
         Text(en="the loss falls as far, the captions are as good", zh="损失降得一样低，说明文字也一样好"),
         Text(
-            en="the loss falls even lower than the right one, and the captions say nothing",
-            zh="损失降得比正确的还低，说明文字却言之无物",
+            en="the loss falls even lower than the right one, and the captions are nonsense",
+            zh="损失降得比正确的还低，说明文字却不成句子",
         ),
     ),
     lambda measured: (

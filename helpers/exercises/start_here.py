@@ -60,8 +60,8 @@ def _count(answer: Any, context: Tensor, clip: CLIPModel) -> None:
             zh="并不是每个名称各有一套向量：所有名称共用同样的十个。",
         )
     raise Mistake(
-        en="Not that many. It is the number of framed strips, times the length of one.",
-        zh="不是这个数。用带框的条数，乘以一条的长度。",
+        en="Not quite. It is the number of framed strips, times the length of one.",
+        zh="不是这个数。用带框的条数乘以一条的长度。",
     )
 
 
@@ -115,8 +115,8 @@ what_changed = Quiz(
         Choice(
             Text(en="The words of the prompt: CLIP found better ones.", zh="提示词里的词：CLIP 找到了更好的词。"),
             Text(
-                en="No words were searched. The ten vectors are numbers that belong to no word; lesson 04 asks which words are near.",
-                zh="训练中没有搜索任何词。这十个向量只是一些数，不对应任何一个词；第 04 课再看它们离哪些词近。",
+                en="Nothing searched for words. The ten vectors are numbers that belong to no word; lesson 04 asks which words are near.",
+                zh="训练时并没有去找词。这十个向量只是一些数，不对应任何一个词；第 04 课再看它们离哪些词近。",
             ),
         ),
         Choice(

@@ -1,7 +1,8 @@
 """What every figure is made of: the `Picture` with its alt text, the lock, the colours, and axes placed in inches.
 
 Drawn with `matplotlib.figure.Figure` under one lock and never with pyplot, since widget callbacks may run in a second thread.
-Colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind readers can tell apart; none says a thing alone.
+Colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind readers can tell apart; none says a thing alone. GREY is
+for frames, grids and what lies behind; a mark that says something is STONE or darker, and a dot among others at least CLOUD opaque.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import html
 import io
 import threading
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,7 +27,8 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 LOCK = threading.RLock()  # held while drawing, and by `widgets` while a model computes for a callback
-BLUE, VERMILION, GREY, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#5F6975", "#222222"
+BLUE, VERMILION, GREY, STONE, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#808A95", "#5F6975", "#222222"
+CLOUD = 0.75
 SHARPNESS = 2  # pixels drawn for each one on the page: screens are finer than they say
 WIDTH = 7.4  # of every figure, in inches of 100 CSS pixels
 MIN_ALT = 15
@@ -95,6 +98,12 @@ def show_image(axes: Axes, image: Image.Image) -> None:
 def stripes(vectors: np.ndarray, limit: float) -> np.ndarray:
     """The colours (…, D, 4) of vectors (…, D): purple below zero, orange above it; from -limit to limit."""
     return ScalarMappable(Normalize(-limit, limit), "PuOr_r").to_rgba(np.asarray(vectors))
+
+
+def letters_on(colour: Sequence[float]) -> str:
+    """White or black, whichever stands out more on (r, g, b) from 0 to 1: by WCAG's formula the contrast is never less than 4.5."""
+    light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    return "white" if np.dot(light, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"
 
 
 def halo() -> list[withStroke]:

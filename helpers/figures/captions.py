@@ -17,6 +17,7 @@ from PIL import Image
 
 from helpers.figures.base import (
     BLUE,
+    CLOUD,
     GREY,
     INK,
     LOCK,
@@ -156,8 +157,8 @@ def captions_learned(
         axes = axes_at(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
         _losses(axes, across, [value for other in known for value in (*other.loss, *other.validation_loss)])
         for other in earlier:
-            axes.plot(other.steps, other.loss, color=BLUE, alpha=0.28, linewidth=1.2)
-            axes.plot(other.steps, other.validation_loss, color=BLUE, alpha=0.28, linewidth=1.2, linestyle=DASHED)
+            axes.plot(other.steps, other.loss, color=BLUE, alpha=CLOUD, linewidth=0.9)
+            axes.plot(other.steps, other.validation_loss, color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
         if run and len(run.steps):
             _curves(axes, run)
         for number, (image, pieces, note) in enumerate(pictures):
@@ -382,7 +383,7 @@ def dots_in_rows(
             for at, entry in places:
                 runs, colour = entry.columns[number], BLUE if entry.bold else SLATE
                 axes.axhline(at + 0.5, color=GREY, alpha=0.35, linewidth=0.6)
-                look = {"color": colour, "markersize": 6, "alpha": 0.55, "markeredgewidth": 0, "clip_on": False}
+                look = {"color": colour, "markersize": 6, "alpha": CLOUD, "markeredgewidth": 0, "clip_on": False}
                 axes.plot(runs, [at + 0.5] * len(runs), "o", zorder=3, **look)
                 if len(runs):
                     axes.plot([np.mean(runs)] * 2, [at + 0.2, at + 0.8], color=colour, linewidth=2.4, zorder=4)

@@ -31,6 +31,7 @@ from helpers.figures.base import (
     finished,
     fonts,
     halo,
+    letters_on,
     shorten,
     show_image,
     square,
@@ -273,7 +274,8 @@ def shares_by_scale(
             page.text(left - 0.55, y, name, ha="right", family=fonts(), parse_math=False, **style)
             page.text(left - 0.08, y, f"{values[index]:.2f}".replace("-", "−"), ha="right", **style)
             bars.text(max(now[row], then[row]) + 0.03, row, _percent(now[row]), path_effects=halo(), **style)
-            bars.plot([then[row]] * 2, [row - 0.42, row + 0.42], color=VERMILION, linewidth=1.6)
+            stroke = {"color": VERMILION, "linewidth": 1.6, "path_effects": halo()}  # it may lie on its bar
+            bars.plot([then[row]] * 2, [row - 0.42, row + 0.42], **stroke)
         bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[])
         bars.spines[["top", "right", "bottom"]].set_visible(False)
         page.text(left - 0.08, 3.97, "cosine", ha="right", fontsize=8, color=SLATE, va="bottom")
@@ -547,10 +549,9 @@ def _cells(
     page.imshow(colours, extent=(left, left + n * cell, top - n * cell, top), aspect="auto", interpolation="nearest")
     for row, column in np.ndindex(n, n):
         x, y, value = left + (column + 0.5) * cell, top - (row + 0.5) * cell, values[row, column]
-        dark = colours[row, column, :3] @ (0.3, 0.59, 0.11) < 0.47
         weight = "bold" if bold_best and value == values[row].max() else "normal"
         text = _percent(value, 0) if shares else f"{value:.2f}".replace("-", "−")
-        style = {"ha": "center", "va": "center", "color": "white" if dark else INK, "weight": weight}
+        style = {"ha": "center", "va": "center", "color": letters_on(colours[row, column]), "weight": weight}
         page.text(x, y, text, fontsize=9 if cell > 0.5 else 7.5 if cell > 0.36 else 6, **style)
     for i in range(n):
         box = left + i * cell, left + (i + 1) * cell, top - (i + 1) * cell, top - i * cell

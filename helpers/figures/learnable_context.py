@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 
 from helpers.figures.base import (
     BLUE,
+    CLOUD,
     GREY,
     INK,
     LOCK,
     SLATE,
+    STONE,
     VERMILION,
     WIDTH,
     Picture,
@@ -255,7 +257,7 @@ class Method:
 
     name: str
     columns: Sequence[Sequence[float]]
-    colour: str = GREY
+    colour: str = STONE
     marker: str = "o"
     faint: bool = False
 
@@ -366,16 +368,12 @@ def _draw(axes: Axes, panel: Panel, room: float, joined: int | None = None) -> N
         look = {"color": method.colour, "zorder": 2 if method.faint else 3}
         means = [(column, float(np.mean(runs))) for column, runs in enumerate(method.columns) if len(runs)]
         for column, runs in enumerate(method.columns):
-            size, alpha = (3.5, 0.5) if method.faint else (5, 0.6)
-            axes.plot(
-                [column + shift] * len(runs),
-                runs,
-                method.marker,
-                markersize=size,
-                alpha=alpha,
-                markeredgewidth=0,
-                **look,
+            dots = (
+                {"markersize": 3.5, "markerfacecolor": "none", "markeredgewidth": 0.7}
+                if method.faint
+                else {"markersize": 5, "alpha": CLOUD, "markeredgewidth": 0}
             )
+            axes.plot([column + shift] * len(runs), runs, method.marker, **dots, **look)
         if method.faint or not means:
             continue
         line = [(column + shift, mean) for column, mean in means if joined is None or column < joined]

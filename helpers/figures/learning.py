@@ -10,10 +10,12 @@ from matplotlib.axes import Axes
 
 from helpers.figures.base import (
     BLUE,
+    CLOUD,
     GREY,
     INK,
     LOCK,
     SLATE,
+    STONE,
     WIDTH,
     Picture,
     axes_at,
@@ -90,9 +92,9 @@ def learning_curve(
             axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
         accuracy.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
         for other in earlier:
-            accuracy.plot(other.steps, other.validation_accuracy, color=BLUE, alpha=0.3, linewidth=1.2)
+            accuracy.plot(other.steps, other.validation_accuracy, color=BLUE, alpha=CLOUD, linewidth=0.9)
         for other, look in (
-            (stored_curve, {"color": GREY, "linewidth": 1.8}),
+            (stored_curve, {"color": STONE, "linewidth": 1.8}),
             (run, {"color": BLUE, "linewidth": 2.2}),
         ):
             if other is not None:
@@ -229,7 +231,7 @@ def _before_and_after(
             axes.text(0.015, row, "?", **style)
             continue
         if run is None:
-            axes.barh(row, share, height=0.66, facecolor="white", edgecolor=GREY, hatch="////", linewidth=1)
+            axes.barh(row, share, height=0.66, facecolor="white", edgecolor=STONE, hatch="////", linewidth=1)
         else:
             axes.barh(row, share, height=0.66, color=colour)
         note = "  (a stored run)" if run is None and row else ""
@@ -238,7 +240,7 @@ def _before_and_after(
     if tested:
         axes.text(-0.015, 2, "your earlier runs", ha="right", va="center", fontsize=9, color=INK)
         axes.plot(
-            tested, [2] * len(tested), "o", color=BLUE, alpha=0.45, markersize=5.5, markeredgewidth=0, clip_on=False
+            tested, [2] * len(tested), "o", color=BLUE, alpha=CLOUD, markersize=5.5, markeredgewidth=0, clip_on=False
         )
     axes.set(xlim=(0, 1), ylim=(2.5 if tested else 1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
     axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")

@@ -25,7 +25,7 @@ from helpers.figures.learnable_context import spread
 
 EDGE = 0.12  # inches at the sides
 LINES = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (5, 1.5, 1, 1.5)))
-ALARM = "#F6E3D7"  # behind what an experiment found wrong
+ALARM = "#FAEEE6"  # behind what an experiment found wrong
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from matplotlib.colors import Normalize
 
 from helpers.figures.base import (
     BLUE,
+    CLOUD,
     GREY,
     INK,
     LOCK,
     SLATE,
+    STONE,
     VERMILION,
     WIDTH,
     Picture,
@@ -26,6 +28,7 @@ from helpers.figures.base import (
     blank,
     finished,
     halo,
+    letters_on,
 )
 from helpers.figures.inside_clip import TINT, _box, _page
 from helpers.figures.soft_prompt import EDGE, _text
@@ -181,12 +184,12 @@ def paths_in_space(
                 labels.append((x - 0.4, x + 0.4, y - 0.07, y + 0.07))
         words = seen(space.words)
         depth = np.clip(0.5 + words[:, 2] / (2 * limit), 0, 1)  # 1: near to the eye
-        axes.scatter(words[:, 0], words[:, 1], s=4 + 14 * depth, color=GREY, linewidths=0, zorder=2)
+        axes.scatter(words[:, 0], words[:, 1], s=4 + 14 * depth, color=STONE, linewidths=0, zorder=2)
         if len(space.null):
             ends = seen(space.null)
             axes.plot(ends[:, 0], ends[:, 1], "x", color=VERMILION, markersize=5.5, markeredgewidth=1.3, zorder=4)
         for path in seen(space.paths) if len(space.paths) else ():
-            axes.plot(path[:, 0], path[:, 1], color=BLUE, linewidth=0.9, alpha=0.5, zorder=3)
+            axes.plot(path[:, 0], path[:, 1], color=BLUE, linewidth=0.9, alpha=CLOUD, zorder=3)
             axes.plot(*path[0, :2], "o", color=BLUE, markersize=4, markerfacecolor="white", zorder=4)
             axes.plot(*path[-1, :2], "o", color=BLUE, markersize=5, zorder=5)
         ends = [seen(points)[:, :2] for points in (space.null, space.paths[:, -1]) if len(points)]
@@ -194,7 +197,7 @@ def paths_in_space(
         _name_points(axes, named, np.concatenate(ends), [*labels, (0, 1.3, 0, 0.4)])  # the last one is the ruler's
         _ruler(axes, limit)
         for x, marker, look, name in (
-            (0.2, "o", {"color": GREY}, "words"),
+            (0.2, "o", {"color": STONE}, "words"),
             (0.95, "o", {"color": BLUE, "markerfacecolor": "white"}, "begun"),
             (1.7, "o", {"color": BLUE}, "learned"),
             (2.55, "x", {"color": VERMILION, "markeredgewidth": 1.3}, "learned from permuted labels"),
@@ -445,7 +448,7 @@ def levers(
             low, high = min(losses.min(), without), max(losses.max(), without)
             step = (high / low) ** 0.06
             axes.set(xlim=(every.min() - margin, every.max() + margin), ylim=(low / step, high * step))
-            axes.plot(panel.distances, losses, "o", color=SLATE, markersize=4, alpha=0.45, markeredgewidth=0)
+            axes.plot(panel.distances, losses, "o", color=SLATE, markersize=4, alpha=CLOUD, markeredgewidth=0)
             axes.axhline(without, color=INK, linewidth=1.2, linestyle=DOTS, zorder=1)
             _log_ticks(axes, low / step, high * step, first=not number)
             axes.tick_params(labelsize=8, colors=INK)
@@ -560,7 +563,7 @@ def words_then_and_now(
             _text(page, EDGE, y, str(number + 1), 8, color=SLATE)
             _text(page, left - 0.1, y, vector.word, 8.5, ha="right")
             axes.barh(number + 0.5, vector.band[1] - vector.band[0], 1, vector.band[0], color=BAND, linewidth=0)
-            axes.plot([0, vector.distances[0]], [number + 0.5] * 2, color=GREY, linewidth=1)
+            axes.plot([0, vector.distances[0]], [number + 0.5] * 2, color=STONE, linewidth=1)
             hollow = {"markerfacecolor": "white"} if vector.same else {}
             axes.plot(vector.distances[0], number + 0.5, "o", color=look["color"], markersize=6, **hollow)
             first = f"{vector.now[0]}{' (the same)' if vector.same else ' (new)'}"
@@ -628,7 +631,7 @@ def influence(
                 look = {
                     "color": colour,
                     "markersize": 5,
-                    "alpha": 0.6,
+                    "alpha": CLOUD,
                     "markeredgewidth": 0,
                     "zorder": 6,  # many lie on the hand prompt's line
                     "clip_on": False,
@@ -694,6 +697,5 @@ def _heat(
         y = top - (row + 0.5) * high
         _text(page, left - 0.06, y, label, 7.5, ha="right", color=SLATE)
         for column in range(len(columns)):
-            dark = painted[row, column, :3] @ (0.3, 0.59, 0.11) < 0.47
-            look = {"ha": "center", "color": "white" if dark else INK}
+            look = {"ha": "center", "color": letters_on(painted[row, column])}
             _text(page, left + (column + 0.5) * cell, y, written(values[row, column]), 7.5, **look)

@@ -151,7 +151,7 @@ def _next(
     middle, width = column
     left, right, low = middle - width / 2 + 0.05, middle + width / 2 - 0.05, top - SMALL
     page.add_patch(_box(left, right, low, top, edgecolor=BLUE, linewidth=1.4, linestyle=(0, (3, 2)), facecolor=TINT))
-    _text(page, middle, top - SMALL / 2, shorten(token, 12), 8.5, ha="center", weight="bold", color=BLUE)
+    _text(page, middle, top - SMALL / 2, shorten(token, 12), 8.5, ha="center", weight="bold")
     if first:
         _text(page, right + 0.15, top - SMALL / 2, "text, T = 0: no token yet", 9, weight="bold")
     x, y = last

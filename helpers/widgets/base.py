@@ -249,6 +249,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def percent(share: float, decimals: int = 1) -> str:
+    """0.25 as the learner's language writes it: "25.0 %" or "25.0%"."""
+    return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
+
+
 def glossed(*words: str) -> str:
     """The English words of a figure, each with its Chinese one, for readers of Chinese."""
     return f"（图中英文：{'，'.join(words)}。）"

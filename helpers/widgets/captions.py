@@ -30,7 +30,7 @@ from helpers.pocket.language import full_caption, read_caption
 from helpers.pocket.scoring import truth
 from helpers.pocket.world import SHOWS_COLOUR, Scene, Thing, draw, random_scene
 from helpers.training import Look
-from helpers.widgets.base import Explorer, LongWork, Shown, counted, dropdown, glossed, look
+from helpers.widgets.base import Explorer, LongWork, Shown, counted, dropdown, glossed, look, percent
 from helpers.widgets.learning import checksum, one_thread
 
 SEED = 0  # of what is drawn at random: the same figure at every call
@@ -171,7 +171,7 @@ def _token_name(tokenizer: Any, id: int) -> str:
 def _tokens_in_words(
     likely: Sequence[drawn.Likely], before: str, temperature: float, top_p: float, kept: int
 ) -> str:  # fmt: skip
-    told = [f"{one.token} {_percent(one.share)}" for one in likely]
+    told = [f"{one.token} {percent(one.share)}" for one in likely]
     return say(
         en=f" Beside it a bar for each of the {len(likely)} likeliest tokens "
         + (f"after “{before}”" if before else "at the beginning")
@@ -638,9 +638,9 @@ def two_losses(file: Path = FILE) -> figures.Picture:
         ),
         caption=say(
             en="Not shifted: what is predicted at a token is compared with that token itself, which stands in the input. Its own loss says that all "
-            f"is well; yet {_percent(objects[1])} of the objects are named right, and {_percent(objects[0])} with the shift. ",
+            f"is well; yet {percent(objects[1])} of the objects are named right, and {percent(objects[0])} with the shift. ",
             zh="没有错开：每个词元处的预测，拿来比的是这个词元自己，而它就写在输入里。光看自己的损失，一切都好；可是物体只说对了 "
-            f"{_percent(objects[1])}，错开的说对了 {_percent(objects[0])}。"
+            f"{percent(objects[1])}，错开的说对了 {percent(objects[0])}。"
             + glossed("shifted 错开", "not shifted 没有错开", "the loss it was trained with 训练时用的损失", "the loss of the next token 下一个词元的损失",
                       "training step 训练步", "the truth 真实的", "(nothing) 什么也没说"),
         )
@@ -693,9 +693,9 @@ def parts_picture(file: Path = FILE) -> figures.Picture:
         groups[ANEW if anew else ONE].append(drawn.DotRow(way, columns, bold=way == "as trained"))
     chance = study["chance"]
     of = {way: mean(run["object"] for run in runs) for (_, way), runs in ways.items()}
-    told = [f"{_way(way)} {_percent(share)}" for way, share in of.items()]
+    told = [f"{_way(way)} {percent(share)}" for way, share in of.items()]
     background = {way: mean(run["background"] for run in runs) for (_, way), runs in ways.items()}
-    backgrounds = [f"{_way(way)} {_percent(share)}" for way, share in background.items()]
+    backgrounds = [f"{_way(way)} {percent(share)}" for way, share in background.items()]
     seeds = max(len(runs) for runs in ways.values())
     return drawn.dots_in_rows(
         {heading: rows for heading, rows in groups.items() if rows},
@@ -703,9 +703,9 @@ def parts_picture(file: Path = FILE) -> figures.Picture:
         title=f"Objects right: {_in_figure(of['as trained'])} as trained, {_in_figure(of['no picture'])} without the picture",
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
-            f"average: {'; '.join(told)}. A dotted line marks chance, {_percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
+            f"average: {'; '.join(told)}. A dotted line marks chance, {percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
             zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(told)}。点线标出随机猜的 "
-            f"{_percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
+            f"{percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
         ),
         caption=say(
             en=f"Shares of what is true of the test pictures that the captions say. A dot: one of {seeds} trainings; a tick: their mean. A colour or "
@@ -778,7 +778,7 @@ def tips_explorer(file: Path = FILE) -> Explorer:
         ]
         most = 1.1 * max(run["validation_loss"] for runs in values.values() for run in runs)
         told = say(en="; ", zh="；").join(
-            f"{_value_name(value)}{say(en=': ', zh='：')}{_percent(right[value])}" for value in values
+            f"{_value_name(value)}{say(en=': ', zh='：')}{percent(right[value])}" for value in values
         )
         return drawn.dots_in_rows(
             {"": rows},
@@ -989,10 +989,6 @@ def _in_words(scene: Scene) -> str:
         en=english[0].upper() + english[1:],
         zh=f"{word(scene.style)}风格的画：{'、'.join(things)}，背景是{word(scene.background)}。",
     )
-
-
-def _percent(share: float, decimals: int = 1) -> str:
-    return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
 
 
 def _in_figure(share: float) -> str:

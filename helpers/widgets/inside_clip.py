@@ -287,11 +287,8 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
         if (
             "text_color" in button.style.keys
         ):  # ipywidgets 8; where letters cannot be made to stand out, buttons stay plain
-            dark = colour @ (0.3, 0.59, 0.11) < 118
-            button.style.button_color, button.style.text_color = (
-                "#{:02x}{:02x}{:02x}".format(*colour),
-                "white" if dark else "black",
-            )
+            button.style.button_color = "#{:02x}{:02x}{:02x}".format(*colour)
+            button.style.text_color = figures.letters_on(colour / 255)
         buttons.append(button)
     for number, button in enumerate(buttons):
         button.on_click(lambda _, number=number: setattr(place, "value", number))
@@ -334,6 +331,9 @@ def matrix_explorer(
     if not 2 <= n == len(captions) <= 4:
         raise ValueError(f"{n} pictures and {len(captions)} captions: there must be as many of each, two to four")
     own = image_features(clip, processor, images) @ text_features(clip, processor, captions).T  # (N, N)
+    tip = (
+        "tooltip" if ipywidgets.FloatSlider.class_traits().get("tooltip") else "description_tooltip"
+    )  # ipywidgets 8, or 7
     cells = {
         f"cosine_{row}_{column}": ipywidgets.FloatSlider(
             0,
@@ -343,6 +343,9 @@ def matrix_explorer(
             description=f"{row} · {column}",
             style={"description_width": "2.4em"},
             layout={"width": "auto", "margin": "0"},
+            **{
+                tip: say(en=f"cosine of picture {row} and text {column}", zh=f"第 {row} 张图和第 {column} 句文字的余弦")
+            },
         )
         for row in range(1, n + 1)
         for column in range(1, n + 1)

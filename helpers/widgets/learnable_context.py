@@ -25,7 +25,7 @@ from helpers.files import DATA
 from helpers.lesson import Plainly, Table, say
 from helpers.pocket import tasks
 from helpers.pretrained import POCKET_CLIP
-from helpers.widgets.base import Explorer, beside, counted, dropdown, glossed, look
+from helpers.widgets.base import Explorer, beside, counted, dropdown, glossed, look, percent
 from helpers.widgets.inside_clip import letters_of
 
 STORED = DATA / "runs" / "learnable-context.json"
@@ -273,7 +273,7 @@ def gradient_table(prompted: PromptedCLIP) -> Table:
     share = sum(p.numel() for p in learning) / sum(p.numel() for p in everything)
     rows += [
         (say(en="all together", zh="合计"), _numbers(everything), "", ""),
-        (say(en="of these, numbers that learn", zh="其中会学习的"), _numbers(learning), _percent(share, 3), ""),
+        (say(en="of these, numbers that learn", zh="其中会学习的"), _numbers(learning), percent(share, 3), ""),
     ]
     header = (
         say(en="part", zh="部分"),
@@ -375,9 +375,9 @@ def _shots_in_words(
     lines: Sequence[tuple[str, float]],
 ) -> str:
     first, last = shots[0], shots[-1]
-    en = [f"{name} from {_percent(mean(runs[0]))} to {_percent(mean(runs[-1]))}" for name, runs in methods.items()]
-    zh = [f"{name}从 {_percent(mean(runs[0]))} 到 {_percent(mean(runs[-1]))}" for name, runs in methods.items()]
-    flat = [f"{name} {_percent(share)}" for name, share in lines]
+    en = [f"{name} from {percent(mean(runs[0]))} to {percent(mean(runs[-1]))}" for name, runs in methods.items()]
+    zh = [f"{name}从 {percent(mean(runs[0]))} 到 {percent(mean(runs[-1]))}" for name, runs in methods.items()]
+    flat = [f"{name} {percent(share)}" for name, share in lines]
     return say(
         en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {_task_name(task)}. "
         + (
@@ -397,9 +397,9 @@ def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand:
     (first, few), (last, many) = (shots[0], context[0]), (shots[-1], context[-1])
     return say(
         en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
-        f"The hand prompt {HAND} gets {_percent(hand)} and needs no pictures. ",
+        f"The hand prompt {HAND} gets {percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
-        f"手写提示词{HAND}是 {_percent(hand)}，一张图片也不用。"
+        f"手写提示词{HAND}是 {percent(hand)}，一张图片也不用。"
         + glossed(
             "shots 每类训练图片数", "accuracy 准确率", "test 测试集", "learned context 学到的上下文向量", "linear probe 线性探针",
             "nearest class mean 最近类均值：和哪一类训练图片的平均特征最接近，就归哪一类", "templates averaged 几个模板取平均",
@@ -418,9 +418,9 @@ def _beside(runs: Sequence[float], hand: float) -> str:
         else say(en=f"none of {count} runs beats it", zh=f"{count} 次都没有超过它")
     )
     return say(
-        en=f"{_percent(mean(runs))} on average ({_percent(min(runs))} to {_percent(max(runs))}), {_difference(mean(runs), hand)} the hand prompt; "
+        en=f"{percent(mean(runs))} on average ({percent(min(runs))} to {percent(max(runs))}), {_difference(mean(runs), hand)} the hand prompt; "
         f"{often}",
-        zh=f"平均 {_percent(mean(runs))}（{_percent(min(runs))} 到 {_percent(max(runs))}），{_difference(mean(runs), hand)}，{often}",
+        zh=f"平均 {percent(mean(runs))}（{percent(min(runs))} 到 {percent(max(runs))}），{_difference(mean(runs), hand)}，{often}",
     )
 
 
@@ -570,15 +570,15 @@ def _choice_in_words(
     choices: Mapping[str, Any],
 ) -> str:
     of = say(en=": ", zh=" 个 ")
-    by_length = [f"{length}{of}{_percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
+    by_length = [f"{length}{of}{percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
     return say(
         en=f"Two diagrams of accuracy over the length of the context, left on validation and right on test pictures, with a dot for each of "
         f"{len(choices['runs'])} runs. Dark are those with {_in_words(now)}; their mean test accuracies by length are {', '.join(by_length)}. A "
-        f"frame marks the length {now.length}: {_percent(chosen.validation)} on validation, {_percent(chosen.test)} on test pictures. A dotted "
-        f"line marks the hand prompt, {_percent(choices['hand'])}.",
+        f"frame marks the length {now.length}: {percent(chosen.validation)} on validation, {percent(chosen.test)} on test pictures. A dotted "
+        f"line marks the hand prompt, {percent(choices['hand'])}.",
         zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices['runs'])} 次训练各画一个点。深色的是"
         f"{_in_words(now)}，按个数排，测试集上的平均准确率是 {'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 "
-        f"{_percent(chosen.validation)}，测试集 {_percent(chosen.test)}。点线是手写提示词的 {_percent(choices['hand'])}。",
+        f"{percent(chosen.validation)}，测试集 {percent(chosen.test)}。点线是手写提示词的 {percent(choices['hand'])}。",
     )
 
 
@@ -594,18 +594,18 @@ def _about_choice(
     rank = 1 + sum(other.validation > chosen.validation for other in every)
     the_best = SimpleNamespace(**dict(zip(("length", "position", "init", "class_specific"), best_settings)))
     text = say(
-        en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {_percent(chosen.validation)} on "
-        f"validation, {_percent(chosen.test)} on test pictures ({_percent(min(chosen.runs))} to {_percent(max(chosen.runs))}); the hand prompt gets "
-        f"{_percent(choices['hand'])} there. On validation this is number {rank} of {len(every)} combinations. ",
-        zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {_percent(chosen.validation)}，测试集 "
-        f"{_percent(chosen.test)}（{_percent(min(chosen.runs))} 到 {_percent(max(chosen.runs))}），手写提示词在测试集上是 "
-        f"{_percent(choices['hand'])}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
+        en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {percent(chosen.validation)} on "
+        f"validation, {percent(chosen.test)} on test pictures ({percent(min(chosen.runs))} to {percent(max(chosen.runs))}); the hand prompt gets "
+        f"{percent(choices['hand'])} there. On validation this is number {rank} of {len(every)} combinations. ",
+        zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {percent(chosen.validation)}，测试集 "
+        f"{percent(chosen.test)}（{percent(min(chosen.runs))} 到 {percent(max(chosen.runs))}），手写提示词在测试集上是 "
+        f"{percent(choices['hand'])}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
     )
     if rank > 1:
         text += say(
-            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_in_words(the_best)}: {_percent(best.validation)}, and on test pictures "
-            f"{_percent(best.test)}. ",
-            zh=f"第 1 名是 {the_best.length} 个向量，{_in_words(the_best)}：验证集 {_percent(best.validation)}，测试集 {_percent(best.test)}。",
+            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_in_words(the_best)}: {percent(best.validation)}, and on test pictures "
+            f"{percent(best.test)}. ",
+            zh=f"第 1 名是 {the_best.length} 个向量，{_in_words(the_best)}：验证集 {percent(best.validation)}，测试集 {percent(best.test)}。",
         )
     if now.length == 1 and now.position == "middle":
         text += say(
@@ -613,8 +613,8 @@ def _about_choice(
             zh="（只有一个向量，谈不上中间：类别名在它前面。）",
         )
     return text + say(
-        en=f"Blue: these settings at every length, with a frame around yours; grey: all others. All were learned from {choices['shots']} shots. ",
-        zh=f"蓝色：同样设置、各种个数的训练，你选的个数加了框；灰色：其余的训练。每类都用 {choices['shots']} 张图片训练。"
+        en=f"Blue, filled: these settings at every length, with a frame around yours; hollow: all others. All were learned from {choices['shots']} shots. ",
+        zh=f"实心蓝点：同样设置、各种个数的训练，你选的个数加了框；空心点：其余的训练。每类都用 {choices['shots']} 张图片训练。"
         + glossed(
             "validation 验证集",
             "test 测试集",
@@ -724,10 +724,10 @@ def _harmonic(one: float, other: float) -> float:
 
 
 def _new_in_words(now: SimpleNamespace, columns: Sequence[Sequence[float]], hand: tuple[float, float]) -> str:
-    base, new, both = (_percent(mean(column)) for column in columns)
-    by_hand = [_percent(share) for share in (*hand, _harmonic(*hand))]
-    others_en = "; ".join(f"{name} {', '.join(map(_percent, shares))}" for name, shares in PUBLISHED.items())
-    others_zh = "；".join(f"{name} 是 {'、'.join(map(_percent, shares))}" for name, shares in PUBLISHED.items())
+    base, new, both = (percent(mean(column)) for column in columns)
+    by_hand = [percent(share) for share in (*hand, _harmonic(*hand))]
+    others_en = "; ".join(f"{name} {', '.join(map(percent, shares))}" for name, shares in PUBLISHED.items())
+    others_zh = "；".join(f"{name} 是 {'、'.join(map(percent, shares))}" for name, shares in PUBLISHED.items())
     return say(
         en=f"Two diagrams with three columns each: base classes, new classes, harmonic mean. Left, the pocket model; the task: "
         f"{_task_name(now.task)}. With the pull {now.pull:g} the context has {base}, {new} and {both}, the hand prompt "
@@ -746,12 +746,12 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
         else say(en=f"With the pull {pull:g} the context", zh=f"拉力为 {pull:g} 时，上下文向量")
     )
     return say(
-        en=f"{strength} gets {_percent(base)} on the classes it learned from, {_difference(base, hand[0])} the hand prompt, and {_percent(new)} on new "
-        f"ones, {_difference(new, hand[1])} it; in the harmonic mean {_percent(both)}, {_difference(both, _harmonic(*hand))} it (means of {runs} "
-        f"runs). Grey: the other {others} pulls. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {_difference(coop[0], clip[0])} CLIP on "
+        en=f"{strength} gets {percent(base)} on the classes it learned from, {_difference(base, hand[0])} the hand prompt, and {percent(new)} on new "
+        f"ones, {_difference(new, hand[1])} it; in the harmonic mean {percent(both)}, {_difference(both, _harmonic(*hand))} it (means of {runs} "
+        f"runs). Hollow dots: the other {others} pulls. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {_difference(coop[0], clip[0])} CLIP on "
         f"base classes, {_difference(coop[1], clip[1])} it on new ones (Zhou et al. 2022, arXiv 2203.05557). ",
-        zh=f"{strength}在学过的基类上是 {_percent(base)}，{_difference(base, hand[0])}；在没学过的新类上是 {_percent(new)}，"
-        f"{_difference(new, hand[1])}；调和平均 {_percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。灰点是另外 {others} 种拉力。"
+        zh=f"{strength}在学过的基类上是 {percent(base)}，{_difference(base, hand[0])}；在没学过的新类上是 {percent(new)}，"
+        f"{_difference(new, hand[1])}；调和平均 {percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种拉力。"
         f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {_more_or_less(coop[0], clip[0])}，新类上"
         f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。"
         + glossed("pull 拉力：把每个类别的文字特征拉回手写提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
@@ -765,7 +765,7 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
 def prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> figures.Picture:
     """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their shares."""
     names, shares = list(answer), list(answer.values())
-    told = [f"{name} {_percent(share, 0)}" for name, share in list(answer.items())[:3]]
+    told = [f"{name} {percent(share, 0)}" for name, share in list(answer.items())[:3]]
     return figures.picture_with_scores(
         figures.square(image, 256),
         names,
@@ -854,10 +854,6 @@ def _limits(shares: Sequence[float], unit: float = 0.05) -> tuple[float, float]:
     """From below the least to above the greatest of these accuracies, in steps of five points."""
     low, high = min(shares) - 0.01, max(shares) + 0.01
     return max(0.0, unit * (low // unit)), min(1.02, unit * (high // unit + 1))
-
-
-def _percent(share: float, decimals: int = 1) -> str:
-    return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
 
 
 def _in_figure(share: float) -> str:

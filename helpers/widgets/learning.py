@@ -28,7 +28,7 @@ from helpers.pocket.datasets import few_shot
 from helpers.pocket.tasks import Task
 from helpers.reading import random_like
 from helpers.training import Look, Plan
-from helpers.widgets.base import LongWork, Shown, counted, dropdown, look, values_of
+from helpers.widgets.base import LongWork, Shown, counted, dropdown, look, percent, values_of
 from helpers.widgets.learnable_context import name_positions
 
 STORED = DATA / "runs" / "first-vectors.json"
@@ -206,7 +206,7 @@ class ContextTraining(LongWork):
 
     def _empty_picture(self, empty: figures.Run) -> figures.Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
-        hand, before = _percent(empty.hand, 0), _percent(empty.before)
+        hand, before = percent(empty.hand, 0), percent(empty.before)
         return figures.learning_curve(
             empty,
             self._stored and self._stored.run,
@@ -367,17 +367,13 @@ def _outcome(run: figures.Run, vectors: int) -> str:
     return f"{run.after:.1%} with {counted(vectors, 'learned vector')}, {run.before:.1%} with {HAND}"
 
 
-def _percent(share: float, decimals: int = 1) -> str:
-    return f"{share:.{decimals}%}".replace("%", say(en=" %", zh="%"))
-
-
 def _in_words(run: figures.Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
     """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
     loss, check = ((f"{numbers[0]:.1f}", f"{numbers[-1]:.1f}") for numbers in (run.loss, run.validation_loss))
     ends = run.validation_accuracy[0], run.validation_accuracy[-1]
-    first, last, hand = (_percent(share, 0) for share in (*ends, run.hand))
-    before, after = _percent(run.before), None if run.after is None else _percent(run.after)
-    others, kept = [_percent(share) for share in earlier], run.steps[run.kept]
+    first, last, hand = (percent(share, 0) for share in (*ends, run.hand))
+    before, after = percent(run.before), None if run.after is None else percent(run.after)
+    others, kept = [percent(share) for share in earlier], run.steps[run.kept]
     far = say(en=f", {run.length} steps", zh=f"，共 {run.length} 步")
     if after is None:
         far = say(en=f", at step {run.steps[-1]} of {run.length}", zh=f"{far}，到第 {run.steps[-1]} 步为止")

@@ -71,7 +71,8 @@ class Glass:
     heading: str
 
     def html(self) -> str:
-        fills = {"-": "#F6E3D7", "+": "#E4ECF3"}
+        ink = f"; color: {figures.INK}"  # on these grounds, in JupyterLab's dark theme too
+        fills = {"-": f"#F6E3D7{ink}", "+": f"#E4ECF3{ink}"}
         marked = any(mark.strip() for mark, _ in self.lines)
         rows = "".join(
             f'<div style="background: {fills.get(mark, "transparent")}">{html.escape(f"{mark} " if marked else "")}{html.escape(text) or " "}</div>'

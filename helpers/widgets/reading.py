@@ -33,7 +33,7 @@ from helpers.pocket.datasets import few_shot
 from helpers.pocket.language import INSTRUCTIONS
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
-from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
+from helpers.widgets.base import Explorer, counted, dropdown, glossed, look, percent
 
 DRAWS = 500  # of random vectors that a reading is compared with
 MEDIANS = 1999  # each of as many contexts as there are seeds: the null of such a median
@@ -457,13 +457,13 @@ def _paths_in_words(
 
 def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: np.ndarray, shuffled: np.ndarray) -> str:
     seen, by_chance = explained[:3].sum(), shuffled[:3].sum()
-    learned, permuted, of_words, random = map(_percent, hidden.values())
+    learned, permuted, of_words, random = (percent(share, 0) for share in hidden.values())
     return say(
-        en=f"The three directions are those in which the words vary most: they carry {_percent(seen)} of the words' variance, where the same "
-        f"numbers in disorder would carry {_percent(by_chance)}. Of the squared distance from the centre, this picture does not show {learned} for "
+        en=f"The three directions are those in which the words vary most: they carry {percent(seen, 0)} of the words' variance, where the same "
+        f"numbers in disorder would carry {percent(by_chance, 0)}. Of the squared distance from the centre, this picture does not show {learned} for "
         f"learned vectors, {permuted} for those from permuted labels, {of_words} for words, and {random} for random vectors. So points that look close "
         "here need not be close: the named words are nearest to the ends in all directions, not in these three. ",
-        zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {_percent(seen)}；同样这些数打乱以后，只占 {_percent(by_chance)}。按到中心距离的平方算，"
+        zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {percent(seen, 0)}；同样这些数打乱以后，只占 {percent(by_chance, 0)}。按到中心距离的平方算，"
         f"图上看不见的部分，学出来的向量有 {learned}，用打乱的标签学出来的有 {permuted}，词有 {of_words}，随机向量有 {random}。所以图上靠得近，不等于真的近："
         "标出的词是在所有方向上离终点最近的，不是在这三个方向上。",
     ) + _right_words(RIGHT[now.task]) + say(
@@ -633,7 +633,7 @@ def _influence_in_words(now: SimpleNamespace, run: Learned) -> str:
     }
     what = which.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
     by_hand_alone = reading_study.helpful(run.task)
-    stored = [_percent(share, 0) for share in (run.accuracy, by_hand_alone["hand"])]
+    stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone["hand"])]
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
         f"{what}, blend {now.blend:.1f}, length {now.length:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
@@ -660,11 +660,11 @@ def _about_influence(known: SimpleNamespace) -> str:
         )
     )
     return say(
-        en=f"As learned the vectors get {_percent(known.learned, 1)}, “a photo of a” {_percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
+        en=f"As learned the vectors get {percent(known.learned, 1)}, “a photo of a” {percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
         f"vectors of the same lengths, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
         f"“a photo of a”, in {ORDERS} other orders, get {_between(known.reordered)}: this CLIP hardly asks for order at all. "
         "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
-        zh=f"学出来的向量得 {_percent(known.learned, 1)}，“a photo of a”得 {_percent(known.hand, 1)}；随机对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
+        zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；随机对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
         f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
         f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完的样子。注意力多，不等于作用大。"
         + glossed(
@@ -676,7 +676,7 @@ def _about_influence(known: SimpleNamespace) -> str:
 
 
 def _between(shares: Sequence[float]) -> str:
-    least, most = _percent(min(shares), 1), _percent(max(shares), 1)
+    least, most = percent(min(shares), 1), percent(max(shares), 1)
     return least if least == most else say(en=f"{least} to {most}", zh=f"{least} 到 {most}")
 
 
@@ -1022,10 +1022,10 @@ def _about_prompt(told: Sequence[drawing.Begun], same: int, new: Sequence[drawin
         )
     return text + say(
         en="But every one has moved (a cosine of 1.00 would mean: not at all). "
-        + (f"At most {_percent(most)}" if most >= 0.01 else "Less than 1 %")
+        + (f"At most {percent(most, 0)}" if most >= 0.01 else "Less than 1 %")
         + " of random vectors of the same length are as near to a token as these.",
         zh="不过每个向量都移动了（余弦是 1.00 才表示没动）。同样长的随机向量里，"
-        + (f"最多有 {_percent(most)}" if most >= 0.01 else "只有不到 1%")
+        + (f"最多有 {percent(most, 0)}" if most >= 0.01 else "只有不到 1%")
         + " 离词元这么近。"
         + glossed(
             "prompt 提示词", "nearest to the token they began as 离初始化时的词元最近", "began as 初始化时", "nearest now 现在最近的", "the same 没变",
@@ -1109,8 +1109,4 @@ def _drawn(share: float, zh: str = "有") -> str:
         return say(en="less than 1 %", zh=f"只{zh}不到 1%")
     if share > 0.99:
         return say(en="more than 99 %", zh=f"{zh}超过 99%")
-    return say(en="", zh=f"{zh} ") + _percent(share)
-
-
-def _percent(share: float, decimals: int = 0) -> str:
-    return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
+    return say(en="", zh=f"{zh} ") + percent(share, 0)

@@ -28,7 +28,7 @@ from helpers.lesson import Table, say, word
 from helpers.pocket.datasets import read_scene
 from helpers.pocket.language import full_caption
 from helpers.pocket.world import SHOWS_COLOUR, Scene, draw
-from helpers.widgets.base import Explorer, counted, dropdown, glossed, look
+from helpers.widgets.base import Explorer, counted, dropdown, glossed, look, percent
 
 SCENES = DATA / "captions" / "scenes.json"
 SHOWN = ("test-0060", "test-0082", "test-0012", "test-0026", "test-0015", "test-0020")  # of one thing, in its colour
@@ -138,7 +138,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
 
 
 def _about_sequence(facts: SimpleNamespace) -> str:
-    m, own, share = facts.m, facts.own, _percent(facts.shares[0], 0)
+    m, own, share = facts.m, facts.own, percent(facts.shares[0], 0)
     caption = say(
         en="One sequence, read line by line. To GPT-2 all of it is vectors (purple below zero, orange above), to which it adds the positions "
         f"itself. What it finds most likely to come next is “{facts.following}” ({share}); the picture's caption goes on with “{facts.truth}”.",
@@ -218,7 +218,7 @@ def _accounts(
         f"{learns:,}",
         *(f"{tower:,}" for tower in towers),
         f"{frozen:,}",
-        _percent(learns / (learns + frozen), 2),
+        percent(learns / (learns + frozen), 2),
     ]
 
 
@@ -525,10 +525,6 @@ def _label(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
         return "end"
     text = model.tokenizer.decode([int(id)])
     return text.strip() or repr(text)[1:-1]
-
-
-def _percent(share: float, decimals: int) -> str:
-    return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
 
 
 def _tick(label: str, value: bool = True) -> ipywidgets.Checkbox:
