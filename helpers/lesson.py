@@ -107,7 +107,10 @@ class Table:
 
     def _line(self, tag: str, row: Sequence[str]) -> str:
         sides = ["left", *[self.align] * (len(row) - 1)]
-        cells = (f'<{tag} style="text-align: {side}">{html.escape(cell)}</{tag}>' for side, cell in zip(sides, row))
+        tags = (tag if cell else "td" for cell in row)  # an empty corner is no heading of anything
+        cells = (
+            f'<{t} style="text-align: {side}">{html.escape(cell)}</{t}>' for t, side, cell in zip(tags, sides, row)
+        )
         return "<tr>" + "".join(cells) + "</tr>"
 
     def __repr__(self) -> str:

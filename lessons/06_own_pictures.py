@@ -302,7 +302,7 @@ widgets.splits_table(clip, processor, mine)
 # %% id="photograph-guess"
 own_pictures.photograph.ask()
 
-# %% id="photograph-code" tags=["measured"]
+# %% id="photograph-code"
 palace = widgets.photographs()[0]
 shares = zero_shot(clip, processor, palace, [f"a photo of a {name}." for name in world.OBJECTS])
 own_pictures.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax()]))
@@ -542,7 +542,7 @@ widgets.measured_sizes()
 # So the count comes within a factor of one and a half here. **Everything in the next figure is calculated**, from that pace for the CPU and from assumed ones for GPUs. Go to a thousand classes and a million captions; add devices; what do they not help?
 
 # %% [markdown] lang="zh" id="explore"
-# 可见在这里，计算和实测只差不到一倍半。**下图里的一切都是计算出来的**：CPU 按这个速度，GPU 按假设的速度。把它拉到一千个类别、一百万句说明文字，再增加设备：有什么是增加设备也解决不了的？
+# 可见在这里，实测还不到计算值的一倍半。**下图里的一切都是计算出来的**：CPU 按这个速度，GPU 按假设的速度。把它拉到一千个类别、一百万句说明文字，再增加设备：有什么是增加设备也解决不了的？
 
 # %% id="explore-code"
 widgets.scale_explorer()

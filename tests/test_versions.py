@@ -234,19 +234,26 @@ def test_the_page_shows_the_record(page):
     assert versions.with_tables(page, {"oldest": result()}) != page
 
 
-def test_every_environment_has_a_whole_last_result():
-    assert list(versions.load()) == NAMES
-    for name, last in versions.load().items():
-        assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", last.date), name
-        assert re.fullmatch(r"[0-9a-f]{7,40}( \+ changes)?", last.commit), name
-        assert list(last.versions) == ["python", *versions.PACKAGES] and "missing" not in last.versions.values(), name
-        assert last.passed > 300 and last.notebooks >= 14 and last.seconds > 60, name
+def last_result(name):
+    """The environment's last result that is written down."""
+    if name not in versions.load():
+        pytest.skip(f"no whole run in {name} is written down yet: python tests/versions.py {name}")
+    return versions.load()[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_last_result_is_whole(name):
+    last = last_result(name)
+    assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", last.date)
+    assert re.fullmatch(r"[0-9a-f]{7,40}( \+ changes)?", last.commit)
+    assert list(last.versions) == ["python", *versions.PACKAGES] and "missing" not in last.versions.values()
+    assert last.passed > 300 and last.notebooks >= 14 and last.seconds > 60
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_tried_is_what_the_lists_say(name):
     """A list that has changed since must be tried again: python tests/versions.py NAME."""
-    tried, listed = versions.load()[name].versions, pins(name)
+    tried, listed = last_result(name).versions, pins(name)
     assert {package: tried[package] for package in tried if package in listed} == {
         package: listed[package] for package in tried if package in listed
     }
@@ -255,8 +262,7 @@ def test_what_was_tried_is_what_the_lists_say(name):
 
 
 def test_the_newest_are_not_older_than_the_tested_ones():
-    results = versions.load()
-    newest, tested = results["newest"].versions, results["tested"].versions
+    newest, tested = last_result("newest").versions, last_result("tested").versions
     assert all(course.satisfies(newest[package], f">={tested[package]}") for package in versions.PACKAGES)
 
 

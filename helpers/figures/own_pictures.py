@@ -139,7 +139,7 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
                 show_image(axes, image)
                 if pair.same:
                     _frame(axes)
-            told = f"{pair.difference:.1f} " + ("= the same" if pair.same else ": two pictures")
+            told = f"{pair.difference:.1f}" + (" = the same" if pair.same else ": two pictures")
             colour, weight = (VERMILION, "bold") if pair.same else (INK, "normal")
             style = {"fontsize": 8.5, "ha": "center", "va": "top", "color": colour, "weight": weight}
             figure.text((left + side) / WIDTH, (bottom - 0.06) / height, told, **style)

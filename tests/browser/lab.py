@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from course import LARGE_MESSAGES
 
@@ -336,6 +337,13 @@ class Notebook:
     def shown(self, cell: Locator) -> str:
         """Picture, caption or sentence in the view of the cell's explorer."""
         return cell.evaluate(SHOWN)
+
+    def wait_for(self, fact: str, given: object, otherwise: str, seconds: float = 5) -> None:
+        """Until a function on the page is true; otherwise: what it means that it never was."""
+        try:
+            self.page.wait_for_function(fact, arg=given, timeout=1000 * seconds)
+        except PlaywrightTimeoutError:
+            raise AssertionError(otherwise) from None
 
     def wait_for_other_view(self, cell: Locator, before: str, what: str, seconds: float = 30) -> None:
         """Until something else stands in the view of the cell's explorer than before."""
