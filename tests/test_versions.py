@@ -232,6 +232,7 @@ def page():
 def test_the_page_shows_the_record(page):
     assert versions.with_tables(page, versions.load()) == page
     assert versions.with_tables(page, {"oldest": result()}) != page
+    assert "No whole run" in versions.with_tables(page, {})
 
 
 def last_result(name):

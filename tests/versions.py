@@ -174,6 +174,8 @@ def with_tables(page: str, results: dict[str, Result]) -> str:
 
 
 def tables(results: dict[str, Result]) -> str:
+    if not results:
+        return "No whole run is written down yet."
     outcome = [
         [name, r.date, r.commit, r.passed, r.failed, r.skipped, f"{r.notebooks_passed} of {r.notebooks}", minutes(r)]
         for name, r in results.items()
