@@ -44,7 +44,6 @@ PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # scikit-learn's
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "{}")
 GB = 1e9
 ROOM = 16  # GB of memory, in many laptops
-PATCHES, POOLED = 49, 1
 COUNTS = {  # what moves in `scale_explorer`
     "classes": (10, 100, 1000),
     "each": (4, 16, 64, 256, 1000),
