@@ -268,7 +268,7 @@ class Page(HTMLParser):
         super().__init__()
         self.letters, self.faults = letters, []
         self.open: list[tuple[str, dict[str, str]]] = []
-        self.rows: list[list[str]] = []  # of the table that is read: the tags of its cells
+        self.rows: list[list[str]] = []  # of the table that is read: the tags of its cells, "" while a cell without a heading is empty
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         had = {name: value or "" for name, value in attributes}
@@ -287,17 +287,19 @@ class Page(HTMLParser):
         elif tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th") and self.rows:
-            self.rows[-1].append(tag)
+            self.rows[-1].append("th" if tag == "th" else "")
         if tag not in self.VOID:
             self.open.append((tag, style))
 
     def handle_endtag(self, tag: str) -> None:
         while self.open and self.open.pop()[0] != tag:
             pass
-        if tag == "table" and len(self.rows) > 1 and {*self.rows[0]} != {"th"}:
+        if tag == "table" and len(self.rows) > 1 and {*self.rows[0]} - {""} != {"th"}:
             self.faults.append("a table has no header over its columns")
 
     def handle_data(self, text: str) -> None:
+        if text.strip() and self.rows and self.rows[-1]:
+            self.rows[-1][-1] = self.rows[-1][-1] or "td"
         styles = [style for _, style in self.open]
         inherited = [style["color"] for style in styles if "color" in style]
         if not text.strip() or not inherited:

@@ -99,7 +99,7 @@ def test_links_say_where_they_lead(lang, name):
     ] == []
 
 
-@pytest.mark.parametrize("header", [(), ("picture", "right")])
+@pytest.mark.parametrize("header", [(), ("picture", "right"), ("", "right")])
 def test_a_table_with_a_header_has_cells_that_say_so(header):
     found = faults_of_page(Table([("cat", "3"), ("dog", "4")], header)._repr_html_(), str.isascii)
     assert found == ([] if header else ["a table has no header over its columns"])

@@ -283,8 +283,7 @@ def test_ten_vectors_learn_while_one_watches_and_can_be_stopped(lesson, measured
     lesson.labelled(cell, "start").press("Enter")
     lesson.notebook.page.wait_for_timeout(400)  # at a person's pace: a press right after the end counts as one too many
     press(lesson, cell, "again", "Enter")
-    lesson.wait_until(lambda: len(set(watched(lesson)[1])) >= 4, "a few steps")
-    lesson.notebook.page.evaluate(INTERRUPT)
+    lesson.notebook.page.evaluate(INTERRUPT)  # at once: on a busy machine all 160 steps end soon after a few were seen
     lesson.wait_until(lambda: re.fullmatch(STOPPED[lesson.lang], status.inner_text()), "the interrupt")
     lesson.wait_until(lesson.button(cell, "again").is_enabled, "the button to be free")
     again = figure.get_attribute("alt")
