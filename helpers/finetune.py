@@ -37,6 +37,12 @@ class Together(Team):
     """The processes that torchrun started, or the only one, through Accelerate, which also chooses the device."""
 
     def __init__(self) -> None:
+        processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+        if 0 < gpus < processes:
+            raise ValueError(
+                f"{processes} processes were started on a machine with {gpus} GPU{'s' * (gpus > 1)}: start one for each GPU, by "
+                f"--nproc_per_node={gpus}; to use the CPU instead, set CUDA_VISIBLE_DEVICES to nothing"
+            )
         self.accelerator = Accelerator(
             cpu=not torch.accelerator.is_available()
         )  # only so told it joins processes on CPUs

@@ -153,7 +153,7 @@ def read_folder(folder: Path, fewest: int = FEWEST, leave_out: bool = False) -> 
         raise ValueError("\n".join([*lines, *([f"… and {more} more"] if (more := len(faults) - len(lines)) else [])]))
     if len(classes.class_names) < 2:
         raise ValueError(
-            f"{folder} has {len(classes.class_names)} classes with at least {fewest} pictures: there must be two, to tell them apart"
+            f"{folder} has fewer than two classes with at least {fewest} pictures: there must be two, to tell them apart"
         )
     return classes
 

@@ -1,16 +1,16 @@
 # %% [markdown] lang="en" id="own-pictures"
 # # Ten Vectors, lesson 06: your own pictures
 #
-# Up to now the pictures were ours. Now bring yours: a folder with a sub-folder for each class becomes a learned context, and a file of captions becomes a soft prompt. We look the pictures through before anything is learned, then meet the real CLIP and GPT-2, and reckon what a thousand classes and a million captions would cost.
+# Up to now the pictures were ours. Now bring yours: a folder with a sub-folder for each class becomes a learned context, and a file of captions becomes a soft prompt. We look through the pictures before anything is learned, then meet the real CLIP and GPT-2, and work out what a thousand classes and a million captions would cost.
 #
-# It takes about 45 minutes. No pictures at hand? We draw a folder that could be somebody's, and everything runs on that.
+# It takes about 45 minutes. No pictures at hand? We draw a folder that could be somebody's, and everything runs on it.
 
 # %% [markdown] lang="zh" id="own-pictures"
 # # 十个向量 · 第 06 课：你自己的图片
 #
-# 到现在为止，图片都是我们准备的。这一课换成你的：一个文件夹，每个类别一个子文件夹，就能学出上下文向量（context）；一个写着说明文字（caption）的文件，就能学出软提示词（soft prompt）。开始学之前，我们先把图片检查一遍；然后换上真正的 CLIP 和 GPT-2，再算一算，一千个类别、一百万句说明文字要花多少代价。
+# 到现在为止，图片都是我们准备的。这一课换成你的：一个文件夹，每个类别一个子文件夹，就能学出上下文向量（context）；一个写着说明文字（caption）的文件，就能学出软提示词（soft prompt）。开始学之前，我们先把图片检查一遍；然后看看怎样换上真正的 CLIP 和 GPT-2，再算一算，一千个类别、一百万句说明文字要花多少代价。
 #
-# 大约 45 分钟。手边没有图片也不要紧：我们画一个像是别人拿来的文件夹，所有单元格都能用它运行。
+# 大约 45 分钟。手边没有图片也不要紧：我们画好了一个文件夹，就像谁随手攒下来的那样，所有单元格都能用它运行。
 
 # %% id="setup" tags=["prepare"]
 import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
@@ -39,22 +39,22 @@ widgets.whose_numbers(clip)
 # %% [markdown] lang="en" id="folder"
 # ## 1 · A folder is a data set
 #
-# One sub-folder for each class, called what is to be seen in it: no more is needed. Here is our example, in the sepia style that the pocket CLIP was never trained on. **Before you read on**: some things are wrong with it. How many can you tell from this list alone?
+# One sub-folder for each class, named after what its pictures show: nothing more is needed. Here is our example, in the sepia style that the pocket CLIP was never trained on. **Before you read on**: some things are wrong with it. How many can you tell from this list alone?
 
 # %% [markdown] lang="zh" id="folder"
 # ## 1 · 文件夹就是数据集
 #
-# 每个类别一个子文件夹，名字就写里面画的是什么，这就够了。下面是我们的例子，用的是口袋 CLIP 训练时从没见过的“泛黄老照片”风格（sepia print）。**先别往下读**：这个文件夹里有几处毛病。光看这张清单，你能看出几处？
+# 每个类别一个子文件夹，名字就写里面画的是什么，这就够了。下面是我们的例子，用的是口袋 CLIP 训练时从没见过的“泛黄老照片”风格（sepia print）。**先别往下读**：这个文件夹里有些毛病，光看清单，你能看出几处？
 
 # %% id="folder-code"
 example = own_folder.draw_folder(Path(mkdtemp()) / "sepia")
 widgets.folder_tree(example)
 
 # %% [markdown] lang="en" id="names"
-# What a sub-folder is called becomes the name of the class (`_` counts as a space). That is no formality:
+# What a sub-folder is called becomes the name of the class (`_` counts as a space). Choose English names, since CLIP has learned English. The choice is no formality:
 
 # %% [markdown] lang="zh" id="names"
-# 子文件夹的名字，就成了类别名（class name；`_` 算空格）。这可不只是形式：
+# 子文件夹的名字，就成了类别名（class name；`_` 算空格）。请用英文起名，CLIP 学的是英文。起名可不只是走个形式：
 
 # %% id="names-quiz"
 own_pictures.names.ask()
@@ -62,12 +62,12 @@ own_pictures.names.ask()
 # %% [markdown] lang="en" id="look"
 # ## 2 · Look before you learn
 #
-# Nobody looks at their pictures, and everybody should: five minutes here save a day later. This is a *contact sheet*, as photographers made them. `look_through` has opened every file, and what it found is marked. Choose a class; then only what is wrong.
+# Nobody looks at their pictures, and everybody should: five minutes here save a day later. This is a *contact sheet*, as photographers made them. `look_through` has opened every file, and what it found is marked. Choose a class; then tick “only what is wrong”.
 
 # %% [markdown] lang="zh" id="look"
 # ## 2 · 先看一遍，再学
 #
-# 很少有人真的去看自己的图片，其实都该看：在这里花五分钟，以后省一天。下面把所有的图缩小了排在一起，这叫 contact sheet，从前摄影师冲完胶卷，都先印这么一张。`look_through` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
+# 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`look_through` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
 
 # %% id="sheet-code"
 widgets.contact_sheet(example)
@@ -77,20 +77,20 @@ classes, faults = pictures.look_through(example)
 widgets.fault_table(example, faults)
 
 # %% [markdown] lang="en" id="faults"
-# A file that was cut off; a format that cannot be read here; two copies; a picture that lies in two classes; a class of one and a class of none. The copies are the worst of them, for nothing ever complains: if one lands among the pictures to learn from and the other among those to test on, the test asks what was learned by heart.
+# A cup that was cut off; a HEIC, which cannot be read here; two copies; a boat that lies in two classes (two rows); a class of one and a class of none. Only the last two and the HEIC could be told from the list. The copies are the worst, for nothing ever complains: if one of a pair is learned from and the other tested on, the test asks what was learned by heart.
 #
 # ### Exercise: how different are two pictures?
 #
-# Copies are rarely equal byte for byte: a messenger shrinks them and saves them again. So we make both very small, 16 × 16 pixels in grey, and ask how much they differ **on average, in grey levels**. (In this check they are smaller still.)
+# Copies are rarely equal byte for byte: a messaging app shrinks them and saves them again. So we make both very small, 16 × 16 pixels in grey, and ask how much they differ **on average, in grey levels**. (In this check they are smaller still.)
 #
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="faults"
-# 一个被截断的文件，一个这里读不了的格式，两张复制品，一张放进了两个类别的图，一个只有一张图的类别，还有一个空的。其中最糟的是复制品，因为它从不报错：一张分去训练，另一张分去测试，考的就是背过的题。
+# 一个被截断的文件，一个这里读不了的格式，两张复制品，一张放进了两个类别的图（表里占两行），一个只有一张图的类别，还有一个空的。光看清单，有把握的只有最后两个和那个 `.heic`。最糟的是复制品，因为从头到尾没有谁报错：要是一张分去训练，另一张分去测试，考的就是背过的题。
 #
 # ### 练习：两张图有多不一样？
 #
-# 复制品很少每个字节都相同：聊天软件会把图缩小，再重新保存。所以我们把两张图都缩得很小，16 × 16 像素、灰度，再问它们**平均差几个灰度级**。（检查时用的图还要小。）
+# 复制品很少一个字节都不差：聊天软件会把图缩小，再重新保存。所以我们把两张图都缩成 16 × 16 像素的灰度图，再看它们**平均差几个灰度级**。（检查时用的图还要小。）
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -109,7 +109,7 @@ def difference(one, other):
 # How small is small enough? **Before you move the limit**: what will be found first when it grows, a further copy or a mistake?
 
 # %% [markdown] lang="zh" id="limit"
-# 差多少才算同一张？**移动界限之前**先猜：界限放宽，先多找出来的是又一张复制品，还是认错的？
+# 差多少以内算同一张？**移动界限之前**先猜：界限放宽以后，最先多找出来的会是又一张复制品，还是认错的一对？
 
 # %% id="limit-code"
 widgets.copies_explorer(example)
@@ -117,12 +117,12 @@ widgets.copies_explorer(example)
 # %% [markdown] lang="en" id="limit-seen"
 # Between the copies and everything else lies a wide gap, and the limit stands in it. In your pictures it may be narrower, so look. This plain method finds pictures that were shrunk or saved again; it does not find those that were cropped, mirrored or made brighter.
 #
-# `read_folder` stops and lists everything that is wrong, so that you mend it; or, when told so, it leaves that out.
+# `read_folder` stops and lists everything that is wrong, so that you can mend it; with `leave_out=True` it goes on without.
 
 # %% [markdown] lang="zh" id="limit-seen"
 # 复制品和其余的图之间隔着一大段，界限就划在这段空档里。你的图片，这段空档也许窄一些，所以要自己看一眼。这个办法很朴素：缩小过的、重新保存过的，它找得到；裁剪过的、左右翻转的、调亮的，它找不到。
 #
-# `read_folder` 遇到问题会停下来，全部列出，让你去修；或者，你让它跳过，它就把有问题的撇开。
+# 遇到问题，`read_folder` 会停下来，全部列出，让你去修；加上 `leave_out=True`，它就把有问题的撇开：
 
 # %% id="read-code"
 classes = pictures.read_folder(example, leave_out=True)
@@ -146,7 +146,7 @@ print(len(classes.files), classes.class_names)
 #
 # ### 练习：划分一个小文件夹
 #
-# 每个类别拿四分之一（向下取整，但至少一张）作测试集（test set），同样多的作验证集（validation set），其余的作训练集（training set）；用 generator 随机抽。
+# 每个类别拿四分之一（向下取整，但至少一张）作测试集（test set），同样多的作验证集（validation set），其余的作训练集（training set）；用 `generator` 随机抽。
 #
 # **练习** · ★★☆ · 6 分钟
 
@@ -170,10 +170,10 @@ def split(labels, generator):
     return [torch.cat(part) for part in parts]
 
 # %% [markdown] lang="en" id="features"
-# From here it is the way of lesson 02. The three parts become features, computed once and kept. Are they the same as by hand: picture, processor, vision tower, projection?
+# From here on it goes as in lesson 02. The three parts become features, computed once and kept. Are they the same as by hand: picture, processor, vision tower, projection?
 
 # %% [markdown] lang="zh" id="features"
-# 往后就是第 02 课的路。三个部分都变成特征（feature），只算一次，存起来。和一步步亲手算的一样吗？打开图片、预处理、视觉塔、投影：
+# 往后和第 02 课一样：三个部分都变成特征（feature），只算一次，存起来。和亲手一步步算的（打开图片、预处理、视觉塔、投影）一样吗？
 
 # %% id="features-code"
 parts = data.own_pictures(classes, seed=0)
@@ -197,14 +197,14 @@ own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
 # With thirty test pictures a single one is worth three points, so one split says little. Here are twenty splits of the same folder, stored, and three things to hold the context against: vectors learned from shuffled labels, which is the null; vectors for the same classes, named 1 to 8; and a linear probe, which needs no words.
 
 # %% [markdown] lang="zh" id="splits"
-# 测试图片只有三十张，一张就值三个百分点，所以只划分一次说明不了多少。下面是同一个文件夹划分二十次的结果，事先存好的；旁边还有三样可以比：用打乱的标签（permuted labels）学出来的向量，作随机对照（null）；把这些类别改叫 1 到 8，再学出来的向量；还有不用词语的线性探针（linear probe）。
+# 测试图片只有三十张，一张就值三个多百分点，所以只划分一次说明不了多少。下面是同一个文件夹划分二十次的结果，事先存好的；放在一起比的还有三样：用打乱的标签（permuted labels）学出来的向量，作随机对照（null）；把这些类别改叫 1 到 8，再学出来的向量；还有不用词语的线性探针（linear probe）。
 
 # %% id="splits-code"
 widgets.splits_picture()
 
 # %% [markdown] lang="en" id="splits-seen"
-# - **The context helps with pictures that this model never saw.** It beats the words in all twenty splits, 50 % against 27 on average.
-# - **Not all of that is learned from the labels.** Labels that say nothing bring 33 %.
+# - **The context helps in a style that this model never saw.** It beats the words in all twenty splits, 50 % against 27 on average.
+# - **Not all of the gain is learned from the labels.** Labels that say nothing bring 33 %.
 # - **Names carry it.** The same pictures in classes named 1 to 8: no better than a blind guess.
 # - **One split is luck**: the same folder gives 27 % or 67 %.
 # - **It is not the best that one can do.** The probe is ahead in most splits. Where words describe the pictures badly, a classifier without words is a strong rival: always set it beside your context. It costs a second.
@@ -212,21 +212,18 @@ widgets.splits_picture()
 # Save, load, use, as ever:
 
 # %% [markdown] lang="zh" id="splits-seen"
-# - **对模型从没见过的图片，上下文向量确实有用。** 二十次划分，次次胜过词语，平均 50% 对 27%。
-# - **但不全是从标签里学来的。** 标签打乱、毫无意义，也有 33%。
+# - **对模型从没见过的风格，上下文向量确实有用。** 二十次划分，次次胜过词语，平均 50% 对 27%。
+# - **但多出来的，不全是从标签里学来的。** 标签打乱了，毫无意义，也有 33%。
 # - **靠的是类别名。** 同样的图片，类别改叫 1 到 8，就和瞎猜差不多。
-# - **只划分一次，靠的是运气**：同一个文件夹，可以是 27%，也可以是 67%。
-# - **它不是能做到的最好。** 线性探针在多数划分里领先。词语描述不好的图片，不用词语的分类器就是很强的对手：自己做的时候，务必把它放在旁边比一比，一秒钟的事。
+# - **只划分一次，全看运气。** 同一个文件夹，可以是 27%，也可以是 67%。
+# - **它还不是最好的。** 线性探针在多数划分里领先。词语描述不好的图片，不用词语的分类器就是很强的对手：自己做的时候，务必拿它比一比，一秒钟的事。
 #
 # 保存、加载、使用，和以前一样：
 
-# %% id="keep-code"
+# %% id="use-code" tags=["measured"]
 file = Path(mkdtemp()) / "sepia.safetensors"
 prompted.save(file)
 again = PromptedCLIP.load(file, clip, processor)
-compare(say(en="before and after the file", zh="存盘前后"), again(features.test[0]), prompted(features.test[0]))
-
-# %% id="use-code" tags=["measured"]
 picture = parts.test.images[0]
 widgets.prediction(picture, again.predict(picture))
 
@@ -249,15 +246,15 @@ widgets.prediction(picture, again.predict(picture))
 # %% [markdown] lang="zh" id="yours"
 # ## 4 · 换成你的
 #
-# 图片有三种办法进来：
+# 把图片拿进来，有三种办法：
 #
-# - **写路径**：图片就在运行这个笔记本的机器上，把路径填进下面的格子；
+# - **写路径**：图片要是就在运行这个笔记本的机器上，把文件夹的路径填进下面的输入框；
 # - **上传**：先写上类别叫什么，再选这一类的文件；它们会存到课程的 `work/pictures` 里（那里不能写入时换个地方，图下面会说明在哪里）；
-# - **在 Colab 上用云端硬盘（Drive）**：把下面几行放进一个单元格运行，再把路径填进格子。
+# - **在 Colab 上用云端硬盘（Drive）**：把下面几行放进一个单元格运行，再把路径填进输入框。
 #
 # ```python
 # from google.colab import drive
-# drive.mount("/content/drive")       # asks for your permission; the path is then /content/drive/MyDrive/…
+# drive.mount("/content/drive")       # 会请你授权；之后路径是 /content/drive/MyDrive/…
 # ```
 #
 # 每类最少四张，有十张就像样了。没选之前，这里还是那个例子。
@@ -267,10 +264,10 @@ tool = widgets.folder_tool(example)
 tool
 
 # %% [markdown] lang="en" id="ten-lines"
-# And this is the whole way, from a folder to a file of a few kilobytes. Run it again after you have chosen a folder above:
+# And this is the whole way, from a folder to a file of a few kilobytes. Run it again after you have chosen a folder above, and save it under a path of your own: `mkdtemp()` makes a temporary folder.
 
 # %% [markdown] lang="zh" id="ten-lines"
-# 从一个文件夹到一个几 KB 的文件，全程就是下面这几行。在上面选好文件夹之后，再运行一次：
+# 从一个文件夹到一个几 KB 的文件，总共就下面这几行。在上面选好文件夹之后，再运行一次：
 
 # %% id="ten-lines-code" tags=["measured"]
 mine = pictures.read_folder(tool.folder, leave_out=True)
@@ -281,10 +278,10 @@ learned.save(Path(mkdtemp()) / "mine.safetensors")
 print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures right", zh="的测试图片答对了"))
 
 # %% [markdown] lang="en" id="your-splits"
-# Is that better than the words, than the null, than a probe? On your pictures nobody can know before you ask:
+# Is that better than the words, than the null, than a probe? On your pictures nobody can know before you ask (test accuracy, in per cent):
 
 # %% [markdown] lang="zh" id="your-splits"
-# 这比词语好吗？比随机对照、比线性探针呢？换了你的图片，只有问过才知道：
+# 这比词语好吗？比随机对照、比线性探针呢？换成你的图片，只有量过才知道（准确率，%）：
 
 # %% id="your-splits-code" tags=["measured"]
 widgets.splits_table(clip, processor, mine)
@@ -292,12 +289,12 @@ widgets.splits_table(clip, processor, mine)
 # %% [markdown] lang="en" id="photographs"
 # ## 5 · And photographs?
 #
-# Your pictures are most likely photographs. The pocket CLIP has seen drawings and nothing else. scikit-learn, which is installed anyway, carries two photographs; here is a question about the first.
+# Your pictures are most likely photographs. The pocket CLIP has seen drawings and nothing else; section 7 brings the real one. scikit-learn, which is installed anyway, carries two photographs; here is a question about the first.
 
 # %% [markdown] lang="zh" id="photographs"
 # ## 5 · 那么照片呢？
 #
-# 你的图片多半是照片，而口袋 CLIP 只见过画。scikit-learn 反正装着，里面自带两张照片；先问第一张。
+# 你的图片多半是照片，而口袋 CLIP 只见过画。scikit-learn 自带两张照片，先拿第一张来问：
 
 # %% id="photograph-guess"
 own_pictures.photograph.ask()
@@ -311,14 +308,14 @@ own_pictures.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax
 widgets.photograph_explorer(clip, processor, world.OBJECTS)
 
 # %% [markdown] lang="en" id="photographs-seen"
-# Now choose the flower, and then another prompt: the answer goes to and fro between names, and with the bare `{}` it is even right. Being right once is not knowing.
+# Now choose the flower, and then another prompt: the answer changes with the prompt, and with the bare `{}` it is even right. Being right once is not knowing.
 #
-# Could it not *learn* photographs, then, as it learned the sepia prints? We try something that looks like a fair test and is none:
+# Could it not *learn* photographs, then, as it learned the sepia prints? We try something that looks like a fair test:
 
 # %% [markdown] lang="zh" id="photographs-seen"
 # 再选那朵花，换几种提示词看看：答案在几个名称之间跳来跳去，只写 `{}` 时居然还对了。碰对一次，不等于认得。
 #
-# 那么，像学泛黄老照片那样，让它**学**照片不行吗？下面来做一个看上去很公平、其实不公平的检验：
+# 那么，像学泛黄老照片那样，让它**学**照片不行吗？来做一个看上去很公平的检验：
 
 # %% id="pieces-guess"
 own_pictures.pieces.ask()
@@ -337,11 +334,11 @@ own_pictures.shown.ask()
 # %% [markdown] lang="en" id="json"
 # ## 6 · From captions to a soft prompt
 #
-# For GPT-2 the pictures need sentences. A JSON file holds them, a list of entries with `image_path` and `text`; the best are written by people, but a folder of classes is a beginning.
+# For GPT-2 the pictures need sentences. A JSON file holds them, a list of entries with `image_path` and `text`. The best captions are written by people, but a folder of classes is a beginning.
 #
 # ### Exercise: captions for a folder
 #
-# Make the entries: for each picture its path, relative to the folder, and “a cat.” with the name of its class. `classes` has `files`, `labels` and `class_names`.
+# Make the entries: for each picture its path, relative to the folder, and as its text “a cat.”, with the name of its own class. `classes` has `files`, `labels` and `class_names`.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -352,7 +349,7 @@ own_pictures.shown.ask()
 #
 # ### 练习：给文件夹配上说明文字
 #
-# 写出每一项：图片相对于文件夹的路径，加上“a cat.”这样一句话，里面是它的类别名。`classes` 里有 `files`、`labels` 和 `class_names`。
+# 每张图写一项：它相对于文件夹的路径，和“a cat.”这样一句话，cat 换成它的类别名。`classes` 里有 `files`、`labels` 和 `class_names`。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -372,10 +369,10 @@ def entries(classes, folder):
     return found
 
 # %% [markdown] lang="en" id="dataset"
-# `VLMDataset` reads such a file. It checks every entry and every picture as strictly as we have checked the folder, and lists all faults at once.
+# `VLMDataset` reads such a file. It checks every entry, opens every picture, and lists all faults at once. Copies it does not look for.
 
 # %% [markdown] lang="zh" id="dataset"
-# 这样的文件由 `VLMDataset` 来读。它检查每一项、每一张图，和刚才检查文件夹一样严格，有问题就一次全部列出来。
+# 这样的文件由 `VLMDataset` 来读。它会检查每一项、每一张图，有问题就一次全部列出来；只有复制品，它不查。
 
 # %% id="dataset-code"
 captions = example / "captions.json"
@@ -385,10 +382,10 @@ dataset = data.VLMDataset(captions, gpt2[1])
 print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 
 # %% [markdown] lang="en" id="captions"
-# And then as in lesson 03: a soft prompt and a projection before a frozen GPT-2. (A minute of the command line below would do better than these few steps.)
+# And then as in lesson 03: a soft prompt and a projection before a frozen GPT-2.
 
 # %% [markdown] lang="zh" id="captions"
-# 接下来和第 03 课一样：冻结的 GPT-2 前面，放一个软提示词和一个投影。（这里只走几步；用下面的命令行跑上一分钟，会更好。）
+# 接下来和第 03 课一样：冻结的 GPT-2 前面，放一个软提示词和一个投影。
 
 # %% id="captions-code" tags=["measured"]
 model = VLMWithSoftPrompt((clip, processor), gpt2, init=DESCRIBE, generator=torch.Generator().manual_seed(0))
@@ -410,10 +407,10 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # python soft_prompt_finetune.py --evaluate work/runs/1
 # ```
 #
-# The first learns, shows captions before and after, and says what is left of them without the prompt or without the picture; Ctrl-C and `--resume` break it off and go on.
+# The first learns, shows captions before and after, and says what is left of them without the prompt or without the picture; Ctrl-C breaks it off, and `--resume` goes on.
 
 # %% [markdown] lang="zh" id="command-line"
-# 我们运行时，说对的将近一半，用来学的图片和上下文向量那里一样多。换成你自己的文件，在终端里运行：
+# 我们运行时，将近一半说对了；用来学的图片，和上下文向量那里一样多。换成你自己的文件，在终端里运行：
 #
 # ```
 # python soft_prompt_finetune.py --data my/captions.json
@@ -421,7 +418,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # python soft_prompt_finetune.py --evaluate work/runs/1
 # ```
 #
-# 第一条命令训练，并排显示学之前和学之后的说明文字，还会说去掉软提示词、去掉图片之后还剩多少；随时可以按 Ctrl-C 中断，再用 `--resume` 接着训练。
+# 第一条命令训练，并排显示学之前和学之后的说明文字，还告诉你，去掉软提示词或去掉图片，还能说对多少；随时可以按 Ctrl-C 中断，再用 `--resume` 接着训练。
 
 # %% [markdown] lang="en" id="real"
 # ## 7 · The real models, one argument away
@@ -432,7 +429,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # gpt2 = load_gpt2("gpt2")
 # ```
 #
-# Where Hugging Face cannot be reached, set the environment variable `HF_ENDPOINT=https://hf-mirror.com` first. Without touching any code: start the course with `COURSE_CLIP` and `COURSE_GPT2` set to a name or a folder, and this whole lesson runs on that model, photographs included:
+# Where Hugging Face cannot be reached, set the environment variable `HF_ENDPOINT=https://hf-mirror.com` first. Without touching any code: start the course with `COURSE_CLIP` and `COURSE_GPT2` set to a name or a folder, and this whole lesson runs on those models, photographs included:
 #
 # ```
 # COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_GPT2=gpt2 python course.py lab
@@ -444,18 +441,18 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # ## 7 · 真正的模型，只差一个参数
 #
 # ```python
-# clip, processor = load_clip("openai/clip-vit-base-patch32")   # a name on Hugging Face
-# clip, processor = load_clip("/home/me/models/clip")            # or a folder made by save_pretrained
+# clip, processor = load_clip("openai/clip-vit-base-patch32")   # Hugging Face 上的名称
+# clip, processor = load_clip("/home/me/models/clip")            # 或者 save_pretrained 存出来的文件夹
 # gpt2 = load_gpt2("gpt2")
 # ```
 #
-# 第一行是 Hugging Face 上的名称，第二行是 `save_pretrained` 存出来的本地文件夹。连不上 Hugging Face，就先设环境变量 `HF_ENDPOINT=https://hf-mirror.com`。代码也可以一行不改：启动课程时把 `COURSE_CLIP` 和 `COURSE_GPT2` 设成名称或文件夹，这一课从头到尾就在那个模型上运行，包括上面的照片：
+# 连不上 Hugging Face，就先设环境变量 `HF_ENDPOINT=https://hf-mirror.com`。代码也可以一行不改：启动课程时把 `COURSE_CLIP` 和 `COURSE_GPT2` 设成名称或文件夹，这一课从头到尾就在那个模型上运行，包括上面的照片：
 #
 # ```
 # COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_GPT2=gpt2 python course.py lab
 # ```
 #
-# 要花多少代价，一个字节都不用下载就能算出来。放在 *meta* 设备上的模型，各部分的大小齐全，里面却一个数也没有。看一张图要多少次运算？我们数的，和 torch 自带的计数器数的：
+# 要花多少代价，一个字节都不用下载就能算出来。放在 *meta* 设备上的模型，张量的形状样样齐全，里面却一个数也没有。看一张图要多少次运算？我们自己数一遍，再和 torch 自带的计数器对一对：
 
 # %% id="real-code"
 from torch.utils.flop_counter import FlopCounterMode
@@ -477,48 +474,48 @@ print(f"{ours / 1e9:.1f} GFLOP")
 widgets.what_changes(clip, gpt2[0])
 
 # %% [markdown] lang="en" id="changes-seen"
-# (100 is the limit that CLIP's authors set for the logit scale, and their models stand at it: Radford et al. 2021. Downloads are a little larger than the memory, since files hold some things besides.)
+# (100 is the limit that CLIP's authors set for the logit scale, and their models stand at it: Radford et al. 2021.)
 #
-# Everything else that you have learned stays: overwrite and never insert; a placeholder with an id below the end of text; the position added once; read off at the end; labels shifted by one; frozen for real. The equalities hold there, too: those of lesson 02 and of the captioner were tested on models of these sizes with random weights. What was *not* measured, since the weights could not be fetched here, is any accuracy of the real models. Lesson 02's questions are open for them: run it with `COURSE_CLIP` set, and believe what you measure.
+# Everything else that you have learned stays, the ten questions of lesson 05 among it. The equalities hold there, too: those of lesson 02 and of the captioner were tested on models of these sizes with random weights. What was *not* measured, since the weights could not be fetched here, is any accuracy of the real models. Lesson 02's questions are open for them: run it with `COURSE_CLIP` set, and believe what you measure.
 
 # %% [markdown] lang="zh" id="changes-seen"
-# （100 是 CLIP 的作者给缩放系数设的上限，他们发布的模型都停在这个值：Radford 等，2021。下载的文件比占的内存略大，因为里面还有些别的东西。）
+# （100 是 CLIP 的作者给缩放系数设的上限，他们发布的模型都停在这个值：Radford 等，2021。）
 #
-# 你学到的其他一切都不变：只覆盖，不插入；占位词元（placeholder）的编号要小于文本结束符；位置嵌入只加一次；在结尾取结果；标签错开一位；真的冻结。那些“相等”在那边也成立：第 02 课的，还有给图片写说明文字的，我们用同样大小、随机权重的模型检验过。**没有**测过的，是真模型的任何准确率，因为这里下载不到它们的权重。第 02 课的那些问题，对它们还没有答案：设好 `COURSE_CLIP` 再运行一遍，以你测到的为准。
+# 你学到的其他东西都不变，第 05 课的那十个小问题也照样要问。那些“完全相等”，在那边也成立：无论第 02 课的，还是给图片写说明文字的，我们都用同样大小、随机权重的模型检验过。**没有**测过的，是真正模型的准确率，因为这里下载不到它们的权重。第 02 课的那些问题，对它们还没有答案：设好 `COURSE_CLIP` 再运行一遍，以你测到的为准。
 
 # %% [markdown] lang="en" id="scale"
 # ## 8 · More than one machine
 #
-# With several GPUs, or several machines, `torchrun` starts the same script once for each; a step then takes the batches of all of them together (`--nproc_per_node` is the number of GPUs in a machine; on several machines each gets its own `--node_rank`).
+# With several GPUs, or several machines, `torchrun` starts the same script once for each; a step then takes the batches of all of them together (`--nproc_per_node` is the number of GPUs in a machine; on several machines each gets its own `--node_rank`; `--preset seed` takes the real models).
 #
 # ```
 # torchrun --standalone --nproc_per_node=4 soft_prompt_finetune.py --data my/captions.json --preset seed
 # torchrun --nnodes=2 --nproc_per_node=4 --node_rank=0 --master_addr=10.0.0.1 --master_port=29500 soft_prompt_finetune.py --data my/captions.json --preset seed --output shared/run
 # ```
 #
-# Two processes on one CPU were tried, and give what one gives; GPUs and a second machine were not. So before you rent any, reckon.
+# Two processes on one CPU were tried, and give what one gives; so does one large GPU, to rounding. Several GPUs and a second machine were not tried. So before you rent any, work out what you need.
 #
 # ### Exercise: a million pictures
 #
-# The script computes what the vision tower sees of each picture once, and keeps it in memory: 49 patches of 768 numbers, four bytes a number. How many gigabytes (10⁹ bytes) are that for a million pictures?
+# The script computes what the vision tower sees of each picture once, and keeps it in memory: 49 patches of 768 numbers, four bytes a number. How many gigabytes (10⁹ bytes) is that for a million pictures?
 #
 # **Exercise** · ★☆☆ · 2 minutes
 
 # %% [markdown] lang="zh" id="scale"
 # ## 8 · 不止一台机器
 #
-# 有几个 GPU，或者几台机器，就用 `torchrun` 给每个 GPU 启动一份同样的脚本；每一步的批（batch），由所有进程的批合并而成。（`--nproc_per_node` 是一台机器上的 GPU 数；有几台机器时，每台的 `--node_rank` 各不相同。）
+# 有几个 GPU，或者几台机器，就用 `torchrun` 给每个 GPU 启动一份同样的脚本；每一步的批（batch），由所有进程的批合并而成。（`--preset seed` 用的是真正的 CLIP 和 GPT-2；`--nproc_per_node` 是一台机器上的 GPU 数；有几台机器时，每台的 `--node_rank` 各不相同。）
 #
 # ```
 # torchrun --standalone --nproc_per_node=4 soft_prompt_finetune.py --data my/captions.json --preset seed
 # torchrun --nnodes=2 --nproc_per_node=4 --node_rank=0 --master_addr=10.0.0.1 --master_port=29500 soft_prompt_finetune.py --data my/captions.json --preset seed --output shared/run
 # ```
 #
-# 在一个 CPU 上开两个进程，我们试过，和一个进程算出来的一样；GPU 和第二台机器没有试过。所以租机器之前，先算一算。
+# 在一个 CPU 上开两个进程，我们试过，和一个进程算出来的一样；在一个大 GPU 上也试过，除了舍入误差，结果也一样。几个 GPU、几台机器，没有试过。所以租机器之前，先算一算。
 #
 # ### 练习：一百万张图片
 #
-# 视觉塔从每张图里看到的东西，脚本只算一次，存在内存里：49 个图块，每个 768 个数，每个数四个字节。一百万张图片，一共多少 GB（10⁹ 字节）？
+# 视觉塔从每张图里看到的东西，脚本只算一次，存在内存里：49 个图块，每个 768 个数，每个数四个字节。一百万张图片，只存一份，是多少 GB（10⁹ 字节）？
 #
 # **练习** · ★☆☆ · 2 分钟
 
@@ -530,19 +527,19 @@ own_pictures.gigabytes.check(gigabytes)
 gigabytes = 1_000_000 * 49 * 768 * 4 / 1e9
 
 # %% [markdown] lang="en" id="pace"
-# How far can such arithmetic be trusted? Two things were measured, by `python course.py bench`, on a model of the size of ViT-B/32 with random weights:
+# How far can such arithmetic be trusted? We measured some of it, with random weights in the sizes of ViT-B/32 and GPT-2: on the CPU by `python course.py bench`, on a large GPU by `python -m benchmarks.gpu`. Times are calculated at the pace of one large matrix product. **Before you run it**: where will the count be far off?
 
 # %% [markdown] lang="zh" id="pace"
-# 这样算出来的，能信几分？有两样实测过，用 `python course.py bench`，在和 ViT-B/32 一样大、随机权重的模型上：
+# 这样算出来的，能信几分？模型取 ViT-B/32 和 GPT-2 的大小、随机权重，我们实测过几样：CPU 上用 `python course.py bench`，一个大 GPU 上用 `python -m benchmarks.gpu`。时间是按一次大矩阵乘法的速度算的。**运行之前**先猜：哪一样会差得远？
 
 # %% id="pace-code"
 widgets.measured_sizes()
 
 # %% [markdown] lang="en" id="explore"
-# So the count comes within a factor of one and a half here. **Everything in the next figure is calculated**, from that pace for the CPU and from assumed ones for GPUs. Go to a thousand classes and a million captions; add devices; what do they not help?
+# Where there is much to do at once, the count comes within a factor of two. With two captions a step, the large GPU needs twenty times as long: it waits for its next order. **Everything in the next figure is calculated**, for the H200 from the paces that it reached. Go to a thousand classes and a million captions on it. Which is better, eight of them, or 64 captions in a step? And what do neither of the two help?
 
 # %% [markdown] lang="zh" id="explore"
-# 可见在这里，实测还不到计算值的一倍半。**下图里的一切都是计算出来的**：CPU 按这个速度，GPU 按假设的速度。把它拉到一千个类别、一百万句说明文字，再增加设备：有什么是增加设备也解决不了的？
+# 一次要做的事够多，实测不到计算值的两倍。可是每步只有两句说明文字时，大 GPU 用的时间是计算值的二十倍：它大半时间在等下一个指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。选它，把滑块拉到一千个类别、一百万句说明文字：换成八个设备，还是每步改成 64 句，哪个更快？又有什么，这两样都解决不了？
 
 # %% id="explore-code"
 widgets.scale_explorer()
@@ -551,15 +548,15 @@ widgets.scale_explorer()
 own_pictures.memory.ask()
 
 # %% [markdown] lang="en" id="explore-seen"
-# Even a thousand classes are an affair of minutes to learn, since only the text side is computed at every step, and in pieces that fit. A million captions are more than an hour on one large GPU, and more than a week on two CPU cores. How fast your machine really is, the script says at every look: two hundred captions for two minutes tell you more than this figure.
+# A thousand classes with sixteen pictures each take some twenty minutes on two CPU cores, since only the text side is computed at every step, and in pieces that fit. A million captions take more than a week there. On the H200 they take more than eight hours with two captions in a step, the script's own choice, and less than one with 64: a larger batch does more than eight devices. How long your machine really takes, the script says at every look: two hundred captions for two minutes tell you more than this figure.
 
 # %% [markdown] lang="zh" id="explore-seen"
-# 就算有一千个类别，学起来也只是几分钟、几十分钟的事，因为每一步只算文本那一侧，而且分成装得下的小块来算。一百万句说明文字，一个大 GPU 要一个多小时，两个 CPU 核要一个多星期。在你的机器上到底多快，训练时脚本会不断报出来：拿两百句跑上两分钟，比这张图更说明问题。
+# 一千个类别、每类十六张，两个 CPU 核学二十来分钟就够，因为每一步只算文本那一侧，而且分成装得下的小块来算。一百万句说明文字，在这两个核上要一个多星期；在 H200 上，每步两句（脚本的默认值）要八个多小时，每步 64 句则不到一小时：把批放大，比八个设备还管用。在你的机器上到底要多久，训练时脚本会不断报出来：拿两百句跑上两分钟，比这张图更说明问题。
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now
 #
-# You can bring a folder or a file of captions, find what is wrong with it before it costs you a day, split it so that the test means something, learn from it, set a fair rival beside what you have learned, and reckon what more would cost. Where to go next:
+# You can bring a folder or a file of captions, find what is wrong with it before it costs you a day, split it so that the test means something, learn from it, set a fair rival beside what you have learned, and work out what more would cost. Where to go next:
 #
 # - the same with the real CLIP, on pictures that you care about: hand prompt, context, probe, five splits;
 # - the last line of lesson 05: before the first long training, ten short questions;
@@ -570,10 +567,10 @@ own_pictures.memory.ask()
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能带来一个文件夹或一个说明文字的文件，在它浪费你一整天之前找出毛病；能划分得让测试有意义；能从中学习，并给学到的东西找一个公平的对手；还能算出再多一些要花多少。接下来可以：
+# 拿到一个文件夹，或者一个写着说明文字的文件，你能在它浪费你一整天之前找出毛病，划分得让测试有意义，用它学出向量，再找一个公平的对手来比；规模更大时要花多少，你也能先算出来。接下来可以：
 #
 # - 换上真正的 CLIP，用你在意的图片，照样做一遍：手写提示词、上下文向量、线性探针，划分五次；
 # - 记得第 05 课最后那句话：第一次长时间训练之前，先问十个小问题；
 # - 读一读 `helpers/context.py` 和 `helpers/captioner.py`：全部机制都在里面，一个晚上读得完，没有哪一行是你写不出来的。
 #
-# 开始时，你面前是十个谁也读不懂的向量；现在你知道它们能说什么、不能说什么，也知道怎样分辨。以后不管用它们做什么，都请留住两个习惯：先猜，再看答案；有了发现，就把随机对照放在旁边。谢谢你在这里花的这些时间；现在，去给它看你的图片吧。
+# 开始时，你面前是十个谁也读不懂的向量；现在你知道它们能说什么、不能说什么，也知道怎样分清这两样。以后不管用它们做什么，都请留住两个习惯：先猜，再看答案；有了发现，就把随机对照放在旁边。谢谢你在这里花的这些时间；现在，去给它看你的图片吧。

@@ -268,7 +268,7 @@ class Page(HTMLParser):
         super().__init__()
         self.letters, self.faults = letters, []
         self.open: list[tuple[str, dict[str, str]]] = []
-        self.rows: list[list[str]] = []  # of the table that is read: the tags of its cells, "" while a cell without a heading is empty
+        self.rows: list[list[str]] = []  # of the table that is read: its cells, "th", "td" or "" (empty, no heading)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         had = {name: value or "" for name, value in attributes}

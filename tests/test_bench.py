@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig, GPT2Config
 
 import course
-from benchmarks import captioner, machine, records, run
+from benchmarks import captioner, gpu, machine, records, run
 from benchmarks import context as bench
 from benchmarks import lessons as whole_course
 from helpers.context import PromptedCLIP, fast_features, plain_features
@@ -367,6 +367,25 @@ def test_a_third_of_the_time_of_the_lessons_is_importing_as_the_readme_says():
 def test_the_proof_that_nothing_changed_stands_in_the_record():
     """No timing: rounding alone, in fp32."""
     assert all(part < 1e-5 for rung in RECORDS["context_text_step"]["difference"].values() for part in rung.values())
+
+
+def test_the_gpu_gave_what_the_cpu_gives_and_waits_with_two_captions_as_the_readme_says():
+    """Of the stored record; nothing is timed."""
+    found = json.loads(gpu.FILE.read_text("utf-8"))
+    assert all(part < 2.1e-6 for part in found["beside_the_cpu"].values())
+    shares = [one["tflops"] / found["large_product"]["tflops"] for one in found["learning_to_describe"]]
+    assert 18 < 1 / shares[0] < 20 and shares[-1] > 0.5
+    assert [one["batch"] for one in found["learning_to_describe"]] == list(gpu.BATCHES)
+
+
+@pytest.mark.slow
+def test_what_is_done_on_a_gpu_runs_without_one_and_costs_as_many_products(monkeypatch):
+    monkeypatch.setattr(gpu, "REPEATS", 1)
+    monkeypatch.setattr(gpu, "WARM", 0)
+    found = gpu.measure("cpu", pictures=2, classes=20, batches=[2], large=64)
+    assert set(found["beside_the_cpu"].values()) == {0.0}
+    assert found["learning_a_context"]["pictures"] == 320 and found["learning_to_describe"][0]["tflops"] > 0
+    json.dumps(found)
 
 
 def test_captioner_and_generation_are_the_same_by_both_ways():

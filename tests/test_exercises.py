@@ -68,6 +68,7 @@ SPLIT = (
     "        for part, mine in zip(parts, {}):\n            part.append(mine)\n"
     "    return [torch.cat(part) for part in parts]"
 )
+SPLIT_RIGHT = SPLIT.format("numbers[torch.randperm(len(numbers), generator=generator)]", "numbers.split(sizes)")
 ENTRIES = (
     "def entries(classes, folder):\n"
     "    return [{{'image_path': {}, 'text': f'a {{{}}}.'}} for file, label in zip(classes.files, classes.labels)]"
@@ -1712,6 +1713,12 @@ WRONG = {
         ("def difference(one, other): return np.abs(one.astype(int) - other)", "one for each pixel", "每个像素一个"),
         ("def difference(one, other): x = np.abs(one.astype(int) - other).mean()", "is there a return", "少了 return"),
         ("def difference(one, other): return 3.0", "Not this number", "不是这个数"),
+        ("def difference(one, other): return np.median(np.abs(one.astype(int) - other))", "the median", "中位数"),
+        (
+            "def difference(one, other): return np.abs(one.astype(np.int8) - other.astype(np.int8)).mean()",
+            "int8",
+            "存得下",
+        ),
     ],
     ("06_own_pictures", "split-exercise"): [
         (SPLIT.format("numbers[torch.randperm(len(numbers))]", "numbers.split(sizes)"), "same seed", "同一个种子"),
@@ -1761,6 +1768,22 @@ WRONG = {
             "真假标记",
         ),
         ("def split(labels, generator): return labels, labels", "Three things", "要返回三样"),
+        (SPLIT_RIGHT.replace("[torch.cat(part) for part in parts]", "parts"), "join them", "接成一串"),
+        (SPLIT_RIGHT.replace(".nonzero().flatten()", ".nonzero()"), "flatten", "flatten"),
+        (SPLIT_RIGHT.replace("max(1, len(numbers) // 4)", "len(numbers) // 4"), "Classes of 7 and 3", "各有 7、3 张"),
+        (
+            SPLIT_RIGHT.replace("max(1, len(numbers) // 4)", "round(len(numbers) / 4)"),
+            "Classes of 7 and 3",
+            "各有 7、3 张",
+        ),
+        (
+            SPLIT.format("numbers", "kept(numbers, quarter, generator)")
+            + "\ndef kept(numbers, quarter, generator):\n    rest = numbers[quarter:]\n"
+            "    rest = rest[torch.randperm(len(rest), generator=generator)]\n"
+            "    return rest[quarter:], numbers[:quarter], rest[:quarter]",
+            "or validated on",
+            "还是那几张",
+        ),
         ("def split(labels, generator): labels.unique()", "is there a return", "少了 return"),
     ],
     ("06_own_pictures", "entries-exercise"): [
@@ -1823,7 +1846,7 @@ WRONG = {
         ("gigabytes = 1e6 * 49 * 768 * 4 / 1e6", "megabytes", "MB"),
         ("gigabytes = 1e6 * 49 * 768 * 4", "Those are bytes", "这是字节"),
         ("gigabytes = 3 * 1e6 * 49 * 768 * 4 / 1e9", "two copies more", "再复制两份"),
-        ("gigabytes = 16", "Not so much", "不是这个数"),
+        ("gigabytes = 16", "Not this number", "不是这个数"),
         ("gigabytes = '150 GB'", "this is of type str", "你给的是 str"),
     ],
 }

@@ -480,8 +480,11 @@ def one_and_two(album, tmp_path_factory):
     alone = [sys.executable, "tests/one_of_two.py", *asked_for(album, folder / "one", *how, "--batch_size", "6")]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     both = [*launcher, "tests/one_of_two.py", *asked_for(album, folder / "two", *how, "--batch_size", "3")]
+    no_gpu = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}  # which two processes cannot share
     for command in (alone, both):
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=300)
+        ended = subprocess.run(
+            command, cwd=ROOT, env=no_gpu, capture_output=True, text=True, encoding="utf-8", timeout=300
+        )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         printed = ended.stdout
     return folder / "one", folder / "two", printed
@@ -501,6 +504,17 @@ def test_two_processes_save_and_speak_once(one_and_two):
     assert {line.split()[1] for line in printed.splitlines() if " wrote " in line} == {"0"}
     assert printed.count("On 5 validation captions") == 1
     assert len(looks(two)) == len({line["step"] for line in looks(two)}) == 11
+
+
+def test_more_processes_than_gpus_are_told_what_to_do(monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert script.main([]) == 1
+    told = capsys.readouterr().err
+    assert (
+        told.startswith("4 processes were started on a machine with 1 GPU: start one for each GPU")
+        and told.count("\n") == 1
+    )
 
 
 # --- models from elsewhere ---------------------------------------------------------------------------------------------------------

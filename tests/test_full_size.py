@@ -83,6 +83,7 @@ def test_every_function_of_context_py_runs_at_full_size(full_size, tmp_path, mon
         assert hand_features(prompted).shape == (3, 512) == text_features(clip, processor, NAMES).shape
         *_, last = learn(prompted, FewShot(shown, shown, shown), Plan(steps=2, look_every=1), pull=1.0)
         assert last.step == 2 and 0 <= prompted.accuracy(*shown) <= 1
+        assert torch.equal(prompted.with_context(prompted.context.detach()).class_features(), prompted.class_features())
         prompted.save(tmp_path / "context.safetensors")
         again = PromptedCLIP.load(tmp_path / "context.safetensors", clip, processor)
         assert again.predict(pictures[0]) == pytest.approx(prompted.predict(pictures[0]), abs=1e-5)

@@ -28,10 +28,10 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
             en="A number is wanted: a picture that was saved again differs a little nearly everywhere, so “equal or not” finds no copy.",
             zh="要的是一个数：重新保存过的图几乎处处都有一点点不同，只问“相等不相等”，一张复制品也找不到。",
         )
-    if getattr(ours, "size", 1) != 1:
+    if np.asarray(ours).size != 1:
         raise Mistake(
-            en="One number for the two pictures is wanted, and this is one for each pixel.",
-            zh="两张图之间只要一个数，而这里每个像素一个。",
+            en="One number for the two pictures is wanted, and these are several, such as one for each pixel.",
+            zh="两张图之间只要一个数，你给的却有好几个，比如每个像素一个。",
         )
     value = float(ours)
     wrapped = float((one - other).mean()), float(np.abs(one - other).mean())
@@ -54,8 +54,8 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
         ),
         (
             4.0,
-            "That is the largest difference: a single pixel decides, and JPEG changes single pixels much. Take the mean.",
-            "这是最大的差：由一个像素说了算，而 JPEG 恰恰会让个别像素变化很大。要取平均。",
+            "Is that the largest difference? A single pixel decides it, and JPEG changes single pixels much. Take the mean over all four.",
+            "这是最大的差吗？那就由一个像素说了算，而 JPEG 恰恰会让个别像素变化很大。要对四个像素取平均。",
         ),
         (
             6.5,
@@ -76,6 +76,13 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
             en="Not this number. Subtract, drop the signs, take the mean over all pixels.",
             zh="不是这个数。先相减，去掉符号，再对所有像素取平均。",
         )
+    one, other = np.array([[0, 60], [30, 41]], dtype=np.uint8), np.array([[250, 63], [30, 40]], dtype=np.uint8)
+    if not np.isclose(value := float(answer(one, other)), 63.5):
+        raise Mistake(
+            en=f"Right for two pictures that are nearly the same. For two that differ much this gives {value:g} instead of 63.5: take the mean, "
+            "not the median, of numbers that can go down to −250 (int8 cannot).",
+            zh=f"两张图几乎一样时，对了；差得多时，应该是 63.5，你得到的是 {value:g}：取的是平均，不是中位数吗？−250 这样的数，存得下吗？",
+        )
 
 
 difference = Exercise(
@@ -86,7 +93,9 @@ difference = Exercise(
     ),
     hints=(
         Text(en="What is 10 − 13 among numbers that know no minus?", zh="在没有负数的数里，10 − 13 等于几？"),
-        Text(en="one.astype(float) has all the numbers there are.", zh="one.astype(float) 里，正数负数都有。"),
+        Text(
+            en="one.astype(float) has all the numbers there are.", zh="先用 one.astype(float) 变成浮点数，就有负数了。"
+        ),
         Text(en="The last step: np.abs(… − …).mean()", zh="最后一步是 np.abs(… − …).mean()。"),
     ),
 )
@@ -107,11 +116,21 @@ def _split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
                 en="Three things are wanted: the numbers to learn from, to validate on and to test on.",
                 zh="要返回三样：训练的编号、验证的编号、测试的编号。",
             )
+        if any(isinstance(part, (tuple, list)) and any(map(np.ndim, part)) for part in found):
+            raise Mistake(
+                en="Each part is a list of tensors, one for each class: join them by torch.cat.",
+                zh="每个部分里还是一个类别一段：用 torch.cat 把几段接成一串编号。",
+            )
+        if any(np.ndim(part) > 1 for part in found):
+            raise Mistake(
+                en="Each part should be one row of numbers, of shape (N,). Is .flatten() missing after .nonzero()?",
+                zh="每个部分应该是一串编号，形状是 (N,)。是不是 .nonzero() 后面少了 .flatten()？",
+            )
         tensors = [torch.as_tensor(part) for part in found]
         if any(part.dtype == torch.bool for part in tensors):
             raise Mistake(
                 en="Numbers of pictures are wanted, and these are marks. .nonzero().flatten() makes numbers of them.",
-                zh="要的是图片的编号，而这是真假标记。用 .nonzero().flatten() 可以变成编号。",
+                zh="要的是图片的编号，而这是一串真假标记。用 .nonzero().flatten() 可以变成编号。",
             )
         return tensors
 
@@ -120,7 +139,7 @@ def _split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
     if len(whole) == len(labels) and torch.equal(whole.sort().values, labels.sort().values):
         raise Mistake(
             en="These are the labels of the pictures. Wanted are their numbers, with which one can fetch pictures and labels.",
-            zh="这是图片的标签。要的是编号，有了编号，图片和标签都能取。",
+            zh="这是图片的标签。要的是编号，有了编号，图片和标签都取得到。",
         )
     if set(test.tolist()) & {*train.tolist(), *validation.tolist()} or set(train.tolist()) & set(validation.tolist()):
         raise Mistake(
@@ -136,7 +155,7 @@ def _split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
         raise Mistake(
             en="These are not the numbers 0 to N − 1, each once. Do you number within a class? (labels == label).nonzero() gives "
             "the places in the whole.",
-            zh="这不是 0 到 N − 1 各一次。是不是在每个类别里从头编了号？(labels == label).nonzero() 给出的是在全体里的位置。",
+            zh="编号应该是 0 到 N − 1，每个恰好一次。是不是在每个类别里从头编了号？(labels == label).nonzero() 给出的是在全体里的位置。",
         )
     counts = [[int((labels[part] == label).sum()) for label in range(3)] for part in now]
     if 0 in counts[1] or 0 in counts[2]:
@@ -153,13 +172,22 @@ def _split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
     if any(one.tolist() != other.tolist() for one, other in zip(now, parts(0))):
         raise Mistake(
             en="The same seed gives another split each time: draw with the generator that is passed in, or nobody can repeat your result.",
-            zh="同一个种子，每次分得都不一样：要用传进来的 generator 抽，不然谁也重复不出你的结果。",
+            zh="同一个种子，每次分得都不一样：要用传进来的 generator 抽，不然谁也重现不出你的结果。",
         )
-    if all(sorted(test.tolist()) == sorted(parts(seed)[2].tolist()) for seed in range(1, 5)):
+    others = [parts(seed) for seed in range(1, 5)]
+    if any(all(sorted(now[part].tolist()) == sorted(other[part].tolist()) for other in others) for part in (1, 2)):
         raise Mistake(
-            en="Always the same pictures are tested on, in the order of their names. Names follow the date, so these would be another "
-            "day's pictures. Shuffle within each class.",
-            zh="测试的总是那几张，就是按文件名排在一头的。文件名常常跟着日期走，那就成了拿另一天拍的来测试。要在每个类别里打乱。",
+            en="Always the same pictures are tested on, or validated on, as in the order of their names. Names follow the date, so these would "
+            "be another day's pictures. Shuffle within each class, by the generator that is passed in.",
+            zh="换了种子，测试的还是那几张。要用传进来的 generator，在每个类别里打乱；不打乱，就是按文件名取一头，而文件名常常跟着日期走，等于拿另一天拍的来测试。",
+        )
+    few = torch.tensor([0, 1, 0, 0, 1, 0, 0, 1, 0, 0])  # 7 and 3
+    found = [torch.as_tensor(part).long() for part in answer(few.clone(), torch.Generator().manual_seed(0))]
+    given = [[int((few[part] == label).sum()) for label in range(2)] for part in found[1:]]
+    if given != [[1, 1], [1, 1]]:
+        raise Mistake(
+            en=f"Right for classes of 8, 5 and 4. Classes of 7 and 3 should give [1, 1] to test on and as many to validate on; yours give {given[1]} and {given[0]}.",
+            zh=f"各有 8、5、4 张时，对了。各有 7、3 张时，测试和验证都应该各分到 [1, 1]；你分到的是 {given[1]} 和 {given[0]}。",
         )
 
 
@@ -167,7 +195,7 @@ split = Exercise(
     _split,
     praise=Text(
         en="Every class in every part, none lost, none twice, and repeatable.",
-        zh="每个部分都有每个类别，一张不漏，一张不重，还能重复。",
+        zh="每个部分都有每个类别，一张不漏，一张不重，结果还能重现。",
     ),
     hints=(
         Text(
@@ -249,10 +277,13 @@ def _entries(answer: Callable[[Classes, Path], list[dict[str, str]]]) -> None:
             en="A name is no sentence yet. Captions are to read “a key.”, with the full stop that ends them.",
             zh="光有名称还不是一句话。说明文字要写成“a key.”，句号也要。",
         )
-    if texts != ["a red cup.", "a red cup.", "a key."]:
+    wanted = ["a red cup.", "a red cup.", "a key."]
+    wrong = [(path, text) for path, text, right in zip(paths, texts, wanted) if text != right]
+    if wrong:
+        path, text = wrong[0]
         raise Mistake(
-            en=f"The captions should be “a red cup.” and “a key.”; your first one is “{texts[0]}”.",
-            zh=f"说明文字应该是“a red cup.”和“a key.”，你的第一句是“{texts[0]}”。",
+            en=f"The captions should be “a red cup.” and “a key.”; that of {path} is “{text}”.",
+            zh=f"说明文字应该是“a red cup.”和“a key.”，{path} 的却是“{text}”。",
         )
     json.dumps(ours)
 
@@ -261,7 +292,7 @@ entries = Exercise(
     _entries,
     praise=Text(
         en="The same folder serves both now: names for CLIP, captions for GPT-2. Better captions than these say what no folder can.",
-        zh="现在同一个文件夹两样都能用：名称给 CLIP，说明文字给 GPT-2。要是你亲自写，能说出文件夹名说不出的东西。",
+        zh="现在同一个文件夹两样都能用：名称给 CLIP，说明文字给 GPT-2。要是亲自来写，还能说出文件夹名说不出的东西。",
     ),
     hints=(
         Text(
@@ -313,7 +344,7 @@ def _gigabytes(answer: float) -> None:
         (
             WEIGHT * 3,
             "That is right for the training, which makes two copies more. Here they are kept once.",
-            "训练时还要再复制两份，那样算就对了。这里只存一份。",
+            "训练时要再复制两份，那样算才对。这里只存一份。",
         ),
     )
     for value, english, chinese in known:
@@ -321,7 +352,7 @@ def _gigabytes(answer: float) -> None:
             raise Mistake(en=english, zh=chinese)
     if abs(answer - WEIGHT) > 0.01 * WEIGHT:
         raise Mistake(
-            en="Not so much. Pictures × patches × width × bytes, divided by 10⁹.",
+            en="Not this number. Pictures × patches × width × bytes, divided by 10⁹.",
             zh="不是这个数。图片数 × 图块数 × 宽度 × 字节数，再除以 10⁹。",
         )
 
@@ -329,8 +360,8 @@ def _gigabytes(answer: float) -> None:
 gigabytes = Exercise(
     _gigabytes,
     praise=Text(
-        en="More than any laptop has, for pictures that take far less on disk. That is why the script has --vision_features pooled: a 49th of it.",
-        zh="哪台笔记本都装不下，而图片本身在硬盘上占的要少得多。所以脚本才有 --vision_features pooled：只要它的四十九分之一。",
+        en="More than nearly any laptop has. What helps? The last quiz of this lesson asks.",
+        zh="几乎哪台笔记本都装不下。怎么办？这一课最后一道选择题会问。",
     ),
     hints=(
         Text(en="One picture first: 49 vectors of 768 numbers.", zh="先算一张图：49 个向量，每个 768 个数。"),
@@ -397,17 +428,17 @@ def _gained(accuracies: tuple[float, float]) -> int:
 sepia = Prediction(
     Text(
         en="Eight pictures of most classes to learn from, in a style that this CLIP has never seen. Four learned vectors in the place of the words “a photo of a”: on the test pictures it then has …",
-        zh="多数类别有八张图可学，风格是这个 CLIP 从没见过的。用四个学出来的向量换掉“a photo of a”，在测试图片上会……",
+        zh="多数类别有八张图可学，风格是这个 CLIP 从没见过的。用四个学出来的向量换掉“a photo of a”，测试图片上的准确率会……",
     ),
     (
         Text(en="about as many right as with the words", zh="和用词语时差不多"),
         Text(en="clearly more right, and far from all", zh="明显提高，但离全对还远"),
-        Text(en="nine of ten right, or more", zh="十张里对九张以上"),
+        Text(en="nine of ten right, or more", zh="达到九成以上"),
     ),
     _gained,
     Text(
-        en="A prompt can say where to look; it cannot make the vision tower see a style that it never learned to see.",
-        zh="提示词能指出该看什么，却不能让视觉塔看懂它没学过的风格。",
+        en="Learned vectors move the texts towards such pictures; they cannot make the vision tower see a style that it never learned to see.",
+        zh="学出来的向量能把文字往这样的图片那边拉，却不能让视觉塔看懂它没学过的风格。",
     ),
 )
 
@@ -440,7 +471,7 @@ photograph = Prediction(
 pieces = Prediction(
     Text(
         en="Sixteen square pieces are cut from each of the two photographs at random places, half of them to learn from. Nearest class mean (lesson 02), no words. How many of the test pieces get the right photograph?",
-        zh="在两张照片上随机各剪下十六个方块，一半用来学。用最近类均值（第 02 课），不用词语。测试的方块里，有多少能认对出自哪张照片？",
+        zh="从两张照片上各随机剪下十六个方块，一半用来学。用最近类均值（第 02 课），不用词语。测试的方块里，有多少能认对出自哪张照片？",
     ),
     (
         Text(en="About half: this CLIP does not understand photographs", zh="一半左右：这个 CLIP 看不懂照片"),
@@ -473,8 +504,8 @@ shown = Quiz(
                 zh="它分得清宫殿和花。",
             ),
             Text(
-                en="There was one palace and one flower. “Much sky” and “much red” would do as well; only other palaces could tell.",
-                zh="宫殿只有一座，花只有一朵。认“蓝天多”和“红色多”也能全对；要分清，得拿别的宫殿来试。",
+                en="There was one palace and one flower. “Much sky” and “much orange” would do as well; only other palaces could tell.",
+                zh="宫殿只有一座，花只有一朵。认“蓝天多”和“橙色多”也能全对；要分清，得拿别的宫殿来试。",
             ),
         ),
         Choice(
@@ -497,7 +528,7 @@ shown = Quiz(
             ),
             Text(
                 en="A thousand pieces of the same two photographs would give the same, and mean as little.",
-                zh="从这两张照片上再剪一千个方块，结果也一样，也一样说明不了什么。",
+                zh="从这两张照片上再剪一千个方块，结果也一样，能说明的也不会更多。",
             ),
         ),
     ),
@@ -527,7 +558,7 @@ memory = Quiz(
             Text(en="One vector a picture instead of 49.", zh="每张图只用一个向量，不用 49 个。"),
             Text(
                 en="A 49th of the memory, and faster too. In lesson 03 the pooled vector named most objects; what it loses is detail.",
-                zh="内存只要四十九分之一，也更快。第 03 课里，池化的向量也说得对大多数物体；丢掉的是细节。",
+                zh="内存只要四十九分之一，也更快。第 03 课里，只用池化的向量，大多数物体也说对了；丢掉的是细节。",
             ),
             right=True,
         ),

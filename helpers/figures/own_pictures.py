@@ -139,7 +139,7 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
                 show_image(axes, image)
                 if pair.same:
                     _frame(axes)
-            told = f"{pair.difference:.1f}" + (" = the same" if pair.same else ": two pictures")
+            told = f"{pair.difference:.2f}" + (" = the same" if pair.same else ": two pictures")
             colour, weight = (VERMILION, "bold") if pair.same else (INK, "normal")
             style = {"fontsize": 8.5, "ha": "center", "va": "top", "color": colour, "weight": weight}
             figure.text((left + side) / WIDTH, (bottom - 0.06) / height, told, **style)
@@ -245,7 +245,8 @@ def _dots(
         amount = max(cost.amount, limits[0])
         axes.hlines(row, limits[0], amount, color=GREY, linewidth=1)
         axes.plot(amount, row, marker, color=colour, markersize=7)
-        style = {"fontsize": 8.5, "va": "center", "weight": weight, "color": INK, "path_effects": halo()}
+        box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}  # hides the line of `room`
+        style = {"fontsize": 8.5, "va": "center", "weight": weight, "color": INK, "bbox": box}
         axes.annotate(cost.told, (amount, row), (7, 0), textcoords="offset points", annotation_clip=False, **style)
     axes.set(xscale="log", xlim=limits, ylim=(len(costs) - 0.5, -0.9), yticks=range(len(costs)))
     axes.set_yticklabels([cost.name for cost in costs], fontsize=8, color=INK)

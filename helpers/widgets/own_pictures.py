@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -25,7 +26,7 @@ from sklearn.datasets import load_sample_image
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from helpers import figures, pictures
-from helpers.cost import FLOAT, FLOP, captioner_bill, context_bill
+from helpers.cost import FLOAT, captioner_bill, context_bill, least_seconds
 from helpers.data import encode, own_pictures
 from helpers.figures import own_pictures as drawing
 from helpers.files import DATA, cache_folder
@@ -42,12 +43,14 @@ MOST_SHOWN = 400  # pictures that a sheet opens
 MOST_TOLD = 12  # faults in an alt text
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # scikit-learn's
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "{}")
+ON_A_GPU = STORED.with_name("gpu.json")
 GB = 1e9
 ROOM = 16  # GB of memory, in many laptops
 COUNTS = {  # what moves in `scale_explorer`
     "classes": (10, 100, 1000),
     "each": (4, 16, 64, 256, 1000),
     "captions": (1_000, 10_000, 100_000, 1_000_000),
+    "batch": (2, 16, 64),  # those that `benchmarks.gpu` timed
     "devices": (1, 2, 4, 8, 16, 64),
 }
 
@@ -91,7 +94,8 @@ class FolderTool(Explorer):
             folder, self._told = save_pictures(all_uploaded(now.files), now.label)
             self._saved, self._where = now.files, str(folder)
             now.path = self.controls["path"].value = self._where
-        self.folder = Path(now.path).expanduser() if now.path.strip() else self._example
+        path = now.path.strip().strip("\"'")  # as Windows copies a path
+        self.folder = Path(path).expanduser() if path else self._example
         return sheet(self.folder, self.folder == self._example, self._told if now.path == self._where else "")
 
 
@@ -181,7 +185,13 @@ def contact_sheet(folder: Path) -> Explorer:
 def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> figures.Picture:
     """The contact sheet of a folder; told: what stands first in its caption. Raises `Plainly` where there is nothing to show."""
     with _plainly():
-        rows = _rows(folder, *pictures.look_through(folder))
+        classes, faults = pictures.look_through(folder)
+        rows = _rows(folder, classes, faults)
+    if len(classes.class_names) < 2:
+        told += say(
+            en="There are not yet two classes that can be used, and one alone cannot be told from anything. ",
+            zh="能用的类别还不到两个；只有一个类别，就没有什么可区分的。",
+        )
     return _sheet_picture(folder, rows, "", only_wrong, told)
 
 
@@ -201,7 +211,8 @@ def _plainly() -> Iterator[None]:
         raise Plainly(
             say(
                 en=f"{error}.",
-                zh=f"这个文件夹里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，再把图片放进去。（{error}）",
+                zh="这个文件夹里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，再把图片放进去。"
+                "如果里面分的是 train、test 这样的几部分，请选其中一个。",
             )
         ) from error
 
@@ -294,8 +305,12 @@ def _sheet_in_words(folder: Path, rows: Sequence[drawing.SheetRow], wrong: int, 
         return say(en=word, zh=CHINESE[word])
 
     marked = [
-        *(f"{row.name} ({told(row.told)})" for row in rows if row.wrong),
-        *(f"{row.name}/{tile.name} ({told(tile.word)})" for row in rows for tile in _marked(row)),
+        *(row.name + say(en=" ({})", zh="（{}）").format(told(row.told)) for row in rows if row.wrong),
+        *(
+            f"{row.name}/{tile.name}" + say(en=" ({})", zh="（{}）").format(told(tile.word))
+            for row in rows
+            for tile in _marked(row)
+        ),
     ]
     comma, more = say(en=", ", zh="、"), " …" if len(marked) > MOST_TOLD else ""
     listed = comma.join(marked[:MOST_TOLD]) + more
@@ -345,7 +360,7 @@ def copies_explorer(folder: Path) -> Explorer:
             min=0.5,
             max=12,
             step=0.5,
-            description=say(en="the same <", zh="相同 <"),
+            description=say(en="the same <", zh="界限"),
             readout_format=".1f",
             **look(30),
         )
@@ -364,15 +379,15 @@ def copies_explorer(folder: Path) -> Explorer:
             shown,
             title=f"Limit {now.limit:.1f}: {below} of {len(pairs):,} {word} as the same picture",
             alt=say(
-                en=f"Nine pairs of pictures, the most alike first, among them {names[0]}. With the limit {now.limit:.1f} the number of "
+                en=f"{len(shown)} pairs of pictures, the most alike first, among them {names[0]}. With the limit {now.limit:.1f} the number of "
                 f"pairs that count as the same picture is {below}.",
-                zh=f"九对图片，从最像的排起，其中有 {names[0]}。界限为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
+                zh=f"{len(shown)} 对图片，从最像的排起，其中有 {names[0]}。界限为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
             ),
             caption=say(
                 en=f"Under each pair the mean difference of the two {pictures.THUMBNAIL} × {pictures.THUMBNAIL} thumbnails in grey levels, of "
-                f"255. Shown are the pairs next to the limit; {start} that are more alike are not. The course takes {ALIKE:g}.",
+                f"255. Shown are the pairs around the limit (more alike, and not shown: {start}). The course takes {ALIKE:g}.",
                 zh=f"每对图片下面，是两张 {pictures.THUMBNAIL} × {pictures.THUMBNAIL} 缩略图的平均差别，单位是灰度级（共 255 级）。"
-                f"显示的是界限附近的几对，更像的还有 {start} 对没有画出。课程用的界限是 {ALIKE:g}。"
+                f"显示的是界限附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的界限是 {ALIKE:g}。"
                 + glossed("limit 界限", "the same 同一张", "two pictures 两张不同的图"),
             ),
         )
@@ -414,7 +429,7 @@ def splits_picture(file: Path = own_study.FILE) -> figures.Picture:
         ),
         caption=say(
             en=f"Eight classes, {study['pictures']} pictures, {tests} of them to test on. Stored runs on the pocket model, made by “{study['command']}”.",
-            zh=f"八个类别，{study['pictures']} 张图片，其中 {tests} 张用来测试。口袋模型上事先存好的训练，由 {study['command']} 得到。"
+            zh=f"八个类别，{study['pictures']} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study['command']} 算好。"
             + glossed(
                 "splits 划分", "learned vectors 学到的向量", "shuffled labels 打乱的标签", "classes 1, 2 … 类别叫 1、2……", "linear probe 线性探针", "by chance 随机猜",
                 "accuracy 准确率", "mean 平均",
@@ -444,7 +459,7 @@ def _percent(share: float) -> str:
 
 
 def photographs() -> list[Image.Image]:
-    """Two photographs that scikit-learn carries: a Chinese palace roof and a dahlia."""
+    """Two photographs that scikit-learn carries: a Chinese palace and a dahlia."""
     return [Image.fromarray(load_sample_image(name)) for name in PHOTOGRAPHS]
 
 
@@ -461,7 +476,8 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
         scores = zero_shot(clip, processor, image, [now.template.format(name) for name in names]).tolist()
         best = names[int(np.argmax(scores))]
         what = say(
-            en=("a palace roof", "a red dahlia")[now.photograph], zh=("宫殿的屋顶", "一朵红色大丽花")[now.photograph]
+            en=("a palace tower beside a lake", "an orange dahlia")[now.photograph],
+            zh=("湖边的宫殿楼阁", "一朵橙色大丽花")[now.photograph],
         )
         return figures.picture_with_scores(
             figures.square(image, 512),
@@ -474,7 +490,7 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
             ),
             caption=say(
                 en="The eight highest scores; all together make 100 %. The photographs come with scikit-learn.",
-                zh="得分最高的八个名称，全部加起来是 100%。照片是 scikit-learn 自带的。"
+                zh="图里是得分最高的八个名称；所有名称加起来是 100%。照片是 scikit-learn 自带的。"
                 + glossed("share of the score 得分占比", "this CLIP says 这个 CLIP 说"),
             ),
         )
@@ -504,7 +520,7 @@ def without_weights() -> tuple[CLIPModel, GPT2LMHeadModel]:
 def what_changes(clip: CLIPModel, language_model: PreTrainedModel) -> Table:
     """The numbers of these models beside those of ViT-B/32 and GPT-2 small."""
     ours, theirs = (_numbers_of(*models) for models in ((clip, language_model), without_weights()))
-    header = say(en="what", zh="什么"), say(en="here", zh="这里"), say(en="ViT-B/32, GPT-2", zh="ViT-B/32、GPT-2")
+    header = say(en="what", zh="项目"), say(en="here", zh="这里"), say(en="ViT-B/32, GPT-2", zh="ViT-B/32、GPT-2")
     return Table([(name, ours[name], theirs[name]) for name in ours], header, align="right")
 
 
@@ -517,16 +533,12 @@ def _numbers_of(clip: CLIPModel, language_model: PreTrainedModel) -> dict[str, s
         say(en="picture, pixels a side", zh="图片边长（像素）"): vision.image_size,
         say(en="patch, pixels a side", zh="图块边长（像素）"): vision.patch_size,
         say(en="patches", zh="图块数"): side**2,
-        say(en="positions with the class token", zh="位置数（含类别词元）"): side**2 + 1,
         say(en="width of the vision tower", zh="视觉塔宽度"): vision.hidden_size,
         say(en="width of the text tower, of a context vector", zh="文本塔宽度，也是上下文向量的宽度"): text.hidden_size,
-        say(en="width that both share", zh="两塔共用的宽度"): clip.config.projection_dim,
         say(en="positions of a text", zh="一段文字的位置数"): text.max_position_embeddings,
-        say(en="vocabulary of CLIP", zh="CLIP 的词表"): text.vocab_size,
         say(en="logit scale", zh="缩放系数"): round(learned_scale),
         say(en="numbers in ten context vectors", zh="十个上下文向量里的数"): 10 * text.hidden_size,
         say(en="width of GPT-2", zh="GPT-2 的宽度"): language.hidden_size,
-        say(en="vocabulary of GPT-2", zh="GPT-2 的词表"): language.vocab_size,
         say(en="positions of GPT-2", zh="GPT-2 的位置数"): language.max_position_embeddings,
         say(en="numbers in the projection", zh="投影里的数"): (vision.hidden_size + 1) * language.hidden_size,
         say(en="parameters of CLIP", zh="CLIP 的参数"): sizes[0],
@@ -545,32 +557,76 @@ def _count(model: torch.nn.Module) -> int:
 # --- many pictures, many machines ------------------------------------------------------------------------------------
 
 
-def measured_sizes() -> None:
-    """Print what was measured with random weights in the size of ViT-B/32, beside what is calculated."""
-    stored = json.loads(STORED.read_text(encoding="utf-8"))
-    step, memory = stored["context_text_step"], stored["memory_1000_classes"]
-    seconds, limit = step["seconds"]["fast"]["median"], step["limit_seconds"]
-    print(
-        say(
-            en=f"A step for {step['sizes']['classes']} classes: calculated {limit:.2f} s at the full pace of the machine, measured {seconds:.2f} s\n"
-            f"The most memory of a step for 1000 classes: measured {memory['value']:.1f} {memory['unit']}",
-            zh=f"{step['sizes']['classes']} 个类别走一步：按机器全速计算 {limit:.2f} 秒，实测 {seconds:.2f} 秒\n"
-            f"1000 个类别走一步，最多占用的内存：实测 {memory['value']:.1f} {memory['unit']}",
-        )
+@dataclass(frozen=True)
+class Pace:
+    """TFLOP/s of a device at each kind of work: seeing pictures, a step of a context, a step of the captioner by its batch."""
+
+    seeing: float
+    context: float
+    captioner: Mapping[int, float]
+
+
+def measured_sizes() -> Table:
+    """What was measured with random weights in the sizes of the real models, beside what is calculated."""
+    cpu, gpu = (json.loads(file.read_text(encoding="utf-8")) for file in (STORED, ON_A_GPU))
+    step, context, steps = cpu["context_text_step"], gpu["learning_a_context"], gpu["learning_to_describe"]
+    least, most, pictures = steps[0], steps[-1], gpu["seeing"]["pictures"]
+    classes, many, name = step["sizes"]["classes"], context["classes"], _gpu_name()
+
+    def time(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
+        limit = work["seconds"] * work["tflops"] / gpu["large_product"]["tflops"]
+        return say(en=f"{name}: {en}", zh=f"{name}：{zh}"), f"{1e3 * limit:.0f} ms", f"{1e3 * work['seconds']:.0f} ms"
+
+    def memory(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
+        gigabytes = f"{work['calculated_gigabytes']:.2f} GB", f"{work['gigabytes']:.2f} GB"
+        return say(en=f"{name}: memory of {en}", zh=f"{name}：{zh}要的内存"), *gigabytes
+
+    return Table(
+        [
+            (
+                say(en=f"2 CPU cores: a step for {classes} classes", zh=f"2 个 CPU 核：{classes} 个类别走一步"),
+                f"{1e3 * step['limit_seconds']:.0f} ms",
+                f"{1e3 * step['seconds']['fast']['median']:.0f} ms",
+            ),
+            time(f"to see {pictures} pictures", f"看 {pictures} 张图片", gpu["seeing"]),
+            *(
+                time(f"a step with {one['batch']} captions", f"{one['batch']} 句说明文字走一步", one)
+                for one in (most, least)
+            ),
+            memory(f"a step for {many} classes", f"{many} 个类别走一步", context),
+            memory(f"a step with {most['batch']} captions", f"{most['batch']} 句说明文字走一步", most),
+        ],
+        (say(en="what", zh="项目"), say(en="calculated", zh="计算"), say(en="measured", zh="实测")),
+        align="right",
     )
+
+
+def _paces() -> dict[str, Pace]:
+    own, gpu = _own_pace(), json.loads(ON_A_GPU.read_text(encoding="utf-8"))
+    by_batch = {one["batch"]: one["tflops"] for one in gpu["learning_to_describe"]}
+    even = {name: Pace(pace, pace, dict.fromkeys(by_batch, pace)) for name, pace in {
+        say(en=f"2 CPU cores ({own:.2f} TFLOP/s, measured)", zh=f"2 个 CPU 核（{own:.2f} TFLOP/s，实测）"): own,
+        say(en="a small GPU (3 TFLOP/s, assumed)", zh="小 GPU（3 TFLOP/s，假设）"): 3.0,
+    }.items()}  # fmt: skip
+    measured = Pace(gpu["seeing"]["tflops"], gpu["learning_a_context"]["tflops"], by_batch)
+    low, high = min(measured.context, *by_batch.values()), max(measured.seeing, *by_batch.values())
+    name = say(
+        en=f"{_gpu_name()} ({low:.0f} to {high:.0f}, measured)", zh=f"{_gpu_name()}（{low:.0f} 到 {high:.0f}，实测）"
+    )
+    return {**even, name: measured}
+
+
+def _gpu_name() -> str:
+    return json.loads(ON_A_GPU.read_text(encoding="utf-8"))["machine"]["gpu"].removeprefix("NVIDIA ")
 
 
 def scale_explorer() -> Explorer:
     """Choose how many classes, pictures, captions and devices, and see how long it takes the real models and what memory they need.
 
-    Everything is calculated, from multiplications and a pace; nothing is measured but the pace of the course's own machine.
+    Everything is calculated, from multiplications and a pace; the pace alone is measured, where its name says so.
     """
     clip, language, sizes = CLIPConfig(), GPT2Config(), sum(map(_count, without_weights()))
-    paces = {
-        say(en=f"2 CPU cores ({_own_pace() / 1e3:.2f} TFLOP/s, measured)", zh=f"2 个 CPU 核（{_own_pace() / 1e3:.2f} TFLOP/s，实测）"): _own_pace(),
-        say(en="a small GPU (3 TFLOP/s, assumed)", zh="小 GPU（3 TFLOP/s，假设）"): 3e3,
-        say(en="a large GPU (20 TFLOP/s, assumed)", zh="大 GPU（20 TFLOP/s，假设）"): 20e3,
-    }  # fmt: skip
+    paces = _paces()
     features = {
         say(en="all 49 patches", zh="全部 49 个图块"): True,
         say(en="one vector a picture", zh="每张图一个向量"): False,
@@ -579,19 +635,20 @@ def scale_explorer() -> Explorer:
         "classes": _of("classes", 100, say(en="classes", zh="类别数")),
         "each": _of("each", 16, say(en="pics a class", zh="每类图片")),
         "captions": _of("captions", 10_000, say(en="captions", zh="说明文字")),
+        "batch": _of("batch", 2, say(en="in a step", zh="每步几句")),
         "patches": dropdown(say(en="GPT-2 sees", zh="GPT-2 看"), features, True, 22),
         "devices": _of("devices", 1, say(en="devices", zh="设备数")),
-        "pace": dropdown(say(en="each is", zh="每个设备"), paces, _own_pace(), 32),
+        "pace": dropdown(say(en="each is", zh="每个设备"), {name: name for name in paces}, next(iter(paces)), 32),
     }
 
     def draw(now: SimpleNamespace) -> figures.Picture:
-        context = context_bill(clip, now.classes, now.each)
-        captioner = captioner_bill(clip, language, now.captions, now.patches)
-        work = {
-            "see class pictures": context.seeing,
-            "learn the context": context.learning,
-            "see caption pictures": captioner.seeing / now.devices,
-            "learn the captioner": captioner.learning / now.devices,
+        pace, context = paces[now.pace], context_bill(clip, now.classes, now.each)
+        captioner = captioner_bill(clip, language, now.captions, now.patches, batch=now.batch)
+        seconds = {
+            "see class pictures": _seconds(context.seeing, pace.seeing),
+            "learn the context": _seconds(context.learning, pace.context),
+            "see caption pictures": _seconds(captioner.seeing, pace.seeing) / now.devices,
+            "learn the captioner": _seconds(captioner.learning, pace.captioner[now.batch]) / now.devices,
         }
         memory = {
             "both models": FLOAT * sizes,
@@ -599,7 +656,6 @@ def scale_explorer() -> Explorer:
             "caption features": captioner.features,
             "one step": max(context.backward, captioner.backward),
         }
-        seconds = {name: FLOP * products / (now.pace * 1e9) for name, products in work.items()}
         gigabytes = {name: amount / GB for name, amount in memory.items()}
         total, fits = sum(gigabytes.values()), sum(gigabytes.values()) <= ROOM
         return drawing.time_and_memory(
@@ -621,9 +677,13 @@ def _of(name: str, value: int, label: str) -> ipywidgets.SelectionSlider:
 
 
 def _own_pace() -> float:
-    """GFLOP/s that the text tower reached on the course's own machine, from the stored benchmark."""
+    """TFLOP/s that the text tower reached on the course's own machine, from the stored benchmark."""
     step = json.loads(STORED.read_text(encoding="utf-8"))["context_text_step"]
-    return step["matmul_gflops"]["before"] / step["fast_beside_limit"]
+    return step["matmul_gflops"]["before"] / step["fast_beside_limit"] / 1e3
+
+
+def _seconds(products: float, tflops: float) -> float:
+    return least_seconds(products, 1e3 * tflops)
 
 
 def _duration(seconds: float, lang: str | None = None) -> str:
@@ -661,22 +721,23 @@ def _scale_in_words(seconds: dict[str, float], gigabytes: dict[str, float], tota
     en = "; ".join(f"{name} {told}" for name, told in [*times.items(), *sizes.items()])
     zh = "；".join(f"{name} {told}" for name, told in zip(chinese, [*times.values(), *sizes.values()]))
     return say(
-        en=f"Two bar charts, calculated: time of four pieces of work, and memory of each process. {en}; together {_size(total)}.",
-        zh=f"两张条形图，都是计算出来的：四件事各要多少时间，每个进程要多少内存。{zh}；内存合计 {_size(total)}。",
+        en=f"Two charts, calculated: time of four pieces of work, and memory of each process. {en}; together {_size(total)}.",
+        zh=f"左右两张图，都是计算出来的：四件事各要多少时间，每个进程要多少内存。{zh}；内存合计 {_size(total)}。",
     )
 
 
 def _about_scale(now: SimpleNamespace, gigabytes: dict[str, float], fits: bool) -> str:
     text = say(
         en="Calculated for ViT-B/32 and GPT-2 small: multiplications at this pace; 160 steps for a context of 16 vectors, 3 epochs for the "
-        "captioner. Reading and shrinking picture files comes on top. Devices share the captions; a context is learned on one. ",
-        zh="按 ViT-B/32 和小号 GPT-2 计算：乘法次数除以这个速度；16 个上下文向量学 160 步，软提示词和投影学 3 轮。读文件、缩小图片的时间另算。"
+        "captioner, with three copies of the caption features. Reading and shrinking picture files comes on top. Devices share the captions; "
+        "a context is learned on one. ",
+        zh="按 ViT-B/32 和小号 GPT-2 计算：乘法次数除以这个速度；16 个上下文向量学 160 步，软提示词和投影学 3 轮；说明文字图片的特征按三份算，因为训练时要复制。读文件、缩小图片的时间另算。"
         "设备之间分摊的是说明文字；上下文向量只在一个设备上学。",
     )
     if not fits and gigabytes["caption features"] > ROOM / 2 and now.patches:
         text += say(
-            en="More devices do not help the memory, since every process holds all features; one vector a picture does.",
-            zh="增加设备帮不了内存，因为每个进程都存着全部特征；每张图只用一个向量就行。",
+            en="More devices do not help the memory, since every process holds all features.",
+            zh="增加设备帮不了内存，因为每个进程都存着全部特征。",
         )
     return text + say(
         en="",

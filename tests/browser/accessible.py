@@ -14,7 +14,7 @@ UNROLLED = """
     body, :has(.jp-Notebook), .jp-WindowedPanel-outer { overflow: visible !important }
     * { content-visibility: visible !important }
     #jp-bottom-panel { visibility: hidden !important }
-    .jp-OutputArea-output:has([class*=ansi-]) { display: none !important }  /* tracebacks, in IPython's colours */
+    [data-mime-type="application/vnd.jupyter.stderr"] { display: none !important }  /* errors, in JupyterLab's colours */
 """
 UNFOLD = """() => document.querySelectorAll('.jp-Notebook details:not([open])').forEach(details => {
     details.open = true;

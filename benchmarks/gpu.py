@@ -1,0 +1,146 @@
+"""How near the costs that lesson 06 calculates come to a GPU: python -m benchmarks.gpu, on a machine that has one.
+
+What is timed are the three kinds of work of its explorer, on random weights in the sizes of ViT-B/32 and GPT-2 small, in float32: seeing
+pictures, a step of the context, a step of the captioner. Beside each stands the pace at which the calculated multiplications were done,
+and for texts and captions how far the results are from the CPU's. Kept in gpu.json; no CPU is compared in seconds.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from transformers import CLIPConfig
+
+from benchmarks.captioner import CAPTIONS, full_size, gradient_of
+from benchmarks.context import SEED, class_names, difference, random_context, vit_b_32
+from benchmarks.machine import Timing, description, seconds_of
+from benchmarks.records import FOLDER
+from helpers.captioner import VLMWithSoftPrompt, caption_batch
+from helpers.context import PromptedCLIP
+from helpers.cost import FLOP, captioner_bill, context_bill, vision_tower_products
+from helpers.files import write_whole
+
+FILE = FOLDER / "gpu.json"
+REPEATS, WARM = 9, 3
+BATCHES = 2, 16, 64  # captions a step
+PICTURES = 256  # seen at once
+CLASSES, EACH, VECTORS = 1000, 16, 16
+SIZES = CLIPConfig()  # those of ViT-B/32
+LARGE = 8192  # rows and columns of the product that shows what the machine can do
+
+
+def work(do: Callable[[], object], products: float, device: str) -> dict[str, Any]:
+    """Median seconds, the pace at which so many products were done, and the most memory beside what was there before."""
+
+    def to_the_end() -> None:
+        do()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    for _ in range(WARM):
+        to_the_end()
+    memory = {}
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    timing = Timing.of([seconds_of(to_the_end) for _ in range(REPEATS)])
+    if device == "cuda":
+        memory["gigabytes"] = (torch.cuda.max_memory_allocated() - before) / 1e9
+    return {"seconds": timing.median, "tflops": FLOP * products / timing.median / 1e12, **memory}
+
+
+def seeing(model: VLMWithSoftPrompt, device: str, pictures: int) -> dict[str, Any]:
+    """Pictures, prepared already, to their features."""
+    side = model.vision_model.config.image_size
+    pixels = torch.randn(pictures, 3, side, side, generator=torch.Generator().manual_seed(SEED)).to(device)
+    products = vision_tower_products(SIZES, pictures).forward
+    return {"pictures": pictures, **work(lambda: model.encode(pixels), products, device)}
+
+
+def learning_a_context(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
+    """A step forward and backward for many classes, from kept features of all the pictures."""
+    classes, clip = len(prompted.class_names), prompted.clip
+    numbers = torch.Generator().manual_seed(SEED)
+    features = F.normalize(torch.randn(classes * EACH, clip.config.projection_dim, generator=numbers), dim=-1).to(
+        device
+    )
+    labels = torch.arange(classes).repeat_interleave(EACH).to(device)
+
+    def step() -> None:
+        prompted.context.grad = None
+        F.cross_entropy(prompted(features), labels).backward()
+
+    bill = context_bill(clip.config, classes, EACH, length=len(prompted.context), steps=1)
+    calculated = {"calculated_gigabytes": bill.backward / 1e9}
+    return {"classes": classes, "pictures": len(labels), **work(step, bill.learning, device), **calculated}
+
+
+def learning_to_describe(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
+    """A step forward and backward to prompt and projection, from kept features of so many pictures."""
+    ids, labels = caption_batch(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
+    vision = SIZES.vision_config
+    shape = batch, (vision.image_size // vision.patch_size) ** 2, vision.hidden_size  # (B, P, Dv)
+    features = torch.randn(shape, generator=torch.Generator().manual_seed(SEED)).to(device)
+    ids, labels = ids.to(device), labels.to(device)
+    bill = captioner_bill(SIZES, model.language_model.config, batch, tokens=ids.shape[1], epochs=1, batch=batch)
+
+    def step() -> None:
+        gradient_of(model, lambda: model(features, ids, labels=labels))
+
+    calculated = {"calculated_gigabytes": bill.backward / 1e9}
+    return {"batch": batch, **work(step, bill.learning, device), **calculated}
+
+
+def as_on_the_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:
+    """How far class features, loss and gradient are from those of the CPU, by their largest number."""
+    ids, labels = caption_batch(model.tokenizer, CAPTIONS)
+    side = model.vision_model.config.image_size
+    pixels = torch.randn(len(CAPTIONS), 3, side, side, generator=torch.Generator().manual_seed(SEED))
+    found = []
+    for place in ("cpu", device):
+        here, texts = copy.deepcopy(model).to(place), copy.deepcopy(prompted).to(place)
+        words, wanted = ids.to(place), labels.to(place)
+        features = here.encode(pixels.to(place))
+        loss, gradient = gradient_of(here, lambda: here(features, words, labels=wanted))
+        found.append([part.detach().cpu() for part in (texts.text_features(), features, loss, gradient)])
+    names = "class features", "vision features", "loss of captions", "gradient"
+    return {name: difference(ours, theirs) for name, theirs, ours in zip(names, *found)}
+
+
+def measure(
+    device: str = "cuda",
+    pictures: int = PICTURES,
+    classes: int = CLASSES,
+    batches: Sequence[int] = BATCHES,
+    large: int = LARGE,
+) -> dict[str, Any]:
+    """Everything, in the sizes of ViT-B/32 and GPT-2 small. Raises RuntimeError where there is no such device."""
+    model, (clip, processor) = full_size("patches"), vit_b_32()
+    near = as_on_the_cpu(model, random_context(clip, processor, class_names(20), VECTORS), device)
+    model.to(device), clip.to(device)
+    a, b = torch.randn(2, large, large, device=device)
+    return {
+        "command": "python -m benchmarks.gpu",
+        "date": datetime.date.today().isoformat(),
+        "machine": {"gpu": torch.cuda.get_device_name() if device == "cuda" else None, **description()},
+        "float32_products": torch.get_float32_matmul_precision(),
+        "beside_the_cpu": near,
+        "large_product": work(lambda: a @ b, large**3, device),
+        "seeing": seeing(model, device, pictures),
+        "learning_a_context": learning_a_context(
+            random_context(clip, processor, class_names(classes), VECTORS), device
+        ),
+        "learning_to_describe": [learning_to_describe(model, device, batch) for batch in batches],
+    }
+
+
+if __name__ == "__main__":
+    found = measure()
+    write_whole(FILE, lambda part: part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8"))
+    print(json.dumps(found, indent=1))
