@@ -22,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unicodedata
@@ -53,6 +54,7 @@ ONLY_FOR = {
 }
 
 Say = Callable[[str, str], str]
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors of who may not write
 
 
 class Problem(Exception):
@@ -601,6 +603,15 @@ def attend(command: list[str]) -> int:
         stop(child)
 
 
+def must_be_writable(folder: Path) -> None:
+    """Raises PermissionError where nothing can be written into the folder: sooner than after minutes of work."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        if error.errno in NOT_ALLOWED:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)) from error
+
+
 def paths_among(arguments: list[str]) -> list[str]:
     """Those of pytest's arguments that name tests or notebooks: tests/test_course.py::test_name, notebooks/en."""
     with_value = ("-k", "-m", "-p", "-o", "-W", "--ignore", "--deselect")
@@ -616,6 +627,8 @@ def paths_among(arguments: list[str]) -> list[str]:
 
 
 def build(arguments: argparse.Namespace, say: Say) -> int:
+    if not arguments.check:
+        must_be_writable(ROOT if arguments.no_solutions else ROOT / "notebooks")
     goal = say("The notebooks, from lessons/", "由 lessons/ 生成笔记本")
     python = ready(arguments.here, ["jupytext", "nbformat", "nbclient", "torch", "transformers"], goal, say)
     options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
@@ -627,6 +640,7 @@ def build(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def bench(arguments: argparse.Namespace, say: Say) -> int:
+    must_be_writable(ROOT / "benchmarks")
     goal = say("The benchmarks", "基准测试")
     python = ready(arguments.here, ["torch", "transformers", "matplotlib"], goal, say)
     return attend([python, "-m", "benchmarks.run", "--lang", arguments.lang, *arguments.name])
@@ -941,7 +955,7 @@ def main(argv: list[str] | None = None) -> int:
         print(say(*problem.texts), file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno not in NOT_ALLOWED:
             raise
         english = (
             f"{error.filename} cannot be written: copy the whole course to a folder of your own and start it there."

@@ -127,6 +127,9 @@ def test_build_check_and_the_doctor_work_where_nothing_can_be_written():
         ("lab --no-browser --here", "work"),
         ("test", ".venv"),
         ("doctor --record", "data/SHA256SUMS"),
+        ("build --here 00", "notebooks"),
+        ("build --here --no-solutions", ""),
+        ("bench --here", "benchmarks"),
     ],
 )
 @pytest.mark.parametrize("lang", ["en", "zh"])

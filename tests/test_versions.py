@@ -235,16 +235,9 @@ def test_the_page_shows_the_record(page):
     assert "No whole run" in versions.with_tables(page, {})
 
 
-def last_result(name):
-    """The environment's last result that is written down."""
-    if name not in versions.load():
-        pytest.skip(f"no whole run in {name} is written down yet: python tests/versions.py {name}")
-    return versions.load()[name]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_last_result_is_whole(name):
-    last = last_result(name)
+    last = versions.load()[name]
     assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", last.date)
     assert re.fullmatch(r"[0-9a-f]{7,40}( \+ changes)?", last.commit)
     assert list(last.versions) == ["python", *versions.PACKAGES] and "missing" not in last.versions.values()
@@ -254,7 +247,7 @@ def test_a_last_result_is_whole(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_tried_is_what_the_lists_say(name):
     """A list that has changed since must be tried again: python tests/versions.py NAME."""
-    tried, listed = last_result(name).versions, pins(name)
+    tried, listed = versions.load()[name].versions, pins(name)
     assert {package: tried[package] for package in tried if package in listed} == {
         package: listed[package] for package in tried if package in listed
     }
@@ -263,7 +256,7 @@ def test_what_was_tried_is_what_the_lists_say(name):
 
 
 def test_the_newest_are_not_older_than_the_tested_ones():
-    newest, tested = last_result("newest").versions, last_result("tested").versions
+    newest, tested = (versions.load()[name].versions for name in ("newest", "tested"))
     assert all(course.satisfies(newest[package], f">={tested[package]}") for package in versions.PACKAGES)
 
 

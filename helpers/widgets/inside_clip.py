@@ -383,7 +383,10 @@ def matrix_explorer(
         + [
             widget
             for row in range(n)
-            for widget in (_thumbnail(images[row], row + 1), *list(cells.values())[row * n : row * n + n])
+            for widget in (
+                _thumbnail(images[row], row + 1, captions[row]),
+                *list(cells.values())[row * n : row * n + n],
+            )
         ],
         layout={"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"},
     )
@@ -425,9 +428,10 @@ def _heading(caption: str) -> ipywidgets.HTML:
     return ipywidgets.HTML(f'<div style="text-align: center; line-height: 1.2">{html.escape(caption)}</div>')
 
 
-def _thumbnail(image: Image.Image, number: int) -> ipywidgets.HTML:
-    data, alt = encoded(figures.square(image, 80), format="png"), say(en=f"picture {number}", zh=f"第 {number} 张图")
-    return ipywidgets.HTML(f'<img alt="{alt}" width="40" height="40" src="data:image/png;base64,{data}">')
+def _thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
+    data = encoded(figures.square(image, 80), format="png")
+    alt = say(en=f"Picture {number}, to which “{caption}” belongs", zh=f"第 {number} 张图，和它配对的文字是“{caption}”")
+    return ipywidgets.HTML(f'<img alt="{html.escape(alt)}" width="40" height="40" src="data:image/png;base64,{data}">')
 
 
 def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
