@@ -539,7 +539,7 @@ widgets.measured_sizes()
 # Where there is much to do at once, the count comes within a factor of two. With two captions a step, the large GPU needs twenty times as long: it waits for its next order. **Everything in the next figure is calculated**, for the H200 from the paces that it reached. Go to a thousand classes and a million captions on it. Which is better, eight of them, or 64 captions in a step? And what do neither of the two help?
 
 # %% [markdown] lang="zh" id="explore"
-# 一次要做的事够多，实测不到计算值的两倍。可是每步只有两句说明文字时，大 GPU 用的时间是计算值的二十倍：它大半时间在等下一个指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。选它，把滑块拉到一千个类别、一百万句说明文字：换成八个设备，还是每步改成 64 句，哪个更快？又有什么，这两样都解决不了？
+# 一次要做的事够多，实测不到计算值的两倍。可是每步只有两句说明文字时，大 GPU 用的时间是计算值的二十倍：它大部分时间在等下一条指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。选它，把滑块拉到一千个类别、一百万句说明文字：换成八个设备，还是每步改成 64 句，哪个更快？又有什么，这两样都解决不了？
 
 # %% id="explore-code"
 widgets.scale_explorer()
