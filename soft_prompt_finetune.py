@@ -44,7 +44,8 @@ from helpers import finetune, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn
 from helpers.checkpoints import learned_from
 from helpers.data import VLMDataset
-from helpers.finetune import SHOWN, Diary, Interrupts, Part, Together, captions, encoded, held_out, kept, room, show
+from helpers.finetune import SHOWN, Diary, Part, Together, captions, encoded, held_out, kept, room, show
+from helpers.interrupts import Interrupts
 from helpers.pictures import open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
 
@@ -243,7 +244,7 @@ def learned(
     data = [(part.features, part.rows) for part in parts]
     looks = training.progress(folder / TRAINING)[1] if asked.resume else []
     diary = Diary(folder, plan, settings(asked), team, looks)
-    with Interrupts() as interrupts:
+    with Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts:
 
         def stop(step: int, loss: float) -> bool:
             diary.step(step)

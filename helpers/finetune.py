@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,25 +64,6 @@ class Together(Team):
 def quiet(team: Together) -> bool | None:
     """Whether no bar is drawn; None: where there is no terminal to draw it on."""
     return True if team.rank else None
-
-
-class Interrupts:
-    """While it is in force, Ctrl-C or SIGTERM is only noted, so that a step can be finished and saved; the second time it acts."""
-
-    def __init__(self) -> None:
-        self.asked: int | None = None
-
-    def __enter__(self) -> Interrupts:
-        self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: object) -> None:
-        self.asked = number
-        signal.signal(number, self.before[number])
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from helpers import training
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.checkpoints import learned_from
 from helpers.files import read_tensors
-from helpers.finetune import SHOWN, Interrupts, held_out
+from helpers.finetune import SHOWN, held_out
+from helpers.interrupts import Interrupts
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 
 ROOT = Path(__file__).parents[1]
@@ -459,7 +460,7 @@ def ctrl_c():
 
 def test_asked_twice_it_ends_at_once(ctrl_c):
     before = signal.getsignal(signal.SIGINT)
-    with Interrupts() as interrupts:
+    with Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts:
         os.kill(os.getpid(), signal.SIGINT)
         assert interrupts.asked == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):

@@ -2,8 +2,11 @@
 
 import itertools
 import json
+import os
 import re
+import signal
 import threading
+import weakref
 from dataclasses import asdict, replace
 from itertools import count
 
@@ -216,6 +219,44 @@ def test_an_interrupt_stops_the_work_and_keeps_what_is_shown(lang):
     assert {"en": "Stopped: step 5 of 10", "zh": "已停下：第 5 步，共 10 步"}[lang] in explorer.words.value
     assert closed == [True] and not explorer.start.disabled
     assert free_for_others(figures.LOCK)
+
+
+@pytest.fixture
+def interrupts():
+    """Signals come as in a terminal, also where the tests run in the background of a shell, which ignores them. Gives how to send one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_is_not_lost_where_python_forgets_it(interrupts):
+    """In a callback of weakref, where a KeyboardInterrupt would be printed and no more."""
+
+    def work(now):
+        for turn in range(1, 5):
+            if turn == 2:
+                passing = Sentence("soon gone")
+                watching = weakref.ref(passing, interrupts)
+                del passing
+                assert watching() is None
+            yield turn / 4, lambda turn=turn: Sentence(str(turn))
+
+    explorer = long_work(work, steps=4)
+    explorer.run()
+    assert "Stopped: step 2 of 4" in explorer.words.value and explorer.shown.text in ("1", "2")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_ends_a_long_turn_at_once(interrupts):
+    def work(now):
+        yield 0.5, lambda: Sentence("half")
+        interrupts()
+        interrupts()
+        raise AssertionError("went on after the second")
+
+    explorer = long_work(work, steps=10)
+    explorer.run()
+    assert "Stopped: step 5 of 10" in explorer.words.value and not explorer.start.disabled
 
 
 def test_after_an_error_it_can_be_started_again():

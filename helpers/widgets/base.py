@@ -7,6 +7,7 @@ The two faces: the live widget where a kernel answers, and its static twin (html
 from __future__ import annotations
 
 import html
+import signal
 import threading
 import time
 import traceback
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 import ipywidgets
 
 from helpers import figures
+from helpers.interrupts import Interrupts
 from helpers.lesson import Plainly, plain_error, say
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -95,8 +97,8 @@ class LongWork(Live):
     whole is, if it has any.
 
     Each turn of the work holds the lock and lets go of it before the next, so that other explorers stay alive. An interrupt of the
-    kernel ends the work and keeps what is shown (in ipykernel 7's second thread none arrives). However it ends, the button is
-    free again.
+    kernel ends the work after its turn, a second one at once, and what is shown stays (in ipykernel 7's second thread none arrives).
+    However it ends, the button is free again.
     """
 
     def __init__(
@@ -146,19 +148,22 @@ class LongWork(Live):
         try:
             self._progress(share, 0.0)
             work = self._work(values_of(self.controls))
-            while True:
-                with figures.LOCK:
-                    turn = next(work, None)
-                    if turn is None:
-                        break
-                    share, draw = turn
-                    now = self._clock()
-                    if now >= due:
-                        self._show(draw())
-                        draw, drawn = None, self._clock()
-                        due = max(now + 1 / MOST_REDRAWINGS, drawn + (drawn - now))
-                        self._progress(share, drawn - begun)
-                time.sleep(BREATH)
+            with Interrupts(signal.SIGINT) as interrupts:
+                while not interrupts.asked:
+                    with figures.LOCK:
+                        turn = next(work, None)
+                        if turn is None:
+                            break
+                        share, draw = turn
+                        now = self._clock()
+                        if now >= due:
+                            self._show(draw())
+                            draw, drawn = None, self._clock()
+                            due = max(now + 1 / MOST_REDRAWINGS, drawn + (drawn - now))
+                            self._progress(share, drawn - begun)
+                    time.sleep(BREATH)
+                else:
+                    raise KeyboardInterrupt
             if draw is not None:
                 with figures.LOCK:
                     self._show(draw())
