@@ -97,8 +97,8 @@ class LongWork(Live):
     whole is, if it has any.
 
     Each turn of the work holds the lock and lets go of it before the next, so that other explorers stay alive. An interrupt of the
-    kernel ends the work after its turn, a second one at once, and what is shown stays (in ipykernel 7's second thread none arrives).
-    However it ends, the button is free again.
+    kernel ends the work and keeps what is shown (in ipykernel 7's second thread none arrives). However it ends, the button is
+    free again.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class LongWork(Live):
         try:
             self._progress(share, 0.0)
             work = self._work(values_of(self.controls))
-            with Interrupts(signal.SIGINT) as interrupts:
+            with Interrupts(signal.SIGINT, at_once=True) as interrupts:
                 while not interrupts.asked:
                     with figures.LOCK:
                         turn = next(work, None)
