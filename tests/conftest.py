@@ -1,5 +1,7 @@
 """What many test files use."""
 
+import signal
+
 import pytest
 
 from helpers import lesson
@@ -11,3 +13,11 @@ def lang(request):
     lesson.set_language(request.param)
     yield request.param
     lesson.set_language("en")
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C acts, also where the tests were started in the background of a shell, which lets it be ignored there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -450,14 +450,6 @@ def test_asked_to_end_it_finishes_the_step_saves_and_says_how_to_go_on(album, tm
     assert looks(folder) == looks(tmp_path / "unbroken")
 
 
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C acts, also where the tests were started in the background of a shell, which lets it be ignored there."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_asked_twice_it_ends_at_once(ctrl_c):
     before = signal.getsignal(signal.SIGINT)
     with Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts:

@@ -221,23 +221,19 @@ def test_an_interrupt_stops_the_work_and_keeps_what_is_shown(lang):
     assert free_for_others(figures.LOCK)
 
 
-@pytest.fixture
-def interrupts():
-    """Signals come as in a terminal, also where the tests run in the background of a shell, which ignores them. Gives how to send one."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda *_: os.kill(os.getpid(), signal.SIGINT)
-    signal.signal(signal.SIGINT, before)
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_is_not_lost_where_python_forgets_it(interrupts):
+def test_an_interrupt_is_not_lost_where_python_forgets_it(ctrl_c):
     """In a callback of weakref, where a KeyboardInterrupt would be printed and no more."""
 
     def work(now):
         for turn in range(1, 5):
             if turn == 2:
                 passing = Sentence("soon gone")
-                watching = weakref.ref(passing, interrupts)
+                watching = weakref.ref(passing, interrupt)
                 del passing
                 assert watching() is None
             yield turn / 4, lambda turn=turn: Sentence(str(turn))
@@ -248,10 +244,10 @@ def test_an_interrupt_is_not_lost_where_python_forgets_it(interrupts):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_ends_a_long_turn_at_once(interrupts):
+def test_an_interrupt_ends_a_long_turn_at_once(ctrl_c):
     def work(now):
         yield 0.5, lambda: Sentence("half")
-        interrupts()
+        interrupt()
         raise AssertionError("went on after it")
 
     explorer = long_work(work, steps=10)

@@ -571,7 +571,7 @@ def measured_sizes() -> Table:
     cpu, gpu = (json.loads(file.read_text(encoding="utf-8")) for file in (STORED, ON_A_GPU))
     step, context, steps = cpu["context_text_step"], gpu["learning_a_context"], gpu["learning_to_describe"]
     least, most, pictures = steps[0], steps[-1], gpu["seeing"]["pictures"]
-    classes, many, name = step["sizes"]["classes"], context["classes"], _gpu_name()
+    classes, many, name = step["sizes"]["classes"], context["classes"], _gpu_name(gpu)
 
     def time(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
         limit = work["seconds"] * work["tflops"] / gpu["large_product"]["tflops"]
@@ -610,14 +610,13 @@ def _paces() -> dict[str, Pace]:
     }.items()}  # fmt: skip
     measured = Pace(gpu["seeing"]["tflops"], gpu["learning_a_context"]["tflops"], by_batch)
     low, high = min(measured.context, *by_batch.values()), max(measured.seeing, *by_batch.values())
-    name = say(
-        en=f"{_gpu_name()} ({low:.0f} to {high:.0f}, measured)", zh=f"{_gpu_name()}（{low:.0f} 到 {high:.0f}，实测）"
-    )
-    return {**even, name: measured}
+    name = _gpu_name(gpu)
+    told = say(en=f"{name} ({low:.0f} to {high:.0f}, measured)", zh=f"{name}（{low:.0f} 到 {high:.0f}，实测）")
+    return {**even, told: measured}
 
 
-def _gpu_name() -> str:
-    return json.loads(ON_A_GPU.read_text(encoding="utf-8"))["machine"]["gpu"].removeprefix("NVIDIA ")
+def _gpu_name(record: Mapping[str, Any]) -> str:
+    return record["machine"]["gpu"].removeprefix("NVIDIA ")
 
 
 def scale_explorer() -> Explorer:
