@@ -1,7 +1,7 @@
 """Fine-tune a soft prompt on your own pictures: python soft_prompt_finetune.py --data my.json
 
 Alone it shows on the pocket models what it does. A thin command line over helpers/captioner.py, helpers/data.py and
-helpers/training.py; what else it needs is in helpers/finetune.py.
+helpers/training.py; what else it needs is in finetuning/run.py.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ if __name__ == "__main__":
 import torch
 import transformers
 
-from helpers import finetune, training
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, evaluate, learn
-from helpers.checkpoints import learned_from
+from finetuning import run
+from finetuning.run import SHOWN, Diary, Part, Together, captions, encoded, held_out, kept, room, show
+from helpers import training
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
+from helpers.captioner_training import begin_as_words, evaluate, learn
+from helpers.checkpoint import learned_from
 from helpers.data import VLMDataset
-from helpers.finetune import SHOWN, Diary, Part, Together, captions, encoded, held_out, kept, room, show
-from helpers.interrupts import Interrupts
 from helpers.pictures import open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
+from helpers.training import Interrupts
 
 RUNS = ROOT / "work" / "runs"
 CAPTIONS = ROOT / "data" / "captions"
@@ -252,7 +254,7 @@ def learned(
 
         checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
         try:
-            how = {"at_once": asked.batch_size, "stop": stop, "team": team, "data": finetune.mark_of(parts)}
+            how = {"at_once": asked.batch_size, "stop": stop, "team": team, "data": run.mark_of(parts)}
             for look in learn(model, *data, plan, checkpoint, **how):
                 if diary.look(look) and look.best and team.rank == 0:
                     model.save(folder / CHECKPOINT)
@@ -355,7 +357,7 @@ def remembered(asked: argparse.Namespace) -> list[str]:
         folder, names = file_of(asked.evaluate).parent, (*models, *(() if asked.generate else data))
     else:
         folder, names = folder_of_run(asked), (*SEED, *OTHERS) if asked.resume else models
-    known, words = finetune.read_settings(folder / "log.jsonl"), []
+    known, words = run.read_settings(folder / "log.jsonl"), []
     for name in names:
         value = known.get(name)
         if name == "allow_outside":

@@ -17,7 +17,8 @@ from transformers import CLIPConfig, GPT2Config, GPT2LMHeadModel
 from benchmarks.context import SEED, difference, random_clip
 from benchmarks.machine import matmul_gflops, timed
 from benchmarks.records import Measured
-from helpers.captioner import IGNORED, VisionFeatures, VLMWithSoftPrompt, caption_batch
+from helpers.captioner import IGNORED, VisionFeatures, VLMWithSoftPrompt
+from helpers.captioner_training import caption_batch
 from helpers.pretrained import load_gpt2
 
 REPEATS, BATCH, LONGEST = 3, 16, 128

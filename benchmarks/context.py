@@ -32,15 +32,16 @@ from benchmarks.machine import (
     timed,
 )
 from benchmarks.records import Measured
-from helpers import figures
-from helpers.context import PromptedCLIP, fast_features, learn, plain_features
-from helpers.cost import least_seconds, text_tower_products
+from helpers.context import PromptedCLIP, learn, plain_features
 from helpers.data import FewShot, cached_features, encode
-from helpers.pocket.datasets import few_shot
-from helpers.pocket.tasks import BLURRED
-from helpers.pocket.world import COLOURS, OBJECTS, SIZES
+from helpers.fast_text import fast_features
+from helpers.flops import least_seconds, text_tower_products
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import Order, Plan
+from lessons import figures
+from pocket.datasets import few_shot
+from pocket.tasks import BLURRED
+from pocket.world import COLOURS, OBJECTS, SIZES
 
 SEED = 0
 LENGTH = 16  # M, as in CoOp's paper

@@ -21,10 +21,11 @@ from benchmarks.captioner import CAPTIONS, full_size, gradient_of
 from benchmarks.context import SEED, class_names, difference, random_context, vit_b_32
 from benchmarks.machine import Timing, description, seconds_of
 from benchmarks.records import FOLDER
-from helpers.captioner import VLMWithSoftPrompt, caption_batch
+from helpers.captioner import VLMWithSoftPrompt
+from helpers.captioner_training import caption_batch
 from helpers.context import PromptedCLIP
-from helpers.cost import FLOP, captioner_bill, context_bill, vision_tower_products
 from helpers.files import write_whole
+from helpers.flops import FLOP, captioner_bill, context_bill, vision_tower_products
 
 FILE = FOLDER / "gpu.json"
 REPEATS, WARM = 9, 3

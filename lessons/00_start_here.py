@@ -17,9 +17,12 @@
 # 第一个代码格负责找到课程所在的文件夹，并选定语言，不用细看。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% [markdown] lang="en" id="machine"
 # ## Is the machine ready?
@@ -32,7 +35,9 @@ from helpers import lesson; lesson.start("en")
 # 课程先检查一下自己：软件包、模型文件、内存和磁盘。哪里不对，那一行前面就有 ✗，后面写着该怎么办；点开这一行，可以看检查了些什么。
 
 # %% id="machine-code" tags=["measured"]
-lesson.doctor()
+from lessons.kit.doctor import doctor
+
+doctor()
 
 # %% [markdown] lang="en" id="pocket-clip"
 # ## A CLIP that fits in a pocket
@@ -45,15 +50,16 @@ lesson.doctor()
 # 课程自带一个 CLIP。它用的是和原版相同的 Python 类，只是小得多，而且训练时只见过一个世界：本项目画出来的世界。我们把它加载进来，数一数参数，再看看这个世界里有哪些物体。
 
 # %% id="pocket-clip-code" tags=["prepare"]
-from helpers import data, widgets
+from helpers import data, language
 from helpers.context import PromptedCLIP
-from helpers.exercises import start_here
-from helpers.pocket import datasets, tasks, world
 from helpers.pretrained import load_clip, text_features
+from lessons import widgets
+from lessons.exercises import start_here
+from pocket import datasets, tasks, world
 
 clip, processor = load_clip()
 parameters, n = clip.num_parameters(), len(world.OBJECTS)
-print(lesson.say(en=f"{parameters:,} parameters, {n} objects:", zh=f"{parameters:,} 个参数，{n} 种物体："))
+print(language.say(en=f"{parameters:,} parameters, {n} objects:", zh=f"{parameters:,} 个参数，{n} 种物体："))
 print(", ".join(world.OBJECTS))
 
 # %% [markdown] lang="en" id="first-guess"

@@ -13,21 +13,25 @@
 # 大约 45 分钟。走完以后，你能说清楚文字在哪里变成一排向量，又在哪里变成一个向量，中间的每一步都拆成几行代码看过，关键的几步是你自己写的。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
 from torch.nn import functional as F
 from transformers import CLIPConfig
 
-from helpers import by_hand, widgets
-from helpers.exercises import inside_clip
-from helpers.lesson import compare
-from helpers.pocket import datasets, tasks, world
-from helpers.pocket.language import full_caption
+from helpers import by_hand
+from helpers.notebook import compare
 from helpers.pretrained import image_features, load_clip, text_features
+from lessons import widgets
+from lessons.exercises import inside_clip
+from pocket import datasets, tasks, world
+from pocket.language import full_caption
 
 clip, processor = load_clip()
 

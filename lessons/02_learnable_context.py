@@ -13,9 +13,12 @@
 # 大约 60 分钟。学完以后，你就亲手写过一个可学习的提示词，会训练、保存、加载和使用它。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
@@ -23,12 +26,13 @@ from torch import nn
 from torch.nn import functional as F
 from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 
-from helpers import by_hand, context, data, training, widgets
+from helpers import by_hand, context, data, training
 from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
-from helpers.exercises import learnable_context
-from helpers.lesson import compare
-from helpers.pocket import datasets, tasks, world
+from helpers.notebook import compare
 from helpers.pretrained import load_clip
+from lessons import widgets
+from lessons.exercises import learnable_context
+from pocket import datasets, tasks, world
 
 clip, processor = load_clip()
 task = tasks.RIDDLE

@@ -13,19 +13,23 @@
 # 大约 30 分钟。后面的课不要求学过它。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
 
-from helpers import context, cost, data, widgets
+from helpers import context, data, fast_text, flops
 from helpers.context import PromptedCLIP
-from helpers.exercises import faster
-from helpers.lesson import compare
-from helpers.pocket import datasets, tasks
+from helpers.notebook import compare
 from helpers.pretrained import image_features, load_clip
+from lessons import widgets
+from lessons.exercises import faster
+from pocket import datasets, tasks
 
 clip, processor = load_clip()
 names = tasks.OBJECTS
@@ -66,8 +70,8 @@ from transformers import CLIPConfig
 
 vit_b_32 = CLIPConfig()                                       # the sizes of openai/clip-vit-base-patch32
 shared, own = 1 + 16, 3                                       # SOS and the vectors; the class name, full stop, EOT
-plain = cost.text_tower_products(vit_b_32, texts=100, length=77).forward
-ours = cost.text_tower_products(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
+plain = flops.text_tower_products(vit_b_32, texts=100, length=77).forward
+ours = flops.text_tower_products(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
 print(f"{plain:,} / {ours:,} = {plain / ours:.1f}")
 faster.times_fewer.reveal(plain / ours)
 
@@ -183,7 +187,7 @@ def shared(ids):
 # %% id="memory-code"
 vectors = prompted.embeddings(input_ids=short)                # (C, T, D)
 n = prompted.shared
-ends = context.side_by_side(clip, vectors[0, :n], vectors[:, n:], end - n)   # (C, D): what stands at the ends
+ends = fast_text.side_by_side(clip, vectors[0, :n], vectors[:, n:], end - n)   # (C, D): what stands at the ends
 fast = clip.text_projection(clip.text_model.final_layer_norm(ends))
 print(f"{n} shared, {short.shape[1] - n} of each text's own")
 compare("features, shared and plain", fast, padded)

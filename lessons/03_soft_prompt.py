@@ -17,21 +17,29 @@
 # 有一点先说明：我们的口袋 GPT-2 练习过根据“便条”作答，便条是几个词混成的向量，像图片那样排成网格。它从没见过图片，但是见惯了便条。真正的 GPT-2 没有这样练过，同样的办法用在它身上会更难。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
+import os
+
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import by_hand, captioner, widgets
-from helpers.captioner import SoftPrompt, VLMWithSoftPrompt, caption_batch
-from helpers.exercises import soft_prompt
-from helpers.lesson import compare
-from helpers.pocket import captioner_study as study, language, world
+from helpers import by_hand, captioner_training
+from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
+from helpers.captioner_training import caption_batch
+from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
+from lessons import widgets
+from lessons.exercises import soft_prompt
+from pocket import language, world
+from pocket.studies import captioner_study as study
 
 clip, gpt2 = load_clip("pocket"), load_gpt2("pocket")        # each: a model, and what prepares its input
 model = VLMWithSoftPrompt(clip, gpt2).load(study.PROMPTS / "captioner.safetensors")
@@ -204,7 +212,7 @@ model.zero_grad()
 some = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
 seen = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(some)])     # (300, P, Dv)
 begun = VLMWithSoftPrompt(clip, gpt2)
-captioner.begin_as_words(begun, seen, [language.full_caption(scene) for scene in some])
+captioner_training.begin_as_words(begun, seen, [language.full_caption(scene) for scene in some])
 
 # %% id="translation-code" tags=["measured"]
 widgets.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))

@@ -13,20 +13,25 @@
 # 这一课有五件工具，用来读学出来的向量：最近的词、地图、换回词语、影响，再加一场考试：秘密由我们亲手埋下，看读不读得出来。每一件工具，你都会知道：纯属偶然时，会读出什么。核心部分（第 1 到 4 节、第 8 和第 9 节）大约 45 分钟；连同六道练习全部做完，大约 80 分钟。最后我们再回来看姜黄素。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
 from torch.nn import functional as F
 
-from helpers import reading, widgets
+from helpers import reading
 from helpers.context import PromptedCLIP
-from helpers.exercises import reading as exercises
-from helpers.lesson import Table, compare, say
-from helpers.pocket import reading_study as study
+from helpers.language import say
+from helpers.notebook import Table, compare
 from helpers.pretrained import load_clip, load_gpt2, text_features
+from lessons import widgets
+from lessons.exercises import reading as exercises
+from pocket.studies import reading_study as study
 
 clip, processor = load_clip("pocket")                        # the vectors below were learned on it
 vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
@@ -714,13 +719,13 @@ exercises.conclude.ask()
 # %% [markdown] lang="en" id="done"
 # ## What you can do now
 #
-# You can read a learned vector with five instruments, and lay beside each reading what chance would have shown; you can tell a word that was found from one that was put there, a near word from a helpful one, and a small p-value from a discovery. `helpers/reading.py` works for any CLIP and any GPT-2-like model; `python -m helpers.pocket.reading_study` makes all of this lesson's vectors again, on one thread in about half an hour.
+# You can read a learned vector with five instruments, and lay beside each reading what chance would have shown; you can tell a word that was found from one that was put there, a near word from a helpful one, and a small p-value from a discovery. `helpers/reading.py` works for any CLIP and any GPT-2-like model; `python -m pocket.studies.reading_study` makes all of this lesson's vectors again, on one thread in about half an hour.
 #
 # Lesson 05 turns from vectors to code: mistakes that look healthy, and the experiments that find them.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型；`python -m helpers.pocket.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
+# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型；`python -m pocket.studies.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
 #
 # 第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。

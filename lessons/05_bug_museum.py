@@ -13,22 +13,29 @@
 # 在每件展品前，你先读代码，看看它表面上有多健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。六件展品大约 50 分钟，含练习；后面的库房里还有七个错误，加上最后的清单，再要 15 分钟左右。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
 from torch.nn import functional as F
 
-from helpers import by_hand, data, experiments, museum, widgets
+from helpers import by_hand, data
 from helpers.by_hand import text_layers
-from helpers.captioner import VLMWithSoftPrompt, caption_batch
+from helpers.captioner import VLMWithSoftPrompt
+from helpers.captioner_training import caption_batch
 from helpers.context import overwrite
-from helpers.exercises import bug_museum
-from helpers.lesson import compare, say
-from helpers.pocket import captioner_study as study, datasets, tasks, world
+from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
+from lessons import experiments, museum, widgets
+from lessons.exercises import bug_museum
+from pocket import datasets, tasks, world
+from pocket.studies import captioner_study as study
 
 clip, processor = load_clip("pocket")
 gpt2 = load_gpt2("pocket")                                   # a model and its tokenizer
@@ -712,12 +719,12 @@ bug_museum.only_one.ask()
 # %% [markdown] lang="en" id="list"
 # ## 9 · The list
 #
-# One page for any prompt-tuning code. `helpers/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
+# One page for any prompt-tuning code. `lessons/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
 
 # %% [markdown] lang="zh" id="list"
 # ## 9 · 清单
 #
-# 一页纸，什么样的提示词微调代码都用得上。`helpers/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
+# 一页纸，什么样的提示词微调代码都用得上。`lessons/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
 
 # %% id="list-code"
 widgets.checklist()

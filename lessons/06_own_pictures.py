@@ -13,9 +13,12 @@
 # 大约 45 分钟。手边没有图片也不要紧：我们画好了一个文件夹，就像谁随手攒下来的那样，所有单元格都能用它运行。
 
 # %% id="setup" tags=["prepare"]
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import json
@@ -25,13 +28,17 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import context, cost, data, pictures, training, widgets
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, begin_as_words, learn
+from helpers import context, data, flops, pictures, training
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
+from helpers.captioner_training import begin_as_words, learn
 from helpers.context import PromptedCLIP
-from helpers.exercises import own_pictures
-from helpers.lesson import compare, say
-from helpers.pocket import context_study, own_folder, world
+from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, zero_shot
+from lessons import widgets
+from lessons.exercises import own_pictures
+from pocket import own_folder, world
+from pocket.studies import context_study
 
 clip, processor = load_clip()
 widgets.whose_numbers(clip)
@@ -460,7 +467,7 @@ from torch.utils.flop_counter import FlopCounterMode
 real, real_gpt2 = widgets.without_weights()                   # ViT-B/32 and GPT-2: the library's default sizes
 with FlopCounterMode(display=False) as library:
     real.vision_model(pixel_values=torch.empty(1, 3, 224, 224, device="meta"))
-ours = cost.FLOP * cost.vision_tower_products(real.config, 1).forward
+ours = flops.FLOP * flops.vision_tower_products(real.config, 1).forward
 compare(say(en="to see one picture", zh="看一张图"), ours, library.get_total_flops())
 print(f"{ours / 1e9:.1f} GFLOP")
 

@@ -22,11 +22,14 @@ from lessons import teaching
 from lessons.source import EXERCISE, HAN, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_script, scripts
 
 TAGS = ("exercise", "solution", "prepare", "measured", "raises-exception")
-# The first code cell of every script. The course lies in a folder above, or in one below; any other `helpers` comes after ours.
+# The first code cell of every script. The course lies in a folder above, or in one below.
 SETUP = """\
-import os, sys; from pathlib import Path; here = Path.cwd(); places = [here, *here.parents, *here.glob("*")]
-sys.path[:0] = [str(p) for p in places if os.path.isdir(p / "helpers/pocket")]
-from helpers import lesson; lesson.start("en")"""
+import runpy
+from pathlib import Path
+
+here = Path.cwd()
+course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
+runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")"""
 SOLUTION = "<details><summary>{}</summary>\n\n```python\n{}\n```\n\n</details>"
 WORDS = {"en": ("Solution", "Open this lesson in Colab"), "zh": ("参考答案", "在 Colab 中打开本课")}
 # Headings, table rows, list items or paragraphs
@@ -45,12 +48,13 @@ def read_glossary(path: Path) -> list[list[list[str]]]:
 
 def setup_code(lang: str, address: str = "") -> str:
     """A notebook's set-up cell. With an address it fetches the course first, where that is missing on Colab."""
-    lines = SETUP.replace('"en"', f'"{lang}"').split("\n")
-    if address:
-        missing = 'if "google.colab" in sys.modules and not os.path.exists("ten-vectors")'
-        fetch = f'{missing}: get_ipython().system("git clone -q --depth 1 {address} ten-vectors")'
-        lines = [lines[0].removesuffix("]") + ', here / "ten-vectors"]', fetch, "; ".join(lines[1:])]
-    return "\n".join(lines)
+    code = SETUP.replace('"en"', f'"{lang}"')
+    if not address:
+        return code
+    return f"""import os, sys
+if "google.colab" in sys.modules and not os.path.exists("ten-vectors"):
+    get_ipython().system("git clone -q --depth 1 {address} ten-vectors")
+{code}"""
 
 
 def code_of(cells: list[NotebookNode]) -> list[NotebookNode]:

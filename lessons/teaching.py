@@ -1,6 +1,6 @@
 """The teacher's guide and the answers, docs/teaching.*.md and docs/answers.*.md: built from the lessons, so that they cannot fall behind.
 
-From a lesson's script come its sections and their minutes, its exercises and solutions; from helpers/exercises its questions, and what
+From a lesson's script come its sections and their minutes, its exercises and solutions; from lessons/exercises its questions, and what
 the checks say to wrong answers; from the stored notebook how a guess came out; from benchmarks/results.json time and memory. What only
 a person can say (routes, goals, the board, discussions, what is behind a wrong guess) stands in lessons/teaching.toml.
 """
@@ -35,7 +35,7 @@ TRAININGS = (
     "LongWork",
     "ContextTraining",
     "CaptionerTraining",
-)  # what functions of helpers.widgets give back
+)  # what functions of lessons.widgets give back
 HEADING = r"(?m)^##? (.+)"
 LETTERS = "ABCDEF"
 
@@ -88,8 +88,8 @@ def seconds_of_code(cell: NotebookNode) -> int:
 
 
 def kind_of(widget: str) -> str:
-    """What a function of helpers.widgets shows, by what it says that it gives back: "picture", "explorer" or nothing."""
-    gives = str(inspect.signature(getattr(importlib.import_module("helpers.widgets"), widget)).return_annotation)
+    """What a function of lessons.widgets shows, by what it says that it gives back: "picture", "explorer" or nothing."""
+    gives = str(inspect.signature(getattr(importlib.import_module("lessons.widgets"), widget)).return_annotation)
     return "explorer" if gives in TRAININGS else "" if gives.startswith(("dict", "tuple", "Tensor")) else "picture"
 
 
@@ -108,8 +108,8 @@ class Asked(NamedTuple):
     """A guess, a quiz or an exercise, where it stands in a lesson."""
 
     section: Section
-    name: str  # "start_here.two_things": its module in helpers/exercises, and its name there
-    it: Any  # a Prediction, Quiz or Exercise of helpers.exercises.contract
+    name: str  # "start_here.two_things": its module in lessons/exercises, and its name there
+    it: Any  # a Prediction, Quiz or Exercise of lessons.exercises.contract
     outcome: str  # the letter that a guess came out as, in the stored notebook
     above: dict[str, str]  # the text just above it, in each language
     below: str  # the source of the cell after it: of an exercise, its solution
@@ -130,7 +130,7 @@ def questions(lesson: Lesson, root: Path) -> list[Asked]:
             above = {half.metadata.lang: half.source for half in section.cells[max(0, n - 2) : n]}
             below = "".join(after.source for after in section.cells[n + 1 : n + 2])
             for module, name in re.findall(r"(?m)^(\w+)\.(\w+)\.(?:ask|check)\(", cell.source):
-                it = getattr(importlib.import_module(f"helpers.exercises.{modules[module]}"), name)
+                it = getattr(importlib.import_module(f"lessons.exercises.{modules[module]}"), name)
                 outcome = came_out.get(f"{module}.{name}", "")
                 found.append(Asked(section, f"{modules[module]}.{name}", it, outcome, above, below))
     return found
@@ -151,7 +151,7 @@ def mistakes(module: str, test: str) -> list[dict[str, str]]:
 
     Left out is what several checks of the module share: it speaks of types and shapes.
     """
-    tree = ast.parse(inspect.getsource(importlib.import_module(f"helpers.exercises.{module}")))
+    tree = ast.parse(inspect.getsource(importlib.import_module(f"lessons.exercises.{module}")))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
     def reached(name: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -4,15 +4,15 @@ import signal
 
 import pytest
 
-from helpers import lesson
+from helpers import language
 
 
 @pytest.fixture(params=["en", "zh"])
 def lang(request):
     """Each language of the learner in turn."""
-    lesson.set_language(request.param)
+    language.set_language(request.param)
     yield request.param
-    lesson.set_language("en")
+    language.set_language("en")
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from strange import LESSONS, ROOT, STRANGEST, seen
 from test_reruns import LANGUAGES
 
-from helpers.figures import base
-from helpers.lesson import Table
+from helpers.notebook import Table
+from lessons.figures import base
 
 BOTH = [(lang, name) for lang in ("en", "zh") for name in LESSONS]
 CHINESE = re.compile("[\u4e00-\u9fff]")

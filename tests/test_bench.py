@@ -19,11 +19,12 @@ import course
 from benchmarks import captioner, gpu, machine, records, run
 from benchmarks import context as bench
 from benchmarks import lessons as whole_course
-from helpers.context import PromptedCLIP, fast_features, plain_features
-from helpers.cost import FLOP, least_seconds, text_tower_products
-from helpers.figures import speed
+from helpers.context import PromptedCLIP, plain_features
+from helpers.fast_text import fast_features
+from helpers.flops import FLOP, least_seconds, text_tower_products
 from helpers.pretrained import load_clip
 from helpers.training import Plan
+from lessons.figures import speed
 
 SAY = {lang: course.speaker(lang) for lang in ("en", "zh")}
 ASKED = {  # what the course promises of each, and whether it is the most or the least

@@ -92,9 +92,9 @@ def small_course(root, script=SCRIPT):
     (root / "lessons/01_small.py").write_text(script, encoding="utf-8")
     (root / "lessons/glossary.md").write_text(GLOSSARY, encoding="utf-8")
     (root / "pyproject.toml").write_text('[tool.ten-vectors]\naddress = ""\n')
-    (root / "helpers/pocket").mkdir(parents=True)
+    (root / "pocket").mkdir(parents=True)
     (root / "helpers/__init__.py").write_text("")
-    (root / "helpers/lesson.py").write_text(HELPERS)
+    (root / "helpers/notebook.py").write_text(HELPERS)
     return root
 
 
@@ -579,7 +579,7 @@ def other_helpers(folder):
     """A package of the same name, that somebody else wrote."""
     (folder / "helpers").mkdir(parents=True)
     (folder / "helpers/__init__.py").write_text("")
-    (folder / "helpers/lesson.py").write_text("def start(lang): print('somebody else')")
+    (folder / "helpers/notebook.py").write_text("def start(lang): print('somebody else')")
     return folder
 
 

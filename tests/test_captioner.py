@@ -8,8 +8,9 @@ from PIL import Image
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers import by_hand, captioner, checkpoints, training
-from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt, caption_batch, evened, learn
+from helpers import by_hand, captioner, captioner_training, checkpoint, training
+from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
+from helpers.captioner_training import caption_batch, evened, learn
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import Plan
 
@@ -297,11 +298,11 @@ def test_words_without_a_table_or_without_tokens_are_refused(tokenizer, processo
 def test_shuffled_no_picture_keeps_its_own_where_that_can_be_helped(model):
     one, two, three = features(3).split(1)
     for seen in (features(5), torch.cat([one, one, two, two, three, three])):
-        shuffled = dict(captioner.ablations(model, seen, torch.zeros(4, WIDTH)))["shuffled pictures"]
+        shuffled = dict(captioner_training.ablations(model, seen, torch.zeros(4, WIDTH)))["shuffled pictures"]
         assert not any(torch.equal(then, now) for then, now in zip(seen, shuffled))
         assert all(any(torch.equal(then, now) for then in seen) for now in shuffled)
     for seen in (one, torch.cat([one, one])):
-        assert "shuffled pictures" not in dict(captioner.ablations(model, seen, torch.zeros(4, WIDTH)))
+        assert "shuffled pictures" not in dict(captioner_training.ablations(model, seen, torch.zeros(4, WIDTH)))
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------------------
@@ -375,7 +376,7 @@ def seed_file(file, model, length=PROMPT):
 @pytest.mark.parametrize("length", [PROMPT, 7])
 def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
     vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
-    assert checkpoints.learned_from(tmp_path / "seed.pth") == ("patches", -2)
+    assert checkpoint.learned_from(tmp_path / "seed.pth") == ("patches", -2)
     model.load(tmp_path / "seed.pth")
     assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
     assert all(torch.equal(value, projection[name]) for name, value in model.vision_projection.state_dict().items())
@@ -466,7 +467,7 @@ def test_a_projection_begins_as_a_translation_into_the_words_of_captions(model, 
     table = model.language_model.get_input_embeddings().weight
     seen, texts = features(40, seed=3), ["cat cat cat", "key key key"] * 20
     seen[::2, :, 0] += 3
-    captioner.begin_as_words(model, seen, texts)
+    captioner_training.begin_as_words(model, seen, texts)
     words = table[[tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("cat", "key")]]
     cats, keys = (model.vision_projection(seen[first::2]).mean((0, 1)) for first in (0, 1))
     assert F.cosine_similarity(cats - keys, words[0] - words[1], dim=0) > 0.95

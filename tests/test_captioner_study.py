@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.pocket import captioner_study as study
-from helpers.pocket.pretrain_clip import drawn_in_training
-from helpers.pocket.world import Scene, Thing
 from helpers.pretrained import load_clip, load_gpt2
+from pocket.pretrain_clip import drawn_in_training
+from pocket.studies import captioner_study as study
+from pocket.world import Scene, Thing
 
 CAT = Scene((Thing("cat", "red", "large"),), "night", "photo")
 TWO = Scene((Thing("cat", "red", "large"), Thing("key", "blue", "small")), "night", "photo")

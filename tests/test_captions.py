@@ -13,19 +13,20 @@ from explorers import all_widgets, in_language
 from PIL import Image
 from transformers import TopPLogitsWarper
 
-from helpers import captioner, figures
+from helpers import captioner_training
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.figures import captions as drawn
-from helpers.pocket import captioner_study
-from helpers.pocket.language import full_caption
-from helpers.pocket.world import Scene, Thing, draw
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.widgets import base, captions
-from helpers.widgets.learning import checksum
+from lessons import figures
+from lessons.figures import captions as drawn
+from lessons.widgets import base, captions
+from lessons.widgets.learning import checksum
+from pocket.language import full_caption
+from pocket.studies import captioner_study
+from pocket.world import Scene, Thing, draw
 
 DRAWING = ("next_tokens", "captions_learned", "blended_prompts", "loss_panels", "two_losses", "dots_in_rows")
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
-WHERE = "helpers.exercises.soft_prompt"
+WHERE = "lessons.exercises.soft_prompt"
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +320,7 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
 
     def learn(model, train, *rest):
         by_hand.append(model.generate(captions._features(model, captions.WATCHED), max_new_tokens=captions.MOST_TOKENS))
-        yield from captioner.learn(model, train, *rest)
+        yield from captioner_training.learn(model, train, *rest)
 
     monkeypatch.setattr(captions, "learn", learn)
     monkeypatch.setattr(base, "MOST_REDRAWINGS", 10**9)
@@ -357,7 +358,7 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
 
     def learn(model, train, checks, plan):
         plans.append((plan, train, checks))
-        return captioner.learn(model, train, checks, plan)
+        return captioner_training.learn(model, train, checks, plan)
 
     def counting(scene, seed, size=256):
         pictures.append(scene)
@@ -390,7 +391,7 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
 
 def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undrawn, lang):
     def learn(*given):
-        for look, _ in zip(captioner.learn(*given), range(3)):
+        for look, _ in zip(captioner_training.learn(*given), range(3)):
             yield look
         raise KeyboardInterrupt
 
@@ -412,7 +413,7 @@ def test_a_rate_that_breaks_the_training_is_a_plain_sentence(few, monkeypatch):
 
 def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, undrawn):
     def careless(model, *rest):
-        yield from captioner.learn(model, *rest)
+        yield from captioner_training.learn(model, *rest)
         model.language_model.get_input_embeddings().weight.data += 1e-6
 
     monkeypatch.setattr(captions, "CHECKS", 10)

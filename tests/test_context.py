@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import context as mechanism
+from helpers import fast_text
 from helpers.context import (
     CLIPTextLearnableEmbeddings,
     PromptedCLIP,
-    fast_features,
     fill,
     find_placeholder,
     initial_context,
@@ -28,9 +28,10 @@ from helpers.context import (
     swapped,
 )
 from helpers.data import FewShot
-from helpers.pocket.world import OBJECTS
+from helpers.fast_text import fast_features
 from helpers.pretrained import fingerprint, image_features, load_clip, text_features, zero_shot
 from helpers.training import Plan
+from pocket.world import OBJECTS
 
 LEGACY_EOS = 2  # what OpenAI's configurations say; the id that really ends a text is the largest there is
 POSITIONS = ["end", "middle", "front"]
@@ -361,7 +362,7 @@ def test_a_thousand_classes_are_told_apart_as_on_the_plain_path(small, position,
 def test_more_texts_than_memory_allows_go_through_in_turn(pocket, monkeypatch):
     prompted, calls = random_prompted(pocket, names(24)), Counter()
     (_, _), (whole, gradient) = both_ways(prompted)
-    whole_tower = mechanism.side_by_side
+    whole_tower = fast_text.side_by_side
 
     def counting(clip, common, own, end):
         calls[len(own)] += 1

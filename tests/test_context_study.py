@@ -9,11 +9,12 @@ import torch
 
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
-from helpers.pocket import context_study as study
-from helpers.pocket import datasets, studies
-from helpers.pocket.datasets import few_shot, task_drawings
-from helpers.pocket.tasks import RIDDLE
 from helpers.pretrained import load_clip
+from pocket import datasets
+from pocket.datasets import few_shot, task_drawings
+from pocket.studies import common
+from pocket.studies import context_study as study
+from pocket.tasks import RIDDLE
 
 TASKS = ["the red one of two", "objects, each a sketch", "blurred", "objects, each a sepia print"]
 TEST_PICTURES, VALIDATION_PICTURES = 480, 96
@@ -55,7 +56,7 @@ def shares_of(pictures, values):
 def test_the_stored_study_says_how_it_was_made(stored):
     assert list(stored) == ["command", "versions", "seconds", "plan", "shots", "choices", "base_to_new"]
     assert (
-        stored["command"] == study.COMMAND == "python -m helpers.pocket.context_study" == f"python -m {study.__name__}"
+        stored["command"] == study.COMMAND == "python -m pocket.studies.context_study" == f"python -m {study.__name__}"
     )
     assert set(stored["versions"]) == {"python", "torch", "transformers"} and 60 < stored["seconds"] < 3600
     assert stored["plan"] == asdict(study.PLAN)
@@ -352,7 +353,7 @@ def test_what_another_plan_model_or_code_left_unfinished_is_not_taken_up(tmp_pat
     code.write_text("one = 1")
 
     def file(plan=study.PLAN, model="one model"):
-        return studies.unfinished_file("context", [str(code)], plan, model)
+        return common.unfinished_file("context", [str(code)], plan, model)
 
     before = file()
     assert before == file() != file(plan=replace(study.PLAN, steps=80))

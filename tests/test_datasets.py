@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 
 from helpers.files import cache_folder
-from helpers.pocket import cards, datasets
-from helpers.pocket.datasets import CAPTION_COUNTS, CAPTION_SIZE, CAPTIONS, captioned, few_shot, read_scene, split_of
-from helpers.pocket.language import full_caption, read_caption, with_article
-from helpers.pocket.pretrain_clip import drawn_in_training
-from helpers.pocket.tasks import BLURRED, COUNT_TASK, Task, altered_task, secret_task, style_task
-from helpers.pocket.world import OBJECTS, STYLES, Scene, Thing, draw, drawing_version, facts, random_scene
 from helpers.pretrained import image_features, load_clip, text_features
+from pocket import cards, datasets
+from pocket.datasets import CAPTION_COUNTS, CAPTION_SIZE, CAPTIONS, captioned, few_shot, read_scene, split_of
+from pocket.language import full_caption, read_caption, with_article
+from pocket.pretrain_clip import drawn_in_training
+from pocket.tasks import BLURRED, COUNT_TASK, Task, altered_task, secret_task, style_task
+from pocket.world import OBJECTS, STYLES, Scene, Thing, draw, drawing_version, facts, random_scene
 
 RED = secret_task("red")
 FEW = {"shots": 2, "checks": 1, "tests": 1}

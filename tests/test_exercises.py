@@ -15,8 +15,8 @@ import jupytext
 import pytest
 import torch
 
-from helpers import lesson
-from helpers.exercises import (
+from helpers import language
+from lessons.exercises import (
     bug_museum,
     faster,
     inside_clip,
@@ -26,7 +26,7 @@ from helpers.exercises import (
     soft_prompt,
     start_here,
 )
-from helpers.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
+from lessons.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 ROOT = Path(__file__).parents[1]
@@ -1863,7 +1863,7 @@ def cells(script):
 @cache
 def prepared(script):
     """The names that the cells tagged `prepare` leave behind."""
-    names = {"lesson": lesson}
+    names = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for cell in cells(script):
             if "prepare" in cell.metadata.get("tags", []) and cell.metadata["id"] != "setup":
@@ -1884,13 +1884,13 @@ NAMED = pytest.mark.parametrize(("script", "cell", "solution"), EXERCISES, ids=l
 
 def outcome(script, stub, answer, lang):
     """What the check says when `answer` stands in the place of the stub: the outcome, and its text."""
-    lesson.set_language(lang)
+    language.set_language(lang)
     code, _, check = stub.source.rstrip().rpartition("\n")
     names = {**prepared(script), **GIVEN.get((script.stem, stub.metadata["id"]), dict)()}
     exec(code, names)
     exec(answer or "", names)
     checked = eval(check, names)
-    lesson.set_language("en")
+    language.set_language("en")
     assert bool(CHINESE.search(checked.shown.plain)) is (lang == "zh")
     return checked.outcome, checked.shown.plain
 
@@ -1937,7 +1937,7 @@ def questions(kind):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("quiz", questions(Quiz), ids=lambda quiz: quiz.question.en[:30])
 def test_every_answer_of_a_quiz_explains_itself(quiz, lang):
-    lesson.set_language(lang)
+    language.set_language(lang)
     for index, choice in enumerate(quiz.choices):
         asked = quiz.ask()
         assert str(quiz.question) in asked.shown.plain and str(choice.text) in asked.shown.plain
@@ -1946,7 +1946,7 @@ def test_every_answer_of_a_quiz_explains_itself(quiz, lang):
             asked.verdict.value
         )
         assert bool(CHINESE.search(asked.shown.plain)) is (lang == "zh")
-    lesson.set_language("en")
+    language.set_language("en")
     assert len({str(choice.why) for choice in quiz.choices}) == len(quiz.choices)
 
 

@@ -1,4 +1,4 @@
-"""Facts about helpers/widgets/faster.py and helpers/figures/faster.py: the explorers, figures and tables of lesson 02b."""
+"""Facts about lessons/widgets/faster.py and lessons/figures/faster.py: the explorers, figures and tables of lesson 02b."""
 
 from types import SimpleNamespace
 
@@ -10,10 +10,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig
 
-from helpers import cost, figures, widgets
+from helpers import flops
 from helpers.context import PromptedCLIP
 from helpers.pretrained import POCKET_CLIP, load_clip
-from helpers.widgets import base, faster, learning
+from lessons import figures, widgets
+from lessons.widgets import base, faster, learning
 
 NAMES = ["cat", "umbrella", "red car", "small white house", "butterfly", "key"]
 MACHINE = {"cpu": "Some Processor", "threads": 2}
@@ -137,8 +138,8 @@ def test_the_count_of_the_explorer_is_that_of_the_fast_path_on_such_texts(clip):
     names = ["cat", "dog", "fish", "bird", "tree", "car", "boat", "star", "cup", "key"]
     ours, config = prompted(clip, names, 16), clip[0].config
     end = int(ours.end.max()) + 1
-    fewest = cost.text_tower_products(config, 10, end, ours.shared, only_end=True).forward
-    most = cost.text_tower_products(config, 10, ours.ids.shape[1]).forward
+    fewest = flops.text_tower_products(config, 10, end, ours.shared, only_end=True).forward
+    most = flops.text_tower_products(config, 10, ours.ids.shape[1]).forward
     explorer = moved(widgets.cost_explorer(), classes=10, tokens=1, model=next(iter(faster._sizes().values())))
     assert faster._large(fewest) in explorer.shown.alt and faster._large(most) in explorer.shown.alt
 
@@ -284,7 +285,7 @@ def test_shares_of_the_machines_pace_follow_from_seconds_and_products(clip, monk
     monkeypatch.setattr(faster, "_timed", lambda ways, repeats: {name: [0.02, 0.01] for name in ways})
     ours = prompted(clip)
     plain, fast, matrices = widgets.where_time_goes(ours).rows
-    products = cost.text_tower_products(clip[0].config, len(NAMES), ours.ids.shape[1]).forward_and_backward
+    products = flops.text_tower_products(clip[0].config, len(NAMES), ours.ids.shape[1]).forward_and_backward
     assert plain[1:4] == ("10.0", faster._large(products), f"{2 * products / 0.01 / 1e9:.1f}")
     assert matrices[4] == "100 %" and plain[4] == f"{products / faster.SIDE**3:.0%}".replace("%", " %")
     assert int(fast[4].split()[0]) < int(plain[4].split()[0])
@@ -298,8 +299,8 @@ def test_the_multiply_adds_are_those_that_torch_counts(clip, fast):
         faster._step(ours, fast)
     length = int(ours.end.max()) + 1
     how = {"length": length, "shared": ours.shared, "only_end": True} if fast else {"length": ours.ids.shape[1]}
-    told = cost.text_tower_products(clip[0].config, len(NAMES), **how).forward_and_backward
-    assert told == counter.get_total_flops() // cost.FLOP
+    told = flops.text_tower_products(clip[0].config, len(NAMES), **how).forward_and_backward
+    assert told == counter.get_total_flops() // flops.FLOP
 
 
 def test_a_measured_step_leaves_no_gradient_behind(clip):

@@ -1,4 +1,4 @@
-"""Facts about helpers/figures."""
+"""Facts about lessons/figures."""
 
 import base64
 import io
@@ -12,8 +12,8 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from helpers import figures
-from helpers.figures import inside_clip, learning
+from lessons import figures
+from lessons.figures import inside_clip, learning
 
 NAMES = ["cat", "dog", "fish"]
 ALT = "A red square, and bars for three names."

@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 
 import soft_prompt_finetune as script
+from finetuning.run import SHOWN, held_out
 from helpers import training
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.checkpoints import learned_from
+from helpers.checkpoint import learned_from
 from helpers.files import read_tensors
-from helpers.finetune import SHOWN, held_out
-from helpers.interrupts import Interrupts
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
+from helpers.training import Interrupts
 
 ROOT = Path(__file__).parents[1]
 CAPTIONS = json.loads((script.CAPTIONS / "train.json").read_text("utf-8"))
@@ -264,7 +264,7 @@ def test_a_full_memory_is_told_with_what_to_do(album, tmp_path, capsys, monkeypa
 
 
 def test_features_that_find_no_room_are_told_before_anything_is_written(album, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("helpers.finetune.free_memory", lambda device: 10_000)
+    monkeypatch.setattr("finetuning.run.free_memory", lambda device: 10_000)
     assert script.main(asked_for(album, tmp_path / "run")) == 1
     assert "--vision_features pooled" in capsys.readouterr().err and not (tmp_path / "run").exists()
 

@@ -24,7 +24,7 @@ from test_captioner import small_gpt2, vlm
 
 import soft_prompt_finetune
 from helpers import training
-from helpers.checkpoints import PARTS, PROMPT, WHOLE, learned_from
+from helpers.checkpoint import PARTS, PROMPT, WHOLE, learned_from
 from helpers.data import VLMDataset
 from helpers.files import read_tensors
 from helpers.pictures import BadPicture, open_picture

@@ -1,4 +1,4 @@
-"""Facts about helpers/widgets/inside_clip.py, on the pocket CLIP: the explorers, the figures and the tables of lesson 01."""
+"""Facts about lessons/widgets/inside_clip.py, on the pocket CLIP: the explorers, the figures and the tables of lesson 01."""
 
 import ast
 import builtins
@@ -15,10 +15,11 @@ import torch
 from explorers import all_widgets, in_language
 from transformers import CLIPConfig, CLIPModel
 
-from helpers import figures, lesson, widgets
-from helpers.pocket import datasets, tasks, world
+from helpers import notebook
 from helpers.pretrained import POCKET_CLIP, image_features, load_clip, text_features, zero_shot
-from helpers.widgets import base, inside_clip
+from lessons import figures, widgets
+from lessons.widgets import base, inside_clip
+from pocket import datasets, tasks, world
 
 LESSON = Path(__file__).parents[1] / "lessons" / "01_inside_clip.py"
 TWO = world.Scene((world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small")), "meadow")
@@ -389,13 +390,13 @@ def test_the_full_sizes_take_no_memory_and_leave_the_default_device_alone(clip):
 
 
 def test_a_table_with_a_header_says_so_in_html_and_in_plain_text():
-    table = lesson.Table([("a", "1")], ("what", "how many"), align="right")
+    table = notebook.Table([("a", "1")], ("what", "how many"), align="right")
     assert table._repr_html_() == (
         '<table><tr><th style="text-align: left">what</th><th style="text-align: right">how many</th></tr>'
         '<tr><td style="text-align: left">a</td><td style="text-align: right">1</td></tr></table>'
     )
     assert repr(table) == "what  how many\na  1"
-    assert repr(lesson.Table([("a", "1")])) == "a  1" and "<th" not in lesson.Table([("a", "1")])._repr_html_()
+    assert repr(notebook.Table([("a", "1")])) == "a  1" and "<th" not in notebook.Table([("a", "1")])._repr_html_()
 
 
 # --- what the lesson tells the learner to type -----------------------------------------------------------------------

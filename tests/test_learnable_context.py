@@ -11,14 +11,15 @@ from explorers import all_widgets, in_language
 from PIL import Image
 from torch.nn import functional as F
 
-from helpers import by_hand, figures, widgets
+from helpers import by_hand
 from helpers.context import PromptedCLIP
-from helpers.figures.learnable_context import spread
-from helpers.lesson import Plainly
-from helpers.pocket import tasks
+from helpers.language import Plainly
 from helpers.pretrained import load_clip
-from helpers.widgets import base, learnable_context
-from helpers.widgets.learning import checksum
+from lessons import figures, widgets
+from lessons.figures.learnable_context import spread
+from lessons.widgets import base, learnable_context
+from lessons.widgets.learning import checksum
+from pocket import tasks
 
 SHOTS, LENGTHS, PULLS = (1, 2, 4, 8, 16), (1, 2, 4, 8, 16), (0, 0.5, 2, 8, 32)
 DRAWING = ("text_with_slots", "overwriting_and_inserting", "accuracy_by_shots", "accuracy_by_length", "base_and_new")

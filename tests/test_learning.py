@@ -15,17 +15,18 @@ import pytest
 import torch
 from explorers import in_language
 
-from helpers import context, figures, widgets
+from helpers import context
 from helpers.context import PromptedCLIP, words_of_length
 from helpers.data import encode
-from helpers.lesson import Plainly
-from helpers.pocket import first_vectors
-from helpers.pocket.datasets import Pictures, Splits, few_shot
-from helpers.pocket.tasks import secret_task
+from helpers.language import Plainly
 from helpers.pretrained import load_clip, text_features
 from helpers.training import Plan
-from helpers.widgets import base, learning
-from helpers.widgets.base import LongWork, Sentence
+from lessons import figures, widgets
+from lessons.widgets import base, learning
+from lessons.widgets.base import LongWork, Sentence
+from pocket.datasets import Pictures, Splits, few_shot
+from pocket.studies import first_vectors
+from pocket.tasks import secret_task
 
 TASK = secret_task("red")
 
@@ -433,7 +434,7 @@ def test_the_twin_shows_the_stored_run_and_is_the_same_at_every_run(clip, data, 
     assert f"{run['after']:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
         one.shown.alt, lang
     )
-    assert "python -m helpers.pocket.first_vectors" in one.shown.caption and in_language(one.shown.caption, lang)
+    assert "python -m pocket.studies.first_vectors" in one.shown.caption and in_language(one.shown.caption, lang)
 
 
 def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(clip, data, lang):
@@ -567,7 +568,7 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 def test_the_stored_run_says_how_it_was_made():
     stored = json.loads(learning.STORED.read_text())
     assert learning.STORED == first_vectors.FILE
-    assert stored["command"] == "python -m helpers.pocket.first_vectors" and stored["versions"]["torch"]
+    assert stored["command"] == "python -m pocket.studies.first_vectors" and stored["versions"]["torch"]
     made_with = {"vectors": first_vectors.VECTORS, "seed": first_vectors.SEED, "plan": asdict(first_vectors.PLAN)}
     assert stored["arguments"] == {"task": TASK.name, **first_vectors.PICTURES, **made_with}
     assert first_vectors.VECTORS == len(stored["context"]) == learning.VECTORS and first_vectors.PLAN == learning.PLAN

@@ -1,4 +1,4 @@
-"""Facts about helpers/lesson.py: languages, `compare`, and the errors that everyone meets."""
+"""Facts about helpers/notebook.py: languages, `compare`, and the errors that everyone meets."""
 
 import math
 import re
@@ -11,24 +11,25 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import lesson
+from helpers import language, notebook
 from helpers.context import PromptedCLIP
 from helpers.pretrained import load_clip
 from helpers.training import Plan, train
+from lessons.kit import torch_errors
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 def printed(capsys, *arguments, **more):
     """Whether they agree, and the line that says so."""
-    lesson.compare("ours", *arguments, **more)
+    notebook.compare("ours", *arguments, **more)
     line = capsys.readouterr().out.strip()
     return line.startswith("✓"), line
 
 
 def test_there_is_no_third_language():
     with pytest.raises(ValueError, match="no lessons in 'fr'"):
-        lesson.set_language("fr")
+        language.set_language("fr")
 
 
 # --- compare -----------------------------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ def error_of(action):
 
 @pytest.mark.parametrize("action, one, other", [*SHAPES.values(), *TYPES.values()], ids=[*SHAPES, *TYPES])
 def test_a_wrong_shape_or_dtype_becomes_a_sentence_that_names_both_sides(action, one, other, lang):
-    sentence = lesson.explain(error_of(action))
+    sentence = torch_errors.explain(error_of(action))
     assert sentence and one.lower() in sentence.lower() and other.lower() in sentence.lower()
     assert bool(CHINESE.search(sentence)) is (lang == "zh") and sentence[-1] in ".?)。？）"
 
@@ -163,7 +164,7 @@ OURS = {
 
 @pytest.mark.parametrize("action, one, other", OURS.values(), ids=OURS)
 def test_our_own_errors_speak_the_learners_language(action, one, other, pocket, tmp_path, lang):
-    sentence = lesson.explain(error_of(lambda: action(pocket, tmp_path)))
+    sentence = torch_errors.explain(error_of(lambda: action(pocket, tmp_path)))
     assert sentence and one in sentence and other in sentence and bool(CHINESE.search(sentence)) is (lang == "zh")
 
 
@@ -177,20 +178,20 @@ def test_our_own_errors_speak_the_learners_language(action, one, other, pocket, 
 )
 def test_two_devices_are_named(message, lang):
     """The messages of torch on a machine with a GPU; there is none here to raise them."""
-    sentence = lesson.explain(RuntimeError(message))
+    sentence = torch_errors.explain(RuntimeError(message))
     assert "cuda:0" in sentence and "cpu" in sentence and ".to(" in sentence
 
 
 def test_a_missing_file_is_told_with_where_it_was_looked_for_and_a_similar_name(tmp_path, lang):
     (tmp_path / "picture.png").touch()
-    similar = lesson.explain(error_of(lambda: open(tmp_path / "pictur.png")))
+    similar = torch_errors.explain(error_of(lambda: open(tmp_path / "pictur.png")))
     assert str(tmp_path) in similar and "“picture.png”" in similar
-    assert "picture.png" not in lesson.explain(error_of(lambda: open(tmp_path / "xyz.json")))
-    assert str(tmp_path / "no") in lesson.explain(error_of(lambda: open(tmp_path / "no" / "x.json")))
+    assert "picture.png" not in torch_errors.explain(error_of(lambda: open(tmp_path / "xyz.json")))
+    assert str(tmp_path / "no") in torch_errors.explain(error_of(lambda: open(tmp_path / "no" / "x.json")))
 
 
 def test_other_errors_are_left_as_they_are():
-    assert lesson.explain(KeyError("cat")) is lesson.explain(ValueError("too few shots")) is None
+    assert torch_errors.explain(KeyError("cat")) is torch_errors.explain(ValueError("too few shots")) is None
 
 
 def run_in_notebook(*cells):

@@ -12,17 +12,18 @@ import torch
 from explorers import in_language
 from PIL import Image
 
-from helpers import experiments, figures, museum
-from helpers.captioner import VLMWithSoftPrompt, caption_batch
+from helpers.captioner import VLMWithSoftPrompt
+from helpers.captioner_training import caption_batch
 from helpers.data import FewShot
-from helpers.figures import museum as drawing
-from helpers.lesson import set_language
-from helpers.pocket import captioner_study as study
-from helpers.pocket import world
+from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.widgets import base
-from helpers.widgets import museum as shown
-from helpers.widgets.learning import checksum
+from lessons import experiments, figures, museum
+from lessons.figures import museum as drawing
+from lessons.widgets import base
+from lessons.widgets import museum as shown
+from lessons.widgets.learning import checksum
+from pocket import world
+from pocket.studies import captioner_study as study
 
 LESSON = Path(__file__).parents[1] / "lessons" / "05_bug_museum.py"
 DRAWING = ("curves", "scored", "alarms", "words_by_table")

@@ -15,13 +15,14 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
-from helpers import context, cost, data, pictures
-from helpers.figures import own_pictures as drawing
-from helpers.lesson import Plainly
-from helpers.pocket import own_folder, own_study, world
-from helpers.pocket.datasets import read_scene
+from helpers import data, fast_text, flops, pictures
+from helpers.language import Plainly
 from helpers.pretrained import image_features, load_clip, load_gpt2
-from helpers.widgets import own_pictures as widgets
+from lessons.figures import own_pictures as drawing
+from lessons.widgets import own_pictures as widgets
+from pocket import own_folder, world
+from pocket.datasets import read_scene
+from pocket.studies import own_study
 
 EIGHT = list(own_folder.CLASS_NAMES)
 PLANTED = {
@@ -295,7 +296,7 @@ def test_the_count_of_a_vision_tower_is_that_of_torch(patch):
     with torch.device("meta"):
         clip = CLIPModel(config)
     seen = counted(clip.vision_model, pixel_values=torch.empty(3, 3, 224, 224, device="meta"))
-    assert cost.FLOP * cost.vision_tower_products(config, 3).forward == seen
+    assert flops.FLOP * flops.vision_tower_products(config, 3).forward == seen
 
 
 @pytest.mark.parametrize("config", [GPT2Config(), GPT2Config(n_embd=192, n_layer=4, n_head=6, vocab_size=1858)])
@@ -303,9 +304,9 @@ def test_the_count_of_a_language_model_is_that_of_torch(config):
     with torch.device("meta"):
         model = GPT2LMHeadModel(config)
     read = counted(model, inputs_embeds=torch.empty(2, 72, config.n_embd, device="meta"))
-    assert cost.FLOP * cost.language_model_products(config, 2, 72, 72).forward == read
-    scored = cost.language_model_products(config, 2, 72, 13)
-    assert (read // cost.FLOP - scored.forward) == 2 * (72 - 13) * config.n_embd * config.vocab_size
+    assert flops.FLOP * flops.language_model_products(config, 2, 72, 72).forward == read
+    scored = flops.language_model_products(config, 2, 72, 13)
+    assert (read // flops.FLOP - scored.forward) == 2 * (72 - 13) * config.n_embd * config.vocab_size
 
 
 def test_the_bill_of_a_context_is_bounded_as_the_mechanism_bounds_it():
@@ -313,18 +314,18 @@ def test_the_bill_of_a_context_is_bounded_as_the_mechanism_bounds_it():
     with torch.device("meta"):
         clip = CLIPModel(config)
     own, common = torch.empty(1, 4, 512, device="meta"), torch.empty(17, 512, device="meta")
-    fitting = context._affordable(clip, common, own)
-    one, most, more = (cost.context_bill(config, classes, 16) for classes in (1, fitting, fitting + 1))
-    assert one.backward * fitting == pytest.approx(most.backward) and most.backward <= context.KEPT_FOR_BACKWARD
-    assert more.backward == context.KEPT_FOR_BACKWARD
+    fitting = fast_text._affordable(clip, common, own)
+    one, most, more = (flops.context_bill(config, classes, 16) for classes in (1, fitting, fitting + 1))
+    assert one.backward * fitting == pytest.approx(most.backward) and most.backward <= fast_text.KEPT_FOR_BACKWARD
+    assert more.backward == fast_text.KEPT_FOR_BACKWARD
     assert more.learning > 1.3 * most.learning  # computed a second time
 
 
 def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
-    from helpers.finetune import COPIES
+    from finetuning.run import COPIES
 
-    bill = cost.captioner_bill(CLIPConfig(), GPT2Config(), 1_000_000)
-    pooled = cost.captioner_bill(CLIPConfig(), GPT2Config(), 1_000_000, patches=False)
+    bill = flops.captioner_bill(CLIPConfig(), GPT2Config(), 1_000_000)
+    pooled = flops.captioner_bill(CLIPConfig(), GPT2Config(), 1_000_000, patches=False)
     assert bill.features == COPIES * 1_000_000 * 49 * 768 * 4 == 49 * pooled.features
     assert bill.seeing == pooled.seeing and bill.learning > pooled.learning
 
@@ -535,7 +536,7 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
     vectors = image_features(clip, processor, images)
     parts = data.own_split(which, seed=0)
     few = data.FewShot(*((vectors[part], which[part]) for part in parts))
-    from helpers.pocket.context_study import by_class_mean
+    from pocket.studies.context_study import by_class_mean
 
     assert by_class_mean(few) == 1.0
 

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
-from helpers.pocket import evaluate, phases, pretrain_clip, pretrain_gpt2
-from helpers.pocket.evaluate import Row, drawn_in_training, fresh_scene
-from helpers.pocket.language import vocabulary
-from helpers.pocket.world import Scene, Thing, draw, facts, random_scene
 from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
 from helpers.training import Plan
+from pocket import evaluate, phases, pretrain_clip, pretrain_gpt2
+from pocket.evaluate import Row, drawn_in_training, fresh_scene
+from pocket.language import vocabulary
+from pocket.world import Scene, Thing, draw, facts, random_scene
 
 QUIET = {"log": lambda line: None}
 

@@ -7,8 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from helpers.pocket.language import vocabulary
-from helpers.pocket.world import OBJECTS, Scene, Thing, draw
 from helpers.pretrained import (
     POCKET_CLIP,
     POCKET_GPT2,
@@ -19,6 +17,8 @@ from helpers.pretrained import (
     trained_rows,
     zero_shot,
 )
+from pocket.language import vocabulary
+from pocket.world import OBJECTS, Scene, Thing, draw
 
 REFERENCE = Path(__file__).with_name("reference_outputs.json")
 SCENE = Scene((Thing("cat", "red", "large"),), "beach", "photo")

@@ -8,11 +8,11 @@ from helpers import reading
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
 from helpers.files import read_tensors
-from helpers.pocket import reading_study as study
-from helpers.pocket.datasets import few_shot
-from helpers.pocket.tasks import RIDDLE, style_task
 from helpers.pretrained import identity, load_clip, text_features
 from helpers.training import Plan
+from pocket.datasets import few_shot
+from pocket.studies import reading_study as study
+from pocket.tasks import RIDDLE, style_task
 
 SKETCH = style_task("sketch")
 

@@ -11,17 +11,18 @@ from explorers import all_widgets, in_language, moved
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from helpers import figures, reading, widgets
+from helpers import reading
 from helpers.captioner import DESCRIBE
 from helpers.context import PromptedCLIP
-from helpers.figures import reading as drawing
-from helpers.lesson import Plainly
-from helpers.pocket import reading_study as study
+from helpers.language import Plainly
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.widgets import base
-from helpers.widgets import reading as ours
-from helpers.widgets.learning import checksum
+from lessons import figures, widgets
 from lessons.build import read_glossary, wrong_variants
+from lessons.figures import reading as drawing
+from lessons.widgets import base
+from lessons.widgets import reading as ours
+from lessons.widgets.learning import checksum
+from pocket.studies import reading_study as study
 
 GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
 RED, SKETCH, BLURRED = study.FOLLOWED

@@ -2,9 +2,9 @@
 
 import pytest
 
-from helpers.pocket import scoring
-from helpers.pocket.language import full_caption
-from helpers.pocket.world import Scene, Thing
+from pocket import scoring
+from pocket.language import full_caption
+from pocket.world import Scene, Thing
 
 CAT = Scene((Thing("cat", "red", "small"),), "beach", "photo")
 TWO = Scene((Thing("cat", "red", "small"), Thing("key", "blue", "large")), "night", "painting")

@@ -12,17 +12,19 @@ from explorers import all_widgets, in_language, moved
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
-from helpers import figures, reading
-from helpers.captioner import IGNORED, VLMWithSoftPrompt, begin_as_words, caption_batch
-from helpers.figures import soft_prompt as drawing
-from helpers.lesson import CHINESE_WORDS
-from helpers.pocket.datasets import read_scene
-from helpers.pocket.language import full_caption
-from helpers.pocket.world import Scene, Thing, draw
+from helpers import reading
+from helpers.captioner import IGNORED, VLMWithSoftPrompt
+from helpers.captioner_training import begin_as_words, caption_batch
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.widgets import base, soft_prompt
-from helpers.widgets.learning import checksum
+from lessons import figures
 from lessons.build import read_glossary, wrong_variants
+from lessons.figures import soft_prompt as drawing
+from lessons.widgets import base, soft_prompt
+from lessons.widgets.learning import checksum
+from pocket.datasets import read_scene
+from pocket.language import full_caption
+from pocket.words import CHINESE_WORDS
+from pocket.world import Scene, Thing, draw
 
 ROOT = Path(__file__).parents[1]
 DRAWING = ("three_parts", "words_on_patches", "strip_with_labels")

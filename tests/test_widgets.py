@@ -1,4 +1,4 @@
-"""Facts about helpers/widgets, on the pocket CLIP."""
+"""Facts about lessons/widgets, on the pocket CLIP."""
 
 import io
 import re
@@ -11,12 +11,12 @@ import pytest
 from explorers import CHINESE, in_language
 from PIL import Image
 
-from helpers import lesson, pictures
-from helpers.lesson import Plainly
-from helpers.pocket import world
+from helpers import language, pictures
+from helpers.language import Plainly
 from helpers.pretrained import load_clip
-from helpers.widgets import base
-from helpers.widgets import scenes as widgets
+from lessons.widgets import base
+from lessons.widgets import scenes as widgets
+from pocket import words, world
 
 SCENE = world.Scene((world.Thing("snail", "purple", "large"),), "beach", "photo")
 TEXTS = ["a photo of a cat.", "a photo of a snail."]
@@ -90,11 +90,11 @@ def test_labels_alt_text_and_caption_are_in_the_learners_language(clip, lang):
 
 
 def test_every_word_of_the_world_has_a_chinese_one():
-    lesson.set_language("zh")
+    language.set_language("zh")
     names = [*world.OBJECTS, *world.COLOURS, *world.SIZES, *world.BACKGROUNDS, *world.ALL_STYLES]
-    assert all(CHINESE.search(lesson.word(name)) for name in names)
-    assert len({lesson.word(name) for name in names}) == len(names)
-    lesson.set_language("en")
+    assert all(CHINESE.search(words.word(name)) for name in names)
+    assert len({words.word(name) for name in names}) == len(names)
+    language.set_language("en")
 
 
 def test_the_caption_says_where_a_style_hides_the_colour(clip):

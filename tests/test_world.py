@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.pocket import language, words
-from helpers.pocket.tasks import COUNT_TASK, ON_ITS_SIDE, secret_task, style_task
-from helpers.pocket.world import (
+from pocket import language, words
+from pocket.tasks import COUNT_TASK, ON_ITS_SIDE, secret_task, style_task
+from pocket.world import (
     ALL_STYLES,
     BACKGROUNDS,
     COLOURS,

@@ -14,8 +14,8 @@ import looks
 from ipywidgets.widgets import widget
 from matplotlib.figure import Figure
 
-from helpers.figures import base
-from helpers.widgets.base import Explorer
+from lessons.figures import base
+from lessons.widgets.base import Explorer
 
 FIGURES: dict[str, dict[str, Any]] = {}
 EXPLORERS: list[Explorer] = []
@@ -45,7 +45,7 @@ def begin() -> None:
 
 
 def judge(figure: Figure) -> None:
-    """What is wrong with it goes under the name of the function of helpers/figures that has drawn it."""
+    """What is wrong with it goes under the name of the function of lessons/figures that has drawn it."""
     frames, frame = [], sys._getframe(1)
     while frame:
         frames.append((Path(frame.f_code.co_filename), frame.f_code.co_name))

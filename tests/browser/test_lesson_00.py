@@ -16,8 +16,8 @@ from lab import CUT_OFF, ROOT, Reader
 from PIL import Image
 
 import course
-from helpers.exercises import start_here
-from helpers.pocket import world
+from lessons.exercises import start_here
+from pocket import world
 
 LABELS = {
     "en": {
@@ -60,7 +60,7 @@ WATCH = """cell => {  // from now on, every picture and every word of progress t
     window.watched = {pictures, words};
 }"""
 INTERRUPT = "() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel'); }"
-SLOWER = """from helpers.widgets import base
+SLOWER = """from lessons.widgets import base
 base.BREATH = 0.5  # between two looks: on a busy machine all 160 steps might end before an interrupt is there"""
 WATCHED = "() => ({pictures: window.watched.pictures.size, words: window.watched.words})"
 

@@ -1,0 +1,1 @@
+"""What soft_prompt_finetune.py does."""

@@ -1,0 +1,28 @@
+"""The learner's language: English or Chinese, chosen once, for everything that is printed and shown."""
+
+from __future__ import annotations
+
+LANGUAGES = ("en", "zh")
+_language = "en"
+
+
+class Plainly(ValueError):
+    """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback."""
+
+
+def chosen() -> str:
+    """The language in force: "en" or "zh"."""
+    return _language
+
+
+def set_language(lang: str) -> None:
+    """The language of everything that is printed and shown from now on: "en" or "zh"."""
+    global _language
+    if lang not in LANGUAGES:
+        raise ValueError(f"no lessons in {lang!r}; there are {' and '.join(LANGUAGES)}")
+    _language = lang
+
+
+def say(*, en: str, zh: str) -> str:
+    """The text in the learner's language."""
+    return zh if _language == "zh" else en

@@ -1,0 +1,460 @@
+"""Experiments to run on anybody's prompt-tuning code: each takes the code as a function, measures one thing, and says what it means.
+
+They know nothing of how the code is written, so they run on a learner's own as well. What they expose is in `lessons.museum`.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import CLIPModel, CLIPProcessor
+
+from helpers.by_hand import greedy
+from helpers.captioner import IGNORED, VLMWithSoftPrompt
+from helpers.context import overwrite
+from helpers.data import FewShot
+from helpers.language import say
+from lessons.museum import begin_by_tokens, padding, texts_with_slots, tokens, write
+
+Encode = Callable[[CLIPModel, CLIPProcessor, list[str], Tensor], Tensor]  # class names and a context (M, D) to (C, D)
+Begin = Callable[[CLIPModel, CLIPProcessor, str], Tensor]  # words to vectors (M, D)
+Loss = Callable[[VLMWithSoftPrompt, Tensor, Tensor, Tensor], Tensor]  # model, features, ids (B, T), lengths (B,)
+Captions = tuple[Tensor, Tensor, Tensor]  # features (B, P, Dv), ids (B, T), lengths (B,)
+EXACT = 1e-4  # relative: by-hand and library towers differ by rounding, a hundred times less than this
+SHORT, LONG = "cat", "grandfather clock in the rain at night"  # class names, one of them much longer
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment found. number: the one thing it measured; sentence: what that means, in the learner's language."""
+
+    passed: bool
+    number: float
+    sentence: str
+
+    def __repr__(self) -> str:
+        return f"{'✓' if self.passed else '✗'} {self.sentence}"
+
+    def _repr_html_(self) -> str:
+        colour = "#0072B2" if self.passed else "#B64A00"
+        style = f"border-left: 4px solid {colour}; padding: 0.4em 1em; margin: 4px 0; line-height: 1.5"
+        return f'<div style="{style}">{html.escape(repr(self))}</div>'
+
+
+# --- texts -------------------------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def words_own_vectors(
+    encode: Encode,
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    words: str = "a photo of a",
+    begin: Begin = begin_by_tokens,
+) -> Result:
+    """The identity test: a context that is the vectors of words must give what the library makes of the words themselves."""
+    names = ["cat", "giraffe", "umbrella"]
+    theirs = clip.text_projection(
+        clip.text_model(input_ids=tokens(processor, [f"{words} {n}." for n in names])).pooler_output
+    )
+    ours = encode(clip, processor, names, begin(clip, processor, words))
+    apart = _apart(ours, theirs)
+    return Result(
+        apart < EXACT,
+        apart,
+        say(
+            en=f"the vectors of “{words}” as context, beside the words themselves: {_told(apart)}",
+            zh=f"拿“{words}”的向量当上下文，和直接写这几个词相比：{_told(apart)}",
+        ),
+    )
+
+
+@torch.no_grad()
+def another_name(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> Result:
+    """Two class names must not get the same features."""
+    cat, dog = encode(clip, processor, ["cat", "dog"], some_context(clip, vectors))
+    apart = _apart(cat, dog)
+    return Result(
+        apart > EXACT,
+        apart,
+        say(
+            en="“cat” and “dog” have features of their own"
+            if apart > EXACT
+            else "“cat” and “dog” have the same features",
+            zh="“cat”和“dog”的特征各不相同" if apart > EXACT else "“cat”和“dog”的特征一模一样",
+        ),
+    )
+
+
+def every_vector_learns(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> Result:
+    """Each vector of the context must receive a gradient that is not zero."""
+    context = some_context(clip, vectors).requires_grad_()
+    features = encode(clip, processor, ["cat", "dog", "umbrella"], context)  # (C, D)
+    direction = torch.randn(features.shape, generator=torch.Generator().manual_seed(1)).to(features)
+    if features.requires_grad:
+        (gradient,) = torch.autograd.grad((features * direction).sum(), context, allow_unused=True)
+    else:
+        gradient = None
+    lengths = torch.zeros(vectors) if gradient is None else gradient.norm(dim=-1)  # (M,)
+    reached = int((lengths > 1e-6 * lengths.max()).sum())
+    return Result(
+        reached == vectors,
+        reached,
+        say(
+            en=f"{reached} of {vectors} vectors receive a gradient",
+            zh=f"{vectors} 个向量里，有 {reached} 个收到梯度",
+        ),
+    )
+
+
+@torch.no_grad()
+def alone_and_in_company(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> Result:
+    """A name must have the same features whether or not a longer name stands in the same batch, which adds padding behind it."""
+    context = some_context(clip, vectors)
+    alone = encode(clip, processor, [SHORT], context)
+    company = encode(clip, processor, [SHORT, LONG], context)[:1]
+    apart = _apart(company, alone)
+    return Result(
+        apart < EXACT,
+        apart,
+        say(
+            en=f"“{SHORT}” beside a longer name, and alone: {_told(apart)}",
+            zh=f"“{SHORT}”和更长的类别名放在一批，与单独送进去相比：{_told(apart)}",
+        ),
+    )
+
+
+def some_context(clip: CLIPModel, vectors: int) -> Tensor:
+    """Random vectors (M, D), as large as those of words, and the same at every call."""
+    table = clip.text_model.embeddings.token_embedding.weight
+    shape = vectors, table.shape[1]
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(table) * table.std()
+
+
+@torch.no_grad()
+def times_positions(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> float:
+    """How many times the vectors of the positions are contained in what enters the tower, beside the rows and the context."""
+    context, entered = some_context(clip, vectors), []
+    first = clip.text_model.encoder.layers[0].layer_norm1
+    hook = first.register_forward_pre_hook(lambda module, given: entered.append(given[0]))
+    try:
+        encode(clip, processor, ["cat"], context)
+    finally:
+        hook.remove()
+    ids, slots = texts_with_slots(processor, ["cat"], vectors)
+    rows = overwrite(clip.text_model.embeddings.token_embedding(ids), slots, context)  # (1, T, D)
+    places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]  # (T, D)
+    return float(((entered[0] - rows) * places).sum() / places.square().sum())
+
+
+# --- captions ----------------------------------------------------------------------------------------------------------------------
+
+
+def library_loss(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> Result:
+    """The loss must be the one that the library computes of the same vectors when it is given `labels`."""
+    features, ids, lengths = captions
+    with torch.no_grad():
+        words = model.language_model.get_input_embeddings()(ids)  # (B, T, D)
+        vectors = torch.cat([model.prefix(features), words], dim=1)  # (B, M + P + T, D)
+        labels = ids.masked_fill(padding(ids, lengths), IGNORED)
+        unscored = ids.new_full((len(ids), vectors.shape[1] - ids.shape[1]), IGNORED)
+        theirs = model.language_model(inputs_embeds=vectors, labels=torch.cat([unscored, labels], dim=1)).loss.item()
+        with as_it_was(model), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            ours = float(loss(model, *captions))
+    passed = abs(ours - theirs) < EXACT * max(theirs, 1)
+    return Result(
+        passed,
+        ours - theirs,
+        say(
+            en=f"the loss is {ours:.2f}, and the library's {theirs:.2f}",
+            zh=f"损失是 {ours:.2f}，库算出来的是 {theirs:.2f}",
+        ),
+    )
+
+
+def twice_the_same(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> Result:
+    """The same batch must have the same loss twice: a frozen model has nothing random in it."""
+    with torch.no_grad(), as_it_was(model), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        first, second = (float(loss(model, *captions)) for _ in range(2))
+    passed = abs(first - second) < EXACT * max(abs(first), 1)
+    return Result(
+        passed,
+        second - first,
+        say(
+            en="the same batch has the same loss twice" if passed else "the same batch has another loss each time",
+            zh="同一批算两次，损失相同" if passed else "同一批每算一次，损失都不同",
+        ),
+    )
+
+
+def more_padding(loss: Loss, model: VLMWithSoftPrompt, captions: Captions, more: int = 8) -> Result:
+    """Padding added behind all captions must not change the loss."""
+    features, ids, lengths = captions
+    longer = torch.cat([ids, ids.new_full((len(ids), more), model.tokenizer.eos_token_id)], dim=1)
+    with torch.no_grad(), as_it_was(model), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        before, after = float(loss(model, *captions)), float(loss(model, features, longer, lengths))
+    passed = abs(after - before) < EXACT * max(abs(before), 1)
+    return Result(
+        passed,
+        after - before,
+        say(
+            en=f"with {more} more places of padding the loss is {'the same' if passed else 'another'}",
+            zh=f"多填充 {more} 个位置，损失{'不变' if passed else '变了'}",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class XRay:
+    """What a loss scores, read from the gradient of its logits: of each caption the positions, and the id that each is scored against.
+
+    positions count from the first token of the text: -1 is the last place before it. Where a loss scores several ids at one position,
+    the one that is pulled up most. ids: (B, T), lengths: (B,), as the loss got them.
+    """
+
+    targets: list[dict[int, int]]
+    ids: Tensor
+    lengths: Tensor
+
+    @property
+    def shift(self) -> int | None:
+        """By how many places the targets lie behind what is scored, where they are tokens that stand in the text; None where mixed."""
+        found = {
+            shift
+            for shift in (-1, 0, 1, 2)
+            if all(
+                0 <= place + shift < self.ids.shape[1] and int(row[place + shift]) == target
+                for row, mine in zip(self.ids, self.targets)
+                for place, target in mine.items()
+            )
+        }
+        return min(found) if found else None
+
+    @property
+    def scores_padding(self) -> bool:
+        """Whether a position is scored against something behind a text's end."""
+        shift = self.shift if self.shift is not None else 1
+        return any(place + shift >= int(length) for mine, length in zip(self.targets, self.lengths) for place in mine)
+
+    @property
+    def scores_end(self) -> bool:
+        """Whether each text's end is a target, at the end of the text."""
+        ends = [int(row[int(length) - 1]) for row, length in zip(self.ids, self.lengths)]
+        return all(
+            mine.get(int(length) - 2) == end or mine.get(int(length) - 1) == end
+            for mine, length, end in zip(self.targets, self.lengths, ends)
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The first thing that is wrong: "itself", "prefix", "padding", "no end", or "right"."""
+        if self.shift != 1:
+            return "itself" if self.shift == 0 else "mixed"
+        if any(place < -1 for mine in self.targets for place in mine):
+            return "prefix"
+        return "padding" if self.scores_padding else "right" if self.scores_end else "no end"
+
+
+def x_ray(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> XRay:
+    """Which position is scored against which token: the gradient pulls up the logit of the target, and pushes all others down.
+
+    Works on any loss that asks the model for its logits. Raises ValueError for one that does not.
+    """
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, given: Any, logits: Tensor) -> None:
+        if logits.dim() == 3 and logits.requires_grad:
+            logits.retain_grad()
+            kept.append(logits)
+
+    features, ids, lengths = captions
+    with as_it_was(model), torch.enable_grad():
+        hook = model.register_forward_hook(keep)
+        try:
+            loss(model, *captions).backward()
+        finally:
+            hook.remove()
+    if not kept or kept[0].grad is None:
+        raise ValueError(
+            "the loss does not rest on the model's logits: let it call model(features, ids) and use what comes out"
+        )
+    gradient = kept[0].grad  # (B, M + P + T, V)
+    before = gradient.shape[1] - ids.shape[1]
+    largest = gradient.abs().max()
+    targets = [
+        {
+            place - before: int(row[place].argmin())
+            for place in range(len(row))
+            if row[place].abs().max() > 1e-7 * largest
+        }
+        for row in gradient
+    ]
+    return XRay(targets, ids, lengths)
+
+
+def next_is_target(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> Result:
+    """Each position must be scored against the token that follows it, and none against itself."""
+    shift = x_ray(loss, model, captions).shift
+    return Result(
+        shift == 1,
+        float("nan") if shift is None else shift,
+        {
+            1: say(en="each position is scored against the next token", zh="每个位置对照的都是下一个词元"),
+            0: say(en="each token is scored against itself", zh="每个词元对照的是它自己"),
+        }.get(shift, say(en="positions are scored against tokens elsewhere", zh="有些位置对照的是别处的词元")),
+    )
+
+
+def end_is_target(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> Result:
+    """The end of each text must be a target, or a caption never learns to stop."""
+    scored = x_ray(loss, model, captions).scores_end
+    return Result(
+        scored,
+        float(scored),
+        say(en="the end of text is a target", zh="文本结束符在目标里")
+        if scored
+        else say(en="the end of text is never a target", zh="文本结束符从来不是目标"),
+    )
+
+
+def who_has_a_gradient(model: nn.Module) -> list[str]:
+    """The names of all parameters that hold a gradient, whatever `parameters()` says."""
+    return [name for name, parameter in model.named_parameters() if parameter.grad is not None]
+
+
+def only_it_learns(model: nn.Module, loss: Callable[[], Tensor], learns: Sequence[str] = ("prompt",)) -> Result:
+    """After one backward pass only parameters whose names hold one of these words may have a gradient."""
+    with as_it_was(model):
+        loss().backward()
+        found = who_has_a_gradient(model)
+    others = [name for name in found if not any(word in name for word in learns)]
+    passed = bool(found) and not others
+    return Result(
+        passed,
+        len(others),
+        say(
+            en=f"{len(found)} tensors hold a gradient, {len(others)} of which should be frozen",
+            zh=f"{len(found)} 个张量收到了梯度，其中 {len(others)} 个本该是冻结的",
+        ),
+    )
+
+
+@contextmanager
+def as_it_was(model: nn.Module) -> Iterator[None]:
+    """Within, no gradient is there yet; afterwards gradients and modes of training are as they were before."""
+    modes = {name: module.training for name, module in model.named_modules()}
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    for _, parameter in model.named_parameters():
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        for name, module in model.named_modules():
+            module.training = modes[name]
+        for name, parameter in model.named_parameters():
+            parameter.grad = gradients[name]
+
+
+# --- reading, choosing, writing ----------------------------------------------------------------------------------------------------
+
+
+def reads_back(
+    read: Callable[..., list[list[str]]],
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    words: str = "a photo of a red cat",
+) -> Result:
+    """Vectors whose words are known, rows of the model's own table, must be read as those words."""
+    known = processor.tokenizer.tokenize(words)
+    found = [nearest[0] for nearest in read(begin_by_tokens(clip, processor, words), clip, processor)]
+    right = sum(one == other for one, other in zip(found, known))
+    return Result(
+        right == len(known),
+        right,
+        say(
+            en=f"{right} of {len(known)} known rows read back as themselves",
+            zh=f"{len(known)} 个已知的行，有 {right} 个读回来还是自己",
+        ),
+    )
+
+
+def nonsense_gives_chance(report: Callable[[FewShot], float], data: FewShot, runs: int = 100) -> Result:
+    """Learned from permuted labels, the accuracy that is reported must be chance, on average over several permutations.
+
+    Only for learners that know the classes by their pictures alone: a class name brings knowledge that no permutation takes away.
+    """
+    classes = int(data.test[1].max()) + 1
+    told = [report(data.permuted(seed)) for seed in range(runs)]
+    error = stdev(told) / runs**0.5
+    passed = abs(mean(told) - 1 / classes) < 4 * error
+    return Result(
+        passed,
+        mean(told),
+        say(
+            en=f"nothing to learn, and {mean(told):.1%} reported on average; chance is {1 / classes:.1%}",
+            zh=f"根本没有东西可学，平均报告了 {mean(told):.1%}；瞎猜是 {1 / classes:.1%}",
+        ),
+    )
+
+
+def expected_best(looks: int, pictures: int, accuracy: float) -> float:
+    """The best of so many looks at a test set, on average, where each is by a model of the same true accuracy and only luck differs.
+
+    Exact for looks that are independent of each other; those of one training are alike, and their best lies lower.
+    """
+    k = np.arange(pictures + 1)
+    ways = np.array([math.lgamma(pictures + 1) - math.lgamma(i + 1) - math.lgamma(pictures - i + 1) for i in k])
+    shares = np.exp(ways + k * math.log(accuracy) + (pictures - k) * math.log1p(-accuracy))  # binomial
+    at_most = np.minimum(shares.cumsum(), 1)
+    return float((1 - at_most[:-1] ** looks).sum() / pictures)
+
+
+def options_matter(
+    next_token: Callable[..., Tensor], model: VLMWithSoftPrompt, features: Tensor, tries: int = 8
+) -> Result:
+    """Asked again and again with other seeds, and with little and much freedom, a writer must write different texts."""
+    freedom = ((0.5, 0.7), (0.98, 1.5))  # top_p, temperature
+    texts = {write(next_token, model, features, *much, seed=seed) for much in freedom for seed in range(tries)}
+    likeliest = model.tokenizer.decode(
+        greedy(model.language_model, model.prefix(features), model.tokenizer.eos_token_id, 30)
+    ).strip()
+    passed = len(texts) > 1
+    return Result(
+        passed,
+        len(texts),
+        say(
+            en=f"{2 * tries} captions with two settings and {tries} seeds, and "
+            + ("they differ" if passed else "all are the same")
+            + (", the greedy one" if texts == {likeliest} else ""),
+            zh=f"两组设置、{tries} 个种子，共 {2 * tries} 句，"
+            + ("写出了不止一种" if passed else "一模一样")
+            + ("，就是贪心得到的那一句" if texts == {likeliest} else ""),
+        ),
+    )
+
+
+def _apart(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference, relative to the largest number of theirs."""
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+def _told(apart: float) -> str:
+    """A relative difference for people."""
+    if apart < EXACT:
+        return say(en="the same, to rounding", zh="一样，只差舍入误差")
+    share = f"{100 * apart:.0f}" if apart > 0.01 else f"{100 * apart:.2g}"
+    return say(
+        en=f"different; at most by {share} % of the largest number", zh=f"不同；差得最多的一处，有最大值的 {share}%"
+    )

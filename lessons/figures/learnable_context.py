@@ -1,0 +1,452 @@
+"""The figures of lesson 02: where vectors of our own get into a text, and what a learned context is worth beside other ways.
+
+Accuracies are shares of one in every function, and per cent in every figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lessons.figures.base import (
+    BLUE,
+    CLOUD,
+    GREY,
+    INK,
+    LOCK,
+    SLATE,
+    STONE,
+    VERMILION,
+    WIDTH,
+    Picture,
+    axes_at,
+    blank,
+    finished,
+    fonts,
+    halo,
+    shorten,
+)
+from lessons.figures.inside_clip import _box, _columns, _page, _row_of_strips
+
+EDGE = 0.12  # inches at the sides of a page of strips
+MOST_COLUMNS = 24  # positions beside each other; of a longer text an ellipsis stands for the rest
+CROWDED = 16  # positions, from which on letters are smaller
+STRIP = 0.86  # inches, the height of a vector
+GLYPHS = {"o": "●", "s": "■", "^": "▲", "D": "◆"}  # letters that look like matplotlib's markers
+TEXT_GAP = 0.155  # inches between two names beside a diagram
+
+
+# --- where vectors of our own get in ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """One position of a text: what stands there, and its vector (D,) as it enters the tower."""
+
+    label: str
+    vector: np.ndarray
+    ours: bool = False  # a vector of our own: framed, its label bold
+    unread: bool = False  # nobody will read it: greyed
+
+
+@dataclass(frozen=True)
+class WayIn:
+    """One way to bring vectors in: the tokens of the ids, the places that enter the tower, and where those are read off.
+
+    pooled: the position of the end in the ids; end: the position where EOT really stands.
+    """
+
+    heading: str
+    tokens: Sequence[str]
+    places: Sequence[Place]
+    pooled: int
+    end: int
+
+
+def text_with_slots(
+    above: Sequence[Place],
+    below: Sequence[Place],
+    pooled: int,
+    *,
+    headings: tuple[str, str],
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """A text twice, position by position: as its ids give it, and with vectors of our own in its slots.
+
+    Between the two rows stand an equals sign where not one number differs and an arrow elsewhere; the positions are numbered
+    beneath. pooled: the last position that is drawn, where the text is read off.
+    """
+    row = STRIP + 0.8  # inches: a heading, labels, strips, and what stands beneath them
+    height = 0.32 + 2 * row + 0.22
+    names = [max(pair, key=len) for pair in zip([place.label for place in above], [place.label for place in below])]
+    with LOCK:
+        figure = blank(height)
+        page = _page(figure, title)
+        columns = _room_for(names, {0, pooled - 1, pooled}, EDGE)
+        limit = _limit([place.vector for place in below if not place.ours])
+        for number, (places, heading) in enumerate(zip((above, below), headings)):
+            up = height - 0.32 - number * row
+            page.text(
+                EDGE,
+                up - 0.18,
+                heading,
+                fontsize=9,
+                weight="bold",
+                color=INK,
+                va="center",
+                family=fonts(),
+                parse_math=False,
+            )
+            _strips(page, places, columns, limit, up - 0.52)
+            _ellipses(page, columns, len(above), up - 0.52 - STRIP / 2)
+        between, beneath = height - 0.98 - STRIP, height - 0.97 - row - STRIP
+        for place, (middle, _) in columns.items():
+            same = np.array_equal(above[place].vector, below[place].vector)
+            style = {
+                "ha": "center",
+                "va": "center",
+                "color": SLATE if same else INK,
+                "weight": "normal" if same else "bold",
+            }
+            page.text(middle, between, "=" if same else "↓", fontsize=10, **style)
+            page.text(middle, beneath, str(place), ha="center", va="center", fontsize=8, color=INK)
+        middle, width = columns[pooled]
+        style = {"va": "center", "fontsize": 8}
+        page.text(EDGE + 0.04, beneath - 0.17, "▲ position, from 0", color=SLATE, **style)
+        page.text(middle + width / 2, beneath - 0.17, "read off here ▲", ha="right", weight="bold", color=BLUE, **style)
+        return finished(figure, alt, caption)
+
+
+def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = "") -> Picture:
+    """Ways to bring vectors in, each as two lines of positions: the tokens of the ids, and what enters the tower.
+
+    An arrow leads from the end in the ids down to the vector at the same position, which is the one that is read off.
+    """
+    left, block = 0.82, STRIP + 1.5
+    height = 0.4 + block * len(ways)
+    length = max(len(way.places) for way in ways)
+    names = [max((way.places[i].label for way in ways if i < len(way.places)), key=len) for i in range(length)]
+    wanted = {0, *(place for way in ways for place in (way.pooled, way.end))}
+    with LOCK:
+        figure = blank(height)
+        page = _page(figure, title)
+        columns = _room_for(names, wanted, left)
+        limit = _limit([place.vector for way in ways for place in way.places if not place.ours])
+        for number, way in enumerate(ways):
+            up, right = height - 0.4 - number * block, way.pooled == way.end
+            colour, mark = (BLUE, "✓") if right else (VERMILION, "✗")
+            page.text(EDGE, up - 0.1, way.heading, fontsize=9, weight="bold", color=INK, va="center", parse_math=False)
+            for y, name in (
+                (up - 0.32, "position"),
+                (up - 0.52, "in the ids"),
+                (up - 1.05 - STRIP / 2, "enters\nthe tower"),
+            ):
+                page.text(left - 0.1, y, name, fontsize=8, color=SLATE, ha="right", va="center")
+            for place, (middle, width) in columns.items():
+                half, style = width / 2 - 0.04, {"ha": "center", "va": "center", "family": fonts(), "parse_math": False}
+                page.text(middle, up - 0.32, str(place), fontsize=8, color=INK, **style)
+                look = (
+                    {"edgecolor": colour, "linewidth": 2.2}
+                    if place == way.pooled
+                    else {"edgecolor": GREY, "linewidth": 0.8}
+                )
+                page.add_patch(_box(middle - half, middle + half, up - 0.63, up - 0.41, **look))
+                look = {
+                    "color": SLATE if place > way.pooled else INK,
+                    "weight": "bold" if place == way.pooled else "normal",
+                }
+                page.text(
+                    middle,
+                    up - 0.52,
+                    shorten(way.tokens[place], 10),
+                    fontsize=8 if len(columns) < CROWDED else 6.5,
+                    **style,
+                    **look,
+                )
+            _strips(page, way.places, columns, limit, up - 1.05)
+            middle, width = columns[way.pooled]
+            half, low = width / 2 - 0.02, up - 1.05 - STRIP
+            look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+            page.annotate("", (middle, up - 0.86), (middle, up - 0.64), arrowprops=look)
+            page.add_patch(_box(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2))
+            told = f"{mark} read off here: {way.places[way.pooled].label}"
+            _beneath(page, columns[way.pooled], low - 0.17, told, colour)
+            if not right:
+                near = columns[way.end][0] - middle < 1.4  # inches: too near for both to stand in one line
+                _beneath(page, columns[way.end], low - (0.34 if near else 0.17), "EOT is here", INK)
+            _ellipses(page, columns, length, up - 0.52)
+            _ellipses(page, columns, length, up - 1.05 - STRIP / 2)
+        return finished(figure, alt, caption)
+
+
+def _limit(vectors: Sequence[np.ndarray]) -> float:
+    """The number with the strongest colour: three times what is usual in these vectors."""
+    return float(3 * np.median(np.abs(vectors)))
+
+
+def _room_for(names: Sequence[str], wanted: set[int], left: float) -> dict[int, tuple[float, float]]:
+    """The middle and the width of a column for each position that is drawn: as wide as its name, and wider where there is room."""
+    room = (WIDTH - EDGE - left) / len(names)
+    widths = [max(min(0.58, max(0.27, room)), 0.072 * min(len(name), 10) + 0.1) for name in names]
+    return _columns(widths, wanted, len(names), left, WIDTH - EDGE, MOST_COLUMNS)
+
+
+def _strips(
+    page: Axes, places: Sequence[Place], columns: Mapping[int, tuple[float, float]], limit: float, top: float
+) -> None:
+    """The vectors of the places that are drawn, under their labels."""
+    strips = [(middle, width - 0.08, places[i].vector) for i, (middle, width) in columns.items()]
+    _row_of_strips(page, strips, limit, top - STRIP, top)
+    for i, (middle, width) in columns.items():
+        place, half = places[i], width / 2 - 0.04
+        look = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
+        if place.unread:
+            page.add_patch(_box(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85))
+        page.add_patch(_box(middle - half, middle + half, top - STRIP, top, **look))
+        style = {
+            "ha": "center",
+            "va": "center",
+            "family": fonts(),
+            "parse_math": False,
+            "fontsize": 8.5 if len(columns) < CROWDED else 7.5,
+        }
+        look = {"color": SLATE if place.unread else INK, "weight": "bold" if place.ours else "normal"}
+        page.text(middle, top + 0.1, shorten(place.label, 10), **style, **look)
+
+
+def _beneath(page: Axes, column: tuple[float, float], y: float, text: str, colour: str) -> None:
+    """A few words beneath a column, and where there is no room for them to its right, to its left."""
+    middle, width = column
+    near_the_edge = middle > WIDTH - 0.9
+    style = {"fontsize": 8.5, "weight": "bold", "va": "center", "family": fonts(), "parse_math": False}
+    x, side = (middle + width / 2, "right") if near_the_edge else (middle, "center")
+    page.text(x, y, text, color=colour, ha=side, **style)
+
+
+def _ellipses(page: Axes, columns: Mapping[int, tuple[float, float]], length: int, y: float) -> None:
+    """An ellipsis wherever positions are left out."""
+    shown = sorted(columns)
+    for place, following in zip(shown, [*shown[1:], length]):
+        if following != place + 1:
+            page.text(
+                columns[place][0] + columns[place][1] / 2 + 0.12,
+                y,
+                "…",
+                ha="center",
+                va="center",
+                fontsize=10,
+                color=INK,
+            )
+
+
+# --- what a context is worth -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Method:
+    """The accuracies of one way to learn, or of one prompt: in each column those of its runs; a line joins their means.
+
+    colour and marker are its own in every figure. faint: only there to compare with, and without a name.
+    """
+
+    name: str
+    columns: Sequence[Sequence[float]]
+    colour: str = STONE
+    marker: str = "o"
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One diagram among several that share their columns. lines: names and accuracies that are the same in every column."""
+
+    heading: str
+    methods: Sequence[Method]
+    lines: Sequence[tuple[str, float]] = ()
+
+
+def accuracy_by_shots(
+    shots: Sequence[int], panel: Panel, limits: tuple[float, float], *, title: str, alt: str, caption: str = ""
+) -> Picture:
+    """Accuracy over the number of pictures to learn from: a dot a run, a line through the means, prompts as horizontal lines."""
+    height = 4.0
+    with LOCK:
+        figure = blank(height)
+        axes = axes_at(figure, 0.62, 0.48, 4.35, 3.02)
+        _across(axes, [str(number) for number in shots], limits)
+        axes.set_xlabel("shots: pictures of each class to learn from", fontsize=8, color=INK, labelpad=3)
+        axes.set_ylabel("accuracy on test pictures (%)", fontsize=8, color=INK, labelpad=3)
+        axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
+        _draw(axes, panel, 2.2)
+        _title(figure, title)
+        return finished(figure, alt, caption)
+
+
+def accuracy_by_length(
+    lengths: Sequence[int],
+    chosen: int,
+    panels: Sequence[Panel],
+    limits: tuple[float, float],
+    *,
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Accuracy over the length of the context, in two panels: a dot a run, those that share the chosen settings dark.
+
+    chosen: the number of the column whose runs have the settings that the learner chose, all of them: it stands in a frame.
+    """
+    height, width = 3.72, 2.9
+    with LOCK:
+        figure = blank(height)
+        for number, panel in enumerate(panels):
+            axes = axes_at(figure, 0.62 + number * (width + 0.55), 0.48, width, 2.62)
+            _across(axes, [str(length) for length in lengths], limits)
+            axes.axvspan(chosen - 0.42, chosen + 0.42, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=5)
+            axes.set_xlabel("length of the context (vectors)", fontsize=8, color=INK, labelpad=3)
+            axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
+            if not number:
+                axes.set_ylabel("accuracy (%)", fontsize=8, color=INK, labelpad=3)
+            _draw(axes, panel, 0)
+        _title(figure, title)
+        return finished(figure, alt, caption)
+
+
+def base_and_new(
+    panels: Sequence[Panel], limits: tuple[float, float], *, title: str, alt: str, caption: str = ""
+) -> Picture:
+    """Accuracy on the classes that were learned from, on new ones, and the harmonic mean of the two, in panels side by side.
+
+    Each method has three columns; a line joins the first two, and how it slopes is what there is to see.
+    """
+    height, width = 3.72, 2.2
+    with LOCK:
+        figure = blank(height)
+        for number, panel in enumerate(panels):
+            axes = axes_at(figure, 0.62 + number * (width + 1.3), 0.55, width, 2.55)
+            _across(axes, ("base\nclasses", "new\nclasses", "harmonic\nmean"), limits)
+            axes.axvline(1.5, color=GREY, linewidth=0.8)
+            axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
+            if not number:
+                axes.set_ylabel("accuracy (%)", fontsize=8, color=INK, labelpad=3)
+            _draw(axes, panel, 0.95, joined=2)
+        _title(figure, title)
+        return finished(figure, alt, caption)
+
+
+def _title(figure: Figure, title: str) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(0.08 / width, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+
+
+def _across(axes: Axes, names: Sequence[str], limits: tuple[float, float]) -> None:
+    """Axes with a column for each name, and per cent upwards."""
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=limits, xticks=range(len(names)), xticklabels=names)
+    axes.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
+
+
+def _draw(axes: Axes, panel: Panel, room: float, joined: int | None = None) -> None:
+    """The methods and the lines of a panel, with their names on its right where there is room (inches) for them.
+
+    joined: how many columns a line joins; None: all of them. Beside each other stand the dots of different methods, so that none hides
+    another; those of one method stand one above the other.
+    """
+    named, faint = ([method for method in panel.methods if method.faint is wanted] for wanted in (False, True))
+    lanes = [*faint[:1], *named]  # the faint ones share one
+    names: list[tuple[float, str, str]] = []
+    for method in panel.methods:
+        shift = 0.18 * ((0 if method.faint else lanes.index(method)) - (len(lanes) - 1) / 2)
+        look = {"color": method.colour, "zorder": 2 if method.faint else 3}
+        means = [(column, float(np.mean(runs))) for column, runs in enumerate(method.columns) if len(runs)]
+        for column, runs in enumerate(method.columns):
+            dots = (
+                {"markersize": 3.5, "markerfacecolor": "none", "markeredgewidth": 0.7}
+                if method.faint
+                else {"markersize": 5, "alpha": CLOUD, "markeredgewidth": 0}
+            )
+            axes.plot([column + shift] * len(runs), runs, method.marker, **dots, **look)
+        if method.faint or not means:
+            continue
+        line = [(column + shift, mean) for column, mean in means if joined is None or column < joined]
+        axes.plot(*zip(*line), linewidth=1.8, **look)
+        for column, mean in means:
+            axes.plot([column + shift - 0.09, column + shift + 0.09], [mean, mean], linewidth=2.6, **look)
+        text = f"{GLYPHS[method.marker]} {method.name}"
+        names.append((means[-1][1], text if joined else f"{text}  {_percent(means[-1][1])}", method.colour))
+    dashes = ((0, (1, 1.6)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
+    for (name, share), dash in zip(panel.lines, dashes):
+        axes.axhline(share, color=INK, linewidth=1.3, linestyle=dash, zorder=1)
+        names.append((share, f"{name}  {_percent(share)}", INK))
+    if room and names:
+        _names_beside(axes, names)
+
+
+def _names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
+    """Names on the right of the axes, each as near to its height as the others let it, and joined to it by a thin line."""
+    names = sorted(names, key=lambda name: name[0])
+    low, high = axes.get_ylim()
+    inches = axes.get_position().height * axes.figure.get_size_inches()[1]
+    gap = TEXT_GAP * (high - low) / inches
+    for (share, name, colour), y in zip(names, spread([share for share, _, _ in names], gap, low, high)):
+        style = {
+            "fontsize": 8,
+            "color": colour,
+            "va": "center",
+            "weight": "normal" if colour == INK else "bold",
+            "parse_math": False,
+        }
+        style |= {
+            "arrowprops": {
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            }
+        }
+        where = axes.get_yaxis_transform()
+        axes.annotate(
+            name,
+            (1.0, share),
+            (1.0 + 0.14 / _inches_wide(axes), y),
+            where,
+            where,
+            annotation_clip=False,
+            path_effects=halo(),
+            **style,
+        )
+
+
+def _inches_wide(axes: Axes) -> float:
+    return axes.get_position().width * axes.figure.get_size_inches()[0]
+
+
+def spread(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights in rising order, moved as little as need be until each is a gap above the one before and all lie between two ends.
+
+    Those that are too near to each other are spread around their mean.
+    """
+    blocks: list[
+        list[float]
+    ] = []  # heights without their gaps, which must rise: where they fall, they share their mean
+    for number, height in enumerate(heights):
+        blocks.append([height - number * gap])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    bare = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
+    top = high - (len(heights) - 1) * gap
+    return (np.clip(bare, low, top) + gap * np.arange(len(heights))).tolist()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

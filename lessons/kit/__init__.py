@@ -1,0 +1,1 @@
+"""What serves at least two lessons."""

@@ -1,0 +1,336 @@
+"""Explorers of pictures and prompts: compose a scene, see it in every style, try a picture of your own."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ipywidgets
+from PIL import Image
+from transformers import CLIPModel, CLIPProcessor
+
+from helpers import pictures
+from helpers.language import Plainly, say
+from helpers.pretrained import trained_rows, zero_shot
+from lessons import figures
+from lessons.widgets.base import Explorer, look
+from pocket import world
+from pocket.datasets import Pictures
+from pocket.language import full_caption, with_article
+from pocket.words import word
+
+TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
+MOST_TEXTS, BARS = 100, 8
+
+
+# --- compose a scene ---------------------------------------------------------------------------------------------
+
+
+def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0) -> Explorer:
+    """Compose a scene of one object, and see which of the world's object names CLIP gives it, in which prompt."""
+    thing = scene.things[0]
+    ready, template = _template_controls()
+    controls = {
+        "object": _choice(say(en="object", zh="物体"), world.OBJECTS, thing.object),
+        "colour": _choice(say(en="colour", zh="颜色"), world.COLOURS, thing.colour),
+        "size": _choice(say(en="size", zh="大小"), world.SIZES, thing.size),
+        "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
+        "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
+        "seed": ipywidgets.BoundedIntText(
+            seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
+        ),
+        "ready": ready,
+        "template": template,
+    }
+
+    def draw(now: SimpleNamespace) -> figures.Picture:
+        scene = world.Scene((world.Thing(now.object, now.colour, now.size),), now.background, now.style)
+        return scene_with_scores(clip, processor, scene, now.seed, now.template)
+
+    return Explorer(controls, draw)
+
+
+def scene_with_scores(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    scene: world.Scene,
+    seed: int = 0,
+    template: str = TEMPLATES[0],
+    names: Sequence[str] = world.OBJECTS,
+) -> figures.Picture:
+    """A scene, and how well each name fits it: the template is filled with one name after the other."""
+    texts = [fill(template, name, scene.style) for name in names]
+    scores = zero_shot(clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts).tolist()
+    caption = say(
+        en=f"The {BARS} highest scores; all {len(texts)} together make 100 %.",
+        zh=f"得分最高的 {BARS} 个名称；全部 {len(texts)} 个名称的得分加起来是 100%。",
+    )
+    if scene.style not in world.SHOWS_COLOUR:
+        caption += say(en=" This style does not show the object's colour.", zh="这种风格看不出物体的颜色。")
+    caption += _strange_words(clip, processor, texts)
+    alt = describe(scene) + say(en=" ", zh="") + _bars_in_words(names, scores)
+    title = f"“{template.replace('{style}', scene.style)}”"
+    return figures.picture_with_scores(
+        world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS
+    )
+
+
+def scene_in_styles(
+    clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0, template: str = TEMPLATES[0]
+) -> figures.Picture:
+    """A scene of one object in every style of the world, and under each drawing the name that CLIP gives it."""
+    truth, size = scene.things[0].object, clip.config.vision_config.image_size
+    guesses, scores = {}, []
+    for style in world.ALL_STYLES:
+        texts = [fill(template, name, style) for name in world.OBJECTS]
+        share, best = zero_shot(clip, processor, world.draw(replace(scene, style=style), seed, size), texts).max(0)
+        guesses[style] = world.OBJECTS[best]
+        scores.append(float(share))
+    missed = say(en=", ", zh="、").join(word(style) for style, guess in guesses.items() if guess != truth)
+    right, n = sum(guess == truth for guess in guesses.values()), len(guesses)
+    alt = say(
+        en=f"The same {truth} drawn in {n} styles. CLIP names it in {right} of them"
+        + (f", not in: {missed}." if missed else "."),
+        zh=f"同一样东西（{word(truth)}）用 {n} 种风格画出，CLIP 认对了 {right} 种"
+        + (f"，没认出的是：{missed}。" if missed else "。"),
+    )
+    caption = say(
+        en=f"Above each drawing its style; below it the name with the highest score, in the prompt “{template}”",
+        zh=f"图上方是风格，下方是得分最高的名称，提示词是“{template}”",
+    )
+    drawings = [world.draw(replace(scene, style=style), seed) for style in guesses]
+    return figures.pictures_with_guesses(
+        drawings, list(guesses), list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
+    )
+
+
+def labelled_pictures(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    class_names: Sequence[str],
+    pictures: Pictures,
+    template: str = TEMPLATES[0],
+) -> figures.Picture:
+    """Ten pictures of as many classes, each under its label and above the class name that CLIP gives it in the prompt."""
+    of_class = {int(label): row for row, label in enumerate(pictures.labels)}
+    rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
+    sentences = [fill(template, name, "photo") for name in class_names]
+    shares = [zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
+    labels, guesses = (
+        [class_names[int(i)] for i in ids] for ids in (pictures.labels[rows], [s.argmax() for s in shares])
+    )
+    right = sum(label == guess for label, guess in zip(labels, guesses))
+    alt = say(
+        en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
+        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(word, labels))}。CLIP 的回答和其中 {right} 个一致。",
+    )
+    caption = say(
+        en=f"Above each picture its label; below it CLIP's answer to “{template}” and its share of the score.",
+        zh=f"图上方是标签，下方是 CLIP 对“{template}”的回答和得分。",
+    )
+    images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
+    scores = [float(share.max()) for share in shares]
+    return figures.pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
+
+
+def fill(template: str, name: str, style: str) -> str:
+    """The template with the name in place of {} and the style in place of {style}; "a" before a vowel becomes "an"."""
+    if "{}" not in template:
+        raise Plainly(
+            say(
+                en='The prompt needs {} where the name of the object goes, as in "a photo of a {}."',
+                zh="提示词里要有 {}，物体的名称会填在那里，例如：a photo of a {}.",
+            )
+        )
+    for slot, value in (("{style}", style), ("{}", name)):
+        template = template.replace(f"a {slot}", with_article(value)).replace(slot, value)
+    return template
+
+
+def describe(scene: world.Scene) -> str:
+    """The scene of one object in a sentence of the learner's language, for alt texts."""
+    thing = scene.things[0]
+    colour = f"{word(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
+    object, size, style, background = map(word, (thing.object, thing.size, scene.style, scene.background))
+    english = full_caption(scene)
+    return say(
+        en=english[0].upper() + english[1:], zh=f"{style}风格的画：{colour}{object}（{size}），背景是{background}。"
+    )
+
+
+# --- a picture of your own ---------------------------------------------------------------------------------------
+
+
+def picture_explorer(
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    picture: str | Path | Image.Image | None = None,
+    texts: Sequence[str] = (),
+) -> Explorer:
+    """Choose a picture file, write texts, and see which of them CLIP finds fits best.
+
+    picture: what is shown until a file is chosen: a path, a picture, or nothing; texts: one a line in the box.
+    """
+    button = ipywidgets.FileUpload(
+        accept="image/*",
+        multiple=False,
+        description=say(en="Choose a picture file", zh="选择图片文件"),
+        layout=look(20)["layout"],
+    )
+    lines = ipywidgets.Textarea(
+        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **look(40)
+    )
+    size = clip.config.vision_config.image_size
+
+    def draw(now: SimpleNamespace) -> figures.Picture:
+        which, image = _picture_now(now.file, picture)
+        candidates = list(dict.fromkeys(line.strip() for line in now.texts.splitlines() if line.strip()))
+        if not 2 <= len(candidates) <= MOST_TEXTS:
+            raise Plainly(
+                say(
+                    en=f"Write at least two different texts, one a line (at most {MOST_TEXTS}): CLIP can only compare.",
+                    zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
+                )
+            )
+        scores = zero_shot(clip, processor, image, candidates).tolist()
+        caption = say(
+            en=f"CLIP sees the middle square, shrunk to {size} × {size} pixels.",
+            zh=f"CLIP 看到的是正中的方块，缩小到 {size} × {size} 像素。",
+        )
+        caption += _strange_words(clip, processor, candidates)
+        alt = which + _bars_in_words(candidates, scores)
+        seen = figures.square(image, 512)
+        title = "Which text fits best?"
+        return figures.picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
+
+    return Explorer({"file": button, "texts": lines}, draw)
+
+
+def uploaded(value: Any) -> tuple[str, bytes] | None:
+    """The name and the bytes of the last file in a FileUpload: ipywidgets 7 keeps a dict by name, 8 a tuple of dicts."""
+    if not value:
+        return None
+    if isinstance(value, Mapping):
+        name, file = list(value.items())[-1]
+    else:
+        file = value[-1]
+        name = file["name"]
+    return name, bytes(file["content"])
+
+
+def open_picture(name: str, data: bytes) -> Image.Image:
+    """The bytes of a picture file as RGB, as `pictures.open_picture` gives them; raises `Plainly` where it raises."""
+    try:
+        return pictures.open_picture(io.BytesIO(data))
+    except pictures.BadPicture as error:
+        raise Plainly(
+            {
+                "too large": say(
+                    en=f"{name} is larger than {pictures.MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
+                    zh=f"{name} 超过了 {pictures.MOST_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
+                ),
+                "a strip": say(
+                    en=f"{name} is far longer than wide. Cut a part out of it and choose that.",
+                    zh=f"{name} 太细长了。请裁出其中一块，再选它。",
+                ),
+                "no picture": say(
+                    en=f"{name} is not a picture that can be read here. Save it as PNG or JPEG and choose that.",
+                    zh=f"{name} 不是这里能读的图片。请另存为 PNG 或 JPEG，再选它。",
+                ),
+                "broken": say(
+                    en=f"{name} begins like a picture but is broken or incomplete. Save it again, or choose another.",
+                    zh=f"{name} 开头像图片，但文件已损坏或不完整。请重新保存一次，或换一张。",
+                ),
+            }[error.kind]
+        ) from None
+
+
+def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
+    """What picture it is, in words, and the picture itself: the file last chosen, else what the explorer was given."""
+    file = uploaded(upload)
+    if file:
+        return _named(file[0]), open_picture(*file)
+    if isinstance(picture, Image.Image):
+        return say(en="An example picture. ", zh="示例图片。"), picture.convert("RGB")
+    if picture is None:
+        raise Plainly(say(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。"))
+    path = Path(picture).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise Plainly(
+            say(
+                en=f"The file {path} cannot be read. Check the name, or give the whole path.",
+                zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",
+            )
+        ) from None
+    return _named(path.name), open_picture(path.name, data)
+
+
+def _named(file: str) -> str:
+    return say(en=f"The picture {file}. ", zh=f"图片“{file}”。")
+
+
+# --- controls ----------------------------------------------------------------------------------------------------
+
+
+def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -> ipywidgets.Dropdown:
+    """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
+
+    def option(name: str) -> str:
+        text = say(en=name, zh=f"{word(name)} {name}")
+        return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
+
+    return ipywidgets.Dropdown(
+        options=[(option(name), name) for name in names], value=value, description=label, **look(width)
+    )
+
+
+def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
+    """Ready-made prompts, and the line where the chosen one can be edited: the line is what counts."""
+    own = say(en="(your own)", zh="（自己写的）")
+    ready = ipywidgets.Dropdown(
+        options=[*((text, text) for text in TEMPLATES), (own, "")],
+        description=say(en="ready-made", zh="常用提示词"),
+        **look(),
+    )
+    line = ipywidgets.Text(TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **look(30))
+
+    def chosen(change: dict[str, Any]) -> None:
+        line.value = change["new"] or line.value
+
+    def edited(change: dict[str, Any]) -> None:
+        ready.value = change["new"] if change["new"] in TEMPLATES else ""
+
+    ready.observe(chosen, names="value")
+    line.observe(edited, names="value")
+    return ready, line
+
+
+def _strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> str:
+    """A warning of words with a token that training never used: the model cannot know what they mean."""
+    words = list(dict.fromkeys(re.findall(r"\w+", " ".join(texts).lower())))
+    if not words:
+        return ""
+    known, ids = trained_rows(clip), processor.tokenizer(words, add_special_tokens=False)["input_ids"]
+    strange = [word for word, rows in zip(words, ids, strict=True) if not known[rows].all()]
+    listed = ", ".join(strange[:6]) + (" …" if len(strange) > 6 else "")
+    return say(en=f" CLIP never learned: {listed}.", zh=f"CLIP 没学过这些词：{listed}。") if strange else ""
+
+
+def _bars_in_words(names: Sequence[str], scores: Sequence[float]) -> str:
+    """What the bars show, without decimals: it holds on machines that round otherwise."""
+    best = max(range(len(names)), key=scores.__getitem__)
+    share = scores[best]
+    en, zh = ("less than half", "不到一半")
+    if share > 0.5:
+        en, zh = ("more than 90 %", "超过 90%") if share > 0.9 else ("more than half", "超过一半")
+    return say(
+        en=f"Bars for the best {min(BARS, len(names))} of {len(names)}; the longest, “{names[best]}”, has {en} of the score.",
+        zh=f"右边的条形图列出 {len(names)} 个选项中得分最高的 {min(BARS, len(names))} 个，最长的是“{names[best]}”，得分{zh}。",
+    )

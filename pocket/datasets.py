@@ -1,0 +1,255 @@
+"""Sets of pictures from the pocket world: the caption set in data/captions, and larger and few-shot sets drawn on demand.
+
+`python -m pocket.datasets` makes data/captions again. The other sets are drawn from seeds and kept in the cache folder.
+Every scene belongs to one split for good, whatever the seed or the set, and no lone thing is one that pocket CLIP was trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from helpers.files import DATA, cache_folder, keep
+from pocket.language import full_caption
+from pocket.pretrain_clip import drawn_in_training
+from pocket.tasks import Task
+from pocket.world import BACKGROUNDS, SHOWS_COLOUR, SIZES, Scene, Thing, draw, drawing_version, facts, random_scene
+
+Split = Literal["train", "validation", "test"]
+Drawing = tuple[Scene, int]  # a scene and the seed of its drawing
+Progress = Callable[[int, int], None]  # called with how many pictures are drawn, and how many it will be
+
+CAPTIONS = DATA / "captions"
+CAPTION_SIZE = 96  # pixels a side; the processor shrinks them to 64, and not every size survives that (see the card)
+CAPTION_COUNTS: dict[Split, int] = {"train": 400, "validation": 100, "test": 100}
+MIX = (0.55, 0.33, 0.12)  # the world's own shares of scenes with one, two and three things
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of a task, class by class: N images, labels (N,), and of each the scene and the seed that it was drawn from."""
+
+    images: list[Image.Image]
+    labels: Tensor
+    drawings: list[Drawing]
+
+    @property
+    def scenes(self) -> list[Scene]:
+        return [scene for scene, _ in self.drawings]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What to learn from, what to choose by, and what to report."""
+
+    train: Pictures
+    validation: Pictures
+    test: Pictures
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A picture, what is said of it, and the scene against which that can be scored."""
+
+    image: Image.Image
+    text: str
+    scene: Scene
+
+
+# --- which scenes ----------------------------------------------------------------------------------------------------------
+
+
+def split_of(scene: Scene) -> Split:
+    """The one split that a scene may stand in: half of all scenes are for training, a quarter each for validation and test.
+
+    It follows from what can be seen, so that two sketches that differ in a colour nobody sees lie in one split; and it goes
+    round with size and background, so that every object has scenes in every split.
+    """
+    shows_colour = scene.style in SHOWS_COLOUR
+    what = [(thing.object, thing.colour if shows_colour else "") for thing in scene.things]
+    first = zlib.crc32(repr((what, scene.style)).encode())
+    turn = first + SIZES.index(scene.things[0].size) + BACKGROUNDS.index(scene.background)
+    return ("train", "train", "validation", "test")[turn % 4]
+
+
+def fits(scene: Scene, split: Split) -> bool:
+    """Whether the scene belongs to the split and is not a lone thing that pocket CLIP was trained on.
+
+    Scenes of several things are so many that training drew about one in a thousand; to look for those takes seconds.
+    """
+    return split_of(scene) == split and (len(scene.things) > 1 or scene not in drawn_in_training())
+
+
+def fitting_scene(rng: np.random.Generator, split: Split, things: int) -> Scene:
+    """A random scene of so many things that fits the split."""
+    while not fits(scene := random_scene(rng, things=things), split):
+        pass
+    return scene
+
+
+def task_drawings(task: Task, split: Split, each: int, seed: int) -> list[Drawing]:
+    """The first `each` examples of every class whose scenes fit the split: fewer shots are the first of more."""
+    chosen: list[Drawing] = []
+    for label, name in enumerate(task.class_names):
+        examples = (task.drawing(label, index, seed) for index in range(1000 * each))
+        mine = list(islice((example for example in examples if fits(example[0], split)), each))
+        if len(mine) < each:
+            raise ValueError(f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; ask for fewer")
+        chosen += mine
+    return chosen
+
+
+# --- sets drawn on demand, and kept ----------------------------------------------------------------------------------------
+
+
+def few_shot(
+    task: Task, shots: int = 8, checks: int = 4, tests: int = 20, seed: int = 0, size: int = 64,
+    progress: Progress | None = None,
+) -> Splits:  # fmt: skip
+    """A task's pictures, size x size pixels: `shots` of each class to learn from, `checks` to validate on, `tests` to test on.
+
+    The seed decides which pictures are learned from and validated on; the test pictures are the same for every seed.
+    progress: called while each split that is not in the cache is drawn.
+    """
+
+    def pictures(split: Split, each: int, seed: int) -> Pictures:
+        # a task may be the reader's own: its first scenes tell it from an older one of the same name, and what
+        # alters the pictures is applied to what was kept
+        firsts = [task.drawing(label, 0, seed) for label in range(len(task.class_names))]
+        mark = hashlib.sha256(repr((task.name, firsts)).encode()).hexdigest()[:8]
+        name = f"{slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
+        drawings, images = drawn(name, lambda: task_drawings(task, split, each, seed), size, progress)
+        images = [task.alter(image) for image in images] if task.alter else images
+        return Pictures(images, torch.arange(len(task.class_names)).repeat_interleave(each), drawings)
+
+    return Splits(pictures("train", shots, seed), pictures("validation", checks, seed), pictures("test", tests, 0))
+
+
+def captioned(
+    n: int, seed: int = 0, things: int | None = None, split: Split = "train", size: int = 64,
+    progress: Progress | None = None,
+) -> list[Captioned]:  # fmt: skip
+    """n pictures of scenes of one split with their full captions, size x size pixels.
+
+    things: how many in each scene, 1 to 3; by default the world's own mix. Scenes may come again in another drawing.
+    """
+
+    def choose() -> list[Drawing]:
+        rng = np.random.default_rng(seed)
+        counts = [things or int(rng.choice([1, 2, 3], p=MIX)) for _ in range(n)]
+        return [(fitting_scene(rng, split, count), int(rng.integers(2**31))) for count in counts]
+
+    name = f"captioned-{split}-{n}-of-{things or 'any'}-seed-{seed}"
+    drawings, images = drawn(name, choose, size, progress)
+    return [Captioned(image, full_caption(scene), scene) for (scene, _), image in zip(drawings, images)]
+
+
+def drawn(
+    name: str, choose: Callable[[], Sequence[Drawing]], size: int, progress: Progress | None = None
+) -> tuple[list[Drawing], list[Image.Image]]:
+    """Drawings and pictures of the set of that name: read from the cache, or else chosen, drawn and kept there.
+
+    A file that cannot be read, or was drawn by other code, counts as none; where nothing can be written, nothing is kept.
+    """
+    version = drawing_version("tasks.py", "language.py", "words.py", "pretrain_clip.py", "datasets.py")
+    file = cache_folder() / f"{name}-{size}px-{version}.npz"
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            return (
+                [(read_scene(record), record["seed"]) for record in json.loads(kept["scenes"].tobytes())],
+                [Image.fromarray(pixels) for pixels in kept["pixels"]],
+            )
+    except Exception:  # absent, cut off, or not ours: a broken archive raises whatever its break leads to
+        pass
+    drawings, images = list(choose()), []
+    for scene, seed in drawings:
+        images.append(draw(scene, seed, size))
+        if progress and (len(images) % 50 == 0 or len(images) == len(drawings)):
+            progress(len(images), len(drawings))
+    records = json.dumps([scene_record(*drawing) for drawing in drawings]).encode()
+    keep(file, pixels=np.array([np.asarray(i) for i in images]), scenes=np.frombuffer(records, dtype=np.uint8))
+    return drawings, images
+
+
+def slug(text: str) -> str:
+    """The text as part of a file name."""
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "task"
+
+
+# --- the caption set ---------------------------------------------------------------------------------------------------------
+
+
+def scene_record(scene: Scene, seed: int) -> dict:
+    """A scene and its drawing seed as JSON holds them; things stand in order from left to right."""
+    return {**asdict(scene), "seed": seed}
+
+
+def read_scene(record: dict) -> Scene:
+    """The scene of an entry of scenes.json; `draw(read_scene(record), record["seed"], CAPTION_SIZE)` is its picture."""
+    return Scene(tuple(Thing(**thing) for thing in record["things"]), record["background"], record["style"])
+
+
+def caption_drawings(counts: dict[Split, int]) -> dict[Split, list[Drawing]]:
+    """So many different scenes for each split, in the world's own mix of one, two and three things."""
+    rng, taken = np.random.default_rng(2), set()
+    chosen: dict[Split, list[Drawing]] = {}
+    for split, count in counts.items():
+        pairs, threes = round(count * MIX[1]), round(count * MIX[2])
+        chosen[split] = []
+        for things in rng.permutation([1] * (count - pairs - threes) + [2] * pairs + [3] * threes).tolist():
+            while facts(scene := fitting_scene(rng, split, things)) in taken:
+                pass
+            taken.add(facts(scene))
+            chosen[split].append((scene, int(rng.integers(2**31))))
+    return chosen
+
+
+def make_captions(folder: Path = CAPTIONS, counts: dict[Split, int] = CAPTION_COUNTS) -> None:
+    """Write pictures, one JSON file for each split, and scenes.json; the folder is exchanged whole, once all is there.
+
+    The texts are full captions, since only of a text that says everything one can score whether anything was left out.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:
+        new, truth = Path(workshop) / "new", {}
+        (new / "images").mkdir(parents=True)
+        for split, drawings in caption_drawings(counts).items():
+            entries = []
+            for number, (scene, seed) in enumerate(drawings, start=1):
+                path = f"images/{split}-{number:04}.png"
+                draw(scene, seed, CAPTION_SIZE).save(new / path, optimize=True)
+                entries.append({"image_path": path, "text": full_caption(scene)})
+                truth[path] = scene_record(scene, seed)
+            write_lines(new / f"{split}.json", "[]", [json.dumps(entry) for entry in entries])
+        write_lines(new / "scenes.json", "{}", [f"{json.dumps(p)}: {json.dumps(r)}" for p, r in truth.items()])
+        if folder.exists():
+            if (folder / "README.md").exists():
+                shutil.copy(folder / "README.md", new)
+            folder.rename(Path(workshop) / "old")
+        new.rename(folder)
+
+
+def write_lines(path: Path, brackets: str, entries: list[str]) -> None:
+    """JSON with one entry a line."""
+    text = ",\n".join(entries)
+    path.write_text(f"{brackets[0]}\n{text}\n{brackets[1]}\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    make_captions()
+    total = sum(file.stat().st_size for file in CAPTIONS.rglob("*") if file.is_file())
+    print(f"{CAPTIONS}: {sum(CAPTION_COUNTS.values())} pictures with captions, {total / 1e6:.2f} MB")

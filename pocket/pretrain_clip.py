@@ -1,0 +1,351 @@
+"""Pocket CLIP: first the vision tower learns the world's own labels, then both towers learn to match pictures and captions.
+
+The second part is CLIP's symmetric cross-entropy (Radford et al. 2021, arXiv 2103.00020) with one correction that only a world
+with known truth allows: where a caption is also true of another picture of the batch, that pair is left out of the sum.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Container
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
+
+from helpers.files import cache_folder
+from helpers.pretrained import CLIPImageProcessor
+from pocket.language import caption
+from pocket.phases import Phase, train, write_report, write_trained_rows
+from pocket.tokenizers import clip_tokenizer
+from pocket.world import (
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    SHOWS_COLOUR,
+    SIZES,
+    STYLES,
+    Scene,
+    all_facts,
+    draw,
+    drawing_version,
+    facts,
+    near_twin,
+    objects_by_patch,
+    random_scene,
+)
+
+PICTURE, PATCH = 64, 8
+PAIRS, BATCH = 50_000, 256
+LABEL_STEPS, LABEL_RATE = 2000, 2e-3
+FACTS = {fact: i for i, fact in enumerate(all_facts())}
+PATCH_QUESTIONS = {
+    "object": len(OBJECTS) + 1,  # the last answer: nothing stands here
+    "colour": len(COLOURS),
+    "size": len(SIZES),
+    "background": len(BACKGROUNDS),
+    "style": len(STYLES),
+    "object and colour": len(OBJECTS) * len(COLOURS),
+    "object and size": len(OBJECTS) * len(SIZES),
+}
+UNKNOWN = -100
+
+
+def new_clip(tokenizer) -> CLIPModel:
+    """A CLIPModel of pocket size with fresh weights."""
+    tokens = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    tower = {"hidden_size": 128, "intermediate_size": 512, "num_attention_heads": 4}
+    config = CLIPConfig(
+        text_config={
+            **tower,
+            **tokens,
+            "num_hidden_layers": 3,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": 77,
+        },
+        vision_config={**tower, "num_hidden_layers": 4, "image_size": PICTURE, "patch_size": PATCH},
+        projection_dim=128,
+    )
+    return CLIPModel._from_config(config, attn_implementation="eager")  # on CPU the backward of SDPA is slower in bf16
+
+
+@dataclass(frozen=True)
+class CaptionPhase:
+    """One stretch of learning captions: how long, and what they are like.
+
+    details: how often a property is named, one of these at random; alone: how often only one of several things is mentioned;
+    labels: the weight of the label loss beside the captions, so that patches go on telling what they show; nothing: the weight in
+    it of patches on which no thing stands; questions: how many of PATCH_QUESTIONS are asked; crowded: mostly scenes of several things.
+    """
+
+    name: str
+    steps: int
+    rate: float
+    details: tuple[float, ...]
+    alone: float
+    labels: float
+    nothing: float
+    questions: int
+    crowded: bool
+
+
+CAPTIONS = (
+    CaptionPhase("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
+    CaptionPhase("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
+    CaptionPhase(
+        "which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True
+    ),
+)
+
+
+class LabelHeads(nn.Module):
+    """What the warm-up asks: which facts are true of the picture, and what stands on each patch of the layer before the last."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.picture = nn.Linear(width, len(FACTS))
+        self.patches = nn.Linear(width, sum(PATCH_QUESTIONS.values()))
+
+    def forward(self, pooled: Tensor, patches: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """pooled: (B, D), patches: (B, P, D); returns (B, F) and for each question (B, P, answers)."""
+        return self.picture(pooled), list(self.patches(patches).split(list(PATCH_QUESTIONS.values()), dim=-1))
+
+
+# --- data: pairs of near twins, drawn once and kept outside the tree ---------------------------------------------------
+
+
+def make_pair(index: int, seed: int) -> tuple[Scene, Scene]:
+    """Two scenes that differ in one respect; the same index and seed give the same pair."""
+    rng = np.random.default_rng([seed, index])
+    scene = random_scene(rng)
+    return scene, near_twin(scene, rng)
+
+
+@cache
+def drawn_in_training() -> frozenset[Scene]:
+    """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
+    return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
+
+
+def fresh_scene(rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object) -> Scene:
+    """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
+    while (scene := random_scene(rng, **fixed)) in drawn_in_training() or scene in besides:
+        pass
+    return scene
+
+
+def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The two pictures (2, 64, 64, 3) and what stands on their patches (2, 64)."""
+    index, seed = job
+    scenes = make_pair(index, seed)
+    pictures = [np.asarray(draw(scene, _drawing_seed(index, seed, side), PICTURE)) for side, scene in enumerate(scenes)]
+    owners = [
+        objects_by_patch(scene, _drawing_seed(index, seed, side), PICTURE // PATCH).ravel()
+        for side, scene in enumerate(scenes)
+    ]
+    return np.stack(pictures), np.stack(owners).astype(np.int8)
+
+
+def _drawing_seed(index: int, seed: int, side: int) -> int:
+    return (seed * PAIRS + index) * 2 + side
+
+
+def drawn_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
+    """Scenes (2N), pictures (2N, 64, 64, 3) and patch owners (2N, 64); drawn by all cores, or read from the cache."""
+    scenes = [scene for index in range(pairs) for scene in make_pair(index, seed)]
+    file = cache_folder() / f"pairs-{pairs}-{seed}-{drawing_version()}.npz"
+    if not file.exists():
+        print(f"drawing {2 * pairs} pictures", flush=True)
+        with multiprocessing.Pool() as pool:
+            drawn = pool.map(draw_pair, [(index, seed) for index in range(pairs)], chunksize=64)
+        part = file.with_suffix(".part.npz")
+        np.savez(part, pictures=np.concatenate([d[0] for d in drawn]), owners=np.concatenate([d[1] for d in drawn]))
+        part.replace(file)
+    stored = np.load(file)
+    return scenes, stored["pictures"], stored["owners"]
+
+
+def fact_matrix(scenes: list[Scene]) -> Tensor:
+    """(N, F) zeros and ones."""
+    matrix = torch.zeros(len(scenes), len(FACTS), dtype=torch.uint8)
+    for row, scene in enumerate(scenes):
+        matrix[row, [FACTS[f] for f in facts(scene)]] = 1
+    return matrix
+
+
+def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
+    """For each question of PATCH_QUESTIONS the right answer on each patch, (N, P); UNKNOWN where the question has no answer."""
+    columns = {question: np.full(owners.shape, UNKNOWN, dtype=np.int64) for question in PATCH_QUESTIONS}
+    colours = list(COLOURS)
+    for row, scene in enumerate(scenes):
+        columns["object"][row] = len(OBJECTS)
+        columns["background"][row] = BACKGROUNDS.index(scene.background)
+        columns["style"][row] = STYLES.index(scene.style)
+        for i, thing in enumerate(scene.things):
+            mine = owners[row] == i
+            kind = OBJECTS.index(thing.object)
+            columns["object"][row, mine] = kind
+            columns["size"][row, mine] = SIZES.index(thing.size)
+            columns["object and size"][row, mine] = kind * len(SIZES) + SIZES.index(thing.size)
+            if scene.style in SHOWS_COLOUR:
+                columns["colour"][row, mine] = colours.index(thing.colour)
+                columns["object and colour"][row, mine] = kind * len(colours) + colours.index(thing.colour)
+    return {question: torch.from_numpy(answers) for question, answers in columns.items()}
+
+
+def as_pixels(pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
+    """uint8 (B, 64, 64, 3) to the normalised (B, 3, 64, 64), with a little more or less light, contrast and grain in each."""
+    x = pictures.permute(0, 3, 1, 2).float() / 255
+    light, contrast = (torch.rand(2, len(x), 1, 1, 1, generator=generator) - 0.5).mul(0.24).to(x.device)
+    grain = torch.randn(x.shape, generator=generator).to(x.device) * 0.015
+    x = ((x - 0.5) * (1 + contrast) + 0.5 + light * 0.5 + grain).clamp(0, 1)
+    return (x - mean) / std
+
+
+# --- the two losses -----------------------------------------------------------------------------------------------------
+
+
+def label_loss(
+    true: Tensor,
+    answers: dict[str, Tensor],
+    heads: LabelHeads,
+    pooled: Tensor,
+    patches: Tensor,
+    questions: int = 5,
+    nothing: float = 1.0,
+) -> tuple[Tensor, float]:
+    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found."""
+    picture, by_question = heads(pooled, patches)
+    loss = F.binary_cross_entropy_with_logits(picture.float(), true, reduction="none").sum(1).mean() / 8
+    for (question, right), logits in list(zip(answers.items(), by_question, strict=True))[:questions]:
+        weight = torch.ones(logits.shape[-1], device=logits.device)
+        weight[-1] = nothing if question == "object" else 1.0
+        answered = logits.flatten(0, 1).float()
+        loss = loss + F.cross_entropy(answered, right.flatten(), weight, ignore_index=UNKNOWN) / 2
+    objects = [FACTS["object", o] for o in OBJECTS]
+    found = (picture[:, objects] > 0)[true[:, objects] > 0].float().mean()
+    return loss, found.item()
+
+
+def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, also_true: Tensor) -> tuple[Tensor, float]:
+    """CLIP's loss on unit vectors (B, D), (B, D), leaving out pairs that are true besides the diagonal; and the hit rate."""
+    logits = (scale.exp() * images @ texts.T).masked_fill(also_true, float("-inf"))
+    target = torch.arange(len(logits), device=logits.device)
+    hits = (logits.argmax(1) == target).float().mean().item()
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2, hits
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
+    """Draw, train, and write model, tokenizer, image processor and report into the folder."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    clip_tokenizer(folder)
+    processor = CLIPImageProcessor(size={"shortest_edge": PICTURE}, crop_size={"height": PICTURE, "width": PICTURE})
+    processor.save_pretrained(folder)
+    mean = torch.tensor(processor.image_mean, device=device).view(3, 1, 1)
+    std = torch.tensor(processor.image_std, device=device).view(3, 1, 1)
+
+    pairs = max(BATCH, round(PAIRS * min(1.0, scale * 4)))
+    scenes, pictures, owners = drawn_pairs(pairs, seed)
+    true, answers, pictures = fact_matrix(scenes), patch_answers(scenes, owners), torch.from_numpy(pictures)
+
+    tokenizer = CLIPTokenizerFast.from_pretrained(folder)
+    clip = new_clip(tokenizer).to(device)
+    heads = LabelHeads(clip.config.vision_config.hidden_size).to(device)
+    module = nn.ModuleDict({"clip": clip, "heads": heads})
+    module.register_buffer("seen", torch.zeros(len(tokenizer), dtype=torch.bool, device=device))
+    autocast = torch.autocast(device.type, torch.bfloat16)
+
+    everything = torch.arange(pairs)
+    several = torch.tensor([len(scene.things) > 1 for scene in scenes[::2]])
+    crowded = torch.cat([everything[several], everything[~several][::4]])
+
+    def batch(step: int, salt: int, among: Tensor) -> tuple[Tensor, torch.Generator, np.random.Generator]:
+        """Indices of a batch of whole pairs: the epoch's shuffle is a function of its number, so that a run can resume."""
+        per_epoch = len(among) * 2 // BATCH
+        generator = torch.Generator().manual_seed(seed * 1000 + salt * 100 + step // per_epoch)
+        order = among[torch.randperm(len(among), generator=generator)]
+        mine = order[(step % per_epoch) * BATCH // 2 :][: BATCH // 2]
+        rng = np.random.default_rng([seed, salt, step])
+        return (
+            torch.stack([2 * mine, 2 * mine + 1], 1).flatten(),
+            torch.Generator().manual_seed(int(rng.integers(2**31))),
+            rng,
+        )
+
+    def see(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The vision tower on some pictures: pooled (B, D), patches of the layer before the last (B, P, D), and the facts."""
+        pixels = as_pixels(pictures[rows].to(device), mean, std, generator)
+        out = clip.vision_model(pixel_values=pixels, output_hidden_states=True)
+        return out.pooler_output, out.hidden_states[-2][:, 1:], true[rows].to(device)
+
+    def labels(step: int) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, _ = batch(step, 1, everything)
+        with autocast:
+            pooled, patches, facts_here = see(rows, generator)
+            right = {q: a[rows].to(device) for q, a in answers.items()}
+            loss, found = label_loss(facts_here.float(), right, heads, pooled, patches)
+        return loss, {"loss": loss.item(), "objects found": found}
+
+    def contrast(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, rng = batch(step, salt, crowded if part.crowded else everything)
+        captions = [caption(scenes[row], rng, rng.choice(part.details), part.alone) for row in rows]
+        stated = torch.zeros(len(rows), len(FACTS))
+        for i, c in enumerate(captions):
+            stated[i, [FACTS[f] for f in c.facts]] = 1
+        also_true = true[rows].float() @ stated.T == stated.sum(1)  # (pictures, captions)
+        also_true = also_true.fill_diagonal_(False).to(device)
+        tokens = tokenizer([c.text for c in captions], padding=True, return_tensors="pt")["input_ids"].to(device)
+        module.seen[tokens] = True
+        with autocast:
+            pooled, patches, facts_here = see(rows, generator)
+            images = clip.visual_projection(pooled)
+            texts = clip.text_projection(clip.text_model(input_ids=tokens).pooler_output)
+            right = {q: a[rows].to(device) for q, a in answers.items()}
+            kept, found = label_loss(facts_here.float(), right, heads, pooled, patches, part.questions, part.nothing)
+        images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+        loss, hits = contrastive_loss(images, texts, clip.logit_scale.clamp(max=4.6052), also_true)
+        return loss + part.labels * kept, {
+            "loss": loss.item(),
+            "hits": hits,
+            "objects found": found,
+            "scale": clip.logit_scale.exp().item(),
+        }
+
+    vision = [*clip.vision_model.parameters(), *heads.parameters()]
+    others = [p for name, p in module.named_parameters() if name != "clip.logit_scale"]
+
+    def both(rate: float) -> list[dict]:
+        return [{"params": others, "lr": rate}, {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0}]
+
+    phases = [Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)]
+    for salt, part in enumerate(CAPTIONS, start=2):
+        loss = partial(contrast, salt=salt, part=part)
+        phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))
+    history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
+    with torch.no_grad():
+        clip.logit_scale.clamp_(max=4.6052)
+    clip.float().save_pretrained(folder)
+    write_trained_rows(folder, module.seen)
+    settings = {
+        "pictures": 2 * pairs,
+        "batch": BATCH,
+        "label steps": LABEL_STEPS,
+        "caption steps": " + ".join(str(part.steps) for part in CAPTIONS),
+        "seed": seed,
+        "scale": scale,
+    }
+    write_report(folder, settings, seconds, history)

@@ -1,0 +1,1 @@
+"""Studies: each makes its numbers and stores them in data/runs."""

@@ -1,0 +1,104 @@
+"""Few-shot tasks on the pocket world, among them some whose class names keep a secret that a learned context has to find.
+
+A task says which scene to draw, what its class is, and what the class is called. `secret` holds the words (the usual one first)
+that would turn "a photo of a {}" into the right question: *small* in "a photo of a small {}". Nothing names it to the learner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from pocket.words import NUMBER_WORDS
+from pocket.world import (
+    ALL_STYLES,
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    SHOWS_COLOUR,
+    UNSEEN_STYLE,
+    Scene,
+    Thing,
+    draw,
+    random_scene,
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """class_names: what `Prompt {class}` is filled with; scene(label, rng): a scene of that class."""
+
+    name: str
+    class_names: tuple[str, ...]
+    scene: Callable[[int, np.random.Generator], Scene]
+    secret: str | None = None
+    alter: Callable[[Image.Image], Image.Image] | None = None
+
+    def numbers(self, label: int, index: int, seed: int) -> np.random.Generator:
+        """The random numbers of one example: first its scene is drawn from them, then its drawing."""
+        return np.random.default_rng([seed, label, index])
+
+    def drawing(self, label: int, index: int, seed: int) -> tuple[Scene, int]:
+        """The scene and the drawing seed of picture number `index` of a class."""
+        rng = self.numbers(label, index, seed)
+        return self.scene(label, rng), int(rng.integers(2**31))
+
+    def example(self, label: int, index: int, seed: int, size: int = 64) -> Image.Image:
+        """Picture number `index` of a class; the same numbers give the same picture."""
+        image = draw(*self.drawing(label, index, seed), size)
+        return self.alter(image) if self.alter else image
+
+
+def _one(label: int, rng: np.random.Generator, styles: tuple[str, ...]) -> Scene:
+    return random_scene(rng, things=1, object=OBJECTS[label], style=styles[rng.integers(len(styles))])
+
+
+def _count(label: int, rng: np.random.Generator) -> Scene:
+    return random_scene(rng, things=label + 1, style="photo")
+
+
+def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
+    """Two different objects; the class is the one that fits the secret, and the other one never does."""
+    other = OBJECTS[(label + 1 + rng.integers(len(OBJECTS) - 1)) % len(OBJECTS)]
+    colours = [str(c) for c in rng.permutation(list(COLOURS))[:2]]
+    sizes = [str(s) for s in rng.choice(["small", "medium", "large"], 2)]
+    if secret in ("small", "large"):
+        sizes = [secret, "large" if secret == "small" else "small"]
+    if secret in COLOURS:
+        colours = [secret, *[c for c in colours if c != secret]]
+    things = [Thing(OBJECTS[label], colours[0], sizes[0]), Thing(other, colours[1], sizes[1])]
+    if secret == "right" or secret != "left" and rng.random() < 0.5:
+        things.reverse()
+    background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+    return Scene(
+        tuple(things), background, SHOWS_COLOUR[rng.integers(len(SHOWS_COLOUR))] if secret in COLOURS else "photo"
+    )
+
+
+def secret_task(secret: str) -> Task:
+    """Which object is the small one, the red one, the left one of two?"""
+    return Task(f"the {secret} one of two", OBJECTS, partial(_one_of_two, secret=secret), secret)
+
+
+def style_task(*styles: str) -> Task:
+    """Objects in one style that no class name mentions; of several styles, each picture has one."""
+    for style in styles:
+        if style not in ALL_STYLES:
+            raise ValueError(f"no style {style!r}; there are {', '.join(ALL_STYLES)}")
+    secret = styles[0] if len(styles) == 1 and styles[0] != UNSEEN_STYLE else None
+    return Task(f"objects, each a {' or a '.join(styles)}", OBJECTS, partial(_one, styles=styles), secret)
+
+
+def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
+    """Photos of objects changed in a way for which the world has no word."""
+    return Task(name, OBJECTS, partial(_one, styles=("photo",)), None, alter)
+
+
+COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
+RIDDLE = secret_task("red")  # lesson 00 asks for the rule, so its code must not tell
+ON_ITS_SIDE = altered_task("on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90))
+BLURRED = altered_task("blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2)))
