@@ -41,7 +41,7 @@ import torch
 import transformers
 
 from finetuning import run
-from finetuning.run import SHOWN, Diary, Part, Together, captions, encoded, held_out, kept, room, show
+from finetuning.run import SHOWN, Accelerated, Part, RunLog, captions, encoded, held_out, kept, room, show
 from helpers import training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import begin_as_words, evaluate, learn
@@ -84,7 +84,7 @@ OTHERS = {  # no preset says anything of these
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TRAINING, CHECKPOINT = "training.safetensors", "captioner.safetensors"  # how far a run is; what it has learned
 LOOKS = 20  # at the validation pictures in one training
-LONGEST_GRADIENT = 1.0
+MAX_GRAD_NORM = 1.0
 
 
 # --- the command line ------------------------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     transformers.utils.logging.disable_progress_bar()
     status = 1
     try:
-        team = Together()
+        team = Accelerated()
         words = remembered(asked)
         given, asked = asked.given, options(words + arguments)
         asked.given = given  # on this command line
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
 # --- learning --------------------------------------------------------------------------------------------------------------------------
 
 
-def fine_tune(asked: argparse.Namespace, team: Together) -> int:
+def fine_tune(asked: argparse.Namespace, team: Accelerated) -> int:
     """Learn, and show what was learned."""
     folder = folder_of_run(asked)
     model, train, checks = prepared(asked, team)
@@ -236,16 +236,16 @@ def fine_tune(asked: argparse.Namespace, team: Together) -> int:
 
 def learned(
     asked: argparse.Namespace,
-    team: Together,
+    team: Accelerated,
     folder: Path,
     model: VLMWithSoftPrompt,
     parts: tuple[Part, Part],
-    plan: training.Plan,
+    plan: training.TrainConfig,
 ) -> int:
     """Learn, keep the best in the folder, and say which signal was noted meanwhile, 0 for none."""
     data = [(part.features, part.rows) for part in parts]
     looks = training.progress(folder / TRAINING)[1] if asked.resume else []
-    diary = Diary(folder, plan, settings(asked), team, looks)
+    diary = RunLog(folder, plan, settings(asked), team, looks)
     with Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts:
 
         def stop(step: int, loss: float) -> bool:
@@ -265,13 +265,13 @@ def learned(
     return interrupts.asked or 0
 
 
-def plan_of(asked: argparse.Namespace, examples: int, team: Together) -> training.Plan:
+def plan_of(asked: argparse.Namespace, examples: int, team: Accelerated) -> training.TrainConfig:
     """How to train; a step takes the batches of all processes together, as many of each as are gathered."""
     batch = asked.batch_size * asked.gradient_accumulation * team.size
     steps = asked.num_epochs * math.ceil(examples / batch)
-    return training.Plan(
-        steps, asked.learning_rate, batch, look_every=math.ceil(steps / LOOKS), warmup=min(30, steps // 10),
-        longest_gradient=LONGEST_GRADIENT, seed=asked.seed,
+    return training.TrainConfig(
+        steps, asked.learning_rate, batch, eval_every=math.ceil(steps / LOOKS), warmup_steps=min(30, steps // 10),
+        max_grad_norm=MAX_GRAD_NORM, seed=asked.seed,
     )  # fmt: skip
 
 
@@ -314,7 +314,7 @@ def folder_of_run(asked: argparse.Namespace) -> Path:
     return folder
 
 
-def again(folder: Path, team: Together) -> str:
+def again(folder: Path, team: Accelerated) -> str:
     """The command that goes on with this training."""
     start = "python"
     if team.size > 1:
@@ -370,7 +370,7 @@ def remembered(asked: argparse.Namespace) -> list[str]:
 # --- models and pictures ---------------------------------------------------------------------------------------------------------------
 
 
-def prepared(asked: argparse.Namespace, team: Together) -> tuple[VLMWithSoftPrompt, Part, Part]:
+def prepared(asked: argparse.Namespace, team: Accelerated) -> tuple[VLMWithSoftPrompt, Part, Part]:
     """The captioner as it begins, and what it learns from and is validated on. The data are checked before the models are loaded."""
     train, validates = read(asked, asked.data), validation_of(asked)
     others = read(asked, validates) if validates else None
@@ -394,7 +394,7 @@ def read(asked: argparse.Namespace, path: Path) -> VLMDataset:
     return VLMDataset(path, tokenizer, asked.max_length, allow_outside=asked.allow_outside)
 
 
-def captioner(asked: argparse.Namespace, team: Together, kind: str, layer: int = -2) -> VLMWithSoftPrompt:
+def captioner(asked: argparse.Namespace, team: Accelerated, kind: str, layer: int = -2) -> VLMWithSoftPrompt:
     """With nothing learned yet, its frozen models in the precision asked for."""
     models = load_clip(asked.vision_model_name), load_gpt2(asked.language_model_name)
     generator = torch.Generator().manual_seed(asked.seed)
@@ -406,7 +406,7 @@ def captioner(asked: argparse.Namespace, team: Together, kind: str, layer: int =
     return model.to(team.device).eval()
 
 
-def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMDataset, team: Together) -> Part:
+def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMDataset, team: Accelerated) -> Part:
     """The vision features of the pictures, and the captions, as long as there is room for them."""
     features = encoded(model, data.pictures, team)
     places = room(model, features)
@@ -424,7 +424,7 @@ def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMData
 # --- what it is worth --------------------------------------------------------------------------------------------------------------------
 
 
-def assess(asked: argparse.Namespace, team: Together) -> int:
+def assess(asked: argparse.Namespace, team: Accelerated) -> int:
     """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
     file = file_of(asked.evaluate)
     kind, layer = learned_from(file)
@@ -445,7 +445,7 @@ def words_of(asked: argparse.Namespace) -> str:
     return DESCRIBE if asked.init in ("random", "vocabulary") else asked.init
 
 
-def generate(asked: argparse.Namespace, team: Together) -> int:
+def generate(asked: argparse.Namespace, team: Accelerated) -> int:
     """Describe pictures."""
     pictures = open_pictures(asked.generate)
     file = file_of(asked.evaluate or folder_of_run(asked))

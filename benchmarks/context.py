@@ -35,9 +35,9 @@ from benchmarks.records import Measured
 from helpers.context import PromptedCLIP, learn, plain_features
 from helpers.data import FewShot, cached_features, encode
 from helpers.fast_text import fast_features
-from helpers.flops import least_seconds, text_tower_products
+from helpers.flops import least_seconds, text_tower_macs
 from helpers.pretrained import CLIPImageProcessor, load_clip
-from helpers.training import Order, Plan
+from helpers.training import Order, TrainConfig
 from lessons import figures
 from pocket.datasets import few_shot
 from pocket.tasks import BLURRED
@@ -46,8 +46,8 @@ from pocket.world import COLOURS, OBJECTS, SIZES
 SEED = 0
 LENGTH = 16  # M, as in CoOp's paper
 REPEATS = 3
-COOP_PLAN = Plan(steps=200, batch_size=32)
-LESSON_PLAN = Plan()
+COOP_PLAN = TrainConfig(steps=200, batch_size=32)
+LESSON_PLAN = TrainConfig()
 PHOTO = 256  # pixels a side of the pictures that are made up, before CLIP's own preparation
 
 
@@ -112,10 +112,10 @@ def sizes_of(prompted: PromptedCLIP) -> dict[str, Any]:
     }
 
 
-def fast_products(prompted: PromptedCLIP) -> int:
+def fast_macs(prompted: PromptedCLIP) -> int:
     """Multiplications of one step of the fast path, forward and backward."""
     texts, length = len(prompted.class_names), int(prompted.end.max()) + 1
-    products = text_tower_products(prompted.clip.config, texts, length, prompted.shared, only_end=True)
+    products = text_tower_macs(prompted.clip.config, texts, length, prompted.shared, only_end=True)
     return products.forward_and_backward
 
 
@@ -158,7 +158,7 @@ def context_text_step(
     found = {name: step(prompted, way) for name, way in ways.items()}  # and everything is warm
     seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
     plain, fast = seconds["plain"].median, seconds["fast"].median
-    limit = least_seconds(fast_products(prompted), max(gflops, matmul_gflops()))  # the best that the machine has shown
+    limit = least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))  # the best that the machine has shown
     texts, gradient = found["plain"]
     return Measured(
         what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",
@@ -204,7 +204,7 @@ def run_with_features(
     names: Sequence[str],
     images: Sequence[Image.Image],
     checks: int,
-    plan: Plan,
+    plan: TrainConfig,
 ) -> list[tuple[int, float]]:
     """The whole of our way, with an empty cache; after which step (0 is the pictures alone) how many seconds have passed.
 
@@ -233,7 +233,7 @@ def textbook_steps(
     """
     labels, order = torch.arange(len(images)) % len(names), Order(len(images), plan)
     prompted = random_context(clip, processor, names, LENGTH)
-    optimizer = torch.optim.AdamW([prompted.context], lr=plan.rate, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW([prompted.context], lr=plan.learning_rate, weight_decay=plan.weight_decay)
 
     def learn_from(rows: Tensor, pixels: Tensor) -> None:
         encoded = clip.get_image_features(pixel_values=pixels)
@@ -262,7 +262,7 @@ def few_shot_run(
     classes: int = 20,
     shots: int = 16,
     checks: int = 4,
-    plan: Plan = COOP_PLAN,
+    plan: TrainConfig = COOP_PLAN,
     steps_a_turn: int = 4,
     repeats: int = REPEATS,
 ) -> Measured:
@@ -283,7 +283,7 @@ def few_shot_run(
     return Measured(
         what=(
             f"ours: {plan.steps} steps measured whole, from pictures to the learned context, with the features of all pictures "
-            f"computed once and kept, and a look at validation every {plan.look_every} steps; "
+            f"computed once and kept, and a look at validation every {plan.eval_every} steps; "
             f"textbook: {len(steps)} steps measured and extrapolated to {plan.steps}, without preparing pictures and without validation"
         ),
         sizes={
@@ -293,7 +293,7 @@ def few_shot_run(
             "picture_side": clip.config.vision_config.image_size,
             "steps": plan.steps,
             "batch": plan.batch_size,
-            "look_every": plan.look_every,
+            "eval_every": plan.eval_every,
         },
         seconds={"textbook step": each, "ours": whole, "of ours, caching": caching},
         value=textbook / whole.median,
@@ -321,7 +321,7 @@ def memory_1000_classes(clip: CLIPModel, processor: CLIPProcessor, classes: int 
     numbers = torch.Generator().manual_seed(SEED)
     features = F.normalize(torch.randn(pictures, clip.config.projection_dim, generator=numbers), dim=-1)  # (B, D)
     labels = torch.randint(classes, (pictures,), generator=numbers)  # (B,)
-    optimizer = torch.optim.AdamW([prompted.context], lr=Plan.rate)
+    optimizer = torch.optim.AdamW([prompted.context], lr=TrainConfig.learning_rate)
 
     def training_step() -> None:
         F.cross_entropy(prompted(features), labels).backward()
@@ -352,7 +352,7 @@ def pocket_few_shot_run(
     processor: CLIPProcessor,
     shots: int = 16,
     checks: int = 4,
-    plan: Plan = LESSON_PLAN,
+    plan: TrainConfig = LESSON_PLAN,
     repeats: int = REPEATS,
 ) -> Measured:
     """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
@@ -367,11 +367,11 @@ def pocket_few_shot_run(
 
     prompted = whole_run()  # and everything is warm
     whole = timed({"whole run": whole_run}, repeats)["whole run"]
-    limit = plan.steps * least_seconds(fast_products(prompted), max(gflops, matmul_gflops()))
+    limit = plan.steps * least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))
     return Measured(
         what=(
             f"{plan.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
-            f"validation every {plan.look_every} steps; drawing and encoding the pictures is not in it"
+            f"validation every {plan.eval_every} steps; drawing and encoding the pictures is not in it"
         ),
         sizes={
             **sizes_of(prompted),
@@ -380,7 +380,7 @@ def pocket_few_shot_run(
             "validation_pictures_a_class": checks,
             "steps": plan.steps,
             "batch": len(data.train[1]),
-            "look_every": plan.look_every,
+            "eval_every": plan.eval_every,
         },
         seconds={"whole run": whole},
         value=whole.median,
@@ -426,7 +426,7 @@ def cost_by_classes(
                 **{name: asdict(timing) for name, timing in seconds.items()},
             }
         )
-        products.append(fast_products(prompted))
+        products.append(fast_macs(prompted))
     best = max(gflops, matmul_gflops())
     for point, count in zip(points, products):
         point["limit_seconds"] = least_seconds(count, best)

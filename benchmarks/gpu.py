@@ -25,7 +25,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import caption_batch
 from helpers.context import PromptedCLIP
 from helpers.files import write_whole
-from helpers.flops import FLOP, captioner_bill, context_bill, vision_tower_products
+from helpers.flops import FLOP, captioner_bill, context_bill, vision_tower_macs
 
 FILE = FOLDER / "gpu.json"
 REPEATS, WARM = 9, 3
@@ -60,7 +60,7 @@ def seeing(model: VLMWithSoftPrompt, device: str, pictures: int) -> dict[str, An
     """Pictures, prepared already, to their features."""
     side = model.vision_model.config.image_size
     pixels = torch.randn(pictures, 3, side, side, generator=torch.Generator().manual_seed(SEED)).to(device)
-    products = vision_tower_products(SIZES, pictures).forward
+    products = vision_tower_macs(SIZES, pictures).forward
     return {"pictures": pictures, **work(lambda: model.encode(pixels), products, device)}
 
 
@@ -130,7 +130,7 @@ def measure(
         "command": "python -m benchmarks.gpu",
         "date": datetime.date.today().isoformat(),
         "machine": {"gpu": torch.cuda.get_device_name() if device == "cuda" else None, **description()},
-        "float32_products": torch.get_float32_matmul_precision(),
+        "float32_macs": torch.get_float32_matmul_precision(),
         "beside_the_cpu": near,
         "large_product": work(lambda: a @ b, large**3, device),
         "seeing": seeing(model, device, pictures),

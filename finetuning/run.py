@@ -24,7 +24,7 @@ from helpers.captioner import VLMWithSoftPrompt, exact
 from helpers.captioner_training import ablations, evaluate
 from helpers.files import write_whole
 from helpers.pictures import OPEN_AT_ONCE, PictureFiles
-from helpers.training import Look, Plan, Team, progress
+from helpers.training import Evaluation, ProcessGroup, TrainConfig, progress
 from lessons.figures.captions import Losses, loss_curve
 
 SHOWN = 3  # pictures whose captions are shown
@@ -33,7 +33,7 @@ GB = 1024**3
 Worth = tuple[tuple[float, float], list[str]]  # loss and share of right tokens, and captions of the first pictures
 
 
-class Together(Team):
+class Accelerated(ProcessGroup):
     """The processes that torchrun started, or the only one, through Accelerate, which also chooses the device."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Together(Team):
             tqdm.write(line)
 
 
-def quiet(team: Together) -> bool | None:
+def quiet(team: Accelerated) -> bool | None:
     """Whether no bar is drawn; None: where there is no terminal to draw it on."""
     return True if team.rank else None
 
@@ -107,7 +107,7 @@ def mark_of(parts: Sequence[Part]) -> str:
     return digest.hexdigest()[:16]
 
 
-def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Together) -> Tensor:
+def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Accelerated) -> Tensor:
     """Vision features (N, P, Dv) of the pictures, in every process; each computes its share. Raises ValueError if they find no room."""
     first = model.encode(pictures[:1])
     needed, free = COPIES * len(pictures) * first.numel() * 4, free_memory(first.device)
@@ -132,14 +132,19 @@ def free_memory(device: torch.device) -> int:
 # --- the diary of a training -----------------------------------------------------------------------------------------------------------
 
 
-class Diary:
+class RunLog:
     """What a training tells while it runs: a bar with the time that is left, a line at each look, log.jsonl, and in the end loss.png.
 
     resumed: the looks that the training had before it was broken off; what the log says of these is kept.
     """
 
     def __init__(
-        self, folder: Path, plan: Plan, settings: dict[str, Any], team: Together, resumed: Sequence[Look]
+        self,
+        folder: Path,
+        plan: TrainConfig,
+        settings: dict[str, Any],
+        team: Accelerated,
+        resumed: Sequence[Evaluation],
     ) -> None:
         self.folder, self.plan, self.team, self.begun = folder, plan, team, time.monotonic()
         kept = {entry["step"]: entry for entry in read_log(folder / "log.jsonl")}
@@ -152,7 +157,7 @@ class Diary:
     def step(self, step: int) -> None:
         self.bar.update(step - self.bar.n)
 
-    def look(self, look: Look) -> bool:
+    def look(self, look: Evaluation) -> bool:
         """Take down a look; False for one that was known before."""
         if self.begins:  # now, and not before the training agreed to go on
             text = "".join(f"{json.dumps(line)}\n" for line in ({"settings": self.settings}, *self.entries))
@@ -173,13 +178,13 @@ class Diary:
         )
         return True
 
-    def _entry(self, look: Look) -> dict[str, float]:
+    def _entry(self, look: Evaluation) -> dict[str, float]:
         return {
             "step": look.step,
             "loss": round(look.mean_loss, 6),
             "validation_loss": round(look.validation_loss, 6),
             "validation_right": round(look.validation_score, 6),
-            "rate": self.plan.rate_at(min(look.step, self.plan.steps)),
+            "rate": self.plan.learning_rate_at(min(look.step, self.plan.steps)),
             "seconds": round(time.monotonic() - self.begun, 1),  # since it was started or resumed
         }
 

@@ -40,10 +40,10 @@ def learn(
     model: VLMWithSoftPrompt,
     train: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
     validation: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
-    plan: training.Plan,
+    plan: training.TrainConfig,
     checkpoint: Path | None = None,
     **how: Any,
-) -> Iterator[training.Look]:
+) -> Iterator[training.Evaluation]:
     """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
 
     The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
@@ -57,7 +57,7 @@ def learn(
         for texts in (captions, check_captions)
     )
 
-    with evened(model, features) as even:
+    with whitened(model, features) as even:
         seen, seen_checks = even(features), even(checks)
 
         def loss(numbers: Tensor) -> Tensor:
@@ -78,10 +78,10 @@ def learn(
 
 
 def evaluate(
-    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], team: training.Team | None = None
+    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], team: training.ProcessGroup | None = None
 ) -> tuple[float, float]:
     """The mean loss of all tokens of captions, as `caption_rows` gives them, and the share that is likeliest; each process takes a part."""
-    team, sums = team or training.Team(), features.new_zeros(3)
+    team, sums = team or training.ProcessGroup(), features.new_zeros(3)
     for start in range(AT_ONCE * team.rank, len(rows), AT_ONCE * team.size):
         batch = rows[start : start + AT_ONCE]
         ids, labels = (part.to(features.device) for part in padded(model.tokenizer, batch))
@@ -158,7 +158,7 @@ def _covariance(flat: Tensor) -> Tensor:
     return torch.cov(flat.T) if len(flat) > 1 else flat.new_zeros(flat.shape[1], flat.shape[1])
 
 
-class Evened:
+class Whitening:
     """Other coordinates for vision features, in which all directions vary more alike; called, it changes features (N, P, Dv) to them.
 
     The projection is the same affine map in both, so that nothing new can be expressed; but a rare direction (which object) is
@@ -201,9 +201,9 @@ class Evened:
 
 
 @contextmanager
-def evened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Evened]:
+def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
     """Within, the model's projection takes features in even coordinates; afterwards plain ones again."""
-    even, parameters = Evened(model.vision_projection, features), dict(model.vision_projection.named_parameters())
+    even, parameters = Whitening(model.vision_projection, features), dict(model.vision_projection.named_parameters())
     kept = training.snapshot(parameters)
     even.take()
     try:

@@ -336,10 +336,10 @@ def hand_features(prompted: PromptedCLIP, template: str = "a photo of a {}.") ->
 def learn(
     prompted: PromptedCLIP,
     data: FewShot,
-    plan: training.Plan | None = None,
+    plan: training.TrainConfig | None = None,
     checkpoint: Path | None = None,
     pull: float = 0.0,
-) -> Iterator[training.Look]:
+) -> Iterator[training.Evaluation]:
     """Learn the context from few examples; in the end `prompted` holds the one with the lowest validation loss.
 
     The test pictures are never looked at. pull: how strongly the class features are drawn back to those of "a photo of a {}", by
@@ -358,4 +358,4 @@ def learn(
         scores = prompted(checks)  # (N, C)
         return F.cross_entropy(scores, check_labels).item(), (scores.argmax(-1) == check_labels).float().mean().item()
 
-    return training.train(prompted, len(labels), loss, validate, plan or training.Plan(), checkpoint)
+    return training.train(prompted, len(labels), loss, validate, plan or training.TrainConfig(), checkpoint)

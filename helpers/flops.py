@@ -16,7 +16,7 @@ FLOP = 2  # operations in a product: a multiplication, and an addition to the su
 
 
 @dataclass(frozen=True)
-class Products:
+class MACs:
     """Multiplications on the way through a tower: of vectors with weights, and of vectors with one another in attention."""
 
     weights: int
@@ -35,9 +35,7 @@ class Products:
         return 2 * self.weights + 3 * self.attention
 
 
-def text_tower_products(
-    config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False
-) -> Products:
+def text_tower_macs(config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False) -> MACs:
     """What the features of so many texts cost, each `length` positions long.
 
     shared: so many positions are the same in all texts, and go through the tower once. only_end: the last layer is finished at the
@@ -60,10 +58,10 @@ def text_tower_products(
         layer(texts, own, length, 1 if only_end else own),
         (texts * width * config.projection_dim, 0),
     ]
-    return Products(*(sum(part) for part in zip(*parts)))
+    return MACs(*(sum(part) for part in zip(*parts)))
 
 
-def vision_tower_products(config: CLIPConfig, pictures: int) -> Products:
+def vision_tower_macs(config: CLIPConfig, pictures: int) -> MACs:
     """What it costs to see so many pictures: patches, and every layer at every position."""
     sizes = config.vision_config
     width, wide, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
@@ -71,15 +69,15 @@ def vision_tower_products(config: CLIPConfig, pictures: int) -> Products:
     positions = patches + 1  # and the class token
     look = patches * sizes.num_channels * sizes.patch_size**2 * width
     weights = look + layers * positions * (4 * width**2 + 2 * width * wide)
-    return Products(pictures * weights, pictures * layers * 2 * positions**2 * width)
+    return MACs(pictures * weights, pictures * layers * 2 * positions**2 * width)
 
 
-def language_model_products(config: GPT2Config, texts: int, positions: int, scored: int) -> Products:
+def language_model_macs(config: GPT2Config, texts: int, positions: int, scored: int) -> MACs:
     """What it costs to read so many texts of so many positions each; the next token is asked for at `scored` of them."""
     width, layers = config.n_embd, config.n_layer
     wide = config.n_inner or 4 * width
     weights = layers * positions * (4 * width**2 + 2 * width * wide) + scored * width * config.vocab_size
-    return Products(texts * weights, texts * layers * 2 * positions**2 * width)
+    return MACs(texts * weights, texts * layers * 2 * positions**2 * width)
 
 
 @dataclass(frozen=True)
@@ -101,12 +99,12 @@ def context_bill(
     """
     sizes, pictures = config.text_config, classes * each
     shared, own = 1 + length, name + 2  # the start of text and the context; the name, the full stop and the end
-    step = text_tower_products(config, classes, shared + own, shared, only_end=True)
+    step = text_tower_macs(config, classes, shared + own, shared, only_end=True)
     kept = classes * _kept_of_a_text(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
     again = step.forward if kept > KEPT_FOR_BACKWARD else 0
     scores = 3 * pictures * classes * config.projection_dim
     return Bill(
-        vision_tower_products(config, pictures).forward,
+        vision_tower_macs(config, pictures).forward,
         steps * (step.forward_and_backward + again + scores),
         FLOAT * pictures * config.projection_dim,
         min(kept, KEPT_FOR_BACKWARD),
@@ -125,11 +123,11 @@ def captioner_bill(
     sizes = config.vision_config
     seen = (sizes.image_size // sizes.patch_size) ** 2 if patches else 1
     positions = length + seen + tokens
-    step = language_model_products(language, 1, positions, tokens).forward_and_backward
+    step = language_model_macs(language, 1, positions, tokens).forward_and_backward
     projection = 3 * seen * sizes.hidden_size * language.n_embd
     kept = _kept_of_a_text(language.n_embd, language.n_layer, positions, 0) + 3 * FLOAT * tokens * language.vocab_size
     return Bill(
-        vision_tower_products(config, captions).forward,
+        vision_tower_macs(config, captions).forward,
         epochs * captions * (step + projection),
         copies * FLOAT * captions * seen * sizes.hidden_size,
         batch * kept,

@@ -6,7 +6,7 @@ LANGUAGES = ("en", "zh")
 _language = "en"
 
 
-class Plainly(ValueError):
+class LearnerError(ValueError):
     """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback."""
 
 

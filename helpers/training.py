@@ -25,26 +25,31 @@ SAME_LOSS = 0.01  # other machines round otherwise; another model, other example
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainConfig:
     """How to train. The same plan, model and data give the same result."""
 
     steps: int = 160
-    rate: float = 0.02  # the learning rate at its highest
+    learning_rate: float = 0.02  # the learning rate at its highest
     batch_size: int | None = None  # examples a step; None: all of them at every step
-    look_every: int = 8  # steps from one look at the validation set to the next
+    eval_every: int = 8  # steps from one look at the validation set to the next
     patience: int | None = None  # stop after so many looks without a lower validation loss; None: never
-    warmup: int = 0  # steps in which the rate rises to its highest
+    warmup_steps: int = 0  # steps in which the rate rises to its highest
     weight_decay: float = 0.0
-    longest_gradient: float | None = None  # a longer one is shortened to this
+    max_grad_norm: float | None = None  # a longer one is shortened to this
     seed: int = 0  # of the order of the examples
 
-    def rate_at(self, step: int) -> float:
+    def learning_rate_at(self, step: int) -> float:
         """The learning rate of update number `step`."""
-        return self.rate * min(1.0, (step + 1) / (self.warmup + 1)) * (1 + math.cos(math.pi * step / self.steps)) / 2
+        return (
+            self.learning_rate
+            * min(1.0, (step + 1) / (self.warmup_steps + 1))
+            * (1 + math.cos(math.pi * step / self.steps))
+            / 2
+        )
 
 
 @dataclass(frozen=True)
-class Look:
+class Evaluation:
     """One look at how far a training is: what was measured after `step` updates, on training and on validation examples."""
 
     step: int
@@ -57,7 +62,7 @@ class Look:
     mean_loss: float = 0.0  # over the steps since the look before; loss is that of one batch
 
 
-class Team:
+class ProcessGroup:
     """The processes that train together, each on its share of every batch. This is a team of one."""
 
     rank, size = 0, 1
@@ -72,16 +77,16 @@ def train(
     examples: int,
     loss: Callable[[Tensor], Tensor],
     validate: Callable[[], tuple[float, float]],
-    plan: Plan,
+    plan: TrainConfig,
     checkpoint: Path | None = None,
     *,
     at_once: int | None = None,
     weight: Callable[[Tensor], int] = len,
     stop: Callable[[int, float], bool] = lambda step, loss: False,
-    team: Team | None = None,
+    team: ProcessGroup | None = None,
     data: str = "",
-) -> Iterator[Look]:
-    """Train those parameters of `model` that require a gradient; give a `Look` each time it has looked at validation.
+) -> Iterator[Evaluation]:
+    """Train those parameters of `model` that require a gradient; give an `Evaluation` each time it has looked at validation.
 
     examples: how many there are; loss: the mean over those with the numbers in a tensor (B,); validate: gives loss and score (higher
     is better) of the model as it is. Between two looks `model` holds the parameters of that moment. However the training ends, also by
@@ -94,9 +99,9 @@ def train(
     stop: is told every step and its loss; where it says True, the checkpoint is written and the training ends.
     data: what tells these examples from others; a checkpoint that was written with another is refused.
     """
-    team = team or Team()
+    team = team or ProcessGroup()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(parameters.values(), lr=plan.rate, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(parameters.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     order, begin = Order(examples, plan), snapshot(parameters)
 
     def whole_loss(step: int, learn: bool = True) -> float:
@@ -135,16 +140,16 @@ def train(
             value = whole_loss(step, learn=step < plan.steps)
             if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"the loss is {value} at step {step} of {plan.steps}: try a smaller learning rate (it was {plan.rate:g}); "
+                    f"the loss is {value} at step {step} of {plan.steps}: try a smaller learning rate (it was {plan.learning_rate:g}); "
                     "if the model computes in fp16, use bf16 or fp32"
                 )
-            if (step % plan.look_every == 0 or step == plan.steps) and (not looks or step > looks[-1].step):
+            if (step % plan.eval_every == 0 or step == plan.steps) and (not looks or step > looks[-1].step):
                 with torch.no_grad():
                     measured = validate()
                 left = (time.monotonic() - begun) / max(step - first, 1) * (plan.steps - step) if step > first else 0.0
                 lowest = min((look.validation_loss for look in looks), default=math.inf)
                 mean = since[0] / since[1] if since[1] else value
-                look = Look(step, plan.steps, value, *measured, measured[0] < lowest, left, mean)
+                look = Evaluation(step, plan.steps, value, *measured, measured[0] < lowest, left, mean)
                 since = [0.0, 0]
                 looks.append(look)
                 best = snapshot(parameters) if look.best else best
@@ -163,9 +168,9 @@ def train(
                     own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                     parameter.grad = team.total(own)
             for group in optimizer.param_groups:
-                group["lr"] = plan.rate_at(step)
-            if plan.longest_gradient is not None:
-                nn.utils.clip_grad_norm_(parameters.values(), plan.longest_gradient)
+                group["lr"] = plan.learning_rate_at(step)
+            if plan.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(parameters.values(), plan.max_grad_norm)
             optimizer.step()
     finally:
         optimizer.zero_grad()
@@ -178,7 +183,7 @@ class Order:
     So a resumed training need not know what came before.
     """
 
-    def __init__(self, examples: int, plan: Plan) -> None:
+    def __init__(self, examples: int, plan: TrainConfig) -> None:
         self.examples, self.size, self.seed = examples, min(plan.batch_size or examples, examples), plan.seed
         self.steps_an_epoch = math.ceil(examples / self.size)
 
@@ -203,19 +208,19 @@ def put_back(parameters: dict[str, nn.Parameter], values: dict[str, Tensor]) -> 
         parameter.copy_(values[name])
 
 
-def _out_of_patience(looks: list[Look], plan: Plan) -> bool:
+def _out_of_patience(looks: list[Evaluation], plan: TrainConfig) -> bool:
     last_best = max(number for number, look in enumerate(looks) if look.best or number == 0)
     return plan.patience is not None and len(looks) - 1 - last_best >= plan.patience
 
 
 def _save(
     file: Path,
-    plan: Plan,
+    plan: TrainConfig,
     examples: int,
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
-    looks: list[Look],
+    looks: list[Evaluation],
     now: dict[str, Any],
 ) -> None:
     tensors = {f"now {name}": parameter for name, parameter in parameters.items()}
@@ -232,12 +237,12 @@ def _save(
 
 def _resume(
     file: Path,
-    plan: Plan,
+    plan: TrainConfig,
     examples: int,
     parameters: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     data: str,
-) -> tuple[dict[str, Tensor], list[Look], int, float, list[float]]:
+) -> tuple[dict[str, Tensor], list[Evaluation], int, float, list[float]]:
     """Puts parameters and optimiser back where they were; returns the best parameters, the looks, and of then step, loss and `since`."""
     tensors, notes = read_tensors(file)
     try:
@@ -270,7 +275,7 @@ def _resume(
     return best, looks, step, loss, since
 
 
-def progress(checkpoint: Path) -> tuple[int, list[Look]]:
+def progress(checkpoint: Path) -> tuple[int, list[Evaluation]]:
     """How far the training of a checkpoint has come: its step, and its looks. (0, []) where there is none."""
     if not checkpoint.exists():
         return 0, []
@@ -282,8 +287,8 @@ def progress(checkpoint: Path) -> tuple[int, list[Look]]:
         raise ValueError(f"{checkpoint} is no checkpoint of a training: name another file") from error
 
 
-def _progress(notes: dict[str, str]) -> tuple[list[Look], dict[str, Any]]:
-    return [Look(**look) for look in json.loads(notes["looks"])], json.loads(notes["now"])
+def _progress(notes: dict[str, str]) -> tuple[list[Evaluation], dict[str, Any]]:
+    return [Evaluation(**look) for look in json.loads(notes["looks"])], json.loads(notes["now"])
 
 
 class Interrupts:

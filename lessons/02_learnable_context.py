@@ -577,7 +577,7 @@ widgets.base_to_new_table()
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
-*_, last = context.learn(prompted, features, training.Plan(steps=80))
+*_, last = context.learn(prompted, features, training.TrainConfig(steps=80))
 print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
 
 # %% [markdown] lang="en" id="save"

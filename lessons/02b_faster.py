@@ -70,8 +70,8 @@ from transformers import CLIPConfig
 
 vit_b_32 = CLIPConfig()                                       # the sizes of openai/clip-vit-base-patch32
 shared, own = 1 + 16, 3                                       # SOS and the vectors; the class name, full stop, EOT
-plain = flops.text_tower_products(vit_b_32, texts=100, length=77).forward
-ours = flops.text_tower_products(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
+plain = flops.text_tower_macs(vit_b_32, texts=100, length=77).forward
+ours = flops.text_tower_macs(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
 print(f"{plain:,} / {ours:,} = {plain / ours:.1f}")
 faster.times_fewer.reveal(plain / ours)
 

@@ -638,7 +638,7 @@ model.load_prompt(study.PROMPTS / "count.safetensors")
 # 这门课最初的那份代码附了一些建议：学习率要小，1e-4 到 1e-5；样本 100 到 1000 个；收敛慢，就调学习率或加长提示词；内存不够，就减小批大小；生成的文字差，就增加数据。说得对吗？除了内存那一条，我们都用短训练试过：每次只改一个设置，各训练一次。测试图片有 400 张，差两三个百分点说明不了什么。（这些训练的设置打印在下面。学习率是对调过尺度的特征而言的，见第 7 节。）**选之前先猜**：哪个设置影响最大？
 
 # %% id="plan-code"
-print(*(f"{name} {stored['short_plan'][name]}" for name in ("steps", "batch_size", "rate")))
+print(*(f"{name} {stored['short_plan'][name]}" for name in ("steps", "batch_size", "learning_rate")))
 
 # %% id="tips-code"
 widgets.tips_explorer()

@@ -195,7 +195,7 @@ own_pictures.sepia.ask()
 # %% id="sepia-code" tags=["measured"]
 generator = torch.Generator().manual_seed(0)
 prompted = PromptedCLIP(clip, processor, classes.class_names, 4, "random", generator=generator)
-*_, last = context.learn(prompted, features, training.Plan())
+*_, last = context.learn(prompted, features, training.TrainConfig())
 hand = context_study.by_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
 print(f"{hand:.0%} → {prompted.accuracy(*features.test):.0%}")
 own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
@@ -400,7 +400,7 @@ seen = model.encode(dataset.pictures[:])                      # (N, P, Dv)
 train, checks, tests = (part.tolist() for part in data.own_split(torch.tensor(classes.labels), seed=0))
 begin_as_words(model, seen[train], [dataset.texts[n] for n in train])
 learns, validates = ((seen[part], [dataset.rows[n] for n in part]) for part in (train, checks))
-*_, last = learn(model, learns, validates, training.Plan(steps=40, rate=3e-3, batch_size=16, look_every=20))
+*_, last = learn(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
 said = model.generate(seen[tests], max_new_tokens=8)
 right = sum(text == dataset.texts[n] for text, n in zip(said, tests))
 print(f"{right} / {len(tests)}:", *said[::4])
@@ -467,7 +467,7 @@ from torch.utils.flop_counter import FlopCounterMode
 real, real_gpt2 = widgets.without_weights()                   # ViT-B/32 and GPT-2: the library's default sizes
 with FlopCounterMode(display=False) as library:
     real.vision_model(pixel_values=torch.empty(1, 3, 224, 224, device="meta"))
-ours = flops.FLOP * flops.vision_tower_products(real.config, 1).forward
+ours = flops.FLOP * flops.vision_tower_macs(real.config, 1).forward
 compare(say(en="to see one picture", zh="看一张图"), ours, library.get_total_flops())
 print(f"{ours / 1e9:.1f} GFLOP")
 

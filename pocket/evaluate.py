@@ -30,7 +30,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, few_shot_split
 from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
 from pocket.pretrain_clip import drawn_in_training, fresh_scene
 from pocket.studies import captioner_study
@@ -45,7 +45,7 @@ FAILURE = ON_ITS_SIDE
 SHOTS, CHECKS, TESTS = 16, 8, 20  # pictures of each class: to learn from, to validate on, to test on
 POOL = 40  # pictures of each class that every run chooses its own from
 VECTORS = 4  # of a learned context
-PLAN = Plan()
+PLAN = TrainConfig()
 CAPTIONERS = {"pooled": {"object": 85, "colour": 85}, "patches": {"object": 80, "colour": 75}}
 
 
@@ -210,7 +210,9 @@ def patch_rows(studio: Studio) -> list[Row]:
 # --- CLIP prompted -------------------------------------------------------------------------------------------------------
 
 
-def learned_context(clip, processor, class_names: Sequence[str], data: FewShot, seed: int, plan: Plan) -> PromptedCLIP:
+def learned_context(
+    clip, processor, class_names: Sequence[str], data: FewShot, seed: int, plan: TrainConfig
+) -> PromptedCLIP:
     """CLIP with a context that began at random and learned from few examples."""
     generator = torch.Generator().manual_seed(seed)
     prompted = PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator)

@@ -21,9 +21,9 @@ from benchmarks import context as bench
 from benchmarks import lessons as whole_course
 from helpers.context import PromptedCLIP, plain_features
 from helpers.fast_text import fast_features
-from helpers.flops import FLOP, least_seconds, text_tower_products
+from helpers.flops import FLOP, least_seconds, text_tower_macs
 from helpers.pretrained import load_clip
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from lessons.figures import speed
 
 SAY = {lang: course.speaker(lang) for lang in ("en", "zh")}
@@ -81,11 +81,11 @@ def measured_small(name, small, folder):
     few = {
         "context_text_step": lambda: bench.context_text_step(*small, classes=5, repeats=2),
         "few_shot_run": lambda: bench.few_shot_run(
-            *small, classes=3, shots=2, checks=1, plan=Plan(steps=12, batch_size=4), steps_a_turn=1, repeats=3
+            *small, classes=3, shots=2, checks=1, plan=TrainConfig(steps=12, batch_size=4), steps_a_turn=1, repeats=3
         ),
         "memory_1000_classes": lambda: bench.memory_1000_classes(*small, classes=9),
         "pocket_few_shot_run": lambda: bench.pocket_few_shot_run(
-            *load_clip("pocket"), shots=1, checks=1, plan=Plan(steps=2), repeats=1
+            *load_clip("pocket"), shots=1, checks=1, plan=TrainConfig(steps=2), repeats=1
         ),
         "cost_by_classes": lambda: bench.cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
         "captioner_step": lambda: captioner.captioner_step(small_captioner(small), 3.5, batch=3, longest=20, repeats=1),
@@ -131,7 +131,7 @@ def test_products_are_those_that_torch_counts(small, way):
             {"length": length, "shared": shared, "only_end": True},
         ),
     }[way]
-    products = text_tower_products(clip.config, texts=3, **sizes)
+    products = text_tower_macs(clip.config, texts=3, **sizes)
     assert counted(features, backward=False) == products.forward
     assert counted(features, backward=True) == products.forward_and_backward
 
@@ -139,7 +139,7 @@ def test_products_are_those_that_torch_counts(small, way):
 def test_a_layer_of_the_usual_shape_costs_twelve_times_the_square_of_its_width():
     config = CLIPConfig()
     layers, width = config.text_config.num_hidden_layers, config.text_config.hidden_size
-    weights = text_tower_products(config, texts=2, length=77).weights
+    weights = text_tower_macs(config, texts=2, length=77).weights
     assert weights == 2 * 77 * layers * 12 * width**2 + 2 * width * config.projection_dim
 
 
@@ -212,7 +212,7 @@ def test_a_difference_is_told_beside_the_largest_number():
 
 def test_our_run_begins_with_an_empty_cache_and_leaves_the_old_one_alone(small, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    passed = bench.run_with_features(*small, ["cat", "dog"], bench.photos(6), 1, Plan(steps=10, batch_size=4))
+    passed = bench.run_with_features(*small, ["cat", "dog"], bench.photos(6), 1, TrainConfig(steps=10, batch_size=4))
     assert [step for step, _ in passed] == [0, 8, 10]
     seconds = [second for _, second in passed]
     assert seconds == sorted(seconds) and seconds[0] > 0
@@ -226,7 +226,7 @@ def test_the_textbook_encodes_a_batch_of_pictures_at_every_step_and_never_trims(
         clip, "get_image_features", lambda pixel_values: seen.append(len(pixel_values)) or torch.randn(4, 24)
     )
     monkeypatch.setattr(PromptedCLIP, "text_features", lambda self, fast: seen.append(fast) or plain(self, fast))
-    steps = bench.textbook_steps(clip, processor, ["cat", "dog"], bench.photos(8), Plan(steps=3, batch_size=4))
+    steps = bench.textbook_steps(clip, processor, ["cat", "dog"], bench.photos(8), TrainConfig(steps=3, batch_size=4))
     assert all(second > 0 for second in steps) and seen == [4, False] * 3
 
 
@@ -380,7 +380,7 @@ def test_the_gpu_gave_what_the_cpu_gives_and_waits_with_two_captions_as_the_read
 
 
 @pytest.mark.slow
-def test_what_is_done_on_a_gpu_runs_without_one_and_costs_as_many_products(monkeypatch):
+def test_what_is_done_on_a_gpu_runs_without_one_and_costs_as_many_macs(monkeypatch):
     monkeypatch.setattr(gpu, "REPEATS", 1)
     monkeypatch.setattr(gpu, "WARM", 0)
     found = gpu.measure("cpu", pictures=2, classes=20, batches=[2], large=64)

@@ -10,9 +10,9 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, Lla
 
 from helpers import by_hand, captioner, captioner_training, checkpoint, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch, evened, learn
+from helpers.captioner_training import caption_batch, learn
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.training import Plan
+from helpers.training import TrainConfig
 
 WIDTH, VISION_WIDTH, PROMPT = 24, 16, 3
 CAPTIONS = ("a photo of a cat.", "a sketch of a small red dog on the beach.", "a key.")
@@ -414,7 +414,7 @@ def test_a_torch_file_of_another_kind_or_width_is_refused_and_nothing_is_taken_o
 def test_in_even_coordinates_the_map_is_the_same_and_afterwards_too(model):
     plain = features(20) * torch.linspace(0.01, 3, VISION_WIDTH) + 2
     before = model.vision_projection(plain)
-    with evened(model, plain) as even:
+    with whitened(model, plain) as even:
         spread, then = (torch.linalg.eigvalsh(torch.cov(seen.flatten(0, 1).T)) for seen in (even(plain), plain))
         assert distance(model.vision_projection(even(plain)), before) < 1e-4
         assert spread.max() < 1.01 and spread.max() / spread.median() < then.max() / then.median() / 2
@@ -426,7 +426,12 @@ def test_learning_lowers_the_loss_and_the_model_takes_plain_features_afterwards(
     for number in range(12):
         seen[number] += number % 3
     looks = list(
-        learn(model, (seen, texts), (seen[:3], texts[:3]), Plan(steps=30, rate=0.05, batch_size=6, look_every=10))
+        learn(
+            model,
+            (seen, texts),
+            (seen[:3], texts[:3]),
+            TrainConfig(steps=30, learning_rate=0.05, batch_size=6, eval_every=10),
+        )
     )
     assert [look.step for look in looks] == [0, 10, 20, 30]
     assert looks[-1].validation_loss < 0.9 * looks[0].validation_loss
@@ -440,7 +445,7 @@ def test_at_each_look_the_model_may_be_used_and_that_changes_nothing(model, toke
     seen, texts = features(12), [CAPTIONS[number % 3] for number in range(12)]
     ids, labels = caption_batch(tokenizer, texts[:3])
     plan, begin = (
-        Plan(steps=12, rate=0.05, batch_size=6, look_every=4),
+        TrainConfig(steps=12, learning_rate=0.05, batch_size=6, eval_every=4),
         {k: v.clone() for k, v in model.named_parameters()},
     )
     ends = []
@@ -479,14 +484,16 @@ def test_a_projection_begins_as_a_translation_into_the_words_of_captions(model, 
 def test_with_a_frozen_projection_the_prompt_alone_learns(model):
     model.vision_projection.requires_grad_(False)
     before = model.vision_projection.weight.clone(), model.soft_prompt.prompt_embeddings.clone()
-    for _ in learn(model, (features(), CAPTIONS), (features(), CAPTIONS), Plan(steps=4, rate=0.05, look_every=2)):
+    for _ in learn(
+        model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=4, learning_rate=0.05, eval_every=2)
+    ):
         pass
     assert distance(model.vision_projection.weight, before[0]) < 1e-4
     assert not torch.equal(model.soft_prompt.prompt_embeddings, before[1])
 
 
 def test_a_learned_share_of_right_tokens_is_that_of_the_logits(model, tokenizer):
-    look = next(learn(model, (features(), CAPTIONS), (features(), CAPTIONS), Plan(steps=1)))
+    look = next(learn(model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=1)))
     ids, labels = caption_batch(tokenizer, CAPTIONS)
     logits = model(features(), ids)[:, PROMPT + 4 - 1 : -1]
     assert look.validation_score == pytest.approx(
@@ -501,7 +508,9 @@ def test_a_prompt_that_learned_beside_a_frozen_projection_loads_beside_it(model,
     """To the bit: what learns in other coordinates may not leave rounding in what was frozen."""
     model.save(tmp_path / "whole.safetensors")
     model.vision_projection.requires_grad_(False)
-    for _ in learn(model, (features(), CAPTIONS), (features(), CAPTIONS), Plan(steps=4, rate=0.05, look_every=2)):
+    for _ in learn(
+        model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=4, learning_rate=0.05, eval_every=2)
+    ):
         pass
     model.save_prompt(tmp_path / "prompt.safetensors")
     other = vlm(model.language_model, tokenizer, processor).load(tmp_path / "whole.safetensors")

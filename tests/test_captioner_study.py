@@ -137,7 +137,9 @@ def test_the_unshifted_loss_falls_where_the_right_one_rises(model):
     scenes = (CAT, TWO, PLAIN, CAT)
     some = study.Album(scenes, torch.randn(4, 64, 128, generator=torch.Generator().manual_seed(0)))
     fresh = study.new_captioner(load_clip("pocket"), load_gpt2("pocket"), some)
-    looks = study.learned_unshifted(fresh, some, some, study.training.Plan(steps=12, rate=5e-3, look_every=6))
+    looks = study.learned_unshifted(
+        fresh, some, some, study.training.TrainConfig(steps=12, learning_rate=5e-3, eval_every=6)
+    )
     assert looks[-1].validation_loss < looks[0].validation_loss
 
 

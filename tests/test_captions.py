@@ -375,14 +375,14 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
     few.controls["seed"].value = 7
     few.run()
     (first, one, checks), (second, two, others), (third, three, _) = plans
-    assert (first.steps, first.rate, first.batch_size, first.look_every, first.longest_gradient) == (
+    assert (first.steps, first.learning_rate, first.batch_size, first.eval_every, first.max_grad_norm) == (
         4,
         3e-3,
         8,
         1,
         1.0,
     )
-    assert (second.rate, second.seed, third.seed) == (3e-2, 0, 7)
+    assert (second.learning_rate, second.seed, third.seed) == (3e-2, 0, 7)
     assert torch.equal(one[0], two[0]) and torch.equal(checks[0], others[0]) and not torch.equal(one[0], three[0])
     assert len(undrawn[-1].numbers[1]) == 2 and "Faint: your earlier runs" in few.shown.caption
     assert not {full_caption(scene) for scene, _ in captions.WATCHED} & {*one[1], *three[1], *checks[1]}

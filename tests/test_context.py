@@ -30,7 +30,7 @@ from helpers.context import (
 from helpers.data import FewShot
 from helpers.fast_text import fast_features
 from helpers.pretrained import fingerprint, image_features, load_clip, text_features, zero_shot
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from pocket.world import OBJECTS
 
 LEGACY_EOS = 2  # what OpenAI's configurations say; the id that really ends a text is the largest there is
@@ -682,7 +682,7 @@ def test_accuracy_is_the_share_of_pictures_that_get_their_class(pocket):
 # --- learned ---------------------------------------------------------------------------------------------------------------------------
 
 CLASSES = OBJECTS[:6]
-SHORT = Plan(steps=24, rate=0.02, look_every=4)
+SHORT = TrainConfig(steps=24, learning_rate=0.02, eval_every=4)
 
 
 @pytest.fixture(scope="module")
@@ -740,11 +740,11 @@ def test_the_test_pictures_are_never_looked_at(pocket, data):
 
 @pytest.mark.parametrize("batch_size", [None, 5])
 def test_the_same_seed_gives_the_same_context_to_the_bit(pocket, data, batch_size):
-    plan = Plan(steps=12, look_every=4, batch_size=batch_size)
+    plan = TrainConfig(steps=12, eval_every=4, batch_size=batch_size)
     one, same = (learned(pocket, data, plan)[0].context for _ in range(2))
     assert torch.equal(one, same)
     assert not torch.equal(one, learned(pocket, data, plan, seed=1)[0].context)
-    other_order = learned(pocket, data, Plan(steps=12, look_every=4, batch_size=batch_size, seed=1))[0].context
+    other_order = learned(pocket, data, TrainConfig(steps=12, eval_every=4, batch_size=batch_size, seed=1))[0].context
     assert torch.equal(one, other_order) == (batch_size is None)
 
 
@@ -763,7 +763,7 @@ def test_broken_off_the_best_context_so_far_is_in_place_and_nothing_has_a_gradie
     for end in ("close", "interrupt", "break"):
         prompted, best = random_prompted(pocket, CLASSES), {}
         try:
-            for look in learn(prompted, data, Plan(steps=16, look_every=2)):
+            for look in learn(prompted, data, TrainConfig(steps=16, eval_every=2)):
                 if look.best:
                     best = {"loss": look.validation_loss, "context": prompted.context.detach().clone()}
                 if look.step == 12 and end == "break":

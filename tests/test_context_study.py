@@ -192,7 +192,7 @@ def test_a_combination_run_again_gives_the_stored_numbers(stored, clip, one_shot
 
 def test_without_a_step_base_classes_and_new_ones_are_told_apart_as_by_hand(stored, clip, one_shot, monkeypatch):
     """At the rate 0 the vectors stay what they begin as: "a photo of a"."""
-    monkeypatch.setattr(study, "PLAN", replace(study.PLAN, steps=1, rate=0.0))
+    monkeypatch.setattr(study, "PLAN", replace(study.PLAN, steps=1, learning_rate=0.0))
     numbers = study.base_to_new_job(*clip, one_shot, {"task": RIDDLE.name, "pull": 0, "seed": 0})
     assert numbers == pytest.approx(stored["base_to_new"][0]["hand"], abs=2 * ONE)  # of half the pictures
 

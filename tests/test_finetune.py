@@ -236,7 +236,7 @@ def test_very_few_or_very_dull_captions_are_no_fault(tmp_path, capsys, texts, fe
 
 
 def test_where_no_step_was_better_it_says_that_nothing_was_learned(album, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(script, "LONGEST_GRADIENT", None)
+    monkeypatch.setattr(script, "MAX_GRAD_NORM", None)
     assert script.main(asked_for(album, tmp_path / "run", "--learning_rate", "50", "--num_epochs", "1")) == 0
     told = capsys.readouterr().out
     assert "Kept: the beginning." in told and "nothing was learned" in told and "best so far" not in told
@@ -248,7 +248,7 @@ def test_a_prompt_that_leaves_no_room_for_text_is_refused(album, tmp_path, capsy
 
 
 def test_a_rate_that_blows_up_is_told_and_the_best_is_kept(album, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(script, "LONGEST_GRADIENT", None)
+    monkeypatch.setattr(script, "MAX_GRAD_NORM", None)
     assert script.main(asked_for(album, tmp_path / "run", "--learning_rate", "1e30")) == 1
     assert "try a smaller learning rate" in capsys.readouterr().err
     assert all(tensor.isfinite().all() for tensor in learned(tmp_path / "run").values())

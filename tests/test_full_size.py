@@ -24,7 +24,7 @@ from helpers.context import PromptedCLIP, hand_features, learn, plain_features, 
 from helpers.data import FewShot
 from helpers.files import read_tensors
 from helpers.pretrained import image_features, load_clip, text_features
-from helpers.training import Plan
+from helpers.training import TrainConfig
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,7 @@ def test_every_function_of_context_py_runs_at_full_size(full_size, tmp_path, mon
         shown = image_features(clip, processor, pictures), torch.arange(6) % 3
         prompted = PromptedCLIP(clip, processor, NAMES, 6, words_of_length("a photo of a", 6)).train()
         assert hand_features(prompted).shape == (3, 512) == text_features(clip, processor, NAMES).shape
-        *_, last = learn(prompted, FewShot(shown, shown, shown), Plan(steps=2, look_every=1), pull=1.0)
+        *_, last = learn(prompted, FewShot(shown, shown, shown), TrainConfig(steps=2, eval_every=1), pull=1.0)
         assert last.step == 2 and 0 <= prompted.accuracy(*shown) <= 1
         assert torch.equal(prompted.with_context(prompted.context.detach()).class_features(), prompted.class_features())
         prompted.save(tmp_path / "context.safetensors")

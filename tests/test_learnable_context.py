@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from helpers import by_hand
 from helpers.context import PromptedCLIP
-from helpers.language import Plainly
+from helpers.language import LearnerError
 from helpers.pretrained import load_clip
 from lessons import figures, widgets
 from lessons.figures.learnable_context import spread
@@ -239,7 +239,7 @@ def test_what_is_read_off_after_inserting_follows_from_the_ids(clip, name, vecto
 
 
 def test_text_that_does_not_fit_is_refused_plainly(clip):
-    with pytest.raises(Plainly, match="77 positions"):
+    with pytest.raises(LearnerError, match="77 positions"):
         widgets.inserting(*clip, "cat " * 80)
 
 

@@ -18,9 +18,9 @@ from explorers import in_language
 from helpers import context
 from helpers.context import PromptedCLIP, words_of_length
 from helpers.data import encode
-from helpers.language import Plainly
+from helpers.language import LearnerError
 from helpers.pretrained import load_clip, text_features
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from lessons import figures, widgets
 from lessons.widgets import base, learning
 from lessons.widgets.base import LongWork, Sentence
@@ -176,7 +176,7 @@ def test_presses_that_waited_in_the_queue_are_dropped_and_a_later_one_counts():
 
 
 def test_a_plain_sentence_is_shown_as_it_stands_and_the_button_is_free_again():
-    work = long_work(raising(Plainly("Choose fewer shots.")))
+    work = long_work(raising(LearnerError("Choose fewer shots.")))
     work.run()
     assert work.shown.text == "Choose fewer shots." and "<details>" not in work.view.value
     assert not work.start.disabled
@@ -355,7 +355,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return widgets.first_vectors(*clip, TASK.class_names, data, plan=Plan(steps=steps))
+    return widgets.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -594,7 +594,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return widgets.few_shot_training(*clip, THREE, plan=Plan(steps=steps))
+    return widgets.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
 
 
 def choose(explorer, **values):

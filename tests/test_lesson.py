@@ -14,7 +14,7 @@ from torch import nn
 from helpers import language, notebook
 from helpers.context import PromptedCLIP
 from helpers.pretrained import load_clip
-from helpers.training import Plan, train
+from helpers.training import TrainConfig, train
 from lessons.kit import torch_errors
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -150,7 +150,15 @@ def on_another_model(pocket, folder):
 def without_end(pocket, folder):
     """A training whose loss is no number."""
     model = nn.Linear(1, 1)
-    next(train(model, 1, lambda rows: model.weight.sum() * math.nan, lambda: (0.0, 0.0), Plan(steps=3, rate=0.5)))
+    next(
+        train(
+            model,
+            1,
+            lambda rows: model.weight.sum() * math.nan,
+            lambda: (0.0, 0.0),
+            TrainConfig(steps=3, learning_rate=0.5),
+        )
+    )
 
 
 OURS = {

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
 from helpers import data, fast_text, flops, pictures
-from helpers.language import Plainly
+from helpers.language import LearnerError
 from helpers.pretrained import image_features, load_clip, load_gpt2
 from lessons.figures import own_pictures as drawing
 from lessons.widgets import own_pictures as widgets
@@ -296,7 +296,7 @@ def test_the_count_of_a_vision_tower_is_that_of_torch(patch):
     with torch.device("meta"):
         clip = CLIPModel(config)
     seen = counted(clip.vision_model, pixel_values=torch.empty(3, 3, 224, 224, device="meta"))
-    assert flops.FLOP * flops.vision_tower_products(config, 3).forward == seen
+    assert flops.FLOP * flops.vision_tower_macs(config, 3).forward == seen
 
 
 @pytest.mark.parametrize("config", [GPT2Config(), GPT2Config(n_embd=192, n_layer=4, n_head=6, vocab_size=1858)])
@@ -304,8 +304,8 @@ def test_the_count_of_a_language_model_is_that_of_torch(config):
     with torch.device("meta"):
         model = GPT2LMHeadModel(config)
     read = counted(model, inputs_embeds=torch.empty(2, 72, config.n_embd, device="meta"))
-    assert flops.FLOP * flops.language_model_products(config, 2, 72, 72).forward == read
-    scored = flops.language_model_products(config, 2, 72, 13)
+    assert flops.FLOP * flops.language_model_macs(config, 2, 72, 72).forward == read
+    scored = flops.language_model_macs(config, 2, 72, 13)
     assert (read // flops.FLOP - scored.forward) == 2 * (72 - 13) * config.n_embd * config.vocab_size
 
 
@@ -402,7 +402,7 @@ def test_a_wider_limit_makes_more_pairs_the_same(example, lang):
 
 def test_folders_that_cannot_be_shown_are_told_in_a_sentence(tmp_path, lang):
     for folder in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(Plainly) as told:
+        with pytest.raises(LearnerError) as told:
             widgets.sheet(folder)
         assert in_language(str(told.value), lang)
 
@@ -420,7 +420,7 @@ def test_a_folder_with_one_class_that_can_be_used_says_what_is_missing(tmp_path,
 def test_the_parts_of_a_data_set_are_no_classes(tmp_path, lang):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
-    with pytest.raises(Plainly) as told:
+    with pytest.raises(LearnerError) as told:
         widgets.sheet(tmp_path)
     assert "train" in str(told.value) and in_language(str(told.value), lang)
 
@@ -478,14 +478,14 @@ def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, pla
 
 @pytest.mark.parametrize("label", ["", "  ", "../up", "a/b", ".hidden", "a\\b", "what?"])
 def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang, label):
-    with pytest.raises(Plainly) as told:
+    with pytest.raises(LearnerError) as told:
         widgets.folder_tool(example)._look(Now(label=label, files=files(8, "one.png")))
     assert in_language(str(told.value), lang) and not (place / "course" / "work").exists()
 
 
 def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_a_path(example, folder, place):
     tool, chosen = widgets.folder_tool(example), files(8, "one.png")
-    with pytest.raises(Plainly):
+    with pytest.raises(LearnerError):
         tool._look(Now(files=chosen))
     tool._look(Now(path=str(folder), files=chosen))
     assert tool.folder == folder

@@ -12,7 +12,7 @@ from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
 from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from pocket import evaluate, phases, pretrain_clip, pretrain_gpt2
 from pocket.evaluate import Row, drawn_in_training, fresh_scene
 from pocket.language import vocabulary
@@ -151,7 +151,7 @@ def test_every_row_of_the_prompted_clip_can_be_measured(monkeypatch):
     """On so few pictures and steps the values say nothing; that they are there is what is asked."""
     task = replace(evaluate.RED, class_names=evaluate.RED.class_names[:3])
     small = {"HEADROOM": (task,), "SECRETS": (task,), "FAILURE": task, "SHOTS": 2, "CHECKS": 1, "TESTS": 2, "POOL": 3}
-    for name, value in {**small, "PLAN": Plan(steps=1)}.items():
+    for name, value in {**small, "PLAN": TrainConfig(steps=1)}.items():
         monkeypatch.setattr(evaluate, name, value)
     rows = evaluate.few_shot_rows(TinyStudio(*load_clip("pocket"), pool=None))
     assert len(rows) == 5 and all(np.isfinite(row.value) for row in rows)
@@ -163,7 +163,9 @@ def test_learning_a_context_leaves_the_model_as_it_was():
     before = {name: p.clone() for name, p in clip.named_parameters()}
     texts = text_features(clip, processor, ["a cat.", "a key."])
     data = (texts, torch.tensor([0, 1]))
-    prompted = evaluate.learned_context(clip, processor, ("cat", "key"), FewShot(data, data, data), 0, Plan(steps=3))
+    prompted = evaluate.learned_context(
+        clip, processor, ("cat", "key"), FewShot(data, data, data), 0, TrainConfig(steps=3)
+    )
     assert prompted.context.shape == (4, clip.config.text_config.hidden_size)
     assert all(torch.equal(before[name], p) for name, p in clip.named_parameters())
     assert torch.equal(texts, text_features(clip, processor, ["a cat.", "a key."]))

@@ -10,7 +10,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.training import Plan
+from helpers.training import TrainConfig
 
 METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 
@@ -257,7 +257,9 @@ def test_on_words_learns_beneath_and_ends_as_words(clip, words):
     begun = prompted.context.detach().clone()
     with reading.on_words(prompted.embeddings, "context", words.table, words.words):
         assert torch.equal(prompted.context, reading.snap(begun, words.table, words.words))
-        *_, last = learn(prompted, FewShot(pictures, pictures, pictures), Plan(steps=20, rate=0.1, look_every=1))
+        *_, last = learn(
+            prompted, FewShot(pictures, pictures, pictures), TrainConfig(steps=20, learning_rate=0.1, eval_every=1)
+        )
         beneath = prompted.embeddings.parametrizations.context.original
         assert not torch.equal(beneath, begun)  # the gradient found its way through the snapping
     assert last.step == 20

@@ -9,7 +9,7 @@ from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
 from helpers.files import read_tensors
 from helpers.pretrained import identity, load_clip, text_features
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from pocket.datasets import few_shot
 from pocket.studies import reading_study as study
 from pocket.tasks import RIDDLE, style_task
@@ -63,7 +63,7 @@ def test_every_record_has_its_vectors(records):
     learned, width = len(records["learned"]), vectors["learned context"].shape[-1]
     for field in ("context", "begun", "last"):
         assert vectors[f"learned {field}"].shape == (learned, study.LENGTH, width)
-    looks = study.PLAN.steps // study.PLAN.look_every + 1
+    looks = study.PLAN.steps // study.PLAN.eval_every + 1
     followed = len(study.FOLLOWED) * len(study.SEEDS) * len(study.INITS)
     assert vectors["learned path"].shape == (followed, looks, study.LENGTH, width)
     assert len(vectors["permutations context"]) == len(records["permutations"])
@@ -78,7 +78,7 @@ def test_a_path_leads_from_the_beginning_past_what_was_kept_to_the_end(records):
             assert torch.equal(paths[:, -1], study.contexts(task, init, field="last"))
             runs = [r for r in records["learned"] if (r["task"], r["init"], r["permuted"]) == (task, init, False)]
             for path, kept, run in zip(paths, study.contexts(task, init), runs):
-                assert torch.equal(path[run["step"] // study.PLAN.look_every], kept)
+                assert torch.equal(path[run["step"] // study.PLAN.eval_every], kept)
 
 
 def test_contexts_that_began_as_words_began_as_those_words(words):
@@ -173,8 +173,8 @@ class Small(study.Studio):
 
 @pytest.fixture
 def studio(clip, monkeypatch):
-    monkeypatch.setattr(study, "PLAN", Plan(steps=4, look_every=2))
-    monkeypatch.setattr(study, "WORDS_PLAN", Plan(steps=2, look_every=1))
+    monkeypatch.setattr(study, "PLAN", TrainConfig(steps=4, eval_every=2))
+    monkeypatch.setattr(study, "WORDS_PLAN", TrainConfig(steps=2, eval_every=1))
     return Small(*clip)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from helpers import reading
 from helpers.captioner import DESCRIBE
 from helpers.context import PromptedCLIP
-from helpers.language import Plainly
+from helpers.language import LearnerError
 from helpers.pretrained import load_clip, load_gpt2
 from lessons import figures, widgets
 from lessons.build import read_glossary, wrong_variants
@@ -81,7 +81,7 @@ def made_up(words):
         records["helpful"].append(
             {"task": task, "hand": 0.4, "random_words": [0.3, 0.5], "without": 1.05, "losses": dict(sorted(losses.items(), key=lambda item: item[1]))}
         )  # fmt: skip
-    plan = {"steps": 160, "look_every": 8}
+    plan = {"steps": 160, "eval_every": 8}
     return {"plan": plan, **records}, {name: torch.stack(rows) for name, rows in vectors.items()}
 
 
@@ -191,7 +191,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, told):
 def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypatch):
     monkeypatch.setattr(ours, "fingerprint", lambda model: "another")
     for make in (widgets.nearest_explorer, widgets.distances_picture, widgets.influence_explorer):
-        with pytest.raises(Plainly) as error:
+        with pytest.raises(LearnerError) as error:
             make(*clip)
         assert in_language(str(error.value), lang)
 

@@ -16,10 +16,12 @@ from torch.nn import functional as F
 
 from helpers import training
 from helpers.files import read_tensors, write_tensors
-from helpers.training import Look, Order, Plan, progress, train
+from helpers.training import Evaluation, Order, TrainConfig, progress, train
 
 EXAMPLES, CHECKS, CLASSES = 23, 12, 3
-PLAN = Plan(steps=40, rate=0.3, look_every=8, weight_decay=0.01, warmup=3)  # so fast that it overfits after step 16
+PLAN = TrainConfig(
+    steps=40, learning_rate=0.3, eval_every=8, weight_decay=0.01, warmup_steps=3
+)  # so fast that it overfits after step 16
 FULL, MINI = PLAN, replace(PLAN, batch_size=5)
 
 
@@ -108,7 +110,7 @@ def test_a_look_says_what_was_measured_after_so_many_updates():
     [(20, 8, [0, 8, 16, 20]), (16, 8, [0, 8, 16]), (3, 8, [0, 3]), (2, 1, [0, 1, 2]), (0, 8, [0])],
 )
 def test_it_looks_at_the_beginning_now_and_then_and_at_the_end(steps, every, expected):
-    assert [look.step for look in run(Model(), Plan(steps=steps, look_every=every))] == expected
+    assert [look.step for look in run(Model(), TrainConfig(steps=steps, eval_every=every))] == expected
 
 
 def test_nothing_happens_before_somebody_looks():
@@ -129,7 +131,7 @@ def test_the_same_plan_model_and_data_give_the_same_result_to_the_bit_and_anothe
 
 @pytest.mark.parametrize("size", [1, 5, 22, 23, 40, None])
 def test_every_epoch_sees_every_example_once(size):
-    seen, plan = [], Plan(steps=70, batch_size=size)
+    seen, plan = [], TrainConfig(steps=70, batch_size=size)
     list(run(Model(), plan, seen=seen))
     an_epoch = math.ceil(EXAMPLES / min(size or EXAMPLES, EXAMPLES))
     epochs = [torch.cat(seen[start : start + an_epoch]) for start in range(0, 70 // an_epoch * an_epoch, an_epoch)]
@@ -152,18 +154,18 @@ def test_the_order_depends_on_the_seed_and_the_step_alone():
 
 
 def test_the_rate_falls_along_half_a_cosine():
-    plan = Plan(steps=100, rate=0.5)
-    rates = [plan.rate_at(step) for step in range(101)]
+    plan = TrainConfig(steps=100, learning_rate=0.5)
+    rates = [plan.learning_rate_at(step) for step in range(101)]
     assert rates[0] == 0.5 and rates == sorted(rates, reverse=True)
     assert rates[50] == pytest.approx(0.25) and rates[25] + rates[75] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_rate_rises_through_the_warm_up_and_falls_afterwards():
-    plan = Plan(steps=100, rate=0.5, warmup=9)
-    rates = [plan.rate_at(step) for step in range(101)]
+    plan = TrainConfig(steps=100, learning_rate=0.5, warmup_steps=9)
+    rates = [plan.learning_rate_at(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.05) and rates[:10] == sorted(rates[:10])
-    assert rates[9:] == [replace(plan, warmup=0).rate_at(step) for step in range(9, 101)]
+    assert rates[9:] == [replace(plan, warmup_steps=0).learning_rate_at(step) for step in range(9, 101)]
     assert all(0 <= rate <= 0.5 for rate in rates)
 
 
@@ -171,7 +173,7 @@ def test_the_rate_of_the_plan_is_the_rate_of_the_optimiser(monkeypatch):
     used, step = [], torch.optim.AdamW.step
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: used.append(self.param_groups[0]["lr"]) or step(self))
     list(run(Model(), PLAN))
-    assert used == [PLAN.rate_at(number) for number in range(40)]
+    assert used == [PLAN.learning_rate_at(number) for number in range(40)]
 
 
 def test_a_gradient_longer_than_the_plan_allows_is_shortened(monkeypatch):
@@ -185,7 +187,7 @@ def test_a_gradient_longer_than_the_plan_allows_is_shortened(monkeypatch):
     list(run(Model(), PLAN))
     longest = max(lengths)
     lengths.clear()
-    list(run(Model(), replace(PLAN, longest_gradient=longest / 4)))
+    list(run(Model(), replace(PLAN, max_grad_norm=longest / 4)))
     assert max(lengths) == pytest.approx(longest / 4, rel=1e-4)
 
 
@@ -422,8 +424,16 @@ def test_a_broken_training_may_be_looked_at_before_it_is_written(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 48}, {"rate": 0.2}, {"batch_size": 5}, {"look_every": 4}, {"patience": 3}, {"warmup": 0}, {"seed": 1}]
-    + [{"weight_decay": 0.0}, {"longest_gradient": 1.0}],
+    [
+        {"steps": 48},
+        {"learning_rate": 0.2},
+        {"batch_size": 5},
+        {"eval_every": 4},
+        {"patience": 3},
+        {"warmup_steps": 0},
+        {"seed": 1},
+    ]
+    + [{"weight_decay": 0.0}, {"max_grad_norm": 1.0}],
     ids=lambda change: next(iter(change)),
 )
 def test_a_checkpoint_of_another_plan_is_refused_and_the_difference_is_named(tmp_path, change):
@@ -487,20 +497,20 @@ def test_a_place_where_nothing_can_be_written_is_told_and_the_model_left_alone(t
 
 
 def test_a_look_is_a_record():
-    look = Look(8, 40, 1.0, 2.0, 0.5, True, 3.0)
-    assert Look(**json.loads(json.dumps(asdict(look)))) == look
+    look = Evaluation(8, 40, 1.0, 2.0, 0.5, True, 3.0)
+    assert Evaluation(**json.loads(json.dumps(asdict(look)))) == look
 
 
 SAVES_FOR_EVER = """
 import os, signal, sys, time
 from pathlib import Path
 import torch
-from helpers.training import Plan, train
+from helpers.training import TrainConfig, train
 
 model, file = torch.nn.Linear(1000, 300), Path(sys.argv[1])
 
 def save_for_ever(steps):
-    plan = Plan(steps=steps, look_every=1)
+    plan = TrainConfig(steps=steps, eval_every=1)
     for _ in train(model, 1, lambda rows: model.weight.mean(), lambda: (0.0, 0.0), plan, file):
         pass
 

@@ -12,7 +12,7 @@ from explorers import CHINESE, in_language
 from PIL import Image
 
 from helpers import language, pictures
-from helpers.language import Plainly
+from helpers.language import LearnerError
 from helpers.pretrained import load_clip
 from lessons.widgets import base
 from lessons.widgets import scenes as widgets
@@ -225,7 +225,7 @@ def test_a_file_that_is_no_whole_picture_gets_a_sentence(clip, data, lang):
 
 @pytest.mark.parametrize("side", [8_000, 15_000, 30_000])
 def test_a_huge_picture_gets_a_sentence_before_it_is_unpacked(side, lang):
-    with pytest.raises(Plainly, match=re.escape("huge.png")) as told:
+    with pytest.raises(LearnerError, match=re.escape("huge.png")) as told:
         widgets.open_picture("huge.png", png(side, side, mode="1", colour=0))
     assert in_language(str(told.value), lang) and str(pictures.MOST_MEGAPIXELS) in str(told.value)
 
@@ -276,7 +276,7 @@ def test_an_explorer_is_made_from_controls_and_one_drawing_function():
     def draw(now: SimpleNamespace):
         seen.append(now.number)
         if now.number > 2:
-            raise Plainly("That is too much.")
+            raise LearnerError("That is too much.")
         return base.Sentence(f"It is {now.number} <now>.")
 
     explorer = base.Explorer({"number": ipywidgets.IntSlider(1, 0, 9)}, draw)

@@ -19,7 +19,7 @@ import ipywidgets
 import torch
 from torch import Tensor
 
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from lessons import figures
 from lessons.kit.torch_errors import explain, plain_error
 from lessons.widgets.base import Live
@@ -49,7 +49,7 @@ class Choice:
     right: bool = False
 
 
-class Mistake(Plainly):
+class Mistake(LearnerError):
     """A wrong answer: the sentence names the mistake and helps on, without giving the answer away."""
 
     def __init__(self, *, en: str, zh: str) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import context as by_library
-from helpers.training import Look
+from helpers.training import Evaluation
 from lessons.exercises.contract import (
     Choice,
     Exercise,
@@ -458,20 +458,20 @@ step = Exercise(
 
 # A training in which every wrong way to choose leads to another step. The last number is the accuracy on the test pictures.
 LOOKS = [
-    (Look(0, 60, 3.1, 3.2, 0.20, True, 0.0), 0.21),
-    (Look(10, 60, 1.9, 2.2, 0.48, True, 0.0), 0.50),
-    (Look(20, 60, 1.2, 1.8, 0.61, True, 0.0), 0.59),
-    (Look(30, 60, 0.9, 1.9, 0.60, False, 0.0), 0.63),
-    (Look(40, 60, 0.7, 2.0, 0.64, False, 0.0), 0.60),
-    (Look(50, 60, 0.4, 2.3, 0.58, False, 0.0), 0.57),
-    (Look(60, 60, 0.5, 2.6, 0.52, False, 0.0), 0.55),
+    (Evaluation(0, 60, 3.1, 3.2, 0.20, True, 0.0), 0.21),
+    (Evaluation(10, 60, 1.9, 2.2, 0.48, True, 0.0), 0.50),
+    (Evaluation(20, 60, 1.2, 1.8, 0.61, True, 0.0), 0.59),
+    (Evaluation(30, 60, 0.9, 1.9, 0.60, False, 0.0), 0.63),
+    (Evaluation(40, 60, 0.7, 2.0, 0.64, False, 0.0), 0.60),
+    (Evaluation(50, 60, 0.4, 2.3, 0.58, False, 0.0), 0.57),
+    (Evaluation(60, 60, 0.5, 2.6, 0.52, False, 0.0), 0.55),
 ]
 
 
-def _choose(answer: Callable[[Sequence[Look], Sequence[float]], int]) -> None:
+def _choose(answer: Callable[[Sequence[Evaluation], Sequence[float]], int]) -> None:
     looks, test = [look for look, _ in LOOKS], [share for _, share in LOOKS]
     ours = answer(looks, test)
-    if isinstance(ours, Look):
+    if isinstance(ours, Evaluation):
         raise Mistake(en="Give back the number of the step: look.step.", zh="要返回的是步数：look.step。")
     expect_number(ours)
     best = min(looks, key=lambda look: look.validation_loss).step

@@ -11,12 +11,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 
 
 def explain(error: BaseException) -> str | None:
     """What a wrong shape, a wrong device or dtype, or a missing file means and what to do, in a sentence; None for other errors."""
-    if isinstance(error, Plainly):
+    if isinstance(error, LearnerError):
         return str(error)
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return _missing_file(Path(os.fsdecode(error.filename)))

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import ipywidgets
 
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from helpers.training import Interrupts
 from lessons import figures
 from lessons.kit.torch_errors import plain_error
@@ -66,7 +66,7 @@ class Explorer(Live):
     """Controls above a picture that is drawn anew at every change.
 
     controls: labelled widgets by name; draw: gets their values under the same names, and returns what to show. Where it raises
-    `Plainly`, that sentence is shown. `shown` is what stands in the view now.
+    `LearnerError`, that sentence is shown. `shown` is what stands in the view now.
     """
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[[SimpleNamespace], Shown]) -> None:
@@ -82,7 +82,7 @@ class Explorer(Live):
         with figures.LOCK:
             try:
                 self.shown = self._draw(values_of(self.controls))
-            except Plainly as sentence:
+            except LearnerError as sentence:
                 self.shown = Sentence(str(sentence))
             self.view.value = self.shown.html()
 
@@ -171,7 +171,7 @@ class LongWork(Live):
             self._finished(begun)
         except KeyboardInterrupt:
             self._stopped(share)
-        except Plainly as sentence:
+        except LearnerError as sentence:
             self._failed(Sentence(str(sentence)))
         except Exception:
             text = say(

@@ -23,9 +23,9 @@ from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import begin_as_words, learn
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from helpers.notebook import Table
-from helpers.training import Look
+from helpers.training import Evaluation
 from lessons import figures
 from lessons.figures import captions as drawn
 from lessons.widgets.base import Explorer, LongWork, Shown, counted, dropdown, glossed, look, percent
@@ -287,7 +287,9 @@ class CaptionerTraining(LongWork):
                 begin_as_words(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
-                plan = replace(PLAN, steps=now.steps, rate=now.rate, look_every=max(1, now.steps // 10), seed=now.seed)
+                plan = replace(
+                    PLAN, steps=now.steps, learning_rate=now.rate, eval_every=max(1, now.steps // 10), seed=now.seed
+                )
                 with closing(learn(model, train, checks, plan)) as looks:
                     for at in looks:
                         run, said = _grown(run, at), model.generate(watched, max_new_tokens=MOST_TOKENS)
@@ -299,7 +301,7 @@ class CaptionerTraining(LongWork):
             self._when_stopped = partial(self._picture, run, earlier, said, chosen, how="finished", frozen=told)
             yield 1.0, self._when_stopped
         except FloatingPointError:
-            raise Plainly(
+            raise LearnerError(
                 say(
                     en=f"The loss is no number any more: with the rate {now.rate:g} the steps were too long. Choose a smaller one.",
                     zh=f"损失已经不是数了：学习率 {now.rate:g} 太大，每一步都迈过了头。请换一个小一些的。",
@@ -428,7 +430,7 @@ def _facts(scene: Scene) -> frozenset:
     return frozenset(fact for fact in truth(scene) if fact[0] != "count")
 
 
-def _grown(run: drawn.Losses, at: Look) -> drawn.Losses:
+def _grown(run: drawn.Losses, at: Evaluation) -> drawn.Losses:
     """The run with one look more."""
     return replace(
         run,

@@ -21,8 +21,8 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP
-from helpers.flops import FLOP, text_tower_products
-from helpers.language import Plainly, say
+from helpers.flops import FLOP, text_tower_macs
+from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from lessons import figures
@@ -74,7 +74,7 @@ def cost_explorer() -> Explorer:
         room, shared = now.model.text_config.max_position_embeddings, 1 + now.length
         length = now.length + now.tokens + NEEDED
         costs = [
-            text_tower_products(now.model, now.classes, *way).forward
+            text_tower_macs(now.model, now.classes, *way).forward
             for way in ((room,), (length,), (length, shared), (length, shared, True))
         ]
         names = (f"all {room} positions", "trimmed to the end", "+ shared part once", "+ last layer: ends only")
@@ -190,7 +190,7 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
                 generator=torch.Generator().manual_seed(0),
             )
         except ValueError as error:
-            raise Plainly(
+            raise LearnerError(
                 say(
                     en="This does not fit into the positions that the model has. Take fewer vectors, or shorter class names.",
                     zh="模型的位置不够，放不下。请减少向量，或者用短一些的类别名。",
@@ -522,8 +522,8 @@ def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
         say(en=f"one {SIDE} × {SIDE} matrix product", zh=f"一次 {SIDE} × {SIDE} 的矩阵乘法"),
     )
     products = {
-        plain: text_tower_products(config, texts, room).forward_and_backward,
-        fast: text_tower_products(config, texts, length, prompted.shared, only_end=True).forward_and_backward,
+        plain: text_tower_macs(config, texts, room).forward_and_backward,
+        fast: text_tower_macs(config, texts, length, prompted.shared, only_end=True).forward_and_backward,
         matrices: SIDE**3,
     }
     ways = {

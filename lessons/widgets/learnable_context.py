@@ -22,7 +22,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 from helpers import by_hand
 from helpers.context import Position, PromptedCLIP
 from helpers.files import DATA
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from lessons import figures
@@ -171,14 +171,14 @@ def _places(labels: Sequence[str], vectors: Tensor, ours: int) -> list[figures.P
 
 
 def _prompted(clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int, position: Position) -> PromptedCLIP:
-    """One class and a context of random numbers, the same at every call. Raises `Plainly` where the text does not fit."""
+    """One class and a context of random numbers, the same at every call. Raises `LearnerError` where the text does not fit."""
     try:
         generator = torch.Generator().manual_seed(0)
         return PromptedCLIP(clip, processor, [name], vectors, "random", position, generator=generator)
     except ValueError as error:
         room = clip.config.text_config.max_position_embeddings
         tokens = len(processor.tokenizer(name, add_special_tokens=False, verbose=False)["input_ids"])
-        raise Plainly(
+        raise LearnerError(
             say(
                 en=f"This does not fit: the model has {room} positions, and SOS, {counted(vectors, 'vector')}, a class name of "
                 f"{counted(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
@@ -189,12 +189,12 @@ def _prompted(clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int
 
 
 def _clean(processor: CLIPProcessor, name: str) -> str:
-    """The name without the tokens that begin and end a text, and without needless spaces. Raises `Plainly` where nothing is left."""
+    """The name without the tokens that begin and end a text, and without needless spaces. Raises `LearnerError` where nothing is left."""
     for special in processor.tokenizer.all_special_tokens:
         name = name.replace(special, " ")
     name = " ".join(name.split())
     if not name:
-        raise Plainly(say(en="Type a class name, such as “cat”.", zh="请输入一个类别名，例如“cat”。"))
+        raise LearnerError(say(en="Type a class name, such as “cat”.", zh="请输入一个类别名，例如“cat”。"))
     return name
 
 
@@ -481,7 +481,7 @@ def choices_explorer(file: Path = STORED) -> Explorer:
     def draw(now: SimpleNamespace) -> figures.Picture:
         settings = (now.position, now.init, now.class_specific)
         if (now.length, *settings) not in averages:
-            raise Plainly(
+            raise LearnerError(
                 say(en="No stored run has this combination: choose another.", zh="没有存过这个组合的训练：请换一个。")
             )
 

@@ -24,7 +24,7 @@ from helpers.data import FewShot, encode
 from helpers.files import DATA
 from helpers.language import say
 from helpers.reading import random_like
-from helpers.training import Look, Plan
+from helpers.training import Evaluation, TrainConfig
 from lessons import figures
 from lessons.widgets.base import LongWork, Shown, counted, dropdown, look, percent, values_of
 from lessons.widgets.learnable_context import name_positions
@@ -35,7 +35,7 @@ STORED = DATA / "runs" / "first-vectors.json"
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
 VECTORS = 10  # of lesson 00
-PLAN = Plan()
+PLAN = TrainConfig()
 SHOTS, LENGTHS = (1, 2, 4, 8, 16), (1, 2, 4, 10, 16)
 MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and at most so many
 TESTS = 20  # pictures of each class to test on
@@ -63,7 +63,7 @@ class Stored:
 
 
 def first_vectors(
-    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: Plan = PLAN
+    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: TrainConfig = PLAN
 ) -> ContextTraining:
     """A button that learns ten vectors from few examples, and draws how they do beside the hand-written prompt.
 
@@ -87,7 +87,9 @@ def first_vectors(
     )
 
 
-def few_shot_training(clip: CLIPModel, processor: CLIPProcessor, task: Task, *, plan: Plan = PLAN) -> ContextTraining:
+def few_shot_training(
+    clip: CLIPModel, processor: CLIPProcessor, task: Task, *, plan: TrainConfig = PLAN
+) -> ContextTraining:
     """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
 
     Pictures are drawn for the task and encoded; the test pictures are the same for every choice.
@@ -127,7 +129,7 @@ class ContextTraining(LongWork):
     def __init__(
         self,
         prepare: Callable[[SimpleNamespace], Setting],
-        plan: Plan,
+        plan: TrainConfig,
         controls: Mapping[str, ipywidgets.Widget],
         *,
         start: str,
@@ -347,7 +349,7 @@ def checksum(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _grown(run: figures.Run, at: Look) -> figures.Run:
+def _grown(run: figures.Run, at: Evaluation) -> figures.Run:
     """The run with one look more."""
     return replace(
         run,

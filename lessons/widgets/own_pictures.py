@@ -29,7 +29,7 @@ from helpers import pictures
 from helpers.data import encode, own_pictures
 from helpers.files import DATA, cache_folder
 from helpers.flops import FLOAT, captioner_bill, context_bill, least_seconds
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import ALIKE, BadPicture, Classes, Fault
 from helpers.pretrained import zero_shot
@@ -116,7 +116,7 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
     """Put files into the folder of a class, in the learner's folder of pictures; gives that folder, and what was done, in words."""
     name = class_name.strip().replace(" ", "_")
     if not name or name.startswith(".") or any(letter in name for letter in '/\\:*?"<>|\0'):
-        raise Plainly(
+        raise LearnerError(
             say(
                 en="Write first what the class is called, in the field “class”, such as: cat. Then the files go there.",
                 zh="请先在“类别名”里写上这一类叫什么，例如 cat；文件随后就会放进去。",
@@ -185,7 +185,7 @@ def contact_sheet(folder: Path) -> Explorer:
 
 
 def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> figures.Picture:
-    """The contact sheet of a folder; told: what stands first in its caption. Raises `Plainly` where there is nothing to show."""
+    """The contact sheet of a folder; told: what stands first in its caption. Raises `LearnerError` where there is nothing to show."""
     with _plainly():
         classes, faults = pictures.look_through(folder)
         rows = _rows(folder, classes, faults)
@@ -203,14 +203,14 @@ def _plainly() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Plainly(
+        raise LearnerError(
             say(
                 en=f"There is no folder {error.filename} that can be read. Check the path, or give the whole of it.",
                 zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
             )
         ) from error
     except ValueError as error:
-        raise Plainly(
+        raise LearnerError(
             say(
                 en=f"{error}.",
                 zh="这个文件夹里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，再把图片放进去。"
@@ -349,7 +349,7 @@ def copies_explorer(folder: Path) -> Explorer:
         classes, faults = pictures.look_through(folder)
     files = sorted({*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _opens(fault.path))})
     if len(files) < 2:
-        raise Plainly(say(en="There are no two pictures to compare.", zh="没有两张图片可以比较。"))
+        raise LearnerError(say(en="There are no two pictures to compare.", zh="没有两张图片可以比较。"))
     small = np.array([pictures.thumbnail(pictures.open_picture(file)) for file in files])
     pairs = sorted(
         (float(np.abs(small[one] - small[other]).mean()), one, other)

@@ -25,7 +25,7 @@ from helpers import by_hand, reading
 from helpers.captioner import DESCRIBE, SoftPrompt
 from helpers.context import PromptedCLIP
 from helpers.data import cached_features
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
@@ -109,9 +109,9 @@ def _pocket() -> tuple[str, Vocabulary]:
 
 
 def _vocabulary(clip: CLIPModel, processor: CLIPProcessor) -> Vocabulary:
-    """The vocabulary of the study's model. Raises `Plainly` for another: its words say nothing about these vectors."""
+    """The vocabulary of the study's model. Raises `LearnerError` for another: its words say nothing about these vectors."""
     if fingerprint(clip) != _pocket()[0]:
-        raise Plainly(
+        raise LearnerError(
             say(
                 en="The stored contexts were learned on the pocket CLIP, and this is another model: its words say nothing about them. "
                 "Load the pocket model: load_clip('pocket').",
@@ -124,7 +124,7 @@ def _vocabulary(clip: CLIPModel, processor: CLIPProcessor) -> Vocabulary:
 def _steps(path: Tensor) -> list[int]:
     """At which steps the looks (L, M, D) were taken."""
     plan = _stored()[0]["plan"]
-    return [min(number * plan["look_every"], plan["steps"]) for number in range(len(path))]
+    return [min(number * plan["eval_every"], plan["steps"]) for number in range(len(path))]
 
 
 # --- nearest words ---------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers import pictures
-from helpers.language import Plainly, say
+from helpers.language import LearnerError, say
 from helpers.pretrained import trained_rows, zero_shot
 from lessons import figures
 from lessons.widgets.base import Explorer, look
@@ -141,7 +141,7 @@ def labelled_pictures(
 def fill(template: str, name: str, style: str) -> str:
     """The template with the name in place of {} and the style in place of {style}; "a" before a vowel becomes "an"."""
     if "{}" not in template:
-        raise Plainly(
+        raise LearnerError(
             say(
                 en='The prompt needs {} where the name of the object goes, as in "a photo of a {}."',
                 zh="提示词里要有 {}，物体的名称会填在那里，例如：a photo of a {}.",
@@ -191,7 +191,7 @@ def picture_explorer(
         which, image = _picture_now(now.file, picture)
         candidates = list(dict.fromkeys(line.strip() for line in now.texts.splitlines() if line.strip()))
         if not 2 <= len(candidates) <= MOST_TEXTS:
-            raise Plainly(
+            raise LearnerError(
                 say(
                     en=f"Write at least two different texts, one a line (at most {MOST_TEXTS}): CLIP can only compare.",
                     zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
@@ -224,11 +224,11 @@ def uploaded(value: Any) -> tuple[str, bytes] | None:
 
 
 def open_picture(name: str, data: bytes) -> Image.Image:
-    """The bytes of a picture file as RGB, as `pictures.open_picture` gives them; raises `Plainly` where it raises."""
+    """The bytes of a picture file as RGB, as `pictures.open_picture` gives them; raises `LearnerError` where it raises."""
     try:
         return pictures.open_picture(io.BytesIO(data))
     except pictures.BadPicture as error:
-        raise Plainly(
+        raise LearnerError(
             {
                 "too large": say(
                     en=f"{name} is larger than {pictures.MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
@@ -258,12 +258,14 @@ def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple
     if isinstance(picture, Image.Image):
         return say(en="An example picture. ", zh="示例图片。"), picture.convert("RGB")
     if picture is None:
-        raise Plainly(say(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。"))
+        raise LearnerError(
+            say(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。")
+        )
     path = Path(picture).expanduser()
     try:
         data = path.read_bytes()
     except OSError:
-        raise Plainly(
+        raise LearnerError(
             say(
                 en=f"The file {path} cannot be read. Check the name, or give the whole path.",
                 zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",

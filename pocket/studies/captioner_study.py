@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from helpers import captioner, training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import ablations, begin_as_words, caption_batch, evened, learn
+from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn
 from helpers.files import DATA, write_whole
 from helpers.pretrained import identity, load_clip, load_gpt2
 from pocket import words
@@ -43,10 +43,12 @@ COMMAND = "python -m pocket.studies.captioner_study"
 CODE = (__file__, captioner.__file__, training.__file__)  # a study begun with other code is not gone on with
 DRAWING = drawing_version("language.py", "words.py")
 
-PLAN = training.Plan(steps=2000, rate=3e-3, batch_size=8, look_every=250, warmup=30, longest_gradient=1.0)
-SHORT = replace(PLAN, steps=300, look_every=100)  # where trainings are compared with each other
-LOSS_PLAN = replace(PLAN, steps=1000, look_every=100)  # where two losses are compared
-PROMPT_PLAN = replace(PLAN, steps=1200, look_every=300)  # of a prompt for another task, the projection frozen
+PLAN = training.TrainConfig(
+    steps=2000, learning_rate=3e-3, batch_size=8, eval_every=250, warmup_steps=30, max_grad_norm=1.0
+)
+SHORT = replace(PLAN, steps=300, eval_every=100)  # where trainings are compared with each other
+LOSS_PLAN = replace(PLAN, steps=1000, eval_every=100)  # where two losses are compared
+PROMPT_PLAN = replace(PLAN, steps=1200, eval_every=300)  # of a prompt for another task, the projection frozen
 PICTURES, CHECKS, TESTS = 6000, 200, 400  # scenes to learn from, to validate on, to test on
 SEEDS = range(3)  # of the order in which the pictures come; where settings are compared, one
 KINDS = ("object", "colour", "size", "background", "style")
@@ -61,9 +63,9 @@ TIPS: dict[str, tuple[Any, ...]] = {
     "features": ("patches", "last layer", "pooled"),
 }
 FAULTS: dict[str, dict[str, Any]] = {  # one learning curve each, for the learner to tell apart: what differs from PLAN
-    "too few pictures": {"pictures": 40, "rate": 1e-2, "steps": 240, "look_every": 20},
-    "rate too high": {"rate": 20.0, "warmup": 0, "longest_gradient": None, "steps": 240, "look_every": 20},
-    "stopped too soon": {"steps": 480, "look_every": 8, "until": 96},
+    "too few pictures": {"pictures": 40, "learning_rate": 1e-2, "steps": 240, "eval_every": 20},
+    "rate too high": {"learning_rate": 20.0, "warmup_steps": 0, "max_grad_norm": None, "steps": 240, "eval_every": 20},
+    "stopped too soon": {"steps": 480, "eval_every": 8, "until": 96},
 }
 LAYERS = {"patches": -2, "last layer": -1, "pooled": -1}  # what is taken of the vision tower, and from which layer
 
@@ -139,8 +141,8 @@ def new_captioner(
 
 
 def learned(
-    model: VLMWithSoftPrompt, train: Album, checks: Album, plan: training.Plan = PLAN, until: int | None = None
-) -> list[training.Look]:
+    model: VLMWithSoftPrompt, train: Album, checks: Album, plan: training.TrainConfig = PLAN, until: int | None = None
+) -> list[training.Evaluation]:
     """Learn to describe the scenes, as far as step `until`; gives what the training saw."""
     seen = []
     with closing(learn(model, (train.features, train.captions), (checks.features, checks.captions), plan)) as looks:
@@ -153,7 +155,7 @@ def learned(
 
 def learned_unshifted(
     model: VLMWithSoftPrompt, train: Album, checks: Album, plan: training.Plan
-) -> list[training.Look]:
+) -> list[training.Evaluation]:
     """The classic mistake: what is said at a token is scored against that token. A look's score is minus the right loss."""
     check_ids, check_labels = caption_batch(model.tokenizer, checks.captions)
 
@@ -161,7 +163,7 @@ def learned_unshifted(
         at_tokens = model(features, ids)[:, -ids.shape[1] :]  # (B, T, V), one place too far to the right
         return F.cross_entropy(at_tokens.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
-    with evened(model, train.features) as even:
+    with whitened(model, train.features) as even:
         seen, seen_checks, captions = even(train.features), even(checks.features), train.captions
 
         def of_rows(rows: Tensor) -> Tensor:
@@ -301,7 +303,7 @@ def curve_job(studio: Studio, job: Job) -> Numbers:
 def tip_job(studio: Studio, job: Job) -> Numbers:
     """A short training with one setting changed."""
     setting = {
-        "rate": SHORT.rate, "length": 10, "pictures": PICTURES, "batch": SHORT.batch_size, "begin": "both as words",
+        "rate": SHORT.learning_rate, "length": 10, "pictures": PICTURES, "batch": SHORT.batch_size, "begin": "both as words",
         "features": "patches", job["tip"]: job["value"],
     }  # fmt: skip
     data = studio.albums(setting["features"])
@@ -310,7 +312,9 @@ def tip_job(studio: Studio, job: Job) -> Numbers:
     as_words = setting["begin"] in ("projection as words", "both as words")
     how = {"length": setting["length"], "prompt": prompt, "kind": setting["features"], "as_words": as_words}
     model = studio.new_captioner(train, **how)
-    looks = learned(model, train, data.checks, replace(SHORT, rate=setting["rate"], batch_size=setting["batch"]))
+    looks = learned(
+        model, train, data.checks, replace(SHORT, learning_rate=setting["rate"], batch_size=setting["batch"])
+    )
     got = scores(model.generate(data.tests.features), data.tests.scenes)
     best = min(look.validation_loss for look in looks)
     return {"object": got["object"], "all": got["all"], "validation_loss": best, "loss": looks[-1].loss}

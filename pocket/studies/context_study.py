@@ -38,7 +38,7 @@ COMMAND = "python -m pocket.studies.context_study"
 CODE = (__file__, context.__file__, training.__file__)  # a study begun with other code is not gone on with
 DRAWING = drawing_version("tasks.py", "datasets.py")
 
-PLAN = training.Plan()
+PLAN = training.TrainConfig()
 HAND = "a photo of a {}."
 OWN = {  # each task, and the template that names what its class names keep silent
     RIDDLE: "a photo of a red {}.",

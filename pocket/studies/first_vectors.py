@@ -21,7 +21,7 @@ from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
 from helpers.files import DATA, write_whole
 from helpers.pretrained import load_clip
-from helpers.training import Plan
+from helpers.training import TrainConfig
 from pocket.datasets import few_shot
 from pocket.tasks import RIDDLE
 
@@ -29,7 +29,7 @@ FILE = DATA / "runs" / "first-vectors.json"
 TASK = RIDDLE
 PICTURES = {"shots": 8, "checks": 4, "tests": 20}  # of each class: to learn from, to validate on, to test on
 VECTORS, SEED = 10, 0
-PLAN = Plan()
+PLAN = TrainConfig()
 
 
 def learn(clip: CLIPModel, processor: CLIPProcessor, data: FewShot) -> tuple[dict[str, Any], Tensor]:

@@ -38,8 +38,8 @@ COMMAND = "python -m pocket.studies.reading_study"
 CODE = (__file__, context.__file__, training.__file__)  # a study begun with other code is not gone on with
 DRAWING = drawing_version("tasks.py", "datasets.py")
 
-PLAN = training.Plan()
-WORDS_PLAN = training.Plan(look_every=1)  # words change in jumps: every step is looked at
+PLAN = training.TrainConfig()
+WORDS_PLAN = training.TrainConfig(eval_every=1)  # words change in jumps: every step is looked at
 LENGTH, SEEDS = 4, range(5)
 INITS = ("random", "a photo of a")
 SHOTS, CHECKS, TESTS = 16, 4, 20  # pictures of each class
