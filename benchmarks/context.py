@@ -225,7 +225,7 @@ def run_with_features(
 
 
 def textbook_steps(
-    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], plan: Plan
+    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], plan: TrainConfig
 ) -> Iterator[float]:
     """Seconds of one step after the other as CoOp's own code does them: pictures through their tower, texts in full length.
 

@@ -17,20 +17,21 @@ from typing import Any
 import psutil
 import torch
 from accelerate import Accelerator
-from torch import Tensor
-from tqdm import tqdm
-
 from helpers.captioner import VLMWithSoftPrompt, exact
 from helpers.captioner_training import ablations, evaluate
 from helpers.files import write_whole
 from helpers.pictures import OPEN_AT_ONCE, PictureFiles
 from helpers.training import Evaluation, ProcessGroup, TrainConfig, progress
 from lessons.figures.captions import Losses, loss_curve
+from torch import Tensor
+from tqdm import tqdm
 
 SHOWN = 3  # pictures whose captions are shown
 COPIES = 3  # of the features while the captioner learns: as they are, with even directions, and on the way from one to the other
 GB = 1024**3
-Worth = tuple[tuple[float, float], list[str]]  # loss and share of right tokens, and captions of the first pictures
+Worth = tuple[
+    tuple[float, float], list[str]
+]  # loss and share of right tokens, and captions of the first pictures
 
 
 class Accelerated(ProcessGroup):
@@ -77,11 +78,15 @@ def held_out(files: Sequence[Path], seed: int) -> tuple[list[int], list[int]]:
     """
     pictures = sorted(set(files))
     if len(pictures) < 2:
-        raise ValueError("there is one picture only: at least two are needed, one to learn from and one to validate on")
+        raise ValueError(
+            "there is one picture only: at least two are needed, one to learn from and one to validate on"
+        )
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed)).tolist()
     checks = {pictures[place] for place in order[: max(1, len(pictures) // 10)]}
     numbers = range(len(files))
-    return [n for n in numbers if files[n] not in checks], [n for n in numbers if files[n] in checks]
+    return [n for n in numbers if files[n] not in checks], [
+        n for n in numbers if files[n] in checks
+    ]
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,9 @@ class Part:
     files: Sequence[Path]
 
     def of(self, numbers: Sequence[int]) -> Part:
-        rows, texts, files = ([whole[n] for n in numbers] for whole in (self.rows, self.texts, self.files))
+        rows, texts, files = (
+            [whole[n] for n in numbers] for whole in (self.rows, self.texts, self.files)
+        )
         return Part(self.features[list(numbers)], rows, texts, files)
 
 
@@ -118,7 +125,9 @@ def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Accelerated)
         )
     whole = exact(first).new_zeros(len(pictures), *first.shape[1:])
     share = range(team.rank, len(pictures), team.size)
-    for start in tqdm(range(0, len(share), OPEN_AT_ONCE), "pictures", leave=False, disable=quiet(team)):
+    for start in tqdm(
+        range(0, len(share), OPEN_AT_ONCE), "pictures", leave=False, disable=quiet(team)
+    ):
         numbers = share[start : start + OPEN_AT_ONCE]
         whole[list(numbers)] = model.encode([pictures[number] for number in numbers]).to(whole)
     return team.total(whole)
@@ -126,7 +135,11 @@ def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Accelerated)
 
 def free_memory(device: torch.device) -> int:
     """In bytes, where tensors of this device lie."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return (
+        torch.cuda.mem_get_info(device)[0]
+        if device.type == "cuda"
+        else psutil.virtual_memory().available
+    )
 
 
 # --- the diary of a training -----------------------------------------------------------------------------------------------------------
@@ -151,7 +164,14 @@ class RunLog:
         self.entries = [kept.get(look.step) or self._entry(look) for look in resumed]
         self.known = len(resumed)  # looks that the training will give again
         done = resumed[-1].step if resumed else 0
-        self.bar = tqdm(total=plan.steps, initial=done, desc="steps", leave=False, disable=quiet(team), mininterval=0.5)
+        self.bar = tqdm(
+            total=plan.steps,
+            initial=done,
+            desc="steps",
+            leave=False,
+            disable=quiet(team),
+            mininterval=0.5,
+        )
         self.settings, self.begins = settings, team.rank == 0
 
     def step(self, step: int) -> None:
@@ -160,8 +180,12 @@ class RunLog:
     def look(self, look: Evaluation) -> bool:
         """Take down a look; False for one that was known before."""
         if self.begins:  # now, and not before the training agreed to go on
-            text = "".join(f"{json.dumps(line)}\n" for line in ({"settings": self.settings}, *self.entries))
-            write_whole(self.folder / "log.jsonl", lambda part: part.write_text(text, encoding="utf-8"))
+            text = "".join(
+                f"{json.dumps(line)}\n" for line in ({"settings": self.settings}, *self.entries)
+            )
+            write_whole(
+                self.folder / "log.jsonl", lambda part: part.write_text(text, encoding="utf-8")
+            )
             self.begins = False
         if self.known:
             self.known -= 1
@@ -192,7 +216,8 @@ class RunLog:
         self.bar.close()
         if self.team.rank == 0 and not self.begins:
             steps, losses, checks = (
-                [entry[name] for entry in self.entries] for name in ("step", "loss", "validation_loss")
+                [entry[name] for entry in self.entries]
+                for name in ("step", "loss", "validation_loss")
             )
             run = Losses(self.plan.steps, steps, losses, checks)
             picture = loss_curve(
@@ -200,7 +225,9 @@ class RunLog:
                 title="What is kept is what the ring shows: the lowest validation loss",
                 alt="The losses over the steps.",
             )
-            write_whole(self.folder / "loss.png", lambda part: picture.image.save(part, format="png"))
+            write_whole(
+                self.folder / "loss.png", lambda part: picture.image.save(part, format="png")
+            )
 
 
 def read_log(file: Path) -> Iterator[dict[str, Any]]:
@@ -219,7 +246,9 @@ def read_settings(file: Path) -> dict[str, Any]:
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ():
+    for line in (
+        file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ()
+    ):
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):
@@ -251,7 +280,9 @@ def compared(model: VLMWithSoftPrompt, part: Part, words: Tensor) -> dict[str, W
     """What the model is worth as it was trained, and what with each of the `ablations`."""
     result = {}
     for how, seen in ablations(model, part.features, words):
-        if len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0:  # something must stand before the first token
+        if (
+            len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0
+        ):  # something must stand before the first token
             result[how] = evaluate(model, seen, part.rows), captions(model, seen[:SHOWN])
     return result
 

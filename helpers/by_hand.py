@@ -94,7 +94,9 @@ def logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def greedy(language_model: PreTrainedModel, before: Tensor, end: int, longest: int = 40) -> list[int]:
+def greedy(
+    language_model: PreTrainedModel, before: Tensor, end: int, longest: int = 40
+) -> list[int]:
     """The likeliest token again and again behind the vectors `before` (1, N, D), everything computed anew each time.
 
     Gives the ids, at most `longest`, without that of the end.

@@ -48,17 +48,25 @@ class SoftPrompt(nn.Module):
         """
         super().__init__()
         if init == "random":
-            spread = 0.02 if table is None else table.std().item()  # 0.02: how GPT-2's own table begins
+            spread = (
+                0.02 if table is None else table.std().item()
+            )  # 0.02: how GPT-2's own table begins
             vectors = torch.randn(prompt_length, hidden_size, generator=generator) * spread
         elif table is None or table.shape != (vocab_size, hidden_size):
             have = "no table" if table is None else f"a table {tuple(table.shape)}"
-            raise ValueError(f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is {have}")
+            raise ValueError(
+                f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is {have}"
+            )
         elif init == "vocabulary":
-            vectors = table[torch.randint(vocab_size, (prompt_length,), generator=generator).to(table.device)]
+            vectors = table[
+                torch.randint(vocab_size, (prompt_length,), generator=generator).to(table.device)
+            ]
         else:
             ids = tokenizer(init, add_special_tokens=False)["input_ids"]
             if not ids:
-                raise ValueError(f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'")
+                raise ValueError(
+                    f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'"
+                )
             vectors = table[(ids * prompt_length)[:prompt_length]]
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())
         self.register_load_state_dict_pre_hook(_without_ids)
@@ -84,7 +92,9 @@ class VLMWithSoftPrompt(nn.Module):
 
     def __init__(
         self,
-        vision_model_name: str | Path | tuple[CLIPModel, CLIPProcessor] = "openai/clip-vit-base-patch32",
+        vision_model_name: str
+        | Path
+        | tuple[CLIPModel, CLIPProcessor] = "openai/clip-vit-base-patch32",
         language_model_name: str | Path | tuple[PreTrainedModel, Any] = "gpt2",
         prompt_length: int = 10,
         vision_features: VisionFeatures = "patches",
@@ -102,12 +112,18 @@ class VLMWithSoftPrompt(nn.Module):
         """
         super().__init__()
         if vision_features not in ("patches", "pooled"):
-            raise ValueError(f"vision_features is {vision_features!r}: there are 'patches' and 'pooled'")
+            raise ValueError(
+                f"vision_features is {vision_features!r}: there are 'patches' and 'pooled'"
+            )
         clip, self.processor = (
-            vision_model_name if isinstance(vision_model_name, tuple) else load_clip(vision_model_name)
+            vision_model_name
+            if isinstance(vision_model_name, tuple)
+            else load_clip(vision_model_name)
         )
         language_model, self.tokenizer = (
-            language_model_name if isinstance(language_model_name, tuple) else load_gpt2(language_model_name)
+            language_model_name
+            if isinstance(language_model_name, tuple)
+            else load_gpt2(language_model_name)
         )
         self.vision_model = clip.vision_model.requires_grad_(False).eval()
         self.language_model = language_model.requires_grad_(False).eval()
@@ -115,16 +131,30 @@ class VLMWithSoftPrompt(nn.Module):
         table = language_model.get_input_embeddings().weight  # (V, D)
         vocabulary, width = table.shape
         self.soft_prompt = SoftPrompt(
-            prompt_length, width, vocabulary, init, table=table, tokenizer=self.tokenizer, generator=generator
+            prompt_length,
+            width,
+            vocabulary,
+            init,
+            table=table,
+            tokenizer=self.tokenizer,
+            generator=generator,
         )
-        vision_width, layers = clip.config.vision_config.hidden_size, clip.config.vision_config.num_hidden_layers
+        vision_width, layers = (
+            clip.config.vision_config.hidden_size,
+            clip.config.vision_config.num_hidden_layers,
+        )
         if not -layers - 1 <= vision_layer <= layers:
             raise ValueError(
                 f"vision_layer is {vision_layer}: this vision tower has the layers {-layers - 1} to {layers}"
             )
         self.vision_projection = nn.Linear(vision_width, width)
-        weight = torch.randn(width, vision_width, generator=generator) * (table.std().item() / vision_width**0.5)
-        self.vision_projection.weight.data, self.vision_projection.bias.data = weight, torch.zeros(width)
+        weight = torch.randn(width, vision_width, generator=generator) * (
+            table.std().item() / vision_width**0.5
+        )
+        self.vision_projection.weight.data, self.vision_projection.bias.data = (
+            weight,
+            torch.zeros(width),
+        )
         self.models = {"vision": identity(clip), "language": identity(language_model)}
         self.to(table.device)
 
@@ -146,10 +176,16 @@ class VLMWithSoftPrompt(nn.Module):
         parts = []
         for start in range(0, len(images), at_once):
             batch = images[start : start + at_once]
-            values = batch if isinstance(batch, Tensor) else pixels(self.vision_model, self.processor, batch)
+            values = (
+                batch
+                if isinstance(batch, Tensor)
+                else pixels(self.vision_model, self.processor, batch)
+            )
             seen = self.vision_model(pixel_values=values, output_hidden_states=True)
             parts.append(
-                seen.hidden_states[self.vision_layer][:, 1:]  # without the class token, which is no patch
+                seen.hidden_states[self.vision_layer][
+                    :, 1:
+                ]  # without the class token, which is no patch
                 if self.vision_features == "patches"
                 else seen.pooler_output[:, None]
             )
@@ -157,7 +193,9 @@ class VLMWithSoftPrompt(nn.Module):
 
     def prefix(self, features: Tensor) -> Tensor:
         """What stands before the text: vision features (B, P, Dv) to (B, M + P, D), the soft prompt first."""
-        pictures = self.vision_projection(features.to(self.vision_projection.weight.dtype))  # (B, P, D)
+        pictures = self.vision_projection(
+            features.to(self.vision_projection.weight.dtype)
+        )  # (B, P, D)
         return torch.cat([self.soft_prompt(len(features)), pictures], dim=1)
 
     def forward(
@@ -178,27 +216,39 @@ class VLMWithSoftPrompt(nn.Module):
             return self.language_model.get_output_embeddings()(hidden)
         return F.cross_entropy(*self._scored(hidden[:, first - 1 : -1], labels))
 
-    def _read(self, images: Any, text_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, int]:
+    def _read(
+        self, images: Any, text_ids: Tensor, attention_mask: Tensor | None = None
+    ) -> tuple[Tensor, int]:
         """The language model's last hidden states (B, M + P + T, D), and where the text begins: M + P."""
         before = self.prefix(self.encode(images))  # (B, M + P, D)
         words = self.language_model.get_input_embeddings()(text_ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
-        read = self.language_model.base_model(inputs_embeds=vectors, **_places(before, attention_mask))
+        read = self.language_model.base_model(
+            inputs_embeds=vectors, **_places(before, attention_mask)
+        )
         return read.last_hidden_state, before.shape[1]
 
     def _scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (S, V) and labels (S,) of what is scored; predicting (B, T, D): at each token of the text, what stands before it."""
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
-            raise ValueError(f"every label is {IGNORED}: there is nothing to learn from in this batch")
-        return exact(self.language_model.get_output_embeddings()(predicting[scored])), labels[scored]
+            raise ValueError(
+                f"every label is {IGNORED}: there is nothing to learn from in this batch"
+            )
+        return exact(self.language_model.get_output_embeddings()(predicting[scored])), labels[
+            scored
+        ]
 
     @torch.no_grad()
-    def score(self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
+    def score(
+        self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor
+    ) -> tuple[float, float]:
         """The loss, as in `forward`, and the share of scored tokens that are the likeliest where they stand."""
         hidden, first = self._read(images, text_ids)
         logits, labels = self._scored(hidden[:, first - 1 : -1], labels)
-        return F.cross_entropy(logits, labels).item(), (logits.argmax(-1) == labels).float().mean().item()
+        return F.cross_entropy(logits, labels).item(), (
+            logits.argmax(-1) == labels
+        ).float().mean().item()
 
     @torch.no_grad()
     def generate(
@@ -221,9 +271,13 @@ class VLMWithSoftPrompt(nn.Module):
                 "temperature and top_p change what is drawn at random: use do_sample=True, or leave them out"
             )
         features = self.encode(images)
-        begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"].long()  # (1, T)
+        begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")[
+            "input_ids"
+        ].long()  # (1, T)
         words = self.language_model.get_input_embeddings()(begun.to(self.language_model.device))
-        vectors = torch.cat([self.prefix(features).to(words.dtype), words.expand(len(features), -1, -1)], dim=1)
+        vectors = torch.cat(
+            [self.prefix(features).to(words.dtype), words.expand(len(features), -1, -1)], dim=1
+        )
         drawn = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
         ids = self.language_model.generate(
             inputs_embeds=vectors,
@@ -234,7 +288,10 @@ class VLMWithSoftPrompt(nn.Module):
             pad_token_id=self.tokenizer.eos_token_id,
             **drawn,
         )
-        return [(prompt + text).strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        return [
+            (prompt + text).strip()
+            for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        ]
 
     # --- keeping what was learned ---
 
@@ -274,7 +331,9 @@ class VLMWithSoftPrompt(nn.Module):
             self.soft_prompt.prompt_embeddings = own
 
     def _take_prompt(self, vectors: Tensor) -> None:
-        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors.detach().to(self.vision_projection.weight))
+        self.soft_prompt.prompt_embeddings = nn.Parameter(
+            vectors.detach().to(self.vision_projection.weight)
+        )
 
 
 def _places(before: Tensor, attention_mask: Tensor | None) -> dict[str, Tensor]:

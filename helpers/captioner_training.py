@@ -15,9 +15,7 @@ from helpers import training
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, exact
 from helpers.data import caption_rows
 
-WORD_SIZE = (
-    0.6  # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
-)
+WORD_SIZE = 0.6  # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
 RIDGE = 0.2  # share of the mean variance that is added to that of every direction before they are made alike
 AT_ONCE = 64  # captions in one batch where nothing is learned
 
@@ -70,7 +68,9 @@ def learn(
         def validate() -> tuple[float, float]:
             return evaluate(model, seen_checks, check_rows, how.get("team"))
 
-        looks = training.train(model, len(rows), loss, validate, plan, checkpoint, weight=tokens, **how)
+        looks = training.train(
+            model, len(rows), loss, validate, plan, checkpoint, weight=tokens, **how
+        )
         with closing(looks):
             for look in looks:
                 with even.plain():  # whoever looks on may let the model describe pictures
@@ -78,7 +78,10 @@ def learn(
 
 
 def evaluate(
-    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], team: training.ProcessGroup | None = None
+    model: VLMWithSoftPrompt,
+    features: Tensor,
+    rows: Sequence[Tensor],
+    team: training.ProcessGroup | None = None,
 ) -> tuple[float, float]:
     """The mean loss of all tokens of captions, as `caption_rows` gives them, and the share that is likeliest; each process takes a part."""
     team, sums = team or training.ProcessGroup(), features.new_zeros(3)
@@ -91,7 +94,9 @@ def evaluate(
     return loss / tokens, right / tokens
 
 
-def ablations(model: VLMWithSoftPrompt, features: Tensor, words: Tensor) -> Iterator[tuple[str, Tensor]]:
+def ablations(
+    model: VLMWithSoftPrompt, features: Tensor, words: Tensor
+) -> Iterator[tuple[str, Tensor]]:
     """Within each turn the model is as it was trained, or lacks a part, or has another in its place; gives a name, and vision features.
 
     words: (T, D), the rows of words that are to stand in the place of the prompt, whose first M do. Pictures are shuffled so that as few
@@ -103,7 +108,9 @@ def ablations(model: VLMWithSoftPrompt, features: Tensor, words: Tensor) -> Iter
         unmoved, best = min((unmoved, best), (_unmoved(features, shift), shift))
         if unmoved == 0:
             break
-    shuffled = [("shuffled pictures", own, features.roll(best, 0))] if unmoved < len(features) else []
+    shuffled = (
+        [("shuffled pictures", own, features.roll(best, 0))] if unmoved < len(features) else []
+    )
     for how, prompt, seen in (
         ("as trained", own, features),
         ("soft prompt removed", own[:0], features),
@@ -135,13 +142,18 @@ def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequenc
     )
     flat = features.flatten(0, 1)  # (N P, Dv)
     words = torch.stack(
-        [table[model.tokenizer(text, add_special_tokens=False)["input_ids"]].mean(0) for text in captions]
+        [
+            table[model.tokenizer(text, add_special_tokens=False)["input_ids"]].mean(0)
+            for text in captions
+        ]
     )
     centre, middle = flat.mean(0), words.mean(0)
     spread = _covariance(flat)  # (Dv, Dv)
     if not spread.trace() > 0:
         return
-    together = (features.sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)  # (Dv, D)
+    together = (
+        (features.sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)
+    )  # (Dv, D)
     guess = torch.linalg.solve(
         spread + 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread), together
     )
@@ -203,7 +215,10 @@ class Whitening:
 @contextmanager
 def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
     """Within, the model's projection takes features in even coordinates; afterwards plain ones again."""
-    even, parameters = Whitening(model.vision_projection, features), dict(model.vision_projection.named_parameters())
+    even, parameters = (
+        Whitening(model.vision_projection, features),
+        dict(model.vision_projection.named_parameters()),
+    )
     kept = training.snapshot(parameters)
     even.take()
     try:
@@ -212,4 +227,6 @@ def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
         if any(parameter.requires_grad for parameter in parameters.values()):
             even.leave()
         else:
-            training.put_back(parameters, kept)  # to the bit: prompts that learned beside it know it by its fingerprint
+            training.put_back(
+                parameters, kept
+            )  # to the bit: prompts that learned beside it know it by its fingerprint

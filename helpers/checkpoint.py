@@ -20,14 +20,25 @@ from helpers.files import is_pickled, read_pickled, read_tensors, write_tensors
 if TYPE_CHECKING:
     from helpers.captioner import VisionFeatures, VLMWithSoftPrompt
 
-WHOLE, PROMPT = "ten-vectors captioner 1", "ten-vectors soft prompt 1"  # the formats, in the notes of each file
+WHOLE, PROMPT = (
+    "ten-vectors captioner 1",
+    "ten-vectors soft prompt 1",
+)  # the formats, in the notes of each file
 MADE_BY = {WHOLE: "save", PROMPT: "save_prompt"}
-PARTS = ("soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias")  # all that learns
+PARTS = (
+    "soft_prompt.prompt_embeddings",
+    "vision_projection.weight",
+    "vision_projection.bias",
+)  # all that learns
 
 
 def write(model: VLMWithSoftPrompt, file: Path) -> None:
     """Prompt and projection, also where one of them is frozen."""
-    write_tensors(file, {name: model.get_parameter(name) for name in PARTS}, {"format": WHOLE, **_notes(model)})
+    write_tensors(
+        file,
+        {name: model.get_parameter(name) for name in PARTS},
+        {"format": WHOLE, **_notes(model)},
+    )
 
 
 def read(model: VLMWithSoftPrompt, file: Path) -> dict[str, Tensor]:
@@ -72,7 +83,9 @@ def _notes(model: VLMWithSoftPrompt) -> dict[str, str]:
     return {
         "models": json.dumps(model.models),
         "vision_features": f"{model.vision_features} of layer {model.vision_layer}",
-        "versions": json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}),
+        "versions": json.dumps(
+            {"torch": torch.__version__, "transformers": transformers.__version__}
+        ),
     }
 
 
@@ -108,7 +121,8 @@ def _plain(value: object) -> bool:
     """Whether it is a tensor with numbers of its own: a torch file may also hold sparse, nested and repeated ones, or none but a shape."""
     return (
         isinstance(value, Tensor)
-        and (value.layout, value.device.type, value.is_nested, vars(value)) == (torch.strided, "cpu", False, {})
+        and (value.layout, value.device.type, value.is_nested, vars(value))
+        == (torch.strided, "cpu", False, {})
         and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
     )
 
@@ -118,16 +132,23 @@ def _must_fit(model: VLMWithSoftPrompt, file: Path, notes: dict[str, str]) -> No
     for which, now in model.models.items():
         try:
             then = json.loads(notes["models"])[which]
-            told = [f"{one['model']} (width {one['width']}, fingerprint {one['fingerprint']})" for one in (then, now)]
+            told = [
+                f"{one['model']} (width {one['width']}, fingerprint {one['fingerprint']})"
+                for one in (then, now)
+            ]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"{file} does not say which models it was learned with: it is damaged") from error
+            raise ValueError(
+                f"{file} does not say which models it was learned with: it is damaged"
+            ) from error
         if any(then[fact] != now[fact] for fact in ("fingerprint", "width")):
             raise ValueError(
                 f"{file} was learned with the {which} model {told[0]}, and this one is {told[1]}: load it onto the model it knows"
             )
     then, now = notes.get("vision_features"), _notes(model)["vision_features"]
     if then != now:
-        raise ValueError(f"{file} was learned from {then}, and this model takes {now}: make both alike")
+        raise ValueError(
+            f"{file} was learned from {then}, and this model takes {now}: make both alike"
+        )
 
 
 def _must_have(model: VLMWithSoftPrompt, file: Path, tensors: dict[str, Tensor], name: str) -> None:
@@ -139,7 +160,10 @@ def _must_have(model: VLMWithSoftPrompt, file: Path, tensors: dict[str, Tensor],
     if name.endswith("prompt_embeddings"):
         fits, wanted = found[1:] == prompt.shape[1:], f"(M, {prompt.shape[1]})"
     else:
-        fits, wanted = found == model.get_parameter(name).shape, str(tuple(model.get_parameter(name).shape))
+        fits, wanted = (
+            found == model.get_parameter(name).shape,
+            str(tuple(model.get_parameter(name).shape)),
+        )
     if not fits:
         raise ValueError(
             f"{file} holds {name} of shape {found}, and these models need {wanted}: load it onto the models it was learned with"

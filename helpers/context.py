@@ -40,7 +40,9 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
     and vectors alike. `context`, (M, D) for all texts or (C, M, D) with vectors for each text of its own, is the one new parameter.
     """
 
-    def __init__(self, trained: CLIPTextEmbeddings, context: Tensor, placeholder: int, end_of_text: int) -> None:
+    def __init__(
+        self, trained: CLIPTextEmbeddings, context: Tensor, placeholder: int, end_of_text: int
+    ) -> None:
         """trained: the embeddings that the model came with; placeholder, end_of_text: ids.
 
         Raises ValueError for vectors of another width, and for a placeholder with an id not below that of the end of text: models
@@ -49,7 +51,9 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         nn.Module.__init__(self)  # and not the parent's, which would make two new tables
         width = trained.token_embedding.embedding_dim
         if context.dim() not in (2, 3) or context.shape[-1] != width:
-            raise ValueError(f"the context is {tuple(context.shape)}; this model needs (M, {width}) or (C, M, {width})")
+            raise ValueError(
+                f"the context is {tuple(context.shape)}; this model needs (M, {width}) or (C, M, {width})"
+            )
         if placeholder >= end_of_text:
             raise ValueError(
                 f"the placeholder has the id {placeholder}, not below the end of text with {end_of_text}: CLIP might take it for the "
@@ -63,7 +67,10 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         self.placeholder = placeholder
 
     def forward(
-        self, input_ids: Tensor | None = None, position_ids: Tensor | None = None, inputs_embeds: Tensor | None = None
+        self,
+        input_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """ids (C, T), with M placeholders in each row, to vectors (C, T, D)."""
         if input_ids is None:  # vectors came in already: no ids, no slots
@@ -81,11 +88,15 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
                 f"the texts are {length} positions long and this model has {room}: shorten names or context"
             )
         if self.context.dim() == 3 and len(self.context) != texts:
-            raise ValueError(f"there are {texts} texts and contexts for {len(self.context)}: each text needs its own")
+            raise ValueError(
+                f"there are {texts} texts and contexts for {len(self.context)}: each text needs its own"
+            )
         wrong = (slots.sum(-1) != self.context.shape[-2]).nonzero().flatten().tolist()
         if wrong:
             have, need = int(slots[wrong[0]].sum()), self.context.shape[-2]
-            raise ValueError(f"text {wrong[0]} has {have} slots for {need} vectors: write the placeholder {need} times")
+            raise ValueError(
+                f"text {wrong[0]} has {have} slots for {need} vectors: write the placeholder {need} times"
+            )
 
 
 def overwrite(words: Tensor, slots: Tensor, context: Tensor) -> Tensor:
@@ -111,7 +122,9 @@ def swapped(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator[None]:
 def fill(words: Sequence[str], class_name: str, position: Position) -> str:
     """A prompt of words around the class name: "a photo of a" and "cat" to "a photo of a cat.", or "a photo cat of a."."""
     if position not in ("end", "middle", "front"):
-        raise ValueError(f"position is {position!r}: the class name can stand at the end, in the middle or in front")
+        raise ValueError(
+            f"position is {position!r}: the class name can stand at the end, in the middle or in front"
+        )
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
     return " ".join([*words[:before], class_name, *words[before:]]) + "."
 
@@ -125,7 +138,9 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
     for token in ("x", *tokenizer.get_vocab()):
         word = token.removesuffix("</w>")
         ids = tokenizer(f"{word} {word}", add_special_tokens=False)["input_ids"]
-        single = word.isalpha() and len(ids) == 2 and ids[0] == ids[1]  # "*" would melt into the full stop after it
+        single = (
+            word.isalpha() and len(ids) == 2 and ids[0] == ids[1]
+        )  # "*" would melt into the full stop after it
         if single and ids[0] not in taken and ids[0] < tokenizer.eos_token_id:
             return word, ids[0]
     raise ValueError("this tokenizer has no word of one token that could mark the slots")
@@ -141,7 +156,11 @@ def words_of_length(words: str, length: int) -> str:
 
 
 def initial_context(
-    init: str | Tensor, shape: tuple[int, ...], table: Tensor, tokenizer: Any, generator: torch.Generator | None = None
+    init: str | Tensor,
+    shape: tuple[int, ...],
+    table: Tensor,
+    tokenizer: Any,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """The vectors to begin with, (M, D) or (C, M, D) as `shape` says.
 
@@ -156,7 +175,9 @@ def initial_context(
         return torch.randn(shape, generator=generator).to(table.device) * table.std()
     ids = tokenizer(init, add_special_tokens=False)["input_ids"]
     if len(ids) != shape[-2]:
-        tokens = ", ".join(token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids))
+        tokens = ", ".join(
+            token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids)
+        )
         raise ValueError(
             f"“{init}” is {len(ids)} tokens ({tokens}) and the context has {shape[-2]} vectors: make them equal, or init='random'"
         )
@@ -201,7 +222,9 @@ class PromptedCLIP(nn.Module):
         """
         super().__init__()
         if isinstance(class_names, str) or not class_names:
-            raise ValueError(f"class_names is {class_names!r}: give a list of names, such as ['cat', 'key']")
+            raise ValueError(
+                f"class_names is {class_names!r}: give a list of names, such as ['cat', 'key']"
+            )
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
         self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
@@ -209,18 +232,29 @@ class PromptedCLIP(nn.Module):
         word, placeholder = find_placeholder(tokenizer, self.class_names)
         shape = (context_length, table.shape[1])
         context = initial_context(
-            init, (len(self.class_names), *shape) if class_specific else shape, table, tokenizer, generator
+            init,
+            (len(self.class_names), *shape) if class_specific else shape,
+            table,
+            tokenizer,
+            generator,
         )
-        self.embeddings = CLIPTextLearnableEmbeddings(trained, context, placeholder, tokenizer.eos_token_id)
+        self.embeddings = CLIPTextLearnableEmbeddings(
+            trained, context, placeholder, tokenizer.eos_token_id
+        )
         texts = [fill([word] * context_length, name, position) for name in self.class_names]
         self.register_buffer("ids", self._tokens(texts).to(clip.device), persistent=False)  # (C, T)
-        self.register_buffer("end", (self.ids == tokenizer.eos_token_id).int().argmax(-1), persistent=False)  # (C,)
+        self.register_buffer(
+            "end", (self.ids == tokenizer.eos_token_id).int().argmax(-1), persistent=False
+        )  # (C,)
         self.shared = shared_positions(self.ids, self.end, placeholder if class_specific else None)
         self._known: tuple[Tensor, Tensor] | None = None  # a context, and its class features
 
     def _tokens(self, texts: Sequence[str]) -> Tensor:
         """ids (C, T), padded to all the positions that the model has, as CLIP was trained."""
-        tokenizer, room = self.processor.tokenizer, self.clip.config.text_config.max_position_embeddings
+        tokenizer, room = (
+            self.processor.tokenizer,
+            self.clip.config.text_config.max_position_embeddings,
+        )
         rows = tokenizer(list(texts))["input_ids"]
         longest = max(range(len(rows)), key=lambda number: len(rows[number]))
         if len(rows[longest]) > room:
@@ -228,7 +262,9 @@ class PromptedCLIP(nn.Module):
                 f"“{self.class_names[longest]}” and its context need {len(rows[longest])} positions and this model has {room}: "
                 "shorten the name or the context"
             )
-        return tokenizer(list(texts), padding="max_length", max_length=room, return_tensors="pt")["input_ids"]
+        return tokenizer(list(texts), padding="max_length", max_length=room, return_tensors="pt")[
+            "input_ids"
+        ]
 
     @property
     def context(self) -> nn.Parameter:
@@ -253,7 +289,11 @@ class PromptedCLIP(nn.Module):
     def class_features(self) -> Tensor:
         """The same without gradient, computed once and again only when the context has changed."""
         now = self.context.detach()
-        if self._known is None or self._known[0].device != now.device or not torch.equal(self._known[0], now):
+        if (
+            self._known is None
+            or self._known[0].device != now.device
+            or not torch.equal(self._known[0], now)
+        ):
             self._known = (now.clone(), self.text_features())
         return self._known[1]
 
@@ -262,21 +302,33 @@ class PromptedCLIP(nn.Module):
 
         pictures: images, or their unit features (B, D) of `image_features`, which need be computed only once.
         """
-        features = pictures if isinstance(pictures, Tensor) else image_features(self.clip, self.processor, pictures)
+        features = (
+            pictures
+            if isinstance(pictures, Tensor)
+            else image_features(self.clip, self.processor, pictures)
+        )
         texts = self.text_features() if torch.is_grad_enabled() else self.class_features()
         return self.clip.logit_scale.exp() * features @ texts.T
 
     def with_context(self, vectors: Tensor) -> PromptedCLIP:
         """The same classes behind other vectors, (M, D) or (C, M, D), of any length M."""
         return PromptedCLIP(
-            self.clip, self.processor, self.class_names, vectors.shape[-2], vectors, self.position, vectors.dim() == 3
+            self.clip,
+            self.processor,
+            self.class_names,
+            vectors.shape[-2],
+            vectors,
+            self.position,
+            vectors.dim() == 3,
         )
 
     @torch.no_grad()
     def predict(self, image: Image.Image) -> dict[str, float]:
         """The classes with their shares of one, the likeliest first."""
         shares = self([image]).softmax(-1)[0]  # (C,)
-        return {self.class_names[i]: shares[i].item() for i in shares.argsort(descending=True).tolist()}
+        return {
+            self.class_names[i]: shares[i].item() for i in shares.argsort(descending=True).tolist()
+        }
 
     @torch.no_grad()
     def accuracy(self, features: Tensor, labels: Tensor) -> float:
@@ -290,13 +342,19 @@ class PromptedCLIP(nn.Module):
             **identity(self.clip),
             "class_names": json.dumps(self.class_names, ensure_ascii=False),
             "position": self.position,
-            "versions": json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}),
+            "versions": json.dumps(
+                {"torch": torch.__version__, "transformers": transformers.__version__}
+            ),
         }
         write_tensors(Path(file), {"context": self.context}, notes)
 
     @classmethod
     def load(
-        cls, file: str | Path, clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str] | None = None
+        cls,
+        file: str | Path,
+        clip: CLIPModel,
+        processor: CLIPProcessor,
+        class_names: Sequence[str] | None = None,
     ) -> PromptedCLIP:
         """A saved context, with the class names it was learned for, or others if it does not belong to single classes.
 
@@ -304,7 +362,9 @@ class PromptedCLIP(nn.Module):
         """
         tensors, notes = read_tensors(Path(file))
         if notes.get("format") != FORMAT or "context" not in tensors:
-            raise ValueError(f"{file} holds no learned context: name a file made by PromptedCLIP.save")
+            raise ValueError(
+                f"{file} holds no learned context: name a file made by PromptedCLIP.save"
+            )
         here = identity(clip)
         if any(notes.get(name) != here[name] for name in ("fingerprint", "width")):
             learned_on, this = (
@@ -330,7 +390,9 @@ class PromptedCLIP(nn.Module):
 
 def hand_features(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
     """Unit text features (C, D) of a hand-written prompt for the same classes."""
-    return text_features(prompted.clip, prompted.processor, [template.format(name) for name in prompted.class_names])
+    return text_features(
+        prompted.clip, prompted.processor, [template.format(name) for name in prompted.class_names]
+    )
 
 
 def learn(
@@ -356,6 +418,10 @@ def learn(
 
     def validate() -> tuple[float, float]:
         scores = prompted(checks)  # (N, C)
-        return F.cross_entropy(scores, check_labels).item(), (scores.argmax(-1) == check_labels).float().mean().item()
+        return F.cross_entropy(scores, check_labels).item(), (
+            scores.argmax(-1) == check_labels
+        ).float().mean().item()
 
-    return training.train(prompted, len(labels), loss, validate, plan or training.TrainConfig(), checkpoint)
+    return training.train(
+        prompted, len(labels), loss, validate, plan or training.TrainConfig(), checkpoint
+    )

@@ -56,7 +56,9 @@ class FewShot:
 
         def shuffled(pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             features, labels = pictures
-            return features, labels[torch.randperm(len(labels), generator=generator).to(labels.device)]
+            return features, labels[
+                torch.randperm(len(labels), generator=generator).to(labels.device)
+            ]
 
         return FewShot(shuffled(self.train), shuffled(self.validation), self.test)
 
@@ -90,9 +92,16 @@ def own_split(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()
         if len(numbers) < 3:
-            raise ValueError(f"class {label} has {len(numbers)} examples; three parts need at least 3")
-        shuffled, quarter = numbers[torch.randperm(len(numbers), generator=generator)], max(1, len(numbers) // 4)
-        for part, mine in zip(parts, shuffled.split([len(numbers) - 2 * quarter, quarter, quarter])):
+            raise ValueError(
+                f"class {label} has {len(numbers)} examples; three parts need at least 3"
+            )
+        shuffled, quarter = (
+            numbers[torch.randperm(len(numbers), generator=generator)],
+            max(1, len(numbers) // 4),
+        )
+        for part, mine in zip(
+            parts, shuffled.split([len(numbers) - 2 * quarter, quarter, quarter])
+        ):
             part.append(mine)
     return tuple(map(torch.cat, parts))
 
@@ -119,7 +128,9 @@ def own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
     labels = torch.tensor(classes.labels)
 
     def part(numbers: Tensor) -> OwnPart:
-        return OwnPart(PictureFiles([classes.files[number] for number in numbers.tolist()]), labels[numbers])
+        return OwnPart(
+            PictureFiles([classes.files[number] for number in numbers.tolist()]), labels[numbers]
+        )
 
     return OwnPictures(*map(part, own_split(labels, seed)))
 
@@ -127,7 +138,12 @@ def own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
 def encode(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
     """The pictures of a split as features; what was encoded before is read from the cache."""
     parts = (split.train, split.validation, split.test)
-    return FewShot(*((cached_features(clip, processor, part.images), part.labels.to(clip.device)) for part in parts))
+    return FewShot(
+        *(
+            (cached_features(clip, processor, part.images), part.labels.to(clip.device))
+            for part in parts
+        )
+    )
 
 
 def cached_features(
@@ -149,7 +165,9 @@ def cached_features(
         batch = images[start : start + at_once]
         digest = hashlib.sha256(made_by.encode())
         for image in batch:
-            digest.update(f"{image.mode} {image.size} {image.getpalette()}".encode() + image.tobytes())
+            digest.update(
+                f"{image.mode} {image.size} {image.getpalette()}".encode() + image.tobytes()
+            )
         file = cache_folder() / "features" / f"{digest.hexdigest()[:32]}.safetensors"
         features = _kept(file, len(batch))
         if features is None:
@@ -192,11 +210,19 @@ class VLMDataset(Dataset):
     """
 
     def __init__(
-        self, data_path: str | Path, tokenizer: Any, max_length: int = 128, *, allow_outside: bool = False
+        self,
+        data_path: str | Path,
+        tokenizer: Any,
+        max_length: int = 128,
+        *,
+        allow_outside: bool = False,
     ) -> None:
         """allow_outside: whether pictures may lie elsewhere than in the JSON file's folder. Raises ValueError with a list of all faults."""
         pairs = read_pairs(Path(data_path), allow_outside)
-        self.pictures, self.texts = PictureFiles([file for file, _ in pairs]), [text for _, text in pairs]
+        self.pictures, self.texts = (
+            PictureFiles([file for file, _ in pairs]),
+            [text for _, text in pairs],
+        )
         self.max_length = max_length
         self._whole = caption_rows(tokenizer, self.texts)
 
@@ -224,4 +250,7 @@ def caption_rows(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
         raise ValueError(
             "this tokenizer has no end-of-text token, so a caption could never end: use another language model"
         )
-    return [torch.tensor([*tokenizer(caption, add_special_tokens=False)["input_ids"], end]) for caption in captions]
+    return [
+        torch.tensor([*tokenizer(caption, add_special_tokens=False)["input_ids"], end])
+        for caption in captions
+    ]

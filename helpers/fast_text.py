@@ -13,7 +13,12 @@ KEPT_FOR_BACKWARD = 512 * 2**20  # bytes that a chunk of classes may keep for th
 
 
 def fast_features(
-    clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor, end: Tensor, shared: int, at_once: int | None = None
+    clip: CLIPModel,
+    embeddings: CLIPTextEmbeddings,
+    ids: Tensor,
+    end: Tensor,
+    shared: int,
+    at_once: int | None = None,
 ) -> Tensor:
     """The same as `plain_features`, to rounding; lesson 02b shows why.
 
@@ -23,13 +28,22 @@ def fast_features(
     computed a second time in the backward pass (gradient checkpointing: Chen et al. 2016, arXiv 1604.06174), so that memory is bounded.
     """
     vectors = embeddings(input_ids=ids[:, : int(end.max()) + 1])  # (C, T, D)
-    common, own, end = vectors[0, :shared], vectors[:, shared:], end - shared  # (S, D), (C, L, D), (C,)
+    common, own, end = (
+        vectors[0, :shared],
+        vectors[:, shared:],
+        end - shared,
+    )  # (S, D), (C, L, D), (C,)
     at_once = at_once or _affordable(clip, common, own)
     if len(own) <= at_once:
         pooled = side_by_side(clip, common, own, end)  # (C, D)
     else:
         chunks = zip(own.split(at_once), end.split(at_once))
-        pooled = torch.cat([checkpoint(side_by_side, clip, common, *chunk, use_reentrant=False) for chunk in chunks])
+        pooled = torch.cat(
+            [
+                checkpoint(side_by_side, clip, common, *chunk, use_reentrant=False)
+                for chunk in chunks
+            ]
+        )
     return clip.text_projection(clip.text_model.final_layer_norm(pooled))
 
 
@@ -39,7 +53,9 @@ def side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> T
     end: (C,), counted from the first of a text's own positions. The last layer is finished at the ends and nowhere else.
     """
     shared, (texts, length, _) = len(common), own.shape
-    x = torch.cat([common, own.flatten(0, 1)])  # (S + C L, D): a position is a row, whichever text it belongs to
+    x = torch.cat(
+        [common, own.flatten(0, 1)]
+    )  # (S + C L, D): a position is a row, whichever text it belongs to
     *layers, last = clip.text_model.encoder.layers
     for layer in layers:
         x = finish(layer, x, look_back(layer, x, shared, texts))
@@ -56,7 +72,9 @@ def look_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
 
     def heads(project: nn.Module) -> tuple[Tensor, Tensor]:
         """(1, H, S, d) of the shared positions, (C, H, L, d) of the texts' own."""
-        common, own = project(normed).unflatten(-1, (attend.num_heads, -1)).split([shared, len(x) - shared])
+        common, own = (
+            project(normed).unflatten(-1, (attend.num_heads, -1)).split([shared, len(x) - shared])
+        )
         return common[None].transpose(1, 2), own.unflatten(0, (texts, -1)).transpose(1, 2)
 
     common_query, query = heads(attend.q_proj)
@@ -68,10 +86,14 @@ def look_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
     # (L, S + L): everything that is shared, and of one's own nothing that comes later
     allowed = torch.ones(length, shared + length, dtype=torch.bool, device=x.device).tril(shared)
     taken = (
-        F.scaled_dot_product_attention(common_query, common_key, common_value, is_causal=True),  # (1, H, S, d)
+        F.scaled_dot_product_attention(
+            common_query, common_key, common_value, is_causal=True
+        ),  # (1, H, S, d)
         F.scaled_dot_product_attention(query, key, value, attn_mask=allowed),  # (C, H, L, d)
     )
-    return torch.cat([part.transpose(1, 2).flatten(0, 1).flatten(1) for part in taken])  # (S + C L, D)
+    return torch.cat(
+        [part.transpose(1, 2).flatten(0, 1).flatten(1) for part in taken]
+    )  # (S + C L, D)
 
 
 def finish(layer: nn.Module, x: Tensor, taken: Tensor) -> Tensor:

@@ -31,7 +31,10 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("COURSE_CACHE"):
         folder = Path(chosen)
     elif sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "ten-vectors"
+        folder = (
+            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+            / "ten-vectors"
+        )
     elif sys.platform == "darwin":
         folder = Path.home() / "Library" / "Caches" / "ten-vectors"
     else:
@@ -65,11 +68,15 @@ def keep(file: Path, **arrays: np.ndarray) -> None:
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
     """Tensors by name, and texts by name, as one safetensors file. Raises OSError where nothing can be written."""
-    whole = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(notes))
+    whole = save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(notes)
+    )
     try:  # not save_file, which leaves a file under another name behind when it is killed
         write_whole(file, lambda part: part.write_bytes(whole))
     except OSError as error:  # no folder, no permission, no room
-        raise OSError(f"{file} could not be written ({error}): choose another folder, or make room") from error
+        raise OSError(
+            f"{file} could not be written ({error}): choose another folder, or make room"
+        ) from error
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -79,9 +86,13 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(file, framework="pt") as archive:
             # copies: what the archive gives is a view of the file, and Windows replaces no file that is looked at
-            return {name: archive.get_tensor(name).clone() for name in archive.keys()}, archive.metadata() or {}
+            return {
+                name: archive.get_tensor(name).clone() for name in archive.keys()
+            }, archive.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(f"{file} is not a whole safetensors file ({error}): make or fetch it again") from error
+        raise ValueError(
+            f"{file} is not a whole safetensors file ({error}): make or fetch it again"
+        ) from error
 
 
 def is_pickled(file: Path) -> bool:
@@ -103,7 +114,11 @@ def read_pickled(file: Path) -> dict[str, Any]:
             f"{file} was refused: it holds more than tensors, numbers and texts, or it is damaged"
         ) from error
     except Exception as error:  # a damaged file makes torch.load raise nearly anything
-        raise ValueError(f"{file} is not a whole file of torch.save: make or fetch it again") from error
+        raise ValueError(
+            f"{file} is not a whole file of torch.save: make or fetch it again"
+        ) from error
     if not isinstance(whole, dict):
-        raise ValueError(f"{file} holds a {type(whole).__name__} and no tensors by name: it is another kind of file")
+        raise ValueError(
+            f"{file} holds a {type(whole).__name__} and no tensors by name: it is another kind of file"
+        )
     return whole

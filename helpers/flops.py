@@ -35,7 +35,9 @@ class MACs:
         return 2 * self.weights + 3 * self.attention
 
 
-def text_tower_macs(config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False) -> MACs:
+def text_tower_macs(
+    config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False
+) -> MACs:
     """What the features of so many texts cost, each `length` positions long.
 
     shared: so many positions are the same in all texts, and go through the tower once. only_end: the last layer is finished at the
@@ -48,7 +50,9 @@ def text_tower_macs(config: CLIPConfig, texts: int, length: int, shared: int = 0
     def layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
         """Rows of positions, of which each looks at as many as are seen; some of them go through the rest of the layer, too."""
         queries_keys_values = positions * 3 * width**2
-        output_and_mlp = finished * (width**2 + 2 * width * wide)  # for all positions the two make 12 D²
+        output_and_mlp = finished * (
+            width**2 + 2 * width * wide
+        )  # for all positions the two make 12 D²
         return rows * (queries_keys_values + output_and_mlp), rows * positions * seen * 2 * width
 
     parts = [
@@ -76,7 +80,9 @@ def language_model_macs(config: GPT2Config, texts: int, positions: int, scored: 
     """What it costs to read so many texts of so many positions each; the next token is asked for at `scored` of them."""
     width, layers = config.n_embd, config.n_layer
     wide = config.n_inner or 4 * width
-    weights = layers * positions * (4 * width**2 + 2 * width * wide) + scored * width * config.vocab_size
+    weights = (
+        layers * positions * (4 * width**2 + 2 * width * wide) + scored * width * config.vocab_size
+    )
     return MACs(texts * weights, texts * layers * 2 * positions**2 * width)
 
 
@@ -98,7 +104,10 @@ def context_bill(
     name: tokens of a class name. Texts that do not fit into `KEPT_FOR_BACKWARD` together are computed a second time in the backward pass.
     """
     sizes, pictures = config.text_config, classes * each
-    shared, own = 1 + length, name + 2  # the start of text and the context; the name, the full stop and the end
+    shared, own = (
+        1 + length,
+        name + 2,
+    )  # the start of text and the context; the name, the full stop and the end
     step = text_tower_macs(config, classes, shared + own, shared, only_end=True)
     kept = classes * _kept_of_a_text(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
     again = step.forward if kept > KEPT_FOR_BACKWARD else 0
@@ -125,7 +134,10 @@ def captioner_bill(
     positions = length + seen + tokens
     step = language_model_macs(language, 1, positions, tokens).forward_and_backward
     projection = 3 * seen * sizes.hidden_size * language.n_embd
-    kept = _kept_of_a_text(language.n_embd, language.n_layer, positions, 0) + 3 * FLOAT * tokens * language.vocab_size
+    kept = (
+        _kept_of_a_text(language.n_embd, language.n_layer, positions, 0)
+        + 3 * FLOAT * tokens * language.vocab_size
+    )
     return Bill(
         vision_tower_macs(config, captions).forward,
         epochs * captions * (step + projection),

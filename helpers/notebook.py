@@ -41,14 +41,26 @@ class Table:
     """
 
     def __init__(
-        self, rows: Iterable[Sequence[str]], header: Sequence[str] = (), align: str = "left", folded_under: str = ""
+        self,
+        rows: Iterable[Sequence[str]],
+        header: Sequence[str] = (),
+        align: str = "left",
+        folded_under: str = "",
     ) -> None:
-        self.rows, self.header, self.align = [tuple(map(str, row)) for row in rows], tuple(header), align
+        self.rows, self.header, self.align = (
+            [tuple(map(str, row)) for row in rows],
+            tuple(header),
+            align,
+        )
         self.folded_under = folded_under
 
     def _repr_html_(self) -> str:
         lines = [self._line("th", self.header)] if self.header else []
-        table = "<table>" + "".join([*lines, *(self._line("td", row) for row in self.rows)]) + "</table>"
+        table = (
+            "<table>"
+            + "".join([*lines, *(self._line("td", row) for row in self.rows)])
+            + "</table>"
+        )
         summary = f"<summary>{html.escape(self.folded_under)}</summary>"
         return f"<details>{summary}{table}</details>" if self.folded_under else table
 
@@ -56,13 +68,17 @@ class Table:
         sides = ["left", *[self.align] * (len(row) - 1)]
         tags = (tag if cell else "td" for cell in row)  # an empty corner is no heading of anything
         cells = (
-            f'<{t} style="text-align: {side}">{html.escape(cell)}</{t}>' for t, side, cell in zip(tags, sides, row)
+            f'<{t} style="text-align: {side}">{html.escape(cell)}</{t}>'
+            for t, side, cell in zip(tags, sides, row)
         )
         return "<tr>" + "".join(cells) + "</tr>"
 
     def __repr__(self) -> str:
         return "\n".join(
-            [*filter(None, [self.folded_under]), *("  ".join(row) for row in [self.header, *self.rows] if row)]
+            [
+                *filter(None, [self.folded_under]),
+                *("  ".join(row) for row in [self.header, *self.rows] if row),
+            ]
         )
 
 
@@ -85,7 +101,11 @@ def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
     try:
         mine, yours = _numbers(ours), _numbers(theirs)
     except (TypeError, ValueError):  # words, or lists of them
-        return (True, exact) if ours == theirs else (False, f"{different}{say(en=', ', zh='：')}{ours!r} / {theirs!r}")
+        return (
+            (True, exact)
+            if ours == theirs
+            else (False, f"{different}{say(en=', ', zh='：')}{ours!r} / {theirs!r}")
+        )
     if mine.shape != yours.shape:
         return False, say(
             en=f"different, ours has the shape {mine.shape}, theirs {yours.shape}",
@@ -97,9 +117,13 @@ def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
     where = np.unravel_index(np.nanargmax(np.where(np.isnan(apart), np.inf, apart)), apart.shape)
     largest = f"{float(apart[where]):.1e}"
     if apart[where] <= tolerance * np.abs(yours).max():
-        return True, say(en=f"close, the largest difference is {largest}", zh=f"很接近，最大差 {largest}")
+        return True, say(
+            en=f"close, the largest difference is {largest}", zh=f"很接近，最大差 {largest}"
+        )
     at = f" [{', '.join(map(str, where))}]" if where else ""
-    return False, say(en=f"different, the largest difference is {largest}{at}", zh=f"不同，最大差 {largest}{at}")
+    return False, say(
+        en=f"different, the largest difference is {largest}{at}", zh=f"不同，最大差 {largest}{at}"
+    )
 
 
 def _numbers(value: Any) -> np.ndarray:

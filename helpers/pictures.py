@@ -20,15 +20,32 @@ import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MOST_MEGAPIXELS = 50  # of a picture; a larger one is refused before it is unpacked
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if PIL.features.check("avif") else []))
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+    *(["AVIF"] if PIL.features.check("avif") else []),
+)
 # not all that Pillow knows: for some it starts other programs
-MOST_STRETCHED = 100  # times as long as wide; the short side is what is made as long as the model needs
+MOST_STRETCHED = (
+    100  # times as long as wide; the short side is what is made as long as the model needs
+)
 MOST_FAULTS = 100  # that are listed one by one
 OPEN_AT_ONCE = 8  # pictures; a photograph takes a hundred megabytes
 FEWEST = 4  # pictures of a class: two to learn from, one to validate on, one to test on
 THUMBNAIL = 16  # pixels a side, in grey: so small, a picture is compared with others
 ALIKE = 2.0  # mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
-PARTS = {"train", "training", "val", "valid", "validation", "test"}  # what other data sets call their parts
+PARTS = {
+    "train",
+    "training",
+    "val",
+    "valid",
+    "validation",
+    "test",
+}  # what other data sets call their parts
 
 # --- pictures --------------------------------------------------------------------------------------------------------------------
 
@@ -68,7 +85,11 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         raise BadPicture("no picture") from None
     except Exception as error:  # on broken files Pillow raises nearly anything
-        if isinstance(error, BadPicture) or isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        if (
+            isinstance(error, BadPicture)
+            or isinstance(error, OSError)
+            and error.errno not in (None, errno.EINVAL)
+        ):
             raise
         raise BadPicture("broken") from error
 
@@ -150,7 +171,11 @@ def read_folder(folder: Path, fewest: int = FEWEST, leave_out: bool = False) -> 
     classes, faults = look_through(folder, fewest)
     if faults and not leave_out:
         lines = [f"{fault.path} {fault.told}" for fault in faults[:MOST_FAULTS]]
-        raise ValueError("\n".join([*lines, *([f"… and {more} more"] if (more := len(faults) - len(lines)) else [])]))
+        raise ValueError(
+            "\n".join(
+                [*lines, *([f"… and {more} more"] if (more := len(faults) - len(lines)) else [])]
+            )
+        )
     if len(classes.class_names) < 2:
         raise ValueError(
             f"{folder} has fewer than two classes with at least {fewest} pictures: there must be two, to tell them apart"
@@ -192,7 +217,10 @@ def look_through(folder: Path, fewest: int = FEWEST) -> tuple[Classes, list[Faul
 def caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
     """A caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
     return [
-        {"image_path": file.relative_to(folder).as_posix(), "text": f"a {classes.class_names[label]}."}
+        {
+            "image_path": file.relative_to(folder).as_posix(),
+            "text": f"a {classes.class_names[label]}.",
+        }
         for file, label in zip(classes.files, classes.labels)
     ]
 
@@ -219,13 +247,22 @@ def _class_folders(folder: Path) -> list[Path]:
 
 def _files_in(places: Sequence[Path]) -> list[Path]:
     """All files, in order of their names: "cat.png" before its copy "cat (1).png"."""
-    files = (file for place in places for file in place.rglob("*") if file.is_file() and not _hidden(file))
+    files = (
+        file
+        for place in places
+        for file in place.rglob("*")
+        if file.is_file() and not _hidden(file)
+    )
     return sorted(files, key=lambda file: (file.parent, file.stem, file.suffix))
 
 
 def _hidden(path: Path) -> bool:
     """Whether a system put it there, and nobody else."""
-    return path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
+    return path.name.startswith(".") or path.name.lower() in (
+        "thumbs.db",
+        "desktop.ini",
+        "__macosx",
+    )
 
 
 def _the_same(found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray]) -> list[Fault]:
@@ -233,7 +270,11 @@ def _the_same(found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray
     faults: dict[Path, Fault] = {}
     small = np.array(thumbnails)
     for number, (file, name) in enumerate(found):
-        twins = np.flatnonzero(np.abs(small[:number] - small[number]).mean(-1) < ALIKE) if number else []
+        twins = (
+            np.flatnonzero(np.abs(small[:number] - small[number]).mean(-1) < ALIKE)
+            if number
+            else []
+        )
         elsewhere = [found[twin][0] for twin in twins if found[twin][1] != name]
         for one, other in [(file, elsewhere[0]), (elsewhere[0], file)] if elsewhere else []:
             told = f"is the same picture as {other} of another class: decide what it shows, and delete one of them"
@@ -262,7 +303,9 @@ def read_pairs(data_path: Path, allow_outside: bool = False) -> list[tuple[Path,
     entries = _entries(data_path)
     if not isinstance(entries, list) or not entries:
         what = "an empty list" if entries == [] else f"{_kind(entries)}, no list"
-        raise ValueError(f'{data_path} holds {what}: it should be [{{"image_path": "cat.jpg", "text": "a cat."}}, …]')
+        raise ValueError(
+            f'{data_path} holds {what}: it should be [{{"image_path": "cat.jpg", "text": "a cat."}}, …]'
+        )
     folder, known = data_path.parent, {}  # many captions may share a picture
     faults, number_of_faults = [], 0
     for number, entry in enumerate(entries, start=1):
@@ -274,7 +317,10 @@ def read_pairs(data_path: Path, allow_outside: bool = False) -> list[tuple[Path,
         if more := number_of_faults - len(faults):
             faults.append(f"… and {more} more")
         raise ValueError("\n".join(faults))
-    return [(Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip()) for entry in entries]
+    return [
+        (Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip())
+        for entry in entries
+    ]
 
 
 def _entries(data_path: Path) -> Any:
@@ -290,8 +336,13 @@ def _entries(data_path: Path) -> Any:
             f"line {error.lineno}, column {error.colno}",
             (error.doc.splitlines() or [""])[error.lineno - 1 :][:1],
         )
-        raise ValueError(f"{data_path} is no JSON: {error.msg} in {where}: {''.join(line).strip()[:80]}") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits; lists within lists without end
+        raise ValueError(
+            f"{data_path} is no JSON: {error.msg} in {where}: {''.join(line).strip()[:80]}"
+        ) from None
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a number of thousands of digits; lists within lists without end
         raise ValueError(
             f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep"
         ) from None
@@ -350,8 +401,14 @@ def _instead(path: str, file: str) -> str:
         here = os.listdir(os.path.dirname(file))
     except OSError:
         return ""
-    close = difflib.get_close_matches(os.path.basename(file).lower(), {name.lower(): name for name in here}, 1, 0.8)
-    return f": did you mean {next(name for name in here if name.lower() == close[0])}?" if close else ""
+    close = difflib.get_close_matches(
+        os.path.basename(file).lower(), {name.lower(): name for name in here}, 1, 0.8
+    )
+    return (
+        f": did you mean {next(name for name in here if name.lower() == close[0])}?"
+        if close
+        else ""
+    )
 
 
 def _within(file: str, folder: str) -> bool:
@@ -359,5 +416,11 @@ def _within(file: str, folder: str) -> bool:
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    kinds = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+    }
     return kinds.get(type(value), "a number")

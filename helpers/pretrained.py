@@ -22,13 +22,21 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, CLIPModel, CLIPProcessor, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    CLIPModel,
+    CLIPProcessor,
+    PreTrainedModel,
+)
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
 
 # without torchvision, which the course does not need, version 5 must be asked for the Pillow image processor by its name
-CLIPImageProcessor = getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
+CLIPImageProcessor = (
+    getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
+)
 
 
 def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]:
@@ -101,7 +109,11 @@ def image_features(
 ) -> Tensor:
     """The pictures as unit vectors in the space that CLIP shares with texts: (B, D)."""
     batches = [
-        _pooled(clip.get_image_features(pixel_values=pixels(clip, processor, images[start : start + batch_size])))
+        _pooled(
+            clip.get_image_features(
+                pixel_values=pixels(clip, processor, images[start : start + batch_size])
+            )
+        )
         for start in range(0, len(images), batch_size)
     ]
     return torch.nn.functional.normalize(torch.cat(batches), dim=-1)
@@ -109,23 +121,35 @@ def image_features(
 
 def text_features(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
     """The texts as unit vectors in the space that CLIP shares with pictures: (C, D)."""
-    tokens = processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt").to(clip.device)
+    tokens = processor.tokenizer(
+        list(texts), padding=True, truncation=True, return_tensors="pt"
+    ).to(clip.device)
     with torch.no_grad():
         features = _pooled(clip.get_text_features(**tokens))
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def zero_shot(clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]) -> Tensor:
+def zero_shot(
+    clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
+) -> Tensor:
     """How well each text fits the picture, as probabilities over the texts: (C,)."""
-    cosines = image_features(clip, processor, [image]) @ text_features(clip, processor, texts).T  # (1, C)
+    cosines = (
+        image_features(clip, processor, [image]) @ text_features(clip, processor, texts).T
+    )  # (1, C)
     return (clip.logit_scale.exp() * cosines).softmax(-1)[0]
 
 
-def pixels(model: torch.nn.Module, processor: CLIPProcessor, images: Sequence[Image.Image]) -> Tensor:
+def pixels(
+    model: torch.nn.Module, processor: CLIPProcessor, images: Sequence[Image.Image]
+) -> Tensor:
     """The pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""
     rgb = [image.convert("RGB") for image in images]
-    weight = next(model.parameters())  # in version 4 a vision tower says neither device nor dtype itself
-    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(weight.device, weight.dtype)
+    weight = next(
+        model.parameters()
+    )  # in version 4 a vision tower says neither device nor dtype itself
+    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(
+        weight.device, weight.dtype
+    )
 
 
 def _pooled(output: Any) -> Tensor:
@@ -141,13 +165,17 @@ def _source(name: str | Path | None, variable: str, pocket: Path) -> str:
 def _load(kind: Any, source: str, **how: Any) -> Any:
     """The library's `kind.from_pretrained`, with its errors told in a sentence that says what to do."""
     folder = Path(source)
-    meant = folder.is_absolute() or source.startswith((".", "~"))  # a folder, and no name on the hub
+    meant = folder.is_absolute() or source.startswith(
+        (".", "~")
+    )  # a folder, and no name on the hub
     if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
         raise OSError(
             f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'."
         )
     try:
-        return kind.from_pretrained(source, local_files_only=folder.is_dir() or not hub_answers(), **how)
+        return kind.from_pretrained(
+            source, local_files_only=folder.is_dir() or not hub_answers(), **how
+        )
     except Exception as error:
         if folder.is_dir():
             raise OSError(f"the model in {source} could not be loaded: {error}") from error
@@ -168,7 +196,9 @@ def hub_answers() -> bool:
     except urllib.error.HTTPError:
         pass  # that is an answer, too
     except urllib.error.URLError as error:
-        return isinstance(error.reason, ssl.SSLError)  # it answers; the library has certificates of its own
+        return isinstance(
+            error.reason, ssl.SSLError
+        )  # it answers; the library has certificates of its own
     except (OSError, ValueError):
         return False
     return True

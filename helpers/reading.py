@@ -44,32 +44,53 @@ class Vocabulary:
         for row in self.words.tolist():
             if self.names[row] == word:
                 return row
-        raise ValueError(f"“{word}” is no trained word of one token in this vocabulary: it has no row of its own")
+        raise ValueError(
+            f"“{word}” is no trained word of one token in this vocabulary: it has no row of its own"
+        )
 
 
 def vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
     """The vocabulary of a CLIP's text tower, or of a language model."""
-    embeddings = model.text_model.embeddings.token_embedding if hasattr(model, "text_model") else None
+    embeddings = (
+        model.text_model.embeddings.token_embedding if hasattr(model, "text_model") else None
+    )
     table = (embeddings or model.get_input_embeddings()).weight.detach()  # (V, D)
     tokens = tokenizer.convert_ids_to_tokens(range(len(table)))
     names = tuple((token or "").removesuffix("</w>").lstrip("Ġ▁") for token in tokens)
     trained = trained_rows(model).to(table.device)
     # a word's beginning is marked in GPT-2's vocabulary, and its end in CLIP's
-    whole = [bool(t) and (t[0] in "Ġ▁" or t.endswith("</w>")) and name.isalpha() for t, name in zip(tokens, names)]
-    return Vocabulary(table, names, trained, (torch.tensor(whole).to(table.device) & trained).nonzero().flatten())
+    whole = [
+        bool(t) and (t[0] in "Ġ▁" or t.endswith("</w>")) and name.isalpha()
+        for t, name in zip(tokens, names)
+    ]
+    return Vocabulary(
+        table, names, trained, (torch.tensor(whole).to(table.device) & trained).nonzero().flatten()
+    )
 
 
 def learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
     """The context or soft prompt in a saved file, (M, D) or (C, M, D). Raises ValueError unless it was learned on this very model."""
     tensors, notes = read_tensors(Path(file))
-    vectors = next((tensors[name] for name in tensors if name.split(".")[-1] in ("context", "prompt_embeddings")), None)
+    vectors = next(
+        (
+            tensors[name]
+            for name in tensors
+            if name.split(".")[-1] in ("context", "prompt_embeddings")
+        ),
+        None,
+    )
     if vectors is None:
         raise ValueError(f"{file} holds neither a context nor a soft prompt")
     learned_on = json.loads(notes["models"])["language"] if "models" in notes else notes
     here = identity(model)
     if any(learned_on.get(fact) != here[fact] for fact in ("width", "fingerprint")):
-        then, now = (f"{one.get('model')} (fingerprint {one.get('fingerprint')})" for one in (learned_on, here))
-        raise ValueError(f"{file} was learned on {then}, and this is {now}: another model's words say nothing about it")
+        then, now = (
+            f"{one.get('model')} (fingerprint {one.get('fingerprint')})"
+            for one in (learned_on, here)
+        )
+        raise ValueError(
+            f"{file} was learned on {then}, and this is {now}: another model's words say nothing about it"
+        )
     return vectors
 
 
@@ -99,13 +120,21 @@ def distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tens
     if metric == "cosine":
         vectors, table = F.normalize(vectors, dim=-1), F.normalize(table, dim=-1)
     exactly = "donot_use_mm_for_euclid_dist"  # so that a row is at distance 0 from itself
-    apart = torch.cdist(vectors.reshape(1, -1, vectors.shape[-1]), table[None], compute_mode=exactly)[0]
+    apart = torch.cdist(
+        vectors.reshape(1, -1, vectors.shape[-1]), table[None], compute_mode=exactly
+    )[0]
     apart = apart.view(*vectors.shape[:-1], len(table))
-    return apart.square() / 2 if metric == "cosine" else apart  # of unit vectors, |u - v|² = 2 (1 - cos)
+    return (
+        apart.square() / 2 if metric == "cosine" else apart
+    )  # of unit vectors, |u - v|² = 2 (1 - cos)
 
 
 def nearest_tokens(
-    vectors: Tensor, table: Tensor, k: int = 5, metric: Metric = "cosine", rows: Tensor | None = None
+    vectors: Tensor,
+    table: Tensor,
+    k: int = 5,
+    metric: Metric = "cosine",
+    rows: Tensor | None = None,
 ) -> Neighbours:
     """The k rows of the embedding table closest to each vector.
 
@@ -117,7 +146,9 @@ def nearest_tokens(
     return Neighbours(places if rows is None else rows[places], apart)
 
 
-def ranks(vectors: Tensor, table: Tensor, rows: Tensor, row: int, metric: Metric = "cosine") -> Tensor:
+def ranks(
+    vectors: Tensor, table: Tensor, rows: Tensor, row: int, metric: Metric = "cosine"
+) -> Tensor:
     """Which place the row with this number takes among those of `rows` (W,), seen from each vector (…, D): (…,), 1 for the nearest."""
     return places(distances(vectors, table[rows], metric), rows == row)
 
@@ -136,7 +167,9 @@ def random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tens
     return F.normalize(anywhere, dim=-1) * vectors.norm(dim=-1, keepdim=True)
 
 
-def own_distances(table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500) -> Tensor:
+def own_distances(
+    table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500
+) -> Tensor:
     """How far the rows with these numbers (W,) are from the nearest *other* one of them: (W,), or (at_most,) evenly chosen ones."""
     step = max(1, -(-len(rows) // at_most))
     return distances(table[rows[::step]], table[rows], metric).topk(2, largest=False).values[:, 1]
@@ -197,7 +230,9 @@ def shuffled_columns(table: Tensor, generator: torch.Generator) -> Tensor:
 # --- snapping to words -----------------------------------------------------------------------------------------------------------
 
 
-def snap(vectors: Tensor, table: Tensor, rows: Tensor | None = None, metric: Metric = "cosine") -> Tensor:
+def snap(
+    vectors: Tensor, table: Tensor, rows: Tensor | None = None, metric: Metric = "cosine"
+) -> Tensor:
     """Each vector (…, D) replaced by the row of the table (V, D) that is nearest to it; rows (W,): the numbers of those allowed."""
     return table[nearest_tokens(vectors, table, 1, metric, rows).ids[..., 0]].detach()
 
@@ -211,7 +246,9 @@ class _Snapped(nn.Module):
         self.table, self.rows = table, rows
 
     def forward(self, vectors: Tensor) -> Tensor:
-        return _StraightThrough.apply(vectors, snap(vectors, self.table, self.rows).to(vectors.dtype))
+        return _StraightThrough.apply(
+            vectors, snap(vectors, self.table, self.rows).to(vectors.dtype)
+        )
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -240,7 +277,9 @@ def on_words(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Itera
 
 def leave_one_out(vectors: Tensor) -> list[Tensor]:
     """Of vectors (M, D) all but one, M times: (M - 1, D) each."""
-    return [torch.cat([vectors[:left_out], vectors[left_out + 1 :]]) for left_out in range(len(vectors))]
+    return [
+        torch.cat([vectors[:left_out], vectors[left_out + 1 :]]) for left_out in range(len(vectors))
+    ]
 
 
 def orders(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:

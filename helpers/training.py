@@ -32,7 +32,9 @@ class TrainConfig:
     learning_rate: float = 0.02  # the learning rate at its highest
     batch_size: int | None = None  # examples a step; None: all of them at every step
     eval_every: int = 8  # steps from one look at the validation set to the next
-    patience: int | None = None  # stop after so many looks without a lower validation loss; None: never
+    patience: int | None = (
+        None  # stop after so many looks without a lower validation loss; None: never
+    )
     warmup_steps: int = 0  # steps in which the rate rises to its highest
     weight_decay: float = 0.0
     max_grad_norm: float | None = None  # a longer one is shortened to this
@@ -101,7 +103,9 @@ def train(
     """
     team = team or ProcessGroup()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(parameters.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(
+        parameters.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+    )
     order, begin = Order(examples, plan), snapshot(parameters)
 
     def whole_loss(step: int, learn: bool = True) -> float:
@@ -122,9 +126,16 @@ def train(
             now = {"step": step, "loss": value, "data": data, "since": since}
             _save(checkpoint, plan, examples, parameters, optimizer, best, looks, now)
 
-    best, looks, first, since = begin, [], 0, [0.0, 0]  # since the last look: the sum of the losses, and of how many
+    best, looks, first, since = (
+        begin,
+        [],
+        0,
+        [0.0, 0],
+    )  # since the last look: the sum of the losses, and of how many
     if checkpoint is not None and checkpoint.exists():
-        best, looks, first, then, since = _resume(checkpoint, plan, examples, parameters, optimizer, data)
+        best, looks, first, then, since = _resume(
+            checkpoint, plan, examples, parameters, optimizer, data
+        )
         now = whole_loss(first, learn=False)
         if not math.isclose(now, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             put_back(parameters, begin)
@@ -143,13 +154,21 @@ def train(
                     f"the loss is {value} at step {step} of {plan.steps}: try a smaller learning rate (it was {plan.learning_rate:g}); "
                     "if the model computes in fp16, use bf16 or fp32"
                 )
-            if (step % plan.eval_every == 0 or step == plan.steps) and (not looks or step > looks[-1].step):
+            if (step % plan.eval_every == 0 or step == plan.steps) and (
+                not looks or step > looks[-1].step
+            ):
                 with torch.no_grad():
                     measured = validate()
-                left = (time.monotonic() - begun) / max(step - first, 1) * (plan.steps - step) if step > first else 0.0
+                left = (
+                    (time.monotonic() - begun) / max(step - first, 1) * (plan.steps - step)
+                    if step > first
+                    else 0.0
+                )
                 lowest = min((look.validation_loss for look in looks), default=math.inf)
                 mean = since[0] / since[1] if since[1] else value
-                look = Evaluation(step, plan.steps, value, *measured, measured[0] < lowest, left, mean)
+                look = Evaluation(
+                    step, plan.steps, value, *measured, measured[0] < lowest, left, mean
+                )
                 since = [0.0, 0]
                 looks.append(look)
                 best = snapshot(parameters) if look.best else best
@@ -184,7 +203,11 @@ class Order:
     """
 
     def __init__(self, examples: int, plan: TrainConfig) -> None:
-        self.examples, self.size, self.seed = examples, min(plan.batch_size or examples, examples), plan.seed
+        self.examples, self.size, self.seed = (
+            examples,
+            min(plan.batch_size or examples, examples),
+            plan.seed,
+        )
         self.steps_an_epoch = math.ceil(examples / self.size)
 
     def batch(self, step: int) -> Tensor:
@@ -192,7 +215,9 @@ class Order:
         if self.size == self.examples:
             return torch.arange(self.examples)
         epoch, place = divmod(step, self.steps_an_epoch)
-        numbers = torch.randperm(self.examples, generator=torch.Generator().manual_seed(1000003 * self.seed + epoch))
+        numbers = torch.randperm(
+            self.examples, generator=torch.Generator().manual_seed(1000003 * self.seed + epoch)
+        )
         return numbers[place * self.size : (place + 1) * self.size]
 
 
@@ -247,9 +272,18 @@ def _resume(
     tensors, notes = read_tensors(file)
     try:
         then, ours = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
-        changed = [f"{name} was {then.get(name)} and is {ours[name]}" for name in ours if then.get(name) != ours[name]]
+        changed = [
+            f"{name} was {then.get(name)} and is {ours[name]}"
+            for name in ours
+            if then.get(name) != ours[name]
+        ]
         looks, now = _progress(notes)
-        step, loss, since, same_data = int(now["step"]), float(now["loss"]), list(now["since"]), now["data"] == data
+        step, loss, since, same_data = (
+            int(now["step"]),
+            float(now["loss"]),
+            list(now["since"]),
+            now["data"] == data,
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
     if changed:
@@ -260,7 +294,9 @@ def _resume(
         raise ValueError(
             f"{file} belongs to other examples: they were changed since. Put them back as they were, or begin in another file"
         )
-    shapes = {name[4:]: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith("now ")}
+    shapes = {
+        name[4:]: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith("now ")
+    }
     ours = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -268,10 +304,16 @@ def _resume(
             _, number, field = name.split(" ")
             state.setdefault(int(number), {})[field] = tensor
     if shapes != ours or any(f"best {name}" not in tensors for name in ours):
-        raise ValueError(f"{file} holds {shapes}, and this model trains {ours}: they do not belong together")
+        raise ValueError(
+            f"{file} holds {shapes}, and this model trains {ours}: they do not belong together"
+        )
     put_back(parameters, {name: tensors[f"now {name}"] for name in parameters})
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    best = {name: tensors[f"best {name}"].to(parameter.device) for name, parameter in parameters.items()}
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+    best = {
+        name: tensors[f"best {name}"].to(parameter.device) for name, parameter in parameters.items()
+    }
     return best, looks, step, loss, since
 
 
@@ -284,7 +326,9 @@ def progress(checkpoint: Path) -> tuple[int, list[Evaluation]]:
         looks, now = _progress(notes)
         return int(now["step"]), looks
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{checkpoint} is no checkpoint of a training: name another file") from error
+        raise ValueError(
+            f"{checkpoint} is no checkpoint of a training: name another file"
+        ) from error
 
 
 def _progress(notes: dict[str, str]) -> tuple[list[Evaluation], dict[str, Any]]:

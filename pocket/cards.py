@@ -11,21 +11,28 @@ import re
 from pathlib import Path
 
 import numpy as np
+from helpers.files import DATA
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from helpers.files import DATA
 from pocket.world import ALL_STYLES, BACKGROUNDS, COLOURS, OBJECTS, Scene, Thing, draw, random_scene
 
-CLIP_PARTS = re.compile(r"zero-shot|256 px|caption among|linear probe|headroom|planted|permuted|failure")
+CLIP_PARTS = re.compile(
+    r"zero-shot|256 px|caption among|linear probe|headroom|planted|permuted|failure"
+)
 
 
 def contact_sheet(columns: int = 8, side: int = 112) -> Image.Image:
     """Every object once, as photos, and below them each style with random scenes; rows are labelled."""
     rng = np.random.default_rng(11)
     colours = list(COLOURS)
-    photos = [Scene((Thing(o, colours[i % 10], "large"),), BACKGROUNDS[(i * 3) % 8]) for i, o in enumerate(OBJECTS)]
-    scenes = photos + [random_scene(rng, style=style) for style in ALL_STYLES for _ in range(columns)]
+    photos = [
+        Scene((Thing(o, colours[i % 10], "large"),), BACKGROUNDS[(i * 3) % 8])
+        for i, o in enumerate(OBJECTS)
+    ]
+    scenes = photos + [
+        random_scene(rng, style=style) for style in ALL_STYLES for _ in range(columns)
+    ]
     label, rows = 18, len(scenes) // columns
     sheet = Image.new("RGB", (columns * side, rows * (side + label)), "white")
     pen = ImageDraw.Draw(sheet)
@@ -62,7 +69,9 @@ def table(rows: list[dict]) -> str:
     for row in rows:
         sign = "≤" if row["at_most"] else "≥"
         mark = "" if row["good"] else " **falls short**"
-        lines.append(f"| {row['what'].strip()} | {row['value']:.1f} {row['unit']}{mark} | {sign} {row['bound']:g} |")
+        lines.append(
+            f"| {row['what'].strip()} | {row['value']:.1f} {row['unit']}{mark} | {sign} {row['bound']:g} |"
+        )
     return "\n".join(lines)
 
 
@@ -78,7 +87,9 @@ def fill(card: Path, name: str, text: str) -> None:
     old = card.read_text(encoding="utf-8")
     mark = f"<!-- {name} -->"
     if old.count(mark) != 2:
-        raise ValueError(f"{card} needs exactly two lines {mark}, around the place that is filled in")
+        raise ValueError(
+            f"{card} needs exactly two lines {mark}, around the place that is filled in"
+        )
     before, _, after = old.split(mark)
     card.write_text(f"{before}{mark}\n{text}\n{mark}{after}", encoding="utf-8", newline="\n")
 

@@ -20,18 +20,30 @@ from typing import Literal
 
 import numpy as np
 import torch
+from helpers.files import DATA, cache_folder, keep
 from PIL import Image
 from torch import Tensor
 
-from helpers.files import DATA, cache_folder, keep
 from pocket.language import full_caption
 from pocket.pretrain_clip import drawn_in_training
 from pocket.tasks import Task
-from pocket.world import BACKGROUNDS, SHOWS_COLOUR, SIZES, Scene, Thing, draw, drawing_version, facts, random_scene
+from pocket.world import (
+    BACKGROUNDS,
+    SHOWS_COLOUR,
+    SIZES,
+    Scene,
+    Thing,
+    draw,
+    drawing_version,
+    facts,
+    random_scene,
+)
 
 Split = Literal["train", "validation", "test"]
 Drawing = tuple[Scene, int]  # a scene and the seed of its drawing
-Progress = Callable[[int, int], None]  # called with how many pictures are drawn, and how many it will be
+Progress = Callable[
+    [int, int], None
+]  # called with how many pictures are drawn, and how many it will be
 
 CAPTIONS = DATA / "captions"
 CAPTION_SIZE = 96  # pixels a side; the processor shrinks them to 64, and not every size survives that (see the card)
@@ -108,7 +120,9 @@ def task_drawings(task: Task, split: Split, each: int, seed: int) -> list[Drawin
         examples = (task.drawing(label, index, seed) for index in range(1000 * each))
         mine = list(islice((example for example in examples if fits(example[0], split)), each))
         if len(mine) < each:
-            raise ValueError(f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; ask for fewer")
+            raise ValueError(
+                f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; ask for fewer"
+            )
         chosen += mine
     return chosen
 
@@ -132,11 +146,19 @@ def few_shot(
         firsts = [task.drawing(label, 0, seed) for label in range(len(task.class_names))]
         mark = hashlib.sha256(repr((task.name, firsts)).encode()).hexdigest()[:8]
         name = f"{slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
-        drawings, images = drawn(name, lambda: task_drawings(task, split, each, seed), size, progress)
+        drawings, images = drawn(
+            name, lambda: task_drawings(task, split, each, seed), size, progress
+        )
         images = [task.alter(image) for image in images] if task.alter else images
-        return Pictures(images, torch.arange(len(task.class_names)).repeat_interleave(each), drawings)
+        return Pictures(
+            images, torch.arange(len(task.class_names)).repeat_interleave(each), drawings
+        )
 
-    return Splits(pictures("train", shots, seed), pictures("validation", checks, seed), pictures("test", tests, 0))
+    return Splits(
+        pictures("train", shots, seed),
+        pictures("validation", checks, seed),
+        pictures("test", tests, 0),
+    )
 
 
 def captioned(
@@ -155,7 +177,9 @@ def captioned(
 
     name = f"captioned-{split}-{n}-of-{things or 'any'}-seed-{seed}"
     drawings, images = drawn(name, choose, size, progress)
-    return [Captioned(image, full_caption(scene), scene) for (scene, _), image in zip(drawings, images)]
+    return [
+        Captioned(image, full_caption(scene), scene) for (scene, _), image in zip(drawings, images)
+    ]
 
 
 def drawn(
@@ -165,15 +189,22 @@ def drawn(
 
     A file that cannot be read, or was drawn by other code, counts as none; where nothing can be written, nothing is kept.
     """
-    version = drawing_version("tasks.py", "language.py", "words.py", "pretrain_clip.py", "datasets.py")
+    version = drawing_version(
+        "tasks.py", "language.py", "words.py", "pretrain_clip.py", "datasets.py"
+    )
     file = cache_folder() / f"{name}-{size}px-{version}.npz"
     try:
         with np.load(file, allow_pickle=False) as kept:
             return (
-                [(read_scene(record), record["seed"]) for record in json.loads(kept["scenes"].tobytes())],
+                [
+                    (read_scene(record), record["seed"])
+                    for record in json.loads(kept["scenes"].tobytes())
+                ],
                 [Image.fromarray(pixels) for pixels in kept["pixels"]],
             )
-    except Exception:  # absent, cut off, or not ours: a broken archive raises whatever its break leads to
+    except (
+        Exception
+    ):  # absent, cut off, or not ours: a broken archive raises whatever its break leads to
         pass
     drawings, images = list(choose()), []
     for scene, seed in drawings:
@@ -181,7 +212,11 @@ def drawn(
         if progress and (len(images) % 50 == 0 or len(images) == len(drawings)):
             progress(len(images), len(drawings))
     records = json.dumps([scene_record(*drawing) for drawing in drawings]).encode()
-    keep(file, pixels=np.array([np.asarray(i) for i in images]), scenes=np.frombuffer(records, dtype=np.uint8))
+    keep(
+        file,
+        pixels=np.array([np.asarray(i) for i in images]),
+        scenes=np.frombuffer(records, dtype=np.uint8),
+    )
     return drawings, images
 
 
@@ -200,7 +235,9 @@ def scene_record(scene: Scene, seed: int) -> dict:
 
 def read_scene(record: dict) -> Scene:
     """The scene of an entry of scenes.json; `draw(read_scene(record), record["seed"], CAPTION_SIZE)` is its picture."""
-    return Scene(tuple(Thing(**thing) for thing in record["things"]), record["background"], record["style"])
+    return Scene(
+        tuple(Thing(**thing) for thing in record["things"]), record["background"], record["style"]
+    )
 
 
 def caption_drawings(counts: dict[Split, int]) -> dict[Split, list[Drawing]]:
@@ -210,7 +247,9 @@ def caption_drawings(counts: dict[Split, int]) -> dict[Split, list[Drawing]]:
     for split, count in counts.items():
         pairs, threes = round(count * MIX[1]), round(count * MIX[2])
         chosen[split] = []
-        for things in rng.permutation([1] * (count - pairs - threes) + [2] * pairs + [3] * threes).tolist():
+        for things in rng.permutation(
+            [1] * (count - pairs - threes) + [2] * pairs + [3] * threes
+        ).tolist():
             while facts(scene := fitting_scene(rng, split, things)) in taken:
                 pass
             taken.add(facts(scene))
@@ -235,7 +274,11 @@ def make_captions(folder: Path = CAPTIONS, counts: dict[Split, int] = CAPTION_CO
                 entries.append({"image_path": path, "text": full_caption(scene)})
                 truth[path] = scene_record(scene, seed)
             write_lines(new / f"{split}.json", "[]", [json.dumps(entry) for entry in entries])
-        write_lines(new / "scenes.json", "{}", [f"{json.dumps(p)}: {json.dumps(r)}" for p, r in truth.items()])
+        write_lines(
+            new / "scenes.json",
+            "{}",
+            [f"{json.dumps(p)}: {json.dumps(r)}" for p, r in truth.items()],
+        )
         if folder.exists():
             if (folder / "README.md").exists():
                 shutil.copy(folder / "README.md", new)
@@ -252,4 +295,6 @@ def write_lines(path: Path, brackets: str, entries: list[str]) -> None:
 if __name__ == "__main__":
     make_captions()
     total = sum(file.stat().st_size for file in CAPTIONS.rglob("*") if file.is_file())
-    print(f"{CAPTIONS}: {sum(CAPTION_COUNTS.values())} pictures with captions, {total / 1e6:.2f} MB")
+    print(
+        f"{CAPTIONS}: {sum(CAPTION_COUNTS.values())} pictures with captions, {total / 1e6:.2f} MB"
+    )

@@ -19,30 +19,43 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from torch import Tensor
-
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, few_shot_split
 from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
 from helpers.training import TrainConfig
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
 from pocket.pretrain_clip import drawn_in_training, fresh_scene
 from pocket.studies import captioner_study
 from pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task
-from pocket.world import BACKGROUNDS, COLOURS, OBJECTS, SHOWS_COLOUR, STYLES, Scene, draw, objects_by_patch
+from pocket.world import (
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    SHOWS_COLOUR,
+    STYLES,
+    Scene,
+    draw,
+    objects_by_patch,
+)
 
 EVALUATION = 1_000_000  # first seed of scenes that no training draws
 LARGE, SMALL, RED, BLUE = (secret_task(secret) for secret in ("large", "small", "red", "blue"))
 HEADROOM = (LARGE, RED, SMALL, COUNT_TASK, BLURRED)
 SECRETS = (LARGE, RED, BLUE)
 FAILURE = ON_ITS_SIDE
-SHOTS, CHECKS, TESTS = 16, 8, 20  # pictures of each class: to learn from, to validate on, to test on
+SHOTS, CHECKS, TESTS = (
+    16,
+    8,
+    20,
+)  # pictures of each class: to learn from, to validate on, to test on
 POOL = 40  # pictures of each class that every run chooses its own from
 VECTORS = 4  # of a learned context
 PLAN = TrainConfig()
@@ -82,7 +95,9 @@ class Studio:
     def __init__(self, clip, processor, pool) -> None:
         self.clip, self.processor, self.pool = clip, processor, pool
 
-    def pictures(self, scenes: Sequence[Scene], first_seed: int, size: int = 64) -> list[Image.Image]:
+    def pictures(
+        self, scenes: Sequence[Scene], first_seed: int, size: int = 64
+    ) -> list[Image.Image]:
         jobs = [(scene, first_seed + i, size) for i, scene in enumerate(scenes)]
         return self.pool.starmap(draw, jobs, chunksize=32)
 
@@ -103,10 +118,16 @@ class Studio:
         """Features (C * each, D) and labels of `each` examples a class, class by class, of scenes that training never drew."""
         jobs = []
         for label in range(len(task.class_names)):
-            fresh = (i for i in count() if task.scene(label, task.numbers(label, i, seed)) not in drawn_in_training())
+            fresh = (
+                i
+                for i in count()
+                if task.scene(label, task.numbers(label, i, seed)) not in drawn_in_training()
+            )
             jobs += [(task, label, index, seed) for index in islice(fresh, each)]
         pictures = self.pool.map(_example, jobs, chunksize=32)
-        return image_features(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
+        return image_features(self.clip, self.processor, pictures), torch.tensor(
+            [job[1] for job in jobs]
+        )
 
 
 # --- CLIP as it is -------------------------------------------------------------------------------------------------------
@@ -139,13 +160,21 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
     for number, style in enumerate(STYLES):
         each = 25 if style == "photo" else 12
         scenes = balanced(rng, "object", OBJECTS, each, [style])
-        texts = text_features(clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS])
+        texts = text_features(
+            clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS]
+        )
         labels = torch.arange(len(OBJECTS)).repeat_interleave(each)
-        by_style[style] = 100 * accuracy(studio.features(scenes, EVALUATION + 10_000 * number), labels, texts)
+        by_style[style] = 100 * accuracy(
+            studio.features(scenes, EVALUATION + 10_000 * number), labels, texts
+        )
         print(f"      {style:<11} {by_style[style]:.1f}", flush=True)
     rows = [
         Row("zero-shot, one object of 24: photo", by_style["photo"], 93),
-        Row("zero-shot, one object of 24: mean over the eight styles", float(np.mean(list(by_style.values()))), 90),
+        Row(
+            "zero-shot, one object of 24: mean over the eight styles",
+            float(np.mean(list(by_style.values()))),
+            90,
+        ),
     ]
     scenes = balanced(rng, "object", OBJECTS, 8, STYLES)
     texts = text_features(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
@@ -158,15 +187,22 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
             90,
         )
     )
-    for what, names, styles in (("colour", list(COLOURS), SHOWS_COLOUR), ("background", BACKGROUNDS, STYLES)):
+    for what, names, styles in (
+        ("colour", list(COLOURS), SHOWS_COLOUR),
+        ("background", BACKGROUNDS, STYLES),
+    ):
         scenes = balanced(rng, what, names, 48, styles)
         features = studio.features(scenes, EVALUATION + 100_000)
         hits = []
         for style in styles:
             mine = torch.tensor([scene.style == style for scene in scenes])
-            ask = f"{with_article(style)} of " + ("a {} thing." if what == "colour" else "a thing {}.")
+            ask = f"{with_article(style)} of " + (
+                "a {} thing." if what == "colour" else "a thing {}."
+            )
             texts = text_features(
-                clip, processor, [ask.format(n if what == "colour" else BACKGROUND_PHRASE[n]) for n in names]
+                clip,
+                processor,
+                [ask.format(n if what == "colour" else BACKGROUND_PHRASE[n]) for n in names],
             )
             labels = torch.arange(len(names)).repeat_interleave(48)[mine]
             hits += (features[mine] @ texts.T).argmax(1).eq(labels).tolist()
@@ -195,15 +231,26 @@ def patch_rows(studio: Studio) -> list[Row]:
         scenes = [fresh_scene(rng, **fixed) for _ in range(1000)]
         seed = EVALUATION + 300_000
         features = studio.patches(scenes, seed).numpy()
-        owners = np.stack([objects_by_patch(scene, seed + i).ravel() for i, scene in enumerate(scenes)])
+        owners = np.stack(
+            [objects_by_patch(scene, seed + i).ravel() for i, scene in enumerate(scenes)]
+        )
         labels = np.array(
-            [[OBJECTS.index(s.things[o].object) if o >= 0 else -1 for o in row] for s, row in zip(scenes, owners)]
+            [
+                [OBJECTS.index(s.things[o].object) if o >= 0 else -1 for o in row]
+                for s, row in zip(scenes, owners)
+            ]
         )
         known, learn = labels >= 0, (np.arange(len(scenes)) < 700)[:, None]
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=100))
         probe.fit(features[known & learn], labels[known & learn])
         right = 100 * probe.score(features[known & ~learn], labels[known & ~learn])
-        rows.append(Row(f"linear probe, layer before the last: the object under a patch, {what}", right, bound))
+        rows.append(
+            Row(
+                f"linear probe, layer before the last: the object under a patch, {what}",
+                right,
+                bound,
+            )
+        )
     return rows
 
 
@@ -229,11 +276,17 @@ def few_shot_rows(studio: Studio) -> list[Row]:
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
         features, labels = studio.pool_of(task, POOL, EVALUATION + number)
         test = studio.pool_of(task, TESTS, EVALUATION + 500 + number)
-        hand = accuracy(*test, text_features(clip, processor, [f"a photo of a {name}." for name in task.class_names]))
+        hand = accuracy(
+            *test,
+            text_features(clip, processor, [f"a photo of a {name}." for name in task.class_names]),
+        )
         runs = 10 if task in SECRETS else 5
         scores, found = [], {False: 0, True: 0}
         for seed in range(runs):
-            train, check = ((features[mine], labels[mine]) for mine in few_shot_split(labels, SHOTS, CHECKS, seed))
+            train, check = (
+                (features[mine], labels[mine])
+                for mine in few_shot_split(labels, SHOTS, CHECKS, seed)
+            )
             data = FewShot(train, check, test)
             for permuted in (False, True) if task in SECRETS else (False,):
                 chosen = data.permuted(seed) if permuted else data
@@ -254,10 +307,26 @@ def few_shot_rows(studio: Studio) -> list[Row]:
             flush=True,
         )
         if task in HEADROOM:
-            rows.append(Row(f"headroom, {task.name}: learned context over 'a photo of a'", gain, 5, unit="points"))
+            rows.append(
+                Row(
+                    f"headroom, {task.name}: learned context over 'a photo of a'",
+                    gain,
+                    5,
+                    unit="points",
+                )
+            )
         if task in SECRETS:
-            found_rows.append(Row(f"planted word, {task.name}: '{task.secret}' is read", found[False], 7, unit="of 10"))
-            found_rows.append(Row("    the same with permuted labels", found[True], 2, at_most=True, unit="of 10"))
+            found_rows.append(
+                Row(
+                    f"planted word, {task.name}: '{task.secret}' is read",
+                    found[False],
+                    7,
+                    unit="of 10",
+                )
+            )
+            found_rows.append(
+                Row("    the same with permuted labels", found[True], 2, at_most=True, unit="of 10")
+            )
         if task is FAILURE:
             rows.append(
                 Row(
@@ -279,13 +348,18 @@ def language_rows(gpt2, tokenizer) -> list[Row]:
     rng = np.random.default_rng(EVALUATION + 3)
     scenes = [fresh_scene(rng, things=1) for _ in range(240)]
     prompts = [
-        f"{INSTRUCTIONS['describe'][0]} {' '.join(note[0][0] for note in word_notes(scene, rng))}" for scene in scenes
+        f"{INSTRUCTIONS['describe'][0]} {' '.join(note[0][0] for note in word_notes(scene, rng))}"
+        for scene in scenes
     ]
     tokenizer.padding_side = "left"
     tokens = tokenizer(prompts, padding=True, return_tensors="pt")
     tokenizer.padding_side = "right"
-    ids = gpt2.generate(**tokens, max_new_tokens=24, do_sample=False, pad_token_id=tokenizer.eos_token_id)
-    captions = tokenizer.batch_decode(ids[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+    ids = gpt2.generate(
+        **tokens, max_new_tokens=24, do_sample=False, pad_token_id=tokenizer.eos_token_id
+    )
+    captions = tokenizer.batch_decode(
+        ids[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True
+    )
     right = captioner_study.scores(captions, scenes)
     print(f"      {prompts[0]!r} → {captions[0]!r}", flush=True)
     return [
@@ -294,7 +368,9 @@ def language_rows(gpt2, tokenizer) -> list[Row]:
     ]
 
 
-def captioner_rows(studio: Studio, language: tuple, kind: str, bounds: dict[str, float]) -> list[Row]:
+def captioner_rows(
+    studio: Studio, language: tuple, kind: str, bounds: dict[str, float]
+) -> list[Row]:
     """A captioner trained by the plan of `captioner_study`, on scenes that nothing learned from. kind: of vision features."""
     clip = (studio.clip, studio.processor)
     encoder = VLMWithSoftPrompt(clip, language, vision_features=kind)
@@ -309,15 +385,22 @@ def captioner_rows(studio: Studio, language: tuple, kind: str, bounds: dict[str,
     for scene, text in list(zip(tests.scenes, said))[:3]:
         print(f"      {full_caption(scene)!r} → {text!r}", flush=True)
     print(f"      {seconds:.0f} s of learning", flush=True)
-    name = (
-        f"captioner from {kind}, {captioner_study.PLAN.steps:,} steps on {len(data.train.scenes):,} scenes, one object"
-    )
+    name = f"captioner from {kind}, {captioner_study.PLAN.steps:,} steps on {len(data.train.scenes):,} scenes, one object"
     return [
         Row(f"{name}: object", 100 * right["object"], bounds["object"]),
-        Row("    colour, where the style shows it, and its object", 100 * right["colour"], bounds["colour"]),
+        Row(
+            "    colour, where the style shows it, and its object",
+            100 * right["colour"],
+            bounds["colour"],
+        ),
         Row("    background", 100 * right["background"], 95),
         Row("    style", 100 * right["style"], 90),
-        Row("    object, pictures shuffled", 100 * shuffled["object"], 200 / len(OBJECTS), at_most=True),
+        Row(
+            "    object, pictures shuffled",
+            100 * shuffled["object"],
+            200 / len(OBJECTS),
+            at_most=True,
+        ),
     ]
 
 
@@ -326,7 +409,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clip", default="pocket", help="which CLIP (a folder, or 'pocket')")
     parser.add_argument("--gpt2", default="pocket", help="which GPT-2 (a folder, or 'pocket')")
     parser.add_argument(
-        "--only", choices=["clip", "prompts", "gpt2", "captioner"], nargs="*", help="some parts of the table"
+        "--only",
+        choices=["clip", "prompts", "gpt2", "captioner"],
+        nargs="*",
+        help="some parts of the table",
     )
     parser.add_argument("--json", type=Path, help="also write the table to this file")
     options = parser.parse_args(arguments)
@@ -360,7 +446,9 @@ def main(arguments: list[str] | None = None) -> int:
             "seconds": round(time.monotonic() - begun),
             "rows": [{**asdict(row), "good": row.good} for row in rows],
         }
-        options.json.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(
+            json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        )
     return 1 if short else 0
 
 

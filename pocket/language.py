@@ -35,7 +35,11 @@ def pick(rng: np.random.Generator, options: Sequence, first: float | None = None
 
 
 def with_article(phrase: str) -> str:
-    vowel = phrase[0] in "aeiou" and not phrase.startswith(("uk", "one")) or phrase.startswith(("hour", "honest"))
+    vowel = (
+        phrase[0] in "aeiou"
+        and not phrase.startswith(("uk", "one"))
+        or phrase.startswith(("hour", "honest"))
+    )
     return f"{'an' if vowel else 'a'} {phrase}"
 
 
@@ -48,7 +52,11 @@ def tidy(text: str) -> str:
 
 
 def noun_phrase(
-    thing: Thing, shows_colour: bool, rng: np.random.Generator, detail: float, anonymous: bool = False
+    thing: Thing,
+    shows_colour: bool,
+    rng: np.random.Generator,
+    detail: float,
+    anonymous: bool = False,
 ) -> Caption:
     """ "a small red cat" and what it states; each property is named with probability `detail`, the usual words mostly.
 
@@ -63,14 +71,18 @@ def noun_phrase(
         said.add(("any size", thing.size) if anonymous else ("size", thing.object, thing.size))
     if shows_colour and rng.random() < detail:
         parts.append(pick(rng, w.COLOUR_WORDS[thing.colour], 0.85))
-        said.add(("any colour", thing.colour) if anonymous else ("colour", thing.object, thing.colour))
+        said.add(
+            ("any colour", thing.colour) if anonymous else ("colour", thing.object, thing.colour)
+        )
     if not anonymous:
         said.add(("object", thing.object))
     parts.append("thing" if anonymous else pick(rng, w.OBJECT_WORDS[thing.object], 0.88))
     return Caption(with_article(" ".join(parts)), frozenset(said))
 
 
-def caption(scene: Scene, rng: np.random.Generator, detail: float = 0.55, alone: float = 0.45) -> Caption:
+def caption(
+    scene: Scene, rng: np.random.Generator, detail: float = 0.55, alone: float = 0.45
+) -> Caption:
     """One of the many true sentences about the scene.
 
     detail: probability that each property of a thing is named; alone: that of several things only one is mentioned.
@@ -81,13 +93,17 @@ def caption(scene: Scene, rng: np.random.Generator, detail: float = 0.55, alone:
     mentioned = list(range(n)) if n == 1 or rng.random() < 1 - alone else [int(rng.integers(n))]
     phrases = []
     for i in mentioned:
-        phrase = noun_phrase(scene.things[i], shows_colour, rng, detail, anonymous=rng.random() < 0.06)
+        phrase = noun_phrase(
+            scene.things[i], shows_colour, rng, detail, anonymous=rng.random() < 0.06
+        )
         said |= phrase.facts
         text = phrase.text
         if n > 1 and ("object", scene.things[i].object) in phrase.facts and rng.random() < 0.22:
             said.add(("place", scene.things[i].object, scene.places[i]))
             opens = len(mentioned) == 1 and rng.random() < 0.5
-            text = f"on the {scene.places[i]} {text}" if opens else f"{text} on the {scene.places[i]}"
+            text = (
+                f"on the {scene.places[i]} {text}" if opens else f"{text} on the {scene.places[i]}"
+            )
         phrases.append(text)
     if len(phrases) == n and n > 1:
         said.add(("count", str(n)))
@@ -101,7 +117,11 @@ def caption(scene: Scene, rng: np.random.Generator, detail: float = 0.55, alone:
     if kind < 0.62:
         medium = with_article(pick(rng, w.STYLE_WORDS[scene.style], 0.8))
         said.add(("style", scene.style))
-        text = f"{medium} of {joined}" if kind < 0.56 and not joined.startswith("on") else f"{joined} , {medium}"
+        text = (
+            f"{medium} of {joined}"
+            if kind < 0.56 and not joined.startswith("on")
+            else f"{joined} , {medium}"
+        )
     elif kind < 0.76 and not joined.startswith("on"):
         text = f"{with_article(pick(rng, w.NEUTRAL_WORDS))} of {joined}"
     elif kind < 0.82:
@@ -127,7 +147,11 @@ def _lexicon(table: dict[str, Sequence[str]]) -> dict[str, str]:
     return {phrase: name for name, phrases in table.items() for phrase in phrases}
 
 
-_OBJECTS, _COLOURS, _SIZES = _lexicon(w.OBJECT_WORDS), _lexicon(w.COLOUR_WORDS), _lexicon(w.SIZE_WORDS)
+_OBJECTS, _COLOURS, _SIZES = (
+    _lexicon(w.OBJECT_WORDS),
+    _lexicon(w.COLOUR_WORDS),
+    _lexicon(w.SIZE_WORDS),
+)
 _BACKGROUNDS, _STYLES = _lexicon(w.BACKGROUND_PHRASES), _lexicon(w.STYLE_WORDS)
 
 
@@ -139,7 +163,11 @@ def read_caption(text: str) -> frozenset[Fact]:
     text = " ".join(re.findall(r"[a-z]+", text.lower()))
     said: set[Fact] = set()
     for table, name in ((_BACKGROUNDS, "background"), (_STYLES, "style")):
-        found = [(text.find(f" {phrase} "), value) for phrase, value in table.items() if f" {phrase} " in f" {text} "]
+        found = [
+            (text.find(f" {phrase} "), value)
+            for phrase, value in table.items()
+            if f" {phrase} " in f" {text} "
+        ]
         said |= {(name, value) for _, value in sorted(found)[:1]}
     size = colour = None
     for word in text.split():
@@ -167,7 +195,9 @@ def setting_words(scene: Scene) -> list[str]:
     return [scene.background, STYLE_NOTE.get(scene.style, scene.style)]
 
 
-def word_notes(scene: Scene, rng: np.random.Generator, distractors: Sequence[str] = ()) -> list[Note]:
+def word_notes(
+    scene: Scene, rng: np.random.Generator, distractors: Sequence[str] = ()
+) -> list[Note]:
     """The scene's words one by one: repeated, out of order (those of one thing stay together), with a few strangers."""
     groups = [thing_words(scene, thing) for thing in scene.things] + [setting_words(scene)]
     slots: list[str] = []
@@ -255,7 +285,9 @@ def story(scene: Scene, rng: np.random.Generator) -> str:
     hero = scene.things[0]
     colour = f"{hero.colour} " if scene.style in SHOWS_COLOUR else ""
     where = BACKGROUND_PHRASE[scene.background]
-    opening = f"once upon a time there was {with_article(f'{hero.size} {colour}{hero.object}')} {where}."
+    opening = (
+        f"once upon a time there was {with_article(f'{hero.size} {colour}{hero.object}')} {where}."
+    )
     p, c, n, a, v = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST
     ends = (
         f"{with_article(pick(rng, a))} {pick(rng, p)} {pick(rng, v)} with the {hero.object} .",
@@ -308,7 +340,11 @@ def vocabulary() -> list[str]:
         table = getattr(w, name)
         if name.isupper():
             values = table.values() if isinstance(table, dict) else table
-            text += [phrase for value in values for phrase in ([value] if isinstance(value, str) else value)]
+            text += [
+                phrase
+                for value in values
+                for phrase in ([value] if isinstance(value, str) else value)
+            ]
     text += [line for lines in INSTRUCTIONS.values() for line in lines]
     text += list(STYLE_NOTE.values()) + FUNCTION_WORDS.split()
     return sorted(set(re.findall(r"[a-z]+", " ".join(text))))

@@ -32,16 +32,26 @@ def _drawings() -> dict[str, list[Image.Image]]:
     """The pictures of each class, and of an umbrella."""
     task = style_task(UNSEEN_STYLE)
     wanted = [(OBJECTS.index(name), number) for name in CLASS_NAMES for number in range(EACH)]
-    _, images = drawn(f"own-folder-{len(wanted)}", lambda: [task.drawing(*one, SEED) for one in wanted], SIZE)
-    return {name: images[EACH * place : EACH * (place + 1)] for place, name in enumerate(CLASS_NAMES)}
+    _, images = drawn(
+        f"own-folder-{len(wanted)}", lambda: [task.drawing(*one, SEED) for one in wanted], SIZE
+    )
+    return {
+        name: images[EACH * place : EACH * (place + 1)] for place, name in enumerate(CLASS_NAMES)
+    }
 
 
 def _plant(folder: Path) -> None:
     """Two files that cannot be read, two copies, a picture in two classes, a class of one, and a class of none."""
     broken = folder / "cup" / "cup-04.png"
-    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])  # the card was pulled out too early
-    (folder / "key" / "IMG_0412.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(1000))  # an iPhone's
-    (folder / "bird" / "bird-05 (1).png").write_bytes((folder / "bird" / "bird-05.png").read_bytes())
+    broken.write_bytes(
+        broken.read_bytes()[: broken.stat().st_size // 2]
+    )  # the card was pulled out too early
+    (folder / "key" / "IMG_0412.heic").write_bytes(
+        b"\0\0\0\x18ftypheic" + bytes(1000)
+    )  # an iPhone's
+    (folder / "bird" / "bird-05 (1).png").write_bytes(
+        (folder / "bird" / "bird-05.png").read_bytes()
+    )
     with Image.open(folder / "cat" / "cat-02.png") as cat:
         (folder / "cat" / "shared.jpg").write_bytes(_sent_round(cat))
     with Image.open(folder / "boat" / "boat-05.png") as boat:
@@ -49,12 +59,16 @@ def _plant(folder: Path) -> None:
     for name in ("umbrella", "new_folder"):
         (folder / name).mkdir(exist_ok=True)
     task = style_task(UNSEEN_STYLE)
-    task.example(OBJECTS.index("umbrella"), 0, SEED, SIZE).save(folder / "umbrella" / "umbrella-01.png")
+    task.example(OBJECTS.index("umbrella"), 0, SEED, SIZE).save(
+        folder / "umbrella" / "umbrella-01.png"
+    )
     (folder / "new_folder" / "Thumbs.db").write_bytes(b"")  # Windows puts it there
 
 
 def _sent_round(picture: Image.Image) -> bytes:
     """The picture as messengers send it on: smaller, and saved again as JPEG."""
     buffer = io.BytesIO()
-    picture.resize((3 * SIZE // 4, 3 * SIZE // 4), Image.Resampling.LANCZOS).save(buffer, format="jpeg", quality=70)
+    picture.resize((3 * SIZE // 4, 3 * SIZE // 4), Image.Resampling.LANCZOS).save(
+        buffer, format="jpeg", quality=70
+    )
     return buffer.getvalue()

@@ -66,7 +66,9 @@ def train(
         if state and index < state["index"]:
             continue
         optimizer = torch.optim.AdamW(
-            [dict(group) for group in phase.groups], betas=(0.9, 0.98), weight_decay=phase.weight_decay
+            [dict(group) for group in phase.groups],
+            betas=(0.9, 0.98),
+            weight_decay=phase.weight_decay,
         )
         peaks = [group["lr"] for group in optimizer.param_groups]
         first = 0
@@ -79,14 +81,22 @@ def train(
                 group["lr"] = peak * cosine_rate(step, phase.steps)
             loss, numbers = phase.loss(step)
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"{phase.name}, step {step}: the loss is {loss.item()}; try a lower rate")
+                raise FloatingPointError(
+                    f"{phase.name}, step {step}: the loss is {loss.item()}; try a lower rate"
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_([p for g in phase.groups for p in g["params"]], 1.0)
             optimizer.step()
             now = time.monotonic()
             if step % 25 == 0 or step == phase.steps - 1:
-                history.append({"phase": phase.name, "step": step, **{k: round(v, 4) for k, v in numbers.items()}})
+                history.append(
+                    {
+                        "phase": phase.name,
+                        "step": step,
+                        **{k: round(v, 4) for k, v in numbers.items()},
+                    }
+                )
             if now - told > 20 or step == phase.steps - 1:
                 left = (now - begun) / (step + 1 - first) * (phase.steps - step - 1)
                 shown = "  ".join(f"{k} {v:.3f}" for k, v in numbers.items())
@@ -101,7 +111,8 @@ def train(
                     "seconds": seconds + now - started,
                 }
                 save_atomically(
-                    {"module": module.state_dict(), "optimizer": optimizer.state_dict(), **rest}, state_file
+                    {"module": module.state_dict(), "optimizer": optimizer.state_dict(), **rest},
+                    state_file,
                 )
                 saved = now
     return history, seconds + time.monotonic() - started
@@ -109,7 +120,11 @@ def train(
 
 def write_report(folder: Path, settings: dict, seconds: float, history: list[dict]) -> None:
     """training.json: what was run, how long it took and the curves, for the card."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    device = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
     report = {
         "settings": settings,
         "minutes": round(seconds / 60, 1),

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from helpers.files import cache_folder
+from helpers.pretrained import CLIPImageProcessor
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
-from helpers.files import cache_folder
-from helpers.pretrained import CLIPImageProcessor
 from pocket.language import caption
 from pocket.phases import Phase, train, write_report, write_trained_rows
 from pocket.tokenizers import clip_tokenizer
@@ -75,7 +75,9 @@ def new_clip(tokenizer) -> CLIPModel:
         vision_config={**tower, "num_hidden_layers": 4, "image_size": PICTURE, "patch_size": PATCH},
         projection_dim=128,
     )
-    return CLIPModel._from_config(config, attn_implementation="eager")  # on CPU the backward of SDPA is slower in bf16
+    return CLIPModel._from_config(
+        config, attn_implementation="eager"
+    )  # on CPU the backward of SDPA is slower in bf16
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,38 @@ class CaptionPhase:
 
 
 CAPTIONS = (
-    CaptionPhase("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
-    CaptionPhase("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
     CaptionPhase(
-        "which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True
+        "captions",
+        3200,
+        1e-3,
+        (0.2, 0.6, 0.9),
+        0.45,
+        labels=0.5,
+        nothing=1.0,
+        questions=5,
+        crowded=False,
+    ),
+    CaptionPhase(
+        "closer",
+        1146,
+        7e-4,
+        (0.6, 0.9, 0.9),
+        0.8,
+        labels=1.5,
+        nothing=0.15,
+        questions=5,
+        crowded=False,
+    ),
+    CaptionPhase(
+        "which is which",
+        1400,
+        8e-4,
+        (0.6, 0.9, 0.9),
+        0.8,
+        labels=1.5,
+        nothing=0.15,
+        questions=7,
+        crowded=True,
     ),
 )
 
@@ -117,7 +147,9 @@ class LabelHeads(nn.Module):
 
     def forward(self, pooled: Tensor, patches: Tensor) -> tuple[Tensor, list[Tensor]]:
         """pooled: (B, D), patches: (B, P, D); returns (B, F) and for each question (B, P, answers)."""
-        return self.picture(pooled), list(self.patches(patches).split(list(PATCH_QUESTIONS.values()), dim=-1))
+        return self.picture(pooled), list(
+            self.patches(patches).split(list(PATCH_QUESTIONS.values()), dim=-1)
+        )
 
 
 # --- data: pairs of near twins, drawn once and kept outside the tree ---------------------------------------------------
@@ -147,7 +179,10 @@ def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The two pictures (2, 64, 64, 3) and what stands on their patches (2, 64)."""
     index, seed = job
     scenes = make_pair(index, seed)
-    pictures = [np.asarray(draw(scene, _drawing_seed(index, seed, side), PICTURE)) for side, scene in enumerate(scenes)]
+    pictures = [
+        np.asarray(draw(scene, _drawing_seed(index, seed, side), PICTURE))
+        for side, scene in enumerate(scenes)
+    ]
     owners = [
         objects_by_patch(scene, _drawing_seed(index, seed, side), PICTURE // PATCH).ravel()
         for side, scene in enumerate(scenes)
@@ -168,7 +203,11 @@ def drawn_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndar
         with multiprocessing.Pool() as pool:
             drawn = pool.map(draw_pair, [(index, seed) for index in range(pairs)], chunksize=64)
         part = file.with_suffix(".part.npz")
-        np.savez(part, pictures=np.concatenate([d[0] for d in drawn]), owners=np.concatenate([d[1] for d in drawn]))
+        np.savez(
+            part,
+            pictures=np.concatenate([d[0] for d in drawn]),
+            owners=np.concatenate([d[1] for d in drawn]),
+        )
         part.replace(file)
     stored = np.load(file)
     return scenes, stored["pictures"], stored["owners"]
@@ -184,7 +223,9 @@ def fact_matrix(scenes: list[Scene]) -> Tensor:
 
 def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
     """For each question of PATCH_QUESTIONS the right answer on each patch, (N, P); UNKNOWN where the question has no answer."""
-    columns = {question: np.full(owners.shape, UNKNOWN, dtype=np.int64) for question in PATCH_QUESTIONS}
+    columns = {
+        question: np.full(owners.shape, UNKNOWN, dtype=np.int64) for question in PATCH_QUESTIONS
+    }
     colours = list(COLOURS)
     for row, scene in enumerate(scenes):
         columns["object"][row] = len(OBJECTS)
@@ -198,14 +239,18 @@ def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
             columns["object and size"][row, mine] = kind * len(SIZES) + SIZES.index(thing.size)
             if scene.style in SHOWS_COLOUR:
                 columns["colour"][row, mine] = colours.index(thing.colour)
-                columns["object and colour"][row, mine] = kind * len(colours) + colours.index(thing.colour)
+                columns["object and colour"][row, mine] = kind * len(colours) + colours.index(
+                    thing.colour
+                )
     return {question: torch.from_numpy(answers) for question, answers in columns.items()}
 
 
 def as_pixels(pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
     """uint8 (B, 64, 64, 3) to the normalised (B, 3, 64, 64), with a little more or less light, contrast and grain in each."""
     x = pictures.permute(0, 3, 1, 2).float() / 255
-    light, contrast = (torch.rand(2, len(x), 1, 1, 1, generator=generator) - 0.5).mul(0.24).to(x.device)
+    light, contrast = (
+        (torch.rand(2, len(x), 1, 1, 1, generator=generator) - 0.5).mul(0.24).to(x.device)
+    )
     grain = torch.randn(x.shape, generator=generator).to(x.device) * 0.015
     x = ((x - 0.5) * (1 + contrast) + 0.5 + light * 0.5 + grain).clamp(0, 1)
     return (x - mean) / std
@@ -225,8 +270,13 @@ def label_loss(
 ) -> tuple[Tensor, float]:
     """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found."""
     picture, by_question = heads(pooled, patches)
-    loss = F.binary_cross_entropy_with_logits(picture.float(), true, reduction="none").sum(1).mean() / 8
-    for (question, right), logits in list(zip(answers.items(), by_question, strict=True))[:questions]:
+    loss = (
+        F.binary_cross_entropy_with_logits(picture.float(), true, reduction="none").sum(1).mean()
+        / 8
+    )
+    for (question, right), logits in list(zip(answers.items(), by_question, strict=True))[
+        :questions
+    ]:
         weight = torch.ones(logits.shape[-1], device=logits.device)
         weight[-1] = nothing if question == "object" else 1.0
         answered = logits.flatten(0, 1).float()
@@ -236,7 +286,9 @@ def label_loss(
     return loss, found.item()
 
 
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, also_true: Tensor) -> tuple[Tensor, float]:
+def contrastive_loss(
+    images: Tensor, texts: Tensor, scale: Tensor, also_true: Tensor
+) -> tuple[Tensor, float]:
     """CLIP's loss on unit vectors (B, D), (B, D), leaving out pairs that are true besides the diagonal; and the hit rate."""
     logits = (scale.exp() * images @ texts.T).masked_fill(also_true, float("-inf"))
     target = torch.arange(len(logits), device=logits.device)
@@ -253,14 +305,20 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     clip_tokenizer(folder)
-    processor = CLIPImageProcessor(size={"shortest_edge": PICTURE}, crop_size={"height": PICTURE, "width": PICTURE})
+    processor = CLIPImageProcessor(
+        size={"shortest_edge": PICTURE}, crop_size={"height": PICTURE, "width": PICTURE}
+    )
     processor.save_pretrained(folder)
     mean = torch.tensor(processor.image_mean, device=device).view(3, 1, 1)
     std = torch.tensor(processor.image_std, device=device).view(3, 1, 1)
 
     pairs = max(BATCH, round(PAIRS * min(1.0, scale * 4)))
     scenes, pictures, owners = drawn_pairs(pairs, seed)
-    true, answers, pictures = fact_matrix(scenes), patch_answers(scenes, owners), torch.from_numpy(pictures)
+    true, answers, pictures = (
+        fact_matrix(scenes),
+        patch_answers(scenes, owners),
+        torch.from_numpy(pictures),
+    )
 
     tokenizer = CLIPTokenizerFast.from_pretrained(folder)
     clip = new_clip(tokenizer).to(device)
@@ -273,7 +331,9 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     several = torch.tensor([len(scene.things) > 1 for scene in scenes[::2]])
     crowded = torch.cat([everything[several], everything[~several][::4]])
 
-    def batch(step: int, salt: int, among: Tensor) -> tuple[Tensor, torch.Generator, np.random.Generator]:
+    def batch(
+        step: int, salt: int, among: Tensor
+    ) -> tuple[Tensor, torch.Generator, np.random.Generator]:
         """Indices of a batch of whole pairs: the epoch's shuffle is a function of its number, so that a run can resume."""
         per_epoch = len(among) * 2 // BATCH
         generator = torch.Generator().manual_seed(seed * 1000 + salt * 100 + step // per_epoch)
@@ -308,14 +368,18 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             stated[i, [FACTS[f] for f in c.facts]] = 1
         also_true = true[rows].float() @ stated.T == stated.sum(1)  # (pictures, captions)
         also_true = also_true.fill_diagonal_(False).to(device)
-        tokens = tokenizer([c.text for c in captions], padding=True, return_tensors="pt")["input_ids"].to(device)
+        tokens = tokenizer([c.text for c in captions], padding=True, return_tensors="pt")[
+            "input_ids"
+        ].to(device)
         module.seen[tokens] = True
         with autocast:
             pooled, patches, facts_here = see(rows, generator)
             images = clip.visual_projection(pooled)
             texts = clip.text_projection(clip.text_model(input_ids=tokens).pooler_output)
             right = {q: a[rows].to(device) for q, a in answers.items()}
-            kept, found = label_loss(facts_here.float(), right, heads, pooled, patches, part.questions, part.nothing)
+            kept, found = label_loss(
+                facts_here.float(), right, heads, pooled, patches, part.questions, part.nothing
+            )
         images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
         loss, hits = contrastive_loss(images, texts, clip.logit_scale.clamp(max=4.6052), also_true)
         return loss + part.labels * kept, {
@@ -329,9 +393,14 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     others = [p for name, p in module.named_parameters() if name != "clip.logit_scale"]
 
     def both(rate: float) -> list[dict]:
-        return [{"params": others, "lr": rate}, {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0}]
+        return [
+            {"params": others, "lr": rate},
+            {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0},
+        ]
 
-    phases = [Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)]
+    phases = [
+        Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)
+    ]
     for salt, part in enumerate(CAPTIONS, start=2):
         loss = partial(contrast, salt=salt, part=part)
         phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))

@@ -37,7 +37,9 @@ from pocket.world import random_scene
 POSITIONS, WIDTH, LAYERS, HEADS = 128, 192, 4, 6
 BATCH, STEPS, RATE = 64, 2200, 2e-3
 BLEND = 3  # words in a note at most
-NOISE = 2.5  # noise on the notes of a grid at most, as a multiple of the spread of the embedding table
+NOISE = (
+    2.5  # noise on the notes of a grid at most, as a multiple of the spread of the embedding table
+)
 TASKS = {
     "describe": 0.48,
     "count": 0.1,
@@ -67,7 +69,9 @@ def sample(rng: np.random.Generator, words: list[str]) -> Sample:
         return Sample("", [], free_text(rng))
     scene = random_scene(rng)
     if kind < 0.26:
-        return Sample("", [], full_caption(scene) if rng.random() < 0.5 else caption(scene, rng).text)
+        return Sample(
+            "", [], full_caption(scene) if rng.random() < 0.5 else caption(scene, rng).text
+        )
     on_grid = rng.random() < 0.55
     seed = int(rng.integers(2**31))
     notes = grid_notes(scene, rng, seed) if on_grid else word_notes(scene, rng, words)
@@ -98,8 +102,12 @@ def collate(samples: list[Sample], tokenizer: GPT2TokenizerFast) -> Batch:
     befores = tokenizer([s.instruction for s in samples])["input_ids"]
     texts = tokenizer([s.text for s in samples])["input_ids"]
     # a text that follows nothing starts after an end of text
-    befores = [before if before or s.notes else [end] for before, s in zip(befores, samples, strict=True)]
-    lengths = [len(b) + len(s.notes) + len(t) + 1 for b, s, t in zip(befores, samples, texts, strict=True)]
+    befores = [
+        before if before or s.notes else [end] for before, s in zip(befores, samples, strict=True)
+    ]
+    lengths = [
+        len(b) + len(s.notes) + len(t) + 1 for b, s, t in zip(befores, samples, texts, strict=True)
+    ]
     shape = (len(samples), min(max(lengths), POSITIONS))
     ids, shares = np.full((*shape, BLEND), end), np.zeros((*shape, BLEND), dtype=np.float32)
     scored, noisy = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -114,7 +122,9 @@ def collate(samples: list[Sample], tokenizer: GPT2TokenizerFast) -> Batch:
         scored[row, start - 1 : start + len(text) - 1] = True
         noisy[row, first:start] = s.on_grid
     whole = [torch.from_numpy(array) for array in (ids, shares, scored, noisy)]
-    return Batch(whole[0][:, :-1], whole[1][:, :-1], whole[0][:, 1:, 0], whole[2][:, :-1], whole[3][:, :-1])
+    return Batch(
+        whole[0][:, :-1], whole[1][:, :-1], whole[0][:, 1:, 0], whole[2][:, :-1], whole[3][:, :-1]
+    )
 
 
 @cache
@@ -130,7 +140,9 @@ def blend(table: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
     """
     vectors = (F.embedding(batch.ids, table) * batch.shares[..., None]).sum(2)
     amount = torch.rand(len(vectors), 1, 1, generator=generator) * NOISE
-    noise = (torch.randn(vectors.shape, generator=generator) * amount).to(table.device) * table.detach().std()
+    noise = (torch.randn(vectors.shape, generator=generator) * amount).to(
+        table.device
+    ) * table.detach().std()
     return vectors + noise * batch.noisy[..., None]
 
 
@@ -160,14 +172,23 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             setattr(batch, name, value.to(device))
         module.seen[batch.ids[batch.shares > 0]] = True
         with autocast:
-            vectors = blend(model.transformer.wte.weight, batch, torch.Generator().manual_seed(step))
+            vectors = blend(
+                model.transformer.wte.weight, batch, torch.Generator().manual_seed(step)
+            )
             hidden = model.transformer(inputs_embeds=vectors).last_hidden_state
             logits = model.lm_head(hidden[batch.scored])  # only where the next token counts
         targets = batch.next_ids[batch.scored]
         value = F.cross_entropy(logits.float(), targets)
-        return value, {"loss": value.item(), "right": (logits.argmax(-1) == targets).float().mean().item()}
+        return value, {
+            "loss": value.item(),
+            "right": (logits.argmax(-1) == targets).float().mean().item(),
+        }
 
-    phases = [Phase("texts", round(STEPS * scale), [{"params": list(model.parameters()), "lr": RATE}], loss)]
+    phases = [
+        Phase(
+            "texts", round(STEPS * scale), [{"params": list(model.parameters()), "lr": RATE}], loss
+        )
+    ]
     history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
     model.float().save_pretrained(folder)
     write_trained_rows(folder, module.seen)

@@ -36,7 +36,11 @@ class Score:
 
 def truth(scene: Scene) -> frozenset[Fact]:
     """What a complete caption of the scene claims. Colours count where the style shows them."""
-    facts: set[Fact] = {("background", scene.background), ("style", scene.style), ("count", str(len(scene.things)))}
+    facts: set[Fact] = {
+        ("background", scene.background),
+        ("style", scene.style),
+        ("count", str(len(scene.things))),
+    }
     for thing in scene.things:
         facts |= {("object", thing.object), ("size", thing.object, thing.size)}
         if scene.style in SHOWS_COLOUR:

@@ -42,7 +42,14 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> S
 
 
 def arc(
-    cx: float, cy: float, rx: float, ry: float, start: float, stop: float, role: str = "ink", width: float = 0.08
+    cx: float,
+    cy: float,
+    rx: float,
+    ry: float,
+    start: float,
+    stop: float,
+    role: str = "ink",
+    width: float = 0.08,
 ) -> Shape:
     return Shape(arc_points(cx, cy, rx, ry, start, stop, n=14), role, width)
 
@@ -57,7 +64,10 @@ def box(x0: float, y0: float, x1: float, y1: float, role: str = "main") -> Shape
 
 
 def eyes(x: float, y: float, gap: float, size: float = 0.08) -> list[Shape]:
-    return [ellipse(x - gap, y, size, size * 1.2, "ink"), ellipse(x + gap, y, size, size * 1.2, "ink")]
+    return [
+        ellipse(x - gap, y, size, size * 1.2, "ink"),
+        ellipse(x + gap, y, size, size * 1.2, "ink"),
+    ]
 
 
 # --- objects -----------------------------------------------------------------------------------------------------
@@ -143,11 +153,19 @@ def butterfly() -> list[Shape]:
 
 def snail() -> list[Shape]:
     spiral = [
-        (0.5 - t / 9) * np.array([np.cos(1.15 * t), np.sin(1.15 * t)]) + (-0.12, -0.02) for t in np.linspace(0, 4.2, 18)
+        (0.5 - t / 9) * np.array([np.cos(1.15 * t), np.sin(1.15 * t)]) + (-0.12, -0.02)
+        for t in np.linspace(0, 4.2, 18)
     ]
     return [
         polygon(
-            (-0.95, 0.85), (-0.7, 0.5), (0.4, 0.5), (0.55, -0.1), (0.85, -0.1), (0.9, 0.6), (0.7, 0.85), role="light"
+            (-0.95, 0.85),
+            (-0.7, 0.5),
+            (0.4, 0.5),
+            (0.55, -0.1),
+            (0.85, -0.1),
+            (0.9, 0.6),
+            (0.7, 0.85),
+            role="light",
         ),
         ellipse(-0.12, 0.02, 0.62, 0.6),
         Shape(np.array(spiral), "dark", 0.1),
@@ -169,7 +187,10 @@ def tree() -> list[Shape]:
 
 
 def flower() -> list[Shape]:
-    petals = [ellipse(0.42 * np.cos(a), -0.35 + 0.42 * np.sin(a), 0.25, 0.25) for a in np.radians(range(0, 360, 60))]
+    petals = [
+        ellipse(0.42 * np.cos(a), -0.35 + 0.42 * np.sin(a), 0.25, 0.25)
+        for a in np.radians(range(0, 360, 60))
+    ]
     return [
         line((0, 0), (0.02, 0.98), role="leaf", width=0.1),
         polygon((0, 0.75), (0.5, 0.45), (0.3, 0.8), role="leaf"),
@@ -206,7 +227,12 @@ def apple() -> list[Shape]:
         line((0.02, -0.5), (0.1, -0.9), role="wood", width=0.12),
         polygon((0.1, -0.68), (0.55, -0.98), (0.5, -0.62), role="leaf"),
         Shape(
-            np.concatenate([arc_points(0.3, 0.15, 0.52, 0.68, -125, 90), arc_points(-0.3, 0.15, 0.52, 0.68, 90, 305)]),
+            np.concatenate(
+                [
+                    arc_points(0.3, 0.15, 0.52, 0.68, -125, 90),
+                    arc_points(-0.3, 0.15, 0.52, 0.68, 90, 305),
+                ]
+            ),
             "main",
         ),
         ellipse(-0.4, -0.1, 0.14, 0.2, "light"),
@@ -264,7 +290,15 @@ def rocket() -> list[Shape]:
         polygon((-0.2, 0.55), (0.2, 0.55), (0, 1.0), role="gold"),
         polygon((-0.3, 0.1), (-0.68, 0.72), (-0.25, 0.55), role="dark"),
         polygon((0.3, 0.1), (0.68, 0.72), (0.25, 0.55), role="dark"),
-        polygon((0, -1.0), (0.24, -0.6), (0.34, -0.1), (0.28, 0.6), (-0.28, 0.6), (-0.34, -0.1), (-0.24, -0.6)),
+        polygon(
+            (0, -1.0),
+            (0.24, -0.6),
+            (0.34, -0.1),
+            (0.28, 0.6),
+            (-0.28, 0.6),
+            (-0.34, -0.1),
+            (-0.24, -0.6),
+        ),
         ellipse(0, -0.2, 0.18, 0.18, "white"),
         ellipse(0, -0.2, 0.1, 0.1, "ink"),
     ]
@@ -273,8 +307,18 @@ def rocket() -> list[Shape]:
 def ball() -> list[Shape]:
     return [
         ellipse(0, 0, 0.85, 0.85),
-        Shape(np.concatenate([arc_points(0, 0, 0.28, 0.85, -90, 90), arc_points(0, 0, 0.1, 0.85, 90, -90)]), "white"),
-        Shape(np.concatenate([arc_points(0, 0, 0.62, 0.85, 90, 270), arc_points(0, 0, 0.3, 0.85, 270, 90)]), "white"),
+        Shape(
+            np.concatenate(
+                [arc_points(0, 0, 0.28, 0.85, -90, 90), arc_points(0, 0, 0.1, 0.85, 90, -90)]
+            ),
+            "white",
+        ),
+        Shape(
+            np.concatenate(
+                [arc_points(0, 0, 0.62, 0.85, 90, 270), arc_points(0, 0, 0.3, 0.85, 270, 90)]
+            ),
+            "white",
+        ),
         ellipse(0, -0.78, 0.16, 0.07, "dark"),
     ]
 
@@ -346,7 +390,15 @@ def guitar() -> list[Shape]:
 
 def crown() -> list[Shape]:
     return [
-        polygon((-0.82, 0.5), (-0.95, -0.45), (-0.45, 0.0), (0, -0.75), (0.45, 0.0), (0.95, -0.45), (0.82, 0.5)),
+        polygon(
+            (-0.82, 0.5),
+            (-0.95, -0.45),
+            (-0.45, 0.0),
+            (0, -0.75),
+            (0.45, 0.0),
+            (0.95, -0.45),
+            (0.82, 0.5),
+        ),
         box(-0.82, 0.5, 0.82, 0.78, "dark"),
         ellipse(0, -0.78, 0.12, 0.12, "light"),
         ellipse(-0.93, -0.5, 0.11, 0.11, "light"),
@@ -381,7 +433,8 @@ def scatter(rng: np.random.Generator, n: int, low: float, high: float) -> np.nda
 
 def meadow(rng: np.random.Generator) -> list[Shape]:
     tufts = [
-        line((x - 0.015, y), (x - 0.03, y - 0.05), role="44,110,50", width=0.012) for x, y in scatter(rng, 9, 0.7, 0.98)
+        line((x - 0.015, y), (x - 0.03, y - 0.05), role="44,110,50", width=0.012)
+        for x, y in scatter(rng, 9, 0.7, 0.98)
     ]
     blooms = [
         ellipse(x, y, 0.016, 0.016, c)
@@ -423,7 +476,13 @@ def snow(rng: np.random.Generator) -> list[Shape]:
         top = rng.uniform(0.14, 0.24)
         peaks.append(polygon((x - 0.3, 0.66), (x, top), (x + 0.3, 0.66), role="128,150,180"))
         peaks.append(
-            polygon((x - 0.09, top + 0.15), (x, top), (x + 0.09, top + 0.15), (x, top + 0.1), role="250,252,255")
+            polygon(
+                (x - 0.09, top + 0.15),
+                (x, top),
+                (x + 0.09, top + 0.15),
+                (x, top + 0.1),
+                role="250,252,255",
+            )
         )
     flakes = [ellipse(x, y, 0.013, 0.013, "255,255,255") for x, y in scatter(rng, 16, 0.02, 0.6)]
     return [
@@ -444,7 +503,12 @@ def night(rng: np.random.Generator) -> list[Shape]:
         ]
     x = rng.uniform(0.12, 0.88)
     moon = Shape(
-        np.concatenate([arc_points(x, 0.16, 0.1, 0.1, 60, 300), arc_points(x + 0.05, 0.16, 0.075, 0.08, 300, 60)]),
+        np.concatenate(
+            [
+                arc_points(x, 0.16, 0.1, 0.1, 60, 300),
+                arc_points(x + 0.05, 0.16, 0.075, 0.08, 300, 60),
+            ]
+        ),
         "252,240,180",
     )
     return [box(0, 0, 1, 1, "22,26,66"), *stars, moon, hills(rng, 0.76, 0.03, "36,44,84")]
@@ -476,7 +540,9 @@ def forest(rng: np.random.Generator) -> list[Shape]:
         for step in (0.62, 0.34, 0.06):
             y = top + step * (foot - top)
             half = 0.045 + 0.07 * step
-            shapes.append(polygon((x - half, y + 0.22), (x, y), (x + half, y + 0.22), role="40,104,70"))
+            shapes.append(
+                polygon((x - half, y + 0.22), (x, y), (x + half, y + 0.22), role="40,104,70")
+            )
     return [*shapes, hills(rng, 0.74, 0.015, "88,120,66")]
 
 
@@ -505,7 +571,10 @@ def room(rng: np.random.Generator) -> list[Shape]:
         box(x + 0.175, 0.13, x + 0.29, 0.41, "168,212,240"),
         box(-0.05, 0.7, 1.05, 1.05, "178,128,86"),
         box(-0.05, 0.68, 1.05, 0.71, "250,250,248"),
-        *[line((a, 0.71), (a * 1.4 - 0.2, 1.02), role="148,102,66", width=0.008) for a in (0.1, 0.3, 0.5, 0.7, 0.9)],
+        *[
+            line((a, 0.71), (a * 1.4 - 0.2, 1.02), role="148,102,66", width=0.008)
+            for a in (0.1, 0.3, 0.5, 0.7, 0.9)
+        ],
         ellipse(0.5, 0.88, 0.42, 0.09, "196,92,84"),
     ]
 

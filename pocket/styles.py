@@ -63,7 +63,10 @@ def paint_of(role: str, main: Paint = (128, 128, 128)) -> Paint:
 
 
 def fill(
-    draw: ImageDraw.ImageDraw, shapes: Iterable[Shape], pixels: int, paint: Callable[[Shape], Paint | int]
+    draw: ImageDraw.ImageDraw,
+    shapes: Iterable[Shape],
+    pixels: int,
+    paint: Callable[[Shape], Paint | int],
 ) -> None:
     """Paint each shape with the colour that `paint` gives it; None leaves it out."""
     for shape in shapes:
@@ -107,7 +110,9 @@ def gradient(pixels: int, start: float, stop: float, horizontal: float = 0.5) ->
     return Image.fromarray((np.clip(light, 0, 1) * 255).astype(np.uint8)).convert("RGB")
 
 
-def coarse_noise(rng: np.random.Generator, cells: int, pixels: int, spread: float, middle: float = 128) -> Image.Image:
+def coarse_noise(
+    rng: np.random.Generator, cells: int, pixels: int, spread: float, middle: float = 128
+) -> Image.Image:
     """Grey blotches, `cells` across, the same at every picture size."""
     grey = np.clip(rng.normal(middle, spread, (cells, cells)), 0, 255).astype(np.uint8)
     return Image.fromarray(grey).resize((pixels, pixels), Image.BICUBIC).convert("RGB")
@@ -155,7 +160,9 @@ def sketch(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     hatch_draw = ImageDraw.Draw(hatch)
     for offset in np.arange(-1, 1, 0.034) + rng.uniform(0, 0.03):
         hatch_draw.line(
-            [(offset * pixels, pixels), ((offset + 1) * pixels, 0)], fill=178, width=max(1, round(pixels * 0.007))
+            [(offset * pixels, pixels), ((offset + 1) * pixels, 0)],
+            fill=178,
+            width=max(1, round(pixels * 0.007)),
         )
     tones = {"main": 0, "dark": 120, "ink": 70, "wood": 150, "leaf": 180}
     for figure in stage.figures:
@@ -177,7 +184,13 @@ def painting(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image
     half = np.stack([np.cos(angle), np.sin(angle)], 1) * rng.uniform(0.012, 0.026, (n, 1))
     at = (xy * (pixels - 1)).astype(int)
     tint = (
-        np.clip(np.asarray(base)[at[:, 1], at[:, 0]] + rng.normal(0, 15, (n, 1)) + rng.normal(0, 7, (n, 3)), 0, 255)
+        np.clip(
+            np.asarray(base)[at[:, 1], at[:, 0]]
+            + rng.normal(0, 15, (n, 1))
+            + rng.normal(0, 7, (n, 3)),
+            0,
+            255,
+        )
         .astype(int)
         .tolist()
     )
@@ -219,7 +232,12 @@ def silhouette(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Ima
         fill(draw, figure.shapes, pixels, lambda s: cuts.get(s.role))
         inner = [s for s in figure.shapes if s.role in ("dark", "ink") and not s.width]
         stroke(draw, inner, pixels, (132, 100, 104), 0.007)
-        fill(draw, [s for s in figure.shapes if s.role == "ink" and s.width], pixels, lambda s: (60, 46, 54))
+        fill(
+            draw,
+            [s for s in figure.shapes if s.role == "ink" and s.width],
+            pixels,
+            lambda s: (60, 46, 54),
+        )
     return image
 
 
@@ -232,13 +250,19 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
         draw.line([(0, y), (pixels, y)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006)))
         for column in range(8):
             x = (column + 0.5 * (row % 2)) / 8 * pixels
-            draw.line([(x, y), (x, y + pixels / 15)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006)))
+            draw.line(
+                [(x, y), (x, y + pixels / 15)],
+                fill=(31, 25, 38),
+                width=max(1, round(pixels * 0.006)),
+            )
     tubes = Image.new("RGB", wall.size)
     draw = ImageDraw.Draw(tubes)
     for shape in stage.backdrop[1:]:
         stroke(draw, [shape], pixels, mix((0, 0, 0), paint_of(shape.role), 0.52), 0.008)
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: (9, 7, 12))  # a figure hides the tubes behind it
+        fill(
+            draw, figure.shapes, pixels, lambda s: (9, 7, 12)
+        )  # a figure hides the tubes behind it
     for figure in stage.figures:
         glow = mix(figure.paint, (255, 255, 255), 0.12)
         for shape in figure.shapes:
@@ -264,10 +288,16 @@ def blueprint(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
         stroke(draw, figure.shapes, pixels, white, 0.012)
         (x, y), half = figure.centre, figure.width / 2
         low = min(y + half * 1.12, 0.975)
-        draw.line([((x - half) * pixels, low * pixels), ((x + half) * pixels, low * pixels)], fill=white, width=thin)
+        draw.line(
+            [((x - half) * pixels, low * pixels), ((x + half) * pixels, low * pixels)],
+            fill=white,
+            width=thin,
+        )
         for end in (x - half, x + half):
             draw.line(
-                [(end * pixels, (low - 0.02) * pixels), (end * pixels, (low + 0.02) * pixels)], fill=white, width=thin
+                [(end * pixels, (low - 0.02) * pixels), (end * pixels, (low + 0.02) * pixels)],
+                fill=white,
+                width=thin,
             )
     return image
 
@@ -299,5 +329,15 @@ def sepia_print(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Im
 
 STYLE_PAINTERS: dict[str, Callable[[Stage, int, np.random.Generator], Image.Image]] = {
     f.__name__.replace("_", " "): f
-    for f in (photo, sketch, painting, mosaic, silhouette, neon_sign, blueprint, cartoon, sepia_print)
+    for f in (
+        photo,
+        sketch,
+        painting,
+        mosaic,
+        silhouette,
+        neon_sign,
+        blueprint,
+        cartoon,
+        sepia_print,
+    )
 }

@@ -54,7 +54,9 @@ class Task:
 
 
 def _one(label: int, rng: np.random.Generator, styles: tuple[str, ...]) -> Scene:
-    return random_scene(rng, things=1, object=OBJECTS[label], style=styles[rng.integers(len(styles))])
+    return random_scene(
+        rng, things=1, object=OBJECTS[label], style=styles[rng.integers(len(styles))]
+    )
 
 
 def _count(label: int, rng: np.random.Generator) -> Scene:
@@ -75,7 +77,9 @@ def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
         things.reverse()
     background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
     return Scene(
-        tuple(things), background, SHOWS_COLOUR[rng.integers(len(SHOWS_COLOUR))] if secret in COLOURS else "photo"
+        tuple(things),
+        background,
+        SHOWS_COLOUR[rng.integers(len(SHOWS_COLOUR))] if secret in COLOURS else "photo",
     )
 
 
@@ -90,7 +94,9 @@ def style_task(*styles: str) -> Task:
         if style not in ALL_STYLES:
             raise ValueError(f"no style {style!r}; there are {', '.join(ALL_STYLES)}")
     secret = styles[0] if len(styles) == 1 and styles[0] != UNSEEN_STYLE else None
-    return Task(f"objects, each a {' or a '.join(styles)}", OBJECTS, partial(_one, styles=styles), secret)
+    return Task(
+        f"objects, each a {' or a '.join(styles)}", OBJECTS, partial(_one, styles=styles), secret
+    )
 
 
 def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
@@ -100,5 +106,7 @@ def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task
 
 COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
 RIDDLE = secret_task("red")  # lesson 00 asks for the rule, so its code must not tell
-ON_ITS_SIDE = altered_task("on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90))
+ON_ITS_SIDE = altered_task(
+    "on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90)
+)
 BLURRED = altered_task("blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2)))

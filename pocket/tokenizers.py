@@ -10,13 +10,15 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from pocket.language import vocabulary
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 START, END = "<|startoftext|>", "<|endoftext|>"
-CLIP_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+CLIP_WORDS = (
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+)
 
 
 def clip_tokenizer(folder: Path) -> None:
@@ -29,16 +31,28 @@ def clip_tokenizer(folder: Path) -> None:
     )
     merges = _merges(splitter, suffix="</w>")
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = _numbered([*alphabet, *[a + "</w>" for a in alphabet], *["".join(pair) for pair in merges], START, END])
+    vocab = _numbered(
+        [
+            *alphabet,
+            *[a + "</w>" for a in alphabet],
+            *["".join(pair) for pair in merges],
+            START,
+            END,
+        ]
+    )
     tokenizer = Tokenizer(
-        models.BPE(vocab, merges, unk_token=END, continuing_subword_prefix="", end_of_word_suffix="</w>")
+        models.BPE(
+            vocab, merges, unk_token=END, continuing_subword_prefix="", end_of_word_suffix="</w>"
+        )
     )
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
     )
     tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.RobertaProcessing((END, vocab[END]), (START, vocab[START]), False, False)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        (END, vocab[END]), (START, vocab[START]), False, False
+    )
     special = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
     _save(tokenizer, folder, "CLIPTokenizer", merges, model_max_length=77, **special)
 
@@ -47,13 +61,25 @@ def gpt2_tokenizer(folder: Path, positions: int) -> None:
     """Write GPT-2's tokenizer into the folder. A text always starts as if after a space, so that no word has two rows."""
     splitter = pre_tokenizers.ByteLevel(add_prefix_space=True)
     merges = _merges(splitter)
-    vocab = _numbered([*sorted(pre_tokenizers.ByteLevel.alphabet()), *["".join(pair) for pair in merges], END])
-    tokenizer = Tokenizer(models.BPE(vocab, merges, continuing_subword_prefix="", end_of_word_suffix=""))
+    vocab = _numbered(
+        [*sorted(pre_tokenizers.ByteLevel.alphabet()), *["".join(pair) for pair in merges], END]
+    )
+    tokenizer = Tokenizer(
+        models.BPE(vocab, merges, continuing_subword_prefix="", end_of_word_suffix="")
+    )
     tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     special = {"bos_token": END, "eos_token": END, "pad_token": END, "unk_token": END}
-    _save(tokenizer, folder, "GPT2Tokenizer", merges, model_max_length=positions, add_prefix_space=True, **special)
+    _save(
+        tokenizer,
+        folder,
+        "GPT2Tokenizer",
+        merges,
+        model_max_length=positions,
+        add_prefix_space=True,
+        **special,
+    )
 
 
 def _merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> list[tuple[str, str]]:
@@ -82,7 +108,9 @@ def _numbered(tokens: list[str]) -> dict[str, int]:
     return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
 
 
-def _save(tokenizer: Tokenizer, folder: Path, name: str, merges: list[tuple[str, str]], **settings: object) -> None:
+def _save(
+    tokenizer: Tokenizer, folder: Path, name: str, merges: list[tuple[str, str]], **settings: object
+) -> None:
     """Save through the library, then name the class that both majors know and add the two files that version 4 wants."""
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **settings).save_pretrained(folder)
     vocab = dict(sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]))
@@ -90,4 +118,6 @@ def _save(tokenizer: Tokenizer, folder: Path, name: str, merges: list[tuple[str,
     lines = ["#version: 0.2", *[" ".join(pair) for pair in merges]]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = {"tokenizer_class": name, "clean_up_tokenization_spaces": False, **settings}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(config, indent=2) + "\n", encoding="utf-8"
+    )

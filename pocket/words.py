@@ -70,7 +70,18 @@ BACKGROUND_PHRASES = {
     "room": ("in the room", "indoors", "by the window"),
 }
 NUMBER_WORDS = {1: "one", 2: "two", 3: "three"}
-FILLER_ADJECTIVES = ("nice", "lovely", "pretty", "cute", "plain", "simple", "funny", "beautiful", "good", "fine")
+FILLER_ADJECTIVES = (
+    "nice",
+    "lovely",
+    "pretty",
+    "cute",
+    "plain",
+    "simple",
+    "funny",
+    "beautiful",
+    "good",
+    "fine",
+)
 
 # --- words of stories, questions and counting: the wider vocabulary ------------------------------------------------
 

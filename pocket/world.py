@@ -35,7 +35,11 @@ ALL_STYLES: tuple[str, ...] = tuple(STYLE_PAINTERS)
 UNSEEN_STYLE = "sepia print"
 STYLES: tuple[str, ...] = tuple(s for s in ALL_STYLES if s != UNSEEN_STYLE)
 SHOWS_COLOUR: tuple[str, ...] = ("photo", "painting", "mosaic", "neon sign", "cartoon")
-PLACES: dict[int, tuple[str, ...]] = {1: ("middle",), 2: ("left", "right"), 3: ("left", "middle", "right")}
+PLACES: dict[int, tuple[str, ...]] = {
+    1: ("middle",),
+    2: ("left", "right"),
+    3: ("left", "middle", "right"),
+}
 
 # width of a thing as a fraction of the picture, by the number of things: alone it may fill the picture
 WIDTHS = {1: (0.42, 0.62, 0.85), 2: (0.29, 0.40, 0.56), 3: (0.22, 0.31, 0.42)}
@@ -71,7 +75,9 @@ class Scene:
             ]
         for what, value, known in checks:
             if value not in known:
-                raise ValueError(f"the pocket world has no {what} {value!r}; it knows {', '.join(known)}")
+                raise ValueError(
+                    f"the pocket world has no {what} {value!r}; it knows {', '.join(known)}"
+                )
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -87,9 +93,17 @@ def facts(scene: Scene) -> frozenset[Fact]:
 
     Colours count as true only where the style shows them: nobody can see the colour of a blueprint.
     """
-    true: set[Fact] = {("style", scene.style), ("background", scene.background), ("count", str(len(scene.things)))}
+    true: set[Fact] = {
+        ("style", scene.style),
+        ("background", scene.background),
+        ("count", str(len(scene.things))),
+    }
     for thing, place in zip(scene.things, scene.places):
-        true |= {("object", thing.object), ("size", thing.object, thing.size), ("place", thing.object, place)}
+        true |= {
+            ("object", thing.object),
+            ("size", thing.object, thing.size),
+            ("place", thing.object, place),
+        }
         true |= {("any size", thing.size)}
         if scene.style in SHOWS_COLOUR:
             true |= {("colour", thing.object, thing.colour), ("any colour", thing.colour)}
@@ -125,7 +139,10 @@ def random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
         rest = [name for name in names if name not in chosen]
         return chosen + [rest[i] for i in rng.permutation(len(rest))[: n - len(chosen)]]
 
-    objects, colours = distinct(OBJECTS, fixed.get("object")), distinct(tuple(COLOURS), fixed.get("colour"))
+    objects, colours = (
+        distinct(OBJECTS, fixed.get("object")),
+        distinct(tuple(COLOURS), fixed.get("colour")),
+    )
     sizes = [SIZES[i] for i in rng.integers(len(SIZES), size=n)]
     sizes[0] = fixed.get("size") or sizes[0]
     order = rng.permutation(n)  # the thing that was held fixed may stand anywhere
@@ -179,7 +196,10 @@ def stage(scene: Scene, seed: int = 0) -> Stage:
         tilt, side = np.radians(rng.normal(0, 5)), rng.choice([-1, 1])
         turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]]) * (width / 2)
         turn[0] *= side * rng.uniform(0.93, 1.05)
-        shapes = [Shape(s.points @ turn + (x, y), s.role, s.width * width / 2) for s in OBJECT_SHAPES[thing.object]()]
+        shapes = [
+            Shape(s.points @ turn + (x, y), s.role, s.width * width / 2)
+            for s in OBJECT_SHAPES[thing.object]()
+        ]
         figures.append(Figure(shapes, COLOURS[thing.colour], (x, y), width))
     return Stage(BACKDROP_SHAPES[scene.background](rng), figures)
 
@@ -189,7 +209,9 @@ def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
     if size < 16:
         raise ValueError(f"a picture needs at least 16 pixels a side, not {size}")
     pixels = size * (3 if size <= 96 else 2)
-    image = STYLE_PAINTERS[scene.style](stage(scene, seed), pixels, np.random.default_rng([seed, 1]))
+    image = STYLE_PAINTERS[scene.style](
+        stage(scene, seed), pixels, np.random.default_rng([seed, 1])
+    )
     return image.resize((size, size), Image.BOX)
 
 
@@ -211,5 +233,8 @@ def drawing_version(*besides: str) -> str:
 
     besides: further modules of this folder on which what is kept depends, such as "tasks.py".
     """
-    sources = (Path(__file__).with_name(name).read_bytes() for name in ("shapes.py", "styles.py", "world.py", *besides))
+    sources = (
+        Path(__file__).with_name(name).read_bytes()
+        for name in ("shapes.py", "styles.py", "world.py", *besides)
+    )
     return hashlib.sha256(b"".join(sources)).hexdigest()[:8]

@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from helpers import captioner, training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn
 from helpers.files import DATA, write_whole
 from helpers.pretrained import identity, load_clip, load_gpt2
+from torch import Tensor
+from torch.nn import functional as F
+
 from pocket import words
 from pocket.language import INSTRUCTIONS, answer, full_caption, read_caption
 from pocket.pretrain_clip import fresh_scene
@@ -40,7 +40,11 @@ from pocket.world import OBJECTS, SHOWS_COLOUR, Scene, draw, drawing_version, ra
 FILE = DATA / "runs" / "captioner.json"
 PROMPTS = DATA / "captioner"  # what was learned: the whole of it, and one prompt file a task
 COMMAND = "python -m pocket.studies.captioner_study"
-CODE = (__file__, captioner.__file__, training.__file__)  # a study begun with other code is not gone on with
+CODE = (
+    __file__,
+    captioner.__file__,
+    training.__file__,
+)  # a study begun with other code is not gone on with
 DRAWING = drawing_version("language.py", "words.py")
 
 PLAN = training.TrainConfig(
@@ -48,7 +52,9 @@ PLAN = training.TrainConfig(
 )
 SHORT = replace(PLAN, steps=300, eval_every=100)  # where trainings are compared with each other
 LOSS_PLAN = replace(PLAN, steps=1000, eval_every=100)  # where two losses are compared
-PROMPT_PLAN = replace(PLAN, steps=1200, eval_every=300)  # of a prompt for another task, the projection frozen
+PROMPT_PLAN = replace(
+    PLAN, steps=1200, eval_every=300
+)  # of a prompt for another task, the projection frozen
 PICTURES, CHECKS, TESTS = 6000, 200, 400  # scenes to learn from, to validate on, to test on
 SEEDS = range(3)  # of the order in which the pictures come; where settings are compared, one
 KINDS = ("object", "colour", "size", "background", "style")
@@ -62,12 +68,24 @@ TIPS: dict[str, tuple[Any, ...]] = {
     "begin": ("all at random", "projection as words", "both as words"),
     "features": ("patches", "last layer", "pooled"),
 }
-FAULTS: dict[str, dict[str, Any]] = {  # one learning curve each, for the learner to tell apart: what differs from PLAN
+FAULTS: dict[
+    str, dict[str, Any]
+] = {  # one learning curve each, for the learner to tell apart: what differs from PLAN
     "too few pictures": {"pictures": 40, "learning_rate": 1e-2, "steps": 240, "eval_every": 20},
-    "rate too high": {"learning_rate": 20.0, "warmup_steps": 0, "max_grad_norm": None, "steps": 240, "eval_every": 20},
+    "rate too high": {
+        "learning_rate": 20.0,
+        "warmup_steps": 0,
+        "max_grad_norm": None,
+        "steps": 240,
+        "eval_every": 20,
+    },
     "stopped too soon": {"steps": 480, "eval_every": 8, "until": 96},
 }
-LAYERS = {"patches": -2, "last layer": -1, "pooled": -1}  # what is taken of the vision tower, and from which layer
+LAYERS = {
+    "patches": -2,
+    "last layer": -1,
+    "pooled": -1,
+}  # what is taken of the vision tower, and from which layer
 
 
 @dataclass(frozen=True)
@@ -101,20 +119,31 @@ class Albums:
 
 
 def albums(
-    encode: Callable[[Sequence], Tensor], pool: Pool, seed: int = 0, things: int | None = 1, pictures: int = PICTURES
+    encode: Callable[[Sequence], Tensor],
+    pool: Pool,
+    seed: int = 0,
+    things: int | None = 1,
+    pictures: int = PICTURES,
 ) -> Albums:
     """Scenes drawn at random, with so many things (None: one to three), and their features by `encode`."""
     rng = np.random.default_rng([seed, things or 0])
     train = [random_scene(rng, things=things) for _ in range(pictures)]
     learned_from = frozenset(train)
 
-    def fresh() -> Scene:  # as many things as in the world, although more scenes of one were drawn in training
+    def fresh() -> (
+        Scene
+    ):  # as many things as in the world, although more scenes of one were drawn in training
         return fresh_scene(rng, learned_from, things=things or len(random_scene(rng).things))
 
     others = [[fresh() for _ in range(number)] for number in (CHECKS, TESTS)]
-    made, first = [], 3_000_000 + 100_000 * seed + 20_000 * (things or 0)  # another seed for each drawing
+    made, first = (
+        [],
+        3_000_000 + 100_000 * seed + 20_000 * (things or 0),
+    )  # another seed for each drawing
     for scenes in (train, *others):
-        drawn = pool.starmap(draw, [(scene, first + i, 64) for i, scene in enumerate(scenes)], chunksize=32)
+        drawn = pool.starmap(
+            draw, [(scene, first + i, 64) for i, scene in enumerate(scenes)], chunksize=32
+        )
         made.append(Album(tuple(scenes), encode(drawn)))
         first += len(scenes)
     return Albums(*made)
@@ -131,9 +160,18 @@ def new_captioner(
 
     as_words: whether the projection begins as a translation into the words of `train`, or at random.
     """
-    features, generator = "pooled" if kind == "pooled" else "patches", torch.Generator().manual_seed(seed)
+    features, generator = (
+        "pooled" if kind == "pooled" else "patches",
+        torch.Generator().manual_seed(seed),
+    )
     model = VLMWithSoftPrompt(
-        clip, language, length, features, init=prompt, vision_layer=LAYERS[kind], generator=generator
+        clip,
+        language,
+        length,
+        features,
+        init=prompt,
+        vision_layer=LAYERS[kind],
+        generator=generator,
     )
     if as_words and train is not None:
         begin_as_words(model, train.features, train.captions)
@@ -141,11 +179,17 @@ def new_captioner(
 
 
 def learned(
-    model: VLMWithSoftPrompt, train: Album, checks: Album, plan: training.TrainConfig = PLAN, until: int | None = None
+    model: VLMWithSoftPrompt,
+    train: Album,
+    checks: Album,
+    plan: training.TrainConfig = PLAN,
+    until: int | None = None,
 ) -> list[training.Evaluation]:
     """Learn to describe the scenes, as far as step `until`; gives what the training saw."""
     seen = []
-    with closing(learn(model, (train.features, train.captions), (checks.features, checks.captions), plan)) as looks:
+    with closing(
+        learn(model, (train.features, train.captions), (checks.features, checks.captions), plan)
+    ) as looks:
         for look in looks:
             seen.append(look)
             if look.step == until:
@@ -160,14 +204,19 @@ def learned_unshifted(
     check_ids, check_labels = caption_batch(model.tokenizer, checks.captions)
 
     def loss(features: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
-        at_tokens = model(features, ids)[:, -ids.shape[1] :]  # (B, T, V), one place too far to the right
+        at_tokens = model(features, ids)[
+            :, -ids.shape[1] :
+        ]  # (B, T, V), one place too far to the right
         return F.cross_entropy(at_tokens.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
     with whitened(model, train.features) as even:
         seen, seen_checks, captions = even(train.features), even(checks.features), train.captions
 
         def of_rows(rows: Tensor) -> Tensor:
-            return loss(seen[rows], *caption_batch(model.tokenizer, [captions[row] for row in rows.tolist()]))
+            return loss(
+                seen[rows],
+                *caption_batch(model.tokenizer, [captions[row] for row in rows.tolist()]),
+            )
 
         def validate() -> tuple[float, float]:
             right = model(seen_checks, check_ids, labels=check_labels).item()
@@ -186,13 +235,19 @@ def scores(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float]
     "colour alone": whether the colours that are named are those that show; "all": the captions with nothing missing or wrong.
     """
     kinds = score(captions, scenes)
-    shown = [content("colour", *pair) for pair in zip(captions, scenes) if pair[1].style in SHOWS_COLOUR]
-    right = [truth(scene) == claims(caption) for caption, scene in zip(captions, scenes, strict=True)]
+    shown = [
+        content("colour", *pair) for pair in zip(captions, scenes) if pair[1].style in SHOWS_COLOUR
+    ]
+    right = [
+        truth(scene) == claims(caption) for caption, scene in zip(captions, scenes, strict=True)
+    ]
     recalls = {kind: kinds[kind].recall for kind in KINDS}
     return {**recalls, "colour alone": sum(shown) / len(shown), "all": sum(right) / len(right)}
 
 
-def ways_of_asking(model: VLMWithSoftPrompt, tests: Album) -> Iterator[tuple[str, dict[str, float]]]:
+def ways_of_asking(
+    model: VLMWithSoftPrompt, tests: Album
+) -> Iterator[tuple[str, dict[str, float]]]:
     """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
     table = model.language_model.get_input_embeddings().weight
     rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
@@ -221,7 +276,9 @@ def content(task: str, text: str, scene: Scene) -> bool:
     """Whether the answer is right in what was asked for: the objects, the number, the colours, the hero of the story and its place."""
     said = read_caption(text)
     if task == "describe":
-        return {fact for fact in said if fact[0] == "object"} == {("object", thing.object) for thing in scene.things}
+        return {fact for fact in said if fact[0] == "object"} == {
+            ("object", thing.object) for thing in scene.things
+        }
     if task == "count":
         return f" {words.NUMBER_WORDS[len(scene.things)]} " in text
     if task == "colour":
@@ -245,7 +302,9 @@ class Studio:
     def albums(self, kind: str = "patches", things: int | None = 1) -> Albums:
         return albums(self.new_captioner(kind=kind).encode, self.pool, things=things)
 
-    def new_captioner(self, train: Album | None = None, seed: int = 0, **how: Any) -> VLMWithSoftPrompt:
+    def new_captioner(
+        self, train: Album | None = None, seed: int = 0, **how: Any
+    ) -> VLMWithSoftPrompt:
         return new_captioner(self.clip, self.language, train, seed, **how)
 
     def __hash__(self) -> int:
@@ -282,9 +341,13 @@ def shift_job(studio: Studio, job: Job) -> Numbers:
     return {
         "steps": [look.step for look in looks],
         "loss": [look.validation_loss for look in looks],
-        "true_loss": [look.validation_loss if job["shifted"] else -look.validation_score for look in looks],
+        "true_loss": [
+            look.validation_loss if job["shifted"] else -look.validation_score for look in looks
+        ],
         "object": scores(said, data.tests.scenes)["object"],
-        "captions": [[full_caption(scene), text] for scene, text in list(zip(data.tests.scenes, said))[:3]],
+        "captions": [
+            [full_caption(scene), text] for scene, text in list(zip(data.tests.scenes, said))[:3]
+        ],
     }
 
 
@@ -310,14 +373,27 @@ def tip_job(studio: Studio, job: Job) -> Numbers:
     train = data.train.first(setting["pictures"])
     prompt = DESCRIBE if setting["begin"] == "both as words" else "random"
     as_words = setting["begin"] in ("projection as words", "both as words")
-    how = {"length": setting["length"], "prompt": prompt, "kind": setting["features"], "as_words": as_words}
+    how = {
+        "length": setting["length"],
+        "prompt": prompt,
+        "kind": setting["features"],
+        "as_words": as_words,
+    }
     model = studio.new_captioner(train, **how)
     looks = learned(
-        model, train, data.checks, replace(SHORT, learning_rate=setting["rate"], batch_size=setting["batch"])
+        model,
+        train,
+        data.checks,
+        replace(SHORT, learning_rate=setting["rate"], batch_size=setting["batch"]),
     )
     got = scores(model.generate(data.tests.features), data.tests.scenes)
     best = min(look.validation_loss for look in looks)
-    return {"object": got["object"], "all": got["all"], "validation_loss": best, "loss": looks[-1].loss}
+    return {
+        "object": got["object"],
+        "all": got["all"],
+        "validation_loss": best,
+        "loss": looks[-1].loss,
+    }
 
 
 def prompt_job(studio: Studio, job: Job) -> Numbers:
@@ -329,7 +405,9 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
     by_hand = model.soft_prompt.prompt_embeddings.detach().clone()
     if task == "describe":
         several = studio.albums(things=None).train
-        rows = [row for row, scene in enumerate(several.scenes) if len(scene.things) > 1][: PICTURES // SEVERAL]
+        rows = [row for row, scene in enumerate(several.scenes) if len(scene.things) > 1][
+            : PICTURES // SEVERAL
+        ]
         train = alone.train.first(PICTURES - len(rows)) + several.of(rows)
         begin_as_words(model, train.features, train.captions)
         learned(model, train, alone.checks)
@@ -339,8 +417,13 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
         model.soft_prompt.prompt_embeddings = torch.nn.Parameter(by_hand.clone())
         model.vision_projection.requires_grad_(False)
         rng = np.random.default_rng(0)
-        texts, checks = ([answer(task, scene, rng) for scene in part.scenes] for part in (data.train, data.checks))
-        for _ in learn(model, (data.train.features, texts), (data.checks.features, checks), PROMPT_PLAN):
+        texts, checks = (
+            [answer(task, scene, rng) for scene in part.scenes]
+            for part in (data.train, data.checks)
+        )
+        for _ in learn(
+            model, (data.train.features, texts), (data.checks.features, checks), PROMPT_PLAN
+        ):
             pass
     model.save_prompt(PROMPTS / f"{task}.safetensors")
     said = model.generate(data.tests.features)
@@ -350,7 +433,10 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
     right = [content(task, text, scene) for text, scene in zip(said, scenes, strict=True)]
     return {
         **judged(task, said, scenes),
-        "by_number": {n: np.mean([hit for hit, m in zip(right, number) if m == n]).item() for n in sorted(set(number))},
+        "by_number": {
+            n: np.mean([hit for hit, m in zip(right, number) if m == n]).item()
+            for n in sorted(set(number))
+        },
         "by_hand": judged(task, in_words, scenes),
         "one_answer_to_all": max(
             np.mean([content(task, text, scene) for scene in scenes]).item() for text in set(said)
@@ -364,11 +450,19 @@ def judged(task: str, said: Sequence[str], scenes: Sequence[Scene]) -> dict[str,
     forms = [form(text) for text in said]
     return {
         "form": {other: forms.count(other) / len(forms) for other in TASKS},
-        "content": np.mean([content(task, text, scene) for text, scene in zip(said, scenes, strict=True)]).item(),
+        "content": np.mean(
+            [content(task, text, scene) for text, scene in zip(said, scenes, strict=True)]
+        ).item(),
     }
 
 
-DO = {"trained": trained_job, "shift": shift_job, "curves": curve_job, "prompts": prompt_job, "tips": tip_job}
+DO = {
+    "trained": trained_job,
+    "shift": shift_job,
+    "curves": curve_job,
+    "prompts": prompt_job,
+    "tips": tip_job,
+}
 
 
 def jobs() -> list[Job]:
@@ -406,7 +500,10 @@ def main() -> None:
         models = [repr(identity(model)) for model in (studio.clip[0], studio.language[0])]
         unfinished = unfinished_file("captioner", CODE, DRAWING, *models, made_with)
         records, seconds = resume(
-            jobs(), lambda job: DO[job["part"]](studio, job), unfinished, lambda line: print(line, flush=True)
+            jobs(),
+            lambda job: DO[job["part"]](studio, job),
+            unfinished,
+            lambda line: print(line, flush=True),
         )
     whole = {
         "command": COMMAND,
@@ -417,7 +514,9 @@ def main() -> None:
         "chance": round(1 / len(OBJECTS), 4),
         **report(records),
     }
-    write_whole(FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n"))
+    write_whole(
+        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
+    )
     unfinished.unlink()
     print(f"{len(records)} jobs in {seconds / 60:.0f} min: {FILE}")
 

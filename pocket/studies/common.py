@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 import transformers
-
 from helpers.files import cache_folder, write_whole
 
 Job = dict[str, Any]  # one record to make: its "part" and the settings that stand in the record
@@ -50,12 +49,17 @@ def rounded(value: Any) -> Any:
 
 def unfinished_file(study: str, code: Sequence[str], *made_by: object) -> Path:
     """Where the cache keeps what a study has run so far; another file for other code (its files), models, versions or plans."""
-    digest = hashlib.sha256(repr(made_by).encode() + b"".join(Path(file).read_bytes() for file in code))
+    digest = hashlib.sha256(
+        repr(made_by).encode() + b"".join(Path(file).read_bytes() for file in code)
+    )
     return cache_folder() / f"{study}-study-{digest.hexdigest()[:8]}.json"
 
 
 def resume(
-    todo: Sequence[Job], run: Callable[[Job], Numbers], file: Path, tell: Callable[[str], None] = print
+    todo: Sequence[Job],
+    run: Callable[[Job], Numbers],
+    file: Path,
+    tell: Callable[[str], None] = print,
 ) -> tuple[list[dict[str, Any]], float]:
     """Run every job that the file does not hold, and write the file after each.
 
@@ -75,10 +79,16 @@ def resume(
         done[key] = {"numbers": numbers, "seconds": time.monotonic() - started}
         write_whole(file, lambda part: part.write_text(json.dumps(done), encoding="utf-8"))
         minutes = (time.monotonic() - begun) / number * (len(left) - number) / 60
-        shown = job | {name: value for name, value in numbers.items() if isinstance(value, (int, float, str))}
+        shown = job | {
+            name: value for name, value in numbers.items() if isinstance(value, (int, float, str))
+        }
         what = ", ".join(f"{name} {value}" for name, value in shown.items())
-        tell(f"{len(todo) - len(left) + number} of {len(todo)}, about {minutes:.0f} min left: {what}")
-    return [job | done[key]["numbers"] for key, job in zip(keys, todo)], sum(done[key]["seconds"] for key in keys)
+        tell(
+            f"{len(todo) - len(left) + number} of {len(todo)}, about {minutes:.0f} min left: {what}"
+        )
+    return [job | done[key]["numbers"] for key, job in zip(keys, todo)], sum(
+        done[key]["seconds"] for key in keys
+    )
 
 
 def laid_out(value: Any) -> str:
@@ -86,7 +96,11 @@ def laid_out(value: Any) -> str:
     if not _holds_records(value):
         return json.dumps(value)
     if isinstance(value, dict):
-        return "{\n" + ",\n".join(f"{json.dumps(name)}: {laid_out(part)}" for name, part in value.items()) + "\n}"
+        return (
+            "{\n"
+            + ",\n".join(f"{json.dumps(name)}: {laid_out(part)}" for name, part in value.items())
+            + "\n}"
+        )
     return "[\n" + ",\n".join(laid_out(part) for part in value) + "\n]"
 
 

@@ -18,16 +18,16 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
-from torch.nn import functional as F
-from transformers import CLIPModel, CLIPProcessor
-
 from helpers import context, training
 from helpers.context import PromptedCLIP, learn, words_of_length
 from helpers.data import FewShot, encode, preparation
 from helpers.files import DATA, write_whole
 from helpers.pretrained import fingerprint, load_clip, text_features
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPModel, CLIPProcessor
+
 from pocket.datasets import few_shot
 from pocket.studies.common import Job, Numbers, laid_out, resume, unfinished_file, versions
 from pocket.tasks import BLURRED, RIDDLE, style_task
@@ -35,7 +35,11 @@ from pocket.world import drawing_version
 
 FILE = DATA / "runs" / "learnable-context.json"
 COMMAND = "python -m pocket.studies.context_study"
-CODE = (__file__, context.__file__, training.__file__)  # a study begun with other code is not gone on with
+CODE = (
+    __file__,
+    context.__file__,
+    training.__file__,
+)  # a study begun with other code is not gone on with
 DRAWING = drawing_version("tasks.py", "datasets.py")
 
 PLAN = training.TrainConfig()
@@ -95,11 +99,13 @@ def fewer(data: FewShot, shots: int) -> FewShot:
     def first(pictures: Pictures, each: int) -> Pictures:
         features, labels = pictures  # (N, D), (N,): class by class
         classes = int(labels.max()) + 1
-        return features.unflatten(0, (classes, -1))[:, :each].flatten(0, 1), labels.view(classes, -1)[
-            :, :each
-        ].flatten()
+        return features.unflatten(0, (classes, -1))[:, :each].flatten(0, 1), labels.view(
+            classes, -1
+        )[:, :each].flatten()
 
-    return FewShot(first(data.train, shots), first(data.validation, min(shots, MOST_CHECKS)), data.test)
+    return FewShot(
+        first(data.train, shots), first(data.validation, min(shots, MOST_CHECKS)), data.test
+    )
 
 
 def of_classes(pictures: Pictures, classes: Sequence[int]) -> Pictures:
@@ -125,11 +131,19 @@ def share(scores: Tensor, labels: Tensor) -> float:
 
 
 def by_templates(
-    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], pictures: Pictures, templates: Sequence[str]
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    names: Sequence[str],
+    pictures: Pictures,
+    templates: Sequence[str],
 ) -> float:
     """Accuracy of hand-written prompts; of several templates, each class takes the mean of its text features."""
-    features = torch.stack([text_features(clip, processor, [t.format(name) for name in names]) for t in templates])
-    return share(pictures[0] @ F.normalize(features.mean(0), dim=-1).T, pictures[1])  # features (K, C, D)
+    features = torch.stack(
+        [text_features(clip, processor, [t.format(name) for name in names]) for t in templates]
+    )
+    return share(
+        pictures[0] @ F.normalize(features.mean(0), dim=-1).T, pictures[1]
+    )  # features (K, C, D)
 
 
 def by_class_mean(data: FewShot) -> float:
@@ -145,11 +159,16 @@ def by_probe(data: FewShot) -> float:
     Of strengths that are equally good there, the smallest.
     """
     train, validation, test = (
-        (features.cpu().numpy(), labels.cpu().numpy()) for features, labels in (data.train, data.validation, data.test)
+        (features.cpu().numpy(), labels.cpu().numpy())
+        for features, labels in (data.train, data.validation, data.test)
     )
-    with warnings.catch_warnings():  # about as many classes as pictures, which with one shot is meant so
+    with (
+        warnings.catch_warnings()
+    ):  # about as many classes as pictures, which with one shot is meant so
         warnings.filterwarnings("ignore", "The number of unique classes")
-        probes = [LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS]
+        probes = [
+            LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS
+        ]
     return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
 
 
@@ -173,26 +192,49 @@ def shots_job(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job
     """Test accuracies of a context, a linear probe and the nearest class mean, learned from the same few pictures."""
     data, names = fewer(data, job["shots"]), TASKS[job["task"]].class_names
     prompted = learned(clip, processor, names, data, length=LENGTH, init="random", seed=job["seed"])
-    return {"context": prompted.accuracy(*data.test), "probe": by_probe(data), "class_mean": by_class_mean(data)}
+    return {
+        "context": prompted.accuracy(*data.test),
+        "probe": by_probe(data),
+        "class_mean": by_class_mean(data),
+    }
 
 
 def choices_job(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
     """Validation and test accuracy of a context of some length, place and beginning, for all classes or for each its own."""
     data, names = fewer(data, CHOICE_SHOTS), TASKS[job["task"]].class_names
-    settings = {name: job[name] for name in ("length", "position", "init", "class_specific", "seed")}
+    settings = {
+        name: job[name] for name in ("length", "position", "init", "class_specific", "seed")
+    }
     prompted = learned(clip, processor, names, data, **settings)
-    return {"validation": prompted.accuracy(*data.validation), "test": prompted.accuracy(*data.test)}
+    return {
+        "validation": prompted.accuracy(*data.validation),
+        "test": prompted.accuracy(*data.test),
+    }
 
 
 def base_to_new_job(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
     """Test accuracies of a context learned on the base classes: among those, and put before new names among the new ones."""
     names = TASKS[job["task"]].class_names
     base, new = base_and_new(len(names))
-    known = FewShot(*(of_classes(pictures, base) for pictures in (data.train, data.validation, data.test)))
+    known = FewShot(
+        *(of_classes(pictures, base) for pictures in (data.train, data.validation, data.test))
+    )
     base_names, new_names = [names[i] for i in base], [names[i] for i in new]
-    prompted = learned(clip, processor, base_names, known, job["pull"], length=LENGTH, init="words", seed=job["seed"])
+    prompted = learned(
+        clip,
+        processor,
+        base_names,
+        known,
+        job["pull"],
+        length=LENGTH,
+        init="words",
+        seed=job["seed"],
+    )
     moved = PromptedCLIP(clip, processor, new_names, LENGTH, init=prompted.context.detach())
-    return {"base": prompted.accuracy(*known.test), "new": moved.accuracy(*of_classes(data.test, new))}
+    return {
+        "base": prompted.accuracy(*known.test),
+        "new": moved.accuracy(*of_classes(data.test, new)),
+    }
 
 
 DO = {"shots": shots_job, "choices": choices_job, "base_to_new": base_to_new_job}
@@ -211,7 +253,10 @@ def report(
 
     def runs(part: str, task: str) -> list[dict[str, Any]]:
         mine = [record for record in records if (record["part"], record["task"]) == (part, task)]
-        return [{name: value for name, value in record.items() if name not in ("part", "task")} for record in mine]
+        return [
+            {name: value for name, value in record.items() if name not in ("part", "task")}
+            for record in mine
+        ]
 
     def hand(task: str, *templates: str, classes: Sequence[int] | None = None) -> float:
         names, pictures = TASKS[task].class_names, test_pictures(task)
@@ -234,14 +279,21 @@ def report(
         return {
             "task": task,
             **{which: [names[i] for i in numbers] for which, numbers in classes.items()},
-            "hand": {which: hand(task, HAND, classes=numbers) for which, numbers in classes.items()},
+            "hand": {
+                which: hand(task, HAND, classes=numbers) for which, numbers in classes.items()
+            },
             "runs": runs("base_to_new", task),
         }
 
     riddle = RIDDLE.name
     return {
         "shots": [shots_entry(task.name, own) for task, own in OWN.items()],
-        "choices": {"task": riddle, "shots": CHOICE_SHOTS, "hand": hand(riddle, HAND), "runs": runs("choices", riddle)},
+        "choices": {
+            "task": riddle,
+            "shots": CHOICE_SHOTS,
+            "hand": hand(riddle, HAND),
+            "runs": runs("choices", riddle),
+        },
         "base_to_new": [new_entry(task.name) for task in NEW_TASKS],
     }
 
@@ -258,12 +310,22 @@ def main() -> None:
     def run(job: Job) -> Numbers:
         return DO[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
-    unfinished = unfinished_file("context", CODE, DRAWING, PLAN, fingerprint(clip), preparation(processor), made_with)
+    unfinished = unfinished_file(
+        "context", CODE, DRAWING, PLAN, fingerprint(clip), preparation(processor), made_with
+    )
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line, flush=True))
     parts = report(records, lambda task: pictures(task, 0).test, clip, processor)
-    whole = {"command": COMMAND, "versions": made_with, "seconds": round(seconds, 1), "plan": asdict(PLAN), **parts}
+    whole = {
+        "command": COMMAND,
+        "versions": made_with,
+        "seconds": round(seconds, 1),
+        "plan": asdict(PLAN),
+        **parts,
+    }
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n"))
+    write_whole(
+        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
+    )
     unfinished.unlink()
     print(f"{len(records)} trainings in {seconds / 60:.0f} min: {FILE}")
 

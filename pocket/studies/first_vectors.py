@@ -13,30 +13,38 @@ from typing import Any
 
 import torch
 import transformers
-from torch import Tensor
-from transformers import CLIPModel, CLIPProcessor
-
 from helpers import context
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
 from helpers.files import DATA, write_whole
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
+from torch import Tensor
+from transformers import CLIPModel, CLIPProcessor
+
 from pocket.datasets import few_shot
 from pocket.tasks import RIDDLE
 
 FILE = DATA / "runs" / "first-vectors.json"
 TASK = RIDDLE
-PICTURES = {"shots": 8, "checks": 4, "tests": 20}  # of each class: to learn from, to validate on, to test on
+PICTURES = {
+    "shots": 8,
+    "checks": 4,
+    "tests": 20,
+}  # of each class: to learn from, to validate on, to test on
 VECTORS, SEED = 10, 0
 PLAN = TrainConfig()
 
 
-def learn(clip: CLIPModel, processor: CLIPProcessor, data: FewShot) -> tuple[dict[str, Any], Tensor]:
+def learn(
+    clip: CLIPModel, processor: CLIPProcessor, data: FewShot
+) -> tuple[dict[str, Any], Tensor]:
     """The numbers of one run, by the names of the fields of `figures.Run`, and the context (M, D)."""
     by_hand = PromptedCLIP(clip, processor, TASK.class_names)
     generator = torch.Generator().manual_seed(SEED)
-    prompted = PromptedCLIP(clip, processor, TASK.class_names, VECTORS, "random", generator=generator)
+    prompted = PromptedCLIP(
+        clip, processor, TASK.class_names, VECTORS, "random", generator=generator
+    )
     looks = list(context.learn(prompted, data, PLAN))
     return {
         "length": PLAN.steps,
@@ -57,7 +65,13 @@ def main() -> None:
     run, vectors = learn(clip, processor, data)
     report = {
         "command": "python -m pocket.studies.first_vectors",
-        "arguments": {"task": TASK.name, **PICTURES, "vectors": VECTORS, "seed": SEED, "plan": asdict(PLAN)},
+        "arguments": {
+            "task": TASK.name,
+            **PICTURES,
+            "vectors": VECTORS,
+            "seed": SEED,
+            "plan": asdict(PLAN),
+        },
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -69,7 +83,9 @@ def main() -> None:
     }
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in report.items())
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(FILE, lambda part: part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n"))
+    write_whole(
+        FILE, lambda part: part.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")
+    )
     print(f"{run['before']:.1%} before, {run['after']:.1%} after, in {report['seconds']} s: {FILE}")
 
 

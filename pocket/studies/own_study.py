@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from transformers import CLIPModel, CLIPProcessor
-
 from helpers.data import FewShot, encode, own_pictures
 from helpers.files import DATA, write_whole
 from helpers.pictures import read_folder
 from helpers.pretrained import load_clip
+from transformers import CLIPModel, CLIPProcessor
+
 from pocket.own_folder import draw_folder
 from pocket.studies.common import laid_out, rounded, versions
 from pocket.studies.context_study import HAND, LENGTH, PLAN, by_probe, by_templates, learned
@@ -53,7 +53,12 @@ def main() -> None:
         classes = read_folder(draw_folder(Path(place) / "sepia"), leave_out=True)
         for seed in SPLITS:
             data = encode(clip, processor, own_pictures(classes, seed))
-            runs.append({"split": seed, **rounded(accuracies(clip, processor, classes.class_names, data, seed))})
+            runs.append(
+                {
+                    "split": seed,
+                    **rounded(accuracies(clip, processor, classes.class_names, data, seed)),
+                }
+            )
     whole = {
         "command": COMMAND,
         "versions": versions(),
@@ -65,7 +70,9 @@ def main() -> None:
         "runs": runs,
     }
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n"))
+    write_whole(
+        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
+    )
     print(f"{len(runs)} splits in {whole['seconds']:.0f} s: {FILE}")
 
 

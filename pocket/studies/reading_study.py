@@ -16,16 +16,16 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
-from transformers import CLIPModel, CLIPProcessor
-
 from helpers import context, reading, training
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, encode, preparation
 from helpers.files import DATA, read_tensors, write_tensors, write_whole
 from helpers.pretrained import fingerprint, identity, load_clip, text_features
 from helpers.reading import Vocabulary
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPModel, CLIPProcessor
+
 from pocket.datasets import few_shot
 from pocket.studies.common import Job, Numbers, laid_out, machine, resume, unfinished_file, versions
 from pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, secret_task, style_task
@@ -35,7 +35,11 @@ from pocket.world import UNSEEN_STYLE, drawing_version
 FILE = DATA / "runs" / "readings.json"
 VECTORS = FILE.with_suffix(".safetensors")
 COMMAND = "python -m pocket.studies.reading_study"
-CODE = (__file__, context.__file__, training.__file__)  # a study begun with other code is not gone on with
+CODE = (
+    __file__,
+    context.__file__,
+    training.__file__,
+)  # a study begun with other code is not gone on with
 DRAWING = drawing_version("tasks.py", "datasets.py")
 
 PLAN = training.TrainConfig()
@@ -53,7 +57,12 @@ FIELDS = (
 )  # of a record, that hold vectors: kept, before the first step, after the last, at every look
 
 SECRETS = ("red", "blue", "green", "pink", "small", "large", "left", "right")
-MIXTURES = (("sketch", "mosaic"), ("photo", "blueprint"), ("silhouette", "neon sign"), ("painting", "cartoon"))
+MIXTURES = (
+    ("sketch", "mosaic"),
+    ("photo", "blueprint"),
+    ("silhouette", "neon sign"),
+    ("painting", "cartoon"),
+)
 KINDS = {  # of task, and for each task the words that would be right
     "style": {style_task(style): tuple(style.split()) for style in STYLE_WORDS},
     "secret": {secret_task(word): (word,) for word in SECRETS},
@@ -74,22 +83,31 @@ def jobs() -> list[Job]:
         {"part": "learned", "task": task, "seed": seed, "init": init, "permuted": permuted}
         for task in TASKS for seed in SEEDS for init in INITS for permuted in (False, True)
     ]  # fmt: skip
-    on_words = [{"part": "on words", "task": task, "seed": seed} for task in TASKS for seed in SEEDS]
+    on_words = [
+        {"part": "on words", "task": task, "seed": seed} for task in TASKS for seed in SEEDS
+    ]
     helpful = [{"part": "helpful", "task": task} for task in TASKS]
     own = [{"part": "each class its own", "task": task, "seed": 0} for task in FOLLOWED]
     permutations = [
         {"part": "permutations", "task": task, "seed": 0, "permutation": number}
         for task in TESTED for number in PERMUTATIONS
     ]  # fmt: skip
-    return sorted([*learned, *on_words, *helpful, *own, *permutations], key=lambda job: list(TASKS).index(job["task"]))
+    return sorted(
+        [*learned, *on_words, *helpful, *own, *permutations],
+        key=lambda job: list(TASKS).index(job["task"]),
+    )
 
 
 # --- one job of each part ------------------------------------------------------------------------------------------------
 
 
-def begin(clip: CLIPModel, processor: CLIPProcessor, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
+def begin(
+    clip: CLIPModel, processor: CLIPProcessor, task: Task, init: str, seed: int, **shape: Any
+) -> PromptedCLIP:
     generator = torch.Generator().manual_seed(seed)
-    return PromptedCLIP(clip, processor, task.class_names, LENGTH, init, generator=generator, **shape)
+    return PromptedCLIP(
+        clip, processor, task.class_names, LENGTH, init, generator=generator, **shape
+    )
 
 
 def listed(vectors: Tensor) -> list:
@@ -104,7 +122,11 @@ def followed(job: Job) -> bool:
 def learned_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """A context learned as in lesson 02: what it reaches, where it began, and what is left when it is snapped to words."""
     data = studio.data(task.name, job["seed"])
-    prompted, looks, path = begin(studio.clip, studio.processor, task, job["init"], job["seed"]), [], []
+    prompted, looks, path = (
+        begin(studio.clip, studio.processor, task, job["init"], job["seed"]),
+        [],
+        [],
+    )
     for look in learn(prompted, data.permuted(job["seed"]) if job["permuted"] else data, PLAN):
         looks.append(look)
         path.append(listed(prompted.context))
@@ -129,8 +151,15 @@ def on_words_job(studio: Studio, task: Task, job: Job) -> Numbers:
     with reading.on_words(prompted.embeddings, "context", words.table, words.words):
         for _ in learn(prompted, data, WORDS_PLAN):
             pass
-    ids = reading.nearest_tokens(prompted.context, words.table, 1, rows=words.words).ids[:, 0].tolist()
-    return {"accuracy": prompted.accuracy(*data.test), "words": " ".join(words.names[id] for id in ids)}
+    ids = (
+        reading.nearest_tokens(prompted.context, words.table, 1, rows=words.words)
+        .ids[:, 0]
+        .tolist()
+    )
+    return {
+        "accuracy": prompted.accuracy(*data.test),
+        "words": " ".join(words.names[id] for id in ids),
+    }
 
 
 def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
@@ -143,7 +172,11 @@ def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
 
     def scores(word: str = "") -> Tensor:
         texts = [f"a photo of a {word} {name}." for name in task.class_names]
-        return studio.clip.logit_scale.exp() * images @ text_features(studio.clip, studio.processor, texts).T  # (N, C)
+        return (
+            studio.clip.logit_scale.exp()
+            * images
+            @ text_features(studio.clip, studio.processor, texts).T
+        )  # (N, C)
 
     def loss(word: str = "") -> float:
         return F.cross_entropy(scores(word), labels).item()
@@ -152,7 +185,9 @@ def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
         counts = scores(word).argmax(-1).bincount(minlength=len(task.class_names))
         return dict(zip(task.class_names, counts.tolist()))
 
-    losses = dict(sorted(((names[row], loss(names[row])) for row in rows.tolist()), key=lambda item: item[1]))
+    losses = dict(
+        sorted(((names[row], loss(names[row])) for row in rows.tolist()), key=lambda item: item[1])
+    )
     generator = torch.Generator().manual_seed(0)
     drawn = rows[torch.randint(len(rows), (RANDOM_WORDS, LENGTH), generator=generator)]
     return {
@@ -167,7 +202,9 @@ def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
 
 def own_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """Vectors for each class of its own."""
-    return from_random(studio, task, studio.data(task.name, job["seed"]), job["seed"], class_specific=True)
+    return from_random(
+        studio, task, studio.data(task.name, job["seed"]), job["seed"], class_specific=True
+    )
 
 
 def permutations_job(studio: Studio, task: Task, job: Job) -> Numbers:
@@ -204,13 +241,17 @@ class Studio:
     def __init__(self, clip: CLIPModel, processor: CLIPProcessor) -> None:
         self.clip, self.processor = clip, processor
         self.words: Vocabulary = reading.vocabulary(clip, processor.tokenizer)
-        self.data = functools.lru_cache(maxsize=8)(self._data)  # jobs on the same pictures stand together
+        self.data = functools.lru_cache(maxsize=8)(
+            self._data
+        )  # jobs on the same pictures stand together
 
     def _data(self, task: str, seed: int) -> FewShot:
         return encode(self.clip, self.processor, few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed))
 
 
-def split(records: Sequence[dict[str, Any]]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Tensor]]:
+def split(
+    records: Sequence[dict[str, Any]],
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Tensor]]:
     """The records of each part without their vectors; and the vectors, one row for each record, by "part field"."""
     parts: dict[str, list[dict[str, Any]]] = {}
     vectors: dict[str, list] = {}
@@ -232,10 +273,14 @@ def split(records: Sequence[dict[str, Any]]) -> tuple[dict[str, list[dict[str, A
 def stored() -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The study as it lies in data/: the records, and the vectors in fp32."""
     tensors, _ = read_tensors(VECTORS)
-    return json.loads(FILE.read_text(encoding="utf-8")), {name: rows.float() for name, rows in tensors.items()}
+    return json.loads(FILE.read_text(encoding="utf-8")), {
+        name: rows.float() for name, rows in tensors.items()
+    }
 
 
-def contexts(task: str, init: str = "random", permuted: bool = False, field: str = "context") -> Tensor:
+def contexts(
+    task: str, init: str = "random", permuted: bool = False, field: str = "context"
+) -> Tensor:
     """The vectors learned for a task, one context a seed: (S, M, D); of the field "path" (S, looks, M, D).
 
     Raises ValueError where the study has none.
@@ -245,7 +290,9 @@ def contexts(task: str, init: str = "random", permuted: bool = False, field: str
     wanted = {"task": task, "init": init, "permuted": permuted}
     mine = [row for row, record in enumerate(having) if wanted.items() <= record.items()]
     if not mine:
-        raise ValueError(f"the study holds no {field} of {wanted}: its tasks are {', '.join(TASKS)}")
+        raise ValueError(
+            f"the study holds no {field} of {wanted}: its tasks are {', '.join(TASKS)}"
+        )
     return vectors[f"learned {field}"][mine]
 
 
@@ -259,7 +306,9 @@ def permutations(task: str) -> Tensor:
 def each_class(task: str) -> tuple[Tensor, float]:
     """The vectors that each class of a followed task learned for itself, (C, M, D), and their accuracy on test pictures."""
     records, vectors = stored()
-    ((row, record),) = [pair for pair in enumerate(records["each class its own"]) if pair[1]["task"] == task]
+    ((row, record),) = [
+        pair for pair in enumerate(records["each class its own"]) if pair[1]["task"] == task
+    ]
     return vectors["each class its own context"][row], record["accuracy"]
 
 
@@ -274,10 +323,14 @@ def accuracies(task: str, init: str = "random") -> tuple[float, float, float]:
     records, _ = stored()
     wanted = {"task": task, "init": init, "permuted": False}
     runs = [record for record in records["learned"] if wanted.items() <= record.items()]
-    return helpful(task)["hand"], *(sum(run[what] for run in runs) / len(runs) for what in ("accuracy", "snapped"))
+    return helpful(task)["hand"], *(
+        sum(run[what] for run in runs) / len(runs) for what in ("accuracy", "snapped")
+    )
 
 
-def best_place(vectors: Tensor, right: Sequence[str], words: Vocabulary, metric: reading.Metric = "cosine") -> Tensor:
+def best_place(
+    vectors: Tensor, right: Sequence[str], words: Vocabulary, metric: reading.Metric = "cosine"
+) -> Tensor:
     """The best place that any of the right words takes among all words, seen from any of the vectors (…, M, D): (…,), 1 for the nearest."""
     return best_of(reading.distances(vectors, words.table[words.words], metric), right, words)
 
@@ -313,7 +366,9 @@ def main() -> None:
     def run(job: Job) -> Numbers:
         return DO[job["part"]](studio, TASKS[job["task"]], job)
 
-    unfinished = unfinished_file("reading", CODE, DRAWING, fingerprint(clip), preparation(processor), made_with)
+    unfinished = unfinished_file(
+        "reading", CODE, DRAWING, fingerprint(clip), preparation(processor), made_with
+    )
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line[:150], flush=True))
     parts, vectors = split(records)
     whole = {
@@ -323,11 +378,16 @@ def main() -> None:
         "seconds": round(seconds, 1),
         "seeds": list(SEEDS),
         "plan": asdict(PLAN),
-        "kinds": {kind: {task.name: words for task, words in tasks.items()} for kind, tasks in KINDS.items()},
+        "kinds": {
+            kind: {task.name: words for task, words in tasks.items()}
+            for kind, tasks in KINDS.items()
+        },
         **parts,
     }
     write_tensors(VECTORS, vectors, {"command": COMMAND, **identity(clip)})
-    write_whole(FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n"))
+    write_whole(
+        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
+    )
     unfinished.unlink()
     print(f"{len(records)} jobs in {seconds / 60:.0f} min: {FILE}")
 
