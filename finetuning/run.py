@@ -17,14 +17,15 @@ from typing import Any
 import psutil
 import torch
 from accelerate import Accelerator
+from torch import Tensor
+from tqdm import tqdm
+
 from helpers.captioner import VLMWithSoftPrompt, exact
 from helpers.captioner_training import ablations, evaluate
 from helpers.files import write_whole
 from helpers.pictures import OPEN_AT_ONCE, PictureFiles
 from helpers.training import Evaluation, ProcessGroup, TrainConfig, progress
 from lessons.figures.captions import Losses, loss_curve
-from torch import Tensor
-from tqdm import tqdm
 
 SHOWN = 3  # pictures whose captions are shown
 COPIES = 3  # of the features while the captioner learns: as they are, with even directions, and on the way from one to the other

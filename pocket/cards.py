@@ -11,10 +11,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-from helpers.files import DATA
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
+from helpers.files import DATA
 from pocket.world import ALL_STYLES, BACKGROUNDS, COLOURS, OBJECTS, Scene, Thing, draw, random_scene
 
 CLIP_PARTS = re.compile(

@@ -20,10 +20,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from helpers.files import DATA, cache_folder, keep
 from PIL import Image
 from torch import Tensor
 
+from helpers.files import DATA, cache_folder, keep
 from pocket.language import full_caption
 from pocket.pretrain_clip import drawn_in_training
 from pocket.tasks import Task

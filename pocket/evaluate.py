@@ -19,18 +19,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from helpers import reading
-from helpers.captioner import VLMWithSoftPrompt
-from helpers.context import PromptedCLIP, learn
-from helpers.data import FewShot, few_shot_split
-from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
-from helpers.training import TrainConfig
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from helpers import reading
+from helpers.captioner import VLMWithSoftPrompt
+from helpers.context import PromptedCLIP, learn
+from helpers.data import FewShot, few_shot_split
+from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
+from helpers.training import TrainConfig
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
 from pocket.pretrain_clip import drawn_in_training, fresh_scene
 from pocket.studies import captioner_study

@@ -10,7 +10,6 @@ import argparse
 from pathlib import Path
 
 from helpers.files import DATA, cache_folder
-
 from pocket import pretrain_clip, pretrain_gpt2
 
 

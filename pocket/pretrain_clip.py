@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from helpers.files import cache_folder
-from helpers.pretrained import CLIPImageProcessor
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
+from helpers.files import cache_folder
+from helpers.pretrained import CLIPImageProcessor
 from pocket.language import caption
 from pocket.phases import Phase, train, write_report, write_trained_rows
 from pocket.tokenizers import clip_tokenizer

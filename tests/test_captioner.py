@@ -10,7 +10,7 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, Lla
 
 from helpers import by_hand, captioner, captioner_training, checkpoint, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch, learn
+from helpers.captioner_training import caption_batch, learn, whitened
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
 

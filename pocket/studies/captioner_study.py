@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from helpers import captioner, training
-from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn
-from helpers.files import DATA, write_whole
-from helpers.pretrained import identity, load_clip, load_gpt2
 from torch import Tensor
 from torch.nn import functional as F
 
+from helpers import captioner, training
+from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
+from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn, whitened
+from helpers.files import DATA, write_whole
+from helpers.pretrained import identity, load_clip, load_gpt2
 from pocket import words
 from pocket.language import INSTRUCTIONS, answer, full_caption, read_caption
 from pocket.pretrain_clip import fresh_scene

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+
 from helpers.files import cache_folder, write_whole
 
 Job = dict[str, Any]  # one record to make: its "part" and the settings that stand in the record

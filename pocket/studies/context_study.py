@@ -18,16 +18,16 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from helpers import context, training
-from helpers.context import PromptedCLIP, learn, words_of_length
-from helpers.data import FewShot, encode, preparation
-from helpers.files import DATA, write_whole
-from helpers.pretrained import fingerprint, load_clip, text_features
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
+from helpers import context, training
+from helpers.context import PromptedCLIP, learn, words_of_length
+from helpers.data import FewShot, encode, preparation
+from helpers.files import DATA, write_whole
+from helpers.pretrained import fingerprint, load_clip, text_features
 from pocket.datasets import few_shot
 from pocket.studies.common import Job, Numbers, laid_out, resume, unfinished_file, versions
 from pocket.tasks import BLURRED, RIDDLE, style_task

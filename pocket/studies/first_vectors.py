@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
+from transformers import CLIPModel, CLIPProcessor
+
 from helpers import context
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode
 from helpers.files import DATA, write_whole
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
-from torch import Tensor
-from transformers import CLIPModel, CLIPProcessor
-
 from pocket.datasets import few_shot
 from pocket.tasks import RIDDLE
 

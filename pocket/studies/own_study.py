@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from transformers import CLIPModel, CLIPProcessor
+
 from helpers.data import FewShot, encode, own_pictures
 from helpers.files import DATA, write_whole
 from helpers.pictures import read_folder
 from helpers.pretrained import load_clip
-from transformers import CLIPModel, CLIPProcessor
-
 from pocket.own_folder import draw_folder
 from pocket.studies.common import laid_out, rounded, versions
 from pocket.studies.context_study import HAND, LENGTH, PLAN, by_probe, by_templates, learned

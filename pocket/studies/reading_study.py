@@ -16,16 +16,16 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPModel, CLIPProcessor
+
 from helpers import context, reading, training
 from helpers.context import PromptedCLIP, learn
 from helpers.data import FewShot, encode, preparation
 from helpers.files import DATA, read_tensors, write_tensors, write_whole
 from helpers.pretrained import fingerprint, identity, load_clip, text_features
 from helpers.reading import Vocabulary
-from torch import Tensor
-from torch.nn import functional as F
-from transformers import CLIPModel, CLIPProcessor
-
 from pocket.datasets import few_shot
 from pocket.studies.common import Job, Numbers, laid_out, machine, resume, unfinished_file, versions
 from pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, secret_task, style_task
