@@ -68,52 +68,6 @@ def test_both_readmes_say_the_same_in_the_same_order():
     assert commands[0] == commands[1] and len(commands[0]) > 6
 
 
-# Imports
-
-
-def imports():
-    """{module: the modules of helpers that it imports}, also inside functions; those that are for type checkers alone left out."""
-    files = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in (ROOT / "helpers").rglob("*.py")
-    }
-    found = {}
-    for module, path in files.items():
-        tree = ast.parse(path.read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                node.body = [ast.Pass()]
-        named = {
-            name
-            for node in ast.walk(tree)
-            for name in (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
-                if isinstance(node, ast.ImportFrom)
-                else []
-            )
-        }
-        found[module] = (named & set(files)) - {module}
-    return found
-
-
-def test_imports_make_no_circle():
-    left = imports()
-    while ready := [module for module, needs in left.items() if not needs & set(left)]:
-        for module in ready:
-            del left[module]
-    assert left == {}
-
-
-MECHANISM = ("pretrained", "context", "captioner", "checkpoints", "data", "pictures", "training", "reading", "files")
-
-
-@pytest.mark.parametrize("module", MECHANISM)
-def test_the_mechanism_knows_nothing_of_notebooks(module):
-    assert imports()[f"helpers.{module}"] <= {f"helpers.{name}" for name in ("__init__", *MECHANISM)} | {"helpers"}
-
-
 # Public questions
 
 
