@@ -43,9 +43,8 @@ import transformers
 from finetuning import run
 from finetuning.run import SHOWN, Accelerated, Part, RunLog, captions, encoded, held_out, kept, room, show
 from helpers import training
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
-from helpers.checkpoint import learned_from
 from helpers.data import VLMDataset
 from helpers.pictures import open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2, load_tokenizer
@@ -427,7 +426,7 @@ def looked_at(asked: argparse.Namespace, model: VLMWithSoftPrompt, data: VLMData
 def assess(asked: argparse.Namespace, team: Accelerated) -> int:
     """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
     file = file_of(asked.evaluate)
-    kind, layer = learned_from(file)
+    kind, layer = read_vision_features(file)
     named = asked.validation if "validation" in asked.given else asked.data if "data" in asked.given else None
     path = named or validation_of(asked)
     data = read(asked, path or asked.data)
@@ -449,7 +448,7 @@ def generate(asked: argparse.Namespace, team: Accelerated) -> int:
     """Describe pictures."""
     pictures = open_pictures(asked.generate)
     file = file_of(asked.evaluate or folder_of_run(asked))
-    kind, layer = learned_from(file)
+    kind, layer = read_vision_features(file)
     model = captioner(asked, team, kind, layer).load(file)
     team.tell(f"With {file}:")
     for path, text in zip(asked.generate, captions(model, model.encode(pictures))):

@@ -18,8 +18,7 @@ from PIL import Image
 import soft_prompt_finetune as script
 from finetuning.run import SHOWN, held_out
 from helpers import training
-from helpers.captioner import VLMWithSoftPrompt
-from helpers.checkpoint import learned_from
+from helpers.captioner import VLMWithSoftPrompt, read_vision_features
 from helpers.files import read_tensors
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 from helpers.training import Interrupts
@@ -414,7 +413,7 @@ def test_killed_at_ten_random_moments_it_is_always_loadable_and_in_the_end_as_if
             step, seen = training.read_progress(folder / script.TRAINING)
             assert seen.evaluations[-1].step == step
         if (folder / script.CHECKPOINT).exists():
-            assert learned_from(folder / script.CHECKPOINT) == ("pooled", -2)
+            assert read_vision_features(folder / script.CHECKPOINT) == ("pooled", -2)
             assert furthest(learned(folder), learned(tmp_path / "other")) > 0
     step, _ = training.read_progress(folder / script.TRAINING)
     assert 0 < step < 480, "the moments lie within the training"

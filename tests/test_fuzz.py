@@ -23,8 +23,8 @@ from PIL import Image, features
 from test_captioner import small_gpt2, vlm
 
 import soft_prompt_finetune
-from helpers import training
-from helpers.checkpoint import PARTS, PROMPT, WHOLE, learned_from
+from helpers import checkpoint, training
+from helpers.captioner import LEARNED, read_vision_features
 from helpers.data import VLMDataset
 from helpers.files import read_tensors
 from helpers.pictures import BadPicture, open_picture
@@ -357,7 +357,7 @@ class Learned:
             self.files[name] = kept_by_torch(of_the_seed(model), _use_new_zipfile_serialization=new)
 
     def state(self):
-        return [self.model.get_parameter(name).detach().clone() for name in PARTS]
+        return [self.model.get_parameter(name).detach().clone() for name in LEARNED]
 
     def takes(self, content, way="load"):
         """Whether the model takes this file; afterwards it is as it was before."""
@@ -371,12 +371,14 @@ class Learned:
                 assert "learned" in sentence(error)
                 assert all(map(torch.equal, before, self.state()))
             try:
-                assert learned_from(self.file)[0] in ("patches", "pooled")
+                assert read_vision_features(self.file)[0] in ("patches", "pooled")
             except (ValueError, OSError) as error:
                 assert "learned" in sentence(error)
         after = self.state()
         self.model._take_prompt(before[0])
-        training.restore_parameters({name: self.model.get_parameter(name) for name in PARTS}, dict(zip(PARTS, before)))
+        training.restore_parameters(
+            {name: self.model.get_parameter(name) for name in LEARNED}, dict(zip(LEARNED, before))
+        )
         assert all(tensor.isfinite().all() and tensor.dtype == torch.float32 for tensor in after)
         assert [tensor.shape[1:] for tensor in after] == [tensor.shape[1:] for tensor in before]
         return took
@@ -433,7 +435,7 @@ DTYPES = [
     "C64",
     "F",
 ]
-WHERE = st.sampled_from(["__metadata__", *PARTS, "prompt_embeddings"])
+WHERE = st.sampled_from(["__metadata__", *LEARNED, "prompt_embeddings"])
 WHAT = st.sampled_from(["dtype", "shape", "data_offsets", "format", "models", "vision_features", "projection"])
 NUMBERS = st.lists(st.integers(-1, 200) | st.sampled_from([0, 24, 16, 2**31, 2**63, 2**64]), max_size=3)
 SOMETHING = st.one_of(st.sampled_from(DTYPES), NUMBERS, VALUES)
@@ -486,7 +488,9 @@ def test_files_with_any_tensors_and_notes_are_taken_or_refused(learned, data):
             del tensors[part]
     for note in list(notes):
         if data.draw(st.integers(0, 3)) == 0:
-            notes[note] = data.draw(NOTES | MODEL_NOTES | st.sampled_from([WHOLE, PROMPT, "pooled of layer -1"]))
+            notes[note] = data.draw(
+                NOTES | MODEL_NOTES | st.sampled_from([checkpoint.CAPTIONER, checkpoint.PROMPT, "pooled of layer -1"])
+            )
         elif data.draw(st.integers(0, 5)) == 0:
             del notes[note]
     tensors["more"] = torch.ones(2)
@@ -695,12 +699,12 @@ def test_the_command_refuses_any_json_in_a_sentence(place, content):
 
 def bad_checkpoints():
     tensors, notes = read_tensors(CAPTIONER)
-    prompt = PARTS[0]
+    prompt = LEARNED[0]
     kept = safetensors.torch.save
     yield "text", b"a cat."
     yield "cut off", CAPTIONER.read_bytes()[:5000]
     yield "without notes", kept(tensors)
-    yield "of a prompt", kept(tensors, metadata=notes | {"format": PROMPT})
+    yield "of a prompt", kept(tensors, metadata=notes | {"format": checkpoint.PROMPT})
     yield "without a projection", kept({prompt: tensors[prompt]}, metadata=notes)
     yield "not a number", kept(tensors | {prompt: tensors[prompt] * float("nan")}, metadata=notes)
     yield "of another width", kept(tensors | {prompt: torch.ones(3, 7)}, metadata=notes)
