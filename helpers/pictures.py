@@ -298,8 +298,13 @@ def _too_few(place: Path, number: int, fewest: int) -> Fault:
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------
 
 
-def read_pairs(data_path: Path, allow_outside: bool = False) -> list[tuple[Path, str]]:
-    """Picture file and text of every entry of a JSON file. Raises OSError, or ValueError with a list of all faults, entries from 1."""
+def read_pairs(
+    data_path: Path, allow_outside: bool = False, decode: bool = True
+) -> list[tuple[Path, str]]:
+    """Picture file and text of every entry of a JSON file. Raises OSError, or ValueError with a list of all faults, entries from 1.
+
+    decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks again where one is broken.
+    """
     entries = _entries(data_path)
     if not isinstance(entries, list) or not entries:
         what = "an empty list" if entries == [] else f"{_kind(entries)}, no list"
@@ -309,7 +314,7 @@ def read_pairs(data_path: Path, allow_outside: bool = False) -> list[tuple[Path,
     folder, known = data_path.parent, {}  # many captions may share a picture
     faults, number_of_faults = [], 0
     for number, entry in enumerate(entries, start=1):
-        for fault in _faults(entry, folder, allow_outside, known):
+        for fault in _faults(entry, folder, allow_outside, decode, known):
             number_of_faults += 1
             if number_of_faults <= MOST_FAULTS:
                 faults.append(f"{data_path}, entry {number}: {fault}")
@@ -348,7 +353,9 @@ def _entries(data_path: Path) -> Any:
         ) from None
 
 
-def _faults(entry: Any, folder: Path, allow_outside: bool, known: dict[str, str]) -> Iterator[str]:
+def _faults(
+    entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
+) -> Iterator[str]:
     if not isinstance(entry, dict):
         yield f'is {_kind(entry)}, and should be {{"image_path": …, "text": …}}'
         return
@@ -365,12 +372,12 @@ def _faults(entry: Any, folder: Path, allow_outside: bool, known: dict[str, str]
             yield f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole'
         elif key == "image_path":
             if value not in known:
-                known[value] = _picture_fault(value, folder, allow_outside)
+                known[value] = _picture_fault(value, folder, allow_outside, decode)
             if known[value]:
                 yield known[value]
 
 
-def _picture_fault(path: str, folder: Path, allow_outside: bool) -> str:
+def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
     """What is wrong with a picture's path or file; "" where nothing is. What lies outside is not touched, unless that is allowed."""
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
@@ -385,7 +392,8 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool) -> str:
     if not os.path.isfile(file):
         return f"no file {shown} (looked in {os.path.dirname(file)}){_instead(path, file)}. Paths are relative to the JSON file"
     try:
-        open_picture(Path(file))
+        if decode:
+            open_picture(Path(file))
     except BadPicture as error:
         return f"{shown} {error}"
     except OSError as error:

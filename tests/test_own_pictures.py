@@ -597,11 +597,14 @@ def test_the_splits_of_ones_own_pictures_are_measured(example):
 
 
 def test_the_command_line_reads_the_captions_of_a_folder(example):
-    import soft_prompt_finetune as script
+    from finetuning.options import read_options
 
     classes = pictures.read_folder(example, leave_out=True)
     file = example / "captions.json"
     file.write_text(json.dumps(pictures.caption_entries(classes, example)), encoding="utf-8")
-    dataset = script.read(script.options(["--data", str(file)]), file)
-    assert dataset.pictures.files == classes.files and set(dataset.texts) == {f"a {name}." for name in EIGHT}
+    config = read_options(["--data", str(file)])
+    pairs = pictures.read_pairs(config.data, config.allow_outside)
+    assert [path for path, _ in pairs] == classes.files and {text for _, text in pairs} == {
+        f"a {name}." for name in EIGHT
+    }
     file.unlink()
