@@ -14,7 +14,7 @@ from tqdm import tqdm
 from finetuning.options import LOG, read_lines
 from finetuning.processes import AccelerateGroup
 from helpers.files import write_whole
-from helpers.training import Evaluation, TrainConfig
+from helpers.training import Evaluation, History, TrainConfig
 
 COLUMNS = {"loss": "training", "validation_loss": "validation"}
 
@@ -25,27 +25,27 @@ class RunLog:
     def __init__(
         self,
         folder: Path,
-        training: TrainConfig,
+        config: TrainConfig,
         settings: dict[str, Any],
         group: AccelerateGroup,
-        resumed: Sequence[Evaluation],
+        resumed: History,
     ) -> None:
         """
         Args:
             folder: where log.jsonl and loss.png are.
-            training: how it is trained.
+            config: how it is trained.
             settings: what the run was asked for, the log's first line.
             group: the processes, of which the first alone writes and prints.
-            resumed: evaluations before the training was broken off; what the log says of these is kept.
+            resumed: what was measured before the training was broken off; what the log says of these is kept.
         """
-        self.folder, self.training, self.settings, self.group = folder, training, settings, group
+        self.folder, self.config, self.settings, self.group = folder, config, settings, group
         self.begun, self.begins = time.monotonic(), group.rank == 0
         kept = {entry["step"]: entry for entry in read_lines(folder / LOG) if _is_entry(entry)}
-        self.entries = [kept.get(known.step) or self._entry(known) for known in resumed]
-        self.known = len(resumed)  # evaluations that the training will give again
+        self.entries = [kept.get(known.step) or self._entry(known) for known in resumed.evaluations]
+        self.known = len(resumed.evaluations)  # evaluations that the training will give again
         self.bar = tqdm(
-            total=training.steps,
-            initial=resumed[-1].step if resumed else 0,
+            total=config.steps,
+            initial=max(resumed.column("step"), default=0),
             desc="steps",
             leave=False,
             disable=group.hide_bar,
@@ -88,13 +88,13 @@ class RunLog:
         return True
 
     def _entry(self, evaluation: Evaluation) -> dict[str, float]:
-        rate_at = min(evaluation.step, self.training.steps)
+        rate_at = min(evaluation.step, self.config.steps)
         return {
             "step": evaluation.step,
             "loss": round(evaluation.mean_loss, 6),
             "validation_loss": round(evaluation.validation_loss, 6),
             "validation_right": round(evaluation.validation_score, 6),
-            "rate": self.training.learning_rate_at(rate_at),
+            "rate": self.config.learning_rate_at(rate_at),
             "seconds": round(time.monotonic() - self.begun, 1),  # since it was started or resumed
         }
 

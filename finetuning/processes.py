@@ -33,13 +33,13 @@ class AccelerateGroup(ProcessGroup):
                 f"{os.environ['WORLD_SIZE']} processes were started, and Accelerate knows of {self.size}: use torchrun"
             )
 
-    def total(self, numbers: Tensor) -> Tensor:
+    def sum(self, numbers: Tensor) -> Tensor:
         """The sum over the processes, the same in each of them."""
         return self.accelerator.reduce(numbers, "sum") if self.size > 1 else numbers
 
     def any(self, here: bool) -> bool:
         """Whether it is so in any of the processes."""
-        return bool(self.total(torch.tensor(float(here), device=self.device)))
+        return bool(self.sum(torch.tensor(float(here), device=self.device)))
 
     def print_line(self, line: str = "") -> None:
         """Print a line, once."""

@@ -27,12 +27,12 @@ from finetuning.log import RunLog
 from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
 from finetuning.processes import AccelerateGroup, measure_free_memory
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact
-from helpers.captioner_training import begin_as_words, evaluate, learn
+from helpers.captioner_training import evaluate, initialise_projection, train_captioner
 from helpers.checkpoint import learned_from
 from helpers.data import caption_rows
 from helpers.pictures import OPEN_AT_ONCE, PictureFiles, open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2
-from helpers.training import Interrupts, TrainConfig, progress
+from helpers.training import History, Interrupts, TrainConfig, read_progress
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # of the features while the captioner learns: as they are, whitened, and on the way from one to the other
@@ -71,28 +71,30 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
     group.print_line(
         f"Going on with {config.folder}." if config.resume else config.describe_preset()
     )
-    begin_as_words(model, train.features, train.texts)
+    initialise_projection(model, train.features, train.texts)
     before = (
         evaluate(model, validation.features, validation.rows, group),
         show.write_captions(model, validation.features[: show.SHOWN]),
     )
-    plan = make_train_config(config, len(train.rows), group)
+    train_config = make_train_config(config, len(train.rows), group)
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     group.print_line(
-        f"Captions to learn from: {len(train.rows)}; to validate on: {len(validation.rows)}. What learns: {learns:,} numbers, in {plan.steps} "
-        f"steps of up to {min(plan.batch_size, len(train.rows))} captions."
+        f"Captions to learn from: {len(train.rows)}; to validate on: {len(validation.rows)}. What learns: {learns:,} numbers, in {train_config.steps} "
+        f"steps of up to {min(train_config.batch_size, len(train.rows))} captions."
     )
     folder = make_folder(config) if group.rank == 0 else config.folder
     again = f"Go on with\n    {command_to_resume(folder, group)}"
     try:
-        ended = train_in(folder, config, group, model, (train, validation), plan)
+        ended = train_in(folder, config, group, model, (train, validation), train_config)
         if group.rank > 0:
             return 128 + ended if ended else 0
-        step, looks = progress(folder / TRAINING)
-        if ended or step < plan.steps:  # of several processes another may have been asked first
+        step, history = read_progress(folder / TRAINING)
+        if (
+            ended or step < train_config.steps
+        ):  # of several processes another may have been asked first
             where = (
-                f"Stopped at step {step} of {plan.steps}"
-                if step < plan.steps
+                f"Stopped at step {step} of {train_config.steps}"
+                if step < train_config.steps
                 else f"All {step} steps are done"
             )
             group.print_line(f"{where}, and all is saved. {again}")
@@ -105,9 +107,8 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
         if group.rank == 0:
             with suppress(OSError):
                 folder.rmdir()  # where nothing came into it
-    best = [look for look in looks if look.best][-1]
     group.print_line(
-        f"\n{show.describe_best(best)}\nWhat was learned: {folder / CHECKPOINT}\nHow it went: {folder / 'loss.png'} and {folder / LOG}"
+        f"\n{show.describe_best(history.best)}\nWhat was learned: {folder / CHECKPOINT}\nHow it went: {folder / 'loss.png'} and {folder / LOG}"
     )
     return 0
 
@@ -118,7 +119,7 @@ def train_in(
     group: AccelerateGroup,
     model: VLMWithSoftPrompt,
     examples: tuple[Examples, Examples],
-    plan: TrainConfig,
+    train_config: TrainConfig,
 ) -> int:
     """Learn, keep the best in the folder, and say which signal was noted meanwhile, 0 for none.
 
@@ -128,29 +129,29 @@ def train_in(
         group: the processes, of which the first alone writes.
         model: the captioner as it begins; in the end it holds the best.
         examples: what it learns from, and what it is validated on.
-        plan: how to train.
+        train_config: how to train.
     """
     train, validation = ((part.features, part.rows) for part in examples)
-    resumed = progress(folder / TRAINING)[1] if config.resume else []
+    history = read_progress(folder / TRAINING)[1] if config.resume else History(train_config.steps)
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts,
-        RunLog(folder, plan, config.settings() | versions, group, resumed) as log,
+        RunLog(folder, train_config, config.settings() | versions, group, history) as log,
     ):
 
         def stop(step: int, loss: float) -> bool:
             log.update(step)
             return interrupts.asked is not None
 
-        evaluations = learn(
+        evaluations = train_captioner(
             model,
             train,
             validation,
-            plan,
+            train_config,
             folder / TRAINING if group.rank == 0 or config.resume else None,
-            at_once=config.batch_size,
+            micro_batch_size=config.batch_size,
             stop=stop,
-            team=group,
+            group=group,
             data=fingerprint_examples(examples),
         )
         for evaluation in evaluations:
@@ -418,7 +419,7 @@ def encode_pictures(
         problem = error
     if group.any(problem is not None):
         raise problem or ValueError("another process could not open a picture")
-    return group.total(features)
+    return group.sum(features)
 
 
 def encode_black(model: VLMWithSoftPrompt) -> Tensor:

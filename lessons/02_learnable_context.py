@@ -568,16 +568,16 @@ widgets.base_to_new_table()
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.learn` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
+# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用
 #
-# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。我们每要一条验证集上的记录，`context.learn` 就接着往下学一段；这里只等最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
+# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。我们每要一条验证集上的记录，`context.train_context` 就接着往下学一段；这里只等最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
-*_, last = context.learn(prompted, features, training.TrainConfig(steps=80))
+*_, last = context.train_context(prompted, features, training.TrainConfig(steps=80))
 print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
 
 # %% [markdown] lang="en" id="save"

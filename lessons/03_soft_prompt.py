@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 from helpers import by_hand, captioner_training
 from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
 from lessons import widgets
@@ -117,7 +117,7 @@ pictures = [world.draw(scene, seed) for scene, seed in scenes]
 features = model.encode(pictures)                            # (B, P, Dv): CLIP's patches
 notes = model.vision_projection(features)                    # (B, P, D)
 captions = ["a photo of a large red cat in the meadow.", "a white boat.", "a key in the room."]
-ids, labels = caption_batch(model.tokenizer, captions)       # (B, T): padded to the longest
+ids, labels = batch_captions(model.tokenizer, captions)       # (B, T): padded to the longest
 words = model.language_model.get_input_embeddings()(ids)     # (B, T, D)
 rows = torch.cat([model.soft_prompt(len(ids)), notes, words], dim=1)  # (B, M + P + T, D)
 ours = model.language_model(inputs_embeds=rows).logits       # (B, M + P + T, V)
@@ -212,7 +212,7 @@ model.zero_grad()
 some = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
 seen = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(some)])     # (300, P, Dv)
 begun = VLMWithSoftPrompt(clip, gpt2)
-captioner_training.begin_as_words(begun, seen, [language.full_caption(scene) for scene in some])
+captioner_training.initialise_projection(begun, seen, [language.full_caption(scene) for scene in some])
 
 # %% id="translation-code" tags=["measured"]
 widgets.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))
@@ -373,14 +373,14 @@ widgets.two_losses()
 # %% [markdown] lang="en" id="train"
 # ## 7 · Learning
 #
-# Now train one yourself. The pictures are encoded once and their features kept: the vision tower is frozen and nothing is augmented, so they never change. The projection begins, by least squares, as the guess that you saw in section 4. Then projection and soft prompt learn together. (`captioner.learn` rescales the features first, so that rare directions, such as which object it is, learn nearly as fast as common ones; the map stays the same one.) A press takes some ten seconds to a minute.
+# Now train one yourself. The pictures are encoded once and their features kept: the vision tower is frozen and nothing is augmented, so they never change. The projection begins, by least squares, as the guess that you saw in section 4. Then projection and soft prompt learn together. (`captioner_training.train_captioner` rescales the features first, so that rare directions, such as which object it is, learn nearly as fast as common ones; the map stays the same one.) A press takes some ten seconds to a minute.
 #
 # **Before each press** say what will come: a tenth of the rate? Ten times as high? A few hundred pictures? No soft prompt at all?
 
 # %% [markdown] lang="zh" id="train"
 # ## 7 · 训练
 #
-# 现在自己训练一个。图片只编码一次，特征存起来反复用：视觉塔是冻结的，图片也不做数据增强，所以特征永远不变。投影的起点就是第 4 节见过的那个猜测，用最小二乘法求出来。然后投影和软提示词一起学。（`captioner.learn` 会先把特征的尺度调一调，让少见的方向，比如“是哪种物体”，学得几乎和常见的一样快；映射还是同一个映射。）按一次，要等十几秒到一分钟。
+# 现在自己训练一个。图片只编码一次，特征存起来反复用：视觉塔是冻结的，图片也不做数据增强，所以特征永远不变。投影的起点就是第 4 节见过的那个猜测，用最小二乘法求出来。然后投影和软提示词一起学。（`captioner_training.train_captioner` 会先把特征的尺度调一调，让少见的方向，比如“是哪种物体”，学得几乎和常见的一样快；映射还是同一个映射。）按一次，要等十几秒到一分钟。
 #
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 

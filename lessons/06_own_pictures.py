@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from helpers import context, data, flops, pictures, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, learn
+from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
@@ -195,7 +195,7 @@ own_pictures.sepia.ask()
 # %% id="sepia-code" tags=["measured"]
 generator = torch.Generator().manual_seed(0)
 prompted = PromptedCLIP(clip, processor, classes.class_names, 4, "random", generator=generator)
-*_, last = context.learn(prompted, features, training.TrainConfig())
+*_, last = context.train_context(prompted, features, training.TrainConfig())
 hand = context_study.by_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
 print(f"{hand:.0%} → {prompted.accuracy(*features.test):.0%}")
 own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
@@ -280,7 +280,7 @@ tool
 mine = pictures.read_folder(tool.folder, leave_out=True)
 split_up = data.encode(clip, processor, data.own_pictures(mine))
 learned = PromptedCLIP(clip, processor, mine.class_names, 4, "random", generator=torch.Generator().manual_seed(0))
-*_, last = context.learn(learned, split_up)
+*_, last = context.train_context(learned, split_up)
 learned.save(Path(mkdtemp()) / "mine.safetensors")
 print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures right", zh="的测试图片答对了"))
 
@@ -398,9 +398,9 @@ print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 model = VLMWithSoftPrompt((clip, processor), gpt2, init=DESCRIBE, generator=torch.Generator().manual_seed(0))
 seen = model.encode(dataset.pictures[:])                      # (N, P, Dv)
 train, checks, tests = (part.tolist() for part in data.own_split(torch.tensor(classes.labels), seed=0))
-begin_as_words(model, seen[train], [dataset.texts[n] for n in train])
+initialise_projection(model, seen[train], [dataset.texts[n] for n in train])
 learns, validates = ((seen[part], [dataset.rows[n] for n in part]) for part in (train, checks))
-*_, last = learn(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
+*_, last = train_captioner(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
 said = model.generate(seen[tests], max_new_tokens=8)
 right = sum(text == dataset.texts[n] for text, n in zip(said, tests))
 print(f"{right} / {len(tests)}:", *said[::4])

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.context import PromptedCLIP, learn
+from helpers.context import PromptedCLIP, train_context
 from helpers.data import FewShot, few_shot_split
 from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
 from helpers.training import TrainConfig
@@ -263,7 +263,7 @@ def learned_context(
     """CLIP with a context that began at random and learned from few examples."""
     generator = torch.Generator().manual_seed(seed)
     prompted = PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator)
-    for _ in learn(prompted, data, plan):
+    for _ in train_context(prompted, data, plan):
         pass
     return prompted
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, learn
+from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.training import Evaluation
@@ -284,13 +284,13 @@ class CaptionerTraining(LongWork):
                 checks = yield from self._pictures(model, CHECK_SEED, CHECKS)
                 train = yield from self._pictures(model, now.seed, now.pictures)
                 watched = _features(model, WATCHED)
-                begin_as_words(model, *train)
+                initialise_projection(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
                 plan = replace(
                     PLAN, steps=now.steps, learning_rate=now.rate, eval_every=max(1, now.steps // 10), seed=now.seed
                 )
-                with closing(learn(model, train, checks, plan)) as looks:
+                with closing(train_captioner(model, train, checks, plan)) as looks:
                     for at in looks:
                         run, said = _grown(run, at), model.generate(watched, max_new_tokens=MOST_TOKENS)
                         shown = partial(self._picture, run, earlier, said, chosen)

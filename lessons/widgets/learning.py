@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.context import PromptedCLIP, hand_features, learn, words_of_length
+from helpers.context import PromptedCLIP, encode_hand_prompt, repeat_words, train_context
 from helpers.data import FewShot, encode
 from helpers.files import DATA
 from helpers.language import say
@@ -109,7 +109,7 @@ def few_shot_training(
 
     def prepare(now: SimpleNamespace) -> Setting:
         pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
-        begin = words_of_length(WORDS, now.length) if now.init == "words" else "random"
+        begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
         generator = torch.Generator().manual_seed(now.seed)
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
         return Setting(prompted, encode(clip, processor, pictures), _chosen(now, prompted, begin))
@@ -154,7 +154,7 @@ class ContextTraining(LongWork):
 
     def _before(self, setting: Setting) -> figures.Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
-        by_hand = hand_features(setting.prompted)
+        by_hand = encode_hand_prompt(setting.prompted)
         hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
         return figures.Run(self._plan.steps, [], [], [], [], hand, before)
 
@@ -167,7 +167,7 @@ class ContextTraining(LongWork):
         model = checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
-            with one_thread(), closing(learn(prompted, setting.data, self._plan)) as looks:
+            with one_thread(), closing(train_context(prompted, setting.data, self._plan)) as looks:
                 for at in looks:
                     run = _grown(run, at)
                     if at.best:

@@ -28,7 +28,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2L
 from helpers import pictures
 from helpers.data import encode, own_pictures
 from helpers.files import DATA, cache_folder
-from helpers.flops import FLOAT, captioner_bill, context_bill, least_seconds
+from helpers.flops import FLOAT, count_captioner_training, count_context_training, least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import ALIKE, BadPicture, Classes, Fault
@@ -643,8 +643,8 @@ def scale_explorer() -> Explorer:
     }
 
     def draw(now: SimpleNamespace) -> figures.Picture:
-        pace, context = paces[now.pace], context_bill(clip, now.classes, now.each)
-        captioner = captioner_bill(clip, language, now.captions, now.patches, batch=now.batch)
+        pace, context = paces[now.pace], count_context_training(clip, now.classes, now.each)
+        captioner = count_captioner_training(clip, language, now.captions, now.patches, batch=now.batch)
         seconds = {
             "see class pictures": _seconds(context.seeing, pace.seeing),
             "learn the context": _seconds(context.learning, pace.context),

@@ -22,7 +22,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, GPT2Config, GPT2LMHe
 
 from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
@@ -334,7 +334,7 @@ def _about_translation(now: SimpleNamespace, true: Sequence[bool], null: float, 
 
 def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a row of a batch and a position in it, and see which label its prediction is scored against; shift and padding can go wrong."""
-    ids, labels = caption_batch(model.tokenizer, BATCH)  # (B, T)
+    ids, labels = batch_captions(model.tokenizer, BATCH)  # (B, T)
     M, P = len(model.soft_prompt.prompt_embeddings), _patch_count(model)
     prefix = _prefix(M, P)
     names = [[_label(model, id) for id in row] for row in ids]

@@ -27,7 +27,13 @@ from torch.nn import functional as F
 
 from helpers import captioner, training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn, whitened
+from helpers.captioner_training import (
+    ablations,
+    batch_captions,
+    initialise_projection,
+    train_captioner,
+    whitened,
+)
 from helpers.files import DATA, write_whole
 from helpers.pretrained import identity, load_clip, load_gpt2
 from pocket import words
@@ -174,7 +180,7 @@ def new_captioner(
         generator=generator,
     )
     if as_words and train is not None:
-        begin_as_words(model, train.features, train.captions)
+        initialise_projection(model, train.features, train.captions)
     return model
 
 
@@ -188,7 +194,9 @@ def learned(
     """Learn to describe the scenes, as far as step `until`; gives what the training saw."""
     seen = []
     with closing(
-        learn(model, (train.features, train.captions), (checks.features, checks.captions), plan)
+        train_captioner(
+            model, (train.features, train.captions), (checks.features, checks.captions), plan
+        )
     ) as looks:
         for look in looks:
             seen.append(look)
@@ -201,7 +209,7 @@ def learned_unshifted(
     model: VLMWithSoftPrompt, train: Album, checks: Album, plan: training.Plan
 ) -> list[training.Evaluation]:
     """The classic mistake: what is said at a token is scored against that token. A look's score is minus the right loss."""
-    check_ids, check_labels = caption_batch(model.tokenizer, checks.captions)
+    check_ids, check_labels = batch_captions(model.tokenizer, checks.captions)
 
     def loss(features: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         at_tokens = model(features, ids)[
@@ -215,7 +223,7 @@ def learned_unshifted(
         def of_rows(rows: Tensor) -> Tensor:
             return loss(
                 seen[rows],
-                *caption_batch(model.tokenizer, [captions[row] for row in rows.tolist()]),
+                *batch_captions(model.tokenizer, [captions[row] for row in rows.tolist()]),
             )
 
         def validate() -> tuple[float, float]:
@@ -409,7 +417,7 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
             : PICTURES // SEVERAL
         ]
         train = alone.train.first(PICTURES - len(rows)) + several.of(rows)
-        begin_as_words(model, train.features, train.captions)
+        initialise_projection(model, train.features, train.captions)
         learned(model, train, alone.checks)
         model.save(PROMPTS / "many.safetensors")
     else:
@@ -421,7 +429,7 @@ def prompt_job(studio: Studio, job: Job) -> Numbers:
             [answer(task, scene, rng) for scene in part.scenes]
             for part in (data.train, data.checks)
         )
-        for _ in learn(
+        for _ in train_captioner(
             model, (data.train.features, texts), (data.checks.features, checks), PROMPT_PLAN
         ):
             pass

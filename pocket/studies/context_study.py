@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers import context, training
-from helpers.context import PromptedCLIP, learn, words_of_length
+from helpers.context import PromptedCLIP, repeat_words, train_context
 from helpers.data import FewShot, encode, preparation
 from helpers.files import DATA, write_whole
 from helpers.pretrained import fingerprint, load_clip, text_features
@@ -178,9 +178,9 @@ def learned(
 ) -> PromptedCLIP:  # fmt: skip
     """A context learned by the plan. init: "random", or "words" for those of "a photo of a"; shape: `position`, `class_specific`."""
     generator = torch.Generator().manual_seed(seed)
-    begin = words_of_length("a photo of a", length) if init == "words" else init
+    begin = repeat_words("a photo of a", length) if init == "words" else init
     prompted = PromptedCLIP(clip, processor, names, length, begin, generator=generator, **shape)
-    for _ in learn(prompted, data, PLAN, pull=pull):
+    for _ in train_context(prompted, data, PLAN, regularisation=pull):
         pass
     return prompted
 

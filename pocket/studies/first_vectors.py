@@ -45,7 +45,7 @@ def learn(
     prompted = PromptedCLIP(
         clip, processor, TASK.class_names, VECTORS, "random", generator=generator
     )
-    looks = list(context.learn(prompted, data, PLAN))
+    looks = list(context.train_context(prompted, data, PLAN))
     return {
         "length": PLAN.steps,
         "steps": [look.step for look in looks],

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers import context, reading, training
-from helpers.context import PromptedCLIP, learn
+from helpers.context import PromptedCLIP, train_context
 from helpers.data import FewShot, encode, preparation
 from helpers.files import DATA, read_tensors, write_tensors, write_whole
 from helpers.pretrained import fingerprint, identity, load_clip, text_features
@@ -127,7 +127,9 @@ def learned_job(studio: Studio, task: Task, job: Job) -> Numbers:
         [],
         [],
     )
-    for look in learn(prompted, data.permuted(job["seed"]) if job["permuted"] else data, PLAN):
+    for look in train_context(
+        prompted, data.permuted(job["seed"]) if job["permuted"] else data, PLAN
+    ):
         looks.append(look)
         path.append(listed(prompted.context))
     best = min(looks, key=lambda look: look.validation_loss)
@@ -149,7 +151,7 @@ def on_words_job(studio: Studio, task: Task, job: Job) -> Numbers:
     data, words = studio.data(task.name, job["seed"]), studio.words
     prompted = begin(studio.clip, studio.processor, task, "random", job["seed"])
     with reading.on_words(prompted.embeddings, "context", words.table, words.words):
-        for _ in learn(prompted, data, WORDS_PLAN):
+        for _ in train_context(prompted, data, WORDS_PLAN):
             pass
     ids = (
         reading.nearest_tokens(prompted.context, words.table, 1, rows=words.words)
@@ -218,7 +220,7 @@ def permutations_job(studio: Studio, task: Task, job: Job) -> Numbers:
 def from_random(studio: Studio, task: Task, data: FewShot, seed: int, **shape: Any) -> Numbers:
     """What a context reaches that began at random, and the context."""
     prompted = begin(studio.clip, studio.processor, task, "random", seed, **shape)
-    for _ in learn(prompted, data, PLAN):
+    for _ in train_context(prompted, data, PLAN):
         pass
     return {"accuracy": prompted.accuracy(*data.test), "context": listed(prompted.context)}
 
