@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
 from finetuning.options import LOG, read_lines
@@ -115,7 +116,10 @@ def draw_losses(entries: Sequence[dict[str, float]], file: Path) -> None:
     ring = {"s": 120, "facecolors": "none", "edgecolors": "black", "zorder": 3, "label": "kept"}
     axes.scatter(best["step"], best["validation_loss"], **ring)
     axes.set(xlabel="training step", ylabel="loss (nats)", yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
     axes.set_title("What is kept is what the ring shows: the lowest validation loss", fontsize=11)
-    axes.grid(axis="y", which="both", alpha=0.35)
+    axes.grid(axis="y", alpha=0.35)
     axes.legend()
     figure.savefig(file, format="png", dpi=200)

@@ -79,24 +79,21 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
     train_config = make_train_config(config, len(train.rows), group)
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     group.print_line(
-        f"Captions to learn from: {len(train.rows)}; to validate on: {len(validation.rows)}. What learns: {learns:,} numbers, in {train_config.steps} "
-        f"steps of up to {min(train_config.batch_size, len(train.rows))} captions."
+        f"Captions to learn from: {len(train.rows)}; to validate on: {len(validation.rows)}. "
+        f"What learns: {learns:,} numbers, in {train_config.steps} steps of up to {min(train_config.batch_size, len(train.rows))} captions."
     )
     folder = make_folder(config) if group.rank == 0 else config.folder
-    again = f"Go on with\n    {command_to_resume(folder, group)}"
+    again = f"Go on with\n    {write_resume_command(folder, group)}"
     try:
         ended = train_in(folder, config, group, model, (train, validation), train_config)
         if group.rank > 0:
             return 128 + ended if ended else 0
         step, history = read_progress(folder / TRAINING)
-        if (
-            ended or step < train_config.steps
-        ):  # of several processes another may have been asked first
-            where = (
-                f"Stopped at step {step} of {train_config.steps}"
-                if step < train_config.steps
-                else f"All {step} steps are done"
-            )
+        broken_off = step < train_config.steps
+        # of several processes another may have been asked first
+        if ended or broken_off:
+            stopped = f"Stopped at step {step} of {train_config.steps}"
+            where = stopped if broken_off else f"All {step} steps are done"
             group.print_line(f"{where}, and all is saved. {again}")
             return 128 + (ended or signal.SIGTERM)
         show_ablations(config, model, validation, before)
@@ -108,7 +105,8 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
             with suppress(OSError):
                 folder.rmdir()  # where nothing came into it
     group.print_line(
-        f"\n{show.describe_best(history.best)}\nWhat was learned: {folder / CHECKPOINT}\nHow it went: {folder / 'loss.png'} and {folder / LOG}"
+        f"\n{show.describe_best(history.best)}\nWhat was learned: {folder / CHECKPOINT}\n"
+        f"How it went: {folder / 'loss.png'} and {folder / LOG}"
     )
     return 0
 
@@ -191,7 +189,7 @@ def make_folder(config: RunConfig) -> Path:
         return folder
 
 
-def command_to_resume(folder: Path, group: AccelerateGroup) -> str:
+def write_resume_command(folder: Path, group: AccelerateGroup) -> str:
     """The command that goes on with this training."""
     start, there = "python", os.environ
     if group.size > 1:
