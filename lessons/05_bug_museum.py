@@ -35,11 +35,11 @@ from helpers.pretrained import load_clip, load_gpt2
 from lessons import experiments, museum, widgets
 from lessons.exercises import bug_museum
 from pocket import datasets, tasks, world
-from pocket.studies import captioner_study as study
+from pocket.captioning import PROMPTS
 
 clip, processor = load_clip("pocket")
 gpt2 = load_gpt2("pocket")                                   # a model and its tokenizer
-model = VLMWithSoftPrompt((clip, processor), gpt2).load(study.PROMPTS / "captioner.safetensors")
+model = VLMWithSoftPrompt((clip, processor), gpt2).load(PROMPTS / "captioner.safetensors")
 broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 
 # %% [markdown] lang="en" id="too-good"

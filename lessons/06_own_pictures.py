@@ -37,8 +37,7 @@ from helpers.notebook import compare
 from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, zero_shot
 from lessons import widgets
 from lessons.exercises import own_pictures
-from pocket import own_folder, world
-from pocket.studies import context_study
+from pocket import classifiers, own_folder, world
 
 clip, processor = load_clip()
 widgets.whose_numbers(clip)
@@ -196,7 +195,7 @@ own_pictures.sepia.ask()
 generator = torch.Generator().manual_seed(0)
 prompted = PromptedCLIP(clip, processor, classes.class_names, 4, "random", generator=generator)
 *_, last = context.train_context(prompted, features, training.TrainConfig())
-hand = context_study.by_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
+hand = classifiers.measure_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
 print(f"{hand:.0%} → {prompted.accuracy(*features.test):.0%}")
 own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
 
@@ -331,7 +330,7 @@ own_pictures.pieces.ask()
 images, which = widgets.photograph_pieces()                   # 32 pieces, and of which photograph
 vectors = image_features(clip, processor, images)             # (N, D)
 numbers = data.own_split(which, seed=0)
-mean = context_study.by_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
+mean = classifiers.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
 print(f"{mean:.0%}")
 own_pictures.pieces.reveal(mean)
 

@@ -31,7 +31,7 @@ from lessons.figures import soft_prompt as drawing
 from lessons.widgets.base import Explorer, counted, dropdown, glossed, look, percent
 from pocket.datasets import read_scene
 from pocket.language import full_caption
-from pocket.words import word
+from pocket.words import translate
 from pocket.world import SHOWS_COLOUR, Scene, draw
 
 SCENES = DATA / "captions" / "scenes.json"
@@ -514,8 +514,8 @@ def _picture_list(seen: Sequence[Seen]) -> ipywidgets.Dropdown:
 def _name(scene: Scene) -> str:
     """Such as "red cat, meadow, photo", or in Chinese "红色猫，草地，仿照片"."""
     thing = scene.things[0]
-    return say(en=" ", zh="").join(map(word, (thing.colour, thing.object))) + "".join(
-        say(en=", ", zh="，") + word(part) for part in (scene.background, scene.style)
+    return say(en=" ", zh="").join(map(translate, (thing.colour, thing.object))) + "".join(
+        say(en=", ", zh="，") + translate(part) for part in (scene.background, scene.style)
     )
 
 

@@ -6,7 +6,6 @@ On top of `LongWork`, `figures` and `helpers.context`, which does the learning: 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP, encode_hand_prompt, repeat_words, train_context
 from helpers.data import FewShot, encode
-from helpers.files import DATA
 from helpers.language import say
 from helpers.reading import random_like
 from helpers.training import Evaluation, TrainConfig
@@ -29,9 +27,9 @@ from lessons import figures
 from lessons.widgets.base import LongWork, Shown, counted, dropdown, look, percent, values_of
 from lessons.widgets.learnable_context import name_positions
 from pocket.datasets import few_shot
+from pocket.studies import first_vectors_study
 from pocket.tasks import Task
 
-STORED = DATA / "runs" / "first-vectors.json"
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
 VECTORS = 10  # of lesson 00
@@ -69,8 +67,10 @@ def first_vectors(
 
     data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
-    stored = json.loads(STORED.read_text(encoding="utf-8"))
-    another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
+    study = first_vectors_study.load_study()
+    columns = (study.history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
+    run = figures.Run(study.history.steps, *columns, study.hand, study.before, study.after)
+    another = study.seed + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
 
@@ -83,7 +83,7 @@ def first_vectors(
         plan,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
-        stored=Stored(figures.Run(**stored["run"]), torch.tensor(stored["context"]), stored["command"]),
+        stored=Stored(run, study.context, study.command),
     )
 
 
