@@ -30,7 +30,6 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
 from helpers.checkpoint import learned_from
 from helpers.data import caption_rows
-from helpers.language import LearnerError
 from helpers.pictures import OPEN_AT_ONCE, PictureFiles, open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
@@ -58,7 +57,7 @@ def run_config(config: RunConfig) -> int:
         print_problem(
             "There is not enough memory: take a smaller --batch_size and a larger --gradient_accumulation."
         )
-    except (LearnerError, ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print_problem(error)
     return 1
 
