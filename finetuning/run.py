@@ -23,7 +23,7 @@ from tqdm import tqdm
 from helpers.captioner import VLMWithSoftPrompt, exact
 from helpers.captioner_training import ablations, evaluate
 from helpers.files import write_whole
-from helpers.pictures import OPEN_AT_ONCE, PictureFiles
+from helpers.pictures import FILE_BATCH_SIZE, PictureFiles
 from helpers.training import Evaluation, ProcessGroup, TrainConfig, progress
 from lessons.figures.captions import Losses, loss_curve
 
@@ -127,9 +127,9 @@ def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Accelerated)
     whole = exact(first).new_zeros(len(pictures), *first.shape[1:])
     share = range(team.rank, len(pictures), team.size)
     for start in tqdm(
-        range(0, len(share), OPEN_AT_ONCE), "pictures", leave=False, disable=quiet(team)
+        range(0, len(share), FILE_BATCH_SIZE), "pictures", leave=False, disable=quiet(team)
     ):
-        numbers = share[start : start + OPEN_AT_ONCE]
+        numbers = share[start : start + FILE_BATCH_SIZE]
         whole[list(numbers)] = model.encode([pictures[number] for number in numbers]).to(whole)
     return team.total(whole)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import CLIPModel, PreTrainedModel
 
 
-def embed(clip: CLIPModel, ids: Tensor) -> Tensor:
+def embed_tokens(clip: CLIPModel, ids: Tensor) -> Tensor:
     """What enters the text tower: ids (B, T) to vectors (B, T, D), the row of each token plus the vector of its position."""
     tables = clip.text_model.embeddings
     return tables.token_embedding(ids) + tables.position_embedding.weight[: ids.shape[1]]
@@ -47,7 +47,7 @@ def layer_forward(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Te
     return x + layer.mlp(layer.layer_norm2(x))
 
 
-def end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
+def find_end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
     """Where each text is pooled, (B,): at its first end-of-text token.
 
     OpenAI's configurations say eos_token_id = 2, which no text contains; for them the largest id is taken, which is end-of-text.
@@ -66,11 +66,11 @@ def text_layers(clip: CLIPModel, x: Tensor) -> Tensor:
 
 def text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
     """ids (B, T) to one vector a text, (B, D)."""
-    x = text_layers(clip, embed(clip, ids))  # (B, T, D)
-    return x[torch.arange(len(ids)), end_of_text(clip, ids)]
+    x = text_layers(clip, embed_tokens(clip, ids))  # (B, T, D)
+    return x[torch.arange(len(ids)), find_end_of_text(clip, ids)]
 
 
-def patch_vectors(clip: CLIPModel, pixels: Tensor) -> Tensor:
+def embed_patches(clip: CLIPModel, pixels: Tensor) -> Tensor:
     """What enters the vision tower: pixels (B, 3, S, S) to (B, 1 + P, D), the class vector first, then one vector a patch."""
     tables = clip.vision_model.embeddings
     patches = tables.patch_embedding(pixels).flatten(2).mT  # (B, P, D)
@@ -80,7 +80,7 @@ def patch_vectors(clip: CLIPModel, pixels: Tensor) -> Tensor:
 
 def vision_tower(clip: CLIPModel, pixels: Tensor) -> Tensor:
     """pixels (B, 3, S, S) to one vector a picture, (B, D)."""
-    x = clip.vision_model.pre_layrnorm(patch_vectors(clip, pixels))
+    x = clip.vision_model.pre_layrnorm(embed_patches(clip, pixels))
     for layer in clip.vision_model.encoder.layers:
         x = layer_forward(layer, x)
     return clip.vision_model.post_layernorm(x[:, 0])
@@ -94,7 +94,7 @@ def logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def greedy(
+def decode_greedily(
     language_model: PreTrainedModel, before: Tensor, end: int, longest: int = 40
 ) -> list[int]:
     """The likeliest token again and again behind the vectors `before` (1, N, D), everything computed anew each time.

@@ -19,10 +19,10 @@ from torch.utils.data import Dataset
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import cache_folder, read_tensors, write_tensors
-from helpers.pictures import OPEN_AT_ONCE, Classes, PictureFiles, read_pairs
-from helpers.pretrained import fingerprint, image_features
+from helpers.pictures import FILE_BATCH_SIZE, Classes, PictureFiles, read_pairs
+from helpers.pretrained import encode_images, fingerprint
 
-AT_ONCE = 256  # pictures in one batch, and in one file of the cache
+BATCH_SIZE = 256  # pictures in one batch, and in one file of the cache
 
 # --- few examples of each class ------------------------------------------------------------------------------------------------------
 
@@ -50,7 +50,7 @@ class FewShot:
     validation: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
 
-    def permuted(self, seed: int) -> FewShot:
+    def permute_labels(self, seed: int) -> FewShot:
         """The same with shuffled labels for training and validation: what is learned from those is chance, and nothing else."""
         generator = torch.Generator().manual_seed(seed)
 
@@ -63,7 +63,7 @@ class FewShot:
         return FewShot(shuffled(self.train), shuffled(self.validation), self.test)
 
 
-def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
+def split_few_shot(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
     """Numbers of the examples to learn from, `shots` of each class, and of those to validate on, `checks` of each.
 
     labels: (N,), the classes 0, 1, 2 …; the same seed with fewer shots chooses among the same examples. Raises ValueError when a
@@ -82,7 +82,7 @@ def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[
     return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
 
 
-def own_split(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of the examples to learn from, half of each class, and to validate and to test on, a quarter each and at least one.
 
     labels: (N,), the classes 0, 1, 2 …, each with three examples or more.
@@ -123,7 +123,7 @@ class OwnPictures:
     test: OwnPart
 
 
-def own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
+def read_own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
     """Pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
     labels = torch.tensor(classes.labels)
 
@@ -132,25 +132,25 @@ def own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
             PictureFiles([classes.files[number] for number in numbers.tolist()]), labels[numbers]
         )
 
-    return OwnPictures(*map(part, own_split(labels, seed)))
+    return OwnPictures(*map(part, split_own_pictures(labels, seed)))
 
 
-def encode(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
+def encode_split(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
     """The pictures of a split as features; what was encoded before is read from the cache."""
     parts = (split.train, split.validation, split.test)
     return FewShot(
         *(
-            (cached_features(clip, processor, part.images), part.labels.to(clip.device))
+            (cache_features(clip, processor, part.images), part.labels.to(clip.device))
             for part in parts
         )
     )
 
 
-def cached_features(
+def cache_features(
     clip: CLIPModel,
     processor: CLIPProcessor,
     images: Sequence[Image.Image],
-    compute: Callable[[CLIPModel, CLIPProcessor, Sequence[Image.Image]], Tensor] = image_features,
+    compute: Callable[[CLIPModel, CLIPProcessor, Sequence[Image.Image]], Tensor] = encode_images,
 ) -> Tensor:
     """What `compute` makes of the pictures, (N, …): by default their unit image features (N, D).
 
@@ -159,8 +159,8 @@ def cached_features(
     """
     if not images:
         raise ValueError("there are no pictures to encode: each part of a split needs at least one")
-    made_by = f"{fingerprint(clip)} {clip.dtype} {preparation(processor)} {compute.__module__}.{compute.__qualname__}"
-    batches, at_once = [], OPEN_AT_ONCE if isinstance(images, PictureFiles) else AT_ONCE
+    made_by = f"{fingerprint(clip)} {clip.dtype} {describe_preparation(processor)} {compute.__module__}.{compute.__qualname__}"
+    batches, at_once = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
     for start in range(0, len(images), at_once):
         batch = images[start : start + at_once]
         digest = hashlib.sha256(made_by.encode())
@@ -177,7 +177,7 @@ def cached_features(
     return torch.cat(batches)
 
 
-def preparation(processor: CLIPProcessor) -> str:
+def describe_preparation(processor: CLIPProcessor) -> str:
     """How pictures are prepared, in one line: two processors of the same line make the same numbers of a picture."""
     settings: dict[str, Any] = processor.image_processor.to_dict()
     return repr(sorted((name, repr(value)) for name, value in settings.items()))
@@ -224,7 +224,7 @@ class VLMDataset(Dataset):
             [text for _, text in pairs],
         )
         self.max_length = max_length
-        self._whole = caption_rows(tokenizer, self.texts)
+        self._whole = tokenize_captions(tokenizer, self.texts)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -243,7 +243,7 @@ class VLMDataset(Dataset):
         return sum(len(row) > self.max_length for row in self._whole)
 
 
-def caption_rows(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
+def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
     """The ids (T,) of each caption, with an end-of-text to learn. Raises ValueError if the tokenizer knows no end."""
     end = tokenizer.eos_token_id
     if end is None:

@@ -55,7 +55,7 @@ def write_whole(file: Path, write: Callable[[Path], None]) -> None:
             part.unlink()
 
 
-def keep(file: Path, **arrays: np.ndarray) -> None:
+def cache_arrays(file: Path, **arrays: np.ndarray) -> None:
     """Arrays as a compressed npz in the cache; that nothing can be written there is no error."""
 
     def write(part: Path) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MOST_MEGAPIXELS = 50  # of a picture; a larger one is refused before it is unpacked
+MAX_MEGAPIXELS = 50  # of a picture; a larger one is refused before it is unpacked
 FORMATS = (
     "JPEG",
     "PNG",
@@ -30,14 +30,14 @@ FORMATS = (
     *(["AVIF"] if PIL.features.check("avif") else []),
 )
 # not all that Pillow knows: for some it starts other programs
-MOST_STRETCHED = (
+MAX_ASPECT_RATIO = (
     100  # times as long as wide; the short side is what is made as long as the model needs
 )
-MOST_FAULTS = 100  # that are listed one by one
-OPEN_AT_ONCE = 8  # pictures; a photograph takes a hundred megabytes
-FEWEST = 4  # pictures of a class: two to learn from, one to validate on, one to test on
-THUMBNAIL = 16  # pixels a side, in grey: so small, a picture is compared with others
-ALIKE = 2.0  # mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
+MAX_FAULTS = 100  # that are listed one by one
+FILE_BATCH_SIZE = 8  # pictures; a photograph takes a hundred megabytes
+MIN_PICTURES = 4  # pictures of a class: two to learn from, one to validate on, one to test on
+THUMBNAIL_SIZE = 16  # pixels a side, in grey: so small, a picture is compared with others
+COPY_THRESHOLD = 2.0  # mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
 PARTS = {
     "train",
     "training",
@@ -57,8 +57,8 @@ class BadPicture(ValueError):
         self.kind = kind
         super().__init__(
             {
-                "too large": f"is larger than {MOST_MEGAPIXELS} megapixels: save a smaller copy of it",
-                "a strip": f"is more than {MOST_STRETCHED} times as long as wide: cut a part out of it",
+                "too large": f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
+                "a strip": f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
                 "no picture": f"is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
                 "broken": "begins like a picture and is broken or cut off: fetch or save it again",
             }[kind]
@@ -75,9 +75,9 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd but harmless details
             with Image.open(source, formats=FORMATS) as image:
-                if image.width * image.height > MOST_MEGAPIXELS * 1e6:
+                if image.width * image.height > MAX_MEGAPIXELS * 1e6:
                     raise BadPicture("too large")
-                if max(image.size) > MOST_STRETCHED * min(image.size):
+                if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
                     raise BadPicture("a strip")
                 return _rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
@@ -162,15 +162,15 @@ class Classes:
     class_names: list[str]
 
 
-def read_folder(folder: Path, fewest: int = FEWEST, leave_out: bool = False) -> Classes:
+def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
     """The pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
 
-    Raises ValueError with a list of all faults that `look_through` finds; with leave_out they are left out instead. OSError where there
+    Raises ValueError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
     is no such folder.
     """
-    classes, faults = look_through(folder, fewest)
+    classes, faults = check_folder(folder, fewest)
     if faults and not leave_out:
-        lines = [f"{fault.path} {fault.told}" for fault in faults[:MOST_FAULTS]]
+        lines = [f"{fault.path} {fault.told}" for fault in faults[:MAX_FAULTS]]
         raise ValueError(
             "\n".join(
                 [*lines, *([f"… and {more} more"] if (more := len(faults) - len(lines)) else [])]
@@ -183,7 +183,7 @@ def read_folder(folder: Path, fewest: int = FEWEST, leave_out: bool = False) -> 
     return classes
 
 
-def look_through(folder: Path, fewest: int = FEWEST) -> tuple[Classes, list[Fault]]:
+def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, list[Fault]]:
     """The pictures by class that can be used, and all that is wrong with the others.
 
     Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
@@ -196,7 +196,7 @@ def look_through(folder: Path, fewest: int = FEWEST) -> tuple[Classes, list[Faul
     for name, places in names.items():
         for file in _files_in(places):
             try:
-                thumbnails.append(thumbnail(open_picture(file)))
+                thumbnails.append(make_thumbnail(open_picture(file)))
                 found.append((file, name))
             except BadPicture as error:
                 faults.append(Fault("unreadable", file, str(error)))
@@ -214,7 +214,7 @@ def look_through(folder: Path, fewest: int = FEWEST) -> tuple[Classes, list[Faul
     return Classes([file for file, _ in good], [kept.index(name) for _, name in good], kept), faults
 
 
-def caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
+def make_caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
     """A caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
     return [
         {
@@ -225,9 +225,9 @@ def caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
     ]
 
 
-def thumbnail(image: Image.Image) -> np.ndarray:
+def make_thumbnail(image: Image.Image) -> np.ndarray:
     """A picture made so small that only its rough light and dark is left: (256,) grey levels from 0 to 255."""
-    grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    grey = image.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.float32).ravel()
 
 
@@ -271,7 +271,7 @@ def _the_same(found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray
     small = np.array(thumbnails)
     for number, (file, name) in enumerate(found):
         twins = (
-            np.flatnonzero(np.abs(small[:number] - small[number]).mean(-1) < ALIKE)
+            np.flatnonzero(np.abs(small[:number] - small[number]).mean(-1) < COPY_THRESHOLD)
             if number
             else []
         )
@@ -311,7 +311,7 @@ def read_pairs(data_path: Path, allow_outside: bool = False) -> list[tuple[Path,
     for number, entry in enumerate(entries, start=1):
         for fault in _faults(entry, folder, allow_outside, known):
             number_of_faults += 1
-            if number_of_faults <= MOST_FAULTS:
+            if number_of_faults <= MAX_FAULTS:
                 faults.append(f"{data_path}, entry {number}: {fault}")
     if faults:
         if more := number_of_faults - len(faults):

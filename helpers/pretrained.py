@@ -69,7 +69,7 @@ def load_tokenizer(name: str | Path | None = None) -> Any:
     return _load(AutoTokenizer, source)
 
 
-def trained_rows(model: PreTrainedModel) -> Tensor:
+def find_trained_rows(model: PreTrainedModel) -> Tensor:
     """Which rows of the embedding table training ever used: (V,) booleans, on the CPU.
 
     The pocket models record it in trained_rows.json; of any other model all rows count as trained.
@@ -96,7 +96,7 @@ def fingerprint(model: PreTrainedModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def identity(model: PreTrainedModel) -> dict[str, str]:
+def identify_model(model: PreTrainedModel) -> dict[str, str]:
     """What tells a model from others: its name, its fingerprint, and the width of the token embeddings (of a CLIP: of its text tower)."""
     folder = Path(model.name_or_path)
     width = getattr(model.config, "text_config", model.config).hidden_size
@@ -104,14 +104,14 @@ def identity(model: PreTrainedModel) -> dict[str, str]:
     return {"model": name or "unnamed", "fingerprint": fingerprint(model), "width": str(width)}
 
 
-def image_features(
+def encode_images(
     clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image], batch_size: int = 256
 ) -> Tensor:
     """The pictures as unit vectors in the space that CLIP shares with texts: (B, D)."""
     batches = [
         _pooled(
             clip.get_image_features(
-                pixel_values=pixels(clip, processor, images[start : start + batch_size])
+                pixel_values=prepare_pixels(clip, processor, images[start : start + batch_size])
             )
         )
         for start in range(0, len(images), batch_size)
@@ -119,7 +119,7 @@ def image_features(
     return torch.nn.functional.normalize(torch.cat(batches), dim=-1)
 
 
-def text_features(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
+def encode_texts(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
     """The texts as unit vectors in the space that CLIP shares with pictures: (C, D)."""
     tokens = processor.tokenizer(
         list(texts), padding=True, truncation=True, return_tensors="pt"
@@ -129,17 +129,17 @@ def text_features(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def zero_shot(
+def classify_zero_shot(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Tensor:
     """How well each text fits the picture, as probabilities over the texts: (C,)."""
     cosines = (
-        image_features(clip, processor, [image]) @ text_features(clip, processor, texts).T
+        encode_images(clip, processor, [image]) @ encode_texts(clip, processor, texts).T
     )  # (1, C)
     return (clip.logit_scale.exp() * cosines).softmax(-1)[0]
 
 
-def pixels(
+def prepare_pixels(
     model: torch.nn.Module, processor: CLIPProcessor, images: Sequence[Image.Image]
 ) -> Tensor:
     """The pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""

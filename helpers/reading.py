@@ -21,7 +21,7 @@ from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
 from helpers.files import read_tensors
-from helpers.pretrained import identity, trained_rows
+from helpers.pretrained import find_trained_rows, identify_model
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -49,7 +49,7 @@ class Vocabulary:
         )
 
 
-def vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
+def read_vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
     """The vocabulary of a CLIP's text tower, or of a language model."""
     embeddings = (
         model.text_model.embeddings.token_embedding if hasattr(model, "text_model") else None
@@ -57,7 +57,7 @@ def vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
     table = (embeddings or model.get_input_embeddings()).weight.detach()  # (V, D)
     tokens = tokenizer.convert_ids_to_tokens(range(len(table)))
     names = tuple((token or "").removesuffix("</w>").lstrip("Ġ▁") for token in tokens)
-    trained = trained_rows(model).to(table.device)
+    trained = find_trained_rows(model).to(table.device)
     # a word's beginning is marked in GPT-2's vocabulary, and its end in CLIP's
     whole = [
         bool(t) and (t[0] in "Ġ▁" or t.endswith("</w>")) and name.isalpha()
@@ -68,7 +68,7 @@ def vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
     )
 
 
-def learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
+def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
     """The context or soft prompt in a saved file, (M, D) or (C, M, D). Raises ValueError unless it was learned on this very model."""
     tensors, notes = read_tensors(Path(file))
     vectors = next(
@@ -82,7 +82,7 @@ def learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
     if vectors is None:
         raise ValueError(f"{file} holds neither a context nor a soft prompt")
     learned_on = json.loads(notes["models"])["language"] if "models" in notes else notes
-    here = identity(model)
+    here = identify_model(model)
     if any(learned_on.get(fact) != here[fact] for fact in ("width", "fingerprint")):
         then, now = (
             f"{one.get('model')} (fingerprint {one.get('fingerprint')})"
@@ -146,14 +146,7 @@ def nearest_tokens(
     return Neighbours(places if rows is None else rows[places], apart)
 
 
-def ranks(
-    vectors: Tensor, table: Tensor, rows: Tensor, row: int, metric: Metric = "cosine"
-) -> Tensor:
-    """Which place the row with this number takes among those of `rows` (W,), seen from each vector (…, D): (…,), 1 for the nearest."""
-    return places(distances(vectors, table[rows], metric), rows == row)
-
-
-def places(apart: Tensor, which: Tensor) -> Tensor:
+def rank_row(apart: Tensor, which: Tensor) -> Tensor:
     """Which place the one row that is marked in (W,) takes in distances (…, W): (…,), 1 for the nearest."""
     return 1 + (apart < apart[..., which]).sum(-1)
 
@@ -161,13 +154,13 @@ def places(apart: Tensor, which: Tensor) -> Tensor:
 # --- what chance would show ------------------------------------------------------------------------------------------------------
 
 
-def random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+def draw_random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     """Vectors (draws, M, D) that point anywhere, each as long as the one of (M, D) whose place it takes."""
     anywhere = torch.randn(draws, *vectors.shape, generator=generator).to(vectors)
     return F.normalize(anywhere, dim=-1) * vectors.norm(dim=-1, keepdim=True)
 
 
-def own_distances(
+def distances_within(
     table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500
 ) -> Tensor:
     """How far the rows with these numbers (W,) are from the nearest *other* one of them: (W,), or (at_most,) evenly chosen ones."""
@@ -175,7 +168,7 @@ def own_distances(
     return distances(table[rows[::step]], table[rows], metric).topk(2, largest=False).values[:, 1]
 
 
-def as_near(apart: Tensor, null: Tensor) -> Tensor:
+def share_as_near(apart: Tensor, null: Tensor) -> Tensor:
     """The share of the null's distances (N,) that are at most as large as each of these (…): small where chance rarely comes as near."""
     return (null <= apart[..., None]).double().mean(-1)
 
@@ -218,7 +211,7 @@ def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection
     return Projection(words, shown, torch.tensor(pca.explained_variance_ratio_), outside)
 
 
-def shuffled_columns(table: Tensor, generator: torch.Generator) -> Tensor:
+def shuffle_columns(table: Tensor, generator: torch.Generator) -> Tensor:
     """A table (V, D) with each column in an order of its own: every number is still there, and nothing belongs together any more.
 
     The share of variance that its directions carry is the null for those of the table (parallel analysis: Horn 1965).
@@ -262,7 +255,7 @@ class _StraightThrough(torch.autograd.Function):
 
 
 @contextmanager
-def on_words(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
+def snap_parameter(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
     """Within, the parameter `name` of a module is read as the nearest allowed rows, while what lies beneath learns freely; afterwards it
     is those rows."""
     parametrize.register_parametrization(module, name, _Snapped(table, rows))
@@ -282,7 +275,7 @@ def leave_one_out(vectors: Tensor) -> list[Tensor]:
     ]
 
 
-def orders(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+def permute_vectors(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     """The same vectors (M, D) in other orders: (draws, M, D), none of them the given one where there are others."""
     M, found = len(vectors), []
     while len(found) < draws:
@@ -292,7 +285,7 @@ def orders(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     return torch.stack(found)
 
 
-def blended(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
+def interpolate(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
     """On the straight line from one (M, D) to the other: (S, M, D), begun where the share is 0, learned where it is 1, beyond it further on."""
     return torch.stack([torch.lerp(begun, learned, share) for share in shares])
 

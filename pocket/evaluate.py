@@ -28,8 +28,8 @@ from torch import Tensor
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP, learn
-from helpers.data import FewShot, few_shot_split
-from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
+from helpers.data import FewShot, split_few_shot
+from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
 from pocket.pretrain_clip import drawn_in_training, fresh_scene
@@ -102,14 +102,14 @@ class Studio:
         return self.pool.starmap(draw, jobs, chunksize=32)
 
     def features(self, scenes: Sequence[Scene], first_seed: int, size: int = 64) -> Tensor:
-        return image_features(self.clip, self.processor, self.pictures(scenes, first_seed, size))
+        return encode_images(self.clip, self.processor, self.pictures(scenes, first_seed, size))
 
     def patches(self, scenes: Sequence[Scene], first_seed: int) -> Tensor:
         """(N, 64, D) patch features of the layer before the last."""
         rows, pictures = [], self.pictures(scenes, first_seed)
         with torch.no_grad():
             for start in range(0, len(pictures), 256):
-                values = pixels(self.clip, self.processor, pictures[start : start + 256])
+                values = prepare_pixels(self.clip, self.processor, pictures[start : start + 256])
                 seen = self.clip.vision_model(pixel_values=values, output_hidden_states=True)
                 rows.append(seen.hidden_states[-2][:, 1:])
         return torch.cat(rows)
@@ -125,7 +125,7 @@ class Studio:
             )
             jobs += [(task, label, index, seed) for index in islice(fresh, each)]
         pictures = self.pool.map(_example, jobs, chunksize=32)
-        return image_features(self.clip, self.processor, pictures), torch.tensor(
+        return encode_images(self.clip, self.processor, pictures), torch.tensor(
             [job[1] for job in jobs]
         )
 
@@ -160,7 +160,7 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
     for number, style in enumerate(STYLES):
         each = 25 if style == "photo" else 12
         scenes = balanced(rng, "object", OBJECTS, each, [style])
-        texts = text_features(
+        texts = encode_texts(
             clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS]
         )
         labels = torch.arange(len(OBJECTS)).repeat_interleave(each)
@@ -177,7 +177,7 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
         ),
     ]
     scenes = balanced(rng, "object", OBJECTS, 8, STYLES)
-    texts = text_features(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
+    texts = encode_texts(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
     labels = torch.arange(len(OBJECTS)).repeat_interleave(8)
     large = studio.features(scenes, EVALUATION + 90_000, 256)
     rows.append(
@@ -199,7 +199,7 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
             ask = f"{with_article(style)} of " + (
                 "a {} thing." if what == "colour" else "a thing {}."
             )
-            texts = text_features(
+            texts = encode_texts(
                 clip,
                 processor,
                 [ask.format(n if what == "colour" else BACKGROUND_PHRASE[n]) for n in names],
@@ -218,7 +218,7 @@ def retrieval_row(studio: Studio) -> Row:
         while len(scenes) < 100:
             scene = fresh_scene(rng)
             scenes.setdefault(full_caption(scene), scene)
-        texts = text_features(studio.clip, studio.processor, list(scenes))
+        texts = encode_texts(studio.clip, studio.processor, list(scenes))
         images = studio.features(list(scenes.values()), EVALUATION + 200_000 + 1000 * trial)
         hits += (images @ texts.T).argmax(1).eq(torch.arange(100)).tolist()
     return Row("picture → its caption among 100 distinct ones", percent(hits), 60)
@@ -271,25 +271,25 @@ def learned_context(
 def few_shot_rows(studio: Studio) -> list[Row]:
     """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
     clip, processor = studio.clip, studio.processor
-    words = reading.vocabulary(clip, processor.tokenizer)
+    words = reading.read_vocabulary(clip, processor.tokenizer)
     rows, found_rows = [], []
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
         features, labels = studio.pool_of(task, POOL, EVALUATION + number)
         test = studio.pool_of(task, TESTS, EVALUATION + 500 + number)
         hand = accuracy(
             *test,
-            text_features(clip, processor, [f"a photo of a {name}." for name in task.class_names]),
+            encode_texts(clip, processor, [f"a photo of a {name}." for name in task.class_names]),
         )
         runs = 10 if task in SECRETS else 5
         scores, found = [], {False: 0, True: 0}
         for seed in range(runs):
             train, check = (
                 (features[mine], labels[mine])
-                for mine in few_shot_split(labels, SHOTS, CHECKS, seed)
+                for mine in split_few_shot(labels, SHOTS, CHECKS, seed)
             )
             data = FewShot(train, check, test)
             for permuted in (False, True) if task in SECRETS else (False,):
-                chosen = data.permuted(seed) if permuted else data
+                chosen = data.permute_labels(seed) if permuted else data
                 prompted = learned_context(clip, processor, task.class_names, chosen, seed, PLAN)
                 near = reading.nearest_tokens(prompted.context, words.table, 3, rows=words.words)
                 read = [[words.names[id] for id in ids] for ids in near.ids.tolist()]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode
+from helpers.data import FewShot, encode_split
 from helpers.pretrained import load_clip
 from pocket import datasets
 from pocket.datasets import few_shot, task_drawings
@@ -36,7 +36,7 @@ def clip():
 @pytest.fixture(scope="module")
 def one_shot(clip):
     """One picture of each class, drawn as such and not taken from sixteen."""
-    return encode(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
+    return encode_split(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
 
 
 def settings(runs, *names):

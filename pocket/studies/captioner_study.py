@@ -29,7 +29,7 @@ from helpers import captioner, training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn, whitened
 from helpers.files import DATA, write_whole
-from helpers.pretrained import identity, load_clip, load_gpt2
+from helpers.pretrained import identify_model, load_clip, load_gpt2
 from pocket import words
 from pocket.language import INSTRUCTIONS, answer, full_caption, read_caption
 from pocket.pretrain_clip import fresh_scene
@@ -497,7 +497,7 @@ def main() -> None:
     PROMPTS.mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool() as pool:
         studio = Studio(load_clip("pocket"), load_gpt2("pocket"), pool)
-        models = [repr(identity(model)) for model in (studio.clip[0], studio.language[0])]
+        models = [repr(identify_model(model)) for model in (studio.clip[0], studio.language[0])]
         unfinished = unfinished_file("captioner", CODE, DRAWING, *models, made_with)
         records, seconds = resume(
             jobs(),

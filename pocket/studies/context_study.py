@@ -25,9 +25,9 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import context, training
 from helpers.context import PromptedCLIP, learn, words_of_length
-from helpers.data import FewShot, encode, preparation
+from helpers.data import FewShot, describe_preparation, encode_split
 from helpers.files import DATA, write_whole
-from helpers.pretrained import fingerprint, load_clip, text_features
+from helpers.pretrained import encode_texts, fingerprint, load_clip
 from pocket.datasets import few_shot
 from pocket.studies.common import Job, Numbers, laid_out, resume, unfinished_file, versions
 from pocket.tasks import BLURRED, RIDDLE, style_task
@@ -139,7 +139,7 @@ def by_templates(
 ) -> float:
     """Accuracy of hand-written prompts; of several templates, each class takes the mean of its text features."""
     features = torch.stack(
-        [text_features(clip, processor, [t.format(name) for name in names]) for t in templates]
+        [encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates]
     )
     return share(
         pictures[0] @ F.normalize(features.mean(0), dim=-1).T, pictures[1]
@@ -305,13 +305,21 @@ def main() -> None:
 
     @functools.cache
     def pictures(task: str, seed: int) -> FewShot:
-        return encode(clip, processor, few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed))
+        return encode_split(
+            clip, processor, few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
+        )
 
     def run(job: Job) -> Numbers:
         return DO[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
     unfinished = unfinished_file(
-        "context", CODE, DRAWING, PLAN, fingerprint(clip), preparation(processor), made_with
+        "context",
+        CODE,
+        DRAWING,
+        PLAN,
+        fingerprint(clip),
+        describe_preparation(processor),
+        made_with,
     )
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line, flush=True))
     parts = report(records, lambda task: pictures(task, 0).test, clip, processor)

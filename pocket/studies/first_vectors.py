@@ -18,7 +18,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import context
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode
+from helpers.data import FewShot, encode_split
 from helpers.files import DATA, write_whole
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
@@ -60,7 +60,7 @@ def learn(
 
 def main() -> None:
     clip, processor = load_clip("pocket")
-    data = encode(clip, processor, few_shot(TASK, **PICTURES))
+    data = encode_split(clip, processor, few_shot(TASK, **PICTURES))
     begun = time.monotonic()
     run, vectors = learn(clip, processor, data)
     report = {

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.data import FewShot, encode, own_pictures
+from helpers.data import FewShot, encode_split, read_own_pictures
 from helpers.files import DATA, write_whole
 from helpers.pictures import read_folder
 from helpers.pretrained import load_clip
@@ -39,7 +39,7 @@ def accuracies(
     return {
         "hand": by_templates(clip, processor, names, data.test, [HAND]),
         "context": context(names, data),
-        "shuffled": context(names, data.permuted(seed)),
+        "shuffled": context(names, data.permute_labels(seed)),
         "numbered": context([str(number) for number in range(1, len(names) + 1)], data),
         "probe": by_probe(data),
     }
@@ -52,7 +52,7 @@ def main() -> None:
     with TemporaryDirectory() as place:
         classes = read_folder(draw_folder(Path(place) / "sepia"), leave_out=True)
         for seed in SPLITS:
-            data = encode(clip, processor, own_pictures(classes, seed))
+            data = encode_split(clip, processor, read_own_pictures(classes, seed))
             runs.append(
                 {
                     "split": seed,

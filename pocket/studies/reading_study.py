@@ -22,9 +22,9 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import context, reading, training
 from helpers.context import PromptedCLIP, learn
-from helpers.data import FewShot, encode, preparation
+from helpers.data import FewShot, describe_preparation, encode_split
 from helpers.files import DATA, read_tensors, write_tensors, write_whole
-from helpers.pretrained import fingerprint, identity, load_clip, text_features
+from helpers.pretrained import encode_texts, fingerprint, identify_model, load_clip
 from helpers.reading import Vocabulary
 from pocket.datasets import few_shot
 from pocket.studies.common import Job, Numbers, laid_out, machine, resume, unfinished_file, versions
@@ -127,7 +127,9 @@ def learned_job(studio: Studio, task: Task, job: Job) -> Numbers:
         [],
         [],
     )
-    for look in learn(prompted, data.permuted(job["seed"]) if job["permuted"] else data, PLAN):
+    for look in learn(
+        prompted, data.permute_labels(job["seed"]) if job["permuted"] else data, PLAN
+    ):
         looks.append(look)
         path.append(listed(prompted.context))
     best = min(looks, key=lambda look: look.validation_loss)
@@ -148,7 +150,7 @@ def on_words_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """Words found by a search that never leaves them, which began where a random context begins."""
     data, words = studio.data(task.name, job["seed"]), studio.words
     prompted = begin(studio.clip, studio.processor, task, "random", job["seed"])
-    with reading.on_words(prompted.embeddings, "context", words.table, words.words):
+    with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
         for _ in learn(prompted, data, WORDS_PLAN):
             pass
     ids = (
@@ -175,7 +177,7 @@ def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
         return (
             studio.clip.logit_scale.exp()
             * images
-            @ text_features(studio.clip, studio.processor, texts).T
+            @ encode_texts(studio.clip, studio.processor, texts).T
         )  # (N, C)
 
     def loss(word: str = "") -> float:
@@ -209,7 +211,7 @@ def own_job(studio: Studio, task: Task, job: Job) -> Numbers:
 
 def permutations_job(studio: Studio, task: Task, job: Job) -> Numbers:
     """A context learned from the same pictures with labels in another order."""
-    data = studio.data(task.name, job["seed"]).permuted(
+    data = studio.data(task.name, job["seed"]).permute_labels(
         1000 + job["permutation"]
     )  # the test pictures keep their labels
     return from_random(studio, task, data, job["seed"])
@@ -240,13 +242,15 @@ class Studio:
 
     def __init__(self, clip: CLIPModel, processor: CLIPProcessor) -> None:
         self.clip, self.processor = clip, processor
-        self.words: Vocabulary = reading.vocabulary(clip, processor.tokenizer)
+        self.words: Vocabulary = reading.read_vocabulary(clip, processor.tokenizer)
         self.data = functools.lru_cache(maxsize=8)(
             self._data
         )  # jobs on the same pictures stand together
 
     def _data(self, task: str, seed: int) -> FewShot:
-        return encode(self.clip, self.processor, few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed))
+        return encode_split(
+            self.clip, self.processor, few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
+        )
 
 
 def split(
@@ -337,7 +341,7 @@ def best_place(
 
 def best_of(apart: Tensor, right: Sequence[str], words: Vocabulary) -> Tensor:
     """The same of vectors whose distances to all words are known already: (…, M, W) to (…,)."""
-    places = [reading.places(apart, words.words == words.row(word)) for word in right]
+    places = [reading.rank_row(apart, words.words == words.row(word)) for word in right]
     return torch.stack(places).amin(0).amin(-1)
 
 
@@ -367,7 +371,7 @@ def main() -> None:
         return DO[job["part"]](studio, TASKS[job["task"]], job)
 
     unfinished = unfinished_file(
-        "reading", CODE, DRAWING, fingerprint(clip), preparation(processor), made_with
+        "reading", CODE, DRAWING, fingerprint(clip), describe_preparation(processor), made_with
     )
     records, seconds = resume(jobs(), run, unfinished, lambda line: print(line[:150], flush=True))
     parts, vectors = split(records)
@@ -384,7 +388,7 @@ def main() -> None:
         },
         **parts,
     }
-    write_tensors(VECTORS, vectors, {"command": COMMAND, **identity(clip)})
+    write_tensors(VECTORS, vectors, {"command": COMMAND, **identify_model(clip)})
     write_whole(
         FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
     )
