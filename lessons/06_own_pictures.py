@@ -68,12 +68,12 @@ own_pictures.names.ask()
 # %% [markdown] lang="en" id="look"
 # ## 2 · Look before you learn
 #
-# Nobody looks at their pictures, and everybody should: five minutes here save a day later. This is a *contact sheet*, as photographers made them. `look_through` has opened every file, and what it found is marked. Choose a class; then tick “only what is wrong”.
+# Nobody looks at their pictures, and everybody should: five minutes here save a day later. This is a *contact sheet*, as photographers made them. `check_folder` has opened every file, and what it found is marked. Choose a class; then tick “only what is wrong”.
 
 # %% [markdown] lang="zh" id="look"
 # ## 2 · 先看一遍，再学
 #
-# 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`look_through` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
+# 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`check_folder` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
 
 # %% id="sheet-code"
 widgets.contact_sheet(example)
@@ -330,7 +330,7 @@ own_pictures.pieces.ask()
 images, which = widgets.photograph_pieces()                   # 32 pieces, and of which photograph
 vectors = encode_images(clip, processor, images)             # (N, D)
 numbers = data.split_own_pictures(which, seed=0)
-mean = classifiers.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
+mean = data.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
 print(f"{mean:.0%}")
 own_pictures.pieces.reveal(mean)
 

@@ -26,11 +26,11 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.data import FewShot, split_few_shot
+from helpers.data import FewShot, measure_accuracy, split_few_shot
 from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 from pocket import captioning
-from pocket.classifiers import measure_accuracy, measure_templates, train_new_context
+from pocket.classifiers import measure_templates, train_new_context
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
 from pocket.scenes import fresh_scene, training_scenes
 from pocket.scoring import score_captions

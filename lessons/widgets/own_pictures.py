@@ -210,23 +210,13 @@ def _plainly() -> Iterator[None]:
             )
         ) from error
     except ValueError as error:
-        raise LearnerError(
-            say(
-                en=f"{error}.",
-                zh="这个文件夹里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，再把图片放进去。"
-                "如果里面分的是 train、test 这样的几部分，请选其中一个。",
-            )
-        ) from error
+        raise LearnerError(f"{error}{say(en='.', zh='。')}") from error
 
 
-FAULTS = {  # a sign, a word for the figure, and in both languages what is wrong
-    "unreadable": ("?", "unreadable", "cannot be read", "读不出来"),
-    "copy": ("=", "copy", "is a copy of", "是复制品，原图是"),
-    "two classes": ("2", "two classes", "lies in another class too, as", "也放进了另一个类别，文件是"),
-    "empty": ("", "empty", "a class without a picture", "这个类别里没有图片"),
-    "alone": ("", "one picture", "a class of one picture", "这个类别只有一张图片"),
-    "few": ("", "too few", "a class of too few pictures", "这个类别的图片太少"),
-}
+FAULTS = {  # a sign, and a word for the figure
+    "unreadable": ("?", "unreadable"), "copy": ("=", "copy"), "two classes": ("2", "two classes"),
+    "empty": ("", "empty"), "alone": ("", "one picture"), "few": ("", "too few"),
+}  # fmt: skip
 CHINESE = {  # the words for the figure
     "unreadable": "读不出来", "copy": "复制品", "two classes": "放进了两个类别", "empty": "没有图片", "one picture": "只有一张",
     "too few": "太少",
@@ -249,7 +239,7 @@ def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[drawi
             mark = wrong.get(file)
             image = None if mark and mark.kind == "unreadable" or opened >= MOST_SHOWN else _small(file)
             opened += 1
-            tiles.append(drawing.Tile(file.name, image, *(FAULTS[mark.kind][:2] if mark else ())))
+            tiles.append(drawing.Tile(file.name, image, *(FAULTS[mark.kind] if mark else ())))
         told = FAULTS[fault.kind][1] if fault else counted(len(tiles), "file")
         rows.append(drawing.SheetRow(place.replace("_", " "), told, fault is not None, tiles))
     return rows
@@ -337,9 +327,8 @@ def fault_table(folder: Path, faults: Sequence[Fault]) -> Table:
     header = say(en="file or class", zh="文件或类别"), say(en="what is wrong", zh="问题")
     rows = []
     for fault in faults:
-        told = say(en=FAULTS[fault.kind][2], zh=FAULTS[fault.kind][3])
         of = f" {fault.of.relative_to(folder).as_posix()}" if fault.of else ""
-        rows.append((fault.path.relative_to(folder).as_posix(), told + of))
+        rows.append((fault.path.relative_to(folder).as_posix(), f"{fault}{of}"))
     return Table(rows, header)
 
 

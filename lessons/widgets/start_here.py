@@ -232,26 +232,7 @@ def open_picture(name: str, data: bytes) -> Image.Image:
     try:
         return pictures.open_picture(io.BytesIO(data))
     except pictures.BadPicture as error:
-        raise LearnerError(
-            {
-                "too large": say(
-                    en=f"{name} is larger than {pictures.MAX_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
-                    zh=f"{name} 超过了 {pictures.MAX_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
-                ),
-                "a strip": say(
-                    en=f"{name} is far longer than wide. Cut a part out of it and choose that.",
-                    zh=f"{name} 太细长了。请裁出其中一块，再选它。",
-                ),
-                "no picture": say(
-                    en=f"{name} is not a picture that can be read here. Save it as PNG or JPEG and choose that.",
-                    zh=f"{name} 不是这里能读的图片。请另存为 PNG 或 JPEG，再选它。",
-                ),
-                "broken": say(
-                    en=f"{name} begins like a picture but is broken or incomplete. Save it again, or choose another.",
-                    zh=f"{name} 开头像图片，但文件已损坏或不完整。请重新保存一次，或换一张。",
-                ),
-            }[error.kind]
-        ) from None
+        raise LearnerError(f"{name} {error}{say(en='.', zh='。')}") from None
 
 
 def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:

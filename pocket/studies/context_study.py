@@ -22,19 +22,19 @@ import torch
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, describe_preparation, encode_split
+from helpers.data import (
+    FewShot,
+    LabelledFeatures,
+    describe_preparation,
+    encode_split,
+    measure_class_mean,
+    measure_probe,
+)
 from helpers.files import DATA
 from helpers.pretrained import fingerprint, load_clip
 from helpers.training import TrainConfig
 from pocket import classifiers
-from pocket.classifiers import (
-    HAND,
-    LabelledFeatures,
-    measure_class_mean,
-    measure_probe,
-    measure_templates,
-    train_new_context,
-)
+from pocket.classifiers import HAND, measure_templates, train_new_context
 from pocket.datasets import few_shot
 from pocket.studies.common import (
     Job,
