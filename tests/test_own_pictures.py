@@ -536,7 +536,6 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
     vectors = encode_images(clip, processor, images)
     parts = data.split_own_pictures(which, seed=0)
     few = data.FewShot(*((vectors[part], which[part]) for part in parts))
-
     assert data.measure_class_mean(few) == 1.0
 
 
