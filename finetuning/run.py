@@ -29,8 +29,8 @@ from finetuning.processes import AccelerateGroup, measure_free_memory
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
 from helpers.checkpoint import learned_from
-from helpers.data import caption_rows
-from helpers.pictures import OPEN_AT_ONCE, PictureFiles, open_pictures, read_pairs
+from helpers.data import tokenize_captions
+from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
@@ -371,7 +371,7 @@ def measure_places(
             f"take fewer pictures, or --vision_features pooled, one vector a picture instead of {patches}"
         )
     longest = min(config.max_length, places)
-    lengths = [len(row) for row in caption_rows(model.tokenizer, [text for _, text in pairs])]
+    lengths = [len(row) for row in tokenize_captions(model.tokenizer, [text for _, text in pairs])]
     if cut := sum(length > longest for length in lengths):
         group.print_line(
             f"{cut} of {len(pairs)} captions are longer than {longest} tokens and were cut."
@@ -393,7 +393,7 @@ def encode_examples(
     files, texts = zip(*pairs)
     places = {file: place for place, file in enumerate(dict.fromkeys(files))}
     features = encode_pictures(model, PictureFiles(list(places)), group)
-    rows = [row[:longest] for row in caption_rows(model.tokenizer, texts)]
+    rows = [row[:longest] for row in tokenize_captions(model.tokenizer, texts)]
     return Examples(features[[places[file] for file in files]], rows, texts, files)
 
 
@@ -407,10 +407,10 @@ def encode_pictures(
     black = exact(encode_black(model))
     features = black.new_zeros(len(pictures), *black.shape[1:])
     share, problem = range(group.rank, len(pictures), group.size), None
-    batches = range(0, len(share), OPEN_AT_ONCE)
+    batches = range(0, len(share), FILE_BATCH_SIZE)
     try:
         for start in tqdm(batches, "pictures", leave=False, disable=group.hide_bar):
-            numbers = share[start : start + OPEN_AT_ONCE]
+            numbers = share[start : start + FILE_BATCH_SIZE]
             encoded = model.encode([pictures[number] for number in numbers])
             features[list(numbers)] = encoded.to(features)
     except (ValueError, OSError) as error:

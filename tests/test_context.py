@@ -29,7 +29,7 @@ from helpers.context import (
 )
 from helpers.data import FewShot
 from helpers.fast_text import fast_features
-from helpers.pretrained import fingerprint, image_features, load_clip, text_features, zero_shot
+from helpers.pretrained import classify_zero_shot, encode_images, encode_texts, fingerprint, load_clip
 from helpers.training import TrainConfig
 from pocket.world import OBJECTS
 
@@ -272,14 +272,16 @@ def test_every_vector_of_the_context_gets_a_gradient(model):
 def test_clip_is_the_same_after_use(any_model):
     clip, processor = any_model
     original, before = clip.text_model.embeddings, copy.deepcopy(clip.state_dict())
-    scores = zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."])
+    scores = classify_zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."])
     prompted = random_prompted(any_model, ODD)
     both_ways(prompted)
     prompted.predict(picture())
     assert clip.text_model.embeddings is original
     assert list(clip.state_dict()) == list(before)
     assert all(torch.equal(value, before[name]) for name, value in clip.state_dict().items())
-    assert torch.equal(scores, zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."]))
+    assert torch.equal(
+        scores, classify_zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."])
+    )
 
 
 def test_clip_is_the_same_after_an_error_within(pocket):
@@ -655,7 +657,7 @@ def test_with_a_gradient_the_texts_are_computed_anew(pocket):
 
 def test_logits_from_pictures_are_those_from_their_features(any_model):
     prompted, pictures = random_prompted(any_model, ODD), [picture(1), picture(2, "L"), picture(3, "RGBA")]
-    features = image_features(*any_model, pictures)
+    features = encode_images(*any_model, pictures)
     with torch.no_grad():
         logits = prompted(pictures)
         assert logits.shape == (3, len(ODD)) and torch.equal(logits, prompted(features))
@@ -688,7 +690,7 @@ SHORT = TrainConfig(steps=24, learning_rate=0.02, eval_every=4)
 @pytest.fixture(scope="module")
 def data(pocket):
     """Four, three and three “pictures” of each class: a sketch of it in words, with so much noise that one can overfit."""
-    texts = text_features(*pocket, [f"a sketch of a small {name}." for name in CLASSES])
+    texts = encode_texts(*pocket, [f"a sketch of a small {name}." for name in CLASSES])
 
     def some(each, seed):
         labels = torch.arange(len(CLASSES)).repeat(each)
@@ -749,7 +751,7 @@ def test_the_same_seed_gives_the_same_context_to_the_bit(pocket, data, batch_siz
 
 
 def test_a_pull_draws_the_features_towards_the_hand_prompt(pocket, data):
-    hand = text_features(*pocket, [f"a photo of a {name}." for name in CLASSES])
+    hand = encode_texts(*pocket, [f"a photo of a {name}." for name in CLASSES])
 
     def distances(pull):
         prompted, _ = learned(pocket, data, regularisation=pull)
@@ -801,7 +803,7 @@ def test_a_checkpoint_of_another_task_is_refused_and_the_context_left_alone(pock
     class_names = OBJECTS[6:12] if other == "names" else CLASSES
     prompted = random_prompted((clip, pocket[1]), class_names, "front" if other == "position" else "end", seed=3)
     start = prompted.context.detach().clone()
-    mine = data.permuted(0) if other == "pictures" else data
+    mine = data.permute_labels(0) if other == "pictures" else data
     with pytest.raises(
         ValueError, match="checkpoint belongs to another training: at step 24 its loss was .* here it is"
     ):
