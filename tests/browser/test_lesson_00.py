@@ -7,6 +7,7 @@ Screenshots in .browser/shots.
 import re
 
 import numpy as np
+import pytest
 from lab import CUT_OFF
 from learner import of
 from PIL import Image
@@ -69,6 +70,7 @@ def test_the_machine_is_looked_at(lesson):
     assert rows.first.is_visible() and len(told) > 10 and set(told) <= set(whats)
 
 
+@pytest.mark.slow
 @of("00_start_here")
 def test_every_control_changes_picture_and_scores(lesson):
     cell = lesson.notebook.cell("compose-code")
