@@ -8,6 +8,7 @@ with one sentence.
 from __future__ import annotations
 
 import argparse
+import csv
 import errno
 import hashlib
 import importlib.metadata
@@ -75,6 +76,7 @@ class Environment(NamedTuple):
     folder: str
     requirements: str
     constraints: str
+    python: str = ""  # which Python it is made from; "" is the running one
 
 
 TESTED = Environment(".venv", "requirements.txt", "constraints/tested.txt")  # tests/versions.py has the others
@@ -263,7 +265,8 @@ def check_disk(state: str) -> None:
 
 def make_venv(place: Environment = TESTED) -> None:
     venv(place).mkdir(parents=True, exist_ok=True)
-    base_python = getattr(sys, "_base_executable", sys.executable)  # where this is a venv, the Python it was made from
+    # where this is a venv, the Python it was made from
+    base_python = place.python or getattr(sys, "_base_executable", sys.executable)
     with install_log(place).open("w", encoding="utf-8") as log:
         failed = subprocess.run(
             [base_python, "-m", "venv", venv(place)], stdout=log, stderr=subprocess.STDOUT
@@ -413,7 +416,8 @@ def pip_problem(output: str, place: Environment = TESTED) -> Problem:
             "https://pypi.tuna.tsinghua.edu.cn/simple），再运行一次。",
         )
     if missing := re.search(r"No matching distribution found for (\S+)", output):
-        where = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        python = venv_python_version(place) or platform.python_version()
+        where = f"Python {python}, {platform.system()} {platform.machine()}"
         return Problem(
             f"There is no {missing[1]} for {where}: start course.py with another Python, 3.12 for one.",
             f"没有适用于 {where} 的 {missing[1]}：请换一个 Python（例如 3.12）运行 course.py。",
@@ -739,13 +743,19 @@ def package_rows(folders: list[str] | None, say: Say) -> list[Row]:
         elif not satisfies(package.version, supported):
             range_is = say(f", supported is {supported}", f"，支持的版本是 {supported}")
             rows.append(Row(name, False, package.version + range_is, advice))
-        elif any(file.suffix == ".py" and not file.locate().exists() for file in package.files or []):
+        elif lost_files(package):
             reinstall = f"python -m pip install --force-reinstall --no-deps {name}=={package.version}"
             files_missing = package.version + say(", files are missing", "，缺少文件")
             rows.append(Row(name, False, files_missing, advice if folders else reinstall))
         else:
             rows.append(Row(name, True, package.version))
     return rows
+
+
+def lost_files(package: importlib.metadata.Distribution) -> bool:
+    """Whether a module that pip wrote down is gone. Since Python 3.12 package.files leaves out what is missing, so it cannot say."""
+    written_down = csv.reader((package.read_text("RECORD") or "").splitlines())
+    return any(name.endswith(".py") and not package.locate_file(name).exists() for name, *_ in written_down)
 
 
 def requirements() -> dict[str, str]:

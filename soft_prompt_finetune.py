@@ -44,7 +44,7 @@ from finetuning import run
 from finetuning.run import SHOWN, Accelerated, Part, RunLog, captions, encoded, held_out, kept, room, show
 from helpers import training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, evaluate, learn
+from helpers.captioner_training import evaluate, initialise_projection, train_captioner
 from helpers.checkpoint import learned_from
 from helpers.data import VLMDataset
 from helpers.pictures import open_pictures, read_pairs
@@ -201,7 +201,7 @@ def fine_tune(asked: argparse.Namespace, team: Accelerated) -> int:
     folder = folder_of_run(asked)
     model, train, checks = prepared(asked, team)
     team.tell(f"Going on with {folder}." if asked.resume else preset_told(asked))
-    begin_as_words(model, train.features, train.texts)
+    initialise_projection(model, train.features, train.texts)
     before = evaluate(model, checks.features, checks.rows, team), captions(model, checks.features[:SHOWN])
     plan = plan_of(asked, len(train.rows), team)
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -215,7 +215,7 @@ def fine_tune(asked: argparse.Namespace, team: Accelerated) -> int:
         ended = learned(asked, team, folder, model, (train, checks), plan)
         if team.rank > 0:
             return 128 + ended if ended else 0
-        step, _ = training.progress(folder / TRAINING)
+        step, _ = training.read_progress(folder / TRAINING)
         if ended or step < plan.steps:  # of several processes another may have been asked first
             where = f"Stopped at step {step} of {plan.steps}" if step < plan.steps else f"All {step} steps are done"
             team.tell(f"{where}, and all is saved. Go on with\n    {again(folder, team)}")
@@ -244,7 +244,7 @@ def learned(
 ) -> int:
     """Learn, keep the best in the folder, and say which signal was noted meanwhile, 0 for none."""
     data = [(part.features, part.rows) for part in parts]
-    looks = training.progress(folder / TRAINING)[1] if asked.resume else []
+    looks = training.read_progress(folder / TRAINING)[1].evaluations if asked.resume else []
     diary = RunLog(folder, plan, settings(asked), team, looks)
     with Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts:
 
@@ -254,8 +254,8 @@ def learned(
 
         checkpoint = folder / TRAINING if team.rank == 0 or asked.resume else None
         try:
-            how = {"at_once": asked.batch_size, "stop": stop, "team": team, "data": run.mark_of(parts)}
-            for look in learn(model, *data, plan, checkpoint, **how):
+            how = {"micro_batch_size": asked.batch_size, "stop": stop, "group": team, "data": run.mark_of(parts)}
+            for look in train_captioner(model, *data, plan, checkpoint, **how):
                 if diary.look(look) and look.best and team.rank == 0:
                     model.save(folder / CHECKPOINT)
         finally:

@@ -24,7 +24,7 @@ from helpers.captioner import VLMWithSoftPrompt, exact
 from helpers.captioner_training import ablations, evaluate
 from helpers.files import write_whole
 from helpers.pictures import OPEN_AT_ONCE, PictureFiles
-from helpers.training import Evaluation, ProcessGroup, TrainConfig, progress
+from helpers.training import Evaluation, ProcessGroup, TrainConfig, read_progress
 from lessons.figures.captions import Losses, loss_curve
 
 SHOWN = 3  # pictures whose captions are shown
@@ -55,7 +55,7 @@ class Accelerated(ProcessGroup):
                 f"{os.environ['WORLD_SIZE']} processes were started, and Accelerate knows of {self.size}: use torchrun"
             )
 
-    def total(self, numbers: Tensor) -> Tensor:
+    def sum(self, numbers: Tensor) -> Tensor:
         return self.accelerator.reduce(numbers, "sum") if self.size > 1 else numbers
 
     def tell(self, line: str = "") -> None:
@@ -131,7 +131,7 @@ def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Accelerated)
     ):
         numbers = share[start : start + OPEN_AT_ONCE]
         whole[list(numbers)] = model.encode([pictures[number] for number in numbers]).to(whole)
-    return team.total(whole)
+    return team.sum(whole)
 
 
 def free_memory(device: torch.device) -> int:
@@ -306,8 +306,8 @@ def show(model: VLMWithSoftPrompt, part: Part, words: str, before: Worth | None 
 
 def kept(checkpoint: Path) -> str:
     """Which step's state was kept, and what it means where that is the very first."""
-    _, looks = progress(checkpoint)
-    best = [look for look in looks if look.best][-1]
+    _, history = read_progress(checkpoint)
+    best = history.best
     if best.step:
         return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
     return (

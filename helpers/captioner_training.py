@@ -20,7 +20,7 @@ RIDGE = 0.2  # share of the mean variance that is added to that of every directi
 AT_ONCE = 64  # captions in one batch where nothing is learned
 
 
-def padded(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """ids and labels (B, T) of captions' rows; padded on the right to the longest, padding not scored.
 
     No mask is needed: in a causal model nothing looks at what stands behind it.
@@ -29,23 +29,23 @@ def padded(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
 
 
-def caption_batch(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """ids and labels (B, T) of captions, each with an end-of-text to learn, as `padded` makes them."""
-    return padded(tokenizer, caption_rows(tokenizer, captions))
+def batch_captions(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """ids and labels (B, T) of captions, each with an end-of-text to learn, as `pad_captions` makes them."""
+    return pad_captions(tokenizer, caption_rows(tokenizer, captions))
 
 
-def learn(
+def train_captioner(
     model: VLMWithSoftPrompt,
     train: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
     validation: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
-    plan: training.TrainConfig,
+    config: training.TrainConfig,
     checkpoint: Path | None = None,
     **how: Any,
 ) -> Iterator[training.Evaluation]:
     """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
 
     The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
-    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `at_once`, `stop`, `team` and `data`, as for
+    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `micro_batch_size`, `stop`, `group` and `data`, as for
     `training.train`.
     """
     (features, captions), (checks, check_captions) = train, validation
@@ -59,17 +59,19 @@ def learn(
         seen, seen_checks = even(features), even(checks)
 
         def loss(numbers: Tensor) -> Tensor:
-            ids, labels = padded(model.tokenizer, [rows[number] for number in numbers.tolist()])
+            ids, labels = pad_captions(
+                model.tokenizer, [rows[number] for number in numbers.tolist()]
+            )
             return model(seen[numbers], ids.to(device), labels=labels.to(device))
 
         def tokens(numbers: Tensor) -> int:
             return sum(len(rows[number]) for number in numbers.tolist())
 
         def validate() -> tuple[float, float]:
-            return evaluate(model, seen_checks, check_rows, how.get("team"))
+            return evaluate(model, seen_checks, check_rows, how.get("group"))
 
         looks = training.train(
-            model, len(rows), loss, validate, plan, checkpoint, weight=tokens, **how
+            model, len(rows), loss, validate, config, checkpoint, weight=tokens, **how
         )
         with closing(looks):
             for look in looks:
@@ -81,16 +83,16 @@ def evaluate(
     model: VLMWithSoftPrompt,
     features: Tensor,
     rows: Sequence[Tensor],
-    team: training.ProcessGroup | None = None,
+    group: training.ProcessGroup | None = None,
 ) -> tuple[float, float]:
     """The mean loss of all tokens of captions, as `caption_rows` gives them, and the share that is likeliest; each process takes a part."""
-    team, sums = team or training.ProcessGroup(), features.new_zeros(3)
-    for start in range(AT_ONCE * team.rank, len(rows), AT_ONCE * team.size):
+    group, sums = group or training.ProcessGroup(), features.new_zeros(3)
+    for start in range(AT_ONCE * group.rank, len(rows), AT_ONCE * group.size):
         batch = rows[start : start + AT_ONCE]
-        ids, labels = (part.to(features.device) for part in padded(model.tokenizer, batch))
+        ids, labels = (part.to(features.device) for part in pad_captions(model.tokenizer, batch))
         loss, right = model.score(features[start : start + AT_ONCE], ids, labels)
         sums += sum(map(len, batch)) * sums.new_tensor([loss, right, 1.0])
-    loss, right, tokens = team.total(sums).tolist()
+    loss, right, tokens = group.sum(sums).tolist()
     return loss / tokens, right / tokens
 
 
@@ -129,7 +131,9 @@ def _unmoved(features: Tensor, shift: int) -> int:
 
 
 @torch.no_grad()
-def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]) -> None:
+def initialise_projection(
+    model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]
+) -> None:
     """Begin the projection as the best linear guess, from one patch, of the words in its picture's caption.
 
     features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares with a little ridge, and then made
@@ -204,12 +208,12 @@ class Whitening:
     @contextmanager
     def plain(self) -> Iterator[None]:
         """Within, the projection takes plain features; afterwards it is to the bit what it was before."""
-        kept = training.snapshot(dict(self.projection.named_parameters()))
+        kept = training.copy_parameters(dict(self.projection.named_parameters()))
         self.leave()
         try:
             yield
         finally:
-            training.put_back(dict(self.projection.named_parameters()), kept)
+            training.restore_parameters(dict(self.projection.named_parameters()), kept)
 
 
 @contextmanager
@@ -219,7 +223,7 @@ def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
         Whitening(model.vision_projection, features),
         dict(model.vision_projection.named_parameters()),
     )
-    kept = training.snapshot(parameters)
+    kept = training.copy_parameters(parameters)
     even.take()
     try:
         yield even
@@ -227,6 +231,6 @@ def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
         if any(parameter.requires_grad for parameter in parameters.values()):
             even.leave()
         else:
-            training.put_back(
+            training.restore_parameters(
                 parameters, kept
             )  # to the bit: prompts that learned beside it know it by its fingerprint

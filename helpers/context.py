@@ -146,7 +146,7 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
     raise ValueError("this tokenizer has no word of one token that could mark the slots")
 
 
-def words_of_length(words: str, length: int) -> str:
+def repeat_words(words: str, length: int) -> str:
     """The last so many of these words, said again and again: of "a photo of a" the last two are "of a", and eight are the whole twice.
 
     The last, since those stand next to a class name at the end. With words of one token each, the length is that of a context.
@@ -388,33 +388,37 @@ class PromptedCLIP(nn.Module):
 # --- learning ----------------------------------------------------------------------------------------------------------------------
 
 
-def hand_features(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
+def encode_hand_prompt(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
     """Unit text features (C, D) of a hand-written prompt for the same classes."""
     return text_features(
         prompted.clip, prompted.processor, [template.format(name) for name in prompted.class_names]
     )
 
 
-def learn(
+def train_context(
     prompted: PromptedCLIP,
     data: FewShot,
-    plan: training.TrainConfig | None = None,
+    config: training.TrainConfig | None = None,
     checkpoint: Path | None = None,
-    pull: float = 0.0,
+    regularisation: float = 0.0,
 ) -> Iterator[training.Evaluation]:
     """Learn the context from few examples; in the end `prompted` holds the one with the lowest validation loss.
 
-    The test pictures are never looked at. pull: how strongly the class features are drawn back to those of "a photo of a {}", by
+    The test pictures are never looked at. regularisation: how strongly the class features are drawn back to those of "a photo of a {}", by
     their squared distance (KgCoOp: Yao et al. 2023, arXiv 2303.13283, with 8).
     """
     (images, labels), (checks, check_labels) = data.train, data.validation
-    anchor = hand_features(prompted) if pull else None
+    anchor = encode_hand_prompt(prompted) if regularisation else None
 
     def loss(rows: Tensor) -> Tensor:
         texts = prompted.text_features()  # (C, D)
         scores = prompted.clip.logit_scale.exp() * images[rows] @ texts.T  # (B, C)
         fit = F.cross_entropy(scores, labels[rows])
-        return fit if anchor is None else fit + pull * (texts - anchor).square().sum(-1).mean()
+        return (
+            fit
+            if anchor is None
+            else fit + regularisation * (texts - anchor).square().sum(-1).mean()
+        )
 
     def validate() -> tuple[float, float]:
         scores = prompted(checks)  # (N, C)
@@ -423,5 +427,5 @@ def learn(
         ).float().mean().item()
 
     return training.train(
-        prompted, len(labels), loss, validate, plan or training.TrainConfig(), checkpoint
+        prompted, len(labels), loss, validate, config or training.TrainConfig(), checkpoint
     )

@@ -87,7 +87,7 @@ def language_model_macs(config: GPT2Config, texts: int, positions: int, scored: 
 
 
 @dataclass(frozen=True)
-class Bill:
+class TrainingCost:
     """What a whole training costs: products to see the pictures once and to learn, and bytes of memory, all of them calculated."""
 
     seeing: int
@@ -96,9 +96,9 @@ class Bill:
     backward: int  # bytes that a step keeps for its backward pass
 
 
-def context_bill(
+def count_context_training(
     config: CLIPConfig, classes: int, each: int, length: int = 16, name: int = 2, steps: int = 160
-) -> Bill:
+) -> TrainingCost:
     """A context of so many vectors for so many classes, from `each` pictures of a class, by the fast path of `helpers.context`.
 
     name: tokens of a class name. Texts that do not fit into `KEPT_FOR_BACKWARD` together are computed a second time in the backward pass.
@@ -112,7 +112,7 @@ def context_bill(
     kept = classes * _kept_of_a_text(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
     again = step.forward if kept > KEPT_FOR_BACKWARD else 0
     scores = 3 * pictures * classes * config.projection_dim
-    return Bill(
+    return TrainingCost(
         vision_tower_macs(config, pictures).forward,
         steps * (step.forward_and_backward + again + scores),
         FLOAT * pictures * config.projection_dim,
@@ -120,10 +120,10 @@ def context_bill(
     )
 
 
-def captioner_bill(
+def count_captioner_training(
     config: CLIPConfig, language: GPT2Config, captions: int, patches: bool = True, length: int = 10, tokens: int = 13,
     epochs: int = 3, batch: int = 2, copies: int = 3,
-) -> Bill:  # fmt: skip
+) -> TrainingCost:  # fmt: skip
     """A soft prompt and its projection from so many captions, each of another picture, by `soft_prompt_finetune.py`.
 
     patches: whether all patches are shown to the language model, or one vector a picture; length: vectors of the prompt; tokens: of a caption;
@@ -138,7 +138,7 @@ def captioner_bill(
         _kept_of_a_text(language.n_embd, language.n_layer, positions, 0)
         + 3 * FLOAT * tokens * language.vocab_size
     )
-    return Bill(
+    return TrainingCost(
         vision_tower_macs(config, captions).forward,
         epochs * captions * (step + projection),
         copies * FLOAT * captions * seen * sizes.hidden_size,

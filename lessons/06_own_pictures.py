@@ -30,15 +30,14 @@ from torch.nn import functional as F
 
 from helpers import context, data, flops, pictures, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, learn
+from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, zero_shot
 from lessons import widgets
 from lessons.exercises import own_pictures
-from pocket import own_folder, world
-from pocket.studies import context_study
+from pocket import classifiers, own_folder, world
 
 clip, processor = load_clip()
 widgets.whose_numbers(clip)
@@ -195,8 +194,8 @@ own_pictures.sepia.ask()
 # %% id="sepia-code" tags=["measured"]
 generator = torch.Generator().manual_seed(0)
 prompted = PromptedCLIP(clip, processor, classes.class_names, 4, "random", generator=generator)
-*_, last = context.learn(prompted, features, training.TrainConfig())
-hand = context_study.by_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
+*_, last = context.train_context(prompted, features, training.TrainConfig())
+hand = classifiers.measure_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
 print(f"{hand:.0%} → {prompted.accuracy(*features.test):.0%}")
 own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
 
@@ -280,7 +279,7 @@ tool
 mine = pictures.read_folder(tool.folder, leave_out=True)
 split_up = data.encode(clip, processor, data.own_pictures(mine))
 learned = PromptedCLIP(clip, processor, mine.class_names, 4, "random", generator=torch.Generator().manual_seed(0))
-*_, last = context.learn(learned, split_up)
+*_, last = context.train_context(learned, split_up)
 learned.save(Path(mkdtemp()) / "mine.safetensors")
 print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures right", zh="的测试图片答对了"))
 
@@ -331,7 +330,7 @@ own_pictures.pieces.ask()
 images, which = widgets.photograph_pieces()                   # 32 pieces, and of which photograph
 vectors = image_features(clip, processor, images)             # (N, D)
 numbers = data.own_split(which, seed=0)
-mean = context_study.by_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
+mean = classifiers.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
 print(f"{mean:.0%}")
 own_pictures.pieces.reveal(mean)
 
@@ -398,9 +397,9 @@ print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 model = VLMWithSoftPrompt((clip, processor), gpt2, init=DESCRIBE, generator=torch.Generator().manual_seed(0))
 seen = model.encode(dataset.pictures[:])                      # (N, P, Dv)
 train, checks, tests = (part.tolist() for part in data.own_split(torch.tensor(classes.labels), seed=0))
-begin_as_words(model, seen[train], [dataset.texts[n] for n in train])
+initialise_projection(model, seen[train], [dataset.texts[n] for n in train])
 learns, validates = ((seen[part], [dataset.rows[n] for n in part]) for part in (train, checks))
-*_, last = learn(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
+*_, last = train_captioner(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
 said = model.generate(seen[tests], max_new_tokens=8)
 right = sum(text == dataset.texts[n] for text, n in zip(said, tests))
 print(f"{right} / {len(tests)}:", *said[::4])

@@ -320,9 +320,9 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
 
     def learn(model, train, *rest):
         by_hand.append(model.generate(captions._features(model, captions.WATCHED), max_new_tokens=captions.MOST_TOKENS))
-        yield from captioner_training.learn(model, train, *rest)
+        yield from captioner_training.train_captioner(model, train, *rest)
 
-    monkeypatch.setattr(captions, "learn", learn)
+    monkeypatch.setattr(captions, "train_captioner", learn)
     monkeypatch.setattr(base, "MOST_REDRAWINGS", 10**9)
     few.run()
     (run,), looks = few.runs, [picture for picture in undrawn if picture.numbers[0] is not None]
@@ -358,13 +358,13 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
 
     def learn(model, train, checks, plan):
         plans.append((plan, train, checks))
-        return captioner_training.learn(model, train, checks, plan)
+        return captioner_training.train_captioner(model, train, checks, plan)
 
     def counting(scene, seed, size=256):
         pictures.append(scene)
         return draw(scene, seed, size)
 
-    monkeypatch.setattr(captions, "learn", learn)
+    monkeypatch.setattr(captions, "train_captioner", learn)
     monkeypatch.setattr(captions, "draw", counting)
     few.run()
     assert len(pictures) > 50
@@ -391,11 +391,11 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
 
 def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undrawn):
     def learn(*given):
-        for look, _ in zip(captioner_training.learn(*given), range(3)):
+        for look, _ in zip(captioner_training.train_captioner(*given), range(3)):
             yield look
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(captions, "learn", learn)
+    monkeypatch.setattr(captions, "train_captioner", learn)
     few.run()
     assert list(few.runs[0].steps) == [0, 1, 2] and few.model is not None
     assert undrawn[-1].title.startswith("Stopped at step 2 of 4") and not few.start.disabled
@@ -406,18 +406,18 @@ def test_a_rate_that_breaks_the_training_is_a_plain_sentence(few, monkeypatch):
         yield from ()
         raise FloatingPointError("the loss is nan")
 
-    monkeypatch.setattr(captions, "learn", learn)
+    monkeypatch.setattr(captions, "train_captioner", learn)
     few.run()
     assert isinstance(few.shown, base.Sentence) and "0.003" in few.shown.text and "<details>" not in few.view.value
 
 
 def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, undrawn):
     def careless(model, *rest):
-        yield from captioner_training.learn(model, *rest)
+        yield from captioner_training.train_captioner(model, *rest)
         model.language_model.get_input_embeddings().weight.data += 1e-6
 
     monkeypatch.setattr(captions, "CHECKS", 10)
-    monkeypatch.setattr(captions, "learn", careless)
+    monkeypatch.setattr(captions, "train_captioner", careless)
     few = few_steps(clip, load_gpt2("pocket"))
     few.run()
     assert "the frozen models have changed" in few.shown.caption

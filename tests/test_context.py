@@ -23,9 +23,9 @@ from helpers.context import (
     fill,
     find_placeholder,
     initial_context,
-    learn,
     plain_features,
     swapped,
+    train_context,
 )
 from helpers.data import FewShot
 from helpers.fast_text import fast_features
@@ -366,8 +366,8 @@ def test_more_texts_than_memory_allows_go_through_in_turn(pocket, monkeypatch):
         calls[len(own)] += 1
         return whole_tower(clip, common, own, end)
 
-    monkeypatch.setattr(mechanism, "side_by_side", counting)
-    monkeypatch.setattr(mechanism, "KEPT_FOR_BACKWARD", 2**20)
+    monkeypatch.setattr(fast_text, "side_by_side", counting)
+    monkeypatch.setattr(fast_text, "KEPT_FOR_BACKWARD", 2**20)
     with torch.no_grad():
         prompted.text_features()
     assert len(calls) <= 2 and sum(size * times for size, times in calls.items()) == 24 > 2 * max(calls)
@@ -697,7 +697,7 @@ def data(pocket):
 
 def learned(pocket, data, plan=SHORT, seed=0, **how):
     prompted = random_prompted(pocket, CLASSES, seed=seed)
-    return prompted, list(learn(prompted, data, plan, **how))
+    return prompted, list(train_context(prompted, data, plan, **how))
 
 
 def validation_loss(prompted, data):
@@ -717,7 +717,7 @@ def test_the_context_in_the_end_is_the_one_with_the_lowest_validation_loss(pocke
     features, right = data.validation
     mine = FewShot(data.train, (features, right if labels == "right" else (right + 1) % len(CLASSES)), data.test)
     prompted, seen = random_prompted(pocket, CLASSES), {}
-    for look in learn(prompted, mine, SHORT):
+    for look in train_context(prompted, mine, SHORT):
         assert look.validation_loss == validation_loss(prompted, mine)
         seen[look.validation_loss] = prompted.context.detach().clone()
     assert min(seen) < look.validation_loss < list(seen)[0] or labels == "wrong"  # best in between: it overfits
@@ -730,8 +730,8 @@ def test_the_context_in_the_end_is_the_one_with_the_lowest_validation_loss(pocke
 def test_the_test_pictures_are_never_looked_at(pocket, data):
     features, labels = data.test
     blind = FewShot(data.train, data.validation, (features * torch.nan, labels - 99))
-    one, looks = learned(pocket, data, pull=1.0)
-    other, others = learned(pocket, blind, pull=1.0)
+    one, looks = learned(pocket, data, regularisation=1.0)
+    other, others = learned(pocket, blind, regularisation=1.0)
     assert torch.equal(one.context, other.context)
     assert [look.validation_loss for look in looks] == [look.validation_loss for look in others]
 
@@ -750,7 +750,7 @@ def test_a_pull_draws_the_features_towards_the_hand_prompt(pocket, data):
     hand = text_features(*pocket, [f"a photo of a {name}." for name in CLASSES])
 
     def distances(pull):
-        prompted, _ = learned(pocket, data, pull=pull)
+        prompted, _ = learned(pocket, data, regularisation=pull)
         return (prompted.class_features() - hand).square().sum(-1).mean().item()
 
     free, pulled, strongly = distances(0.0), distances(1.0), distances(8.0)
@@ -761,7 +761,7 @@ def test_broken_off_the_best_context_so_far_is_in_place_and_nothing_has_a_gradie
     for end in ("close", "interrupt", "break"):
         prompted, best = random_prompted(pocket, CLASSES), {}
         try:
-            for look in learn(prompted, data, TrainConfig(steps=16, eval_every=2)):
+            for look in train_context(prompted, data, TrainConfig(steps=16, eval_every=2)):
                 if look.best:
                     best = {"loss": look.validation_loss, "context": prompted.context.detach().clone()}
                 if look.step == 12 and end == "break":
@@ -779,11 +779,11 @@ def test_broken_off_the_best_context_so_far_is_in_place_and_nothing_has_a_gradie
 def test_learning_goes_on_where_it_was_broken_off(pocket, data, tmp_path):
     expected, looks = learned(pocket, data)
     broken = random_prompted(pocket, CLASSES)
-    for look in learn(broken, data, SHORT, tmp_path / "checkpoint"):
+    for look in train_context(broken, data, SHORT, tmp_path / "checkpoint"):
         if look.step == 12:
             break
     for prompted in (broken, random_prompted(pocket, CLASSES, seed=5)):
-        again = list(learn(prompted, data, SHORT, tmp_path / "checkpoint"))
+        again = list(train_context(prompted, data, SHORT, tmp_path / "checkpoint"))
         assert torch.equal(prompted.context, expected.context)
         assert [(look.step, look.loss) for look in again] == [(look.step, look.loss) for look in looks]
 
@@ -803,5 +803,9 @@ def test_a_checkpoint_of_another_task_is_refused_and_the_context_left_alone(pock
     with pytest.raises(
         ValueError, match="checkpoint belongs to another training: at step 24 its loss was .* here it is"
     ):
-        list(learn(prompted, mine, SHORT, tmp_path / "checkpoint", pull=8.0 if other == "pull" else 0.0))
+        list(
+            train_context(
+                prompted, mine, SHORT, tmp_path / "checkpoint", regularisation=8.0 if other == "pull" else 0.0
+            )
+        )
     assert torch.equal(prompted.context, start)

@@ -263,7 +263,7 @@ def test_the_classes_of_a_part_are_numbered_anew():
 
 def test_a_context_begins_as_the_last_of_the_words_as_many_as_it_has_vectors(clip, monkeypatch):
     untouched = numbered(classes=1, each=1)
-    monkeypatch.setattr(study, "learn", lambda *arguments, **settings: iter(()))
+    monkeypatch.setattr(study, "train_context", lambda *arguments, **settings: iter(()))
     for length, words in {1: "a", 2: "of a", 4: "a photo of a", 8: "a photo of a a photo of a"}.items():
         prompted = study.learned(*clip, ["cat"], untouched, length=length, init="words", seed=0)
         assert torch.equal(prompted.context, PromptedCLIP(*clip, ["cat"], length, init=words).context)

@@ -258,7 +258,7 @@ def test_a_full_memory_is_told_with_what_to_do(album, tmp_path, capsys, monkeypa
     def full(*how, **more):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(script, "learn", full)
+    monkeypatch.setattr(script, "train_captioner", full)
     assert script.main(asked_for(album, tmp_path / "run")) == 1
     assert "smaller --batch_size and a larger --gradient_accumulation" in capsys.readouterr().err
 
@@ -290,7 +290,7 @@ def test_a_run_that_fails_at_once_leaves_no_empty_folder(album, tmp_path, capsys
     def failing(*how, **more):
         raise FloatingPointError("the loss is nan")
 
-    monkeypatch.setattr(script, "learn", failing)
+    monkeypatch.setattr(script, "train_captioner", failing)
     assert script.main(asked_for(album, tmp_path / "run")) == 1
     assert "the loss is nan" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
@@ -414,12 +414,12 @@ def test_killed_at_random_moments_it_is_always_loadable_and_in_the_end_as_if_unb
         process.join()
         killed += 1
         if (folder / script.TRAINING).exists():
-            step, seen = training.progress(folder / script.TRAINING)
-            assert seen and seen[-1].step == step
+            step, seen = training.read_progress(folder / script.TRAINING)
+            assert seen.evaluations[-1].step == step
         if (folder / script.CHECKPOINT).exists():
             assert learned_from(folder / script.CHECKPOINT) == ("pooled", -2)
             assert furthest(learned(folder), learned(tmp_path / "other")) > 0
-    step, _ = training.progress(folder / script.TRAINING)
+    step, _ = training.read_progress(folder / script.TRAINING)
     assert 0 < step < 8 * (20 + 4 * kills), "the moments lie within the training"
     for arguments in (["--resume", "--output", str(folder)], asked_for(album, tmp_path / "unbroken", *many[-4:])):
         process = processes.Process(target=run, args=(arguments, log, True))
@@ -446,7 +446,7 @@ def test_asked_to_end_it_finishes_the_step_saves_and_says_how_to_go_on(album, tm
     step = int(re.search(r"Stopped at step (\d+) of 200, and all is saved\. Go on with", told)[1])
     command = told.splitlines()[-1].strip()
     assert command == f"python soft_prompt_finetune.py --resume --output '{folder}'"  # it has a blank
-    assert (folder / "loss.png").exists() and training.progress(folder / script.TRAINING)[0] == step
+    assert (folder / "loss.png").exists() and training.read_progress(folder / script.TRAINING)[0] == step
     assert script.main(["--resume", "--output", str(folder)]) == 0
     assert script.main(asked_for(album, tmp_path / "unbroken", *many[-4:])) == 0
     assert furthest(learned(folder), learned(tmp_path / "unbroken")) == 0
@@ -488,7 +488,7 @@ def one_and_two(album, tmp_path_factory):
 
 def test_two_processes_are_one_with_the_same_batch(one_and_two):
     one, two, _ = one_and_two
-    assert training.progress(one / script.TRAINING)[0] == training.progress(two / script.TRAINING)[0] == 10
+    assert training.read_progress(one / script.TRAINING)[0] == training.read_progress(two / script.TRAINING)[0] == 10
     assert learned(one)["soft_prompt.prompt_embeddings"].dtype == torch.float64
     begun = looks(one)[0]["validation_loss"]
     assert looks(one)[-1]["validation_loss"] < 0.9 * begun, "it learned something in ten steps"

@@ -376,7 +376,7 @@ class Learned:
                 assert "learned" in sentence(error)
         after = self.state()
         self.model._take_prompt(before[0])
-        training.put_back({name: self.model.get_parameter(name) for name in PARTS}, dict(zip(PARTS, before)))
+        training.restore_parameters({name: self.model.get_parameter(name) for name in PARTS}, dict(zip(PARTS, before)))
         assert all(tensor.isfinite().all() and tensor.dtype == torch.float32 for tensor in after)
         assert [tensor.shape[1:] for tensor in after] == [tensor.shape[1:] for tensor in before]
         return took

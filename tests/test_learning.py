@@ -16,7 +16,7 @@ import torch
 from explorers import in_language
 
 from helpers import context
-from helpers.context import PromptedCLIP, words_of_length
+from helpers.context import PromptedCLIP, repeat_words
 from helpers.data import encode
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip, text_features
@@ -362,7 +362,7 @@ def broken_off_at(step):
     """Learning that an interrupt of the kernel ends after the look at this step."""
 
     def learn(*given):
-        for look in context.learn(*given):
+        for look in context.train_context(*given):
             yield look
             if look.step == step:
                 raise KeyboardInterrupt
@@ -476,18 +476,18 @@ def test_another_start_gives_another_run_and_the_earlier_ones_stay_faintly_behin
 
 def test_a_model_that_changed_is_not_passed_off_as_frozen(data, monkeypatch):
     def careless(prompted, *rest):
-        for look in context.learn(prompted, *rest):
+        for look in context.train_context(prompted, *rest):
             yield look
             prompted.clip.logit_scale.data += 1e-6
 
-    monkeypatch.setattr(learning, "learn", careless)
+    monkeypatch.setattr(learning, "train_context", careless)
     explorer = few_steps(load_clip("pocket"), data)
     explorer.run()
     assert "the model has changed" in explorer.shown.caption
 
 
 def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data, monkeypatch, titles, lang):
-    monkeypatch.setattr(learning, "learn", broken_off_at(8))
+    monkeypatch.setattr(learning, "train_context", broken_off_at(8))
     explorer = few_steps(clip, data, steps=40)
     before = explorer.context
     explorer.run()
@@ -504,7 +504,7 @@ def test_broken_off_before_the_first_look_nothing_is_lost_and_nothing_claimed(cl
         yield from ()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(learning, "train_context", learn)
     explorer = few_steps(clip, data)
     before, waiting = explorer.context, explorer.view.value
     explorer.run()
@@ -516,12 +516,12 @@ def test_broken_off_after_its_best_a_run_keeps_the_best(clip, data, monkeypatch)
     seen = []
 
     def learn(prompted, *rest):
-        for look, loss in zip(context.learn(prompted, *rest), (3.0, 1.0, 2.0)):
+        for look, loss in zip(context.train_context(prompted, *rest), (3.0, 1.0, 2.0)):
             seen.append(prompted.context.detach().clone())
             yield replace(look, validation_loss=loss, best=loss != 2.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(learning, "train_context", learn)
     explorer = few_steps(clip, data, steps=40)
     explorer.run()
     assert torch.equal(explorer.context, seen[1]) and not torch.equal(seen[1], seen[2])
@@ -533,12 +533,12 @@ def test_learning_takes_one_thread_and_gives_the_others_back(clip, data, monkeyp
     before, seen = torch.get_num_threads(), []
 
     def learn(*given):
-        for look in context.learn(*given):
+        for look in context.train_context(*given):
             seen.append(torch.get_num_threads())
             yield look
         raise RuntimeError("at the very end")
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(learning, "train_context", learn)
     few_steps(clip, data).run()
     assert seen == [1, 1, 1] and torch.get_num_threads() == before
 
@@ -625,15 +625,15 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
     def learn(prompted, data, plan):
         trained.append((prompted, data, prompted.context.detach().clone()))
-        return context.learn(prompted, data, plan)
+        return context.train_context(prompted, data, plan)
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(learning, "train_context", learn)
     choose(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
     expected = encode(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
     assert torch.equal(data.train[0], expected.train[0]) and torch.equal(data.validation[0], expected.validation[0])
-    words = words_of_length("a photo of a", length)
+    words = repeat_words("a photo of a", length)
     generator = torch.Generator().manual_seed(3)
     init = words if begun == "words" else "random"
     same = PromptedCLIP(*clip, THREE.class_names, length, init, position, generator=generator)
@@ -646,7 +646,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
 
 def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
-    lengths = {length: words_of_length("a photo of a", length) for length in learning.LENGTHS}
+    lengths = {length: repeat_words("a photo of a", length) for length in learning.LENGTHS}
     assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
     assert lengths[10] == "of a a photo of a a photo of a"
     for length, words in lengths.items():
@@ -695,9 +695,9 @@ def test_all_choices_are_tested_on_the_same_pictures(few, monkeypatch):
 
     def learn(prompted, data, plan):
         tests.append(data.test[0])
-        return context.learn(prompted, data, plan)
+        return context.train_context(prompted, data, plan)
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(learning, "train_context", learn)
     for shots, seed in ((1, 0), (4, 5)):
         choose(few, shots=shots, seed=seed)
         few.run()
@@ -715,12 +715,12 @@ def test_drawing_pictures_does_not_count_for_the_pace_of_the_training(clip, monk
         return prepare(now)
 
     def learn(*given):
-        for look in context.learn(*given):
+        for look in context.train_context(*given):
             clock.now += 1
             yield look
 
     few._prepare = slowly
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(learning, "train_context", learn)
     few.words.observe(lambda change: told.append(change["new"]), names="value")
     choose(few, shots=1)
     few.run()

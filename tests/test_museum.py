@@ -13,7 +13,7 @@ from explorers import in_language
 from PIL import Image
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
@@ -52,7 +52,7 @@ def captions(model):
     scene = world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette")
     features = model.encode([world.draw(scene, seed) for seed in range(3)])
     texts = ["a photo of a large red cat in the meadow.", "a white boat.", "a key in the room."]
-    ids, labels = caption_batch(model.tokenizer, texts)
+    ids, labels = batch_captions(model.tokenizer, texts)
     return features, ids, (labels != -100).sum(1)
 
 

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.context import PromptedCLIP, learn
+from helpers.context import PromptedCLIP, train_context
 from helpers.data import FewShot
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
@@ -257,7 +257,7 @@ def test_on_words_learns_beneath_and_ends_as_words(clip, words):
     begun = prompted.context.detach().clone()
     with reading.on_words(prompted.embeddings, "context", words.table, words.words):
         assert torch.equal(prompted.context, reading.snap(begun, words.table, words.words))
-        *_, last = learn(
+        *_, last = train_context(
             prompted, FewShot(pictures, pictures, pictures), TrainConfig(steps=20, learning_rate=0.1, eval_every=1)
         )
         beneath = prompted.embeddings.parametrizations.context.original

@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, caption_batch
+from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
 from lessons import figures
 from lessons.build import read_glossary, wrong_variants
@@ -37,7 +37,7 @@ def made(clip, **options):
     generator = torch.Generator().manual_seed(0)
     model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), init=WORDS, generator=generator, **options)
     seen = soft_prompt._pictures(model)
-    begin_as_words(
+    initialise_projection(
         model, model.encode([picture.small for picture in seen]), [full_caption(picture.scene) for picture in seen]
     )
     return model
@@ -302,7 +302,7 @@ def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
     explorer = soft_prompt.strip_explorer(model)
     moved(explorer, caption=caption)
     columns, _, _, arrows, *_ = undrawn[-1]
-    _, labels = caption_batch(model.tokenizer, soft_prompt.BATCH)
+    _, labels = batch_captions(model.tokenizer, soft_prompt.BATCH)
     length = labels.shape[1]
     predicting = list(range(10 + 64 - 1, 10 + 64 + length - 1))  # positions: in forward, hidden[:, before - 1 : -1]
     wanted = [

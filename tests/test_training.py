@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from helpers import training
 from helpers.files import read_tensors, write_tensors
-from helpers.training import Evaluation, Order, TrainConfig, progress, train
+from helpers.training import BatchSampler, Evaluation, History, TrainConfig, read_progress, train
 
 EXAMPLES, CHECKS, CLASSES = 23, 12, 3
 PLAN = TrainConfig(
@@ -143,7 +143,7 @@ def test_every_epoch_sees_every_example_once(size):
 
 
 def test_the_order_depends_on_the_seed_and_the_step_alone():
-    one, same_seed, other = (Order(EXAMPLES, replace(MINI, seed=seed)) for seed in (3, 3, 4))
+    one, same_seed, other = (BatchSampler(EXAMPLES, replace(MINI, seed=seed)) for seed in (3, 3, 4))
     torch.manual_seed(99)
     steps = [17, 2, 0, 17]
     assert all(torch.equal(one.batch(step), same_seed.batch(step)) for step in steps)
@@ -280,7 +280,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_try_and_leaves
     assert all(value.isfinite().all() for value in model.parameters())
 
 
-def parted(plan, weight, losses=None, at_once=None):
+def parted(plan, weight, losses=None, micro_batch_size=None):
     """The weights of a model that learns from examples of which each has a weight of its own: the loss is a weighted mean."""
     model = Model().double()
     points, labels = examples(EXAMPLES, 1)
@@ -296,7 +296,7 @@ def parted(plan, weight, losses=None, at_once=None):
         loss,
         lambda: (next(falls), 0.0),
         plan,
-        at_once=at_once,
+        micro_batch_size=micro_batch_size,
         weight=lambda rows: weight[rows].sum().item(),
     ):
         if losses is not None:
@@ -304,14 +304,14 @@ def parted(plan, weight, losses=None, at_once=None):
     return weights(model)
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 5, 22, 100])
-def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(at_once):
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 5, 22, 100])
+def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(micro_batch_size):
     weight, whole, parts = torch.arange(1.0, EXAMPLES + 1).double(), [], []
     expected = parted(MINI, weight, whole)
-    found = parted(MINI, weight, parts, at_once)
+    found = parted(MINI, weight, parts, micro_batch_size)
     assert all((expected[name] - found[name]).abs().max() < 1e-12 for name in expected)
     assert parts == pytest.approx(whole, abs=1e-12)
-    wrong = parted(MINI, weight.flip(0), at_once=at_once)
+    wrong = parted(MINI, weight.flip(0), micro_batch_size=micro_batch_size)
     assert any((expected[name] - wrong[name]).abs().max() > 1e-6 for name in expected)
 
 
@@ -325,7 +325,7 @@ def test_it_stops_where_it_is_told_to_with_the_step_saved(tmp_path, at):
         return step == at
 
     list(run(model, MINI, tmp_path / "checkpoint", stop=stop))
-    assert told == list(range(at + 1)) and progress(tmp_path / "checkpoint")[0] == at
+    assert told == list(range(at + 1)) and read_progress(tmp_path / "checkpoint")[0] == at
     seen = []
     assert without_time(run(resumed, MINI, tmp_path / "checkpoint", seen=seen)) == expected
     assert same(weights(resumed), weights(unbroken)) and len(seen) == 1 + 40 - at + 1
@@ -346,10 +346,10 @@ def test_the_mean_loss_is_that_of_the_steps_since_the_look_before_also_across_a_
 
 
 def test_progress_is_nothing_where_there_is_no_checkpoint(tmp_path):
-    assert progress(tmp_path / "checkpoint") == (0, [])
+    assert read_progress(tmp_path / "checkpoint") == (0, History(0))
     write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "looks": "[]"})
     with pytest.raises(ValueError, match="no checkpoint of a training"):
-        progress(tmp_path / "checkpoint")
+        read_progress(tmp_path / "checkpoint")
 
 
 # --- broken off and resumed ----------------------------------------------------------------------------------------------------------

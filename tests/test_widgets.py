@@ -92,8 +92,8 @@ def test_labels_alt_text_and_caption_are_in_the_learners_language(clip, lang):
 def test_every_word_of_the_world_has_a_chinese_one():
     language.set_language("zh")
     names = [*world.OBJECTS, *world.COLOURS, *world.SIZES, *world.BACKGROUNDS, *world.ALL_STYLES]
-    assert all(CHINESE.search(words.word(name)) for name in names)
-    assert len({words.word(name) for name in names}) == len(names)
+    assert all(CHINESE.search(words.translate(name)) for name in names)
+    assert len({words.translate(name) for name in names}) == len(names)
     language.set_language("en")
 
 

@@ -28,7 +28,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2L
 from helpers import pictures
 from helpers.data import encode, own_pictures
 from helpers.files import DATA, cache_folder
-from helpers.flops import FLOAT, captioner_bill, context_bill, least_seconds
+from helpers.flops import FLOAT, count_captioner_training, count_context_training, least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import ALIKE, BadPicture, Classes, Fault
@@ -38,7 +38,7 @@ from lessons.figures import own_pictures as drawing
 from lessons.widgets.base import Explorer, counted, dropdown, glossed, look
 from lessons.widgets.faster import STORED
 from lessons.widgets.scenes import uploaded
-from pocket.studies import own_study
+from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet
 MOST_SHOWN = 400  # pictures that a sheet opens
@@ -409,16 +409,16 @@ WAYS = {  # what is compared: in a figure, in English, in Chinese
 }
 
 
-def splits_picture(file: Path = own_study.FILE) -> figures.Picture:
+def splits_picture(file: Path = own_pictures_study.FILE) -> figures.Picture:
     """The stored study: accuracies on twenty splits of the example folder, by words, learned vectors and a linear probe."""
-    study = json.loads(file.read_text(encoding="utf-8"))
-    runs, tests, classes = study["runs"], study["tests"], len(study["classes"])
-    shares = {way: [run[way] for run in runs] for way in WAYS}
+    study = own_pictures_study.load_study(file)
+    runs, tests, classes = study.runs, study.tests, len(study.classes)
+    shares = {way: [getattr(run, way) for run in runs] for way in WAYS}
     told = {
         way: f"{_percent(mean(some))} ({_percent(min(some))}–{_percent(max(some))})" for way, some in shares.items()
     }
-    above = sum(run["context"] > run["hand"] for run in runs)
-    ahead = sum(run["context"] > run["probe"] for run in runs)
+    above = sum(run.context > run.hand for run in runs)
+    ahead = sum(run.context > run.probe for run in runs)
     en = ", ".join(f"{WAYS[way][1]} {one}" for way, one in told.items())
     zh = "；".join(f"{WAYS[way][2]} {one}" for way, one in told.items())
     return drawing.accuracies_of_splits(
@@ -430,8 +430,8 @@ def splits_picture(file: Path = own_study.FILE) -> figures.Picture:
             zh=f"五排点，每排 {len(runs)} 个，一次划分一个点：{tests} 张测试图片里答对的百分比，平均（最低到最高）：{zh}。",
         ),
         caption=say(
-            en=f"Eight classes, {study['pictures']} pictures, {tests} of them to test on. Stored runs on the pocket model, made by “{study['command']}”.",
-            zh=f"八个类别，{study['pictures']} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study['command']} 算好。"
+            en=f"Eight classes, {study.pictures} pictures, {tests} of them to test on. Stored runs on the pocket model, made by “{study.command}”.",
+            zh=f"八个类别，{study.pictures} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study.command} 算好。"
             + glossed(
                 "splits 划分", "learned vectors 学到的向量", "shuffled labels 打乱的标签", "classes 1, 2 … 类别叫 1、2……", "linear probe 线性探针", "by chance 随机猜",
                 "accuracy 准确率", "mean 平均",
@@ -450,9 +450,9 @@ def splits_table(clip: CLIPModel, processor: CLIPProcessor, classes: Classes, se
     rows, found = [], []
     for seed in seeds:
         features = encode(clip, processor, own_pictures(classes, seed))
-        found.append(own_study.accuracies(clip, processor, classes.class_names, features, seed))
-        rows.append((str(seed), str(len(features.test[1])), *(_percent(found[-1][way]) for way in WAYS)))
-    rows.append((say(en="mean", zh="平均"), "", *(_percent(mean(one[way] for one in found)) for way in WAYS)))
+        found.append(own_pictures_study.measure_split(clip, processor, classes.class_names, features, seed))
+        rows.append((str(seed), str(len(features.test[1])), *(_percent(getattr(found[-1], way)) for way in WAYS)))
+    rows.append((say(en="mean", zh="平均"), "", *(_percent(mean(getattr(one, way) for one in found)) for way in WAYS)))
     return Table(rows, header, align="right")
 
 
@@ -643,8 +643,8 @@ def scale_explorer() -> Explorer:
     }
 
     def draw(now: SimpleNamespace) -> figures.Picture:
-        pace, context = paces[now.pace], context_bill(clip, now.classes, now.each)
-        captioner = captioner_bill(clip, language, now.captions, now.patches, batch=now.batch)
+        pace, context = paces[now.pace], count_context_training(clip, now.classes, now.each)
+        captioner = count_captioner_training(clip, language, now.captions, now.patches, batch=now.batch)
         seconds = {
             "see class pictures": _seconds(context.seeing, pace.seeing),
             "learn the context": _seconds(context.learning, pace.context),

@@ -1,13 +1,12 @@
 """Explorers of lesson 04: what learned vectors read like, and what chance alone would show.
 
-On top of `Explorer`, `figures` and `helpers.reading`. The study is made by pocket/studies/reading_study.py.
+On top of `Explorer`, `figures` and `helpers.reading`. The study is pocket/studies/reading_study.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import permutations
 from statistics import mean, median
@@ -32,11 +31,12 @@ from helpers.reading import Metric, Vocabulary
 from lessons import figures
 from lessons.figures import reading as drawing
 from lessons.widgets.base import Explorer, counted, dropdown, glossed, look, percent
+from pocket.captioning import PROMPTS
 from pocket.datasets import few_shot
 from pocket.language import INSTRUCTIONS
 from pocket.studies import captioner_study, reading_study
-from pocket.studies.captioner_study import PROMPTS
-from pocket.words import word
+from pocket.studies.reading_study import LearnedContext, find_best_rank, find_best_rank_by_distance, load_study
+from pocket.words import translate
 
 DRAWS = 500  # of random vectors that a reading is compared with
 MEDIANS = 1999  # each of as many contexts as there are seeds: the null of such a median
@@ -52,52 +52,14 @@ RIGHT = reading_study.RIGHT
 # --- the stored study ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A context of the study: what it was learned from, the step that was kept, its accuracies, and its vectors (M, D): as they began, as
-    they were kept, after the last step; `path` (L, M, D) at every look, where those were kept."""
-
-    task: str
-    init: str
-    seed: int
-    permuted: bool
-    step: int
-    accuracy: float
-    snapped: float
-    begun: Tensor
-    context: Tensor
-    last: Tensor
-    path: Tensor | None
-
-
-@cache
-def _stored() -> tuple[dict[str, Any], tuple[Learned, ...]]:
-    """The study's records, and its learned contexts with their vectors."""
-    study, vectors = reading_study.stored()
-    facts = ("task", "init", "seed", "permuted", "step", "accuracy", "snapped")
-    paths, contexts = iter(vectors["learned path"]), []
-    for number, record in enumerate(study["learned"]):
-        followed = reading_study.followed(record)
-        moments = (vectors[f"learned {field}"][number] for field in ("begun", "context", "last"))
-        contexts.append(Learned(*(record[fact] for fact in facts), *moments, next(paths) if followed else None))
-    return study, tuple(contexts)
-
-
-def _contexts(**settings: Any) -> list[Learned]:
+def _contexts(**settings: Any) -> list[LearnedContext]:
     """The learned contexts that have these settings, such as task="blurred"."""
-    return [
-        learned for learned in _stored()[1] if all(getattr(learned, name) == value for name, value in settings.items())
-    ]
-
-
-def _part(part: str, task: str) -> list[dict[str, Any]]:
-    """The records of a part of the study for one task."""
-    return [record for record in _stored()[0][part] if record["task"] == task]
+    return [run for run in load_study().learned if settings.items() <= vars(run).items()]
 
 
 def _tasks(*kinds: str) -> list[str]:
     """The tasks of these kinds, or all, in the order in which the study lists them."""
-    there = {learned.task for learned in _stored()[1]}
+    there = {run.task for run in load_study().learned}
     return [task for task in RIGHT if task in there and (not kinds or reading_study.KIND[task] in kinds)]
 
 
@@ -123,8 +85,8 @@ def _vocabulary(clip: CLIPModel, processor: CLIPProcessor) -> Vocabulary:
 
 def _steps(path: Tensor) -> list[int]:
     """At which steps the looks (L, M, D) were taken."""
-    plan = _stored()[0]["plan"]
-    return [min(number * plan["eval_every"], plan["steps"]) for number in range(len(path))]
+    config = load_study().config
+    return [min(number * config.eval_every, config.steps) for number in range(len(path))]
 
 
 # --- nearest words ---------------------------------------------------------------------------------------------------------------
@@ -220,7 +182,7 @@ def _nearest(words: Vocabulary, vectors: Tensor, metric: Metric = "cosine") -> l
 
 
 def _nearest_in_words(
-    now: SimpleNamespace, run: Learned, facts: Sequence[SimpleNamespace], right: Sequence[str], own: float
+    now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], own: float
 ) -> str:
     """The nearest word of each vector with its distance, and which are marked."""
     listed = [f"“{f.words[0]}” {f.apart[0]:.2f}" for f in facts]
@@ -239,7 +201,7 @@ def _nearest_in_words(
 
 
 def _about_nearest(
-    now: SimpleNamespace, run: Learned, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
+    now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
 ) -> str:
     en = "; ".join(
         f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({_drawn(f.share)} of random vectors come as near)"
@@ -352,7 +314,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     """Turn the space of the three directions in which the words vary most, and follow the vectors of all seeds through it."""
     words = _vocabulary(clip, processor)
     table = words.table[words.words]  # (W, D)
-    runs: dict[tuple[str, str], list[Learned]] = {}
+    runs: dict[tuple[str, str], list[LearnedContext]] = {}
     for run in _contexts():
         if run.path is not None:
             runs.setdefault((run.task, run.init), []).append(run)
@@ -504,15 +466,16 @@ def snap_table() -> Table:
     )
     rows = []
     for task in (task for task in RIGHT if task in wanted and task in _tasks()):
-        runs, by_hand = _contexts(task=task, init="random", permuted=False), reading_study.helpful(task)
+        runs, by_hand = _contexts(task=task, init="random", permuted=False), load_study().helpful_words(task)
+        searched = [run.accuracy for run in load_study().on_words if run.task == task]
         rows.append(
             (
                 _task_name(task),
-                f"{100 * by_hand['hand']:.1f}",
+                f"{100 * by_hand.hand:.1f}",
                 _range([run.accuracy for run in runs]),
                 _range([run.snapped for run in runs]),
-                _range([record["accuracy"] for record in _part("on words", task)]),
-                _range(by_hand["random_words"]),
+                _range(searched),
+                _range(by_hand.random_words),
             )
         )
     return Table(rows, header, align="right")
@@ -628,15 +591,15 @@ def _attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
     return reading.attention_to_slots(shares, slots, prompted.end), even
 
 
-def _influence_in_words(now: SimpleNamespace, run: Learned) -> str:
+def _influence_in_words(now: SimpleNamespace, run: LearnedContext) -> str:
     """What is drawn, and only those accuracies that are stored: what is computed here may differ by a picture elsewhere."""
     which = {
         "all": say(en="all vectors in order", zh="全部向量，原顺序"),
         "reversed": say(en="the vectors in reverse order", zh="向量倒过来排"),
     }
     what = which.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
-    by_hand_alone = reading_study.helpful(run.task)
-    stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone["hand"])]
+    by_hand_alone = load_study().helpful_words(run.task)
+    stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone.hand)]
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
         f"{what}, blend {now.blend:.1f}, length {now.length:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
@@ -699,7 +662,7 @@ def _best_ranks(task: str, init: str, permuted: bool, metric: Metric, moment: st
 
 def _ranks_of(right: Sequence[str], contexts: Tensor, metric: Metric) -> Tensor:
     """Of each context (S, M, D) the best rank of any of these words: (S,)."""
-    return reading_study.best_place(contexts, right, _pocket()[1], metric)
+    return find_best_rank(contexts, right, _pocket()[1], metric)
 
 
 @cache
@@ -835,7 +798,7 @@ def planted_table() -> Table:
         others = torch.stack([run.context for run in runs])  # (S, M, D)
         nulls = (
             _medians(_ranks_of(RIGHT[task], permuted, "cosine"), seeds),
-            reading_study.best_of(apart, RIGHT[task], words).double().quantile(0.5, dim=-1),
+            find_best_rank_by_distance(apart, RIGHT[task], words).double().quantile(0.5, dim=-1),
             _medians(_ranks_of(RIGHT[task], others, "cosine"), seeds),
         )
         listed = (", ".join(map(str, places)) for places in (real, null))
@@ -882,8 +845,8 @@ def levers_explorer() -> Explorer:
         return reading.distances(torch.cat([run.context for run in runs]), table).amin(0)
 
     def draw(now: SimpleNamespace) -> figures.Picture:
-        record, right = reading_study.helpful(now.task), RIGHT[now.task]
-        losses = torch.tensor([record["losses"][name] for name in names], dtype=torch.float64)
+        record, right = load_study().helpful_words(now.task), RIGHT[now.task]
+        losses = torch.tensor([record.losses[name] for name in names], dtype=torch.float64)
         apart = {permuted: closest(now.task, permuted) for permuted in (False, True)}
         nearest = [names[i] for i in apart[False].argsort(stable=True)[:NAMED].tolist()]
         helpful = [names[i] for i in losses.argsort(stable=True)[:NAMED].tolist()]
@@ -895,14 +858,14 @@ def levers_explorer() -> Explorer:
             panels.append(drawing.Levers(f"{heading}: {both[permuted]} of {NAMED}", apart[permuted].numpy(), told))
         rank = {name: 1 + int((losses < losses[names.index(name)]).sum()) for name in (*right, nearest[0])}
         facts = SimpleNamespace(
-            nearest=nearest, helpful=helpful, without=record["without"], best=losses.min().item(),
+            nearest=nearest, helpful=helpful, without=record.without, best=losses.min().item(),
             both=both, rank=rank, right=right,
-            better=int((losses < record["without"]).sum()), of=len(names),
+            better=int((losses < record.without).sum()), of=len(names),
         )  # fmt: skip
         return drawing.levers(
             panels,
             losses.numpy(),
-            record["without"],
+            record.without,
             title=f"{_title_of(now.task).capitalize()}: of the {NAMED} nearest words, {both[False]} {'is' if both[False] == 1 else 'are'} among the {NAMED} most helpful; with permuted labels {both[True]}",
             alt=_levers_in_words(now.task, facts),
             caption=_about_levers(facts),
@@ -1083,11 +1046,11 @@ def _task_name(task: str) -> str:
     """A task in the learner's language."""
     if task.startswith("the "):
         secret = task.split()[1]
-        which = {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or word(secret)
+        which = {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or translate(secret)
         return say(en=f"the {secret} one of two things", zh=f"两样东西里{which}的那个")
     if task.startswith("objects, each a "):
         styles = task.removeprefix("objects, each a ").split(" or a ")
-        en, zh = " or a ".join(styles), "或".join(word(style) for style in styles)
+        en, zh = " or a ".join(styles), "或".join(translate(style) for style in styles)
         return say(en=f"each picture a {en}", zh=f"每张图都是{zh}")
     return {
         "blurred": say(en="blurred photos", zh="模糊的照片"),

@@ -22,7 +22,7 @@ from lessons.widgets.base import Explorer, look
 from pocket import world
 from pocket.datasets import Pictures
 from pocket.language import full_caption, with_article
-from pocket.words import word
+from pocket.words import translate
 
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
 MOST_TEXTS, BARS = 100, 8
@@ -91,12 +91,12 @@ def scene_in_styles(
         share, best = zero_shot(clip, processor, world.draw(replace(scene, style=style), seed, size), texts).max(0)
         guesses[style] = world.OBJECTS[best]
         scores.append(float(share))
-    missed = say(en=", ", zh="、").join(word(style) for style, guess in guesses.items() if guess != truth)
+    missed = say(en=", ", zh="、").join(translate(style) for style, guess in guesses.items() if guess != truth)
     right, n = sum(guess == truth for guess in guesses.values()), len(guesses)
     alt = say(
         en=f"The same {truth} drawn in {n} styles. CLIP names it in {right} of them"
         + (f", not in: {missed}." if missed else "."),
-        zh=f"同一样东西（{word(truth)}）用 {n} 种风格画出，CLIP 认对了 {right} 种"
+        zh=f"同一样东西（{translate(truth)}）用 {n} 种风格画出，CLIP 认对了 {right} 种"
         + (f"，没认出的是：{missed}。" if missed else "。"),
     )
     caption = say(
@@ -127,7 +127,7 @@ def labelled_pictures(
     right = sum(label == guess for label, guess in zip(labels, guesses))
     alt = say(
         en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
-        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(word, labels))}。CLIP 的回答和其中 {right} 个一致。",
+        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(translate, labels))}。CLIP 的回答和其中 {right} 个一致。",
     )
     caption = say(
         en=f"Above each picture its label; below it CLIP's answer to “{template}” and its share of the score.",
@@ -155,8 +155,8 @@ def fill(template: str, name: str, style: str) -> str:
 def describe(scene: world.Scene) -> str:
     """The scene of one object in a sentence of the learner's language, for alt texts."""
     thing = scene.things[0]
-    colour = f"{word(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
-    object, size, style, background = map(word, (thing.object, thing.size, scene.style, scene.background))
+    colour = f"{translate(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
+    object, size, style, background = map(translate, (thing.object, thing.size, scene.style, scene.background))
     english = full_caption(scene)
     return say(
         en=english[0].upper() + english[1:], zh=f"{style}风格的画：{colour}{object}（{size}），背景是{background}。"
@@ -285,7 +285,7 @@ def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -
     """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
 
     def option(name: str) -> str:
-        text = say(en=name, zh=f"{word(name)} {name}")
+        text = say(en=name, zh=f"{translate(name)} {name}")
         return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
 
     return ipywidgets.Dropdown(
