@@ -486,6 +486,7 @@ def one_and_two(album, tmp_path_factory):
     return folder / "one", folder / "two", printed
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_the_same_batch(one_and_two):
     one, two, _ = one_and_two
     assert training.read_progress(one / script.TRAINING)[0] == training.read_progress(two / script.TRAINING)[0] == 10
@@ -495,6 +496,7 @@ def test_two_processes_are_one_with_the_same_batch(one_and_two):
     assert 0 < furthest(learned(one), learned(two)) < 1e-9
 
 
+@pytest.mark.slow
 def test_two_processes_save_and_speak_once(one_and_two):
     _, two, printed = one_and_two
     assert {line.split()[1] for line in printed.splitlines() if " wrote " in line} == {"0"}

@@ -1,6 +1,6 @@
 """What only lesson 00 has, as a learner meets it: the machine, pictures of one's own, ten vectors, in words and in numbers.
 
-In both languages, on the notebook that test_explorers.py has gone through; what lesson 00 has in common with the others is there.
+On the notebook that test_explorers.py has gone through, in Chinese by --all; what lesson 00 has in common with the others is there.
 Screenshots in .browser/shots.
 """
 
