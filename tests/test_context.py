@@ -143,7 +143,7 @@ def both_ways(prompted, at_once=None):
 
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
 @pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("class_names", [("cat",), ("zeppelin",), ODD], ids=["one", "one of many tokens", "many"])
+@pytest.mark.parametrize("class_names", [("zeppelin",), ODD], ids=["one", "many"])
 def test_context_from_words_gives_the_hard_prompt_exactly(any_model, class_names, position, class_specific):
     prompted = PromptedCLIP(*any_model, class_names, position=position, class_specific=class_specific)
     expected = library(*any_model, [BY_HAND[position].format(name) for name in class_names])
@@ -335,9 +335,7 @@ def test_tokens_after_the_end_change_nothing(model):
     assert torch.equal(*ours)
 
 
-@pytest.mark.parametrize(
-    "count, at_once", [(1, None), (1, 1), (2, None), (2, 1), (24, None), (24, 1), (24, 7), (24, 24)]
-)
+@pytest.mark.parametrize("count, at_once", [(1, None), (2, 1), (24, None), (24, 7)])
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
 @pytest.mark.parametrize("position", POSITIONS)
 def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, position, class_specific, count, at_once):
@@ -352,7 +350,7 @@ def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, posit
 
 
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
-@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("position", ["end", *(pytest.param(each, marks=pytest.mark.slow) for each in POSITIONS[1:])])
 def test_a_thousand_classes_are_told_apart_as_on_the_plain_path(small, position, class_specific):
     prompted = random_prompted(small, names(1000), position, class_specific)
     (plain, plain_gradient), (fast, fast_gradient) = both_ways(prompted, at_once=300)

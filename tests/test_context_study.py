@@ -173,6 +173,7 @@ def test_each_record_has_a_line_of_its_own(stored):
     assert json.loads(study.laid_out(stored)) == stored
 
 
+@pytest.mark.slow
 def test_a_combination_run_again_gives_the_stored_numbers(stored, clip, one_shot):
     riddle = stored["shots"][0]
     run = next(run for run in riddle["runs"] if (run["shots"], run["seed"]) == (1, 4))
