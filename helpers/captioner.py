@@ -34,7 +34,7 @@ from helpers.checkpoint import (
 )
 from helpers.files import is_pickled
 from helpers.language import LearnerError, say
-from helpers.pretrained import identity, load_clip, load_gpt2, pixels
+from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled"]
 DESCRIBE = "describe what you see: write a caption for the picture:"  # good words for a soft prompt to begin as
@@ -175,7 +175,7 @@ class VLMWithSoftPrompt(nn.Module):
         self.vision_model = clip.vision_model.requires_grad_(False).eval()
         self.language_model = language_model.requires_grad_(False).eval()
         self.vision_features, self.vision_layer = vision_features, vision_layer
-        self.models = {"vision": identity(clip), "language": identity(language_model)}
+        self.models = {"vision": identify_model(clip), "language": identify_model(language_model)}
 
         table = language_model.get_input_embeddings().weight  # (V, D)
         vocabulary, width = table.shape
@@ -211,7 +211,7 @@ class VLMWithSoftPrompt(nn.Module):
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
             if not isinstance(batch, Tensor):
-                batch = pixels(self.vision_model, self.processor, batch)  # (b, 3, H, W)
+                batch = prepare_pixels(self.vision_model, self.processor, batch)  # (b, 3, H, W)
             seen = self.vision_model(pixel_values=batch, output_hidden_states=True)
             if self.vision_features == "patches":
                 # without the class token, which is no patch

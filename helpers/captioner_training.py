@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, exact
-from helpers.data import caption_rows
+from helpers.data import tokenize_captions
 from helpers.training import (
     Evaluation,
     ProcessGroup,
@@ -28,7 +28,9 @@ WORD_SIZE = 0.6
 RIDGE = 0.2
 EVAL_BATCH_SIZE = 64
 
-Captions = Sequence[str] | Sequence[Tensor]  # texts, or their ids, as `caption_rows` gives them
+Captions = (
+    Sequence[str] | Sequence[Tensor]
+)  # texts, or their ids, as `tokenize_captions` gives them
 
 
 # --- captions as batches -------------------------------------------------------------------------
@@ -45,7 +47,7 @@ def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor
 
 def batch_captions(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
     """ids and labels (B, T) of captions, each with an end of text to learn, padded by `pad_captions`."""
-    return pad_captions(tokenizer, caption_rows(tokenizer, captions))
+    return pad_captions(tokenizer, tokenize_captions(tokenizer, captions))
 
 
 # --- training and evaluation ---------------------------------------------------------------------
@@ -86,7 +88,7 @@ def train_captioner(
     (features, captions), (check_features, check_captions) = train_data, validation_data
     device = model.vision_projection.weight.device
     rows, check_rows = (
-        texts if isinstance(texts[0], Tensor) else caption_rows(model.tokenizer, texts)
+        texts if isinstance(texts[0], Tensor) else tokenize_captions(model.tokenizer, texts)
         for texts in (captions, check_captions)
     )
     with whitened(model, features) as whitening:
@@ -125,7 +127,7 @@ def evaluate(
     Args:
         model: as it is.
         features: vision features (N, P, Dv), whitened where the projection takes such.
-        rows: the captions' ids, as `caption_rows` gives them.
+        rows: the captions' ids, as `tokenize_captions` gives them.
         group: the processes, of which each takes a part.
     """
     group, sums = group or ProcessGroup(), features.new_zeros(3)

@@ -33,7 +33,9 @@ KINDS = {
 # which model of several, in both languages
 PARTS = {"": ("", ""), "vision": ("vision ", "视觉"), "language": ("language ", "语言")}
 
-Identity = Mapping[str, str]  # name, fingerprint and width of a model, as `identity` gives them
+Identity = Mapping[
+    str, str
+]  # name, fingerprint and width of a model, as `identify_model` gives them
 
 
 @dataclass(eq=False)

@@ -25,7 +25,7 @@ from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned
 from helpers.data import FewShot
 from helpers.fast_text import fast_features, shared_positions
 from helpers.language import LearnerError, say
-from helpers.pretrained import identity, image_features, text_features
+from helpers.pretrained import encode_images, encode_texts, identify_model
 from helpers.training import Evaluation, TrainConfig, train
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
@@ -366,7 +366,7 @@ class PromptedCLIP(nn.Module):
         pictures: images, or their unit features (B, D), which never change and need be computed only once.
         """
         if not isinstance(pictures, Tensor):
-            pictures = image_features(self.clip, self.processor, pictures)  # (B, D)
+            pictures = encode_images(self.clip, self.processor, pictures)  # (B, D)
         texts = self.text_features() if torch.is_grad_enabled() else self.class_features()  # (C, D)
         return self.clip.logit_scale.exp() * pictures @ texts.T
 
@@ -392,7 +392,7 @@ class PromptedCLIP(nn.Module):
     def save(self, file: str | Path) -> None:
         """Write the context alone, with what must be known to use it again. Lesson 02, section 9."""
         names = json.dumps(self.class_names, ensure_ascii=False)
-        notes = {**identity(self.clip), "class_names": names, "position": self.position}
+        notes = {**identify_model(self.clip), "class_names": names, "position": self.position}
         write_learned(Path(file), CONTEXT, {"context": self.context}, notes)
 
     @classmethod
@@ -416,7 +416,7 @@ class PromptedCLIP(nn.Module):
             ValueError: the file is something else, or holds vectors for each class and the classes are others.
         """
         tensors, notes = read_learned(Path(file), CONTEXT)
-        here = identity(clip)
+        here = identify_model(clip)
         check_models(Path(file), CONTEXT, notes, {"": here})
         width = int(here["width"])
         shapes = ("M", width), ("C", "M", width)
@@ -437,7 +437,7 @@ class PromptedCLIP(nn.Module):
 def encode_hand_prompt(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
     """Unit text features (C, D) of a hand-written prompt for the same classes."""
     texts = [template.format(name) for name in prompted.class_names]
-    return text_features(prompted.clip, prompted.processor, texts)
+    return encode_texts(prompted.clip, prompted.processor, texts)
 
 
 def train_context(

@@ -42,7 +42,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def words(clip):
-    return reading.vocabulary(clip[0], clip[1].tokenizer)
+    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def made_up(words):
@@ -350,7 +350,8 @@ def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
     apart = reading.distances(contexts, words.table[words.words])
     for right in (("red",), ("neon", "sign")):
         assert torch.equal(study.best_of(apart, right, words), study.best_place(contexts, right, words))
-        ranks = [reading.ranks(contexts, words.table, words.words, words.row(word)) for word in right]
+        apart = reading.distances(contexts, words.table[words.words])
+        ranks = [reading.rank_row(apart, words.words == words.row(word)) for word in right]
         assert torch.equal(study.best_of(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
 
 
