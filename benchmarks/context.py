@@ -33,7 +33,7 @@ from benchmarks.machine import (
 )
 from benchmarks.records import Measured
 from helpers.context import PromptedCLIP, plain_features, train_context
-from helpers.data import FewShot, cached_features, encode
+from helpers.data import FewShot, cache_features, encode_split
 from helpers.fast_text import fast_features
 from helpers.flops import least_seconds, text_tower_macs
 from helpers.pretrained import CLIPImageProcessor, load_clip
@@ -213,7 +213,7 @@ def run_with_features(
     labels, held = torch.arange(len(images)) % len(names), checks * len(names)
     with empty_cache():
         begun = time.perf_counter()
-        checked, learned = (cached_features(clip, processor, part) for part in (images[:held], images[held:]))
+        checked, learned = (cache_features(clip, processor, part) for part in (images[:held], images[held:]))
         passed = [(0, time.perf_counter() - begun)]
         validation = (checked, labels[:held])
         data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
@@ -357,7 +357,7 @@ def pocket_few_shot_run(
 ) -> Measured:
     """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
     gflops = matmul_gflops()
-    data = encode(clip, processor, few_shot(BLURRED, shots, checks, tests=1))
+    data = encode_split(clip, processor, few_shot(BLURRED, shots, checks, tests=1))
 
     def whole_run() -> PromptedCLIP:
         prompted = random_context(clip, processor, BLURRED.class_names, LENGTH)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers import checkpoint
-from helpers.pretrained import identity, load_clip, load_gpt2, pixels
+from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled"]
 DESCRIBE = "describe what you see: write a caption for the picture:"  # good words for a soft prompt to begin as
@@ -155,7 +155,7 @@ class VLMWithSoftPrompt(nn.Module):
             weight,
             torch.zeros(width),
         )
-        self.models = {"vision": identity(clip), "language": identity(language_model)}
+        self.models = {"vision": identify_model(clip), "language": identify_model(language_model)}
         self.to(table.device)
 
     def train(self, mode: bool = True) -> VLMWithSoftPrompt:
@@ -179,7 +179,7 @@ class VLMWithSoftPrompt(nn.Module):
             values = (
                 batch
                 if isinstance(batch, Tensor)
-                else pixels(self.vision_model, self.processor, batch)
+                else prepare_pixels(self.vision_model, self.processor, batch)
             )
             seen = self.vision_model(pixel_values=values, output_hidden_states=True)
             parts.append(

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from helpers import training
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, exact
-from helpers.data import caption_rows
+from helpers.data import tokenize_captions
 
 WORD_SIZE = 0.6  # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
 RIDGE = 0.2  # share of the mean variance that is added to that of every direction before they are made alike
@@ -31,7 +31,7 @@ def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor
 
 def batch_captions(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
     """ids and labels (B, T) of captions, each with an end-of-text to learn, as `pad_captions` makes them."""
-    return pad_captions(tokenizer, caption_rows(tokenizer, captions))
+    return pad_captions(tokenizer, tokenize_captions(tokenizer, captions))
 
 
 def train_captioner(
@@ -51,7 +51,7 @@ def train_captioner(
     (features, captions), (checks, check_captions) = train, validation
     device = model.vision_projection.weight.device
     rows, check_rows = (
-        texts if isinstance(texts[0], Tensor) else caption_rows(model.tokenizer, texts)
+        texts if isinstance(texts[0], Tensor) else tokenize_captions(model.tokenizer, texts)
         for texts in (captions, check_captions)
     )
 

@@ -24,7 +24,7 @@ from helpers import training
 from helpers.data import FewShot
 from helpers.fast_text import fast_features, shared_positions
 from helpers.files import read_tensors, write_tensors
-from helpers.pretrained import identity, image_features, text_features
+from helpers.pretrained import encode_images, encode_texts, identify_model
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
 FORMAT = "ten-vectors context 1"
@@ -305,7 +305,7 @@ class PromptedCLIP(nn.Module):
         features = (
             pictures
             if isinstance(pictures, Tensor)
-            else image_features(self.clip, self.processor, pictures)
+            else encode_images(self.clip, self.processor, pictures)
         )
         texts = self.text_features() if torch.is_grad_enabled() else self.class_features()
         return self.clip.logit_scale.exp() * features @ texts.T
@@ -339,7 +339,7 @@ class PromptedCLIP(nn.Module):
         """The context alone, as safetensors of a few KB, with what must be known to use it again."""
         notes = {
             "format": FORMAT,
-            **identity(self.clip),
+            **identify_model(self.clip),
             "class_names": json.dumps(self.class_names, ensure_ascii=False),
             "position": self.position,
             "versions": json.dumps(
@@ -365,7 +365,7 @@ class PromptedCLIP(nn.Module):
             raise ValueError(
                 f"{file} holds no learned context: name a file made by PromptedCLIP.save"
             )
-        here = identity(clip)
+        here = identify_model(clip)
         if any(notes.get(name) != here[name] for name in ("fingerprint", "width")):
             learned_on, this = (
                 f"{model.get('model')} (width {model.get('width')}, fingerprint {model.get('fingerprint')})"
@@ -390,7 +390,7 @@ class PromptedCLIP(nn.Module):
 
 def encode_hand_prompt(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
     """Unit text features (C, D) of a hand-written prompt for the same classes."""
-    return text_features(
+    return encode_texts(
         prompted.clip, prompted.processor, [template.format(name) for name in prompted.class_names]
     )
 

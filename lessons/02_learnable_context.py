@@ -103,7 +103,7 @@ learnable_context.inserted.ask()
 # %% id="inserting-code"
 ids = processor.tokenizer("cat.", return_tensors="pt")["input_ids"]  # (1, 4)
 there = ["SOS", *["our vector"] * 4, "cat", ".", "EOT"]
-end = by_hand.end_of_text(clip, ids).item()
+end = by_hand.find_end_of_text(clip, ids).item()
 learnable_context.inserted.reveal(there[end])
 
 # %% [markdown] lang="en" id="inserting-seen"
@@ -124,7 +124,7 @@ def inserted(name):
     words = tables.token_embedding(ids)                                          # (1, T, D)
     longer = torch.cat([words[:, :1], four, words[:, 1:]], dim=1)                # (1, T + 4, D)
     x = by_hand.text_layers(clip, longer + tables.position_embedding.weight[: longer.shape[1]])
-    return x[0, by_hand.end_of_text(clip, ids)]                                  # (1, D)
+    return x[0, by_hand.find_end_of_text(clip, ids)]                                  # (1, D)
 
 compare("“cat” and “dog”, inserted", inserted("cat"), inserted("dog"))
 
@@ -354,7 +354,7 @@ learnable_context.placeholders.ask()
 
 # %% id="train-data" tags=["prepare"]
 pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
-features = data.encode(clip, processor, pictures)
+features = data.encode_split(clip, processor, pictures)
 images, labels = features.train                              # (N, D), (N,)
 
 # %% [markdown] lang="en" id="step"

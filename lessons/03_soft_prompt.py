@@ -468,7 +468,7 @@ def greedy(language_model, prefix, end, longest=40):
 
 # %% id="generate-code"
 prefix = model.prefix(model.encode(pictures[:1]))            # (1, M + P, D)
-ours = by_hand.greedy(model.language_model, prefix, model.tokenizer.eos_token_id)
+ours = by_hand.decode_greedily(model.language_model, prefix, model.tokenizer.eos_token_id)
 compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.generate(pictures[:1])[0])
 
 # %% [markdown] lang="en" id="next-word"

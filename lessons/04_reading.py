@@ -28,13 +28,13 @@ from helpers import reading
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import Table, compare
-from helpers.pretrained import load_clip, load_gpt2, text_features
+from helpers.pretrained import encode_texts, load_clip, load_gpt2
 from lessons import widgets
 from lessons.exercises import reading as exercises
 from pocket.studies import reading_study
 
 clip, processor = load_clip("pocket")                        # the vectors below were learned on it
-vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
+vocabulary = reading.read_vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
 study = reading_study.load_study()                           # what was learned, and what it is worth
 
 # %% [markdown] lang="en" id="first-look"
@@ -214,9 +214,9 @@ widgets.distances_picture(clip, processor)
 def nearest_distance(vectors):
     return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
 
-null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
+null = nearest_distance(reading.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name in ("the red one of two", "blurred"):
-    shares = reading.as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
+    shares = reading.share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
     print(name, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
@@ -281,7 +281,7 @@ def pca(table, n):
 # 这样一张地图上，装下了词表的多少？旁边是对照：把表的每一列各自打乱，数一个不少，词却一个不剩。
 
 # %% id="explained-code"
-shuffled_table = reading.shuffled_columns(table, torch.Generator().manual_seed(0))
+shuffled_table = reading.shuffle_columns(table, torch.Generator().manual_seed(0))
 ours, null = (reading.project(red, words, 3).explained.sum().item() for words in (table, shuffled_table))
 print(say(en=f"three directions carry {ours:.0%} of the variance; after shuffling {null:.0%}",
           zh=f"三个方向占方差的 {ours:.0%}；打乱以后占 {null:.0%}"))
@@ -557,7 +557,7 @@ def place(contexts, word):                                   # (…, M, D) to (�
 def nulls(task):
     yield say(en="permuted labels", zh="打乱的标签"), study.permuted_contexts(task)            # (99, M, D)
     one = study.contexts(task)[0]                            # (M, D)
-    yield say(en="random vectors", zh="随机向量"), reading.random_like(one, 999, torch.Generator().manual_seed(0))
+    yield say(en="random vectors", zh="随机向量"), reading.draw_random_like(one, 999, torch.Generator().manual_seed(0))
 
 # %% id="p-values-code"
 ps = {}
@@ -598,7 +598,7 @@ widgets.planted_table()
 # %% id="each-class-code"
 each_class = study.class_contexts("the red one of two")
 own = each_class.context                                     # (C, M, D)
-null = reading.random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
+null = reading.draw_random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
 named, by_chance = ((place(contexts, "red") <= 5).sum(-1).double().mean() for contexts in (own, null))
 print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:.1f}; accuracy {each_class.accuracy:.1%}",
           zh=f"{len(own)} 套里有 {named:.0f} 套说出 red；随机向量平均 {by_chance:.1f} 套；准确率 {each_class.accuracy:.1%}"))
@@ -644,7 +644,7 @@ widgets.levers_explorer()
 blurred, names = study.helpful_words("blurred"), reading_study.TASKS["blurred"].class_names
 losses = {"": blurred.without} | blurred.losses
 for word in ("", "umbrella", "mug"):
-    texts = text_features(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
+    texts = encode_texts(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
     alike = reading.cosines(texts).mean()
     print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
                                               zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))

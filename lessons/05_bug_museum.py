@@ -171,7 +171,7 @@ widgets.behind_glass(2)
 
 # %% id="riddle-code" tags=["prepare"]
 names = list(tasks.RIDDLE.class_names)
-riddle = data.encode(clip, processor, datasets.few_shot(tasks.RIDDLE))
+riddle = data.encode_split(clip, processor, datasets.few_shot(tasks.RIDDLE))
 begin = museum.begin_by_tokens(clip, processor, "a photo of a")       # (M, D)
 
 # %% id="trains-code" tags=["measured"]
@@ -541,7 +541,7 @@ print(told)
 bug_museum.options.reveal(int(told.number))
 
 # %% id="options-compare"
-likeliest = by_hand.greedy(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
+likeliest = by_hand.decode_greedily(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
 ours = museum.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
 theirs = model.tokenizer.decode(likeliest).strip()
 compare(say(en="with all options at their boldest, and greedy", zh="选项都开到最大胆，和贪心相比"), ours, theirs)

@@ -1,34 +1,23 @@
-"""What few pictures of each class are worth: a learned context, a linear probe, class means, and beside them hand-written prompts.
+"""What few pictures of each class are worth to a learned context, and beside it hand-written prompts.
 
 Pictures are unit features (N, D) with labels (N,). Accuracies are shares of the test pictures, by which nothing is chosen.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP, repeat_words, train_context
-from helpers.data import FewShot
-from helpers.pretrained import text_features
+from helpers.data import FewShot, LabelledFeatures, measure_accuracy
+from helpers.pretrained import encode_texts
 from helpers.training import TrainConfig
 
 HAND = "a photo of a {}."
-STRENGTHS = (1.0, 10.0, 100.0, 1000.0)  # a linear probe's C: the smaller, the more it is held back
-
-LabelledFeatures = tuple[Tensor, Tensor]
-
-
-def measure_accuracy(pictures: LabelledFeatures, classes: Tensor) -> float:
-    """The share of pictures whose class is the nearest of the unit features of all classes (C, D)."""
-    features, labels = pictures
-    return (features @ classes.T).argmax(-1).eq(labels).float().mean().item()
 
 
 def measure_templates(
@@ -48,37 +37,9 @@ def measure_templates(
         templates: with a place for the name; of several, each class takes the mean of its text features.
     """
     features = torch.stack(
-        [text_features(clip, processor, [t.format(name) for name in names]) for t in templates]
+        [encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates]
     )  # (K, C, D)
     return measure_accuracy(pictures, F.normalize(features.mean(0), dim=-1))
-
-
-def measure_class_mean(data: FewShot) -> float:
-    """Accuracy on the test pictures when each takes the class whose mean training picture is nearest, by cosine."""
-    features, labels = data.train
-    means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])  # (C, D)
-    return measure_accuracy(data.test, F.normalize(means, dim=-1))
-
-
-def measure_probe(data: FewShot) -> float:
-    """Accuracy on the test pictures of a linear probe, held back as much as is best for the validation pictures.
-
-    Of strengths that are equally good there, the smallest.
-    """
-    # takes a second to import, and whoever only reads a study's numbers needs no probe
-    from sklearn.linear_model import LogisticRegression
-
-    train, validation, test = (
-        (features.cpu().numpy(), labels.cpu().numpy())
-        for features, labels in (data.train, data.validation, data.test)
-    )
-    with warnings.catch_warnings():
-        # about as many classes as pictures, which with one shot is meant so
-        warnings.filterwarnings("ignore", "The number of unique classes")
-        probes = [
-            LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS
-        ]
-    return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
 
 
 def train_new_context(

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from helpers.files import DATA, cache_folder, keep
+from helpers.files import DATA, cache_arrays, cache_folder
 from pocket.language import full_caption
 from pocket.scenes import training_scenes
 from pocket.tasks import Task
@@ -211,7 +211,7 @@ def draw_or_read(
         if progress and (len(images) % 50 == 0 or len(images) == len(drawings)):
             progress(len(images), len(drawings))
     records = json.dumps([scene_record(*drawing) for drawing in drawings]).encode()
-    keep(
+    cache_arrays(
         file,
         pixels=np.array([np.asarray(i) for i in images]),
         scenes=np.frombuffer(records, dtype=np.uint8),

@@ -26,11 +26,11 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.data import FewShot, few_shot_split
-from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
+from helpers.data import FewShot, measure_accuracy, split_few_shot
+from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 from pocket import captioning
-from pocket.classifiers import measure_accuracy, measure_templates, train_new_context
+from pocket.classifiers import measure_templates, train_new_context
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
 from pocket.scenes import fresh_scene, training_scenes
 from pocket.scoring import score_captions
@@ -102,14 +102,14 @@ class SceneEncoder:
         return self.pool.starmap(draw, jobs, chunksize=32)
 
     def features(self, scenes: Sequence[Scene], first_seed: int, size: int = 64) -> Tensor:
-        return image_features(self.clip, self.processor, self.pictures(scenes, first_seed, size))
+        return encode_images(self.clip, self.processor, self.pictures(scenes, first_seed, size))
 
     def patches(self, scenes: Sequence[Scene], first_seed: int) -> Tensor:
         """(N, 64, D) patch features of the layer before the last."""
         rows, pictures = [], self.pictures(scenes, first_seed)
         with torch.no_grad():
             for start in range(0, len(pictures), 256):
-                values = pixels(self.clip, self.processor, pictures[start : start + 256])
+                values = prepare_pixels(self.clip, self.processor, pictures[start : start + 256])
                 seen = self.clip.vision_model(pixel_values=values, output_hidden_states=True)
                 rows.append(seen.hidden_states[-2][:, 1:])
         return torch.cat(rows)
@@ -125,7 +125,7 @@ class SceneEncoder:
             )
             jobs += [(task, label, index, seed) for index in islice(fresh, each)]
         pictures = self.pool.map(_draw_example, jobs, chunksize=32)
-        return image_features(self.clip, self.processor, pictures), torch.tensor(
+        return encode_images(self.clip, self.processor, pictures), torch.tensor(
             [job[1] for job in jobs]
         )
 
@@ -151,7 +151,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
     for number, style in enumerate(STYLES):
         each = 25 if style == "photo" else 12
         scenes = balance_scenes(rng, "object", OBJECTS, each, [style])
-        texts = text_features(
+        texts = encode_texts(
             clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS]
         )
         labels = torch.arange(len(OBJECTS)).repeat_interleave(each)
@@ -167,7 +167,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
         ),
     ]
     scenes = balance_scenes(rng, "object", OBJECTS, 8, STYLES)
-    texts = text_features(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
+    texts = encode_texts(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
     labels = torch.arange(len(OBJECTS)).repeat_interleave(8)
     large = encoder.features(scenes, EVALUATION + 90_000, 256)
     rows.append(
@@ -189,7 +189,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
             ask = f"{with_article(style)} of " + (
                 "a {} thing." if what == "colour" else "a thing {}."
             )
-            texts = text_features(
+            texts = encode_texts(
                 clip,
                 processor,
                 [ask.format(n if what == "colour" else BACKGROUND_PHRASE[n]) for n in names],
@@ -208,7 +208,7 @@ def measure_retrieval(encoder: SceneEncoder) -> Row:
         while len(scenes) < 100:
             scene = fresh_scene(rng)
             scenes.setdefault(full_caption(scene), scene)
-        texts = text_features(encoder.clip, encoder.processor, list(scenes))
+        texts = encode_texts(encoder.clip, encoder.processor, list(scenes))
         images = encoder.features(list(scenes.values()), EVALUATION + 200_000 + 1000 * trial)
         hits += (images @ texts.T).argmax(1).eq(torch.arange(100)).tolist()
     return Row("picture → its caption among 100 distinct ones", 100 * np.mean(hits), 60)
@@ -250,7 +250,7 @@ def measure_patches(encoder: SceneEncoder) -> list[Row]:
 def measure_prompts(encoder: SceneEncoder) -> list[Row]:
     """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
     clip, processor = encoder.clip, encoder.processor
-    words = reading.vocabulary(clip, processor.tokenizer)
+    words = reading.read_vocabulary(clip, processor.tokenizer)
     rows, found_rows = [], []
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
         features, labels = encoder.encode_examples(task, POOL, EVALUATION + number)
@@ -261,11 +261,11 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
         for seed in range(runs):
             train, check = (
                 (features[mine], labels[mine])
-                for mine in few_shot_split(labels, SHOTS, CHECKS, seed)
+                for mine in split_few_shot(labels, SHOTS, CHECKS, seed)
             )
             data = FewShot(train, check, test)
             for permuted in (False, True) if task in SECRETS else (False,):
-                chosen = data.permuted(seed) if permuted else data
+                chosen = data.permute_labels(seed) if permuted else data
                 prompted = train_new_context(
                     clip, processor, task.class_names, chosen, CONFIG, length=VECTORS, seed=seed
                 )

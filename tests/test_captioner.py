@@ -235,7 +235,7 @@ def test_our_own_loop_says_what_generate_says(model, tokenizer, prompt):
         assert text == (prompt + tokenizer.decode(tokens[begun:], skip_special_tokens=True)).strip()
         words = model.language_model.get_input_embeddings()(torch.tensor(tokens[:begun], dtype=torch.long))
         before = torch.cat([model.prefix(row[None]), words[None]], dim=1)
-        assert by_hand.greedy(model.language_model, before, tokenizer.eos_token_id, 12) == tokens[begun:]
+        assert by_hand.decode_greedily(model.language_model, before, tokenizer.eos_token_id, 12) == tokens[begun:]
 
 
 def test_drawing_from_next_to_nothing_is_greedy_and_from_more_it_is_not(model):

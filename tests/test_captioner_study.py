@@ -50,6 +50,7 @@ def test_the_jobs_that_are_run_are_those_that_are_stored(stored):
     assert sum(len(getattr(stored, part)) for part in study.MEASURE) == len(study.jobs())
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_files_is_what_was_measured(stored, model):
     """The captioner of seed 0, asked again: other machines may tip a word here and there."""
     with multiprocessing.Pool(1) as pool:

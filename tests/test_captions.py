@@ -218,7 +218,7 @@ def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(mode
         assert greedy.startswith(now) or place == word.max and undrawn[-1].before == greedy
 
 
-@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 0.9), (2.0, 0.5), (0.5, 0.95), (3.0, 1.0), (1.0, 0.1)])
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.5, 0.95), (3.0, 1.0), (1.0, 0.1)])
 def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, temperature, top_p):
     explorer = captions.next_word_explorer(model)
     word, begun = explorer.controls["word"].value, undrawn[-1].before
@@ -393,7 +393,7 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
     assert not set(checks[1]) & {*one[1], *three[1]}
 
 
-def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undrawn, lang):
+def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undrawn):
     def learn(*given):
         for look, _ in zip(captioner_training.train_captioner(*given), range(3)):
             yield look

@@ -29,7 +29,7 @@ from helpers.context import (
 )
 from helpers.data import FewShot
 from helpers.fast_text import fast_features
-from helpers.pretrained import fingerprint, image_features, load_clip, text_features, zero_shot
+from helpers.pretrained import classify_zero_shot, encode_images, encode_texts, fingerprint, load_clip
 from helpers.training import TrainConfig
 from pocket.world import OBJECTS
 
@@ -143,7 +143,7 @@ def both_ways(prompted, at_once=None):
 
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
 @pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("class_names", [("cat",), ("zeppelin",), ODD], ids=["one", "one of many tokens", "many"])
+@pytest.mark.parametrize("class_names", [("zeppelin",), ODD], ids=["one", "many"])
 def test_context_from_words_gives_the_hard_prompt_exactly(any_model, class_names, position, class_specific):
     prompted = PromptedCLIP(*any_model, class_names, position=position, class_specific=class_specific)
     expected = library(*any_model, [BY_HAND[position].format(name) for name in class_names])
@@ -272,14 +272,16 @@ def test_every_vector_of_the_context_gets_a_gradient(model):
 def test_clip_is_the_same_after_use(any_model):
     clip, processor = any_model
     original, before = clip.text_model.embeddings, copy.deepcopy(clip.state_dict())
-    scores = zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."])
+    scores = classify_zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."])
     prompted = random_prompted(any_model, ODD)
     both_ways(prompted)
     prompted.predict(picture())
     assert clip.text_model.embeddings is original
     assert list(clip.state_dict()) == list(before)
     assert all(torch.equal(value, before[name]) for name, value in clip.state_dict().items())
-    assert torch.equal(scores, zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."]))
+    assert torch.equal(
+        scores, classify_zero_shot(clip, processor, picture(), ["a photo of a cat.", "a photo of a key."])
+    )
 
 
 def test_clip_is_the_same_after_an_error_within(pocket):
@@ -333,9 +335,7 @@ def test_tokens_after_the_end_change_nothing(model):
     assert torch.equal(*ours)
 
 
-@pytest.mark.parametrize(
-    "count, at_once", [(1, None), (1, 1), (2, None), (2, 1), (24, None), (24, 1), (24, 7), (24, 24)]
-)
+@pytest.mark.parametrize("count, at_once", [(1, None), (2, 1), (24, None), (24, 7)])
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
 @pytest.mark.parametrize("position", POSITIONS)
 def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, position, class_specific, count, at_once):
@@ -350,7 +350,7 @@ def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, posit
 
 
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
-@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("position", ["end", *(pytest.param(each, marks=pytest.mark.slow) for each in POSITIONS[1:])])
 def test_a_thousand_classes_are_told_apart_as_on_the_plain_path(small, position, class_specific):
     prompted = random_prompted(small, names(1000), position, class_specific)
     (plain, plain_gradient), (fast, fast_gradient) = both_ways(prompted, at_once=300)
@@ -655,7 +655,7 @@ def test_with_a_gradient_the_texts_are_computed_anew(pocket):
 
 def test_logits_from_pictures_are_those_from_their_features(any_model):
     prompted, pictures = random_prompted(any_model, ODD), [picture(1), picture(2, "L"), picture(3, "RGBA")]
-    features = image_features(*any_model, pictures)
+    features = encode_images(*any_model, pictures)
     with torch.no_grad():
         logits = prompted(pictures)
         assert logits.shape == (3, len(ODD)) and torch.equal(logits, prompted(features))
@@ -688,7 +688,7 @@ SHORT = TrainConfig(steps=24, learning_rate=0.02, eval_every=4)
 @pytest.fixture(scope="module")
 def data(pocket):
     """Four, three and three “pictures” of each class: a sketch of it in words, with so much noise that one can overfit."""
-    texts = text_features(*pocket, [f"a sketch of a small {name}." for name in CLASSES])
+    texts = encode_texts(*pocket, [f"a sketch of a small {name}." for name in CLASSES])
 
     def some(each, seed):
         labels = torch.arange(len(CLASSES)).repeat(each)
@@ -749,7 +749,7 @@ def test_the_same_seed_gives_the_same_context_to_the_bit(pocket, data, batch_siz
 
 
 def test_a_pull_draws_the_features_towards_the_hand_prompt(pocket, data):
-    hand = text_features(*pocket, [f"a photo of a {name}." for name in CLASSES])
+    hand = encode_texts(*pocket, [f"a photo of a {name}." for name in CLASSES])
 
     def distances(pull):
         prompted, _ = learned(pocket, data, regularisation=pull)
@@ -801,7 +801,7 @@ def test_a_checkpoint_of_another_task_is_refused_and_the_context_left_alone(pock
     class_names = OBJECTS[6:12] if other == "names" else CLASSES
     prompted = random_prompted((clip, pocket[1]), class_names, "front" if other == "position" else "end", seed=3)
     start = prompted.context.detach().clone()
-    mine = data.permuted(0) if other == "pictures" else data
+    mine = data.permute_labels(0) if other == "pictures" else data
     with pytest.raises(
         ValueError, match="checkpoint belongs to another training: at step 24 its loss was .* here it is"
     ):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode
+from helpers.data import FewShot, encode_split, measure_class_mean, measure_probe
 from helpers.pretrained import load_clip
 from pocket import classifiers, datasets
 from pocket.datasets import few_shot, task_drawings
@@ -36,7 +36,7 @@ def clip():
 @pytest.fixture(scope="module")
 def one_shot(clip):
     """One picture of each class, drawn as such and not taken from sixteen."""
-    return encode(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
+    return encode_split(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
 
 
 def settings(runs, *names):
@@ -174,6 +174,7 @@ def test_each_record_has_a_line_of_its_own(stored):
     assert json.loads(common.format_json(stored)) == stored
 
 
+@pytest.mark.slow
 def test_a_combination_run_again_gives_the_stored_numbers(stored, clip, one_shot):
     riddle = stored.shots[0]
     run = next(run for run in riddle.runs if (run.shots, run.seed) == (1, 4))
@@ -279,7 +280,7 @@ def test_probe_and_class_mean_tell_apart_what_lies_apart():
         torch.arange(3).repeat_interleave(4),
     )
     data = FewShot(pictures, pictures, pictures)
-    assert classifiers.measure_probe(data) == classifiers.measure_class_mean(data) == 1.0
+    assert measure_probe(data) == measure_class_mean(data) == 1.0
 
 
 def test_what_the_test_pictures_say_changes_no_choice_of_the_probe(monkeypatch):
@@ -297,7 +298,7 @@ def test_what_the_test_pictures_say_changes_no_choice_of_the_probe(monkeypatch):
             return good[self.strength][0 if len(labels) == 4 else 1]
 
     monkeypatch.setattr("sklearn.linear_model.LogisticRegression", Fake)
-    assert classifiers.measure_probe(numbered(classes=1, each=1)) == 0.1
+    assert measure_probe(numbered(classes=1, each=1)) == 0.1
 
 
 # --- breaks --------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from helpers.files import cache_folder
-from helpers.pretrained import image_features, load_clip, text_features
+from helpers.pretrained import encode_images, encode_texts, load_clip
 from pocket import cards, datasets
 from pocket.datasets import CAPTION_COUNTS, CAPTION_SIZE, CAPTIONS, draw_captioned, few_shot, read_scene, split_of
 from pocket.language import full_caption, read_caption, with_article
@@ -100,10 +100,10 @@ def test_clip_reads_the_stored_pictures_about_as_well_as_pictures_drawn_for_it(t
     clip, processor = load_clip("pocket")
     lone = dict([item for item in truth.items() if len(item[1]["things"]) == 1][::3])
     labels = torch.tensor([OBJECTS.index(record["things"][0]["object"]) for record in lone.values()])
-    texts = text_features(clip, processor, [f"a picture of {with_article(name)}." for name in OBJECTS])
+    texts = encode_texts(clip, processor, [f"a picture of {with_article(name)}." for name in OBJECTS])
 
     def hits(images: list[Image.Image]) -> float:
-        return (image_features(clip, processor, images) @ texts.T).argmax(1).eq(labels).float().mean().item()
+        return (encode_images(clip, processor, images) @ texts.T).argmax(1).eq(labels).float().mean().item()
 
     stored = hits([Image.open(CAPTIONS / path) for path in lone])
     assert stored > 0.95

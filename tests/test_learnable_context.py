@@ -258,7 +258,7 @@ def inserted_features(clip, name, vectors):
     words = tables.token_embedding(ids)[0]
     x = torch.cat([words[:1], vectors, words[1:]])
     x = by_hand.text_layers(model, (x + tables.position_embedding.weight[: len(x)])[None])
-    return x[0, int(by_hand.end_of_text(model, ids))]
+    return x[0, int(by_hand.find_end_of_text(model, ids))]
 
 
 def test_with_inserted_vectors_all_short_names_have_the_same_text_vector_as_the_caption_says(clip):

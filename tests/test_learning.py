@@ -16,9 +16,9 @@ from explorers import in_language
 
 from helpers import context
 from helpers.context import PromptedCLIP, repeat_words
-from helpers.data import encode
+from helpers.data import encode_split
 from helpers.language import LearnerError
-from helpers.pretrained import load_clip, text_features
+from helpers.pretrained import encode_texts, load_clip
 from helpers.training import TrainConfig
 from lessons import figures, widgets
 from lessons.widgets import base, learning
@@ -350,7 +350,7 @@ def data(clip):
         images = [TASK.example(int(label), i % each, seed) for i, label in enumerate(labels)]
         return Pictures(images, labels, [])
 
-    return encode(*clip, Splits(pictures(8, 1), pictures(2, 2), pictures(6, 3)))
+    return encode_split(*clip, Splits(pictures(8, 1), pictures(2, 2), pictures(6, 3)))
 
 
 def few_steps(clip, data, steps=9):
@@ -403,7 +403,7 @@ def test_ten_learned_vectors_beat_the_hand_written_prompt_on_the_red_one_of_two(
 
 def test_the_ten_vectors_come_about_as_far_as_a_prompt_that_names_the_rule(whole_run, clip, data):
     images, labels = data.test
-    red = text_features(*clip, [f"a photo of a red {name}." for name in TASK.class_names])
+    red = encode_texts(*clip, [f"a photo of a red {name}." for name in TASK.class_names])
     named = ((images @ red.T).argmax(-1) == labels).float().mean().item()
     assert whole_run[0].runs[0].after == pytest.approx(named, abs=0.05) and named < 0.7
 
@@ -617,8 +617,8 @@ def test_before_the_first_press_there_is_an_empty_diagram_with_the_hand_prompt(c
     assert one.view.value == one.shown.html() and one.context is None and one.runs == []
     assert ("empty" if lang == "en" else "空着") in one.shown.alt and in_language(one.shown.alt, lang)
     assert one.shown.bundle() == other.shown.bundle()
-    by_hand = text_features(*clip, [f"a photo of a {name}." for name in THREE.class_names])
-    images, labels = encode(*clip, few_shot(THREE, shots=8, checks=4, tests=20)).test
+    by_hand = encode_texts(*clip, [f"a photo of a {name}." for name in THREE.class_names])
+    images, labels = encode_split(*clip, few_shot(THREE, shots=8, checks=4, tests=20)).test
     before = ((images @ by_hand.T).argmax(-1) == labels).float().mean().item()
     assert f"{before:.1%}"[:-1] in one.shown.alt
 
@@ -636,7 +636,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
     choose(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
-    expected = encode(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
+    expected = encode_split(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
     assert torch.equal(data.train[0], expected.train[0]) and torch.equal(data.validation[0], expected.validation[0])
     words = repeat_words("a photo of a", length)
     generator = torch.Generator().manual_seed(3)

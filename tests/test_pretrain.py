@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
-from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
+from helpers.pretrained import POCKET_GPT2, encode_images, encode_texts, load_clip
 from helpers.training import TrainConfig
 from pocket import classifiers, evaluate, phases, pretrain_clip, pretrain_gpt2
 from pocket.evaluate import Row
@@ -145,7 +145,7 @@ class TinyEncoder(evaluate.SceneEncoder):
     def encode_examples(self, task, each, seed):
         jobs = [(task, label, index, seed) for label in range(len(task.class_names)) for index in range(each)]
         pictures = [evaluate._draw_example(job) for job in jobs]
-        return image_features(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
+        return encode_images(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
 
 
 def test_every_row_of_the_prompted_clip_can_be_measured(monkeypatch):
@@ -162,13 +162,13 @@ def test_every_row_of_the_prompted_clip_can_be_measured(monkeypatch):
 def test_learning_a_context_leaves_the_model_as_it_was():
     clip, processor = load_clip("pocket")
     before = {name: p.clone() for name, p in clip.named_parameters()}
-    texts = text_features(clip, processor, ["a cat.", "a key."])
+    texts = encode_texts(clip, processor, ["a cat.", "a key."])
     data = (texts, torch.tensor([0, 1]))
     few, config = FewShot(data, data, data), TrainConfig(steps=3)
     prompted = classifiers.train_new_context(clip, processor, ("cat", "key"), few, config, length=4, seed=0)
     assert prompted.context.shape == (4, clip.config.text_config.hidden_size)
     assert all(torch.equal(before[name], p) for name, p in clip.named_parameters())
-    assert torch.equal(texts, text_features(clip, processor, ["a cat.", "a key."]))
+    assert torch.equal(texts, encode_texts(clip, processor, ["a cat.", "a key."]))
 
 
 def test_the_report_of_a_training_can_be_read_back(tmp_path):

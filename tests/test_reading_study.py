@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 from helpers import reading
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode
+from helpers.data import FewShot, encode_split
 from helpers.files import read_tensors
-from helpers.pretrained import identity, load_clip, text_features
+from helpers.pretrained import encode_texts, identify_model, load_clip
 from helpers.training import TrainConfig
 from pocket.datasets import few_shot
 from pocket.studies import reading_study as study
@@ -24,7 +24,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def words(clip):
-    return reading.vocabulary(clip[0], clip[1].tokenizer)
+    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_stored_study_says_how_it_was_made_and_on_which_model(stored, clip):
     assert set(stored.machine) == {"system", "processor", "cores", "threads"} and stored.machine["threads"] == 1
     assert stored.config == study.CONFIG and stored.seeds == list(study.SEEDS)
     _, notes = read_tensors(study.FILE.with_suffix(".safetensors"))
-    assert notes == {"command": study.COMMAND, **identity(clip[0])}
+    assert notes == {"command": study.COMMAND, **identify_model(clip[0])}
 
 
 def test_the_jobs_that_are_run_are_those_that_are_stored_in_their_order(stored):
@@ -99,7 +99,7 @@ def test_contexts_that_began_as_words_began_as_those_words(stored, words):
 def test_the_stored_vectors_reach_the_accuracies_that_were_measured(clip, stored):
     """On pictures drawn anew: half precision and other machines may tip a picture or two of 480."""
     model, processor = clip
-    data = encode(model, processor, few_shot(RIDDLE, 1, 1, study.TESTS))
+    data = encode_split(model, processor, few_shot(RIDDLE, 1, 1, study.TESTS))
     for init in study.INITS:
         runs = [r for r in stored.learned if (r.task, r.init, r.permuted) == (RIDDLE.name, init, False)]
         for context, run in zip(stored.contexts(RIDDLE.name, init), runs):
@@ -226,7 +226,7 @@ def test_every_word_is_tried_and_the_most_helpful_stand_first(setup, monkeypatch
     losses = numbers["losses"]
     assert set(losses) == {setup.words.names[row] for row in few} and list(losses.values()) == sorted(losses.values())
     word = next(iter(losses))
-    texts = text_features(setup.clip, setup.processor, [f"a photo of a {word} {name}." for name in SKETCH.class_names])
+    texts = encode_texts(setup.clip, setup.processor, [f"a photo of a {word} {name}." for name in SKETCH.class_names])
     images, labels = setup.data(SKETCH.name, 0).train
     expected = F.cross_entropy(setup.clip.logit_scale.exp() * images @ texts.T, labels).item()
     assert losses[word] == pytest.approx(expected)

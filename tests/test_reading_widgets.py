@@ -43,7 +43,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def words(clip):
-    return reading.vocabulary(clip[0], clip[1].tokenizer)
+    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def made_up(words):
@@ -347,7 +347,8 @@ def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
         assert torch.equal(
             study.find_best_rank_by_distance(apart, right, words), study.find_best_rank(contexts, right, words)
         )
-        ranks = [reading.ranks(contexts, words.table, words.words, words.row(word)) for word in right]
+        apart = reading.distances(contexts, words.table[words.words])
+        ranks = [reading.rank_row(apart, words.words == words.row(word)) for word in right]
         assert torch.equal(study.find_best_rank_by_distance(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
 
 

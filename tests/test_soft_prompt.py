@@ -248,7 +248,7 @@ def test_the_ledger_goes_by_this_models_sizes(model):
 
 def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, undrawn):
     explorer = soft_prompt.translation_explorer(model, begun)
-    rows = reading.vocabulary(model.language_model, model.tokenizer).words.tolist()
+    rows = reading.read_vocabulary(model.language_model, model.tokenizer).words.tolist()
     names = {model.tokenizer.decode([row]).strip() for row in rows}
     assert {"cat", "photo", "the"} <= names and not {"end", ".", "Z", ""} & names
     table = model.language_model.get_input_embeddings().weight

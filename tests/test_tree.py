@@ -15,8 +15,12 @@ from urllib.parse import unquote
 import links
 import nbformat
 import pytest
+from PIL import Image
 
 from lessons import build
+
+sys.path.insert(0, str(Path(__file__).parent / "browser"))
+import at_work
 
 ROOT = Path(__file__).parents[1]
 TRACKED = subprocess.run(
@@ -80,6 +84,23 @@ def test_the_sections_that_answer_public_questions_are_there(lang):
         cells = json.loads((ROOT / "notebooks" / lang / f"{name}.ipynb").read_text("utf-8"))["cells"]
         text = "".join(line for cell in cells if cell["cell_type"] == "markdown" for line in [*cell["source"], "\n"])
         assert name.startswith(f"{number}_") and re.search(rf"(?m)^#+ {re.escape(section)}$", text), section
+
+
+# READMEs
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_picture_of_the_readme_shows_the_lesson_as_it_is(lang):
+    """Where it does not: python tests/browser/at_work.py makes it anew."""
+    with Image.open(ROOT / "docs" / f"at-work.{lang}.png") as picture:
+        assert picture.text.get("shows") == at_work.fingerprint(lang)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README_EN.md"])
+def test_readmes_list_every_module_of_helpers(readme):
+    listed = re.findall(r"(?m)^\| ((?:`\w+\.py`(?:, |、)?)+) \|", (ROOT / readme).read_text("utf-8"))
+    named = {name for row in listed for name in re.findall(r"\w+\.py", row)}
+    assert named - {"course.py"} == {path.name for path in (ROOT / "helpers").glob("*.py")} - {"__init__.py"}
 
 
 # Links

@@ -101,7 +101,7 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
         overwritten = prompted.embeddings(input_ids=whole)[0]
         inserted = torch.cat([words[:1], prompted.context, words[1 : length - vectors]]) + places
     ours = [f"v{number}" for number in range(1, vectors + 1)]
-    pooled, found = (int(by_hand.end_of_text(clip, ids)) for ids in (whole, short))
+    pooled, found = (int(by_hand.find_end_of_text(clip, ids)) for ids in (whole, short))
     tokens, without = token_labels(processor, whole[0]), token_labels(processor, short[0, : found + 1])
     inside = [tokens[0], *ours, *without[1:]]
     ways = [

@@ -23,7 +23,7 @@ from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 from helpers import by_hand, reading
 from helpers.captioner import DESCRIBE, SoftPrompt
 from helpers.context import PromptedCLIP
-from helpers.data import cached_features
+from helpers.data import cache_features
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
@@ -67,7 +67,7 @@ def _tasks(*kinds: str) -> list[str]:
 def _pocket() -> tuple[str, Vocabulary]:
     """The model on which the study was made: its fingerprint and its vocabulary."""
     clip, processor = load_clip("pocket")
-    return fingerprint(clip), reading.vocabulary(clip, processor.tokenizer)
+    return fingerprint(clip), reading.read_vocabulary(clip, processor.tokenizer)
 
 
 def _vocabulary(clip: CLIPModel, processor: CLIPProcessor) -> Vocabulary:
@@ -118,7 +118,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
     @cache
     def own(metric: Metric) -> float:
-        return reading.own_distances(words.table, words.words, metric).median().item()
+        return reading.distances_within(words.table, words.words, metric).median().item()
 
     def draw(now: SimpleNamespace) -> figures.Picture:
         run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
@@ -132,13 +132,13 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
                 number=number + 1,
                 words=names[number],
                 apart=near.distances[number].tolist(),
-                share=reading.as_near(near.distances[number, 0], null[:, number]).item(),
+                share=reading.share_as_near(near.distances[number, 0], null[:, number]).item(),
                 still=began[number] == names[number][0],
             )
             for number in range(len(vectors))
         ]
         least = near.distances[:, 0].min()
-        together = reading.as_near(least, null.min(1).values).item()
+        together = reading.share_as_near(least, null.min(1).values).item()
         told = ", ".join(f"v{f.number} “{f.words[0]}”{drawing.TICK * (f.words[0] in right)}" for f in facts)
         names_of_step = [name for name, step in (("begun", 0), ("kept", run.step)) if step == now.step]
         said = f" ({', '.join(names_of_step)})" if names_of_step else ""
@@ -171,7 +171,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
 def _null(words: Vocabulary, vectors: Tensor, draws: int, metric: Metric) -> Tensor:
     """How far random vectors, each as long as one of (M, D), are from their nearest word: (draws, M)."""
-    drawn = reading.random_like(vectors, draws, torch.Generator().manual_seed(0))
+    drawn = reading.draw_random_like(vectors, draws, torch.Generator().manual_seed(0))
     return reading.distances(drawn, words.table[words.words], metric).amin(-1)
 
 
@@ -263,9 +263,9 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> figures.Pict
     }
     at_random, as_words = reading_study.INITS
     like = learned[at_random, False].flatten(0, 1)  # (S M, D)
-    random = reading.random_like(like, 1, torch.Generator().manual_seed(0))[0]
+    random = reading.draw_random_like(like, 1, torch.Generator().manual_seed(0))[0]
     rows = [
-        drawing.Strip("a word to its nearest other word", reading.own_distances(words.table, words.words).numpy()),
+        drawing.Strip("a word to its nearest other word", reading.distances_within(words.table, words.words).numpy()),
         drawing.Strip("learned, begun at random", nearest(learned[at_random, False]), bold=True),
         drawing.Strip(f"learned, begun as “{as_words}”", nearest(learned[as_words, False]), bold=True),
         drawing.Strip("permuted labels, begun at random", nearest(learned[at_random, True])),
@@ -273,7 +273,7 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> figures.Pict
         drawing.Strip("random vectors of the same lengths", nearest(random)),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
-    within = reading.as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
+    within = reading.share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
     kept = {init: [run.step for run in _contexts(init=init, permuted=False)] for init in reading_study.INITS}
     never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
     return drawing.strips(
@@ -321,7 +321,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     steps = _steps(next(iter(runs.values()))[0].path)
     explained = reading.project(table, table, COMPONENTS).explained.numpy()
     generator = torch.Generator().manual_seed(0)
-    tables = [reading.shuffled_columns(table, generator) for _ in range(SHUFFLES)]
+    tables = [reading.shuffle_columns(table, generator) for _ in range(SHUFFLES)]
     shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
     controls = {
         **{name: control for name, control in _which(runs).items() if name != "seed"},
@@ -345,7 +345,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         """All that does not depend on where one looks from."""
         learned = torch.stack([run.path for run in runs[task, init]])  # (S, L, M, D)
         null = torch.stack([run.context for run in _contexts(task=task, init=init, permuted=True)])  # (S, M, D)
-        drawn = reading.random_like(learned[0, -1], DRAWS, torch.Generator().manual_seed(0))
+        drawn = reading.draw_random_like(learned[0, -1], DRAWS, torch.Generator().manual_seed(0))
         parts = {"learned": learned, "null": null, "chance": drawn, "words": table}
         each = {name: vectors.flatten(0, -2) for name, vectors in parts.items()}
         together = reading.project(torch.cat(list(each.values())), table, 3)
@@ -509,7 +509,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def pictures(task: str) -> tuple[Tensor, Tensor]:
         """Features and labels of the study's test pictures, which are the same for all seeds."""
         test = few_shot(followed[task], 1, 1, reading_study.TESTS).test
-        return cached_features(clip, processor, test.images), test.labels.to(clip.device)
+        return cache_features(clip, processor, test.images), test.labels.to(clip.device)
 
     @cache
     def prompted(task: str) -> PromptedCLIP:
@@ -522,13 +522,13 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def fixed(task: str, init: str, seed: int) -> SimpleNamespace:
         """All that the sliders do not change."""
         vectors, generator = runs[task, init, seed].context, torch.Generator().manual_seed(0)
-        drawn = reading.random_like(vectors, RANDOM_CONTEXTS, generator)
+        drawn = reading.draw_random_like(vectors, RANDOM_CONTEXTS, generator)
         by_hand_alone = prompted(task).context.detach()  # it begins as “a photo of a”, and nobody has changed it
         return SimpleNamespace(
             hand=prompted(task).accuracy(*pictures(task)),
             learned=score(task, vectors),
             without=[score(task, rest) for rest in reading.leave_one_out(vectors)],
-            orders=[score(task, order) for order in reading.orders(vectors, ORDERS, generator)],
+            orders=[score(task, order) for order in reading.permute_vectors(vectors, ORDERS, generator)],
             reordered=[score(task, by_hand_alone[order]) for order in _reordered(reading_study.INITS[1].split())],
             random=[score(task, context) for context in drawn],
         )
@@ -536,7 +536,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def draw(now: SimpleNamespace) -> figures.Picture:
         run = runs[now.task, now.init, now.seed]
         known = fixed(now.task, now.init, now.seed)
-        (vectors,) = now.length * reading.blended(run.begun, run.context, [now.blend])  # (M, D)
+        (vectors,) = now.length * reading.interpolate(run.begun, run.context, [now.blend])  # (M, D)
         there = [i for i in range(M) if i != now.what]
         if now.what == "reversed":
             there.reverse()
@@ -669,7 +669,7 @@ def _ranks_of(right: Sequence[str], contexts: Tensor, metric: Metric) -> Tensor:
 def _ranks_by_chance(task: str, init: str, metric: Metric) -> Tensor:
     """The best ranks of the task's words in contexts of random vectors, as long as the learned ones: (CHANCE,)."""
     lengths = _contexts(task=task, init=init, permuted=False)[0].context
-    drawn = reading.random_like(lengths, CHANCE, torch.Generator().manual_seed(0))
+    drawn = reading.draw_random_like(lengths, CHANCE, torch.Generator().manual_seed(0))
     return _ranks_of(RIGHT[task], drawn, metric)
 
 
@@ -789,7 +789,7 @@ def planted_table() -> Table:
     """
     permuted = torch.stack([run.context for run in _contexts(init="random", permuted=True)])  # (S, M, D)
     seeds, words = len(_contexts(task=_tasks("style")[0], init="random", permuted=False)), _pocket()[1]
-    drawn = reading.random_like(permuted[0], MEDIANS * seeds, torch.Generator().manual_seed(0))
+    drawn = reading.draw_random_like(permuted[0], MEDIANS * seeds, torch.Generator().manual_seed(0))
     apart = reading.distances(drawn, words.table[words.words]).unflatten(0, (MEDIANS, seeds))  # (MEDIANS, seeds, M, W)
     rows = []
     for task, alike in ((task, tasks) for tasks in (_tasks("style"), _tasks("secret")) for task in tasks):
@@ -920,10 +920,12 @@ def _about_levers(facts: SimpleNamespace) -> str:
 
 def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     """Choose one of GPT-2's stored prompts, and see beside the token that each vector began as the nearest ones now."""
-    table = reading.vocabulary(gpt2, tokenizer)
+    table = reading.read_vocabulary(gpt2, tokenizer)
     rows = table.trained.nonzero().flatten()  # of all tokens that were trained: prompts began as colons, too
     names = [name if name != tokenizer.eos_token else "EOT" for name in table.names]
-    learned = {name: reading.learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS}
+    learned = {
+        name: reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS
+    }
     begun = {name: _begun(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
         "prompt": dropdown(say(en="prompt", zh="提示词"), {_prompt_name(name): name for name in learned}, "describe", 20),
@@ -934,7 +936,7 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     def draw(now: SimpleNamespace) -> figures.Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
         near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
-        drawn = reading.random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
+        drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
         null = reading.distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
         bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
         cosines = F.cosine_similarity(vectors, table.table[ids], dim=-1).tolist()
@@ -944,7 +946,7 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         ]  # fmt: skip
         same = sum(vector.same for vector in told)
         new = [vector for vector in told if not vector.same]
-        shares = [reading.as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
+        shares = [reading.share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
         return drawing.words_then_and_now(
             told,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),

@@ -236,7 +236,7 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
     """
     seen = _pictures(model)
     features = _features(model, seen, model.vision_features)  # (N, P, Dv)
-    words = reading.vocabulary(model.language_model, model.tokenizer)
+    words = reading.read_vocabulary(model.language_model, model.tokenizer)
     learned = model.vision_projection.weight.detach().clone(), model.vision_projection.bias.detach().clone()
     projections = {"learned": learned, "begun": tuple(part.detach().to(learned[0]) for part in begun)}
     nearest = {}  # of each projection the words (N, P, 3) of all pictures, nearest first

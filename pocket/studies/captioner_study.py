@@ -36,7 +36,7 @@ from helpers.captioner_training import (
     whitened,
 )
 from helpers.files import DATA
-from helpers.pretrained import identity, load_clip, load_gpt2
+from helpers.pretrained import identify_model, load_clip, load_gpt2
 from helpers.training import Evaluation, History, TrainConfig
 from pocket import captioning, scoring
 from pocket.captioning import (
@@ -487,7 +487,7 @@ def main() -> None:
     PROMPTS.mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool() as pool:
         setup = CaptionerSetup(load_clip("pocket"), load_gpt2("pocket"), pool)
-        models = [repr(identity(model)) for model in (setup.clip[0], setup.language[0])]
+        models = [repr(identify_model(model)) for model in (setup.clip[0], setup.language[0])]
         drawing = drawing_version("language.py", "words.py", "scenes.py")
         unfinished = find_unfinished("captioner", CODE, drawing, *models, made_with)
         records, seconds = run_jobs(

@@ -22,19 +22,19 @@ import torch
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode, preparation
+from helpers.data import (
+    FewShot,
+    LabelledFeatures,
+    describe_preparation,
+    encode_split,
+    measure_class_mean,
+    measure_probe,
+)
 from helpers.files import DATA
 from helpers.pretrained import fingerprint, load_clip
 from helpers.training import TrainConfig
 from pocket import classifiers
-from pocket.classifiers import (
-    HAND,
-    LabelledFeatures,
-    measure_class_mean,
-    measure_probe,
-    measure_templates,
-    train_new_context,
-)
+from pocket.classifiers import HAND, measure_templates, train_new_context
 from pocket.datasets import few_shot
 from pocket.studies.common import (
     Job,
@@ -372,13 +372,13 @@ def main() -> None:
     @functools.cache
     def pictures(task: str, seed: int) -> FewShot:
         drawn = few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
-        return encode(clip, processor, drawn)
+        return encode_split(clip, processor, drawn)
 
     def run(job: Job) -> Numbers:
         return MEASURE[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
     drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
-    made_by = drawing, CONFIG, fingerprint(clip), preparation(processor), made_with
+    made_by = drawing, CONFIG, fingerprint(clip), describe_preparation(processor), made_with
     unfinished = find_unfinished("context", (__file__, classifiers.__file__), *made_by)
     records, seconds = run_jobs(jobs(), run, unfinished)
     how = {

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from helpers.context import PromptedCLIP, train_context
-from helpers.data import encode
+from helpers.data import encode_split
 from helpers.files import DATA
 from helpers.pretrained import load_clip
 from helpers.training import History, TrainConfig
@@ -71,7 +71,7 @@ def load_study(file: Path = FILE) -> FirstVectorsStudy:
 
 def main() -> None:
     clip, processor = load_clip("pocket")
-    data = encode(clip, processor, few_shot(TASK, **PICTURES))
+    data = encode_split(clip, processor, few_shot(TASK, **PICTURES))
     begun, names = time.monotonic(), TASK.class_names
     by_hand = PromptedCLIP(clip, processor, names)
     generator = torch.Generator().manual_seed(SEED)

@@ -15,12 +15,12 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.data import FewShot, encode, own_pictures
+from helpers.data import FewShot, encode_split, measure_probe, read_own_pictures
 from helpers.files import DATA
 from helpers.pictures import read_folder
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
-from pocket.classifiers import measure_probe, measure_templates, train_new_context
+from pocket.classifiers import measure_templates, train_new_context
 from pocket.own_folder import draw_folder
 from pocket.studies.common import Study, read_versions, round_floats, write_json
 
@@ -85,7 +85,7 @@ def measure_split(
         seed,
         hand=measure_templates(clip, processor, names, data.test),
         context=context(names, data),
-        shuffled=context(names, data.permuted(seed)),
+        shuffled=context(names, data.permute_labels(seed)),
         numbered=context([str(number) for number in range(1, len(names) + 1)], data),
         probe=measure_probe(data),
     )
@@ -98,7 +98,7 @@ def main() -> None:
     with TemporaryDirectory() as place:
         classes = read_folder(draw_folder(Path(place) / "sepia"), leave_out=True)
         for seed in SPLITS:
-            data = encode(clip, processor, own_pictures(classes, seed))
+            data = encode_split(clip, processor, read_own_pictures(classes, seed))
             run = measure_split(clip, processor, classes.class_names, data, seed)
             runs.append(SplitRun(**round_floats(asdict(run))))
     seconds, tests = round(time.monotonic() - begun, 1), len(data.test[1])

@@ -23,9 +23,9 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import reading
 from helpers.context import PromptedCLIP, train_context
-from helpers.data import FewShot, encode, preparation
+from helpers.data import FewShot, describe_preparation, encode_split
 from helpers.files import DATA, read_tensors, write_tensors
-from helpers.pretrained import fingerprint, identity, load_clip, text_features
+from helpers.pretrained import encode_texts, fingerprint, identify_model, load_clip
 from helpers.reading import Vocabulary
 from helpers.training import TrainConfig
 from pocket.datasets import few_shot
@@ -313,7 +313,7 @@ def find_best_rank_by_distance(
     distances: Tensor, right: Sequence[str], words: Vocabulary
 ) -> Tensor:
     """The same of vectors whose distances to all words are known already: (…, M, W) to (…,)."""
-    ranks = [reading.places(distances, words.words == words.row(word)) for word in right]
+    ranks = [reading.rank_row(distances, words.words == words.row(word)) for word in right]
     return torch.stack(ranks).amin(0).amin(-1)
 
 
@@ -349,13 +349,13 @@ class ReadingSetup:
 
     def __init__(self, clip: CLIPModel, processor: CLIPProcessor) -> None:
         self.clip, self.processor = clip, processor
-        self.words: Vocabulary = reading.vocabulary(clip, processor.tokenizer)
+        self.words: Vocabulary = reading.read_vocabulary(clip, processor.tokenizer)
         # jobs on the same pictures stand together
         self.data = functools.lru_cache(maxsize=8)(self.draw_data)
 
     def draw_data(self, task: str, seed: int) -> FewShot:
         pictures = few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
-        return encode(self.clip, self.processor, pictures)
+        return encode_split(self.clip, self.processor, pictures)
 
     def new_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
         """CLIP with a context that has learned nothing yet.
@@ -388,7 +388,7 @@ def measure_learned(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     data = setup.data(task.name, job["seed"])
     prompted = setup.new_context(task, job["init"], job["seed"])
     evaluations, path = [], []
-    examples = data.permuted(job["seed"]) if job["permuted"] else data
+    examples = data.permute_labels(job["seed"]) if job["permuted"] else data
     for evaluation in train_context(prompted, examples, CONFIG):
         evaluations.append(evaluation)
         path.append(prompted.context.tolist())
@@ -409,7 +409,7 @@ def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `WordSearch`."""
     data, words = setup.data(task.name, job["seed"]), setup.words
     prompted = setup.new_context(task, "random", job["seed"])
-    with reading.on_words(prompted.embeddings, "context", words.table, words.words):
+    with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
         for _ in train_context(prompted, data, WORDS_CONFIG):
             pass
     ids = (
@@ -434,7 +434,7 @@ def measure_helpful(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
         return (
             setup.clip.logit_scale.exp()
             * images
-            @ text_features(setup.clip, setup.processor, texts).T
+            @ encode_texts(setup.clip, setup.processor, texts).T
         )  # (N, C)
 
     def loss(word: str = "") -> float:
@@ -467,7 +467,7 @@ def measure_each_class(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
 
 def measure_permuted(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `PermutedContext`; the test pictures keep their labels."""
-    data = setup.data(task.name, job["seed"]).permuted(1000 + job["permutation"])
+    data = setup.data(task.name, job["seed"]).permute_labels(1000 + job["permutation"])
     return train_from_random(setup, task, data, job["seed"])
 
 
@@ -527,7 +527,7 @@ def main() -> None:
         return MEASURE[job["part"]](setup, TASKS[job["task"]], job)
 
     drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
-    made_by = drawing, fingerprint(clip), preparation(processor), made_with
+    made_by = drawing, fingerprint(clip), describe_preparation(processor), made_with
     unfinished = find_unfinished("reading", (__file__, reading.__file__), *made_by)
     records, seconds = run_jobs(jobs(), run, unfinished)
     study = ReadingStudy(
@@ -543,7 +543,7 @@ def main() -> None:
         },
         **make_parts(records),
     )
-    save_study(study, {"command": COMMAND, **identity(clip)})
+    save_study(study, {"command": COMMAND, **identify_model(clip)})
     unfinished.unlink()
     print(f"{len(records)} jobs in {seconds / 60:.0f} min: {FILE}")
 

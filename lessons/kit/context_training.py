@@ -19,9 +19,9 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP, encode_hand_prompt, repeat_words, train_context
-from helpers.data import FewShot, encode
+from helpers.data import FewShot, encode_split
 from helpers.language import say
-from helpers.reading import random_like
+from helpers.reading import draw_random_like
 from helpers.training import Evaluation, TrainConfig
 from lessons import figures
 from lessons.widgets.base import LongWork, Shown, counted, dropdown, look, percent, values_of
@@ -112,7 +112,7 @@ def few_shot_training(
         begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
         generator = torch.Generator().manual_seed(now.seed)
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
-        return Setting(prompted, encode(clip, processor, pictures), _chosen(now, prompted, begin))
+        return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
 
     return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
 
@@ -410,7 +410,7 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
     words[0], words[-1] = "start", "end"
     vectors, n = table[ids], len(context)
     name = len(ids) - 3  # before the full stop and the end
-    (null,) = random_like(context.cpu(), 1, torch.Generator().manual_seed(0))  # (M, D)
+    (null,) = draw_random_like(context.cpu(), 1, torch.Generator().manual_seed(0))  # (M, D)
 
     def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
         labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
