@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -272,7 +272,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_try_and_leaves
         return model.learns.weight.square().sum() * (float(value) if len(calls) == 14 else 1.0)
 
     with pytest.raises(
-        FloatingPointError, match=f"the loss is {value} at step 13 of 40: try a smaller .*0.3.*bf16 or fp32"
+        FloatingPointError, match=f"At step 13 of 40 the loss is {value}.*: try a smaller .*0.3.*bf16 or fp32"
     ):
         for _ in train(model, EXAMPLES, loss, lambda: (float(model.learns.weight.square().sum()), 0.0), PLAN):
             seen.append(weights(model))
@@ -347,7 +347,7 @@ def test_the_mean_loss_is_that_of_the_steps_since_the_look_before_also_across_a_
 
 def test_progress_is_nothing_where_there_is_no_checkpoint(tmp_path):
     assert read_progress(tmp_path / "checkpoint") == (0, History(0))
-    write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "looks": "[]"})
+    write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "history": "[]"})
     with pytest.raises(ValueError, match="no checkpoint of a training"):
         read_progress(tmp_path / "checkpoint")
 
@@ -417,8 +417,7 @@ def test_broken_off_while_old_looks_are_given_again_the_best_is_in_place(tmp_pat
 def test_a_broken_training_may_be_looked_at_before_it_is_written(tmp_path):
     looks = run(Model(), PLAN, tmp_path / "checkpoint")
     for look in looks:  # what was seen is in the file already: nothing that was shown is lost
-        kept = json.loads(read_tensors(tmp_path / "checkpoint")[1]["looks"])
-        assert kept[-1] == asdict(look)
+        assert read_progress(tmp_path / "checkpoint")[1].evaluations[-1] == look
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
 
 
@@ -496,9 +495,31 @@ def test_a_place_where_nothing_can_be_written_is_told_and_the_model_left_alone(t
     assert same(weights(model), before)
 
 
-def test_a_look_is_a_record():
-    look = Evaluation(8, 40, 1.0, 2.0, 0.5, True, 3.0)
-    assert Evaluation(**json.loads(json.dumps(asdict(look)))) == look
+def test_a_training_of_an_older_version_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "checkpoint"
+    broken(Model(), PLAN, file, 21)
+    tensors, notes = read_tensors(file)
+    renamed = json.loads(notes["config"])
+    renamed["rate"] = renamed.pop("learning_rate")
+    for old in ({"plan": notes["config"], "looks": "[]", "now": notes["now"]}, notes | {"config": json.dumps(renamed)}):
+        write_tensors(file, tensors, old)
+        for read in (read_progress, lambda file: list(run(Model(), PLAN, file))):
+            with pytest.raises(ValueError, match="checkpoint was written by another version of the course and cannot"):
+                read(file)
+
+
+def test_a_history_knows_its_best_evaluation_and_becomes_json_and_back():
+    history = History(40)
+    for step, loss in ((0, 3.0), (8, 1.00004), (16, 1.00001), (24, 2.0)):
+        history = history.add(Evaluation(step, 40, 0.5, loss, 0.25, seconds_left=1.5, mean_loss=0.75))
+    assert history.column("best") == [True, True, True, False] and history.best.step == 16
+    assert History.from_json(json.loads(json.dumps(history.to_json()))) == history
+    short = history.to_json("step", "validation_loss", digits=4)
+    assert short == {"steps": 40, "step": [0, 8, 16, 24], "validation_loss": [3.0, 1.0, 1.0, 2.0]}
+    again = History.from_json(short)
+    assert again.best.step == 8 and all(math.isnan(loss) for loss in again.column("loss"))
+    with pytest.raises(ValueError):
+        assert History(40).best
 
 
 SAVES_FOR_EVER = """
@@ -541,7 +562,7 @@ def test_killed_while_it_saves_the_checkpoint_is_whole(tmp_path):
     for number in range(kills):
         tensors, notes = read_tensors(tmp_path / f"checkpoint.{number}")
         assert tensors["now weight"].shape == tensors["best weight"].shape == (300, 1000)
-        looks = json.loads(notes["looks"])
-        steps.append(looks[-1]["step"])
+        looks = History.from_json(json.loads(notes["history"])).column("step")
+        steps.append(looks[-1])
         assert len(looks) == steps[-1] + 1 and tensors["now weight"].isfinite().all()
     assert min(steps) > 0
