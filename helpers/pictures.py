@@ -20,7 +20,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.language import say
+from helpers.language import LearnerError, say
 
 # of a picture; a larger one is refused before it is unpacked
 MAX_MEGAPIXELS = 50
@@ -45,7 +45,7 @@ PARTS = {"train", "training", "val", "valid", "validation", "test"}
 # --- pictures --------------------------------------------------------------------------------------------------------------------
 
 
-class BadPicture(ValueError):
+class BadPicture(LearnerError):
     """What is wrong with a picture file, in words of the learner's language that go on after its name.
 
     kind: "too large", "a strip", "no picture" or "broken".
@@ -262,7 +262,7 @@ def make_thumbnail(image: Image.Image) -> np.ndarray:
 def _class_folders(folder: Path) -> list[Path]:
     places = sorted(place for place in folder.iterdir() if place.is_dir() and not _is_hidden(place))
     if not places:
-        raise ValueError(
+        raise LearnerError(
             say(
                 en=f"{folder} has no sub-folders: make one for each class, call it what is to be seen, "
                 "and put its pictures in",
@@ -272,7 +272,7 @@ def _class_folders(folder: Path) -> list[Path]:
         )
     if {place.name.lower() for place in places} <= PARTS:
         parts = ", ".join(place.name for place in places)
-        raise ValueError(
+        raise LearnerError(
             say(
                 en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
                 f"name one of them, such as {places[0]}",
