@@ -106,7 +106,7 @@ def test_pictures_pixels_and_features_are_the_same_to_it(model, tokenizer):
     model.processor = load_clip("pocket")[1]
     model.processor.image_processor.size = {"shortest_edge": 32}
     model.processor.image_processor.crop_size = {"height": 32, "width": 32}
-    values = captioner.pixels(model.vision_model, model.processor, pictures)
+    values = captioner.prepare_pixels(model.vision_model, model.processor, pictures)
     ids, labels = batch_captions(tokenizer, CAPTIONS[:2])
     seen = model.encode(pictures)
     assert seen.shape == (2, 4, VISION_WIDTH)
