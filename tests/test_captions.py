@@ -20,6 +20,7 @@ from lessons import figures
 from lessons.figures import captions as drawn
 from lessons.widgets import base, captions
 from lessons.widgets.learning import checksum
+from pocket.captioning import PROMPTS
 from pocket.language import full_caption
 from pocket.studies import captioner_study
 from pocket.world import Scene, Thing, draw
@@ -42,7 +43,7 @@ def language():
 @pytest.fixture(scope="module")
 def model(clip, language):
     """The one of the lesson."""
-    return VLMWithSoftPrompt(clip, language).load(captioner_study.PROMPTS / "captioner.safetensors")
+    return VLMWithSoftPrompt(clip, language).load(PROMPTS / "captioner.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,8 @@ def made_up():
     noise = random.Random(0)
 
     def facts(right):
-        return {kind: right + place / 100 for place, kind in enumerate(captions.KINDS)}
+        shares = {kind: right + place / 100 for place, kind in enumerate(captions.KINDS)}
+        return {"scores": {**shares, "colour_alone": right, "exact": right}}
 
     ways = {
         "as trained": 0.8,
@@ -80,22 +82,24 @@ def made_up():
     }
     tasks = ("describe", "count", "colour", "story")
     return {
-        "command": "python make.py",
+        "command": "python make.py", "versions": {}, "seconds": 1.0, "config": {}, "short_config": {},
         "chance": 0.0417,
-        "trained": [{"trained": way, "seed": seed, **facts(right + seed / 100)} for way, right in parts.items() for seed in range(3)],
+        "trained": [{"trained": way, "seed": seed, "training_seconds": 1, "validation_loss": 0.1, **facts(right + seed / 100)} for way, right in parts.items() for seed in range(3)],
         "asked": [{"how": way, "seed": seed, **facts(right + seed / 100)} for way, right in ways.items() for seed in range(3)],
         "shift": [
-            {"shifted": False, "steps": steps, "loss": [5, 0.5, 0.05, 0.004], "true_loss": [5, 6, 7, 8.1], "object": 0.03,
+            {"shifted": False, "history": {"steps": 300, "step": steps, "validation_loss": [5, 0.5, 0.05, 0.004]}, "next_token_loss": [5, 6, 7, 8.1], "object": 0.03,
              "captions": [[truth, ""] for truth, _ in said]},
-            {"shifted": True, "steps": steps, "loss": [1.5, 0.5, 0.3, 0.21], "true_loss": [1.5, 0.5, 0.3, 0.21], "object": 0.7,
+            {"shifted": True, "history": {"steps": 300, "step": steps, "validation_loss": [1.5, 0.5, 0.3, 0.21]}, "next_token_loss": [1.5, 0.5, 0.3, 0.21], "object": 0.7,
              "captions": said},
         ],
-        "curves": [{"what": what, "steps": [0, 10 * n, 20 * n], "loss": [1.5, 0.5 * n, 0.2], "validation_loss": [1.6, 0.6 * n, 0.3]}
+        "faults": [{"fault": what, "history": {"steps": 20 * n, "step": [0, 10 * n, 20 * n], "loss": [1.5, 0.5 * n, 0.2],
+                    "validation_loss": [1.6, 0.6 * n, 0.3]}}
                    for n, what in enumerate(FAULTS, start=1)],
-        "tips": [{"tip": tip, "value": value, "seed": seed, "object": 0.3 + 0.1 * place + seed / 100, "all": 0.1 + 0.1 * place,
+        "tips": [{"tip": tip, "value": value, "object": 0.3 + 0.1 * place + seed / 100, "exact": 0.1 + 0.1 * place, "loss": 0.1,
                   "validation_loss": 0.9 - 0.2 * place + noise.uniform(0, 0.01)}
                  for tip, values in settings.items() for place, value in enumerate(values) for seed in range(2)],
-        "prompts": [{"prompt": task, "form": {other: float(other == task) for other in tasks}, "content": 0.9, "one_answer_to_all": 0.4,
+        "prompts": [{"prompt": task, "learned": {"form": {other: float(other == task) for other in tasks}, "content": 0.9}, "by_number": {},
+                     "one_answer_to_all": 0.4, "answers": [],
                      "by_hand": {"form": dict.fromkeys(tasks, 0.25), "content": 0.5}} for task in tasks],
     }  # fmt: skip
 
@@ -471,7 +475,8 @@ def rows_of(table):
 
 
 def test_what_is_shown_is_what_the_study_wrote():
-    assert captions.captioner_study.__defaults__ == (captioner_study.FILE,)
+    shown = (captions.two_losses, captions.three_curves, captions.parts_picture, captions.tips_explorer)
+    assert all(show.__defaults__ == (captioner_study.FILE,) for show in shown)
 
 
 def test_the_table_of_parts_gives_the_mean_of_the_runs_in_per_cent(file):

@@ -1,13 +1,12 @@
 """Facts about work that takes a while (`LongWork`), and about the ten vectors that a learner trains in lesson 00."""
 
 import itertools
-import json
 import os
 import re
 import signal
 import threading
 import weakref
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import count
 
 import ipywidgets
@@ -25,7 +24,7 @@ from lessons import figures, widgets
 from lessons.widgets import base, learning
 from lessons.widgets.base import LongWork, Sentence
 from pocket.datasets import Pictures, Splits, few_shot
-from pocket.studies import first_vectors
+from pocket.studies import first_vectors_study
 from pocket.tasks import secret_task
 
 TASK = secret_task("red")
@@ -430,11 +429,11 @@ def test_the_twin_shows_the_stored_run_and_is_the_same_at_every_run(clip, data, 
     first, second = one._repr_mimebundle_(), other._repr_mimebundle_()
     assert first.pop(base.WIDGET_VIEW) != second.pop(base.WIDGET_VIEW)
     assert first == second == one.shown.bundle()
-    run = json.loads(learning.STORED.read_text())["run"]
-    assert f"{run['after']:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
+    after = first_vectors_study.load_study().after
+    assert f"{after:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
         one.shown.alt, lang
     )
-    assert "python -m pocket.studies.first_vectors" in one.shown.caption and in_language(one.shown.caption, lang)
+    assert "python -m pocket.studies.first_vectors_study" in one.shown.caption and in_language(one.shown.caption, lang)
 
 
 def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(clip, data, lang):
@@ -443,7 +442,7 @@ def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(
     assert waiting != explorer.shown.html() and explorer._repr_mimebundle_()["text/html"] == explorer.shown.html()
     alt = re.search('alt="([^"]*)"', waiting)[1]
     assert ("empty" if lang == "en" else "空着") in alt and in_language(alt, lang)
-    after = json.loads(learning.STORED.read_text())["run"]["after"]
+    after = first_vectors_study.load_study().after
     assert f"{after:.1%}"[:-1] in explorer.shown.alt and f"{after:.1%}"[:-1] not in waiting
 
 
@@ -458,8 +457,8 @@ def test_alt_text_caption_and_labels_are_in_the_learners_language_after_a_run(cl
 
 
 def test_before_the_first_press_the_context_is_the_stored_one(clip, data):
-    context, stored = few_steps(clip, data).context, json.loads(learning.STORED.read_text())
-    assert context.shape == (10, 128) and context.tolist()[3][:5] == pytest.approx(stored["context"][3][:5])
+    context, stored = few_steps(clip, data).context, first_vectors_study.load_study().context
+    assert context.shape == (10, 128) and torch.equal(context, stored)
 
 
 def test_another_start_gives_another_run_and_the_earlier_ones_stay_faintly_behind(clip, data):
@@ -566,26 +565,32 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 
 
 def test_the_stored_run_says_how_it_was_made():
-    stored = json.loads(learning.STORED.read_text())
-    assert learning.STORED == first_vectors.FILE
-    assert stored["command"] == "python -m pocket.studies.first_vectors" and stored["versions"]["torch"]
-    made_with = {"vectors": first_vectors.VECTORS, "seed": first_vectors.SEED, "plan": asdict(first_vectors.PLAN)}
-    assert stored["arguments"] == {"task": TASK.name, **first_vectors.PICTURES, **made_with}
-    assert first_vectors.VECTORS == len(stored["context"]) == learning.VECTORS and first_vectors.PLAN == learning.PLAN
-    run = figures.Run(**stored["run"])
-    assert run.after >= run.before + 0.05 and len(run.steps) == len(run.loss) == 21
+    stored = first_vectors_study.load_study()
+    assert stored.command == first_vectors_study.COMMAND == f"python -m {first_vectors_study.__name__}"
+    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == learning.PLAN
+    made_with = TASK.name, first_vectors_study.PICTURES, first_vectors_study.SEED
+    assert (stored.task, stored.pictures, stored.seed) == made_with
+    assert first_vectors_study.VECTORS == len(stored.context) == learning.VECTORS
+    assert stored.after >= stored.before + 0.05 and len(stored.history.evaluations) == 21
+
+
+def test_what_is_saved_is_what_is_loaded_and_stands_in_the_file(tmp_path):
+    first_vectors_study.save_study(first_vectors_study.load_study(), tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == first_vectors_study.FILE.read_bytes()
 
 
 @pytest.mark.slow
 def test_the_stored_run_can_be_made_again(tmp_path, monkeypatch):
     """Another processor rounds otherwise, and training amplifies it: the shape of the outcome is what must come again."""
-    monkeypatch.setattr(first_vectors, "FILE", tmp_path / "runs" / "again.json")
-    first_vectors.main()
-    again, stored = json.loads(first_vectors.FILE.read_text()), json.loads(learning.STORED.read_text())
-    assert again["arguments"] == stored["arguments"]
-    assert again["run"]["loss"][0] == pytest.approx(stored["run"]["loss"][0], abs=0.01)
-    assert again["run"]["before"] == pytest.approx(stored["run"]["before"], abs=0.005)
-    assert again["run"]["after"] == pytest.approx(stored["run"]["after"], abs=0.04)
+    stored = first_vectors_study.load_study()
+    monkeypatch.setattr(first_vectors_study, "FILE", tmp_path / "runs" / "again.json")
+    first_vectors_study.main()
+    again = first_vectors_study.load_study(first_vectors_study.FILE)
+    assert (again.config, again.pictures, again.seed) == (stored.config, stored.pictures, stored.seed)
+    losses = [study.history.evaluations[0].loss for study in (again, stored)]
+    assert losses[0] == pytest.approx(losses[1], abs=0.01)
+    assert again.before == pytest.approx(stored.before, abs=0.005)
+    assert again.after == pytest.approx(stored.after, abs=0.04)
 
 
 # --- a training of one's own choice, in lesson 02 --------------------------------------------------------------------

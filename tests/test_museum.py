@@ -23,7 +23,7 @@ from lessons.widgets import base
 from lessons.widgets import museum as shown
 from lessons.widgets.learning import checksum
 from pocket import world
-from pocket.studies import captioner_study as study
+from pocket.captioning import PROMPTS
 
 LESSON = Path(__file__).parents[1] / "lessons" / "05_bug_museum.py"
 DRAWING = ("curves", "scored", "alarms", "words_by_table")
@@ -43,7 +43,7 @@ def gpt2():
 @pytest.fixture(scope="module")
 def model(clip, gpt2):
     """The captioner of lesson 03, with the dropout that GPT-2 is published with."""
-    model = VLMWithSoftPrompt(clip, gpt2).load(study.PROMPTS / "captioner.safetensors")
+    model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
     return museum.with_dropout(model)
 
 

@@ -22,7 +22,7 @@ from lessons.figures import own_pictures as drawing
 from lessons.widgets import own_pictures as widgets
 from pocket import own_folder, world
 from pocket.datasets import read_scene
-from pocket.studies import own_study
+from pocket.studies import own_pictures_study
 
 EIGHT = list(own_folder.CLASS_NAMES)
 PLANTED = {
@@ -334,29 +334,29 @@ def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
 
 
 def test_the_stored_study_says_what_the_lesson_says():
-    study = json.loads(own_study.FILE.read_text(encoding="utf-8"))
-    runs = study["runs"]
-    ways = {way: [run[way] for run in runs] for way in ("hand", "context", "shuffled", "numbered", "probe")}
+    study = own_pictures_study.load_study()
+    runs = study.runs
+    ways = {way: [getattr(run, way) for run in runs] for way in ("hand", "context", "shuffled", "numbered", "probe")}
     means = {way: round(100 * float(np.mean(shares))) for way, shares in ways.items()}
-    assert study["command"] == own_study.COMMAND and (study["tests"], len(runs)) == (30, 20)
-    assert all(run["context"] > run["hand"] for run in runs)
+    assert study.command == own_pictures_study.COMMAND == f"python -m {own_pictures_study.__name__}"
+    assert (study.tests, len(runs)) == (30, 20)
+    assert all(run.context > run.hand for run in runs)
     assert (means["context"], means["hand"], means["shuffled"]) == (50, 27, 33)
     assert (round(100 * min(ways["context"])), round(100 * max(ways["context"]))) == (27, 67)
-    assert sum(run["probe"] > run["context"] for run in runs) > 10
+    assert sum(run.probe > run.context for run in runs) > 10
     assert abs(means["numbered"] - 100 / 8) < 5
 
 
 @pytest.mark.slow
 def test_the_study_measures_again_what_it_stored(example):
-    study = json.loads(own_study.FILE.read_text(encoding="utf-8"))
+    study = own_pictures_study.load_study()
     clip, processor = load_clip("pocket")
     classes = pictures.read_folder(example, leave_out=True)
-    again = own_study.accuracies(
-        clip, processor, classes.class_names, data.encode_split(clip, processor, data.read_own_pictures(classes, 0)), 0
-    )
-    assert classes.class_names == study["classes"] and len(classes.files) == study["pictures"]
-    for way, share in again.items():  # another processor rounds otherwise, and training makes more of it
-        assert share == pytest.approx(study["runs"][0][way], abs=0.11)
+    features = data.encode_split(clip, processor, data.read_own_pictures(classes, 0))
+    again = own_pictures_study.measure_split(clip, processor, classes.class_names, features, 0)
+    assert classes.class_names == study.classes and len(classes.files) == study.pictures
+    for way, share in vars(again).items():  # another processor rounds otherwise, and training makes more of it
+        assert share == pytest.approx(getattr(study.runs[0], way), abs=0.11)
 
 
 # --- pictures and explorers ----------------------------------------------------------------------------------------------
