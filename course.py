@@ -46,6 +46,7 @@ ONLY_FOR = {
     "nbformat": "course.py build",
     "nbclient": "course.py build",
     "pytest": "course.py test",
+    "pytest-xdist": "course.py test",
     "nbval": "course.py test",
     "playwright": "course.py test",
     "axe-playwright-python": "course.py test",
@@ -53,6 +54,9 @@ ONLY_FOR = {
     "hypothesis": "course.py test",
     "accelerate": "soft_prompt_finetune.py",
 }
+# For course.py test without paths: whole files and notebooks on each worker, in the order of tests/conftest.py. Not with these options.
+TWO_WORKERS = ["-n", "2", "--dist=loadscope", "--no-loadscope-reorder"]
+ONE_PROCESS = ("-k", "--pdb")
 
 Say = Callable[[str, str], str]
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors of who may not write
@@ -586,16 +590,24 @@ def quiet_settings() -> Path:
 
 def test(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The tests, without network", "断网运行测试")
-    python = ready(arguments.here, ["pytest", "nbval", "jupytext", "torch", "transformers"], goal, say)
-    command = [python, "-m", "pytest", "--nbval-lax", *(["-m", ""] if arguments.all else []), *arguments.pytest]
-    if not paths_among(arguments.pytest):
-        command += ["tests", *(["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else [])]
-    status = attend(command)  # conftest.py cuts the network off
+    python = ready(arguments.here, ["pytest", "xdist", "nbval", "jupytext", "torch", "transformers"], goal, say)
+    status = attend([python, "-m", *pytest_command(arguments)])  # conftest.py cuts the network off
     if arguments.all and not arguments.pytest and not arguments.here:
         print(say("The notebooks with the versions of Colab", "用 Colab 的版本运行笔记本"))
         twin = attend([python, "tests/versions.py", "colab", "notebooks", "--lang", arguments.lang])
         status = status or twin
     return status
+
+
+def pytest_command(arguments: argparse.Namespace) -> list[str]:
+    """pytest and its options: all of tests/ and notebooks/ on two workers, or what is named, in one process that starts at once."""
+    given = arguments.pytest
+    command = ["pytest", "--nbval-lax", *(["-m", ""] if arguments.all else [])]
+    if paths_among(given):
+        return [*command, *given]
+    workers = [] if any(option.startswith(ONE_PROCESS) for option in given) else TWO_WORKERS
+    notebooks = ["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else []
+    return [*command, *workers, *given, "tests", *notebooks]
 
 
 def attend(command: list[str]) -> int:

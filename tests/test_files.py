@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.files import keep, read_pickled, read_tensors, write_tensors, write_whole
+from helpers.files import cache_arrays, read_pickled, read_tensors, write_tensors, write_whole
 
 
 class Bomb:
@@ -73,7 +73,7 @@ def test_where_nothing_can_be_written_it_is_an_os_error_that_names_the_file(tmp_
     (tmp_path / "a file").write_text("no folder")
     with pytest.raises(OSError, match=f"{place} could not be written"):
         write_tensors(tmp_path / place, {"a": torch.ones(2)}, {})
-    keep(tmp_path / place, a=np.ones(2))  # for what can be made again this is no error
+    cache_arrays(tmp_path / place, a=np.ones(2))  # for what can be made again this is no error
     assert [one.name for one in tmp_path.iterdir()] == ["a file"]
 
 

@@ -2,7 +2,6 @@
 
 from lessons.widgets.base import Explorer, LongWork, Sentence
 from lessons.widgets.captions import (
-    captioner_study,
     captioner_training,
     described,
     next_word_explorer,
@@ -42,7 +41,6 @@ from lessons.widgets.learnable_context import (
     base_to_new_table,
     choices_explorer,
     choices_table,
-    context_study,
     gradient_table,
     inserting,
     prediction,
@@ -114,7 +112,6 @@ __all__ = [
     "behind_glass",
     "break_even_explorer",
     "caption_alarms",
-    "captioner_study",
     "captioner_training",
     "checklist",
     "choices_explorer",
@@ -122,7 +119,6 @@ __all__ = [
     "class_map",
     "configurations",
     "contact_sheet",
-    "context_study",
     "contrastive_loss",
     "copies_explorer",
     "cost_by_classes",

@@ -27,8 +27,8 @@ from lessons.experiments import Captions, Result
 from lessons.figures import museum as drawing
 from lessons.museum import EXHIBITS
 from lessons.widgets.base import Explorer, dropdown, glossed, look
-from lessons.widgets.captions import captioner_study
 from lessons.widgets.inside_clip import letters_of
+from pocket.studies.captioner_study import load_study
 
 CODES = {  # what a code is called, in English and in Chinese
     "right": ("repaired", "修好的"),
@@ -128,11 +128,12 @@ def _seen_in_chinese(seen_in: str) -> str:
 
 def healthy_loss(with_truth: bool = False) -> figures.Picture:
     """A stored training with labels that were not shifted: its own loss, and on demand the loss of the next token beside it."""
-    run = next(run for run in captioner_study()["shift"] if not run["shifted"])
-    own, true, last = run["loss"], run["true_loss"], run["steps"][-1]
-    lines = [drawing.Line(f"its own loss: {own[-1]:.2f}", run["steps"], own)]
+    run = next(run for run in load_study().shift if not run.shifted)
+    own, true, last = run.history.column("validation_loss"), run.next_token_loss, run.history.steps
+    steps = run.history.column("step")
+    lines = [drawing.Line(f"its own loss: {own[-1]:.2f}", steps, own)]
     if with_truth:
-        lines.append(drawing.Line(f"next-token loss: {true[-1]:.1f}", run["steps"], true, figures.VERMILION))
+        lines.append(drawing.Line(f"next-token loss: {true[-1]:.1f}", steps, true, figures.VERMILION))
     return drawing.curves(
         lines,
         "training step",

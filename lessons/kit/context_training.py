@@ -6,7 +6,6 @@ On top of `LongWork`, `figures` and `helpers.context`, which does the learning: 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -19,19 +18,18 @@ import torch
 from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.context import PromptedCLIP, hand_features, learn, words_of_length
-from helpers.data import FewShot, encode
-from helpers.files import DATA
+from helpers.context import PromptedCLIP, encode_hand_prompt, repeat_words, train_context
+from helpers.data import FewShot, encode_split
 from helpers.language import say
-from helpers.reading import random_like
+from helpers.reading import draw_random_like
 from helpers.training import Evaluation, TrainConfig
 from lessons import figures
 from lessons.widgets.base import LongWork, Shown, counted, dropdown, look, percent, values_of
 from lessons.widgets.learnable_context import name_positions
 from pocket.datasets import few_shot
+from pocket.studies import first_vectors_study
 from pocket.tasks import Task
 
-STORED = DATA / "runs" / "first-vectors.json"
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
 VECTORS = 10  # of lesson 00
@@ -69,8 +67,10 @@ def first_vectors(
 
     data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
-    stored = json.loads(STORED.read_text(encoding="utf-8"))
-    another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
+    study = first_vectors_study.load_study()
+    columns = (study.history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
+    run = figures.Run(study.history.steps, *columns, study.hand, study.before, study.after)
+    another = study.seed + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
 
@@ -83,7 +83,7 @@ def first_vectors(
         plan,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
-        stored=Stored(figures.Run(**stored["run"]), torch.tensor(stored["context"]), stored["command"]),
+        stored=Stored(run, study.context, study.command),
     )
 
 
@@ -109,10 +109,10 @@ def few_shot_training(
 
     def prepare(now: SimpleNamespace) -> Setting:
         pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
-        begin = words_of_length(WORDS, now.length) if now.init == "words" else "random"
+        begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
         generator = torch.Generator().manual_seed(now.seed)
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
-        return Setting(prompted, encode(clip, processor, pictures), _chosen(now, prompted, begin))
+        return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
 
     return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
 
@@ -154,7 +154,7 @@ class ContextTraining(LongWork):
 
     def _before(self, setting: Setting) -> figures.Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
-        by_hand = hand_features(setting.prompted)
+        by_hand = encode_hand_prompt(setting.prompted)
         hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
         return figures.Run(self._plan.steps, [], [], [], [], hand, before)
 
@@ -167,7 +167,7 @@ class ContextTraining(LongWork):
         model = checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
-            with one_thread(), closing(learn(prompted, setting.data, self._plan)) as looks:
+            with one_thread(), closing(train_context(prompted, setting.data, self._plan)) as looks:
                 for at in looks:
                     run = _grown(run, at)
                     if at.best:
@@ -410,7 +410,7 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
     words[0], words[-1] = "start", "end"
     vectors, n = table[ids], len(context)
     name = len(ids) - 3  # before the full stop and the end
-    (null,) = random_like(context.cpu(), 1, torch.Generator().manual_seed(0))  # (M, D)
+    (null,) = draw_random_like(context.cpu(), 1, torch.Generator().manual_seed(0))  # (M, D)
 
     def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
         labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
