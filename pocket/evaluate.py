@@ -136,7 +136,15 @@ class SceneEncoder:
 def balance_scenes(
     rng: np.random.Generator, what: str, names: Sequence[str], each: int, styles: Sequence[str]
 ) -> list[Scene]:
-    """One-object scenes, `each` of every name, the styles in turn."""
+    """One-object scenes, as many of every name, the styles in turn.
+
+    Args:
+        rng: random numbers.
+        what: the kind of the names, such as "colour".
+        names: of that kind.
+        each: how many of every name.
+        styles: of the pictures.
+    """
     return [
         fresh_scene(rng, things=1, **{"style": styles[(i + j) % len(styles)], what: name})
         for i, name in enumerate(names)

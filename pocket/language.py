@@ -58,9 +58,14 @@ def noun_phrase(
     detail: float,
     anonymous: bool = False,
 ) -> Caption:
-    """ "a small red cat" and what it states; each property is named with probability `detail`, the usual words mostly.
+    """ "a small red cat" and what it states, the usual words mostly.
 
-    anonymous: the object goes unnamed ("something small", "a red thing"), which is true of any object.
+    Args:
+        thing: what is named.
+        shows_colour: whether its colour can be seen.
+        rng: random numbers.
+        detail: the probability that each property is named.
+        anonymous: the object goes unnamed ("something small", "a red thing"), which is true of any object.
     """
     said: set[Fact] = set()
     parts = []
@@ -85,7 +90,11 @@ def caption(
 ) -> Caption:
     """One of the many true sentences about the scene.
 
-    detail: probability that each property of a thing is named; alone: that of several things only one is mentioned.
+    Args:
+        scene: what it is about.
+        rng: random numbers.
+        detail: the probability that each property of a thing is named.
+        alone: the probability that of several things only one is mentioned.
     """
     shows_colour = scene.style in SHOWS_COLOUR
     said: set[Fact] = set()
@@ -213,6 +222,12 @@ def grid_notes(scene: Scene, rng: np.random.Generator, seed: int, grid: int = 8)
     """The notes laid out as the picture is, row by row: each patch blends words of what stands there and of the setting.
 
     Some patches say nothing of the thing on them and some name another thing's words, as a reader of pictures would err.
+
+    Args:
+        scene: what is noted.
+        rng: random numbers.
+        seed: of the drawing.
+        grid: patches a side.
     """
     notes = []
     groups = [thing_words(scene, thing) for thing in scene.things]

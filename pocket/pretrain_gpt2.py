@@ -147,7 +147,14 @@ def blend(table: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
 
 
 def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
-    """Train, and write model, tokenizer and report into the folder."""
+    """Train, and write model, tokenizer and report.
+
+    Args:
+        folder: where they are written.
+        seed: of everything random.
+        scale: multiplies the number of steps.
+        state_file: lets a run that was broken off go on.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
     write_gpt2_tokenizer(folder, POSITIONS)
