@@ -79,7 +79,7 @@ def learning_a_context(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
 
     bill = count_context_training(clip.config, classes, EACH, length=len(prompted.context), steps=1)
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"classes": classes, "pictures": len(labels), **work(step, bill.learning, device), **calculated}
+    return {"classes": classes, "pictures": len(labels), **work(step, bill.training, device), **calculated}
 
 
 def learning_to_describe(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def learning_to_describe(model: VLMWithSoftPrompt, device: str, batch: int) -> d
         gradient_of(model, lambda: model(features, ids, labels=labels))
 
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"batch": batch, **work(step, bill.learning, device), **calculated}
+    return {"batch": batch, **work(step, bill.training, device), **calculated}
 
 
 def as_on_the_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:

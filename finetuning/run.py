@@ -26,9 +26,8 @@ from finetuning import show
 from finetuning.log import RunLog
 from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
 from finetuning.processes import AccelerateGroup, measure_free_memory
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact, read_vision_features
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
-from helpers.checkpoint import learned_from
 from helpers.data import tokenize_captions
 from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, open_pictures, read_pairs
 from helpers.pretrained import load_clip, load_gpt2
@@ -209,7 +208,7 @@ def write_resume_command(folder: Path, group: AccelerateGroup) -> str:
 
 def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
     """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
-    kind, layer = learned_from(config.checkpoint)
+    kind, layer = read_vision_features(config.checkpoint)
     file = config.validation_file
     if "data" in config.given and "validation" not in config.given:
         file = config.data
@@ -229,7 +228,9 @@ def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
 def describe_pictures(config: RunConfig, group: AccelerateGroup) -> int:
     """Describe pictures."""
     pictures = open_pictures(config.pictures)
-    model = load_captioner(config, group, *learned_from(config.checkpoint)).load(config.checkpoint)
+    model = load_captioner(config, group, *read_vision_features(config.checkpoint)).load(
+        config.checkpoint
+    )
     group.print_line(f"With {config.checkpoint}:")
     for path, text in zip(config.pictures, show.write_captions(model, model.encode(pictures))):
         group.print_line(f"{path}: {text}")

@@ -8,7 +8,7 @@ from PIL import Image
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers import by_hand, captioner, captioner_training, checkpoint, training
+from helpers import by_hand, captioner, captioner_training, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions, train_captioner, whitened
 from helpers.pretrained import load_clip, load_gpt2
@@ -346,10 +346,10 @@ def test_files_of_other_models_widths_and_features_are_refused_and_both_are_name
     ours.save(tmp_path / "ours.safetensors")
     ours.save_prompt(tmp_path / "prompt.safetensors")
     with pytest.raises(
-        ValueError, match=r"language model unnamed \(width 24.*\), and this one is pocket-gpt2 \(width 192"
+        ValueError, match=r"learned on unnamed \(width 24.*\), and this language model is pocket-gpt2 \(width 192"
     ):
         VLMWithSoftPrompt((small_clip(), processor), load_gpt2("pocket")).load(tmp_path / "ours.safetensors")
-    with pytest.raises(ValueError, match=r"vision model unnamed .* and this one is pocket-clip"):
+    with pytest.raises(ValueError, match=r"learned on unnamed .* and this vision model is pocket-clip"):
         VLMWithSoftPrompt(load_clip("pocket"), (language, tokenizer)).load(tmp_path / "ours.safetensors")
     with pytest.raises(ValueError, match="patches of layer -2, and this model takes pooled"):
         vlm(language, tokenizer, processor, vision_features="pooled").load(tmp_path / "ours.safetensors")
@@ -376,7 +376,7 @@ def seed_file(file, model, length=PROMPT):
 @pytest.mark.parametrize("length", [PROMPT, 7])
 def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
     vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
-    assert checkpoint.learned_from(tmp_path / "seed.pth") == ("patches", -2)
+    assert captioner.read_vision_features(tmp_path / "seed.pth") == ("patches", -2)
     model.load(tmp_path / "seed.pth")
     assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
     assert all(torch.equal(value, projection[name]) for name, value in model.vision_projection.state_dict().items())

@@ -29,6 +29,7 @@ from helpers.context import (
 )
 from helpers.data import FewShot
 from helpers.fast_text import fast_features
+from helpers.files import write_tensors
 from helpers.pretrained import classify_zero_shot, encode_images, encode_texts, fingerprint, load_clip
 from helpers.training import TrainConfig
 from pocket.world import OBJECTS
@@ -123,14 +124,14 @@ def random_prompted(model, class_names, position="end", class_specific=False, se
     return PromptedCLIP(*model, class_names, 4, "random", position, class_specific, generator=generator)
 
 
-def both_ways(prompted, at_once=None):
+def both_ways(prompted, chunk_size=None):
     """Features and the context's gradient, from the plain and from the fast path."""
     found = []
     for fast in (False, True):
         prompted.context.grad = None
         clip, embeddings, ids = prompted.clip, prompted.embeddings, prompted.ids
         if fast:
-            features = fast_features(clip, embeddings, ids, prompted.end, prompted.shared, at_once)
+            features = fast_features(clip, embeddings, ids, prompted.end, prompted.shared, chunk_size)
         else:
             features = plain_features(clip, embeddings, ids)
         (F.normalize(features, dim=-1) * random(features.shape, 1)).sum().backward()
@@ -335,17 +336,19 @@ def test_tokens_after_the_end_change_nothing(model):
     assert torch.equal(*ours)
 
 
-@pytest.mark.parametrize("count, at_once", [(1, None), (2, 1), (24, None), (24, 7)])
+@pytest.mark.parametrize("count, chunk_size", [(1, None), (2, 1), (24, None), (24, 7)])
 @pytest.mark.parametrize("class_specific", [False, True], ids=["shared", "class-specific"])
 @pytest.mark.parametrize("position", POSITIONS)
-def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, position, class_specific, count, at_once):
+def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, position, class_specific, count, chunk_size):
     prompted = random_prompted(model, names(count), position, class_specific)
-    (plain, plain_gradient), (fast, fast_gradient) = both_ways(prompted, at_once)
+    (plain, plain_gradient), (fast, fast_gradient) = both_ways(prompted, chunk_size)
     assert distance(fast, plain) < 1e-5
     assert distance(F.normalize(fast, dim=-1), F.normalize(plain, dim=-1)) < 1e-5
     assert distance(fast_gradient, plain_gradient) < 1e-5
     with torch.no_grad():
-        again = fast_features(prompted.clip, prompted.embeddings, prompted.ids, prompted.end, prompted.shared, at_once)
+        again = fast_features(
+            prompted.clip, prompted.embeddings, prompted.ids, prompted.end, prompted.shared, chunk_size
+        )
     assert distance(again, plain) < 1e-5 and not again.requires_grad
 
 
@@ -353,7 +356,7 @@ def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, posit
 @pytest.mark.parametrize("position", ["end", *(pytest.param(each, marks=pytest.mark.slow) for each in POSITIONS[1:])])
 def test_a_thousand_classes_are_told_apart_as_on_the_plain_path(small, position, class_specific):
     prompted = random_prompted(small, names(1000), position, class_specific)
-    (plain, plain_gradient), (fast, fast_gradient) = both_ways(prompted, at_once=300)
+    (plain, plain_gradient), (fast, fast_gradient) = both_ways(prompted, chunk_size=300)
     images = F.normalize(random((50, 16), 2), dim=-1)
     ours, theirs = (images @ F.normalize(features, dim=-1).T for features in (fast, plain))
     assert distance(ours, theirs) < 1e-5 and distance(fast_gradient, plain_gradient) < 1e-5
@@ -489,7 +492,7 @@ def test_a_file_that_is_no_saved_context_is_refused_and_never_run(pocket, tmp_pa
 
 
 def test_tensors_that_are_no_context_are_refused(pocket, tmp_path):
-    mechanism.write_tensors(tmp_path / "weights", {"context": torch.zeros(4, 128)}, {"made by": "something else"})
+    write_tensors(tmp_path / "weights", {"context": torch.zeros(4, 128)}, {"made by": "something else"})
     with pytest.raises(ValueError, match="weights holds no learned context"):
         PromptedCLIP.load(tmp_path / "weights", *pocket)
 
@@ -501,10 +504,10 @@ def test_a_row_with_too_few_or_too_many_slots_is_named(pocket):
     prompted = random_prompted(pocket, ["cat", "key"])
     ids, placeholder = prompted.ids.clone(), prompted.embeddings.placeholder
     ids[1, 1] = 7
-    with pytest.raises(ValueError, match="text 1 has 3 slots for 4 vectors"):
+    with pytest.raises(ValueError, match="Text 1 has 3 slots, and there are 4 vectors"):
         prompted.embeddings(input_ids=ids)
     ids[1, 1], ids[1, 5] = placeholder, placeholder
-    with pytest.raises(ValueError, match="text 1 has 5 slots for 4 vectors"):
+    with pytest.raises(ValueError, match="Text 1 has 5 slots, and there are 4 vectors"):
         prompted.embeddings(input_ids=ids)
 
 
@@ -525,7 +528,7 @@ def test_a_text_that_does_not_fit_is_named_by_its_class(model):
     long = " ".join(["cat"] * (room - 6))
     PromptedCLIP(*model, ["key", long[4:]])
     with pytest.raises(
-        ValueError, match=f"“{long}” and its context need {room + 1} positions and this model has {room}"
+        ValueError, match=f"“{long}” with its context needs {room + 1} positions, and this model has {room}"
     ):
         PromptedCLIP(*model, ["key", long, "ball"])
 
@@ -543,7 +546,7 @@ def test_vectors_of_another_width_or_of_no_such_shape_are_refused(pocket, shape)
 
 
 def test_words_that_are_not_as_many_tokens_as_vectors_are_refused_token_by_token(pocket):
-    with pytest.raises(ValueError, match=r"“a photo of” is 3 tokens \(a, photo, of\) and the context has 4 vectors"):
+    with pytest.raises(ValueError, match=r"“a photo of” is 3 tokens \(a, photo, of\), and the context has 4 vectors"):
         PromptedCLIP(*pocket, ["cat"], 4, "a photo of")
 
 

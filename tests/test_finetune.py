@@ -22,8 +22,7 @@ from finetuning.options import CAPTIONS, CHECKPOINT, SEED, TRAINING, read_option
 from finetuning.run import hold_out
 from finetuning.show import SHOWN
 from helpers import pictures, training
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.checkpoint import learned_from
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features
 from helpers.files import read_tensors
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 from helpers.training import Interrupts
@@ -469,7 +468,7 @@ def test_killed_at_random_moments_it_is_always_loadable_and_in_the_end_as_if_unb
             step, seen = training.read_progress(folder / TRAINING)
             assert seen.evaluations[-1].step == step
         if (folder / CHECKPOINT).exists():
-            assert learned_from(folder / CHECKPOINT) == ("pooled", -2)
+            assert read_vision_features(folder / CHECKPOINT) == ("pooled", -2)
             assert furthest(learned(folder), learned(tmp_path / "other")) > 0
     step, _ = training.read_progress(folder / TRAINING)
     assert 0 < step < 8 * (20 + 4 * kills), "the moments lie within the training"

@@ -318,7 +318,7 @@ def test_the_bill_of_a_context_is_bounded_as_the_mechanism_bounds_it():
     one, most, more = (flops.count_context_training(config, classes, 16) for classes in (1, fitting, fitting + 1))
     assert one.backward * fitting == pytest.approx(most.backward) and most.backward <= fast_text.KEPT_FOR_BACKWARD
     assert more.backward == fast_text.KEPT_FOR_BACKWARD
-    assert more.learning > 1.3 * most.learning  # computed a second time
+    assert more.training > 1.3 * most.training  # computed a second time
 
 
 def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
@@ -327,7 +327,7 @@ def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
     bill = flops.count_captioner_training(CLIPConfig(), GPT2Config(), 1_000_000)
     pooled = flops.count_captioner_training(CLIPConfig(), GPT2Config(), 1_000_000, patches=False)
     assert bill.features == COPIES * 1_000_000 * 49 * 768 * 4 == 49 * pooled.features
-    assert bill.seeing == pooled.seeing and bill.learning > pooled.learning
+    assert bill.encoding == pooled.encoding and bill.training > pooled.training
 
 
 # --- the stored study ----------------------------------------------------------------------------------------------------

@@ -635,10 +635,10 @@ def scale_explorer() -> Explorer:
         pace, context = paces[now.pace], count_context_training(clip, now.classes, now.each)
         captioner = count_captioner_training(clip, language, now.captions, now.patches, batch=now.batch)
         seconds = {
-            "see class pictures": _seconds(context.seeing, pace.seeing),
-            "learn the context": _seconds(context.learning, pace.context),
-            "see caption pictures": _seconds(captioner.seeing, pace.seeing) / now.devices,
-            "learn the captioner": _seconds(captioner.learning, pace.captioner[now.batch]) / now.devices,
+            "see class pictures": _seconds(context.encoding, pace.seeing),
+            "learn the context": _seconds(context.training, pace.context),
+            "see caption pictures": _seconds(captioner.encoding, pace.seeing) / now.devices,
+            "learn the captioner": _seconds(captioner.training, pace.captioner[now.batch]) / now.devices,
         }
         memory = {
             "both models": FLOAT * sizes,
