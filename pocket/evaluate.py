@@ -31,7 +31,8 @@ from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2
 from helpers.training import TrainConfig
 from pocket import captioning
 from pocket.classifiers import measure_templates, train_new_context
-from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
+from pocket.corpus import INSTRUCTIONS, word_notes
+from pocket.language import BACKGROUND_PHRASE, full_caption, with_article
 from pocket.scenes import fresh_scene, training_scenes
 from pocket.scoring import score_captions
 from pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task

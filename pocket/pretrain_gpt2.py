@@ -17,19 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
 
-from pocket.language import (
+from pocket.corpus import (
     INSTRUCTIONS,
     Note,
     answer,
-    caption,
     free_text,
-    full_caption,
     grid_notes,
     is_there,
-    pick,
     vocabulary,
     word_notes,
 )
+from pocket.language import caption, full_caption, pick
 from pocket.phases import Phase, train, write_report, write_trained_rows
 from pocket.tokenizers import write_gpt2_tokenizer
 from pocket.world import random_scene
