@@ -21,9 +21,11 @@ from helpers.data import encode
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip, text_features
 from helpers.training import TrainConfig
-from lessons import figures, widgets
-from lessons.widgets import base, learning
-from lessons.widgets.base import LongWork, Sentence
+from lessons.kit import context_training
+from lessons.kit.context_training import PLAN, Run
+from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, one_thread
+from lessons.kit.picture import LOCK
+from lessons.widgets import learnable_context, start_here
 from pocket.datasets import Pictures, Splits, few_shot
 from pocket.studies import first_vectors
 from pocket.tasks import secret_task
@@ -219,7 +221,7 @@ def test_an_interrupt_stops_the_work_and_keeps_what_is_shown(lang):
     assert explorer.shown.text == "half" and "half" in explorer.view.value
     assert {"en": "Stopped: step 5 of 10", "zh": "已停下：第 5 步，共 10 步"}[lang] in explorer.words.value
     assert closed == [True] and not explorer.start.disabled
-    assert free_for_others(figures.LOCK)
+    assert free_for_others(LOCK)
 
 
 def interrupt(*_):
@@ -279,7 +281,7 @@ def test_it_is_redrawn_at_most_eight_times_a_second_and_the_last_always():
             yield i / 250, lambda i=i: drawn.append(i) or Sentence(f"turn {i}")
 
     long_work(work, clock=clock).run()  # ten seconds
-    assert 60 <= len(drawn) <= 10 * base.MOST_REDRAWINGS + 2
+    assert 60 <= len(drawn) <= 10 * MOST_REDRAWINGS + 2
     assert drawn[0] == 0 and drawn[-1] == 249 and len(set(drawn)) == len(drawn)
 
 
@@ -306,7 +308,7 @@ def test_another_explorer_gets_the_lock_between_two_turns():
 
     def other():
         wants.wait(10)
-        with figures.LOCK:
+        with LOCK:
             got.set()
 
     turns_waited = []
@@ -355,7 +357,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return widgets.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
+    return start_here.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -373,20 +375,20 @@ def broken_off_at(step):
 @pytest.fixture
 def titles(monkeypatch):
     """The titles of all learning curves that are drawn."""
-    drawn, draw = [], figures.learning_curve
+    drawn, draw = [], context_training.learning_curve
 
     def learning_curve(*given, **more):
         drawn.append(more["title"])
         return draw(*given, **more)
 
-    monkeypatch.setattr(figures, "learning_curve", learning_curve)
+    monkeypatch.setattr(context_training, "learning_curve", learning_curve)
     return drawn
 
 
 @pytest.fixture(scope="module")
 def whole_run(clip, data):
     """The button pressed once, in English, and every picture that stood in the view."""
-    explorer, seen = widgets.first_vectors(*clip, TASK.class_names, data), []
+    explorer, seen = start_here.first_vectors(*clip, TASK.class_names, data), []
     explorer.view.observe(lambda change: seen.append(explorer.shown), names="value")
     seen.append(explorer.shown)
     explorer._clock = itertools.count(
@@ -421,16 +423,16 @@ def test_the_learned_context_can_be_used_afterwards(whole_run, clip, data):
     context = whole_run[0].context
     assert context.shape == (10, clip[0].config.text_config.hidden_size) and not context.requires_grad
     prompted = PromptedCLIP(*clip, TASK.class_names, context_length=len(context), init=context)
-    with learning.one_thread():
+    with one_thread():
         assert prompted.accuracy(*data.test) == whole_run[0].runs[0].after
 
 
 def test_the_twin_shows_the_stored_run_and_is_the_same_at_every_run(clip, data, lang):
     one, other = few_steps(clip, data), few_steps(clip, data)
     first, second = one._repr_mimebundle_(), other._repr_mimebundle_()
-    assert first.pop(base.WIDGET_VIEW) != second.pop(base.WIDGET_VIEW)
+    assert first.pop(WIDGET_VIEW) != second.pop(WIDGET_VIEW)
     assert first == second == one.shown.bundle()
-    run = json.loads(learning.STORED.read_text())["run"]
+    run = json.loads(start_here.STORED.read_text())["run"]
     assert f"{run['after']:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
         one.shown.alt, lang
     )
@@ -443,7 +445,7 @@ def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(
     assert waiting != explorer.shown.html() and explorer._repr_mimebundle_()["text/html"] == explorer.shown.html()
     alt = re.search('alt="([^"]*)"', waiting)[1]
     assert ("empty" if lang == "en" else "空着") in alt and in_language(alt, lang)
-    after = json.loads(learning.STORED.read_text())["run"]["after"]
+    after = json.loads(start_here.STORED.read_text())["run"]["after"]
     assert f"{after:.1%}"[:-1] in explorer.shown.alt and f"{after:.1%}"[:-1] not in waiting
 
 
@@ -458,7 +460,7 @@ def test_alt_text_caption_and_labels_are_in_the_learners_language_after_a_run(cl
 
 
 def test_before_the_first_press_the_context_is_the_stored_one(clip, data):
-    context, stored = few_steps(clip, data).context, json.loads(learning.STORED.read_text())
+    context, stored = few_steps(clip, data).context, json.loads(start_here.STORED.read_text())
     assert context.shape == (10, 128) and context.tolist()[3][:5] == pytest.approx(stored["context"][3][:5])
 
 
@@ -480,14 +482,14 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(data, monkeypatch):
             yield look
             prompted.clip.logit_scale.data += 1e-6
 
-    monkeypatch.setattr(learning, "learn", careless)
+    monkeypatch.setattr(context_training, "learn", careless)
     explorer = few_steps(load_clip("pocket"), data)
     explorer.run()
     assert "the model has changed" in explorer.shown.caption
 
 
 def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data, monkeypatch, titles, lang):
-    monkeypatch.setattr(learning, "learn", broken_off_at(8))
+    monkeypatch.setattr(context_training, "learn", broken_off_at(8))
     explorer = few_steps(clip, data, steps=40)
     before = explorer.context
     explorer.run()
@@ -504,7 +506,7 @@ def test_broken_off_before_the_first_look_nothing_is_lost_and_nothing_claimed(cl
         yield from ()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(context_training, "learn", learn)
     explorer = few_steps(clip, data)
     before, waiting = explorer.context, explorer.view.value
     explorer.run()
@@ -521,7 +523,7 @@ def test_broken_off_after_its_best_a_run_keeps_the_best(clip, data, monkeypatch)
             yield replace(look, validation_loss=loss, best=loss != 2.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(context_training, "learn", learn)
     explorer = few_steps(clip, data, steps=40)
     explorer.run()
     assert torch.equal(explorer.context, seen[1]) and not torch.equal(seen[1], seen[2])
@@ -538,7 +540,7 @@ def test_learning_takes_one_thread_and_gives_the_others_back(clip, data, monkeyp
             yield look
         raise RuntimeError("at the very end")
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(context_training, "learn", learn)
     few_steps(clip, data).run()
     assert seen == [1, 1, 1] and torch.get_num_threads() == before
 
@@ -566,13 +568,13 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 
 
 def test_the_stored_run_says_how_it_was_made():
-    stored = json.loads(learning.STORED.read_text())
-    assert learning.STORED == first_vectors.FILE
+    stored = json.loads(start_here.STORED.read_text())
+    assert start_here.STORED == first_vectors.FILE
     assert stored["command"] == "python -m pocket.studies.first_vectors" and stored["versions"]["torch"]
     made_with = {"vectors": first_vectors.VECTORS, "seed": first_vectors.SEED, "plan": asdict(first_vectors.PLAN)}
     assert stored["arguments"] == {"task": TASK.name, **first_vectors.PICTURES, **made_with}
-    assert first_vectors.VECTORS == len(stored["context"]) == learning.VECTORS and first_vectors.PLAN == learning.PLAN
-    run = figures.Run(**stored["run"])
+    assert first_vectors.VECTORS == len(stored["context"]) == start_here.VECTORS and first_vectors.PLAN == PLAN
+    run = Run(**stored["run"])
     assert run.after >= run.before + 0.05 and len(run.steps) == len(run.loss) == 21
 
 
@@ -581,7 +583,7 @@ def test_the_stored_run_can_be_made_again(tmp_path, monkeypatch):
     """Another processor rounds otherwise, and training amplifies it: the shape of the outcome is what must come again."""
     monkeypatch.setattr(first_vectors, "FILE", tmp_path / "runs" / "again.json")
     first_vectors.main()
-    again, stored = json.loads(first_vectors.FILE.read_text()), json.loads(learning.STORED.read_text())
+    again, stored = json.loads(first_vectors.FILE.read_text()), json.loads(start_here.STORED.read_text())
     assert again["arguments"] == stored["arguments"]
     assert again["run"]["loss"][0] == pytest.approx(stored["run"]["loss"][0], abs=0.01)
     assert again["run"]["before"] == pytest.approx(stored["run"]["before"], abs=0.005)
@@ -594,7 +596,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return widgets.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
+    return learnable_context.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
 
 
 def choose(explorer, **values):
@@ -627,7 +629,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
         trained.append((prompted, data, prompted.context.detach().clone()))
         return context.learn(prompted, data, plan)
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(context_training, "learn", learn)
     choose(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
@@ -646,7 +648,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
 
 def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
-    lengths = {length: words_of_length("a photo of a", length) for length in learning.LENGTHS}
+    lengths = {length: words_of_length("a photo of a", length) for length in learnable_context.LENGTHS}
     assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
     assert lengths[10] == "of a a photo of a a photo of a"
     for length, words in lengths.items():
@@ -697,7 +699,7 @@ def test_all_choices_are_tested_on_the_same_pictures(few, monkeypatch):
         tests.append(data.test[0])
         return context.learn(prompted, data, plan)
 
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(context_training, "learn", learn)
     for shots, seed in ((1, 0), (4, 5)):
         choose(few, shots=shots, seed=seed)
         few.run()
@@ -720,7 +722,7 @@ def test_drawing_pictures_does_not_count_for_the_pace_of_the_training(clip, monk
             yield look
 
     few._prepare = slowly
-    monkeypatch.setattr(learning, "learn", learn)
+    monkeypatch.setattr(context_training, "learn", learn)
     few.words.observe(lambda change: told.append(change["new"]), names="value")
     choose(few, shots=1)
     few.run()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
-from lessons.figures.base import (
+from helpers.language import say
+from helpers.notebook import Table
+from lessons.kit.explorer import glossed, percent
+from lessons.kit.picture import (
     BLUE,
     GREY,
     INK,
@@ -21,6 +25,7 @@ from lessons.figures.base import (
     fonts,
     shorten,
     show_image,
+    square,
 )
 
 
@@ -100,3 +105,32 @@ def pictures_with_guesses(
             mark, colour, weight = ("✓", BLUE, "normal") if guess == truth else ("✗", VERMILION, "bold")
             axes.set_xlabel(f"{mark} {guess} {score:.0%}", fontsize=9, color=colour, weight=weight, labelpad=3)
         return finished(figure, alt, caption)
+
+
+def show_prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> Picture:
+    """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their shares."""
+    names, shares = list(answer), list(answer.values())
+    told = [f"{name} {percent(share, 0)}" for name, share in list(answer.items())[:3]]
+    return picture_with_scores(
+        square(image, 256),
+        names,
+        shares,
+        title=f"The learned prompt says: {names[0]}",
+        alt=say(
+            en=f"A picture, and beside it a bar for each of the likeliest classes: {', '.join(told)}.",
+            zh=f"一张图，旁边是最可能的几个类别，每个一条：{'、'.join(told)}。",
+        ),
+        caption=say(
+            en="The shares of all classes add up to 100 %. CLIP sees the middle square of the picture.",
+            zh="所有类别的得分加起来是 100%。CLIP 看到的是图片正中的方块。"
+            + glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
+        ),
+        top=top,
+    )
+
+
+def accuracy_table(right: Mapping[str, Tensor]) -> Table:
+    """How often each prompt was right. right: for each prompt (N,) booleans."""
+    rows = [(name, f"{hits.float().mean():.1%}".replace("%", say(en=" %", zh="%"))) for name, hits in right.items()]
+    header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
+    return Table(rows, header, align="right")
