@@ -16,9 +16,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch

@@ -1,4 +1,4 @@
-"""The end of each notebook's set-up cell. It is run by its path, so that it can say what is wrong where `helpers` is somebody else's."""
+"""What each notebook's set-up cell runs, by its path: no package of the course can be imported before this has been run."""
 
 import sys
 from pathlib import Path
@@ -13,16 +13,25 @@ def start(lang: str) -> None:
     Raises ImportError where another package of one of our names was imported before.
     """
     for name in PACKAGES:
-        other = getattr(sys.modules.get(name), "__file__", None)
-        if other and not Path(other).resolve().is_relative_to(COURSE):
+        if other := imported_from_elsewhere(name):
             raise ImportError(
-                f"a package called {name} that is not the course's was imported before, from {other}: restart the kernel and run this cell first"
-                if lang == "en"
-                else f"之前已经导入了另一个名叫 {name} 的包（{other}），不是本课程的：请重启内核，先运行这一格"
+                f"之前已经从 {other} 导入了另一个名叫 {name} 的包，不是本课程的：请重启内核，先运行这一格。"
+                if lang == "zh"
+                else f"Another package called {name} was imported before, from {other}: restart the kernel, and run this cell first."
             )
-    sys.path.insert(0, str(COURSE))
+    # first, so that ours win over any other of these names
+    sys.path[:] = [str(COURSE), *(place for place in sys.path if place != str(COURSE))]
     from helpers import notebook
     from lessons.kit import torch_errors
 
     notebook.start(lang)
     torch_errors.install()
+
+
+def imported_from_elsewhere(name: str) -> str:
+    """Where a package of this name was imported from, if that is not the course; else ""."""
+    module = sys.modules.get(name)
+    # a folder without __init__.py is a package as well, and has no __file__
+    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+    others = [place for place in places if place and not Path(place).resolve().is_relative_to(COURSE / name)]
+    return others[0] if others else ""
