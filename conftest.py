@@ -18,8 +18,11 @@ spec = importlib.util.spec_from_file_location("no_network", NO_NETWORK / "sitecu
 spec.loader.exec_module(importlib.util.module_from_spec(spec))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(NO_NETWORK), os.environ.get("PYTHONPATH")]))
 
-# tests neither read nor leave pictures in anybody's own cache
-os.environ["COURSE_CACHE"] = tempfile.mkdtemp(prefix="ten-vectors-")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker, and the kernels that it starts, has a core to itself
+else:
+    # tests neither read nor leave pictures in anybody's own cache; workers share one
+    os.environ["COURSE_CACHE"] = tempfile.mkdtemp(prefix="ten-vectors-")
 
 
 def other_versions(pins, installed):

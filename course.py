@@ -8,6 +8,7 @@ with one sentence.
 from __future__ import annotations
 
 import argparse
+import csv
 import errno
 import hashlib
 import importlib.metadata
@@ -45,6 +46,7 @@ ONLY_FOR = {
     "nbformat": "course.py build",
     "nbclient": "course.py build",
     "pytest": "course.py test",
+    "pytest-xdist": "course.py test",
     "nbval": "course.py test",
     "playwright": "course.py test",
     "axe-playwright-python": "course.py test",
@@ -52,6 +54,9 @@ ONLY_FOR = {
     "hypothesis": "course.py test",
     "accelerate": "soft_prompt_finetune.py",
 }
+# For course.py test without paths: whole files and notebooks on each worker, in the order of tests/conftest.py. Not with these options.
+TWO_WORKERS = ["-n", "2", "--dist=loadscope", "--no-loadscope-reorder"]
+ONE_PROCESS = ("-k", "--pdb")
 
 Say = Callable[[str, str], str]
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors of who may not write
@@ -71,6 +76,7 @@ class Environment(NamedTuple):
     folder: str
     requirements: str
     constraints: str
+    python: str = ""  # which Python it is made from; "" is the running one
 
 
 TESTED = Environment(".venv", "requirements.txt", "constraints/tested.txt")  # tests/versions.py has the others
@@ -259,7 +265,8 @@ def check_disk(state: str) -> None:
 
 def make_venv(place: Environment = TESTED) -> None:
     venv(place).mkdir(parents=True, exist_ok=True)
-    base_python = getattr(sys, "_base_executable", sys.executable)  # where this is a venv, the Python it was made from
+    # where this is a venv, the Python it was made from
+    base_python = place.python or getattr(sys, "_base_executable", sys.executable)
     with install_log(place).open("w", encoding="utf-8") as log:
         failed = subprocess.run(
             [base_python, "-m", "venv", venv(place)], stdout=log, stderr=subprocess.STDOUT
@@ -409,7 +416,8 @@ def pip_problem(output: str, place: Environment = TESTED) -> Problem:
             "https://pypi.tuna.tsinghua.edu.cn/simple），再运行一次。",
         )
     if missing := re.search(r"No matching distribution found for (\S+)", output):
-        where = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        python = venv_python_version(place) or platform.python_version()
+        where = f"Python {python}, {platform.system()} {platform.machine()}"
         return Problem(
             f"There is no {missing[1]} for {where}: start course.py with another Python, 3.12 for one.",
             f"没有适用于 {where} 的 {missing[1]}：请换一个 Python（例如 3.12）运行 course.py。",
@@ -582,16 +590,24 @@ def quiet_settings() -> Path:
 
 def test(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The tests, without network", "断网运行测试")
-    python = ready(arguments.here, ["pytest", "nbval", "jupytext", "torch", "transformers"], goal, say)
-    command = [python, "-m", "pytest", "--nbval-lax", *(["-m", ""] if arguments.all else []), *arguments.pytest]
-    if not paths_among(arguments.pytest):
-        command += ["tests", *(["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else [])]
-    status = attend(command)  # conftest.py cuts the network off
+    python = ready(arguments.here, ["pytest", "xdist", "nbval", "jupytext", "torch", "transformers"], goal, say)
+    status = attend([python, "-m", *pytest_command(arguments)])  # conftest.py cuts the network off
     if arguments.all and not arguments.pytest and not arguments.here:
         print(say("The notebooks with the versions of Colab", "用 Colab 的版本运行笔记本"))
         twin = attend([python, "tests/versions.py", "colab", "notebooks", "--lang", arguments.lang])
         status = status or twin
     return status
+
+
+def pytest_command(arguments: argparse.Namespace) -> list[str]:
+    """pytest and its options: all of tests/ and notebooks/ on two workers, or what is named, in one process that starts at once."""
+    given = arguments.pytest
+    command = ["pytest", "--nbval-lax", *(["-m", ""] if arguments.all else [])]
+    if paths_among(given):
+        return [*command, *given]
+    workers = [] if any(option.startswith(ONE_PROCESS) for option in given) else TWO_WORKERS
+    notebooks = ["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else []
+    return [*command, *workers, *given, "tests", *notebooks]
 
 
 def attend(command: list[str]) -> int:
@@ -727,13 +743,19 @@ def package_rows(folders: list[str] | None, say: Say) -> list[Row]:
         elif not satisfies(package.version, supported):
             range_is = say(f", supported is {supported}", f"，支持的版本是 {supported}")
             rows.append(Row(name, False, package.version + range_is, advice))
-        elif any(file.suffix == ".py" and not file.locate().exists() for file in package.files or []):
+        elif lost_files(package):
             reinstall = f"python -m pip install --force-reinstall --no-deps {name}=={package.version}"
             files_missing = package.version + say(", files are missing", "，缺少文件")
             rows.append(Row(name, False, files_missing, advice if folders else reinstall))
         else:
             rows.append(Row(name, True, package.version))
     return rows
+
+
+def lost_files(package: importlib.metadata.Distribution) -> bool:
+    """Whether a module that pip wrote down is gone. Since Python 3.12 package.files leaves out what is missing, so it cannot say."""
+    written_down = csv.reader((package.read_text("RECORD") or "").splitlines())
+    return any(name.endswith(".py") and not package.locate_file(name).exists() for name, *_ in written_down)
 
 
 def requirements() -> dict[str, str]:

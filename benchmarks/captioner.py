@@ -18,7 +18,7 @@ from benchmarks.context import SEED, difference, random_clip
 from benchmarks.machine import matmul_gflops, timed
 from benchmarks.records import Measured
 from helpers.captioner import IGNORED, VisionFeatures, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.pretrained import load_gpt2
 
 REPEATS, BATCH, LONGEST = 3, 16, 128
@@ -128,7 +128,7 @@ def captioner_step(
     """A step of training, forward and backward, by the seed's way and by ours from kept features."""
     side = model.vision_model.config.image_size
     pixels = torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(SEED))
-    ids, labels = caption_batch(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
+    ids, labels = batch_captions(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
     features = model.encode(pixels)
     ways = {
         "the seed's way": lambda: gradient_of(model, lambda: seeds_way(model, pixels, ids, labels, longest)),
@@ -193,7 +193,7 @@ def peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeat
     """A step of prompt tuning, text alone, by PEFT and by ours, from the same vectors on the same GPT-2. Needs the package peft."""
     from peft import PromptTuningConfig, TaskType, get_peft_model
 
-    ids, labels = caption_batch(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
+    ids, labels = batch_captions(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
     mask = (labels != IGNORED).long()
     prompt, nothing = model.soft_prompt.prompt_embeddings, torch.zeros(batch, 0, model.vision_projection.in_features)
     config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=len(prompt))

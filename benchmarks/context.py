@@ -32,12 +32,12 @@ from benchmarks.machine import (
     timed,
 )
 from benchmarks.records import Measured
-from helpers.context import PromptedCLIP, learn, plain_features
-from helpers.data import FewShot, cached_features, encode
+from helpers.context import PromptedCLIP, plain_features, train_context
+from helpers.data import FewShot, cache_features, encode_split
 from helpers.fast_text import fast_features
 from helpers.flops import least_seconds, text_tower_macs
 from helpers.pretrained import CLIPImageProcessor, load_clip
-from helpers.training import Order, TrainConfig
+from helpers.training import BatchSampler, TrainConfig
 from lessons.figures.speed import Curve, break_even, seconds_by_classes
 from lessons.kit.picture import Picture
 from pocket.datasets import few_shot
@@ -214,12 +214,12 @@ def run_with_features(
     labels, held = torch.arange(len(images)) % len(names), checks * len(names)
     with empty_cache():
         begun = time.perf_counter()
-        checked, learned = (cached_features(clip, processor, part) for part in (images[:held], images[held:]))
+        checked, learned = (cache_features(clip, processor, part) for part in (images[:held], images[held:]))
         passed = [(0, time.perf_counter() - begun)]
         validation = (checked, labels[:held])
         data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
         prompted = random_context(clip, processor, names, LENGTH)
-        for look in learn(prompted, data, plan):
+        for look in train_context(prompted, data, plan):
             if look.step:
                 passed.append((look.step, time.perf_counter() - begun))
     return passed
@@ -232,7 +232,7 @@ def textbook_steps(
 
     Preparing the pictures is left out, since CoOp leaves it to processes of their own; and nothing is ever validated.
     """
-    labels, order = torch.arange(len(images)) % len(names), Order(len(images), plan)
+    labels, order = torch.arange(len(images)) % len(names), BatchSampler(len(images), plan)
     prompted = random_context(clip, processor, names, LENGTH)
     optimizer = torch.optim.AdamW([prompted.context], lr=plan.learning_rate, weight_decay=plan.weight_decay)
 
@@ -358,11 +358,11 @@ def pocket_few_shot_run(
 ) -> Measured:
     """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
     gflops = matmul_gflops()
-    data = encode(clip, processor, few_shot(BLURRED, shots, checks, tests=1))
+    data = encode_split(clip, processor, few_shot(BLURRED, shots, checks, tests=1))
 
     def whole_run() -> PromptedCLIP:
         prompted = random_context(clip, processor, BLURRED.class_names, LENGTH)
-        for _ in learn(prompted, data, plan):
+        for _ in train_context(prompted, data, plan):
             pass
         return prompted
 

@@ -22,10 +22,10 @@ from benchmarks.context import SEED, class_names, difference, random_context, vi
 from benchmarks.machine import Timing, description, seconds_of
 from benchmarks.records import FOLDER
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.context import PromptedCLIP
 from helpers.files import write_whole
-from helpers.flops import FLOP, captioner_bill, context_bill, vision_tower_macs
+from helpers.flops import FLOP, count_captioner_training, count_context_training, vision_tower_macs
 
 FILE = FOLDER / "gpu.json"
 REPEATS, WARM = 9, 3
@@ -77,30 +77,32 @@ def learning_a_context(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
         prompted.context.grad = None
         F.cross_entropy(prompted(features), labels).backward()
 
-    bill = context_bill(clip.config, classes, EACH, length=len(prompted.context), steps=1)
+    bill = count_context_training(clip.config, classes, EACH, length=len(prompted.context), steps=1)
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"classes": classes, "pictures": len(labels), **work(step, bill.learning, device), **calculated}
+    return {"classes": classes, "pictures": len(labels), **work(step, bill.training, device), **calculated}
 
 
 def learning_to_describe(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
     """A step forward and backward to prompt and projection, from kept features of so many pictures."""
-    ids, labels = caption_batch(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
+    ids, labels = batch_captions(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
     vision = SIZES.vision_config
     shape = batch, (vision.image_size // vision.patch_size) ** 2, vision.hidden_size  # (B, P, Dv)
     features = torch.randn(shape, generator=torch.Generator().manual_seed(SEED)).to(device)
     ids, labels = ids.to(device), labels.to(device)
-    bill = captioner_bill(SIZES, model.language_model.config, batch, tokens=ids.shape[1], epochs=1, batch=batch)
+    bill = count_captioner_training(
+        SIZES, model.language_model.config, batch, tokens=ids.shape[1], epochs=1, batch=batch
+    )
 
     def step() -> None:
         gradient_of(model, lambda: model(features, ids, labels=labels))
 
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"batch": batch, **work(step, bill.learning, device), **calculated}
+    return {"batch": batch, **work(step, bill.training, device), **calculated}
 
 
 def as_on_the_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:
     """How far class features, loss and gradient are from those of the CPU, by their largest number."""
-    ids, labels = caption_batch(model.tokenizer, CAPTIONS)
+    ids, labels = batch_captions(model.tokenizer, CAPTIONS)
     side = model.vision_model.config.image_size
     pixels = torch.randn(len(CAPTIONS), 3, side, side, generator=torch.Generator().manual_seed(SEED))
     found = []

@@ -1,316 +1,436 @@
-"""What soft_prompt_finetune.py is made of, beside the captioner: several processes, an end at any moment, a diary, captions side by side.
+"""What soft_prompt_finetune.py does with a `RunConfig`: fine-tune a captioner, or go on with that; evaluate one; describe pictures with one.
 
-Rests on Accelerate for devices and processes, https://github.com/huggingface/accelerate.
+A picture goes from its file to vision features once, a few at a time, and from then on only these are needed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import time
+import shlex
+import signal
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
 import torch
-from accelerate import Accelerator
+import transformers
 from torch import Tensor
 from tqdm import tqdm
 
-from helpers.captioner import VLMWithSoftPrompt, exact
-from helpers.captioner_training import ablations, evaluate
-from helpers.files import write_whole
-from helpers.pictures import OPEN_AT_ONCE, PictureFiles
-from helpers.training import Evaluation, ProcessGroup, TrainConfig, progress
-from lessons.figures.captions import Losses, loss_curve
+from finetuning import show
+from finetuning.log import RunLog
+from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
+from finetuning.processes import AccelerateGroup, measure_free_memory
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact, read_vision_features
+from helpers.captioner_training import evaluate, initialise_projection, train_captioner
+from helpers.data import tokenize_captions
+from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, open_pictures, read_pairs
+from helpers.pretrained import load_clip, load_gpt2
+from helpers.training import History, Interrupts, TrainConfig, read_progress
 
-SHOWN = 3  # pictures whose captions are shown
-COPIES = 3  # of the features while the captioner learns: as they are, with even directions, and on the way from one to the other
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# of the features while the captioner learns: as they are, whitened, and on the way from one to the other
+COPIES = 3
 GB = 1024**3
-Worth = tuple[
-    tuple[float, float], list[str]
-]  # loss and share of right tokens, and captions of the first pictures
+Pairs = list[tuple[Path, str]]  # picture files with their captions
 
 
-class Accelerated(ProcessGroup):
-    """The processes that torchrun started, or the only one, through Accelerate, which also chooses the device."""
-
-    def __init__(self) -> None:
-        processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
-        if 0 < gpus < processes:
-            raise ValueError(
-                f"{processes} processes were started on a machine with {gpus} GPU{'s' * (gpus > 1)}: start one for each GPU, by "
-                f"--nproc_per_node={gpus}; to use the CPU instead, set CUDA_VISIBLE_DEVICES to nothing"
-            )
-        self.accelerator = Accelerator(
-            cpu=not torch.accelerator.is_available()
-        )  # only so told it joins processes on CPUs
-        self.device = self.accelerator.device
-        self.rank, self.size = self.accelerator.process_index, self.accelerator.num_processes
-        if self.size != int(os.environ.get("WORLD_SIZE", 1)):
-            raise ValueError(
-                f"{os.environ['WORLD_SIZE']} processes were started, and Accelerate knows of {self.size}: use torchrun"
-            )
-
-    def total(self, numbers: Tensor) -> Tensor:
-        return self.accelerator.reduce(numbers, "sum") if self.size > 1 else numbers
-
-    def tell(self, line: str = "") -> None:
-        """Print a line, once."""
-        if self.rank == 0:
-            tqdm.write(line)
-
-
-def quiet(team: Accelerated) -> bool | None:
-    """Whether no bar is drawn; None: where there is no terminal to draw it on."""
-    return True if team.rank else None
-
-
-# --- pictures ----------------------------------------------------------------------------------------------------------------------
-
-
-def held_out(files: Sequence[Path], seed: int) -> tuple[list[int], list[int]]:
-    """Numbers of the entries to learn from and of a tenth of the pictures to validate on, with all captions that these have.
-
-    Raises ValueError where there is one picture only.
-    """
-    pictures = sorted(set(files))
-    if len(pictures) < 2:
-        raise ValueError(
-            "there is one picture only: at least two are needed, one to learn from and one to validate on"
+def run_config(config: RunConfig) -> int:
+    """Exit status: 0, 1 where something was wrong, or 128 and the number of the signal that ended it."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        group = AccelerateGroup()
+        if config.pictures:
+            return describe_pictures(config, group)
+        return evaluate_checkpoint(config, group) if config.checkpoint else fine_tune(config, group)
+    except KeyboardInterrupt as error:
+        print_problem(str(error) or "Stopped.")
+        return 128 + signal.SIGINT
+    except torch.OutOfMemoryError:
+        print_problem(
+            "There is not enough memory: take a smaller --batch_size and a larger --gradient_accumulation."
         )
-    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed)).tolist()
-    checks = {pictures[place] for place in order[: max(1, len(pictures) // 10)]}
-    numbers = range(len(files))
-    return [n for n in numbers if files[n] not in checks], [
-        n for n in numbers if files[n] in checks
-    ]
+    except (ValueError, OSError, FloatingPointError) as error:
+        print_problem(error)
+    return 1
+
+
+# --- fine-tune ----------------------------------------------------------------------------------
+
+
+def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
+    """Learn, from the beginning or from where the run was broken off, and show what was learned; gives the exit status."""
+    model, train, validation = prepare(config, group)
+    group.print_line(
+        f"Going on with {config.folder}." if config.resume else config.describe_preset()
+    )
+    initialise_projection(model, train.features, train.texts)
+    before = (
+        evaluate(model, validation.features, validation.rows, group),
+        show.write_captions(model, validation.features[: show.SHOWN]),
+    )
+    train_config = make_train_config(config, len(train.rows), group)
+    learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    group.print_line(
+        f"Captions to learn from: {len(train.rows)}; to validate on: {len(validation.rows)}. "
+        f"What learns: {learns:,} numbers, in {train_config.steps} steps of up to {min(train_config.batch_size, len(train.rows))} captions."
+    )
+    folder = make_folder(config) if group.rank == 0 else config.folder
+    again = f"Go on with\n    {write_resume_command(folder, group)}"
+    try:
+        ended = train_in(folder, config, group, model, (train, validation), train_config)
+        if group.rank > 0:
+            return 128 + ended if ended else 0
+        step, history = read_progress(folder / TRAINING)
+        broken_off = step < train_config.steps
+        # of several processes another may have been asked first
+        if ended or broken_off:
+            stopped = f"Stopped at step {step} of {train_config.steps}"
+            where = stopped if broken_off else f"All {step} steps are done"
+            group.print_line(f"{where}, and all is saved. {again}")
+            return 128 + (ended or signal.SIGTERM)
+        show_ablations(config, model, validation, before)
+    except KeyboardInterrupt:
+        saved = (folder / TRAINING).is_file()
+        raise KeyboardInterrupt(f"Stopped. {again}" if saved else "") from None
+    finally:
+        if group.rank == 0:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing came into it
+    group.print_line(
+        f"\n{show.describe_best(history.best)}\nWhat was learned: {folder / CHECKPOINT}\n"
+        f"How it went: {folder / 'loss.png'} and {folder / LOG}"
+    )
+    return 0
+
+
+def train_in(
+    folder: Path,
+    config: RunConfig,
+    group: AccelerateGroup,
+    model: VLMWithSoftPrompt,
+    examples: tuple[Examples, Examples],
+    train_config: TrainConfig,
+) -> int:
+    """Learn, keep the best in the folder, and say which signal was noted meanwhile, 0 for none.
+
+    Args:
+        folder: of this run.
+        config: what was asked for.
+        group: the processes, of which the first alone writes.
+        model: the captioner as it begins; in the end it holds the best.
+        examples: what it learns from, and what it is validated on.
+        train_config: how to train.
+    """
+    train, validation = ((part.features, part.rows) for part in examples)
+    history = read_progress(folder / TRAINING)[1] if config.resume else History(train_config.steps)
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    with (
+        Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts,
+        RunLog(folder, train_config, config.settings() | versions, group, history) as log,
+    ):
+
+        def stop(step: int, loss: float) -> bool:
+            log.update(step)
+            return interrupts.asked is not None
+
+        evaluations = train_captioner(
+            model,
+            train,
+            validation,
+            train_config,
+            folder / TRAINING if group.rank == 0 or config.resume else None,
+            micro_batch_size=config.batch_size,
+            stop=stop,
+            group=group,
+            data=fingerprint_examples(examples),
+        )
+        for evaluation in evaluations:
+            if log.add(evaluation) and evaluation.best and group.rank == 0:
+                model.save(folder / CHECKPOINT)
+        if group.rank == 0:
+            model.save(folder / CHECKPOINT)
+    return interrupts.asked or 0
+
+
+def make_train_config(config: RunConfig, examples: int, group: AccelerateGroup) -> TrainConfig:
+    """How to train; a step takes the batches of all processes together, as many of each as are gathered."""
+    batch = config.batch_size * config.gradient_accumulation * group.size
+    steps = config.num_epochs * math.ceil(examples / batch)
+    return TrainConfig(
+        steps,
+        config.learning_rate,
+        batch,
+        eval_every=math.ceil(steps / config.evaluations),
+        warmup_steps=min(30, steps // 10),
+        max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
+    )
+
+
+def make_folder(config: RunConfig) -> Path:
+    """Make the run's folder; a numbered one that somebody else has made in the meantime is left to them, and the next is taken."""
+    folder = config.folder
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=not config.new_folder)
+        except FileExistsError:
+            folder = folder.with_name(str(int(folder.name) + 1))
+            continue
+        for part in folder.glob("*.part"):  # what a killed run was writing
+            part.unlink()
+        return folder
+
+
+def write_resume_command(folder: Path, group: AccelerateGroup) -> str:
+    """The command that goes on with this training."""
+    start, there = "python", os.environ
+    if group.size > 1:
+        nodes, place = int(there.get("GROUP_WORLD_SIZE", 1)), "--standalone"
+        if nodes > 1:
+            place = (
+                f"--nnodes={nodes} --node_rank={there.get('GROUP_RANK')} "
+                f"--master_addr={there['MASTER_ADDR']} --master_port={there['MASTER_PORT']}"
+            )
+        start = f"torchrun {place} --nproc_per_node={there['LOCAL_WORLD_SIZE']}"
+    script = sys.argv[0] if Path(sys.argv[0]).name == SCRIPT else SCRIPT
+    return f"{start} {shlex.quote(script)} --resume --output {shlex.quote(str(folder))}"
+
+
+# --- evaluate, and describe pictures ------------------------------------------------------------
+
+
+def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
+    """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
+    kind, layer = read_vision_features(config.checkpoint)
+    file = config.validation_file
+    if "data" in config.given and "validation" not in config.given:
+        file = config.data
+    with tell_data_faults_first(config, file or config.data):
+        pairs = read_pairs(file or config.data, config.allow_outside, decode=False)
+        if file is None:
+            _, pairs = hold_out(pairs, config.seed)
+        model = load_captioner(config, group, kind, layer).load(config.checkpoint)
+        longest = measure_places(config, group, model, pairs)
+        examples = encode_examples(model, pairs, longest, group)
+    group.print_line(f"{config.checkpoint}, on captions of {file or config.data}:")
+    if group.rank == 0:
+        show_ablations(config, model, examples)
+    return 0
+
+
+def describe_pictures(config: RunConfig, group: AccelerateGroup) -> int:
+    """Describe pictures."""
+    pictures = open_pictures(config.pictures)
+    model = load_captioner(config, group, *read_vision_features(config.checkpoint)).load(
+        config.checkpoint
+    )
+    group.print_line(f"With {config.checkpoint}:")
+    for path, text in zip(config.pictures, show.write_captions(model, model.encode(pictures))):
+        group.print_line(f"{path}: {text}")
+    return 0
+
+
+def show_ablations(
+    config: RunConfig,
+    model: VLMWithSoftPrompt,
+    examples: Examples,
+    before: show.Result | None = None,
+) -> None:
+    """Show what the captioner is worth, and each of its parts, on examples.
+
+    Args:
+        config: says which words the learned prompt is compared with: those that it began as, if it did as words.
+        model: the captioner.
+        examples: to measure it on.
+        before: what it was worth before it learned.
+    """
+    words = DESCRIBE if config.init in ("random", "vocabulary") else config.init
+    ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
+    rows = model.language_model.get_input_embeddings().weight[ids].float()
+    results = show.measure_ablations(model, examples.features, examples.rows, rows)
+    if before:
+        results = {"before": before, "after": results.pop("as trained")} | results
+    show.show_results(results, examples.files, examples.texts)
+
+
+# --- models, pictures and captions --------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Part:
-    """What is learned from, or validated on: vision features (N, P, Dv), captions as ids and as texts, and the picture files."""
+class Examples:
+    """What is learned from, or measured on: for each caption the vision features (N, P, Dv), ids (T,), the text and the picture file."""
 
     features: Tensor
     rows: Sequence[Tensor]
     texts: Sequence[str]
     files: Sequence[Path]
 
-    def of(self, numbers: Sequence[int]) -> Part:
-        rows, texts, files = (
-            [whole[n] for n in numbers] for whole in (self.rows, self.texts, self.files)
+
+def prepare(
+    config: RunConfig, group: AccelerateGroup
+) -> tuple[VLMWithSoftPrompt, Examples, Examples]:
+    """The captioner as it begins, and what it learns from and is validated on."""
+    file = config.validation_file
+    with tell_data_faults_first(config, config.data, *([file] if file else [])):
+        train = read_pairs(config.data, config.allow_outside, decode=False)
+        if file:
+            validation = read_pairs(file, config.allow_outside, decode=False)
+        else:
+            train, validation = hold_out(train, config.seed)
+        model = load_captioner(config, group, config.vision_features)
+        longest = measure_places(config, group, model, [*train, *validation])
+        parts = (encode_examples(model, pairs, longest, group) for pairs in (train, validation))
+        return model, *parts
+
+
+@contextmanager
+def tell_data_faults_first(config: RunConfig, *files: Path) -> Iterator[None]:
+    """Where something fails within, the data may be why: all that is wrong with them is told, rather than that."""
+    try:
+        yield
+    except (ValueError, OSError):
+        for file in files:
+            read_pairs(file, config.allow_outside)
+        raise
+
+
+def hold_out(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
+    """What to learn from, and a tenth of the pictures to validate on, with all captions that these have.
+
+    Raises ValueError where there is one picture only.
+    """
+    pictures = sorted({file for file, _ in pairs})
+    if len(pictures) < 2:
+        raise ValueError(
+            "there is one picture only: at least two are needed, one to learn from and one to validate on"
         )
-        return Part(self.features[list(numbers)], rows, texts, files)
+    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed)).tolist()
+    held = {pictures[place] for place in order[: max(1, len(pictures) // 10)]}
+    return [pair for pair in pairs if pair[0] not in held], [
+        pair for pair in pairs if pair[0] in held
+    ]
 
 
-def mark_of(parts: Sequence[Part]) -> str:
+def load_captioner(
+    config: RunConfig, group: AccelerateGroup, vision_features: str, vision_layer: int = -2
+) -> VLMWithSoftPrompt:
+    """With nothing learned yet, its frozen models in the precision asked for.
+
+    Args:
+        config: names the models, and how the soft prompt begins.
+        group: the processes, each of which has a device of its own.
+        vision_features: "patches" or "pooled".
+        vision_layer: whose patches are taken.
+    """
+    language = load_gpt2(config.language_model_name)
+    model = VLMWithSoftPrompt(
+        load_clip(config.vision_model_name),
+        language,
+        config.prompt_length,
+        vision_features,
+        init=config.init,
+        vision_layer=vision_layer,
+        generator=torch.Generator().manual_seed(config.seed),
+    )
+    for frozen in (model.vision_model, model.language_model):
+        frozen.to(PRECISIONS[config.precision])
+    return model.to(group.device).eval()
+
+
+def measure_places(
+    config: RunConfig, group: AccelerateGroup, model: VLMWithSoftPrompt, pairs: Pairs
+) -> int:
+    """How many tokens of a caption there is room for; tells how many captions are longer.
+
+    Raises ValueError where there is no room for text in the language model, or none in memory for the features of all captions.
+
+    Args:
+        config: says how long captions may be.
+        group: the processes.
+        model: the captioner.
+        pairs: all that will be encoded.
+    """
+    features = encode_black(model)
+    patches, free = features.shape[1], measure_free_memory(features.device)
+    places = show.count_places(model, patches)
+    if places < 2:
+        raise ValueError(
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt and {patches} of the picture leave no room for "
+            "text in the language model: take a smaller --prompt_length, or --vision_features pooled"
+        )
+    needed = COPIES * len(pairs) * features.numel() * 4
+    if needed > free:
+        raise ValueError(
+            f"the features of {len(pairs)} pictures need {needed / GB:.1f} GB while the captioner learns, and {free / GB:.1f} GB are free: "
+            f"take fewer pictures, or --vision_features pooled, one vector a picture instead of {patches}"
+        )
+    longest = min(config.max_length, places)
+    lengths = [len(row) for row in tokenize_captions(model.tokenizer, [text for _, text in pairs])]
+    if cut := sum(length > longest for length in lengths):
+        group.print_line(
+            f"{cut} of {len(pairs)} captions are longer than {longest} tokens and were cut."
+        )
+    return longest
+
+
+def encode_examples(
+    model: VLMWithSoftPrompt, pairs: Pairs, longest: int, group: AccelerateGroup
+) -> Examples:
+    """Pictures as features, in every process, and captions as ids.
+
+    Args:
+        model: the captioner.
+        pairs: picture files with their captions.
+        longest: how many tokens of a caption are kept.
+        group: the processes, each of which encodes a share of the pictures.
+    """
+    files, texts = zip(*pairs)
+    places = {file: place for place, file in enumerate(dict.fromkeys(files))}
+    features = encode_pictures(model, PictureFiles(list(places)), group)
+    rows = [row[:longest] for row in tokenize_captions(model.tokenizer, texts)]
+    return Examples(features[[places[file] for file in files]], rows, texts, files)
+
+
+def encode_pictures(
+    model: VLMWithSoftPrompt, pictures: PictureFiles, group: AccelerateGroup
+) -> Tensor:
+    """Vision features (N, P, Dv) of the pictures, in every process; each opens and encodes its share, a few at a time.
+
+    Raises ValueError or OSError, in all processes, where one of them cannot open a picture.
+    """
+    black = exact(encode_black(model))
+    features = black.new_zeros(len(pictures), *black.shape[1:])
+    share, problem = range(group.rank, len(pictures), group.size), None
+    batches = range(0, len(share), FILE_BATCH_SIZE)
+    try:
+        for start in tqdm(batches, "pictures", leave=False, disable=group.hide_bar):
+            numbers = share[start : start + FILE_BATCH_SIZE]
+            encoded = model.encode([pictures[number] for number in numbers])
+            features[list(numbers)] = encoded.to(features)
+    except (ValueError, OSError) as error:
+        problem = error
+    if group.any(problem is not None):
+        raise problem or ValueError("another process could not open a picture")
+    return group.sum(features)
+
+
+def encode_black(model: VLMWithSoftPrompt) -> Tensor:
+    """Vision features (1, P, Dv) of a black picture: as many as any other has."""
+    side, weight = model.vision_model.config.image_size, next(model.vision_model.parameters())
+    return model.encode(torch.zeros(1, 3, side, side).to(weight))
+
+
+def fingerprint_examples(examples: Sequence[Examples]) -> str:
     """What tells these pictures and captions from others: names and sizes of the files, and the texts."""
     digest = hashlib.sha256()
-    for part in parts:
+    for part in examples:
         for file, text in zip(part.files, part.texts):
             digest.update(json.dumps([file.name, file.stat().st_size, text]).encode())
     return digest.hexdigest()[:16]
-
-
-def encoded(model: VLMWithSoftPrompt, pictures: PictureFiles, team: Accelerated) -> Tensor:
-    """Vision features (N, P, Dv) of the pictures, in every process; each computes its share. Raises ValueError if they find no room."""
-    first = model.encode(pictures[:1])
-    needed, free = COPIES * len(pictures) * first.numel() * 4, free_memory(first.device)
-    if needed > free:
-        raise ValueError(
-            f"the features of {len(pictures)} pictures need {needed / GB:.1f} GB while the captioner learns, and {free / GB:.1f} GB are free: "
-            f"take fewer pictures, or --vision_features pooled, one vector a picture instead of {first.shape[1]}"
-        )
-    whole = exact(first).new_zeros(len(pictures), *first.shape[1:])
-    share = range(team.rank, len(pictures), team.size)
-    for start in tqdm(
-        range(0, len(share), OPEN_AT_ONCE), "pictures", leave=False, disable=quiet(team)
-    ):
-        numbers = share[start : start + OPEN_AT_ONCE]
-        whole[list(numbers)] = model.encode([pictures[number] for number in numbers]).to(whole)
-    return team.total(whole)
-
-
-def free_memory(device: torch.device) -> int:
-    """In bytes, where tensors of this device lie."""
-    return (
-        torch.cuda.mem_get_info(device)[0]
-        if device.type == "cuda"
-        else psutil.virtual_memory().available
-    )
-
-
-# --- the diary of a training -----------------------------------------------------------------------------------------------------------
-
-
-class RunLog:
-    """What a training tells while it runs: a bar with the time that is left, a line at each look, log.jsonl, and in the end loss.png.
-
-    resumed: the looks that the training had before it was broken off; what the log says of these is kept.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        plan: TrainConfig,
-        settings: dict[str, Any],
-        team: Accelerated,
-        resumed: Sequence[Evaluation],
-    ) -> None:
-        self.folder, self.plan, self.team, self.begun = folder, plan, team, time.monotonic()
-        kept = {entry["step"]: entry for entry in read_log(folder / "log.jsonl")}
-        self.entries = [kept.get(look.step) or self._entry(look) for look in resumed]
-        self.known = len(resumed)  # looks that the training will give again
-        done = resumed[-1].step if resumed else 0
-        self.bar = tqdm(
-            total=plan.steps,
-            initial=done,
-            desc="steps",
-            leave=False,
-            disable=quiet(team),
-            mininterval=0.5,
-        )
-        self.settings, self.begins = settings, team.rank == 0
-
-    def step(self, step: int) -> None:
-        self.bar.update(step - self.bar.n)
-
-    def look(self, look: Evaluation) -> bool:
-        """Take down a look; False for one that was known before."""
-        if self.begins:  # now, and not before the training agreed to go on
-            text = "".join(
-                f"{json.dumps(line)}\n" for line in ({"settings": self.settings}, *self.entries)
-            )
-            write_whole(
-                self.folder / "log.jsonl", lambda part: part.write_text(text, encoding="utf-8")
-            )
-            self.begins = False
-        if self.known:
-            self.known -= 1
-            return False
-        entry = self._entry(look)
-        self.entries.append(entry)
-        if self.team.rank == 0:
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(f"{json.dumps(entry)}\n")
-        self.team.tell(
-            f"step {look.step:>5} of {look.steps}: loss {entry['loss']:.3f}, on validation {look.validation_loss:.3f}, "
-            f"{look.validation_score:.0%} of its tokens right{', the best so far' if look.best and look.step else ''}"
-            + (f"; {look.seconds_left:.0f} s left" if look.seconds_left else "")
-        )
-        return True
-
-    def _entry(self, look: Evaluation) -> dict[str, float]:
-        return {
-            "step": look.step,
-            "loss": round(look.mean_loss, 6),
-            "validation_loss": round(look.validation_loss, 6),
-            "validation_right": round(look.validation_score, 6),
-            "rate": self.plan.learning_rate_at(min(look.step, self.plan.steps)),
-            "seconds": round(time.monotonic() - self.begun, 1),  # since it was started or resumed
-        }
-
-    def close(self) -> None:
-        self.bar.close()
-        if self.team.rank == 0 and not self.begins:
-            steps, losses, checks = (
-                [entry[name] for entry in self.entries]
-                for name in ("step", "loss", "validation_loss")
-            )
-            run = Losses(self.plan.steps, steps, losses, checks)
-            picture = loss_curve(
-                run,
-                title="What is kept is what the ring shows: the lowest validation loss",
-                alt="The losses over the steps.",
-            )
-            write_whole(
-                self.folder / "loss.png", lambda part: picture.image.save(part, format="png")
-            )
-
-
-def read_log(file: Path) -> Iterator[dict[str, Any]]:
-    """The looks in a log; lines that are cut off or something else are left out."""
-    return (
-        entry
-        for entry in _lines(file)
-        if isinstance(entry.get("step"), int) and {"loss", "validation_loss"} <= entry.keys()
-    )
-
-
-def read_settings(file: Path) -> dict[str, Any]:
-    """What the training of a log was asked for; nothing where that cannot be read."""
-    known = next((entry["settings"] for entry in _lines(file) if "settings" in entry), {})
-    return known if isinstance(known, dict) else {}
-
-
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    for line in (
-        file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ()
-    ):
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            yield entry
-
-
-# --- captions side by side -------------------------------------------------------------------------------------------------------------
-
-
-def captions(model: VLMWithSoftPrompt, features: Tensor, most: int = 40) -> list[str]:
-    """A greedy caption for each picture, as long as the language model has places for it."""
-    places = room(model, features) if features.shape[1] else most
-    if places < 1:
-        raise ValueError(
-            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt leave no room for text in the language model"
-        )
-    return model.generate(features, max_new_tokens=max(1, min(most, places)))
-
-
-def room(model: VLMWithSoftPrompt, features: Tensor) -> int:
-    """How many tokens of text find a place in the language model behind the soft prompt and the picture."""
-    places = getattr(model.language_model.config, "max_position_embeddings", None) or 10**9
-    return places - len(model.soft_prompt.prompt_embeddings) - features.shape[1]
-
-
-def compared(model: VLMWithSoftPrompt, part: Part, words: Tensor) -> dict[str, Worth]:
-    """What the model is worth as it was trained, and what with each of the `ablations`."""
-    result = {}
-    for how, seen in ablations(model, part.features, words):
-        if (
-            len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0
-        ):  # something must stand before the first token
-            result[how] = evaluate(model, seen, part.rows), captions(model, seen[:SHOWN])
-    return result
-
-
-def show(model: VLMWithSoftPrompt, part: Part, words: str, before: Worth | None = None) -> None:
-    """Losses and captions of the validation pictures: before, after, and with a part of the captioner taken away or exchanged."""
-    ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
-    rows = model.language_model.get_input_embeddings().weight[ids].float()
-    found = compared(model, part, rows)
-    results = ({"before": before, "after": found.pop("as trained")} if before else {}) | found
-    width = max(map(len, results))
-    print(f"\nOn {len(part.rows)} validation captions:\n{'':{width}}   loss   tokens right")
-    for how, ((loss, right), _) in results.items():
-        print(f"{how:{width}}  {loss:5.2f}   {right:11.0%}")
-    for number, (file, text) in enumerate(zip(part.files[:SHOWN], part.texts)):
-        print(f"\n{file}\n{'the caption':{width}}  {text}")
-        for how, (_, said) in results.items():
-            print(f"{how:{width}}  {said[number]}")
-
-
-def kept(checkpoint: Path) -> str:
-    """Which step's state was kept, and what it means where that is the very first."""
-    _, looks = progress(checkpoint)
-    best = [look for look in looks if look.best][-1]
-    if best.step:
-        return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
-    return (
-        "Kept: the beginning. On the validation captions no step was better, so nothing was learned that helps there. That is likely where they "
-        "are few: take more pictures, or name a file by --validation; or change --learning_rate and --num_epochs."
-    )

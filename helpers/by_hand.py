@@ -11,14 +11,17 @@ from torch import Tensor, nn
 from transformers import CLIPModel, PreTrainedModel
 
 
-def embed(clip: CLIPModel, ids: Tensor) -> Tensor:
-    """What enters the text tower: ids (B, T) to vectors (B, T, D), the row of each token plus the vector of its position."""
+def embed_tokens(clip: CLIPModel, ids: Tensor) -> Tensor:
+    """Look up what enters the text tower: ids (B, T) to vectors (B, T, D), the row of each token plus the vector of its position.
+
+    Taken apart in lesson 01, section 3.
+    """
     tables = clip.text_model.embeddings
     return tables.token_embedding(ids) + tables.position_embedding.weight[: ids.shape[1]]
 
 
 def causal_mask(length: int) -> Tensor:
-    """(T, T), to be added to attention scores: 0 where a position may look, minus infinity where it would look ahead."""
+    """Make what is added to attention scores, (T, T): 0 where a position may look, minus infinity where it would look ahead."""
     return torch.full((length, length), float("-inf")).triu(1)
 
 
@@ -26,10 +29,12 @@ def attention(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[
     """What the positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T) with which they do.
 
     layer: one of `encoder.layers`; x: already normalised; shares[b, h, i, j]: how much position i takes from position j in head h.
+    Taken apart in lesson 01, section 4.
     """
     attend = layer.self_attn
 
-    def heads(vectors: Tensor) -> Tensor:  # (B, T, D) to (B, H, T, D / H)
+    # (B, T, D) to (B, H, T, D / H)
+    def heads(vectors: Tensor) -> Tensor:
         return vectors.unflatten(-1, (attend.num_heads, -1)).transpose(1, 2)
 
     query, key, value = heads(attend.q_proj(x)), heads(attend.k_proj(x)), heads(attend.v_proj(x))
@@ -47,10 +52,11 @@ def layer_forward(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Te
     return x + layer.mlp(layer.layer_norm2(x))
 
 
-def end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
-    """Where each text is pooled, (B,): at its first end-of-text token.
+def find_end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
+    """Find where each text is pooled, (B,): at its first end-of-text token.
 
     OpenAI's configurations say eos_token_id = 2, which no text contains; for them the largest id is taken, which is end-of-text.
+    Taken apart in lesson 01, section 5.
     """
     eos = clip.config.text_config.eos_token_id
     return ids.argmax(-1) if eos == 2 else (ids == eos).int().argmax(-1)
@@ -66,12 +72,15 @@ def text_layers(clip: CLIPModel, x: Tensor) -> Tensor:
 
 def text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
     """ids (B, T) to one vector a text, (B, D)."""
-    x = text_layers(clip, embed(clip, ids))  # (B, T, D)
-    return x[torch.arange(len(ids)), end_of_text(clip, ids)]
+    x = text_layers(clip, embed_tokens(clip, ids))  # (B, T, D)
+    return x[torch.arange(len(ids)), find_end_of_text(clip, ids)]
 
 
-def patch_vectors(clip: CLIPModel, pixels: Tensor) -> Tensor:
-    """What enters the vision tower: pixels (B, 3, S, S) to (B, 1 + P, D), the class vector first, then one vector a patch."""
+def embed_patches(clip: CLIPModel, pixels: Tensor) -> Tensor:
+    """Make what enters the vision tower: pixels (B, 3, S, S) to (B, 1 + P, D), the class vector first, then one vector a patch.
+
+    Taken apart in lesson 01, section 6.
+    """
     tables = clip.vision_model.embeddings
     patches = tables.patch_embedding(pixels).flatten(2).mT  # (B, P, D)
     first = tables.class_embedding.expand(len(pixels), 1, -1)  # (B, 1, D)
@@ -80,26 +89,38 @@ def patch_vectors(clip: CLIPModel, pixels: Tensor) -> Tensor:
 
 def vision_tower(clip: CLIPModel, pixels: Tensor) -> Tensor:
     """pixels (B, 3, S, S) to one vector a picture, (B, D)."""
-    x = clip.vision_model.pre_layrnorm(patch_vectors(clip, pixels))
+    x = clip.vision_model.pre_layrnorm(embed_patches(clip, pixels))
     for layer in clip.vision_model.encoder.layers:
         x = layer_forward(layer, x)
     return clip.vision_model.post_layernorm(x[:, 0])
 
 
 def logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
-    """How well pictures and texts fit: what the towers give, (B, Dv) and (C, Dt), to (B, C), cosines times the learned scale."""
+    """How well pictures and texts fit: what the towers give, (B, Dv) and (C, Dt), to (B, C), cosines times the learned scale.
+
+    Taken apart in lesson 01, section 8.
+    """
     images = nn.functional.normalize(clip.visual_projection(images), dim=-1)
     texts = nn.functional.normalize(clip.text_projection(texts), dim=-1)
     return clip.logit_scale.exp() * images @ texts.T
 
 
 @torch.no_grad()
-def greedy(
+def decode_greedily(
     language_model: PreTrainedModel, before: Tensor, end: int, longest: int = 40
 ) -> list[int]:
-    """The likeliest token again and again behind the vectors `before` (1, N, D), everything computed anew each time.
+    """Take the likeliest token again and again, everything computed anew each time.
 
-    Gives the ids, at most `longest`, without that of the end.
+    Args:
+        language_model: whose tokens they are.
+        before: the vectors that stand in front, (1, N, D).
+        end: the id that ends a text.
+        longest: how many tokens at most.
+
+    Returns:
+        The ids, without that of the end.
+
+    Taken apart in lesson 03, section 8.
     """
     table, vectors, ids = language_model.get_input_embeddings(), before, []
     while len(ids) < longest:

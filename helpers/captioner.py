@@ -1,13 +1,18 @@
-"""A soft prompt and one linear map that make a frozen language model describe pictures: `[soft_prompt, vision_features, text_embeddings]`.
+"""A soft prompt and one linear map that make a frozen language model describe pictures.
 
-Rests on transformers: CLIP's vision tower, and any causal language model that takes vectors (`inputs_embeds`) and generates from them.
-Prompt tuning: Lester et al. 2021, arXiv 2104.08691; pictures before a frozen language model: Tsimpoukelli et al. 2021, arXiv 2106.13884.
+It reads `[soft_prompt, vision_features, text_embeddings]`, vectors all, and each token of the text is scored against what the
+model predicts one place before it. The language model is any causal one that takes vectors (`inputs_embeds`).
+Prompt tuning: Lester et al. 2021, arXiv 2104.08691; pictures before a frozen language model: Tsimpoukelli et al. 2021,
+arXiv 2106.13884. Taken apart in lesson 03.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,19 +22,45 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
-from helpers import checkpoint
-from helpers.pretrained import identity, load_clip, load_gpt2, pixels
+from helpers.checkpoint import (
+    CAPTIONER,
+    PROMPT,
+    check_models,
+    check_tensor,
+    fingerprint_tensors,
+    read_learned,
+    read_seed_file,
+    write_learned,
+)
+from helpers.files import is_pickled
+from helpers.language import LearnerError, say
+from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled"]
 DESCRIBE = "describe what you see: write a caption for the picture:"  # good words for a soft prompt to begin as
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
+# all that learns
+LEARNED = ("soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias")
 
 
-# --- the soft prompt ---------------------------------------------------------------------------------------------------------------
+@dataclass(eq=False)
+class WrongProjection(LearnerError):
+    """A soft prompt was learned beside another projection than this one."""
+
+    file: Path
+    learned_beside: str
+    this: str
+
+    def __str__(self) -> str:
+        return say(
+            en=f"{self.file} was learned beside the projection {self.learned_beside}, and this one is {self.this}: load that projection "
+            "first.",
+            zh=f"{self.file} 是配着投影 {self.learned_beside} 学的，而这里的投影是 {self.this}：请先加载原来的投影。",
+        )
 
 
 class SoftPrompt(nn.Module):
-    """`prompt_embeddings` (M, D): vectors that stand before the picture and the text, and learn."""
+    """`prompt_embeddings` (M, D): vectors that stand before the picture and the text, and learn. Lesson 03, section 2."""
 
     def __init__(
         self,
@@ -42,15 +73,24 @@ class SoftPrompt(nn.Module):
         tokenizer: Any = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        """init: "random"; "vocabulary", the rows of words drawn at random; or words, said again and again until there are M tokens.
+        """Draw or look up the vectors to begin with.
 
-        table: the token embeddings (V, D) of the model that will read it, for the latter two; tokenizer: for words.
+        Args:
+            prompt_length: M.
+            hidden_size: D, of the language model.
+            vocab_size: V, of the language model.
+            init: "random"; "vocabulary", rows of `table` drawn at random; or words, repeated until there are M tokens.
+            table: token embeddings (V, D) of the language model, for the latter two.
+            tokenizer: of the language model, for words.
+            generator: of the random numbers.
+
+        Raises:
+            ValueError: there is no table of this shape, or the words are no token.
         """
         super().__init__()
         if init == "random":
-            spread = (
-                0.02 if table is None else table.std().item()
-            )  # 0.02: how GPT-2's own table begins
+            # 0.02: how GPT-2's own table began
+            spread = 0.02 if table is None else table.std().item()
             vectors = torch.randn(prompt_length, hidden_size, generator=generator) * spread
         elif table is None or table.shape != (vocab_size, hidden_size):
             have = "no table" if table is None else f"a table {tuple(table.shape)}"
@@ -58,9 +98,8 @@ class SoftPrompt(nn.Module):
                 f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is {have}"
             )
         elif init == "vocabulary":
-            vectors = table[
-                torch.randint(vocab_size, (prompt_length,), generator=generator).to(table.device)
-            ]
+            rows = torch.randint(vocab_size, (prompt_length,), generator=generator)
+            vectors = table[rows.to(table.device)]
         else:
             ids = tokenizer(init, add_special_tokens=False)["input_ids"]
             if not ids:
@@ -68,26 +107,23 @@ class SoftPrompt(nn.Module):
                     f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'"
                 )
             vectors = table[(ids * prompt_length)[:prompt_length]]
-        self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())
-        self.register_load_state_dict_pre_hook(_without_ids)
+        self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())  # (M, D)
+        self.register_load_state_dict_pre_hook(_drop_ids)
 
     def forward(self, batch_size: int) -> Tensor:
         """The same vectors for every row of a batch: (B, M, D)."""
         return self.prompt_embeddings.expand(batch_size, -1, -1)
 
 
-def _without_ids(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+def _drop_ids(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Files of the script that this course grew from also hold `prompt_token_ids`, which nothing ever read."""
     state.pop(f"{prefix}prompt_token_ids", None)
-
-
-# --- the whole ---------------------------------------------------------------------------------------------------------------------
 
 
 class VLMWithSoftPrompt(nn.Module):
     """A frozen CLIP vision tower, one linear projection, a soft prompt, and a frozen causal language model.
 
-    What learns is `soft_prompt.prompt_embeddings` (M, D) and `vision_projection`, Dv to D.
+    What learns is `soft_prompt.prompt_embeddings` (M, D) and `vision_projection`, Dv to D. Taken apart in lesson 03, sections 2 to 5.
     """
 
     def __init__(
@@ -103,59 +139,55 @@ class VLMWithSoftPrompt(nn.Module):
         vision_layer: int = -2,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Names as for `load_clip` and `load_gpt2`, or what these returned before.
+        """Load and freeze both models, and begin prompt and projection.
 
-        vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP compares with texts. vision_layer: the layer
-        whose patches are taken. The one before the last, since what the last does to patches nobody ever reads: CLIP's loss only
-        sees its class token (Liu et al. 2023, arXiv 2304.08485, take it too). A rule, no law: on the pocket CLIP the last did better in
-        the study behind lesson 03. init: of the soft prompt.
+        Args:
+            vision_model_name: a name as for `load_clip`, or what it returned.
+            language_model_name: a name as for `load_gpt2`, or what it returned.
+            prompt_length: M, vectors of the soft prompt.
+            vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP compares with texts.
+            init: what the soft prompt begins as, as for `SoftPrompt`.
+            vision_layer: which layer's patches. By default the last but one: CLIP's loss sees only the class token of the last, so that
+                nothing reads its patches (as in Liu et al. 2023, arXiv 2304.08485). A rule and no law: on the pocket CLIP the last
+                did better in the study behind lesson 03.
+            generator: of the random numbers.
+
+        Raises:
+            ValueError: there are no such features, or there is no such layer.
+            OSError: a model cannot be loaded.
         """
         super().__init__()
         if vision_features not in ("patches", "pooled"):
             raise ValueError(
                 f"vision_features is {vision_features!r}: there are 'patches' and 'pooled'"
             )
-        clip, self.processor = (
-            vision_model_name
-            if isinstance(vision_model_name, tuple)
-            else load_clip(vision_model_name)
-        )
+        given = vision_model_name, language_model_name
+        clip, self.processor = given[0] if isinstance(given[0], tuple) else load_clip(given[0])
         language_model, self.tokenizer = (
-            language_model_name
-            if isinstance(language_model_name, tuple)
-            else load_gpt2(language_model_name)
+            given[1] if isinstance(given[1], tuple) else load_gpt2(given[1])
         )
-        self.vision_model = clip.vision_model.requires_grad_(False).eval()
-        self.language_model = language_model.requires_grad_(False).eval()
-        self.vision_features, self.vision_layer = vision_features, vision_layer
-        table = language_model.get_input_embeddings().weight  # (V, D)
-        vocabulary, width = table.shape
-        self.soft_prompt = SoftPrompt(
-            prompt_length,
-            width,
-            vocabulary,
-            init,
-            table=table,
-            tokenizer=self.tokenizer,
-            generator=generator,
-        )
-        vision_width, layers = (
-            clip.config.vision_config.hidden_size,
-            clip.config.vision_config.num_hidden_layers,
-        )
+        sizes = clip.config.vision_config
+        layers = sizes.num_hidden_layers
         if not -layers - 1 <= vision_layer <= layers:
             raise ValueError(
                 f"vision_layer is {vision_layer}: this vision tower has the layers {-layers - 1} to {layers}"
             )
-        self.vision_projection = nn.Linear(vision_width, width)
-        weight = torch.randn(width, vision_width, generator=generator) * (
-            table.std().item() / vision_width**0.5
-        )
-        self.vision_projection.weight.data, self.vision_projection.bias.data = (
-            weight,
-            torch.zeros(width),
-        )
-        self.models = {"vision": identity(clip), "language": identity(language_model)}
+        self.vision_model = clip.vision_model.requires_grad_(False).eval()
+        self.language_model = language_model.requires_grad_(False).eval()
+        self.vision_features, self.vision_layer = vision_features, vision_layer
+        self.models = {"vision": identify_model(clip), "language": identify_model(language_model)}
+
+        table = language_model.get_input_embeddings().weight  # (V, D)
+        vocabulary, width = table.shape
+        self.soft_prompt = SoftPrompt(
+            prompt_length, width, vocabulary, init, table=table, tokenizer=self.tokenizer, generator=generator
+        )  # fmt: skip
+        self.vision_projection = nn.Linear(sizes.hidden_size, width)
+        # projected vectors begin about as large as token embeddings
+        spread = table.std().item() / sizes.hidden_size**0.5
+        weight = torch.randn(width, sizes.hidden_size, generator=generator) * spread
+        self.vision_projection.weight.data = weight
+        self.vision_projection.bias.data = torch.zeros(width)
         self.to(table.device)
 
     def train(self, mode: bool = True) -> VLMWithSoftPrompt:
@@ -165,37 +197,33 @@ class VLMWithSoftPrompt(nn.Module):
         self.language_model.eval()
         return self
 
-    @torch.no_grad()
-    def encode(self, images: Sequence[Image.Image] | Tensor, at_once: int = 256) -> Tensor:
-        """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv); with "pooled" P is 1. They never change: keep them.
+    # --- from pictures and text to a loss ---
 
-        What already is features comes back as it is.
+    @torch.no_grad()
+    def encode(self, images: Sequence[Image.Image] | Tensor, batch_size: int = 256) -> Tensor:
+        """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv), where P is 1 if they are pooled.
+
+        They never change, so keep them: features (B, P, Dv) that are given come back as they are.
         """
         if isinstance(images, Tensor) and images.dim() == 3:
             return images
         parts = []
-        for start in range(0, len(images), at_once):
-            batch = images[start : start + at_once]
-            values = (
-                batch
-                if isinstance(batch, Tensor)
-                else pixels(self.vision_model, self.processor, batch)
-            )
-            seen = self.vision_model(pixel_values=values, output_hidden_states=True)
-            parts.append(
-                seen.hidden_states[self.vision_layer][
-                    :, 1:
-                ]  # without the class token, which is no patch
-                if self.vision_features == "patches"
-                else seen.pooler_output[:, None]
-            )
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            if not isinstance(batch, Tensor):
+                batch = prepare_pixels(self.vision_model, self.processor, batch)  # (b, 3, H, W)
+            seen = self.vision_model(pixel_values=batch, output_hidden_states=True)
+            if self.vision_features == "patches":
+                # without the class token, which is no patch
+                parts.append(seen.hidden_states[self.vision_layer][:, 1:])  # (b, P, Dv)
+            else:
+                parts.append(seen.pooler_output[:, None])  # (b, 1, Dv)
         return torch.cat(parts)
 
     def prefix(self, features: Tensor) -> Tensor:
         """What stands before the text: vision features (B, P, Dv) to (B, M + P, D), the soft prompt first."""
-        pictures = self.vision_projection(
-            features.to(self.vision_projection.weight.dtype)
-        )  # (B, P, D)
+        features = features.to(self.vision_projection.weight.dtype)
+        pictures = self.vision_projection(features)  # (B, P, D)
         return torch.cat([self.soft_prompt(len(features)), pictures], dim=1)
 
     def forward(
@@ -205,16 +233,22 @@ class VLMWithSoftPrompt(nn.Module):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits at all positions, (B, M + P + T, V); with labels (B, T) the mean loss of the texts' tokens, and no logits.
+        """Logits at all positions, (B, M + P + T, V); with labels the mean loss of the scored tokens instead.
 
-        images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv); text_ids (B, T). attention_mask (B, T): 0 on padding,
-        needed where it stands on the left. labels, of texts padded on the right: the ids that should stand in the places of text_ids,
-        `IGNORED` where nothing is scored; each is predicted from what stands before it. Raises ValueError where nothing is.
+        Args:
+            images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv).
+            text_ids: (B, T).
+            attention_mask: (B, T), 0 on padding; needed only where padding stands on the left.
+            labels: (B, T), of texts padded on the right: the ids that should stand in the places of text_ids, `IGNORED` where nothing
+                is scored. Each is predicted from what stands before it. Lesson 03, section 5.
+
+        Raises:
+            ValueError: no label is scored.
         """
-        hidden, first = self._read(images, text_ids, attention_mask)
+        hidden, start = self._read(images, text_ids, attention_mask)
         if labels is None:
             return self.language_model.get_output_embeddings()(hidden)
-        return F.cross_entropy(*self._scored(hidden[:, first - 1 : -1], labels))
+        return F.cross_entropy(*self._scored(hidden[:, start - 1 : -1], labels))
 
     def _read(
         self, images: Any, text_ids: Tensor, attention_mask: Tensor | None = None
@@ -223,32 +257,34 @@ class VLMWithSoftPrompt(nn.Module):
         before = self.prefix(self.encode(images))  # (B, M + P, D)
         words = self.language_model.get_input_embeddings()(text_ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
-        read = self.language_model.base_model(
-            inputs_embeds=vectors, **_places(before, attention_mask)
-        )
+        places = {}  # a causal model needs neither mask nor positions where nothing is padded on the left
+        if attention_mask is not None:
+            ones = attention_mask.new_ones(before.shape[:2])
+            mask = torch.cat([ones, attention_mask], dim=1)  # (B, M + P + T)
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)
+            places = {"attention_mask": mask, "position_ids": positions}
+        read = self.language_model.base_model(inputs_embeds=vectors, **places)
         return read.last_hidden_state, before.shape[1]
 
     def _scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (S, V) and labels (S,) of what is scored; predicting (B, T, D): at each token of the text, what stands before it."""
+        """Logits (S, V) and labels (S,) of the scored tokens; predicting: the hidden state before each token, (B, T, D)."""
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
             raise ValueError(
                 f"every label is {IGNORED}: there is nothing to learn from in this batch"
             )
-        return exact(self.language_model.get_output_embeddings()(predicting[scored])), labels[
-            scored
-        ]
+        logits = self.language_model.get_output_embeddings()(predicting[scored])
+        return exact(logits), labels[scored]
 
     @torch.no_grad()
     def score(
         self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor
     ) -> tuple[float, float]:
         """The loss, as in `forward`, and the share of scored tokens that are the likeliest where they stand."""
-        hidden, first = self._read(images, text_ids)
-        logits, labels = self._scored(hidden[:, first - 1 : -1], labels)
-        return F.cross_entropy(logits, labels).item(), (
-            logits.argmax(-1) == labels
-        ).float().mean().item()
+        hidden, start = self._read(images, text_ids)
+        logits, labels = self._scored(hidden[:, start - 1 : -1], labels)
+        right = (logits.argmax(-1) == labels).float().mean()
+        return F.cross_entropy(logits, labels).item(), right.item()
 
     @torch.no_grad()
     def generate(
@@ -261,23 +297,29 @@ class VLMWithSoftPrompt(nn.Module):
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> list[str]:
-        """A text for each picture, by the library's own `generate` with its KV cache; it begins with `prompt`.
+        """A text for each picture, by the library's own `generate` with its KV cache. Lesson 03, section 8.
 
-        Greedy, with beams, or drawn at random (do_sample) from the most likely tokens that together have the share top_p, the logits
-        divided by the temperature. Raises ValueError for a temperature or top_p that would do nothing, since nothing is drawn.
+        Args:
+            images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv).
+            prompt: what every text begins with.
+            max_new_tokens: at most so many follow.
+            num_beams: of beam search; 1: greedy.
+            do_sample: draw tokens at random.
+            temperature: by which logits are divided before a token is drawn.
+            top_p: tokens are drawn from the most likely ones that together have this probability.
+
+        Raises:
+            ValueError: temperature or top_p would do nothing, since nothing is drawn.
         """
         if not do_sample and (temperature, top_p) != (1.0, 1.0):
             raise ValueError(
                 "temperature and top_p change what is drawn at random: use do_sample=True, or leave them out"
             )
-        features = self.encode(images)
-        begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")[
-            "input_ids"
-        ].long()  # (1, T)
-        words = self.language_model.get_input_embeddings()(begun.to(self.language_model.device))
-        vectors = torch.cat(
-            [self.prefix(features).to(words.dtype), words.expand(len(features), -1, -1)], dim=1
-        )
+        begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        begun = begun.long().to(self.language_model.device)  # (1, T)
+        words = self.language_model.get_input_embeddings()(begun)  # (1, T, D)
+        before = self.prefix(self.encode(images)).to(words.dtype)  # (B, M + P, D)
+        vectors = torch.cat([before, words.expand(len(before), -1, -1)], dim=1)
         drawn = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
         ids = self.language_model.generate(
             inputs_embeds=vectors,
@@ -288,37 +330,80 @@ class VLMWithSoftPrompt(nn.Module):
             pad_token_id=self.tokenizer.eos_token_id,
             **drawn,
         )
-        return [
-            (prompt + text).strip()
-            for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        ]
+        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [(prompt + text).strip() for text in texts]
 
-    # --- keeping what was learned ---
+    # --- what was learned, as files: lesson 03, section 11 ---
 
     def save(self, file: str | Path) -> None:
-        """Prompt and projection as safetensors, with what must be known to use them again."""
-        checkpoint.write(self, Path(file))
+        """Write prompt and projection, also where one of them is frozen, with what must be known to use them again."""
+        tensors = {name: self.get_parameter(name) for name in LEARNED}
+        write_learned(Path(file), CAPTIONER, tensors, self._notes())
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:
-        """Take over a saved prompt, of any length, and projection; returns itself. Raises ValueError where they belong to others.
+        """Take over a saved prompt, of any length, and projection; returns itself.
 
-        A torch file of the script that the course grew from (`soft_prompt_state_dict`, `vision_projection_state_dict`) is read too.
+        A torch file of the script that the course grew from (`soft_prompt_state_dict`, `vision_projection_state_dict`) does not name
+        its models: of such a file only the widths are compared.
+
+        Raises:
+            WrongModel: they were learned on other models.
+            ValueError: they were learned from other vision features, or the file is something else or damaged.
         """
-        tensors = checkpoint.read(self, Path(file))
-        prompt, weight, bias = (tensors[name] for name in checkpoint.PARTS)
+        file, (width, vision_width) = Path(file), self.vision_projection.weight.shape
+        if is_pickled(file):
+            tensors = read_seed_file(file, ("soft_prompt", "vision_projection"))
+        else:
+            tensors = self._read_learned(file, CAPTIONER)[0]
+        shapes = ("M", width), (width, vision_width), (width,)
+        prompt, weight, bias = (
+            check_tensor(file, tensors, name, shape) for name, shape in zip(LEARNED, shapes)
+        )
         self._take_prompt(prompt)
         self.vision_projection.weight.data.copy_(weight)
         self.vision_projection.bias.data.copy_(bias)
         return self
 
     def save_prompt(self, file: str | Path) -> None:
-        """The soft prompt alone, (M, D), and which projection it was learned beside."""
-        checkpoint.write_prompt(self, Path(file))
+        """Write the soft prompt alone, (M, D), and which projection it was learned beside."""
+        tensors = {"prompt_embeddings": self.soft_prompt.prompt_embeddings}
+        notes = {**self._notes(), "projection": self._fingerprint_projection()}
+        write_learned(Path(file), PROMPT, tensors, notes)
 
     def load_prompt(self, file: str | Path) -> VLMWithSoftPrompt:
-        """Take over a soft prompt that was learned beside this projection; returns itself. Raises ValueError for one that was not."""
-        self._take_prompt(checkpoint.read_prompt(self, Path(file)))
+        """Take over a soft prompt that was learned beside this projection; returns itself.
+
+        Raises:
+            WrongModel: it was learned on other models.
+            WrongProjection: it was learned beside another projection.
+            ValueError: it was learned from other vision features, or the file is something else or damaged.
+        """
+        file, width = Path(file), len(self.vision_projection.weight)
+        tensors, notes = self._read_learned(file, PROMPT)
+        prompt = check_tensor(file, tensors, "prompt_embeddings", ("M", width))
+        then, now = str(notes.get("projection")), self._fingerprint_projection()
+        if then != now:
+            raise WrongProjection(file, then, now)
+        self._take_prompt(prompt)
         return self
+
+    def _notes(self) -> dict[str, str]:
+        seen = f"{self.vision_features} of layer {self.vision_layer}"
+        return {"models": json.dumps(self.models), "vision_features": seen}
+
+    def _read_learned(self, file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """What `read_learned` gives, if it was learned on these models and from these vision features."""
+        tensors, notes = read_learned(file, kind)
+        check_models(file, kind, notes, self.models)
+        then, now = notes.get("vision_features"), self._notes()["vision_features"]
+        if then != now:
+            raise ValueError(
+                f"{file} was learned from {then}, and this model takes {now}: make both alike"
+            )
+        return tensors, notes
+
+    def _fingerprint_projection(self) -> str:
+        return fingerprint_tensors(self.vision_projection.weight, self.vision_projection.bias)
 
     @contextmanager
     def prompted(self, vectors: Tensor) -> Iterator[None]:
@@ -331,17 +416,15 @@ class VLMWithSoftPrompt(nn.Module):
             self.soft_prompt.prompt_embeddings = own
 
     def _take_prompt(self, vectors: Tensor) -> None:
-        self.soft_prompt.prompt_embeddings = nn.Parameter(
-            vectors.detach().to(self.vision_projection.weight)
-        )
+        vectors = vectors.detach().to(self.vision_projection.weight)
+        self.soft_prompt.prompt_embeddings = nn.Parameter(vectors)
 
 
-def _places(before: Tensor, attention_mask: Tensor | None) -> dict[str, Tensor]:
-    """Mask and positions for (B, M + P + T); nothing where there is no mask, since a causal model then needs neither."""
-    if attention_mask is None:
-        return {}
-    mask = torch.cat([attention_mask.new_ones(before.shape[:2]), attention_mask], dim=1)
-    return {"attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+def read_vision_features(file: Path) -> tuple[VisionFeatures, int]:
+    """Which vision features a captioner's file was learned from, and of which layer; the defaults for a torch file."""
+    said = "" if is_pickled(file) else read_learned(file, CAPTIONER)[1].get("vision_features", "")
+    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", said)
+    return (found[1], int(found[2])) if found else ("patches", -2)
 
 
 def exact(numbers: Tensor) -> Tensor:

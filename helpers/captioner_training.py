@@ -1,8 +1,8 @@
-"""How a captioner learns, and what its parts are worth: training, evaluation, ablations, and even features."""
+"""How a captioner learns, and what its parts are worth: initialisation, training, evaluation, and ablations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,158 +11,202 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from helpers import training
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, exact
-from helpers.data import caption_rows
+from helpers.data import tokenize_captions
+from helpers.training import (
+    Evaluation,
+    ProcessGroup,
+    TrainConfig,
+    copy_parameters,
+    restore_parameters,
+    train,
+)
 
-WORD_SIZE = 0.6  # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
-RIDGE = 0.2  # share of the mean variance that is added to that of every direction before they are made alike
-AT_ONCE = 64  # captions in one batch where nothing is learned
+# spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
+WORD_SIZE = 0.6
+# share of the mean variance that is added to that of every direction before whitening
+RIDGE = 0.2
+EVAL_BATCH_SIZE = 64
+
+Captions = (
+    Sequence[str] | Sequence[Tensor]
+)  # texts, or their ids, as `tokenize_captions` gives them
 
 
-def padded(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """ids and labels (B, T) of captions' rows; padded on the right to the longest, padding not scored.
+# --- captions as batches -------------------------------------------------------------------------
 
-    No mask is needed: in a causal model nothing looks at what stands behind it.
+
+def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """ids and labels (B, T) of captions' ids, padded on the right to the longest; padding is not scored.
+
+    No mask is needed: in a causal model no position sees what stands behind it.
     """
     ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.eos_token_id)
     return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
 
 
-def caption_batch(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """ids and labels (B, T) of captions, each with an end-of-text to learn, as `padded` makes them."""
-    return padded(tokenizer, caption_rows(tokenizer, captions))
+def batch_captions(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """ids and labels (B, T) of captions, each with an end of text to learn, padded by `pad_captions`."""
+    return pad_captions(tokenizer, tokenize_captions(tokenizer, captions))
 
 
-def learn(
+# --- training and evaluation ---------------------------------------------------------------------
+
+
+def train_captioner(
     model: VLMWithSoftPrompt,
-    train: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
-    validation: tuple[Tensor, Sequence[str] | Sequence[Tensor]],
-    plan: training.TrainConfig,
+    train_data: tuple[Tensor, Captions],
+    validation_data: tuple[Tensor, Captions],
+    config: TrainConfig,
     checkpoint: Path | None = None,
-    **how: Any,
-) -> Iterator[training.Evaluation]:
-    """Learn from vision features (N, P, Dv) and their captions; in the end `model` holds what had the lowest validation loss.
+    *,
+    micro_batch_size: int | None = None,
+    stop: Callable[[int, float], bool] = lambda step, loss: False,
+    group: ProcessGroup | None = None,
+    data: str = "",
+) -> Iterator[Evaluation]:
+    """Learn from captioned pictures, and yield each evaluation as it is made; its score is the share of right next tokens.
 
-    The score of a look is the share of right next tokens on validation captions. Where `vision_projection` is frozen, the soft prompt
-    alone learns. captions: texts, or their ids, as `caption_rows` gives them. how: `at_once`, `stop`, `team` and `data`, as for
-    `training.train`.
+    In the end `model` holds what had the lowest validation loss. Where `vision_projection` is frozen, the soft prompt alone learns.
+    Taken apart in lesson 03, section 7.
+
+    Args:
+        model: whose soft prompt and projection learn.
+        train_data: vision features (N, P, Dv), and N captions.
+        validation_data: the same of other pictures.
+        config: how to train.
+        checkpoint: a file from which an interrupted training resumes.
+        micro_batch_size: captions that go through the model at a time, as for `training.train`.
+        stop: called with every step and its loss; where it returns True, the training ends.
+        group: the processes that train together.
+        data: a fingerprint of the examples, for the checkpoint.
+
+    Raises:
+        LossNotFinite: the loss is infinite or no number.
+        ValueError: the checkpoint belongs to another training.
     """
-    (features, captions), (checks, check_captions) = train, validation
+    (features, captions), (check_features, check_captions) = train_data, validation_data
     device = model.vision_projection.weight.device
     rows, check_rows = (
-        texts if isinstance(texts[0], Tensor) else caption_rows(model.tokenizer, texts)
+        texts if isinstance(texts[0], Tensor) else tokenize_captions(model.tokenizer, texts)
         for texts in (captions, check_captions)
     )
-
-    with whitened(model, features) as even:
-        seen, seen_checks = even(features), even(checks)
+    with whitened(model, features) as whitening:
+        white, check_white = whitening(features), whitening(check_features)
 
         def loss(numbers: Tensor) -> Tensor:
-            ids, labels = padded(model.tokenizer, [rows[number] for number in numbers.tolist()])
-            return model(seen[numbers], ids.to(device), labels=labels.to(device))
+            batch = [rows[number] for number in numbers.tolist()]
+            ids, labels = pad_captions(model.tokenizer, batch)  # (B, T)
+            return model(white[numbers], ids.to(device), labels=labels.to(device))
 
-        def tokens(numbers: Tensor) -> int:
+        def count_tokens(numbers: Tensor) -> int:
             return sum(len(rows[number]) for number in numbers.tolist())
 
         def validate() -> tuple[float, float]:
-            return evaluate(model, seen_checks, check_rows, how.get("team"))
+            return evaluate(model, check_white, check_rows, group)
 
-        looks = training.train(
-            model, len(rows), loss, validate, plan, checkpoint, weight=tokens, **how
-        )
-        with closing(looks):
-            for look in looks:
-                with even.plain():  # whoever looks on may let the model describe pictures
-                    yield look
+        evaluations = train(
+            model, len(rows), loss, validate, config, checkpoint,
+            micro_batch_size=micro_batch_size, weight=count_tokens, stop=stop, group=group, data=data,
+        )  # fmt: skip
+        with closing(evaluations):
+            for evaluation in evaluations:
+                # whoever looks at the evaluation may let the model describe pictures
+                with whitening.suspended():
+                    yield evaluation
 
 
 def evaluate(
     model: VLMWithSoftPrompt,
     features: Tensor,
     rows: Sequence[Tensor],
-    team: training.ProcessGroup | None = None,
+    group: ProcessGroup | None = None,
 ) -> tuple[float, float]:
-    """The mean loss of all tokens of captions, as `caption_rows` gives them, and the share that is likeliest; each process takes a part."""
-    team, sums = team or training.ProcessGroup(), features.new_zeros(3)
-    for start in range(AT_ONCE * team.rank, len(rows), AT_ONCE * team.size):
-        batch = rows[start : start + AT_ONCE]
-        ids, labels = (part.to(features.device) for part in padded(model.tokenizer, batch))
-        loss, right = model.score(features[start : start + AT_ONCE], ids, labels)
+    """The mean loss of all tokens of captions, and the share of tokens that are the likeliest where they stand.
+
+    Args:
+        model: as it is.
+        features: vision features (N, P, Dv), whitened where the projection takes such.
+        rows: the captions' ids, as `tokenize_captions` gives them.
+        group: the processes, of which each takes a part.
+    """
+    group, sums = group or ProcessGroup(), features.new_zeros(3)
+    for start in range(EVAL_BATCH_SIZE * group.rank, len(rows), EVAL_BATCH_SIZE * group.size):
+        batch = rows[start : start + EVAL_BATCH_SIZE]
+        ids, labels = pad_captions(model.tokenizer, batch)  # (B, T)
+        seen = features[start : start + EVAL_BATCH_SIZE]
+        loss, right = model.score(seen, ids.to(features.device), labels.to(features.device))
         sums += sum(map(len, batch)) * sums.new_tensor([loss, right, 1.0])
-    loss, right, tokens = team.total(sums).tolist()
+    loss, right, tokens = group.sum(sums).tolist()
     return loss / tokens, right / tokens
 
 
 def ablations(
     model: VLMWithSoftPrompt, features: Tensor, words: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
-    """Within each turn the model is as it was trained, or lacks a part, or has another in its place; gives a name, and vision features.
+    """Yield names, and vision features to use, while the model is as it was trained, lacks a part, or has another in its place.
 
-    words: (T, D), the rows of words that are to stand in the place of the prompt, whose first M do. Pictures are shuffled so that as few
-    as possible keep their own, and not at all where there is one picture only.
+    words: (T, D), rows of words; the first M of them stand in the place of the prompt. Pictures are shuffled so that as few as
+    possible keep their own features, and not at all where there is one picture only. Lesson 03, section 9.
     """
     own = model.soft_prompt.prompt_embeddings
-    unmoved, best = len(features), 0
-    for shift in range(1, min(len(features), 20)):
-        unmoved, best = min((unmoved, best), (_unmoved(features, shift), shift))
-        if unmoved == 0:
+    shift, unmoved = 0, len(features)
+    for candidate in range(1, min(len(features), 20)):
+        count = _count_unmoved(features, candidate)
+        if count < unmoved:
+            shift, unmoved = candidate, count
+        if not unmoved:
             break
-    shuffled = (
-        [("shuffled pictures", own, features.roll(best, 0))] if unmoved < len(features) else []
-    )
-    for how, prompt, seen in (
+    for name, prompt, seen in (
         ("as trained", own, features),
         ("soft prompt removed", own[:0], features),
         ("zeros instead", torch.zeros_like(own), features),
         ("words instead", words[: len(own)], features),
         ("no picture", own, features[:, :0]),
-        *shuffled,
+        *([("shuffled pictures", own, features.roll(shift, 0))] if shift else []),
     ):
         with model.prompted(prompt):
-            yield how, seen
+            yield name, seen
 
 
-def _unmoved(features: Tensor, shift: int) -> int:
+def _count_unmoved(features: Tensor, shift: int) -> int:
     """How many pictures would have the features of their own picture again."""
     return int((features == features.roll(shift, 0)).flatten(1).all(1).sum())
 
 
+# --- where learning begins, and in which coordinates ---------------------------------------------
+
+
 @torch.no_grad()
-def begin_as_words(model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]) -> None:
+def initialise_projection(
+    model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]
+) -> None:
     """Begin the projection as the best linear guess, from one patch, of the words in its picture's caption.
 
-    features (N, P, Dv); the guess is of the mean row of the caption's tokens, by least squares with a little ridge, and then made
-    about as large as a blend of rows. Learning starts from a translation into words, however poor, and not from noise. Where there is
-    nothing to guess from (one picture, or captions that all say the same) the projection is left as it is.
+    features: (N, P, Dv). The guess is of the mean embedding of the caption's tokens, by least squares with a small ridge, scaled to
+    the size of a blend of words. So learning starts from a translation into words, however poor, and not from noise. Where there
+    is nothing to guess from (one picture, or captions that all say the same) the projection stays as it is. Lesson 03, section 4.
     """
-    table, features = (
-        model.language_model.get_input_embeddings().weight.to(model.vision_projection.weight),
-        exact(features),
-    )
+    weight, bias = model.vision_projection.weight, model.vision_projection.bias
+    table = model.language_model.get_input_embeddings().weight.to(weight)  # (V, D)
+    rows = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in captions]
+    words = torch.stack([table[ids].mean(0) for ids in rows])  # (N, D)
+    features = exact(features)
     flat = features.flatten(0, 1)  # (N P, Dv)
-    words = torch.stack(
-        [
-            table[model.tokenizer(text, add_special_tokens=False)["input_ids"]].mean(0)
-            for text in captions
-        ]
-    )
-    centre, middle = flat.mean(0), words.mean(0)
+    centre, middle = flat.mean(0), words.mean(0)  # (Dv,), (D,)
     spread = _covariance(flat)  # (Dv, Dv)
     if not spread.trace() > 0:
         return
-    together = (
-        (features.sum(1) - features.shape[1] * centre).T @ (words - middle) / len(flat)
-    )  # (Dv, D)
-    guess = torch.linalg.solve(
-        spread + 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread), together
-    )
+    deviation = features.sum(1) - features.shape[1] * centre  # (N, Dv)
+    together = deviation.T @ (words - middle) / len(flat)  # (Dv, D)
+    ridge = 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread)
+    guess = torch.linalg.solve(spread + ridge, together)  # (Dv, D)
     size = ((flat - centre) @ guess).std()
     if size < 1e-5 * table.std():  # rounding, and no words
         return
     guess *= WORD_SIZE * table.std() / size
-    model.vision_projection.weight.copy_(guess.T)
-    model.vision_projection.bias.copy_(middle - centre @ guess)
+    weight.copy_(guess.T)
+    bias.copy_(middle - centre @ guess)
 
 
 def _covariance(flat: Tensor) -> Tensor:
@@ -171,18 +215,18 @@ def _covariance(flat: Tensor) -> Tensor:
 
 
 class Whitening:
-    """Other coordinates for vision features, in which all directions vary more alike; called, it changes features (N, P, Dv) to them.
+    """Coordinates for vision features in which all directions vary more alike; called, it takes features (N, P, Dv) to them.
 
-    The projection is the same affine map in both, so that nothing new can be expressed; but a rare direction (which object) is
+    The projection is the same affine map in both coordinates, so nothing new can be expressed; but a rare direction (which object) is
     learned nearly as fast as a common one (which background).
     """
 
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
         flat = exact(features).flatten(0, 1)  # (N P, Dv)
         self.projection, self.centre = projection, flat.mean(0)
-        spread, directions = torch.linalg.eigh(_covariance(flat))
-        scale = (spread.clamp(min=0) + RIDGE * spread.mean()).sqrt()  # (Dv,)
-        scale = torch.where(scale > 0, scale, 1)  # where nothing varies, nothing is to be evened
+        variance, directions = torch.linalg.eigh(_covariance(flat))
+        scale = (variance.clamp(min=0) + RIDGE * variance.mean()).sqrt()  # (Dv,)
+        scale = torch.where(scale > 0, scale, 1)  # where nothing varies, nothing is scaled
         # (Dv, Dv), inverse to each other
         self.there, self.back = (directions * power @ directions.T for power in (1 / scale, scale))
 
@@ -190,8 +234,8 @@ class Whitening:
         return (exact(plain) - self.centre) @ self.there
 
     @torch.no_grad()
-    def take(self) -> None:
-        """From here on the projection takes even features."""
+    def enter(self) -> None:
+        """From here on the projection takes whitened features."""
         self.projection.bias += self.projection.weight @ self.centre
         self.projection.weight.copy_(self.projection.weight @ self.back)
 
@@ -202,31 +246,28 @@ class Whitening:
         self.projection.bias -= self.projection.weight @ self.centre
 
     @contextmanager
-    def plain(self) -> Iterator[None]:
+    def suspended(self) -> Iterator[None]:
         """Within, the projection takes plain features; afterwards it is to the bit what it was before."""
-        kept = training.snapshot(dict(self.projection.named_parameters()))
+        parameters = dict(self.projection.named_parameters())
+        before = copy_parameters(parameters)
         self.leave()
         try:
             yield
         finally:
-            training.put_back(dict(self.projection.named_parameters()), kept)
+            restore_parameters(parameters, before)
 
 
 @contextmanager
 def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
-    """Within, the model's projection takes features in even coordinates; afterwards plain ones again."""
-    even, parameters = (
-        Whitening(model.vision_projection, features),
-        dict(model.vision_projection.named_parameters()),
-    )
-    kept = training.snapshot(parameters)
-    even.take()
+    """Within, the model's projection takes whitened features; afterwards plain ones again."""
+    parameters = dict(model.vision_projection.named_parameters())
+    whitening, before = Whitening(model.vision_projection, features), copy_parameters(parameters)
+    whitening.enter()
     try:
-        yield even
+        yield whitening
     finally:
         if any(parameter.requires_grad for parameter in parameters.values()):
-            even.leave()
+            whitening.leave()
         else:
-            training.put_back(
-                parameters, kept
-            )  # to the bit: prompts that learned beside it know it by its fingerprint
+            # to the bit: prompts that learned beside it know it by its fingerprint
+            restore_parameters(parameters, before)

@@ -1,174 +1,173 @@
-"""What a captioner learned, as files: all of it, or a soft prompt alone; and how the files of the seed's script are read.
+"""What was learned, as files: which kind of file it is, which models it belongs to, and how it is refused.
 
-Rests on helpers/files.py: no code in a file is ever run. Whatever does not fit is told before anything is taken over.
+Nothing here knows the classes that learn; they say what they have learned and which models it was learned on. No code in a
+file is ever run (helpers/files.py), and a file is refused before anything in it is taken over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import transformers
 from torch import Tensor
 
-from helpers.files import is_pickled, read_pickled, read_tensors, write_tensors
+from helpers.files import read_pickled, read_tensors, write_tensors
+from helpers.language import LearnerError, say
 
-if TYPE_CHECKING:
-    from helpers.captioner import VisionFeatures, VLMWithSoftPrompt
+# the formats, as they stand in the notes of each file
+CONTEXT = "ten-vectors context 1"
+CAPTIONER = "ten-vectors captioner 1"
+PROMPT = "ten-vectors soft prompt 1"
+# what a file holds, in both languages, and what writes it
+KINDS = {
+    CONTEXT: ("context", "上下文向量", "PromptedCLIP.save"),
+    CAPTIONER: ("captioner", "软提示词和投影", "VLMWithSoftPrompt.save"),
+    PROMPT: ("soft prompt", "软提示词", "VLMWithSoftPrompt.save_prompt"),
+}
 
-WHOLE, PROMPT = (
-    "ten-vectors captioner 1",
-    "ten-vectors soft prompt 1",
-)  # the formats, in the notes of each file
-MADE_BY = {WHOLE: "save", PROMPT: "save_prompt"}
-PARTS = (
-    "soft_prompt.prompt_embeddings",
-    "vision_projection.weight",
-    "vision_projection.bias",
-)  # all that learns
+# which model of several, in both languages
+PARTS = {"": ("", ""), "vision": ("vision ", "视觉"), "language": ("language ", "语言")}
 
-
-def write(model: VLMWithSoftPrompt, file: Path) -> None:
-    """Prompt and projection, also where one of them is frozen."""
-    write_tensors(
-        file,
-        {name: model.get_parameter(name) for name in PARTS},
-        {"format": WHOLE, **_notes(model)},
-    )
+Identity = Mapping[
+    str, str
+]  # name, fingerprint and width of a model, as `identify_model` gives them
 
 
-def read(model: VLMWithSoftPrompt, file: Path) -> dict[str, Tensor]:
-    """The `PARTS` in a file, if this model can take them over; of torch files, which do not name models, only the widths are compared."""
-    if is_pickled(file):
-        tensors = _seed_tensors(file)
-    else:
-        tensors, notes = _of_format(file, WHOLE)
-        _must_fit(model, file, notes)
-    for name in PARTS:
-        _must_have(model, file, tensors, name)
-    return tensors
+@dataclass(eq=False)
+class WrongModel(LearnerError):
+    """What a file holds was learned on another model than this one."""
 
+    kind: str  # of file
+    part: str  # which model: "vision" or "language", or "" where there is one only
+    learned_on: Identity
+    this: Identity
 
-def write_prompt(model: VLMWithSoftPrompt, file: Path) -> None:
-    """The soft prompt alone, and which projection it was learned beside."""
-    notes = {"format": PROMPT, **_notes(model), "projection": _projection(model)}
-    write_tensors(file, {"prompt_embeddings": model.soft_prompt.prompt_embeddings}, notes)
-
-
-def read_prompt(model: VLMWithSoftPrompt, file: Path) -> Tensor:
-    """The vectors (M, D) of a prompt's file, if they were learned beside this model's projection."""
-    tensors, notes = _of_format(file, PROMPT)
-    _must_fit(model, file, notes)
-    _must_have(model, file, tensors, "prompt_embeddings")
-    then, now = notes.get("projection"), _projection(model)
-    if then != now:
-        raise ValueError(
-            f"{file} was learned beside the projection {then}, and this one is {now}: load that projection first"
+    def __str__(self) -> str:
+        what, what_zh, _ = KINDS[self.kind]
+        part, part_zh = PARTS[self.part]
+        a, b = self.learned_on, self.this
+        return say(
+            en=f"This {what} was learned on {a['model']} (width {a['width']}, fingerprint {a['fingerprint']}), and this {part}model is "
+            f"{b['model']} (width {b['width']}, fingerprint {b['fingerprint']}): to another model its vectors mean nothing. Load it "
+            "onto the model it was learned on.",
+            zh=f"这组{what_zh}是在 {a['model']} 上学的（宽度 {a['width']}，指纹 {a['fingerprint']}），而这个{part_zh}模型是 {b['model']}"
+            f"（宽度 {b['width']}，指纹 {b['fingerprint']}）：换一个模型，这些向量就没有意义了。请加载到原来的模型上。",
         )
-    return tensors["prompt_embeddings"]
 
 
-def learned_from(file: Path) -> tuple[VisionFeatures, int]:
-    """Which vision features a whole captioner's file was learned from, and of which layer; of a torch file, the defaults."""
-    said = "" if is_pickled(file) else _of_format(file, WHOLE)[1].get("vision_features", "")
-    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", said)
-    return (found[1], int(found[2])) if found else ("patches", -2)
+def write_learned(
+    file: Path, kind: str, tensors: Mapping[str, Tensor], notes: Mapping[str, str]
+) -> None:
+    """Write what was learned as a safetensors file of a few KB.
+
+    Args:
+        file: is replaced if it exists.
+        kind: `CONTEXT`, `CAPTIONER` or `PROMPT`.
+        tensors: all that was learned.
+        notes: all that must be known to use it again, such as which models it belongs to.
+    """
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    write_tensors(file, tensors, {"format": kind, **notes, "versions": json.dumps(versions)})
 
 
-def _notes(model: VLMWithSoftPrompt) -> dict[str, str]:
-    return {
-        "models": json.dumps(model.models),
-        "vision_features": f"{model.vision_features} of layer {model.vision_layer}",
-        "versions": json.dumps(
-            {"torch": torch.__version__, "transformers": transformers.__version__}
-        ),
-    }
-
-
-def _projection(model: VLMWithSoftPrompt) -> str:
-    """A fingerprint of the projection."""
-    digest = hashlib.sha256()
-    for tensor in (model.vision_projection.weight, model.vision_projection.bias):
-        digest.update(tensor.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _of_format(file: Path, wanted: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_learned(file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and notes of a file of this kind. Raises ValueError for any other file, FileNotFoundError where there is none."""
     tensors, notes = read_tensors(file)
     found = notes.get("format")
-    if found != wanted:
-        other = f", but one of {MADE_BY[found]}: load it as such" if found in MADE_BY else ""
-        raise ValueError(f"{file} is no file of VLMWithSoftPrompt.{MADE_BY[wanted]}{other}")
+    if found != kind:
+        what, _, maker = KINDS[kind]
+        other = f", and this is one of {KINDS[found][2].split('.')[1]}" if found in KINDS else ""
+        raise ValueError(f"{file} holds no learned {what}: name a file made by {maker}{other}")
     return tensors, notes
 
 
-def _seed_tensors(file: Path) -> dict[str, Tensor]:
-    """By our names, the tensors of a file of the script that this course grew from."""
-    whole, tensors = read_pickled(file), {}
-    for part in ("soft_prompt", "vision_projection"):
-        state = whole.get(f"{part}_state_dict")
-        if not isinstance(state, dict):
-            raise ValueError(f"{file} holds no {part}_state_dict: it is another kind of torch file")
-        tensors |= {f"{part}.{name}": value for name, value in dict.items(state) if _plain(value)}
-    return tensors
+def check_models(
+    file: Path, kind: str, notes: Mapping[str, str], here: Mapping[str, Identity]
+) -> None:
+    """Refuse a file whose tensors were learned on other models: the one check of what a file belongs to.
 
+    Args:
+        file: which file, for the message.
+        kind: what kind of file.
+        notes: of the file; where several models are named, "models" holds them as JSON.
+        here: the models that it is to be loaded onto, by their parts, or one by "".
 
-def _plain(value: object) -> bool:
-    """Whether it is a tensor with numbers of its own: a torch file may also hold sparse, nested and repeated ones, or none but a shape."""
-    return (
-        isinstance(value, Tensor)
-        and (value.layout, value.device.type, value.is_nested, vars(value))
-        == (torch.strided, "cpu", False, {})
-        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
-    )
-
-
-def _must_fit(model: VLMWithSoftPrompt, file: Path, notes: dict[str, str]) -> None:
-    """Raises ValueError unless the notes name this model's frozen models and features."""
-    for which, now in model.models.items():
+    Raises:
+        WrongModel: fingerprint or width of a model differ.
+        ValueError: the file does not name its models.
+    """
+    for part, now in here.items():
         try:
-            then = json.loads(notes["models"])[which]
-            told = [
-                f"{one['model']} (width {one['width']}, fingerprint {one['fingerprint']})"
-                for one in (then, now)
-            ]
+            saved = json.loads(notes["models"])[part] if part else notes
+            then = {fact: saved[fact] for fact in now}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{file} does not say which models it was learned with: it is damaged"
             ) from error
         if any(then[fact] != now[fact] for fact in ("fingerprint", "width")):
-            raise ValueError(
-                f"{file} was learned with the {which} model {told[0]}, and this one is {told[1]}: load it onto the model it knows"
-            )
-    then, now = notes.get("vision_features"), _notes(model)["vision_features"]
-    if then != now:
-        raise ValueError(
-            f"{file} was learned from {then}, and this model takes {now}: make both alike"
-        )
+            raise WrongModel(kind, part, then, now)
 
 
-def _must_have(model: VLMWithSoftPrompt, file: Path, tensors: dict[str, Tensor], name: str) -> None:
-    """Raises ValueError unless there is this tensor, of finite numbers in the shape that this model takes; a prompt has any length."""
-    tensor, prompt = tensors.get(name), model.soft_prompt.prompt_embeddings
+def check_tensor(
+    file: Path, tensors: Mapping[str, Tensor], name: str, *shapes: tuple[int | str, ...]
+) -> Tensor:
+    """The tensor of this name, if it holds finite numbers in one of these shapes; a letter stands for any size.
+
+    Raises ValueError where it is missing or does not fit.
+    """
+    tensor = tensors.get(name)
     if not isinstance(tensor, Tensor):
         raise ValueError(f"{file} holds no {name}: it is damaged, or another kind of file")
     found = tuple(tensor.shape)
-    if name.endswith("prompt_embeddings"):
-        fits, wanted = found[1:] == prompt.shape[1:], f"(M, {prompt.shape[1]})"
-    else:
-        fits, wanted = (
-            found == model.get_parameter(name).shape,
-            str(tuple(model.get_parameter(name).shape)),
-        )
-    if not fits:
+    if not any(
+        len(found) == len(shape)
+        and all(isinstance(size, str) or size == own for size, own in zip(shape, found))
+        for shape in shapes
+    ):
+        needed = " or ".join(str(shape).replace("'", "") for shape in shapes)
         raise ValueError(
-            f"{file} holds {name} of shape {found}, and these models need {wanted}: load it onto the models it was learned with"
+            f"{file} holds {name} of shape {found}, and these models need {needed}: load it onto the models it was learned with"
         )
     if not tensor.is_floating_point() or not tensor.float().isfinite().all():
         raise ValueError(
             f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong"
         )
+    return tensor
+
+
+def read_seed_file(file: Path, parts: Iterable[str]) -> dict[str, Tensor]:
+    """The tensors of a torch file of the script that this course grew from, as "part.name"; it does not name its models."""
+    whole, tensors = read_pickled(file), {}
+    for part in parts:
+        state = whole.get(f"{part}_state_dict")
+        if not isinstance(state, dict):
+            raise ValueError(f"{file} holds no {part}_state_dict: it is another kind of torch file")
+        tensors |= {
+            f"{part}.{name}": value for name, value in dict.items(state) if _is_plain(value)
+        }
+    return tensors
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with numbers of its own: torch files may also hold sparse, nested, repeated or empty ones."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_nested
+        and not vars(value)
+        and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
+    )
+
+
+def fingerprint_tensors(*tensors: Tensor) -> str:
+    """Sixteen letters that tell tensors apart, by all their numbers."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]

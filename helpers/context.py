@@ -1,7 +1,8 @@
-"""A learnable context for a frozen CLIP: vectors of our own in the places where the prompt's words would stand.
+"""A learnable context for a frozen CLIP: vectors of our own where the words of a prompt would stand.
 
-Rests on transformers' `CLIPTextEmbeddings`, the one place where vectors can get in, and on CLIP's own layers.
-CoOp: Zhou et al. 2022, arXiv 2109.01134.
+This is how a float enters CLIP: a text becomes ids, the token table turns ids into vectors, and `CLIPTextLearnableEmbeddings`
+overwrites some of those vectors with its own, before the positions are added and the frozen tower reads them.
+CoOp: Zhou et al. 2022, arXiv 2109.01134. Taken apart in lesson 02.
 """
 
 from __future__ import annotations
@@ -9,46 +10,106 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import transformers
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 
-from helpers import training
+from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned, write_learned
 from helpers.data import FewShot
 from helpers.fast_text import fast_features, shared_positions
-from helpers.files import read_tensors, write_tensors
-from helpers.pretrained import identity, image_features, text_features
+from helpers.language import LearnerError, say
+from helpers.pretrained import encode_images, encode_texts, identify_model
+from helpers.training import Evaluation, TrainConfig, train
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
-FORMAT = "ten-vectors context 1"
 
 
-# --- the embeddings that let vectors in ----------------------------------------------------------------------------------------
+# --- what can go wrong ---------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class SlotMismatch(LearnerError):
+    """A text has another number of slots than there are vectors to put into them."""
+
+    text: int
+    have: int
+    need: int
+
+    def __str__(self) -> str:
+        return say(
+            en=f"Text {self.text} has {self.have} slots, and there are {self.need} vectors to put into them: write the placeholder "
+            f"{self.need} times into every text.",
+            zh=f"第 {self.text} 段文字有 {self.have} 个槽位，而要放的向量有 {self.need} 个：每段文字里，占位词元都要写 {self.need} 次。",
+        )
+
+
+@dataclass(eq=False)
+class TooLong(LearnerError):
+    """A class name and its context need more positions than the model has."""
+
+    text: str
+    need: int
+    room: int
+
+    def __str__(self) -> str:
+        return say(
+            en=f"“{self.text}” with its context needs {self.need} positions, and this model has {self.room}: shorten the name, or use "
+            "fewer vectors.",
+            zh=f"“{self.text}”连同上下文向量要占 {self.need} 个位置，而这个模型只有 {self.room} 个：把名称写短些，或者少用几个向量。",
+        )
+
+
+@dataclass(eq=False)
+class InitMismatch(LearnerError):
+    """The words that a context is to begin as are not as many tokens as it has vectors."""
+
+    words: str
+    tokens: tuple[str, ...]
+    need: int
+
+    def __str__(self) -> str:
+        have, tokens = len(self.tokens), ", ".join(self.tokens)
+        return say(
+            en=f"“{self.words}” is {have} tokens ({tokens}), and the context has {self.need} vectors: make the two equal, or begin with "
+            "init='random'.",
+            zh=f"“{self.words}”是 {have} 个词元（{tokens}），而上下文向量有 {self.need} 个：让两者相等，或者用 init='random' 从随机数开始。",
+        )
+
+
+# --- the embeddings that let vectors in ----------------------------------------------------------
 
 
 class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
-    """CLIP's text embeddings, with vectors of our own in the slots, which are the places where a placeholder token stands.
+    """CLIP's text embeddings, with vectors of our own in the slots, the places where a placeholder token stands.
 
-    Everything else is as it was: the two tables are the trained ones themselves, no copies, and the position is added to words
-    and vectors alike. `context`, (M, D) for all texts or (C, M, D) with vectors for each text of its own, is the one new parameter.
+    Everything else stays: the two tables are the trained ones themselves, and the position is added to words and vectors alike.
+    `context`, (M, D) for all texts or (C, M, D) with vectors for each text, is the only new parameter.
+    Taken apart in lesson 02, section 3.
     """
 
     def __init__(
         self, trained: CLIPTextEmbeddings, context: Tensor, placeholder: int, end_of_text: int
     ) -> None:
-        """trained: the embeddings that the model came with; placeholder, end_of_text: ids.
+        """Share the trained tables, and copy the context.
 
-        Raises ValueError for vectors of another width, and for a placeholder with an id not below that of the end of text: models
-        that look for the largest id, as OpenAI's do, would take it for the end.
+        Args:
+            trained: the embeddings that the model came with.
+            context: the vectors to begin with, (M, D) or (C, M, D).
+            placeholder: the id that marks a slot.
+            end_of_text: the id of the end of text.
+
+        Raises:
+            ValueError: the vectors have another width; or the placeholder's id is not below that of the end of text, so that models
+                which look for the largest id, as OpenAI's do, would take it for the end.
         """
-        nn.Module.__init__(self)  # and not the parent's, which would make two new tables
+        nn.Module.__init__(self)  # not the parent's, which would make two new tables
         width = trained.token_embedding.embedding_dim
         if context.dim() not in (2, 3) or context.shape[-1] != width:
             raise ValueError(
@@ -62,7 +123,7 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         self.token_embedding = trained.token_embedding
         self.position_embedding = trained.position_embedding
         self.register_buffer("position_ids", trained.position_ids, persistent=False)
-        # in fp32 even where the model computes in fp16 or bf16: steps of learning are small
+        # in fp32 even where the model computes in fp16 or bf16: the steps of learning are small
         self.context = nn.Parameter(context.detach().float().clone())
         self.placeholder = placeholder
 
@@ -72,7 +133,12 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """ids (C, T), with M placeholders in each row, to vectors (C, T, D)."""
+        """ids (C, T), with M placeholders in each row, to vectors (C, T, D).
+
+        Raises:
+            SlotMismatch: a row does not have M placeholders.
+            ValueError: the texts are too long for the model, or not as many as the contexts.
+        """
         if input_ids is None:  # vectors came in already: no ids, no slots
             return super().forward(inputs_embeds=inputs_embeds, position_ids=position_ids)
         slots = input_ids == self.placeholder  # (C, T)
@@ -91,23 +157,23 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
             raise ValueError(
                 f"there are {texts} texts and contexts for {len(self.context)}: each text needs its own"
             )
-        wrong = (slots.sum(-1) != self.context.shape[-2]).nonzero().flatten().tolist()
-        if wrong:
-            have, need = int(slots[wrong[0]].sum()), self.context.shape[-2]
-            raise ValueError(
-                f"text {wrong[0]} has {have} slots for {need} vectors: write the placeholder {need} times"
-            )
+        have, need = slots.sum(-1), self.context.shape[-2]  # (C,)
+        for text in (have != need).nonzero().flatten().tolist():
+            raise SlotMismatch(text, int(have[text]), need)
 
 
 def overwrite(words: Tensor, slots: Tensor, context: Tensor) -> Tensor:
-    """words (C, T, D) with the vectors of the context (M, D) or (C, M, D) in its slots (C, T), of which each row has M."""
+    """words (C, T, D) with the context (M, D) or (C, M, D) in their slots (C, T), M in each row: (C, T, D).
+
+    Taken apart in lesson 02, section 2.
+    """
     each = context.to(words.dtype).expand(len(words), -1, -1)  # (C, M, D)
     return words.masked_scatter(slots[..., None], each)
 
 
 @contextmanager
 def swapped(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator[None]:
-    """Within, CLIP reads texts by these embeddings; afterwards it is as it was."""
+    """Within, CLIP reads texts by these embeddings; afterwards by its own again."""
     original = clip.text_model.embeddings
     clip.text_model.embeddings = embeddings
     try:
@@ -116,7 +182,14 @@ def swapped(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator[None]:
         clip.text_model.embeddings = original
 
 
-# --- the texts, and the vectors to begin with ----------------------------------------------------------------------------------
+def plain_features(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -> Tensor:
+    """ids (C, T) to text features (C, D) as they leave CLIP, by the library's own text model, padding and all."""
+    with swapped(clip, embeddings):
+        pooled = clip.text_model(input_ids=ids).pooler_output  # (C, Dt)
+    return clip.text_projection(pooled)
+
+
+# --- the prompts, and the vectors to begin with --------------------------------------------------
 
 
 def fill(words: Sequence[str], class_name: str, position: Position) -> str:
@@ -131,25 +204,22 @@ def fill(words: Sequence[str], class_name: str, position: Position) -> str:
 
 def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, int]:
     """A word of one token that stands in no class name and has a smaller id than the end of text, and that id."""
-    taken = {
-        *tokenizer.all_special_ids,
-        *(number for ids in tokenizer(list(class_names))["input_ids"] for number in ids),
-    }
+    names = tokenizer(list(class_names))["input_ids"]
+    taken = {*tokenizer.all_special_ids, *(number for ids in names for number in ids)}
     for token in ("x", *tokenizer.get_vocab()):
         word = token.removesuffix("</w>")
         ids = tokenizer(f"{word} {word}", add_special_tokens=False)["input_ids"]
-        single = (
-            word.isalpha() and len(ids) == 2 and ids[0] == ids[1]
-        )  # "*" would melt into the full stop after it
+        # letters only: "*" would melt into the full stop after it
+        single = word.isalpha() and len(ids) == 2 and ids[0] == ids[1]
         if single and ids[0] not in taken and ids[0] < tokenizer.eos_token_id:
             return word, ids[0]
     raise ValueError("this tokenizer has no word of one token that could mark the slots")
 
 
-def words_of_length(words: str, length: int) -> str:
-    """The last so many of these words, said again and again: of "a photo of a" the last two are "of a", and eight are the whole twice.
+def repeat_words(words: str, length: int) -> str:
+    """The last `length` of these words, repeated if they are fewer: of "a photo of a" the last two are "of a", eight are it twice.
 
-    The last, since those stand next to a class name at the end. With words of one token each, the length is that of a context.
+    The last ones, since those stand next to a class name at the end. With words of one token each, the length is that of a context.
     """
     phrase = words.split()
     return " ".join((length * phrase)[-length:])
@@ -162,10 +232,18 @@ def initial_context(
     tokenizer: Any,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The vectors to begin with, (M, D) or (C, M, D) as `shape` says.
+    """The vectors that a context begins with. Their choice is compared in lesson 02, section 7.
 
-    init: "random" (as large as the numbers in the token table (V, D)), words whose tokens are M, or a tensor. Raises ValueError
-    where words or tensor do not have the length.
+    Args:
+        init: "random", words of M tokens, or a tensor (M, D) or (C, M, D).
+        shape: (M, D) or (C, M, D).
+        table: token embeddings (V, D); random vectors are as large as their numbers.
+        tokenizer: of the same model.
+        generator: of the random numbers.
+
+    Raises:
+        InitMismatch: the words are not M tokens.
+        ValueError: the tensor has another shape.
     """
     if isinstance(init, Tensor):
         if init.shape not in (shape, shape[-2:]):
@@ -175,32 +253,18 @@ def initial_context(
         return torch.randn(shape, generator=generator).to(table.device) * table.std()
     ids = tokenizer(init, add_special_tokens=False)["input_ids"]
     if len(ids) != shape[-2]:
-        tokens = ", ".join(
-            token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids)
-        )
-        raise ValueError(
-            f"“{init}” is {len(ids)} tokens ({tokens}) and the context has {shape[-2]} vectors: make them equal, or init='random'"
-        )
+        tokens = tokenizer.convert_ids_to_tokens(ids)
+        raise InitMismatch(init, tuple(token.removesuffix("</w>") for token in tokens), shape[-2])
     return table[ids].expand(shape).clone()
 
 
-# --- the plain path: what everything else is measured by -------------------------------------------------------------------------
-
-
-def plain_features(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -> Tensor:
-    """ids (C, T) to text features (C, D) as they leave CLIP, by the library's own text model, padding and all."""
-    with swapped(clip, embeddings):
-        pooled = clip.text_model(input_ids=ids).pooler_output  # (C, Dt)
-    return clip.text_projection(pooled)
-
-
-# --- the whole ---------------------------------------------------------------------------------------------------------------------
+# --- CLIP with a learnable context ---------------------------------------------------------------
 
 
 class PromptedCLIP(nn.Module):
-    """A frozen CLIP that tells classes apart by their names and a learnable context.
+    """A frozen CLIP that scores pictures against class names, each behind the same learnable context.
 
-    The one parameter with a gradient is `context`, (M, D) or (C, M, D). CLIP is frozen and otherwise left as it was.
+    What learns is `context`, (M, D) or (C, M, D); CLIP is left as it was. Taken apart in lesson 02, sections 4 and 5.
     """
 
     def __init__(
@@ -215,10 +279,22 @@ class PromptedCLIP(nn.Module):
         *,
         generator: torch.Generator | None = None,
     ) -> None:
-        """context_length: M, in tokens; init: "random", words of M tokens, or a tensor; position: where the class name stands.
+        """Freeze the model and prepare a text of every class.
 
-        class_specific: each class gets vectors of its own. generator: of the random numbers. Raises ValueError where a text does not
-        fit into the model, or words are not M tokens.
+        Args:
+            clip: the model; it is frozen.
+            processor: of the same model.
+            class_names: C names.
+            context_length: M, in tokens.
+            init: what the context begins as: "random", words of M tokens, or a tensor.
+            position: where the class name stands.
+            class_specific: whether each class gets vectors of its own.
+            generator: of the random numbers.
+
+        Raises:
+            TooLong: a text has more positions than the model.
+            InitMismatch: the words of `init` are not M tokens.
+            ValueError: something else of these does not fit.
         """
         super().__init__()
         if isinstance(class_names, str) or not class_names:
@@ -228,43 +304,33 @@ class PromptedCLIP(nn.Module):
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
         self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
-        table = trained.token_embedding.weight
+        table = trained.token_embedding.weight  # (V, D)
         word, placeholder = find_placeholder(tokenizer, self.class_names)
         shape = (context_length, table.shape[1])
-        context = initial_context(
-            init,
-            (len(self.class_names), *shape) if class_specific else shape,
-            table,
-            tokenizer,
-            generator,
-        )
+        if class_specific:
+            shape = (len(self.class_names), *shape)
+        context = initial_context(init, shape, table, tokenizer, generator)
         self.embeddings = CLIPTextLearnableEmbeddings(
             trained, context, placeholder, tokenizer.eos_token_id
         )
         texts = [fill([word] * context_length, name, position) for name in self.class_names]
-        self.register_buffer("ids", self._tokens(texts).to(clip.device), persistent=False)  # (C, T)
-        self.register_buffer(
-            "end", (self.ids == tokenizer.eos_token_id).int().argmax(-1), persistent=False
-        )  # (C,)
-        self.shared = shared_positions(self.ids, self.end, placeholder if class_specific else None)
+        ids = self._tokenize(texts).to(clip.device)  # (C, T)
+        end = (ids == tokenizer.eos_token_id).int().argmax(-1)  # (C,)
+        self.register_buffer("ids", ids, persistent=False)
+        self.register_buffer("end", end, persistent=False)
+        self.shared = shared_positions(ids, end, placeholder if class_specific else None)
         self._known: tuple[Tensor, Tensor] | None = None  # a context, and its class features
 
-    def _tokens(self, texts: Sequence[str]) -> Tensor:
+    def _tokenize(self, texts: Sequence[str]) -> Tensor:
         """ids (C, T), padded to all the positions that the model has, as CLIP was trained."""
-        tokenizer, room = (
-            self.processor.tokenizer,
-            self.clip.config.text_config.max_position_embeddings,
-        )
-        rows = tokenizer(list(texts))["input_ids"]
-        longest = max(range(len(rows)), key=lambda number: len(rows[number]))
-        if len(rows[longest]) > room:
-            raise ValueError(
-                f"“{self.class_names[longest]}” and its context need {len(rows[longest])} positions and this model has {room}: "
-                "shorten the name or the context"
-            )
-        return tokenizer(list(texts), padding="max_length", max_length=room, return_tensors="pt")[
-            "input_ids"
-        ]
+        tokenizer = self.processor.tokenizer
+        room = self.clip.config.text_config.max_position_embeddings
+        lengths = [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
+        need = max(lengths)
+        if need > room:
+            raise TooLong(self.class_names[lengths.index(need)], need, room)
+        padded = tokenizer(list(texts), padding="max_length", max_length=room, return_tensors="pt")
+        return padded["input_ids"]
 
     @property
     def context(self) -> nn.Parameter:
@@ -272,7 +338,7 @@ class PromptedCLIP(nn.Module):
         return self.embeddings.context
 
     def train(self, mode: bool = True) -> PromptedCLIP:
-        """CLIP stays in eval mode: it is frozen, and its dropout too."""
+        """CLIP stays in eval mode: it is frozen, and its dropout is off."""
         super().train(mode)
         self.clip.eval()
         return self
@@ -289,64 +355,45 @@ class PromptedCLIP(nn.Module):
     def class_features(self) -> Tensor:
         """The same without gradient, computed once and again only when the context has changed."""
         now = self.context.detach()
-        if (
-            self._known is None
-            or self._known[0].device != now.device
-            or not torch.equal(self._known[0], now)
-        ):
+        known = self._known
+        if known is None or known[0].device != now.device or not torch.equal(known[0], now):
             self._known = (now.clone(), self.text_features())
         return self._known[1]
 
     def forward(self, pictures: Tensor | Sequence[Image.Image]) -> Tensor:
-        """How well each picture fits each class: logits (B, C).
+        """How well each picture fits each class: logits (B, C), cosines times CLIP's own scale.
 
-        pictures: images, or their unit features (B, D) of `image_features`, which need be computed only once.
+        pictures: images, or their unit features (B, D), which never change and need be computed only once.
         """
-        features = (
-            pictures
-            if isinstance(pictures, Tensor)
-            else image_features(self.clip, self.processor, pictures)
-        )
-        texts = self.text_features() if torch.is_grad_enabled() else self.class_features()
-        return self.clip.logit_scale.exp() * features @ texts.T
+        if not isinstance(pictures, Tensor):
+            pictures = encode_images(self.clip, self.processor, pictures)  # (B, D)
+        texts = self.text_features() if torch.is_grad_enabled() else self.class_features()  # (C, D)
+        return self.clip.logit_scale.exp() * pictures @ texts.T
 
     def with_context(self, vectors: Tensor) -> PromptedCLIP:
         """The same classes behind other vectors, (M, D) or (C, M, D), of any length M."""
+        own, length = vectors.dim() == 3, vectors.shape[-2]
         return PromptedCLIP(
-            self.clip,
-            self.processor,
-            self.class_names,
-            vectors.shape[-2],
-            vectors,
-            self.position,
-            vectors.dim() == 3,
+            self.clip, self.processor, self.class_names, length, vectors, self.position, own
         )
 
     @torch.no_grad()
     def predict(self, image: Image.Image) -> dict[str, float]:
-        """The classes with their shares of one, the likeliest first."""
-        shares = self([image]).softmax(-1)[0]  # (C,)
-        return {
-            self.class_names[i]: shares[i].item() for i in shares.argsort(descending=True).tolist()
-        }
+        """The probabilities of the classes, the likeliest first."""
+        probabilities = self([image]).softmax(-1)[0]  # (C,)
+        order = probabilities.argsort(descending=True).tolist()
+        return {self.class_names[i]: probabilities[i].item() for i in order}
 
     @torch.no_grad()
     def accuracy(self, features: Tensor, labels: Tensor) -> float:
-        """The share of the pictures, as unit features (N, D), that get their class (N,)."""
+        """The share of pictures, as unit features (N, D), that get their class (N,)."""
         return (self(features).argmax(-1) == labels).float().mean().item()
 
     def save(self, file: str | Path) -> None:
-        """The context alone, as safetensors of a few KB, with what must be known to use it again."""
-        notes = {
-            "format": FORMAT,
-            **identity(self.clip),
-            "class_names": json.dumps(self.class_names, ensure_ascii=False),
-            "position": self.position,
-            "versions": json.dumps(
-                {"torch": torch.__version__, "transformers": transformers.__version__}
-            ),
-        }
-        write_tensors(Path(file), {"context": self.context}, notes)
+        """Write the context alone, with what must be known to use it again. Lesson 02, section 9."""
+        names = json.dumps(self.class_names, ensure_ascii=False)
+        notes = {**identify_model(self.clip), "class_names": names, "position": self.position}
+        write_learned(Path(file), CONTEXT, {"context": self.context}, notes)
 
     @classmethod
     def load(
@@ -356,72 +403,80 @@ class PromptedCLIP(nn.Module):
         processor: CLIPProcessor,
         class_names: Sequence[str] | None = None,
     ) -> PromptedCLIP:
-        """A saved context, with the class names it was learned for, or others if it does not belong to single classes.
+        """A saved context on the model that it was learned on.
 
-        Raises ValueError for another model than the one it was learned on, and names both.
+        Args:
+            file: as `save` wrote it.
+            clip: the model it was learned on.
+            processor: of the same model.
+            class_names: other classes than it was learned for; None: the same.
+
+        Raises:
+            WrongModel: the context was learned on another model.
+            ValueError: the file is something else, or holds vectors for each class and the classes are others.
         """
-        tensors, notes = read_tensors(Path(file))
-        if notes.get("format") != FORMAT or "context" not in tensors:
-            raise ValueError(
-                f"{file} holds no learned context: name a file made by PromptedCLIP.save"
-            )
-        here = identity(clip)
-        if any(notes.get(name) != here[name] for name in ("fingerprint", "width")):
-            learned_on, this = (
-                f"{model.get('model')} (width {model.get('width')}, fingerprint {model.get('fingerprint')})"
-                for model in (notes, here)
-            )
-            raise ValueError(
-                f"{file} was learned on {learned_on}, and this model is {this}: load the context onto the model it knows"
-            )
-        context, names = tensors["context"], tuple(json.loads(notes["class_names"]))
-        if class_names is not None and context.dim() == 3 and tuple(class_names) != names:
+        tensors, notes = read_learned(Path(file), CONTEXT)
+        here = identify_model(clip)
+        check_models(Path(file), CONTEXT, notes, {"": here})
+        width = int(here["width"])
+        shapes = ("M", width), ("C", "M", width)
+        context = check_tensor(Path(file), tensors, "context", *shapes).to(clip.device)
+        names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
+        if class_names is not None and own and tuple(class_names) != names:
             raise ValueError(
                 f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes"
             )
-        return cls(
-            clip, processor, names if class_names is None else class_names, context.shape[-2], context.to(clip.device),
-            notes["position"], class_specific=context.dim() == 3,
-        )  # fmt: skip
+        length, position = context.shape[-2], notes["position"]
+        chosen = names if class_names is None else class_names
+        return cls(clip, processor, chosen, length, context, position, own)
 
 
-# --- learning ----------------------------------------------------------------------------------------------------------------------
+# --- learning ------------------------------------------------------------------------------------
 
 
-def hand_features(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
+def encode_hand_prompt(prompted: PromptedCLIP, template: str = "a photo of a {}.") -> Tensor:
     """Unit text features (C, D) of a hand-written prompt for the same classes."""
-    return text_features(
-        prompted.clip, prompted.processor, [template.format(name) for name in prompted.class_names]
-    )
+    texts = [template.format(name) for name in prompted.class_names]
+    return encode_texts(prompted.clip, prompted.processor, texts)
 
 
-def learn(
+def train_context(
     prompted: PromptedCLIP,
     data: FewShot,
-    plan: training.TrainConfig | None = None,
+    config: TrainConfig | None = None,
     checkpoint: Path | None = None,
-    pull: float = 0.0,
-) -> Iterator[training.Evaluation]:
-    """Learn the context from few examples; in the end `prompted` holds the one with the lowest validation loss.
+    regularisation: float = 0.0,
+) -> Iterator[Evaluation]:
+    """Learn the context from few pictures, and yield each evaluation as it is made; test pictures are never used.
 
-    The test pictures are never looked at. pull: how strongly the class features are drawn back to those of "a photo of a {}", by
-    their squared distance (KgCoOp: Yao et al. 2023, arXiv 2303.13283, with 8).
+    In the end `prompted` holds the context with the lowest validation loss. Taken apart in lesson 02, section 5.
+
+    Args:
+        prompted: whose context learns.
+        data: features and labels to learn from and to validate on.
+        config: how to train; by default as everywhere in the lessons.
+        checkpoint: a file from which an interrupted training resumes.
+        regularisation: weight of the squared distance between the class features and those of "a photo of a {}." (KgCoOp: Yao et
+            al. 2023, arXiv 2303.13283, with 8).
+
+    Raises:
+        LossNotFinite: the loss is infinite or no number.
     """
-    (images, labels), (checks, check_labels) = data.train, data.validation
-    anchor = hand_features(prompted) if pull else None
+    (features, labels), (check_features, check_labels) = data.train, data.validation
+    anchor = encode_hand_prompt(prompted) if regularisation else None  # (C, D)
 
     def loss(rows: Tensor) -> Tensor:
         texts = prompted.text_features()  # (C, D)
-        scores = prompted.clip.logit_scale.exp() * images[rows] @ texts.T  # (B, C)
-        fit = F.cross_entropy(scores, labels[rows])
-        return fit if anchor is None else fit + pull * (texts - anchor).square().sum(-1).mean()
+        logits = prompted.clip.logit_scale.exp() * features[rows] @ texts.T  # (B, C)
+        cross_entropy = F.cross_entropy(logits, labels[rows])
+        if anchor is None:
+            return cross_entropy
+        return cross_entropy + regularisation * (texts - anchor).square().sum(-1).mean()
 
     def validate() -> tuple[float, float]:
-        scores = prompted(checks)  # (N, C)
-        return F.cross_entropy(scores, check_labels).item(), (
-            scores.argmax(-1) == check_labels
-        ).float().mean().item()
+        logits = prompted(check_features)  # (N, C)
+        right = (logits.argmax(-1) == check_labels).float().mean()
+        return F.cross_entropy(logits, check_labels).item(), right.item()
 
-    return training.train(
-        prompted, len(labels), loss, validate, plan or training.TrainConfig(), checkpoint
-    )
+    config = config or TrainConfig()
+    return train(prompted, len(labels), loss, validate, config, checkpoint)

@@ -1,13 +1,15 @@
-"""What models learn from: few examples of each class, as features that are computed once and kept on disk; and pictures with captions.
+"""What models learn from: few examples of each class, as features that are computed once; and pictures with captions.
 
-A frozen tower gives the same features for the same picture every time, so nothing is lost by keeping them (unless pictures are
-altered at random at every step, which this course does not do).
+Rests on helpers/pictures.py and pretrained.py. A frozen tower gives the same features for the same picture every time, so nothing
+is lost by keeping them (unless pictures are altered at random at every step, which this course does not do).
 """
 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,10 +21,16 @@ from torch.utils.data import Dataset
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import cache_folder, read_tensors, write_tensors
-from helpers.pictures import OPEN_AT_ONCE, Classes, PictureFiles, read_pairs
-from helpers.pretrained import fingerprint, image_features
+from helpers.pictures import FILE_BATCH_SIZE, Classes, PictureFiles, read_pairs
+from helpers.pretrained import encode_images, fingerprint
 
-AT_ONCE = 256  # pictures in one batch, and in one file of the cache
+# pictures in one batch, and in one file of the cache
+BATCH_SIZE = 256
+# a linear probe's C: the smaller, the more it is held back
+STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
+
+# unit features (N, D) with labels (N,)
+LabelledFeatures = tuple[Tensor, Tensor]
 
 # --- few examples of each class ------------------------------------------------------------------------------------------------------
 
@@ -46,64 +54,63 @@ class Split(Protocol):
 class FewShot:
     """Unit image features (N, D) with labels (N,), for training, validation and test."""
 
-    train: tuple[Tensor, Tensor]
-    validation: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
+    train: LabelledFeatures
+    validation: LabelledFeatures
+    test: LabelledFeatures
 
-    def permuted(self, seed: int) -> FewShot:
-        """The same with shuffled labels for training and validation: what is learned from those is chance, and nothing else."""
+    def permute_labels(self, seed: int) -> FewShot:
+        """Shuffle the labels for training and validation: what is learned from those is chance, and nothing else."""
         generator = torch.Generator().manual_seed(seed)
 
-        def shuffled(pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            features, labels = pictures
-            return features, labels[
-                torch.randperm(len(labels), generator=generator).to(labels.device)
-            ]
+        def shuffled(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            order = torch.randperm(len(labels), generator=generator)
+            return features, labels[order.to(labels.device)]
 
-        return FewShot(shuffled(self.train), shuffled(self.validation), self.test)
+        return FewShot(shuffled(*self.train), shuffled(*self.validation), self.test)
 
 
-def few_shot_split(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Numbers of the examples to learn from, `shots` of each class, and of those to validate on, `checks` of each.
+def split_few_shot(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Choose examples to learn from and to validate on; the same seed with fewer shots chooses among the same examples.
 
-    labels: (N,), the classes 0, 1, 2 …; the same seed with fewer shots chooses among the same examples. Raises ValueError when a
-    class has too few.
+    Args:
+        labels: (N,), the classes 0, 1, 2 ….
+        shots: how many examples of each class to learn from.
+        checks: how many of each to validate on.
+        seed: of the choice.
+
+    Returns:
+        The numbers of the examples, (C · shots,) and (C · checks,).
+
+    Raises:
+        ValueError: a class has too few.
     """
-    generator = torch.Generator().manual_seed(seed)
-    chosen: list[Tensor] = []
-    for label in range(int(labels.max()) + 1):
-        numbers = (labels == label).nonzero().flatten()
-        if len(numbers) < shots + checks:
-            raise ValueError(
-                f"class {label} has {len(numbers)} examples; {shots} shots and {checks} checks need {shots + checks}"
-            )
-        chosen.append(numbers[torch.randperm(len(numbers), generator=generator)])
+    need = f"{shots} shots and {checks} checks need {shots + checks}"
+    chosen = _shuffle_classes(labels, shots + checks, need, seed)
     validation = torch.cat([numbers[:checks] for numbers in chosen])
     return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
 
 
-def own_split(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Numbers of the examples to learn from, half of each class, and to validate and to test on, a quarter each and at least one.
+def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose examples to learn from, half of each class, and to validate and to test on, a quarter each and at least one.
 
-    labels: (N,), the classes 0, 1, 2 …, each with three examples or more.
+    labels: (N,), the classes 0, 1, 2 …. Gives the numbers of the examples; raises ValueError where a class has fewer than three.
     """
-    generator = torch.Generator().manual_seed(seed)
-    parts: tuple[list[Tensor], ...] = [], [], []
+    parts = []
+    for numbers in _shuffle_classes(labels, 3, "three parts need at least 3", seed):
+        quarter = max(1, len(numbers) // 4)
+        parts.append(numbers.split([len(numbers) - 2 * quarter, quarter, quarter]))
+    return tuple(map(torch.cat, zip(*parts)))
+
+
+def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[Tensor]:
+    """The numbers of the examples of each class, shuffled. Raises ValueError where there are fewer than that."""
+    generator, shuffled = torch.Generator().manual_seed(seed), []
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()
-        if len(numbers) < 3:
-            raise ValueError(
-                f"class {label} has {len(numbers)} examples; three parts need at least 3"
-            )
-        shuffled, quarter = (
-            numbers[torch.randperm(len(numbers), generator=generator)],
-            max(1, len(numbers) // 4),
-        )
-        for part, mine in zip(
-            parts, shuffled.split([len(numbers) - 2 * quarter, quarter, quarter])
-        ):
-            part.append(mine)
-    return tuple(map(torch.cat, parts))
+        if len(numbers) < fewest:
+            raise ValueError(f"class {label} has {len(numbers)} examples; {need}")
+        shuffled.append(numbers[torch.randperm(len(numbers), generator=generator)])
+    return shuffled
 
 
 @dataclass(frozen=True)
@@ -123,80 +130,122 @@ class OwnPictures:
     test: OwnPart
 
 
-def own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
-    """Pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
+def read_own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
+    """Split pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
     labels = torch.tensor(classes.labels)
 
     def part(numbers: Tensor) -> OwnPart:
-        return OwnPart(
-            PictureFiles([classes.files[number] for number in numbers.tolist()]), labels[numbers]
-        )
+        return OwnPart(PictureFiles([classes.files[number] for number in numbers]), labels[numbers])
 
-    return OwnPictures(*map(part, own_split(labels, seed)))
+    return OwnPictures(*map(part, split_own_pictures(labels, seed)))
 
 
-def encode(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
-    """The pictures of a split as features; what was encoded before is read from the cache."""
-    parts = (split.train, split.validation, split.test)
-    return FewShot(
-        *(
-            (cached_features(clip, processor, part.images), part.labels.to(clip.device))
-            for part in parts
-        )
-    )
+def encode_split(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
+    """Turn the pictures of a split into features; what was encoded before is read from the cache."""
+
+    def features(part: Labelled) -> tuple[Tensor, Tensor]:
+        return cache_features(clip, processor, part.images), part.labels.to(clip.device)
+
+    return FewShot(*map(features, (split.train, split.validation, split.test)))
 
 
-def cached_features(
+def cache_features(
     clip: CLIPModel,
     processor: CLIPProcessor,
     images: Sequence[Image.Image],
-    compute: Callable[[CLIPModel, CLIPProcessor, Sequence[Image.Image]], Tensor] = image_features,
+    compute: Callable[[CLIPModel, CLIPProcessor, Sequence[Image.Image]], Tensor] = encode_images,
 ) -> Tensor:
-    """What `compute` makes of the pictures, (N, …): by default their unit image features (N, D).
+    """Compute features of pictures, or read them where the same was computed before.
 
-    Kept on disk under the model, the way pictures are prepared, what is computed, and the pictures themselves; any of them
-    changed, it is computed again. A file that cannot be read counts as none; where nothing can be written, nothing is kept.
+    They are kept on disk under the model, the way pictures are prepared, what is computed, and the pictures themselves; any of them
+    changed, they are computed again. A file that cannot be read counts as none; where nothing can be written, nothing is kept.
+
+    Args:
+        clip: the model.
+        processor: what prepares the pictures for it.
+        images: N pictures.
+        compute: what is computed of them; by default their unit image features.
+
+    Returns:
+        What `compute` gives, (N, …), on the model's device.
+
+    Taken apart in lesson 02b, section 4.
     """
     if not images:
         raise ValueError("there are no pictures to encode: each part of a split needs at least one")
-    made_by = f"{fingerprint(clip)} {clip.dtype} {preparation(processor)} {compute.__module__}.{compute.__qualname__}"
-    batches, at_once = [], OPEN_AT_ONCE if isinstance(images, PictureFiles) else AT_ONCE
-    for start in range(0, len(images), at_once):
-        batch = images[start : start + at_once]
+    made_by = (
+        f"{fingerprint(clip)} {clip.dtype} {describe_preparation(processor)} "
+        f"{compute.__module__}.{compute.__qualname__}"
+    )
+    batches, size = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
         digest = hashlib.sha256(made_by.encode())
         for image in batch:
-            digest.update(
-                f"{image.mode} {image.size} {image.getpalette()}".encode() + image.tobytes()
-            )
+            drawn = f"{image.mode} {image.size} {image.getpalette()}"
+            digest.update(drawn.encode() + image.tobytes())
         file = cache_folder() / "features" / f"{digest.hexdigest()[:32]}.safetensors"
-        features = _kept(file, len(batch))
+        features = _read_features(file, len(batch))
         if features is None:
             features = compute(clip, processor, batch).cpu()
-            _keep(file, features)
+            # a cache that cannot be written to is no cache, and no error
+            with suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_tensors(file, {"features": features}, {})
         batches.append(features.to(clip.device))
     return torch.cat(batches)
 
 
-def preparation(processor: CLIPProcessor) -> str:
-    """How pictures are prepared, in one line: two processors of the same line make the same numbers of a picture."""
+def describe_preparation(processor: CLIPProcessor) -> str:
+    """Say how pictures are prepared, in one line: two processors of the same line make the same numbers of a picture."""
     settings: dict[str, Any] = processor.image_processor.to_dict()
     return repr(sorted((name, repr(value)) for name, value in settings.items()))
 
 
-def _kept(file: Path, count: int) -> Tensor | None:
+def _read_features(file: Path, count: int) -> Tensor | None:
     try:
         features = read_tensors(file)[0]["features"]
-    except (OSError, ValueError, KeyError):  # absent, cut off, or not ours
+    # absent, cut off, or not ours
+    except (OSError, ValueError, KeyError):
         return None
     return features if len(features) == count else None
 
 
-def _keep(file: Path, features: Tensor) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(file, {"features": features}, {})
-    except OSError:  # a cache that cannot be written to is no cache, and no error
-        pass
+# --- what few pictures are worth without a word --------------------------------------------------
+
+
+def measure_accuracy(pictures: LabelledFeatures, classes: Tensor) -> float:
+    """The share of pictures whose class is the nearest of the unit features of all classes (C, D)."""
+    features, labels = pictures
+    return (features @ classes.T).argmax(-1).eq(labels).float().mean().item()
+
+
+def measure_class_mean(data: FewShot) -> float:
+    """Accuracy on the test pictures when each takes the class whose mean training picture is nearest, by cosine."""
+    features, labels = data.train
+    means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])  # (C, D)
+    return measure_accuracy(data.test, torch.nn.functional.normalize(means, dim=-1))
+
+
+def measure_probe(data: FewShot) -> float:
+    """Accuracy on the test pictures of a linear probe, held back as much as is best for the validation pictures.
+
+    Of strengths that are equally good there, the smallest.
+    """
+    # takes a second to import, and whoever only reads a study's numbers needs no probe
+    from sklearn.linear_model import LogisticRegression
+
+    train, validation, test = (
+        (features.cpu().numpy(), labels.cpu().numpy())
+        for features, labels in (data.train, data.validation, data.test)
+    )
+    with warnings.catch_warnings():
+        # about as many classes as pictures, which with one shot is meant so
+        warnings.filterwarnings("ignore", "The number of unique classes")
+        probes = [
+            LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS
+        ]
+    return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
 
 
 # --- pictures with captions --------------------------------------------------------------------------------------------------------
@@ -217,14 +266,22 @@ class VLMDataset(Dataset):
         *,
         allow_outside: bool = False,
     ) -> None:
-        """allow_outside: whether pictures may lie elsewhere than in the JSON file's folder. Raises ValueError with a list of all faults."""
+        """Check and tokenize.
+
+        Args:
+            data_path: the JSON file.
+            tokenizer: the language model's.
+            max_length: how many tokens of a caption are kept.
+            allow_outside: whether pictures may lie elsewhere than in the JSON file's folder.
+
+        Raises:
+            ValueError: a list of all faults.
+        """
         pairs = read_pairs(Path(data_path), allow_outside)
-        self.pictures, self.texts = (
-            PictureFiles([file for file, _ in pairs]),
-            [text for _, text in pairs],
-        )
+        self.pictures = PictureFiles([file for file, _ in pairs])
+        self.texts = [text for _, text in pairs]
         self.max_length = max_length
-        self._whole = caption_rows(tokenizer, self.texts)
+        self._whole = tokenize_captions(tokenizer, self.texts)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -243,14 +300,13 @@ class VLMDataset(Dataset):
         return sum(len(row) > self.max_length for row in self._whole)
 
 
-def caption_rows(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
-    """The ids (T,) of each caption, with an end-of-text to learn. Raises ValueError if the tokenizer knows no end."""
+def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
+    """Turn each caption into ids (T,), with an end-of-text to learn. Raises ValueError if the tokenizer knows no end."""
     end = tokenizer.eos_token_id
     if end is None:
         raise ValueError(
-            "this tokenizer has no end-of-text token, so a caption could never end: use another language model"
+            "this tokenizer has no end-of-text token, so a caption could never end: "
+            "use another language model"
         )
-    return [
-        torch.tensor([*tokenizer(caption, add_special_tokens=False)["input_ids"], end])
-        for caption in captions
-    ]
+    ids = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in captions]
+    return [torch.tensor([*row, end]) for row in ids]

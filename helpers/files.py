@@ -20,43 +20,43 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-DATA = Path(__file__).resolve().parents[1] / "data"  # what the repository carries
+# what the repository carries
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def cache_folder() -> Path:
-    """$COURSE_CACHE if it is set, else "ten-vectors" in the place where this system keeps caches; made if that is possible.
+    """Find the cache: $COURSE_CACHE if it is set, else "ten-vectors" in the place where this system keeps caches; made if that is possible.
 
     Everything in it can be made again: it may be deleted at any time.
     """
-    if chosen := os.environ.get("COURSE_CACHE"):
-        folder = Path(chosen)
+    given, name = os.environ, "ten-vectors"
+    if given.get("COURSE_CACHE"):
+        folder = Path(given["COURSE_CACHE"])
     elif sys.platform == "win32":
-        folder = (
-            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-            / "ten-vectors"
-        )
+        folder = Path(given.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / name
     elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches" / "ten-vectors"
+        folder = Path.home() / "Library" / "Caches" / name
     else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ten-vectors"
+        folder = Path(given.get("XDG_CACHE_HOME") or Path.home() / ".cache") / name
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def write_whole(file: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write` with the path of a file beside this one, and then puts that in its place: the old file or the new, never half."""
+    """Call `write` with the path of a file beside this one, and then put that in its place: the old file or the new, never half."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         write(part)
         part.replace(file)
     finally:
-        with suppress(OSError):  # it is in its place by now, or what went wrong was told already
+        # it is in its place by now, or what went wrong was told already
+        with suppress(OSError):
             part.unlink()
 
 
-def keep(file: Path, **arrays: np.ndarray) -> None:
-    """Arrays as a compressed npz in the cache; that nothing can be written there is no error."""
+def cache_arrays(file: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as a compressed npz to the cache; that nothing can be written there is no error."""
 
     def write(part: Path) -> None:
         with part.open("wb") as archive:
@@ -67,28 +67,28 @@ def keep(file: Path, **arrays: np.ndarray) -> None:
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
-    """Tensors by name, and texts by name, as one safetensors file. Raises OSError where nothing can be written."""
-    whole = save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(notes)
-    )
-    try:  # not save_file, which leaves a file under another name behind when it is killed
+    """Write tensors by name, and texts by name, as one safetensors file. Raises OSError where nothing can be written."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # not save_file, which leaves a file under another name behind when it is killed
+    whole = save(plain, dict(notes))
+    try:
         write_whole(file, lambda part: part.write_bytes(whole))
-    except OSError as error:  # no folder, no permission, no room
+    # no folder, no permission, no room
+    except OSError as error:
         raise OSError(
             f"{file} could not be written ({error}): choose another folder, or make room"
         ) from error
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the texts of a safetensors file. Raises FileNotFoundError, or ValueError for a file that is no such thing."""
+    """Read the tensors and the texts of a safetensors file. Raises FileNotFoundError, or ValueError for a file that is no such thing."""
     if not file.is_file():
         raise FileNotFoundError(2, "no such file", str(file))
     try:
         with safe_open(file, framework="pt") as archive:
             # copies: what the archive gives is a view of the file, and Windows replaces no file that is looked at
-            return {
-                name: archive.get_tensor(name).clone() for name in archive.keys()
-            }, archive.metadata() or {}
+            tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}
+            return tensors, archive.metadata() or {}
     except SafetensorError as error:
         raise ValueError(
             f"{file} is not a whole safetensors file ({error}): make or fetch it again"
@@ -104,7 +104,7 @@ def is_pickled(file: Path) -> bool:
 
 
 def read_pickled(file: Path) -> dict[str, Any]:
-    """What is in a file of torch.save, as far as that is tensors, numbers and texts: code in it is never run. Raises ValueError otherwise."""
+    """Read what is in a file of torch.save, as far as that is tensors, numbers and texts: code in it is never run. Raises ValueError otherwise."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,10 +113,10 @@ def read_pickled(file: Path) -> dict[str, Any]:
         raise ValueError(
             f"{file} was refused: it holds more than tensors, numbers and texts, or it is damaged"
         ) from error
-    except Exception as error:  # a damaged file makes torch.load raise nearly anything
-        raise ValueError(
-            f"{file} is not a whole file of torch.save: make or fetch it again"
-        ) from error
+    # a damaged file makes torch.load raise nearly anything
+    except Exception as error:
+        message = f"{file} is not a whole file of torch.save: make or fetch it again"
+        raise ValueError(message) from error
     if not isinstance(whole, dict):
         raise ValueError(
             f"{file} holds a {type(whole).__name__} and no tensors by name: it is another kind of file"

@@ -1,6 +1,6 @@
-"""What towers and a language model cost, counted in multiplications: so many there are, however fast the machine.
+"""What towers and a language model cost, counted in multiply-adds: a number of the model's sizes, however fast the machine.
 
-Rests on the sizes alone that the configurations give. Each multiplication comes with an addition: two operations (FLOP).
+A multiply-add (MAC) is a multiplication and an addition to a sum: two operations (FLOPs). Lesson 02b, section 1; lesson 06, section 7.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from transformers import CLIPConfig, GPT2Config
 from helpers.fast_text import KEPT_FOR_BACKWARD
 
 FLOAT = 4  # bytes of a number
-FLOP = 2  # operations in a product: a multiplication, and an addition to the sum
+FLOP = 2  # operations of a multiply-add
 
 
 @dataclass(frozen=True)
 class MACs:
-    """Multiplications on the way through a tower: of vectors with weights, and of vectors with one another in attention."""
+    """Multiply-adds on the way through a tower: of vectors with weights, and of vectors with one another in attention."""
 
     weights: int
     attention: int
@@ -38,21 +38,23 @@ class MACs:
 def text_tower_macs(
     config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False
 ) -> MACs:
-    """What the features of so many texts cost, each `length` positions long.
+    """The features of some texts. Without `shared` and `only_end` this is the plain path, with both the one of helpers/fast_text.py.
 
-    shared: so many positions are the same in all texts, and go through the tower once. only_end: the last layer is finished at the
-    end of each text and nowhere else. Without the two it is the plain path, with both it is the fast one of `helpers.context`.
+    Args:
+        config: of the CLIP.
+        texts: how many.
+        length: positions of each.
+        shared: how many positions are the same in all texts, and go through the tower once.
+        only_end: whether the last layer is finished at the end of each text alone.
     """
     sizes = config.text_config
-    width, wide, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
+    width, inner, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
     own = length - shared
 
     def layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
-        """Rows of positions, of which each looks at as many as are seen; some of them go through the rest of the layer, too."""
+        """Rows of positions, of which each sees so many; some of them go through the rest of the layer, too."""
         queries_keys_values = positions * 3 * width**2
-        output_and_mlp = finished * (
-            width**2 + 2 * width * wide
-        )  # for all positions the two make 12 D²
+        output_and_mlp = finished * (width**2 + 2 * width * inner)
         return rows * (queries_keys_values + output_and_mlp), rows * positions * seen * 2 * width
 
     parts = [
@@ -66,91 +68,122 @@ def text_tower_macs(
 
 
 def vision_tower_macs(config: CLIPConfig, pictures: int) -> MACs:
-    """What it costs to see so many pictures: patches, and every layer at every position."""
+    """The features of some pictures: their patches, and every layer at every position."""
     sizes = config.vision_config
-    width, wide, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
+    width, inner, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
     patches = (sizes.image_size // sizes.patch_size) ** 2
     positions = patches + 1  # and the class token
-    look = patches * sizes.num_channels * sizes.patch_size**2 * width
-    weights = look + layers * positions * (4 * width**2 + 2 * width * wide)
+    embedding = patches * sizes.num_channels * sizes.patch_size**2 * width
+    weights = embedding + layers * positions * (4 * width**2 + 2 * width * inner)
     return MACs(pictures * weights, pictures * layers * 2 * positions**2 * width)
 
 
 def language_model_macs(config: GPT2Config, texts: int, positions: int, scored: int) -> MACs:
-    """What it costs to read so many texts of so many positions each; the next token is asked for at `scored` of them."""
+    """Some texts of so many positions through a GPT-2, which predicts the next token at `scored` of them.
+
+    Args:
+        config: of the language model.
+        texts: how many.
+        positions: of each.
+        scored: positions of each where logits are computed.
+    """
     width, layers = config.n_embd, config.n_layer
-    wide = config.n_inner or 4 * width
-    weights = (
-        layers * positions * (4 * width**2 + 2 * width * wide) + scored * width * config.vocab_size
-    )
-    return MACs(texts * weights, texts * layers * 2 * positions**2 * width)
+    inner = config.n_inner or 4 * width
+    body = layers * positions * (4 * width**2 + 2 * width * inner)
+    head = scored * width * config.vocab_size
+    return MACs(texts * (body + head), texts * layers * 2 * positions**2 * width)
 
 
 @dataclass(frozen=True)
-class Bill:
-    """What a whole training costs: products to see the pictures once and to learn, and bytes of memory, all of them calculated."""
+class TrainingCost:
+    """What a whole training costs, calculated.
 
-    seeing: int
-    learning: int
-    features: int  # bytes of what is kept of the pictures
-    backward: int  # bytes that a step keeps for its backward pass
+    Args:
+        encoding: multiply-adds to encode the pictures, once.
+        training: multiply-adds of all steps.
+        features: bytes of the pictures' features.
+        backward: bytes that a step keeps for its backward pass.
+    """
+
+    encoding: int
+    training: int
+    features: int
+    backward: int
 
 
-def context_bill(
+def count_context_training(
     config: CLIPConfig, classes: int, each: int, length: int = 16, name: int = 2, steps: int = 160
-) -> Bill:
-    """A context of so many vectors for so many classes, from `each` pictures of a class, by the fast path of `helpers.context`.
+) -> TrainingCost:
+    """A context learned by the path of helpers/fast_text.py, with all pictures in every step.
 
-    name: tokens of a class name. Texts that do not fit into `KEPT_FOR_BACKWARD` together are computed a second time in the backward pass.
+    Args:
+        config: of the CLIP.
+        classes: how many.
+        each: pictures of each class.
+        length: vectors of the context.
+        name: tokens of a class name.
+        steps: of the training.
     """
     sizes, pictures = config.text_config, classes * each
-    shared, own = (
-        1 + length,
-        name + 2,
-    )  # the start of text and the context; the name, the full stop and the end
+    # the start of text and the context; the name, the full stop and the end
+    shared, own = 1 + length, name + 2
     step = text_tower_macs(config, classes, shared + own, shared, only_end=True)
     kept = classes * _kept_of_a_text(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
+    # texts that do not fit together are computed a second time in the backward pass
     again = step.forward if kept > KEPT_FOR_BACKWARD else 0
     scores = 3 * pictures * classes * config.projection_dim
-    return Bill(
-        vision_tower_macs(config, pictures).forward,
-        steps * (step.forward_and_backward + again + scores),
-        FLOAT * pictures * config.projection_dim,
-        min(kept, KEPT_FOR_BACKWARD),
+    return TrainingCost(
+        encoding=vision_tower_macs(config, pictures).forward,
+        training=steps * (step.forward_and_backward + again + scores),
+        features=FLOAT * pictures * config.projection_dim,
+        backward=min(kept, KEPT_FOR_BACKWARD),
     )
 
 
-def captioner_bill(
-    config: CLIPConfig, language: GPT2Config, captions: int, patches: bool = True, length: int = 10, tokens: int = 13,
-    epochs: int = 3, batch: int = 2, copies: int = 3,
-) -> Bill:  # fmt: skip
-    """A soft prompt and its projection from so many captions, each of another picture, by `soft_prompt_finetune.py`.
+def count_captioner_training(
+    config: CLIPConfig,
+    language: GPT2Config,
+    captions: int,
+    patches: bool = True,
+    length: int = 10,
+    tokens: int = 13,
+    epochs: int = 3,
+    batch: int = 2,
+    copies: int = 3,
+) -> TrainingCost:
+    """A soft prompt and its projection learned by `soft_prompt_finetune.py`.
 
-    patches: whether all patches are shown to the language model, or one vector a picture; length: vectors of the prompt; tokens: of a caption;
-    batch: captions that go through the model at a time; copies: of the features, as many as `finetuning.run` wants room for.
+    Args:
+        config: of the CLIP.
+        language: of the language model.
+        captions: how many, each of another picture.
+        patches: whether the language model is shown all patches of a picture, or one vector.
+        length: vectors of the soft prompt.
+        tokens: of a caption.
+        epochs: how often each caption is learned from.
+        batch: captions that go through the model at a time.
+        copies: of the features, as many as `finetuning.run` wants room for.
     """
     sizes = config.vision_config
     seen = (sizes.image_size // sizes.patch_size) ** 2 if patches else 1
     positions = length + seen + tokens
     step = language_model_macs(language, 1, positions, tokens).forward_and_backward
     projection = 3 * seen * sizes.hidden_size * language.n_embd
-    kept = (
-        _kept_of_a_text(language.n_embd, language.n_layer, positions, 0)
-        + 3 * FLOAT * tokens * language.vocab_size
-    )
-    return Bill(
-        vision_tower_macs(config, captions).forward,
-        epochs * captions * (step + projection),
-        copies * FLOAT * captions * seen * sizes.hidden_size,
-        batch * kept,
+    kept = _kept_of_a_text(language.n_embd, language.n_layer, positions, 0)
+    logits = 3 * FLOAT * tokens * language.vocab_size
+    return TrainingCost(
+        encoding=vision_tower_macs(config, captions).forward,
+        training=epochs * captions * (step + projection),
+        features=copies * FLOAT * captions * seen * sizes.hidden_size,
+        backward=batch * (kept + logits),
     )
 
 
 def _kept_of_a_text(width: int, layers: int, own: int, shared: int) -> int:
-    """Bytes, by the rule of `helpers.context`: 20 D numbers of each position and layer, and keys and values of what is looked back at."""
+    """Bytes that a text keeps for its backward pass, by the rule of helpers/fast_text.py."""
     return FLOAT * layers * width * (20 * own + 2 * shared)
 
 
-def least_seconds(products: int, gflops: float) -> float:
-    """How long so many products take a machine that does nothing else, at the rate of its own matrix product."""
-    return products * FLOP / (gflops * 1e9)
+def least_seconds(macs: int, gflops: float) -> float:
+    """How long so many multiply-adds take a machine that does nothing else, at the pace of its own matrix product."""
+    return macs * FLOP / (gflops * 1e9)

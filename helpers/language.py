@@ -10,7 +10,7 @@ class LearnerError(ValueError):
     """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback."""
 
 
-def chosen() -> str:
+def get_language() -> str:
     """The language in force: "en" or "zh"."""
     return _language
 

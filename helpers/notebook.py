@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from helpers.language import say, set_language
 
 
 def start(lang: str) -> None:
-    """The end of each notebook's set-up cell: the language is set, errors speak plainly, and libraries keep quiet.
+    """Set the learner's language, and have libraries keep quiet: the end of each notebook's set-up cell.
 
     Libraries report to the programmer; what a learner needs to know the lesson says itself.
     """
@@ -34,39 +35,33 @@ def start(lang: str) -> None:
     )
 
 
+@dataclass(eq=False, repr=False)
 class Table:
     """Rows of texts for the page: a table in html, and lines of plain text.
 
     header: what stands over the columns; align: how all columns but the first stand; folded_under: what alone is seen at first.
     """
 
-    def __init__(
-        self,
-        rows: Iterable[Sequence[str]],
-        header: Sequence[str] = (),
-        align: str = "left",
-        folded_under: str = "",
-    ) -> None:
-        self.rows, self.header, self.align = (
-            [tuple(map(str, row)) for row in rows],
-            tuple(header),
-            align,
-        )
-        self.folded_under = folded_under
+    rows: Iterable[Sequence[str]]
+    header: Sequence[str] = ()
+    align: str = "left"
+    folded_under: str = ""
+
+    def __post_init__(self) -> None:
+        self.rows = [tuple(map(str, row)) for row in self.rows]
+        self.header = tuple(self.header)
 
     def _repr_html_(self) -> str:
         lines = [self._line("th", self.header)] if self.header else []
-        table = (
-            "<table>"
-            + "".join([*lines, *(self._line("td", row) for row in self.rows)])
-            + "</table>"
-        )
+        lines += [self._line("td", row) for row in self.rows]
+        table = f"<table>{''.join(lines)}</table>"
         summary = f"<summary>{html.escape(self.folded_under)}</summary>"
         return f"<details>{summary}{table}</details>" if self.folded_under else table
 
     def _line(self, tag: str, row: Sequence[str]) -> str:
         sides = ["left", *[self.align] * (len(row) - 1)]
-        tags = (tag if cell else "td" for cell in row)  # an empty corner is no heading of anything
+        # an empty corner is no heading of anything
+        tags = (tag if cell else "td" for cell in row)
         cells = (
             f'<{t} style="text-align: {side}">{html.escape(cell)}</{t}>'
             for t, side, cell in zip(tags, sides, row)
@@ -74,12 +69,8 @@ class Table:
         return "<tr>" + "".join(cells) + "</tr>"
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [
-                *filter(None, [self.folded_under]),
-                *("  ".join(row) for row in [self.header, *self.rows] if row),
-            ]
-        )
+        lines = ["  ".join(row) for row in [self.header, *self.rows] if row]
+        return "\n".join([self.folded_under, *lines] if self.folded_under else lines)
 
 
 # --- ours and theirs ---------------------------------------------------------------------------------------------
@@ -88,8 +79,13 @@ class Table:
 def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
     """Print whether our result is the library's: exact, close or different, with the largest difference.
 
-    ours, theirs: tensors, arrays or numbers of one shape, or lists of anything. Close means that no difference is larger than
-    `tolerance` times the largest number of theirs. (The idea is karpathy's `cmp`.)
+    The idea is karpathy's `cmp`.
+
+    Args:
+        name: of what is compared.
+        ours: a tensor, an array or a number, or a list of anything.
+        theirs: the same, of the same shape.
+        tolerance: what the largest difference may be and still count as close, as a share of the largest number of theirs.
     """
     agree, verdict = _verdict(ours, theirs, tolerance)
     print(f"{'✓' if agree else '✗'} {name}{say(en=': ', zh='：')}{verdict}")
@@ -100,12 +96,11 @@ def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
     different = say(en="different", zh="不同")
     try:
         mine, yours = _numbers(ours), _numbers(theirs)
-    except (TypeError, ValueError):  # words, or lists of them
-        return (
-            (True, exact)
-            if ours == theirs
-            else (False, f"{different}{say(en=', ', zh='：')}{ours!r} / {theirs!r}")
-        )
+    # words, or lists of them
+    except (TypeError, ValueError):
+        if ours == theirs:
+            return True, exact
+        return False, f"{different}{say(en=', ', zh='：')}{ours!r} / {theirs!r}"
     if mine.shape != yours.shape:
         return False, say(
             en=f"different, ours has the shape {mine.shape}, theirs {yours.shape}",

@@ -1,6 +1,7 @@
-"""Picture files, folders of them by class, and JSON files of them with captions, from anybody: what is wrong is told in a sentence.
+"""Picture files, folders of them by class, and JSON files of them with captions, from anybody.
 
-Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, and a path that leaves the folder is not followed.
+Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, a path that leaves the folder is not followed, and
+all that is wrong is told at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import errno
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -19,54 +20,65 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MOST_MEGAPIXELS = 50  # of a picture; a larger one is refused before it is unpacked
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "TIFF",
-    *(["AVIF"] if PIL.features.check("avif") else []),
-)
+from helpers.language import LearnerError, say
+
+# of a picture; a larger one is refused before it is unpacked
+MAX_MEGAPIXELS = 50
+# the short side is what is made as long as the model needs, so a strip would grow without bounds
+MAX_ASPECT_RATIO = 100
 # not all that Pillow knows: for some it starts other programs
-MOST_STRETCHED = (
-    100  # times as long as wide; the short side is what is made as long as the model needs
-)
-MOST_FAULTS = 100  # that are listed one by one
-OPEN_AT_ONCE = 8  # pictures; a photograph takes a hundred megabytes
-FEWEST = 4  # pictures of a class: two to learn from, one to validate on, one to test on
-THUMBNAIL = 16  # pixels a side, in grey: so small, a picture is compared with others
-ALIKE = 2.0  # mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
-PARTS = {
-    "train",
-    "training",
-    "val",
-    "valid",
-    "validation",
-    "test",
-}  # what other data sets call their parts
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS += ("AVIF",) if PIL.features.check("avif") else ()
+# that are listed one by one
+MAX_FAULTS = 100
+# pictures that are open at the same time: a photograph takes a hundred megabytes
+FILE_BATCH_SIZE = 8
+# of a class: two to learn from, one to validate on, one to test on
+MIN_PICTURES = 4
+# pixels a side, in grey: so small, a picture is compared with others
+THUMBNAIL_SIZE = 16
+# mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
+COPY_THRESHOLD = 2.0
+# what other data sets call their parts
+PARTS = {"train", "training", "val", "valid", "validation", "test"}
 
 # --- pictures --------------------------------------------------------------------------------------------------------------------
 
 
-class BadPicture(ValueError):
-    """What is wrong with a picture file, in words that go on after its name; kind: "too large", "a strip", "no picture" or "broken"."""
+class BadPicture(LearnerError):
+    """What is wrong with a picture file, in words of the learner's language that go on after its name.
 
-    def __init__(self, kind: str) -> None:
+    kind: "too large", "a strip", "no picture" or "broken".
+    """
+
+    def __init__(self, kind: Literal["too large", "a strip", "no picture", "broken"]) -> None:
+        super().__init__(kind)
         self.kind = kind
-        super().__init__(
-            {
-                "too large": f"is larger than {MOST_MEGAPIXELS} megapixels: save a smaller copy of it",
-                "a strip": f"is more than {MOST_STRETCHED} times as long as wide: cut a part out of it",
-                "no picture": f"is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
-                "broken": "begins like a picture and is broken or cut off: fetch or save it again",
-            }[kind]
-        )
+
+    def __str__(self) -> str:
+        return {
+            "too large": say(
+                en=f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
+                zh=f"超过了 {MAX_MEGAPIXELS} 百万像素：请另存一张小一些的",
+            ),
+            "a strip": say(
+                en=f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
+                zh="太细长了：请裁出其中一块",
+            ),
+            "no picture": say(
+                en="is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone "
+                f"too (what is read: {', '.join(FORMATS)})",
+                zh="不是这里能读的图片：请另存为 PNG 或 JPEG",
+            ),
+            "broken": say(
+                en="begins like a picture and is broken or cut off: fetch or save it again",
+                zh="开头像图片，但文件已损坏或不完整：请重新保存一次，或换一张",
+            ),
+        }[self.kind]
 
 
 def open_picture(source: Path | BinaryIO) -> Image.Image:
-    """A picture file as RGB: turned as the camera was held, what is transparent made white, of several frames the first.
+    """Open a picture file as RGB: turned as the camera was held, what is transparent made white, of several frames the first.
 
     Raises BadPicture for what is no picture, a broken one, and one of absurd size, which is not unpacked; and OSError where there is
     nothing to open.
@@ -75,27 +87,27 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd but harmless details
             with Image.open(source, formats=FORMATS) as image:
-                if image.width * image.height > MOST_MEGAPIXELS * 1e6:
+                if image.width * image.height > MAX_MEGAPIXELS * 1e6:
                     raise BadPicture("too large")
-                if max(image.size) > MOST_STRETCHED * min(image.size):
+                if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
                     raise BadPicture("a strip")
                 return _rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
         raise BadPicture("too large") from None
     except UnidentifiedImageError:
         raise BadPicture("no picture") from None
-    except Exception as error:  # on broken files Pillow raises nearly anything
-        if (
-            isinstance(error, BadPicture)
-            or isinstance(error, OSError)
-            and error.errno not in (None, errno.EINVAL)
-        ):
+    except BadPicture:
+        raise
+    # on broken files Pillow raises nearly anything
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise BadPicture("broken") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would not shrink but clip
+    # 16 bits a pixel, which Pillow would not shrink but clip
+    if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) / 256).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
@@ -103,7 +115,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def open_pictures(files: Sequence[Path]) -> list[Image.Image]:
-    """Picture files as RGB. Raises ValueError with a line for each that cannot be opened."""
+    """Open picture files as RGB. Raises ValueError with a line for each that cannot be opened."""
     pictures, faults = [], []
     for file in files:
         try:
@@ -142,15 +154,27 @@ FaultKind = Literal["unreadable", "copy", "two classes", "empty", "alone", "few"
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a picture, or with the folder of a class, in words that go on after its path.
+    """What is wrong with a picture, or with the folder of a class.
 
-    of: the picture that it is the same as, where it is a copy or lies in two classes.
+    of: the picture that it is the same as, where it is a copy or lies in two classes; advice: what is wrong and what to do, in words
+    that go on after the path.
     """
 
     kind: FaultKind
     path: Path
-    told: str
+    advice: str
     of: Path | None = None
+
+    def __str__(self) -> str:
+        """What is wrong, in the learner's language; the path of `of`, where there is one, goes on after it."""
+        return {
+            "unreadable": say(en="cannot be read", zh="读不出来"),
+            "copy": say(en="is a copy of", zh="是复制品，原图是"),
+            "two classes": say(en="lies in another class too, as", zh="也放进了另一个类别，文件是"),
+            "empty": say(en="a class without a picture", zh="这个类别里没有图片"),
+            "alone": say(en="a class of one picture", zh="这个类别只有一张图片"),
+            "few": say(en="a class of too few pictures", zh="这个类别的图片太少"),
+        }[self.kind]
 
 
 @dataclass(frozen=True)
@@ -162,161 +186,188 @@ class Classes:
     class_names: list[str]
 
 
-def read_folder(folder: Path, fewest: int = FEWEST, leave_out: bool = False) -> Classes:
-    """The pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
+def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
+    """Read the pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
 
-    Raises ValueError with a list of all faults that `look_through` finds; with leave_out they are left out instead. OSError where there
+    Raises ValueError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
     is no such folder.
     """
-    classes, faults = look_through(folder, fewest)
-    if faults and not leave_out:
-        lines = [f"{fault.path} {fault.told}" for fault in faults[:MOST_FAULTS]]
-        raise ValueError(
-            "\n".join(
-                [*lines, *([f"… and {more} more"] if (more := len(faults) - len(lines)) else [])]
-            )
-        )
+    classes, faults = check_folder(folder, fewest)
+    if not leave_out:
+        _refuse([f"{fault.path} {fault.advice}" for fault in faults])
     if len(classes.class_names) < 2:
         raise ValueError(
-            f"{folder} has fewer than two classes with at least {fewest} pictures: there must be two, to tell them apart"
+            f"{folder} has fewer than two classes with at least {fewest} pictures: "
+            "there must be two, to tell them apart"
         )
     return classes
 
 
-def look_through(folder: Path, fewest: int = FEWEST) -> tuple[Classes, list[Fault]]:
-    """The pictures by class that can be used, and all that is wrong with the others.
+def _refuse(faults: Sequence[str]) -> None:
+    """Raise ValueError with a line for each fault, if there are any; only the first are listed."""
+    more = len(faults) - MAX_FAULTS
+    lines = [*faults[:MAX_FAULTS], *([f"… and {more} more"] if more > 0 else [])]
+    if lines:
+        raise ValueError("\n".join(lines))
+
+
+def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, list[Fault]]:
+    """Find the pictures by class that can be used, and all that is wrong with the others.
 
     Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
     `fewest` pictures. Raises ValueError where no sub-folder is a class, and OSError where there is no such folder.
     """
-    names: dict[str, list[Path]] = {}
+    places: dict[str, list[Path]] = {}
     for place in _class_folders(folder):
-        names.setdefault(place.name.replace("_", " ").strip(), []).append(place)
+        places.setdefault(place.name.replace("_", " ").strip(), []).append(place)
     found, thumbnails, faults = [], [], []
-    for name, places in names.items():
-        for file in _files_in(places):
+    for name in places:
+        for file in _files_in(places[name]):
             try:
-                thumbnails.append(thumbnail(open_picture(file)))
+                thumbnails.append(make_thumbnail(open_picture(file)))
                 found.append((file, name))
             except BadPicture as error:
                 faults.append(Fault("unreadable", file, str(error)))
             except OSError as error:
                 faults.append(Fault("unreadable", file, f"cannot be opened: {error.strerror}"))
-    faults += _the_same(found, thumbnails)
+    faults += _find_copies(found, thumbnails)
     out = {fault.path for fault in faults}
-    good = [(file, name) for file, name in found if file not in out]
-    for name, places in names.items():
-        number = sum(name == other for _, other in good)
-        if number < fewest:
-            faults.append(_too_few(places[0], number, fewest))
-            good = [(file, other) for file, other in good if other != name]
-    kept = list(dict.fromkeys(name for _, name in good))
-    return Classes([file for file, _ in good], [kept.index(name) for _, name in good], kept), faults
+    good: dict[str, list[Path]] = {name: [] for name in places}
+    for file, name in found:
+        if file not in out:
+            good[name].append(file)
+    for name, files in list(good.items()):
+        if len(files) < fewest:
+            faults.append(_too_few(places[name][0], len(files), fewest))
+            del good[name]
+    labels = [label for label, files in enumerate(good.values()) for _ in files]
+    return Classes([file for files in good.values() for file in files], labels, list(good)), faults
 
 
-def caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
-    """A caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
+def make_caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
+    """Make a caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
+    texts = [f"a {classes.class_names[label]}." for label in classes.labels]
     return [
-        {
-            "image_path": file.relative_to(folder).as_posix(),
-            "text": f"a {classes.class_names[label]}.",
-        }
-        for file, label in zip(classes.files, classes.labels)
+        {"image_path": file.relative_to(folder).as_posix(), "text": text}
+        for file, text in zip(classes.files, texts)
     ]
 
 
-def thumbnail(image: Image.Image) -> np.ndarray:
-    """A picture made so small that only its rough light and dark is left: (256,) grey levels from 0 to 255."""
-    grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+def make_thumbnail(image: Image.Image) -> np.ndarray:
+    """Make a picture so small that only its rough light and dark is left: (256,) grey levels from 0 to 255."""
+    grey = image.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.float32).ravel()
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    places = sorted(place for place in folder.iterdir() if place.is_dir() and not _hidden(place))
+    places = sorted(place for place in folder.iterdir() if place.is_dir() and not _is_hidden(place))
     if not places:
-        raise ValueError(
-            f"{folder} has no sub-folders: make one for each class, call it what is to be seen, and put its pictures in"
+        raise LearnerError(
+            say(
+                en=f"{folder} has no sub-folders: make one for each class, call it what is to be seen, "
+                "and put its pictures in",
+                zh=f"{folder} 里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，"
+                "再把图片放进去",
+            )
         )
     if {place.name.lower() for place in places} <= PARTS:
-        raise ValueError(
-            f"{folder} holds the parts of a data set, {', '.join(place.name for place in places)}, and no classes: name one of "
-            f"them, such as {places[0]}"
+        parts = ", ".join(place.name for place in places)
+        raise LearnerError(
+            say(
+                en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
+                f"name one of them, such as {places[0]}",
+                zh=f"{folder} 里分的是数据集的几部分（{parts}），不是类别：请选其中一个，例如 {places[0]}",
+            )
         )
     return places
 
 
 def _files_in(places: Sequence[Path]) -> list[Path]:
     """All files, in order of their names: "cat.png" before its copy "cat (1).png"."""
-    files = (
-        file
-        for place in places
-        for file in place.rglob("*")
-        if file.is_file() and not _hidden(file)
-    )
+    paths = (path for place in places for path in place.rglob("*"))
+    files = (path for path in paths if path.is_file() and not _is_hidden(path))
     return sorted(files, key=lambda file: (file.parent, file.stem, file.suffix))
 
 
-def _hidden(path: Path) -> bool:
+def _is_hidden(path: Path) -> bool:
     """Whether a system put it there, and nobody else."""
-    return path.name.startswith(".") or path.name.lower() in (
-        "thumbs.db",
-        "desktop.ini",
-        "__macosx",
-    )
+    name = path.name.lower()
+    return name.startswith(".") or name in ("thumbs.db", "desktop.ini", "__macosx")
 
 
-def _the_same(found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray]) -> list[Fault]:
+def _find_copies(
+    found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray]
+) -> Iterable[Fault]:
     """Copies of a picture in its own class, and pictures that lie in two classes, under the files' order."""
     faults: dict[Path, Fault] = {}
     small = np.array(thumbnails)
     for number, (file, name) in enumerate(found):
-        twins = (
-            np.flatnonzero(np.abs(small[:number] - small[number]).mean(-1) < ALIKE)
-            if number
-            else []
-        )
-        elsewhere = [found[twin][0] for twin in twins if found[twin][1] != name]
+        apart = np.abs(small[:number] - small[number]).mean(-1)
+        twins = [found[twin] for twin in np.flatnonzero(apart < COPY_THRESHOLD)]
+        elsewhere = [twin for twin, other in twins if other != name]
         for one, other in [(file, elsewhere[0]), (elsewhere[0], file)] if elsewhere else []:
-            told = f"is the same picture as {other} of another class: decide what it shows, and delete one of them"
-            faults[one] = Fault("two classes", one, told, other)
-        if len(twins) and not elsewhere:
-            first = found[twins[0]][0]
-            told = f"is the same picture as {first}: delete one of them, or both parts of a split may get it"
-            faults[file] = Fault("copy", file, told, first)
-    return list(faults.values())
+            advice = say(
+                en=f"is the same picture as {other} of another class: "
+                "decide what it shows, and delete one of them",
+                zh=f"和另一个类别里的 {other} 是同一张图：请想好图里是什么，删掉其中一张",
+            )
+            faults[one] = Fault("two classes", one, advice, other)
+        if twins and not elsewhere:
+            first = twins[0][0]
+            advice = say(
+                en=f"is the same picture as {first}: "
+                "delete one of them, or both parts of a split may get it",
+                zh=f"和 {first} 是同一张图：请删掉其中一张，不然划分以后两边可能都有它",
+            )
+            faults[file] = Fault("copy", file, advice, first)
+    return faults.values()
 
 
 def _too_few(place: Path, number: int, fewest: int) -> Fault:
-    wanted = f"at least {fewest} are needed, to learn from, to validate on and to test on"
+    wanted = say(
+        en=f"at least {fewest} are needed, to learn from, to validate on and to test on",
+        zh=f"至少要 {fewest} 张，训练、验证和测试都要用",
+    )
     if number == 0:
-        return Fault("empty", place, f"has no picture that can be used: {wanted}; or delete it")
+        told = say(
+            en=f"has no picture that can be used: {wanted}; or delete it",
+            zh=f"里没有能用的图片：{wanted}；用不着就删掉",
+        )
+        return Fault("empty", place, told)
     if number == 1:
-        return Fault("alone", place, f"has one picture only: {wanted}")
-    return Fault("few", place, f"has {number} pictures: {wanted}")
+        told = say(en=f"has one picture only: {wanted}", zh=f"只有一张图片：{wanted}")
+        return Fault("alone", place, told)
+    told = say(en=f"has {number} pictures: {wanted}", zh=f"只有 {number} 张图片：{wanted}")
+    return Fault("few", place, told)
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------
 
 
-def read_pairs(data_path: Path, allow_outside: bool = False) -> list[tuple[Path, str]]:
-    """Picture file and text of every entry of a JSON file. Raises OSError, or ValueError with a list of all faults, entries from 1."""
+def read_pairs(
+    data_path: Path, allow_outside: bool = False, decode: bool = True
+) -> list[tuple[Path, str]]:
+    """Read picture file and text of every entry of a JSON file.
+
+    decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks again where one is broken.
+    Raises OSError, or ValueError with a list of all faults, entries from 1.
+    """
     entries = _entries(data_path)
     if not isinstance(entries, list) or not entries:
         what = "an empty list" if entries == [] else f"{_kind(entries)}, no list"
         raise ValueError(
-            f'{data_path} holds {what}: it should be [{{"image_path": "cat.jpg", "text": "a cat."}}, …]'
+            f"{data_path} holds {what}: "
+            'it should be [{"image_path": "cat.jpg", "text": "a cat."}, …]'
         )
-    folder, known = data_path.parent, {}  # many captions may share a picture
-    faults, number_of_faults = [], 0
-    for number, entry in enumerate(entries, start=1):
-        for fault in _faults(entry, folder, allow_outside, known):
-            number_of_faults += 1
-            if number_of_faults <= MOST_FAULTS:
-                faults.append(f"{data_path}, entry {number}: {fault}")
-    if faults:
-        if more := number_of_faults - len(faults):
-            faults.append(f"… and {more} more")
-        raise ValueError("\n".join(faults))
+    # many captions may share a picture, which is looked at once
+    folder, known = data_path.parent, {}
+    _refuse(
+        [
+            f"{data_path}, entry {number}: {fault}"
+            for number, entry in enumerate(entries, start=1)
+            for fault in _faults(entry, folder, allow_outside, decode, known)
+        ]
+    )
     return [
         (Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip())
         for entry in entries
@@ -332,23 +383,21 @@ def _entries(data_path: Path) -> Any:
             f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8"
         ) from None
     except json.JSONDecodeError as error:
-        where, line = (
-            f"line {error.lineno}, column {error.colno}",
-            (error.doc.splitlines() or [""])[error.lineno - 1 :][:1],
-        )
+        line = [*error.doc.splitlines(), ""][error.lineno - 1].strip()[:80]
         raise ValueError(
-            f"{data_path} is no JSON: {error.msg} in {where}: {''.join(line).strip()[:80]}"
+            f"{data_path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}"
         ) from None
-    except (
-        ValueError,
-        RecursionError,
-    ):  # a number of thousands of digits; lists within lists without end
+    # a number of thousands of digits; lists within lists without end
+    except (ValueError, RecursionError):
         raise ValueError(
-            f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep"
+            f"{data_path} is no JSON that can be read here: "
+            "it holds an absurd number, or is nested too deep"
         ) from None
 
 
-def _faults(entry: Any, folder: Path, allow_outside: bool, known: dict[str, str]) -> Iterator[str]:
+def _faults(
+    entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
+) -> Iterator[str]:
     if not isinstance(entry, dict):
         yield f'is {_kind(entry)}, and should be {{"image_path": …, "text": …}}'
         return
@@ -365,27 +414,31 @@ def _faults(entry: Any, folder: Path, allow_outside: bool, known: dict[str, str]
             yield f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole'
         elif key == "image_path":
             if value not in known:
-                known[value] = _picture_fault(value, folder, allow_outside)
+                known[value] = _picture_fault(value, folder, allow_outside, decode)
             if known[value]:
                 yield known[value]
 
 
-def _picture_fault(path: str, folder: Path, allow_outside: bool) -> str:
+def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
     """What is wrong with a picture's path or file; "" where nothing is. What lies outside is not touched, unless that is allowed."""
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
         return f"the path {shown} holds a zero byte"
-    file = os.path.abspath(folder / path)  # first by its letters, then with all links followed
-    if not allow_outside and not (
-        _within(file, os.path.abspath(folder)) and _within(*map(os.path.realpath, (file, folder)))
-    ):
+    file = os.path.abspath(folder / path)
+    # first by its letters, then with all links followed
+    inside = all(
+        Path(whole(file)).is_relative_to(whole(folder))
+        for whole in (os.path.abspath, os.path.realpath)
+    )
+    if not inside and not allow_outside:
         return f"{shown} leaves the folder of the JSON file: copy the picture into it, or allow it by --allow-outside"
     if os.path.isdir(file):
         return f"{shown} is a folder, and should be a picture"
     if not os.path.isfile(file):
         return f"no file {shown} (looked in {os.path.dirname(file)}){_instead(path, file)}. Paths are relative to the JSON file"
     try:
-        open_picture(Path(file))
+        if decode:
+            open_picture(Path(file))
     except BadPicture as error:
         return f"{shown} {error}"
     except OSError as error:
@@ -401,26 +454,11 @@ def _instead(path: str, file: str) -> str:
         here = os.listdir(os.path.dirname(file))
     except OSError:
         return ""
-    close = difflib.get_close_matches(
-        os.path.basename(file).lower(), {name.lower(): name for name in here}, 1, 0.8
-    )
-    return (
-        f": did you mean {next(name for name in here if name.lower() == close[0])}?"
-        if close
-        else ""
-    )
-
-
-def _within(file: str, folder: str) -> bool:
-    return Path(file).is_relative_to(folder)
+    names = {name.lower(): name for name in here}
+    close = difflib.get_close_matches(os.path.basename(file).lower(), names, 1, 0.8)
+    return f": did you mean {names[close[0]]}?" if close else ""
 
 
 def _kind(value: Any) -> str:
-    kinds = {
-        dict: "an object",
-        list: "a list",
-        str: "text",
-        bool: "true or false",
-        type(None): "null",
-    }
-    return kinds.get(type(value), "a number")
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return "null" if value is None else kinds.get(type(value), "a number")

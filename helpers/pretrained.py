@@ -1,6 +1,6 @@
-"""The one door to the frozen models: the pocket ones that ship with the course, a local folder, or a name on the hub.
+"""The one door to the frozen models, pocket ones, a local folder or a name on the hub, and the features that they give.
 
-Everything rests on transformers' own `CLIPModel` and causal language models; nothing here knows how the models were trained.
+Rests on transformers' own `CLIPModel` and causal language models; nothing here knows how the models were trained.
 CLIP: Radford et al. 2021, arXiv 2103.00020. GPT-2: Radford et al. 2019.
 """
 
@@ -40,7 +40,7 @@ CLIPImageProcessor = (
 
 
 def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]:
-    """A frozen CLIP in eval mode, and the processor that prepares its pictures and texts.
+    """Load a frozen CLIP in eval mode, and the processor that prepares its pictures and texts.
 
     name: "pocket", a folder, or a hub name such as "openai/clip-vit-base-patch32"; by default what the environment variable
     COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
@@ -53,7 +53,7 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
 
 
 def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
-    """A frozen GPT-2, or another causal language model, in eval mode, and its tokenizer.
+    """Load a frozen GPT-2, or another causal language model, in eval mode, and its tokenizer.
 
     name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable COURSE_GPT2 says, else
     "pocket". Raises OSError, in one sentence, when there is nothing to load.
@@ -64,13 +64,13 @@ def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
-    """The tokenizer of `load_gpt2(name)` alone, which is much smaller."""
+    """Load the tokenizer of `load_gpt2(name)` alone, which is much smaller."""
     source = _source(name, "COURSE_GPT2", POCKET_GPT2)
     return _load(AutoTokenizer, source)
 
 
-def trained_rows(model: PreTrainedModel) -> Tensor:
-    """Which rows of the embedding table training ever used: (V,) booleans, on the CPU.
+def find_trained_rows(model: PreTrainedModel) -> Tensor:
+    """Find which rows of the embedding table training ever used: (V,) booleans, on the CPU.
 
     The pocket models record it in trained_rows.json; of any other model all rows count as trained.
     """
@@ -96,60 +96,74 @@ def fingerprint(model: PreTrainedModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def identity(model: PreTrainedModel) -> dict[str, str]:
-    """What tells a model from others: its name, its fingerprint, and the width of the token embeddings (of a CLIP: of its text tower)."""
+def identify_model(model: PreTrainedModel) -> dict[str, str]:
+    """Say what tells a model from others: its name, its fingerprint, and the width of its token embeddings."""
     folder = Path(model.name_or_path)
     width = getattr(model.config, "text_config", model.config).hidden_size
     name = folder.name if folder.is_dir() else model.name_or_path
     return {"model": name or "unnamed", "fingerprint": fingerprint(model), "width": str(width)}
 
 
-def image_features(
+def encode_images(
     clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image], batch_size: int = 256
 ) -> Tensor:
-    """The pictures as unit vectors in the space that CLIP shares with texts: (B, D)."""
-    batches = [
-        _pooled(
-            clip.get_image_features(
-                pixel_values=pixels(clip, processor, images[start : start + batch_size])
-            )
-        )
-        for start in range(0, len(images), batch_size)
-    ]
+    """Turn pictures into unit vectors in the space that CLIP shares with texts.
+
+    Args:
+        clip: the model.
+        processor: what prepares its pictures.
+        images: B pictures.
+        batch_size: how many go through the tower at once.
+
+    Returns:
+        (B, D).
+
+    Taken apart in lesson 01, section 8.
+    """
+    batches = []
+    for start in range(0, len(images), batch_size):
+        pixels = prepare_pixels(clip, processor, images[start : start + batch_size])
+        batches.append(_pooled(clip.get_image_features(pixel_values=pixels)))
     return torch.nn.functional.normalize(torch.cat(batches), dim=-1)
 
 
-def text_features(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
-    """The texts as unit vectors in the space that CLIP shares with pictures: (C, D)."""
-    tokens = processor.tokenizer(
-        list(texts), padding=True, truncation=True, return_tensors="pt"
-    ).to(clip.device)
+def encode_texts(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
+    """Turn texts into unit vectors in the space that CLIP shares with pictures: (C, D)."""
+    tokens = processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
     with torch.no_grad():
-        features = _pooled(clip.get_text_features(**tokens))
+        features = _pooled(clip.get_text_features(**tokens.to(clip.device)))
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def zero_shot(
+def classify_zero_shot(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Tensor:
-    """How well each text fits the picture, as probabilities over the texts: (C,)."""
-    cosines = (
-        image_features(clip, processor, [image]) @ text_features(clip, processor, texts).T
-    )  # (1, C)
+    """Say how well each text fits a picture, as probabilities over the texts.
+
+    Args:
+        clip: the model.
+        processor: what prepares its pictures and texts.
+        image: the picture.
+        texts: C of them.
+
+    Returns:
+        (C,).
+
+    Taken apart in lesson 01, section 9.
+    """
+    picture = encode_images(clip, processor, [image])  # (1, D)
+    cosines = picture @ encode_texts(clip, processor, texts).T  # (1, C)
     return (clip.logit_scale.exp() * cosines).softmax(-1)[0]
 
 
-def pixels(
+def prepare_pixels(
     model: torch.nn.Module, processor: CLIPProcessor, images: Sequence[Image.Image]
 ) -> Tensor:
-    """The pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""
+    """Prepare pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""
     rgb = [image.convert("RGB") for image in images]
-    weight = next(
-        model.parameters()
-    )  # in version 4 a vision tower says neither device nor dtype itself
-    return processor.image_processor(rgb, return_tensors="pt")["pixel_values"].to(
-        weight.device, weight.dtype
-    )
+    pixels = processor.image_processor(rgb, return_tensors="pt")["pixel_values"]
+    # in version 4 a vision tower says neither device nor dtype itself
+    return pixels.to(next(model.parameters()))
 
 
 def _pooled(output: Any) -> Tensor:
@@ -162,43 +176,43 @@ def _source(name: str | Path | None, variable: str, pocket: Path) -> str:
     return str(pocket) if name == "pocket" else name
 
 
-def _load(kind: Any, source: str, **how: Any) -> Any:
+def _load(kind: Any, source: str, **options: Any) -> Any:
     """The library's `kind.from_pretrained`, with its errors told in a sentence that says what to do."""
     folder = Path(source)
-    meant = folder.is_absolute() or source.startswith(
-        (".", "~")
-    )  # a folder, and no name on the hub
+    # a folder, and no name on the hub
+    meant = folder.is_absolute() or source.startswith((".", "~"))
     if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
         raise OSError(
-            f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'."
+            f"no model in the folder {source}: it has no config.json. "
+            "Name a folder saved by save_pretrained, or use 'pocket'."
         )
+    offline = folder.is_dir() or not hub_answers()
     try:
-        return kind.from_pretrained(
-            source, local_files_only=folder.is_dir() or not hub_answers(), **how
-        )
+        return kind.from_pretrained(source, local_files_only=offline, **options)
     except Exception as error:
         if folder.is_dir():
             raise OSError(f"the model in {source} could not be loaded: {error}") from error
         raise OSError(
-            f"the model {source!r} could not be fetched from {huggingface_hub.constants.ENDPOINT}. Check the name and the network; behind a mirror set "
-            "HF_ENDPOINT (for example https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network."
+            f"the model {source!r} could not be fetched from {huggingface_hub.constants.ENDPOINT}. "
+            "Check the name and the network; behind a mirror set HF_ENDPOINT (for example "
+            "https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network."
         ) from error
 
 
 @cache
 def hub_answers() -> bool:
-    """Whether the hub, or the mirror in HF_ENDPOINT, answers within seconds: the library itself would go on asking for a minute.
+    """Find out whether the hub, or the mirror in HF_ENDPOINT, answers within seconds: the library itself would go on asking for a minute.
 
     Without it, models that were fetched before are still there.
     """
     try:
         urllib.request.urlopen(huggingface_hub.constants.ENDPOINT, timeout=5).close()
+    # that is an answer, too
     except urllib.error.HTTPError:
-        pass  # that is an answer, too
+        return True
+    # where only the certificate is wrong it answers; the library has certificates of its own
     except urllib.error.URLError as error:
-        return isinstance(
-            error.reason, ssl.SSLError
-        )  # it answers; the library has certificates of its own
+        return isinstance(error.reason, ssl.SSLError)
     except (OSError, ValueError):
         return False
     return True

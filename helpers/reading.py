@@ -6,7 +6,6 @@ a search that stays on words: PEZ, Wen et al. 2023, arXiv 2302.03668; what such 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
+from helpers.checkpoint import KINDS, check_models
 from helpers.files import read_tensors
-from helpers.pretrained import identity, trained_rows
+from helpers.pretrained import find_trained_rows, identify_model
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -49,49 +49,33 @@ class Vocabulary:
         )
 
 
-def vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
-    """The vocabulary of a CLIP's text tower, or of a language model."""
-    embeddings = (
-        model.text_model.embeddings.token_embedding if hasattr(model, "text_model") else None
-    )
-    table = (embeddings or model.get_input_embeddings()).weight.detach()  # (V, D)
+def read_vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
+    """Read the vocabulary of a CLIP's text tower, or of a language model."""
+    tower = getattr(model, "text_model", None)
+    embeddings = tower.embeddings.token_embedding if tower else model.get_input_embeddings()
+    table = embeddings.weight.detach()  # (V, D)
     tokens = tokenizer.convert_ids_to_tokens(range(len(table)))
     names = tuple((token or "").removesuffix("</w>").lstrip("Ġ▁") for token in tokens)
-    trained = trained_rows(model).to(table.device)
+    trained = find_trained_rows(model).to(table.device)
     # a word's beginning is marked in GPT-2's vocabulary, and its end in CLIP's
     whole = [
         bool(t) and (t[0] in "Ġ▁" or t.endswith("</w>")) and name.isalpha()
         for t, name in zip(tokens, names)
     ]
-    return Vocabulary(
-        table, names, trained, (torch.tensor(whole).to(table.device) & trained).nonzero().flatten()
-    )
+    words = (torch.tensor(whole).to(table.device) & trained).nonzero().flatten()  # (W,)
+    return Vocabulary(table, names, trained, words)
 
 
-def learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
-    """The context or soft prompt in a saved file, (M, D) or (C, M, D). Raises ValueError unless it was learned on this very model."""
+def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
+    """Load the context or soft prompt in a saved file, (M, D) or (C, M, D). Raises ValueError unless it was learned on this very model."""
     tensors, notes = read_tensors(Path(file))
-    vectors = next(
-        (
-            tensors[name]
-            for name in tensors
-            if name.split(".")[-1] in ("context", "prompt_embeddings")
-        ),
-        None,
-    )
-    if vectors is None:
+    parts = {name.split(".")[-1]: tensor for name, tensor in tensors.items()}
+    found = [parts[name] for name in ("context", "prompt_embeddings") if name in parts]
+    if not found or notes.get("format") not in KINDS:
         raise ValueError(f"{file} holds neither a context nor a soft prompt")
-    learned_on = json.loads(notes["models"])["language"] if "models" in notes else notes
-    here = identity(model)
-    if any(learned_on.get(fact) != here[fact] for fact in ("width", "fingerprint")):
-        then, now = (
-            f"{one.get('model')} (fingerprint {one.get('fingerprint')})"
-            for one in (learned_on, here)
-        )
-        raise ValueError(
-            f"{file} was learned on {then}, and this is {now}: another model's words say nothing about it"
-        )
-    return vectors
+    part = "language" if "models" in notes else ""
+    check_models(Path(file), notes["format"], notes, {part: identify_model(model)})
+    return found[0]
 
 
 # --- nearest tokens --------------------------------------------------------------------------------------------------------------
@@ -112,21 +96,21 @@ def distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tens
     """
     if vectors.shape[-1] != table.shape[-1]:
         raise ValueError(
-            f"vectors are {vectors.shape[-1]} wide, the table {table.shape[-1]}: they come from different models"
+            f"vectors are {vectors.shape[-1]} wide, the table {table.shape[-1]}: "
+            "they come from different models"
         )
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"metric is {metric!r}: there are 'cosine' and 'euclidean'")
     vectors, table = vectors.detach().double(), table.detach().double()
     if metric == "cosine":
         vectors, table = F.normalize(vectors, dim=-1), F.normalize(table, dim=-1)
-    exactly = "donot_use_mm_for_euclid_dist"  # so that a row is at distance 0 from itself
-    apart = torch.cdist(
-        vectors.reshape(1, -1, vectors.shape[-1]), table[None], compute_mode=exactly
-    )[0]
+    # so that a row is at distance 0 from itself
+    exactly = "donot_use_mm_for_euclid_dist"
+    flat = vectors.reshape(1, -1, vectors.shape[-1])  # (1, N, D)
+    apart = torch.cdist(flat, table[None], compute_mode=exactly)[0]  # (N, V)
     apart = apart.view(*vectors.shape[:-1], len(table))
-    return (
-        apart.square() / 2 if metric == "cosine" else apart
-    )  # of unit vectors, |u - v|² = 2 (1 - cos)
+    # of unit vectors, |u - v|² = 2 (1 - cos)
+    return apart.square() / 2 if metric == "cosine" else apart
 
 
 def nearest_tokens(
@@ -136,24 +120,29 @@ def nearest_tokens(
     metric: Metric = "cosine",
     rows: Tensor | None = None,
 ) -> Neighbours:
-    """The k rows of the embedding table closest to each vector.
+    """Find the k rows of an embedding table that are closest to each vector.
 
-    vectors (…, D): learned ones; table (V, D): the token embeddings of the *same* model; rows (W,): the numbers of those to look among, by
-    default all. Raises ValueError if the widths D differ: vectors from one model mean nothing in another's table.
+    Args:
+        vectors: learned vectors, (…, D).
+        table: token embeddings of the *same* model, (V, D).
+        k: how many rows for each vector.
+        metric: "cosine" (1 - cos) or "euclidean" (the length of the difference).
+        rows: the numbers of those to look among, (W,); by default all.
+
+    Returns:
+        ids and distances, (…, k), closest first.
+
+    Raises:
+        ValueError: the widths D differ; vectors from one model mean nothing in another's table.
+
+    Taken apart in lesson 04, section 2.
     """
     chosen = table if rows is None else table[rows]
     apart, places = distances(vectors, chosen, metric).topk(min(k, len(chosen)), largest=False)
     return Neighbours(places if rows is None else rows[places], apart)
 
 
-def ranks(
-    vectors: Tensor, table: Tensor, rows: Tensor, row: int, metric: Metric = "cosine"
-) -> Tensor:
-    """Which place the row with this number takes among those of `rows` (W,), seen from each vector (…, D): (…,), 1 for the nearest."""
-    return places(distances(vectors, table[rows], metric), rows == row)
-
-
-def places(apart: Tensor, which: Tensor) -> Tensor:
+def rank_row(apart: Tensor, which: Tensor) -> Tensor:
     """Which place the one row that is marked in (W,) takes in distances (…, W): (…,), 1 for the nearest."""
     return 1 + (apart < apart[..., which]).sum(-1)
 
@@ -161,21 +150,34 @@ def places(apart: Tensor, which: Tensor) -> Tensor:
 # --- what chance would show ------------------------------------------------------------------------------------------------------
 
 
-def random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Vectors (draws, M, D) that point anywhere, each as long as the one of (M, D) whose place it takes."""
+def draw_random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """Draw vectors (draws, M, D) that point anywhere, each as long as the one of (M, D) whose place it takes.
+
+    Taken apart in lesson 04, section 4.
+    """
     anywhere = torch.randn(draws, *vectors.shape, generator=generator).to(vectors)
     return F.normalize(anywhere, dim=-1) * vectors.norm(dim=-1, keepdim=True)
 
 
-def own_distances(
+def distances_within(
     table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500
 ) -> Tensor:
-    """How far the rows with these numbers (W,) are from the nearest *other* one of them: (W,), or (at_most,) evenly chosen ones."""
+    """How far rows are from the nearest *other* one of them.
+
+    Args:
+        table: token embeddings, (V, D).
+        rows: the numbers of the rows, (W,).
+        metric: "cosine" or "euclidean".
+        at_most: of how many rows, evenly chosen.
+
+    Returns:
+        (W,), or (at_most,).
+    """
     step = max(1, -(-len(rows) // at_most))
     return distances(table[rows[::step]], table[rows], metric).topk(2, largest=False).values[:, 1]
 
 
-def as_near(apart: Tensor, null: Tensor) -> Tensor:
+def share_as_near(apart: Tensor, null: Tensor) -> Tensor:
     """The share of the null's distances (N,) that are at most as large as each of these (…): small where chance rarely comes as near."""
     return (null <= apart[..., None]).double().mean(-1)
 
@@ -185,6 +187,7 @@ def p_value(observed: float, null: Tensor) -> float:
 
     What was observed counts as one of them, so that p is never 0 and, where nothing but chance is at work, P(p ≤ α) ≤ α (Phipson and
     Smyth 2010, arXiv 1603.05766). Small values must be the remarkable ones: give ranks or distances, and scores with a minus.
+    Taken apart in lesson 04, section 8.
     """
     return (1 + int((null <= observed).sum())) / (1 + len(null))
 
@@ -204,9 +207,10 @@ class Projection:
 
 
 def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection:
-    """Vectors (…, D) in the directions in which a table (V, D) varies most.
+    """Project vectors (…, D) on the directions in which a table (V, D) varies most.
 
     The directions are the table's alone: fitted on the vectors as well, they would turn towards them, and show what they were asked to.
+    Taken apart in lesson 04, section 5.
     """
     pca = PCA(n_components, svd_solver="full").fit(table.detach().double().cpu().numpy())
     centre, axes = torch.tensor(pca.mean_), torch.tensor(pca.components_)  # (D,), (K, D)
@@ -218,8 +222,8 @@ def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection
     return Projection(words, shown, torch.tensor(pca.explained_variance_ratio_), outside)
 
 
-def shuffled_columns(table: Tensor, generator: torch.Generator) -> Tensor:
-    """A table (V, D) with each column in an order of its own: every number is still there, and nothing belongs together any more.
+def shuffle_columns(table: Tensor, generator: torch.Generator) -> Tensor:
+    """Shuffle each column of a table (V, D) on its own: every number is still there, and nothing belongs together any more.
 
     The share of variance that its directions carry is the null for those of the table (parallel analysis: Horn 1965).
     """
@@ -233,7 +237,19 @@ def shuffled_columns(table: Tensor, generator: torch.Generator) -> Tensor:
 def snap(
     vectors: Tensor, table: Tensor, rows: Tensor | None = None, metric: Metric = "cosine"
 ) -> Tensor:
-    """Each vector (…, D) replaced by the row of the table (V, D) that is nearest to it; rows (W,): the numbers of those allowed."""
+    """Replace each vector by the row of the table that is nearest to it.
+
+    Args:
+        vectors: learned vectors, (…, D).
+        table: token embeddings of the same model, (V, D).
+        rows: the numbers of those allowed, (W,); by default all.
+        metric: "cosine" or "euclidean".
+
+    Returns:
+        (…, D).
+
+    Taken apart in lesson 04, section 6.
+    """
     return table[nearest_tokens(vectors, table, 1, metric, rows).ids[..., 0]].detach()
 
 
@@ -246,9 +262,8 @@ class _Snapped(nn.Module):
         self.table, self.rows = table, rows
 
     def forward(self, vectors: Tensor) -> Tensor:
-        return _StraightThrough.apply(
-            vectors, snap(vectors, self.table, self.rows).to(vectors.dtype)
-        )
+        snapped = snap(vectors, self.table, self.rows).to(vectors.dtype)
+        return _StraightThrough.apply(vectors, snapped)
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -262,9 +277,17 @@ class _StraightThrough(torch.autograd.Function):
 
 
 @contextmanager
-def on_words(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
-    """Within, the parameter `name` of a module is read as the nearest allowed rows, while what lies beneath learns freely; afterwards it
-    is those rows."""
+def snap_parameter(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
+    """Within, have a parameter read as the nearest allowed rows, while what lies beneath learns freely; afterwards it is those rows.
+
+    Args:
+        module: that has the parameter.
+        name: of the parameter, (…, D).
+        table: token embeddings, (V, D).
+        rows: the numbers of those allowed, (W,).
+
+    PEZ: Wen et al. 2023, arXiv 2302.03668. Taken apart in lesson 04, section 6.
+    """
     parametrize.register_parametrization(module, name, _Snapped(table, rows))
     try:
         yield
@@ -276,14 +299,12 @@ def on_words(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Itera
 
 
 def leave_one_out(vectors: Tensor) -> list[Tensor]:
-    """Of vectors (M, D) all but one, M times: (M - 1, D) each."""
-    return [
-        torch.cat([vectors[:left_out], vectors[left_out + 1 :]]) for left_out in range(len(vectors))
-    ]
+    """Leave out one of the vectors (M, D), each in turn: M times (M - 1, D). Taken apart in lesson 04, section 7."""
+    return [torch.cat([vectors[:out], vectors[out + 1 :]]) for out in range(len(vectors))]
 
 
-def orders(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """The same vectors (M, D) in other orders: (draws, M, D), none of them the given one where there are others."""
+def permute_vectors(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """Put the same vectors (M, D) in other orders: (draws, M, D), none of them the given one where there are others."""
     M, found = len(vectors), []
     while len(found) < draws:
         order = torch.randperm(M, generator=generator)
@@ -292,8 +313,8 @@ def orders(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     return torch.stack(found)
 
 
-def blended(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
-    """On the straight line from one (M, D) to the other: (S, M, D), begun where the share is 0, learned where it is 1, beyond it further on."""
+def interpolate(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
+    """Walk the straight line from one (M, D) to the other: (S, M, D), begun where the share is 0, learned where it is 1."""
     return torch.stack([torch.lerp(begun, learned, share) for share in shares])
 
 

@@ -1,7 +1,8 @@
 """One training loop, for CLIP's context and for the captioner: what learns is whatever the model does not hold frozen.
 
-It looks at validation now and then, keeps the best it has seen there, and can be broken off and resumed with the same result.
-AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101; the rate falls along half a cosine (the same, 2017, arXiv 1608.03983).
+Every so often it measures the model on validation data, and in the end it restores the parameters that did best there.
+A training that was interrupted resumes from its checkpoint, to the same result.
+AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101; the learning rate falls along half a cosine: the same 2017, arXiv 1608.03983.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,56 +21,143 @@ import torch
 from torch import Tensor, nn
 
 from helpers.files import read_tensors, write_tensors
+from helpers.language import LearnerError, say
 
-SAME_LOSS = 0.01  # other machines round otherwise; another model, other examples or another loss differ by more
+# machines round differently; another model, other examples or another loss change a loss by more than this
+SAME_LOSS = 0.01
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. The same plan, model and data give the same result."""
+    """How to train. The same configuration, model and data give the same result.
+
+    Args:
+        steps: how often the parameters are updated.
+        learning_rate: the highest one.
+        batch_size: examples in a step; None: all of them in every step.
+        eval_every: steps from one evaluation to the next.
+        patience: stop after so many evaluations without a lower validation loss; None: never.
+        warmup_steps: steps in which the learning rate rises to its highest.
+        weight_decay: of AdamW.
+        max_grad_norm: a gradient with a larger norm is scaled down to this one; None: never.
+        seed: of the order of the examples.
+    """
 
     steps: int = 160
-    learning_rate: float = 0.02  # the learning rate at its highest
-    batch_size: int | None = None  # examples a step; None: all of them at every step
-    eval_every: int = 8  # steps from one look at the validation set to the next
-    patience: int | None = (
-        None  # stop after so many looks without a lower validation loss; None: never
-    )
-    warmup_steps: int = 0  # steps in which the rate rises to its highest
+    learning_rate: float = 0.02
+    batch_size: int | None = None
+    eval_every: int = 8
+    patience: int | None = None
+    warmup_steps: int = 0
     weight_decay: float = 0.0
-    max_grad_norm: float | None = None  # a longer one is shortened to this
-    seed: int = 0  # of the order of the examples
+    max_grad_norm: float | None = None
+    seed: int = 0
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of update number `step`."""
-        return (
-            self.learning_rate
-            * min(1.0, (step + 1) / (self.warmup_steps + 1))
-            * (1 + math.cos(math.pi * step / self.steps))
-            / 2
-        )
+        rise = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        return self.learning_rate * rise * (1 + math.cos(math.pi * step / self.steps)) / 2
+
+
+# --- what is measured ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One look at how far a training is: what was measured after `step` updates, on training and on validation examples."""
+    """What was measured after `step` updates. A number that was not measured is NaN.
+
+    Args:
+        step: updates so far.
+        steps: updates of the whole training.
+        loss: of the batch of this step.
+        validation_loss: on all validation examples.
+        validation_score: on all validation examples; higher is better.
+        best: whether the validation loss is lower than ever before.
+        seconds_left: at the pace so far; 0 where that is not known yet.
+        mean_loss: of the batches since the evaluation before.
+    """
 
     step: int
     steps: int
+    loss: float = math.nan
+    validation_loss: float = math.nan
+    validation_score: float = math.nan
+    best: bool = False
+    seconds_left: float = 0.0
+    mean_loss: float = math.nan
+
+
+COLUMNS = ("step", "loss", "validation_loss", "validation_score", "seconds_left", "mean_loss")
+
+
+@dataclass(frozen=True)
+class History:
+    """The evaluations of a training, in the order of their steps; steps: how many it has when it is complete."""
+
+    steps: int
+    evaluations: list[Evaluation] = field(default_factory=list)
+
+    def column(self, name: str) -> list[Any]:
+        """One number of every evaluation, such as "step" or "validation_loss"."""
+        return [getattr(evaluation, name) for evaluation in self.evaluations]
+
+    @property
+    def best(self) -> Evaluation:
+        """The first evaluation with the lowest validation loss. Raises ValueError where there is none yet."""
+        return min(self.evaluations, key=lambda evaluation: evaluation.validation_loss)
+
+    def add(self, evaluation: Evaluation) -> History:
+        """A new history with one evaluation more, which is marked as the best so far if it is."""
+        lowest = min(self.column("validation_loss"), default=math.inf)
+        marked = replace(evaluation, best=evaluation.validation_loss < lowest)
+        return History(self.steps, [*self.evaluations, marked])
+
+    def to_json(self, *columns: str, digits: int | None = None) -> dict[str, Any]:
+        """The steps, and lists of numbers by the names of `COLUMNS`, or of those that are named; floats rounded to `digits`."""
+
+        def shorten(value: Any) -> Any:
+            return round(value, digits) if digits is not None and type(value) is float else value
+
+        named = {name: [*map(shorten, self.column(name))] for name in columns or COLUMNS}
+        return {"steps": self.steps, **named}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> History:
+        """The history that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        columns = {name: record[name] for name in COLUMNS if name in record}
+        history = cls(int(record["steps"]))
+        for values in zip(*columns.values(), strict=True):
+            history = history.add(Evaluation(steps=history.steps, **dict(zip(columns, values))))
+        return history
+
+
+@dataclass(eq=False)
+class LossNotFinite(LearnerError, FloatingPointError):
+    """The loss is infinite or no number."""
+
     loss: float
-    validation_loss: float
-    validation_score: float
-    best: bool  # whether no validation loss was lower until now
-    seconds_left: float  # at the pace so far; 0 where that is not known yet
-    mean_loss: float = 0.0  # over the steps since the look before; loss is that of one batch
+    step: int
+    steps: int
+    learning_rate: float
+
+    def __str__(self) -> str:
+        return say(
+            en=f"At step {self.step} of {self.steps} the loss is {self.loss}, no number any more: try a smaller learning rate (it was "
+            f"{self.learning_rate:g}); if the model computes in fp16, use bf16 or fp32.",
+            zh=f"第 {self.step} 步（共 {self.steps} 步）的损失是 {self.loss}，已经不是正常的数了：把学习率调小（现在是 "
+            f"{self.learning_rate:g}）；如果模型用 fp16 计算，改用 bf16 或 fp32。",
+        )
+
+
+# --- the loop --------------------------------------------------------------------------------
 
 
 class ProcessGroup:
-    """The processes that train together, each on its share of every batch. This is a team of one."""
+    """The processes that train together, each on its share of every batch. This is a group of one."""
 
     rank, size = 0, 1
 
-    def total(self, numbers: Tensor) -> Tensor:
+    def sum(self, numbers: Tensor) -> Tensor:
         """The sum over the processes, the same in each of them."""
         return numbers
 
@@ -79,285 +167,285 @@ def train(
     examples: int,
     loss: Callable[[Tensor], Tensor],
     validate: Callable[[], tuple[float, float]],
-    plan: TrainConfig,
+    config: TrainConfig,
     checkpoint: Path | None = None,
     *,
-    at_once: int | None = None,
+    micro_batch_size: int | None = None,
     weight: Callable[[Tensor], int] = len,
     stop: Callable[[int, float], bool] = lambda step, loss: False,
-    team: ProcessGroup | None = None,
+    group: ProcessGroup | None = None,
     data: str = "",
 ) -> Iterator[Evaluation]:
-    """Train those parameters of `model` that require a gradient; give an `Evaluation` each time it has looked at validation.
+    """Train those parameters of `model` that require a gradient, and yield each evaluation as it is made.
 
-    examples: how many there are; loss: the mean over those with the numbers in a tensor (B,); validate: gives loss and score (higher
-    is better) of the model as it is. Between two looks `model` holds the parameters of that moment. However the training ends, also by
-    an interrupt, it then holds those with the lowest validation loss.
-    checkpoint: a file, written at every look. Where it is there already, its looks are given again and the training goes on from
-    it, to the same result as without the break. Raises ValueError if the file belongs to another plan, model, loss or examples,
-    and FloatingPointError when the loss is no finite number any more.
-    at_once: so many examples go through the model at a time; less memory, the same result. weight: how many things the mean of `loss`
-    goes over, so that a batch in parts or on several processes has the loss of the whole batch.
-    stop: is told every step and its loss; where it says True, the checkpoint is written and the training ends.
-    data: what tells these examples from others; a checkpoint that was written with another is refused.
+    While an evaluation is looked at, `model` holds the parameters of that step. However the training ends, also by an interrupt,
+    it then holds those with the lowest validation loss.
+
+    Args:
+        model: what learns is whatever in it requires a gradient.
+        examples: how many there are.
+        loss: the mean loss of the examples with these numbers (B,).
+        validate: loss and score, higher is better, of the model as it is, on validation examples.
+        config: how to train.
+        checkpoint: a file, written at every evaluation. If it exists, its evaluations are yielded again and the training resumes.
+        micro_batch_size: examples that go through the model at a time: less memory, the same result; None: the whole batch.
+        weight: how many things the mean of `loss` goes over, so that a batch in parts has the loss of the whole batch.
+        stop: called with every step and its loss; where it returns True, the checkpoint is written and the training ends.
+        group: the processes that train together; None: this one alone.
+        data: a fingerprint of the examples; a checkpoint that was written with another is refused.
+
+    Raises:
+        ValueError: the checkpoint belongs to another configuration, model, loss or other examples.
+        LossNotFinite: the loss is infinite or no number.
     """
-    team = team or ProcessGroup()
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(
-        parameters.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay
-    )
-    order, begin = Order(examples, plan), snapshot(parameters)
+    group, sampler = group or ProcessGroup(), BatchSampler(examples, config)
+    state = _State(model, config, examples, data)
+    zero = next(iter(state.parameters.values())).new_zeros(())
 
-    def whole_loss(step: int, learn: bool = True) -> float:
-        """The loss of all the step's examples, and where something is to be learned its gradient."""
-        rows = order.batch(step)
-        own, total = rows[team.rank :: team.size], next(iter(parameters.values())).new_zeros(())
-        for part in own.split(at_once or examples):
+    def compute_loss(step: int, learn: bool = True) -> float:
+        """The loss of the step's batch; where the model is to learn, the gradients are left in its parameters."""
+        rows, total = sampler.batch(step), zero
+        for part in rows[group.rank :: group.size].split(micro_batch_size or examples):
             if len(part):  # the last batch of an epoch may leave nothing for this process
                 with torch.set_grad_enabled(learn):
                     share = loss(part) * (weight(part) / weight(rows))
                 if learn:
                     share.backward()
                 total = total + share.detach()
-        return team.total(total).item()
+        return group.sum(total).item()
 
-    def keep(step: int, value: float) -> None:
-        if checkpoint is not None and team.rank == 0:
-            now = {"step": step, "loss": value, "data": data, "since": since}
-            _save(checkpoint, plan, examples, parameters, optimizer, best, looks, now)
+    def save() -> None:
+        if checkpoint is not None and group.rank == 0:
+            state.save(checkpoint)
 
-    best, looks, first, since = (
-        begin,
-        [],
-        0,
-        [0.0, 0],
-    )  # since the last look: the sum of the losses, and of how many
     if checkpoint is not None and checkpoint.exists():
-        best, looks, first, then, since = _resume(
-            checkpoint, plan, examples, parameters, optimizer, data
-        )
-        now = whole_loss(first, learn=False)
-        if not math.isclose(now, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
-            put_back(parameters, begin)
-            raise ValueError(
-                f"{checkpoint} belongs to another training: at step {first} its loss was {then:.4g}, and here it is {now:.4g}. Use "
-                "the same model, examples and loss, or another file"
-            )
-    device, begun = next(iter(parameters.values())).device, time.monotonic()
+        state.resume(checkpoint, compute_loss)
+    first, begun = state.step, time.monotonic()
     try:
-        yield from looks
-        for step in range(first, plan.steps + 1):
-            optimizer.zero_grad()
-            value = whole_loss(step, learn=step < plan.steps)
+        yield from state.history.evaluations
+        for step in range(first, config.steps + 1):
+            state.optimizer.zero_grad()
+            value = compute_loss(step, learn=step < config.steps)
             if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"the loss is {value} at step {step} of {plan.steps}: try a smaller learning rate (it was {plan.learning_rate:g}); "
-                    "if the model computes in fp16, use bf16 or fp32"
-                )
-            if (step % plan.eval_every == 0 or step == plan.steps) and (
-                not looks or step > looks[-1].step
-            ):
+                raise LossNotFinite(value, step, config.steps, config.learning_rate)
+            state.step, state.loss = step, value
+
+            last = step == config.steps
+            if (step % config.eval_every == 0 or last) and not state.is_evaluated:
                 with torch.no_grad():
                     measured = validate()
-                left = (
-                    (time.monotonic() - begun) / max(step - first, 1) * (plan.steps - step)
-                    if step > first
-                    else 0.0
-                )
-                lowest = min((look.validation_loss for look in looks), default=math.inf)
-                mean = since[0] / since[1] if since[1] else value
-                look = Evaluation(
-                    step, plan.steps, value, *measured, measured[0] < lowest, left, mean
-                )
-                since = [0.0, 0]
-                looks.append(look)
-                best = snapshot(parameters) if look.best else best
-                keep(step, value)
-                yield look
-            if step == plan.steps or _out_of_patience(looks, plan):
+                pace = (time.monotonic() - begun) / (step - first) if step > first else 0.0
+                evaluation = state.evaluate(*measured, seconds_left=pace * (config.steps - step))
+                save()
+                yield evaluation
+            if last or state.out_of_patience:
                 return
-            if team.total(
-                torch.tensor(float(bool(stop(step, value))), device=device)
-            ):  # one that stops alone leaves the others waiting
-                keep(step, value)
+            # one process that stopped alone would leave the others waiting
+            if group.sum(zero + bool(stop(step, value))):
+                save()
                 return
-            since = [since[0] + value, since[1] + 1]
-            if team.size > 1:
-                for parameter in parameters.values():
+
+            if group.size > 1:
+                for parameter in state.parameters.values():
                     own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                    parameter.grad = team.total(own)
-            for group in optimizer.param_groups:
-                group["lr"] = plan.learning_rate_at(step)
-            if plan.max_grad_norm is not None:
-                nn.utils.clip_grad_norm_(parameters.values(), plan.max_grad_norm)
-            optimizer.step()
+                    parameter.grad = group.sum(own)
+            if config.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(state.parameters.values(), config.max_grad_norm)
+            for settings in state.optimizer.param_groups:
+                settings["lr"] = config.learning_rate_at(step)
+            state.optimizer.step()
+            state.recent.append(value)
     finally:
-        optimizer.zero_grad()
-        put_back(parameters, best)
+        state.optimizer.zero_grad()
+        restore_parameters(state.parameters, state.best)
 
 
-class Order:
-    """Which examples each step learns from: every epoch goes through all of them in a new order, which depends on the seed alone.
+class BatchSampler:
+    """Which examples each step learns from: every epoch takes all of them, in an order that depends on seed and epoch alone.
 
     So a resumed training need not know what came before.
     """
 
-    def __init__(self, examples: int, plan: TrainConfig) -> None:
-        self.examples, self.size, self.seed = (
-            examples,
-            min(plan.batch_size or examples, examples),
-            plan.seed,
-        )
+    def __init__(self, examples: int, config: TrainConfig) -> None:
+        self.examples, self.seed = examples, config.seed
+        self.size = min(config.batch_size or examples, examples)
         self.steps_an_epoch = math.ceil(examples / self.size)
 
     def batch(self, step: int) -> Tensor:
-        """(B,): the numbers of the examples of this step."""
+        """The numbers (B,) of the examples of this step."""
         if self.size == self.examples:
             return torch.arange(self.examples)
         epoch, place = divmod(step, self.steps_an_epoch)
-        numbers = torch.randperm(
-            self.examples, generator=torch.Generator().manual_seed(1000003 * self.seed + epoch)
-        )
-        return numbers[place * self.size : (place + 1) * self.size]
+        generator = torch.Generator().manual_seed(1000003 * self.seed + epoch)
+        order = torch.randperm(self.examples, generator=generator)
+        return order[place * self.size : (place + 1) * self.size]
 
 
-def snapshot(parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+def copy_parameters(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """Copies of the parameters' values."""
     return {name: parameter.detach().clone() for name, parameter in parameters.items()}
 
 
 @torch.no_grad()
-def put_back(parameters: dict[str, nn.Parameter], values: dict[str, Tensor]) -> None:
+def restore_parameters(
+    parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]
+) -> None:
     """Give the parameters these values."""
     for name, parameter in parameters.items():
         parameter.copy_(values[name])
 
 
-def _out_of_patience(looks: list[Evaluation], plan: TrainConfig) -> bool:
-    last_best = max(number for number, look in enumerate(looks) if look.best or number == 0)
-    return plan.patience is not None and len(looks) - 1 - last_best >= plan.patience
+# --- what is saved, and how a file is refused --------------------------------------------------
 
 
-def _save(
-    file: Path,
-    plan: TrainConfig,
-    examples: int,
-    parameters: dict[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    best: dict[str, Tensor],
-    looks: list[Evaluation],
-    now: dict[str, Any],
-) -> None:
-    tensors = {f"now {name}": parameter for name, parameter in parameters.items()}
-    tensors |= {f"best {name}": value for name, value in best.items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
-    notes = {
-        "plan": json.dumps({**asdict(plan), "examples": examples}),
-        "looks": json.dumps([asdict(look) for look in looks]),
-        "now": json.dumps(now),
-    }
-    write_tensors(file, tensors, notes)
+class _State:
+    """All that a training must know to go on: the parameters as they are and as they were best, the optimiser, and the history."""
+
+    def __init__(self, model: nn.Module, config: TrainConfig, examples: int, data: str) -> None:
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.config, self.examples, self.data = config, examples, data
+        self.best, self.history = copy_parameters(self.parameters), History(config.steps)
+        self.step, self.loss = 0, math.nan
+        self.recent: list[float] = []  # losses since the last evaluation
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether there is an evaluation of this step: a training may stop right after one, and resume there."""
+        return self.history.column("step")[-1:] == [self.step]
+
+    @property
+    def out_of_patience(self) -> bool:
+        evaluations, patience = self.history.evaluations, self.config.patience
+        since_best = len(evaluations) - 1 - evaluations.index(self.history.best)
+        return patience is not None and since_best >= patience
+
+    def evaluate(
+        self, validation_loss: float, validation_score: float, seconds_left: float
+    ) -> Evaluation:
+        """Take down what was measured, and keep the parameters if they are the best so far."""
+        mean_loss = sum(self.recent) / len(self.recent) if self.recent else self.loss
+        measured = (self.loss, validation_loss, validation_score, False, seconds_left, mean_loss)
+        self.history = self.history.add(Evaluation(self.step, self.config.steps, *measured))
+        evaluation, self.recent = self.history.evaluations[-1], []
+        if evaluation.best:
+            self.best = copy_parameters(self.parameters)
+        return evaluation
+
+    def _belongs_to(self) -> dict[str, Any]:
+        return {**asdict(self.config), "examples": self.examples}
+
+    def save(self, file: Path) -> None:
+        """Write everything into a safetensors file. Raises OSError where that is not possible."""
+        tensors = {f"now {name}": parameter for name, parameter in self.parameters.items()}
+        tensors |= {f"best {name}": value for name, value in self.best.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
+        now = {"step": self.step, "loss": self.loss, "recent": self.recent, "data": self.data}
+        notes = {"config": self._belongs_to(), "history": self.history.to_json(), "now": now}
+        write_tensors(file, tensors, {name: json.dumps(note) for name, note in notes.items()})
+
+    def resume(self, file: Path, compute_loss: Callable[[int, bool], float]) -> None:
+        """Take everything from a file. Raises ValueError, and takes nothing, where it belongs to another training."""
+        tensors, config, history, now = _read_state(file)
+        ours, begin = self._belongs_to(), copy_parameters(self.parameters)
+        changed = [
+            f"{name} was {config[name]} and is {ours[name]}"
+            for name in ours
+            if config[name] != ours[name]
+        ]
+        if changed:
+            raise ValueError(
+                f"{file} belongs to another training: {'; '.join(changed)}. Use the same settings, or another file"
+            )
+        if now["data"] != self.data:
+            raise ValueError(
+                f"{file} belongs to other examples: they were changed since. Put them back as they were, or begin in another file"
+            )
+        here = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
+        there = {name[4:]: tuple(tensors[name].shape) for name in tensors if name[:4] == "now "}
+        if there != here or any(f"best {name}" not in tensors for name in here):
+            raise ValueError(
+                f"{file} holds {there}, and this model trains {here}: they do not belong together"
+            )
+        restore_parameters(self.parameters, {name: tensors[f"now {name}"] for name in here})
+        loss = compute_loss(now["step"], False)
+        if not math.isclose(loss, now["loss"], rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
+            restore_parameters(self.parameters, begin)
+            raise ValueError(
+                f"{file} belongs to another training: at step {now['step']} its loss was {now['loss']:.4g}, and here it is {loss:.4g}. "
+                "Use the same model, examples and loss, or another file"
+            )
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name in tensors:
+            if name.startswith("optimizer "):
+                _, number, moment = name.split(" ")
+                moments.setdefault(int(number), {})[moment] = tensors[name]
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.best = {
+            name: tensors[f"best {name}"].to(self.parameters[name].device) for name in here
+        }
+        self.history, self.step, self.recent = history, now["step"], now["recent"]
 
 
-def _resume(
-    file: Path,
-    plan: TrainConfig,
-    examples: int,
-    parameters: dict[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    data: str,
-) -> tuple[dict[str, Tensor], list[Evaluation], int, float, list[float]]:
-    """Puts parameters and optimiser back where they were; returns the best parameters, the looks, and of then step, loss and `since`."""
+def _read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any], History, dict[str, Any]]:
+    """The tensors of a checkpoint, its configuration and history, and where the training stood."""
     tensors, notes = read_tensors(file)
     try:
-        then, ours = json.loads(notes["plan"]), {**asdict(plan), "examples": examples}
-        changed = [
-            f"{name} was {then.get(name)} and is {ours[name]}"
-            for name in ours
-            if then.get(name) != ours[name]
-        ]
-        looks, now = _progress(notes)
-        step, loss, since, same_data = (
-            int(now["step"]),
-            float(now["loss"]),
-            list(now["since"]),
-            now["data"] == data,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
-    if changed:
-        raise ValueError(
-            f"{file} belongs to another training: {'; '.join(changed)}. Use the same plan, or another file"
-        )
-    if not same_data:
-        raise ValueError(
-            f"{file} belongs to other examples: they were changed since. Put them back as they were, or begin in another file"
-        )
-    shapes = {
-        name[4:]: tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith("now ")
-    }
-    ours = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer "):
-            _, number, field = name.split(" ")
-            state.setdefault(int(number), {})[field] = tensor
-    if shapes != ours or any(f"best {name}" not in tensors for name in ours):
-        raise ValueError(
-            f"{file} holds {shapes}, and this model trains {ours}: they do not belong together"
-        )
-    put_back(parameters, {name: tensors[f"now {name}"] for name in parameters})
-    optimizer.load_state_dict(
-        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
-    )
-    best = {
-        name: tensors[f"best {name}"].to(parameter.device) for name, parameter in parameters.items()
-    }
-    return best, looks, step, loss, since
-
-
-def progress(checkpoint: Path) -> tuple[int, list[Evaluation]]:
-    """How far the training of a checkpoint has come: its step, and its looks. (0, []) where there is none."""
-    if not checkpoint.exists():
-        return 0, []
-    _, notes = read_tensors(checkpoint)
-    try:
-        looks, now = _progress(notes)
-        return int(now["step"]), looks
+        config = json.loads(notes.get("config") or notes["plan"])  # its name in older versions
+        same_version = "config" in notes and set(config) == {*asdict(TrainConfig()), "examples"}
+        if same_version:
+            history, now = History.from_json(json.loads(notes["history"])), json.loads(notes["now"])
+            step, loss, recent = int(now["step"]), float(now["loss"]), [*now["recent"]]
+            now = {"step": step, "loss": loss, "recent": recent, "data": now["data"]}
+            return tensors, config, history, now
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{checkpoint} is no checkpoint of a training: name another file"
-        ) from error
+        raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
+    raise ValueError(
+        f"{file} was written by another version of the course and cannot be resumed: begin in another file"
+    )
 
 
-def _progress(notes: dict[str, str]) -> tuple[list[Evaluation], dict[str, Any]]:
-    return [Evaluation(**look) for look in json.loads(notes["looks"])], json.loads(notes["now"])
+def read_progress(checkpoint: Path) -> tuple[int, History]:
+    """How far the training of a checkpoint has come: its step, and its history; (0, History(0)) where there is none."""
+    if not checkpoint.exists():
+        return 0, History(0)
+    _, _, history, now = _read_state(checkpoint)
+    return now["step"], history
+
+
+# --- signals -----------------------------------------------------------------------------------
 
 
 class Interrupts:
-    """While it is in force, these signals are only noted, so that a step can be finished and saved; the second time one acts.
+    """While it is in force, these signals are only noted, so that a step can be finished and saved; the second one acts.
 
-    at_once: the first raises KeyboardInterrupt, too. That may come anywhere, also where nobody gets it: in a callback of weakref it is
-    printed and forgotten, so look at `asked` all the same. asked: the signal that came, or None; in a thread that is not the main
-    one none does.
+    asked: the signal that came, or None; in a thread that is not the main one none does.
     """
 
     def __init__(self, *signals: signal.Signals, at_once: bool = False) -> None:
+        """at_once: the first signal raises KeyboardInterrupt, too.
+
+        That may happen anywhere, also where nobody catches it: in a callback of weakref it is printed and forgotten, so check
+        `asked` all the same.
+        """
         self.asked: int | None = None
         self._at_once = at_once
         self._signals = signals if threading.current_thread() is threading.main_thread() else ()
 
     def __enter__(self) -> Interrupts:
-        self.before = {number: signal.signal(number, self._note) for number in self._signals}
+        self._before = {number: signal.signal(number, self._note) for number in self._signals}
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:
         self.asked = number
-        signal.signal(number, self.before[number])
+        signal.signal(number, self._before[number])
         if self._at_once:
             raise KeyboardInterrupt

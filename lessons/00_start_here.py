@@ -54,7 +54,7 @@ doctor()
 # %% id="pocket-clip-code" tags=["prepare"]
 from helpers import data, language
 from helpers.context import PromptedCLIP
-from helpers.pretrained import load_clip, text_features
+from helpers.pretrained import encode_texts, load_clip
 from lessons.exercises import start_here as exercises
 from lessons.kit.scores import accuracy_table
 from lessons.widgets import start_here as explorers
@@ -184,10 +184,10 @@ exercises.two_things.ask()
 # 我们在几百张图上统计，这些图只用来测试，不参与训练。（第一次运行要算几秒钟；算好的向量存在硬盘上，以后直接取用。）
 
 # %% id="half-code"
-features = data.encode(clip, processor, pictures)
+features = data.encode_split(clip, processor, pictures)
 images, labels = features.test                        # (N, D), (N,)
 sentences = [f"a photo of a {name}." for name in task.class_names]
-texts = text_features(clip, processor, sentences)     # (C, D)
+texts = encode_texts(clip, processor, sentences)     # (C, D)
 right = (images @ texts.T).argmax(-1) == labels       # (N,)
 exercises.two_things.reveal(right.float().mean().item())
 
@@ -216,7 +216,7 @@ explorer
 # 没有人提过红色。现在为了比较，我们用词语把它说出来，在同一批图上测一测。**先别运行下一格**：写明 red 的提示词，会比你的十个向量更好吗？
 
 # %% id="as-good-as-a-word-code" tags=["measured"]
-red = text_features(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
+red = encode_texts(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
 c = explorer.context  # (M, D)
 learned = PromptedCLIP(clip, processor, task.class_names, context_length=len(c), init=c).class_features()
 prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red, "ten vectors + {}.": learned}

@@ -29,7 +29,7 @@ from transformers import CLIPConfig
 
 from helpers import by_hand
 from helpers.notebook import compare
-from helpers.pretrained import image_features, load_clip, text_features
+from helpers.pretrained import encode_images, encode_texts, load_clip
 from lessons.exercises import inside_clip as exercises
 from lessons.kit.scores import accuracy_table
 from lessons.widgets import inside_clip as explorers
@@ -56,7 +56,7 @@ scenes = [
     world.Scene((world.Thing("star", "white"), world.Thing("house", "green")), "night", "cartoon"),
 ]
 pictures, captions = [world.draw(scene) for scene in scenes], [full_caption(scene) for scene in scenes]
-cosines = image_features(clip, processor, pictures) @ text_features(clip, processor, captions).T  # (4, 4)
+cosines = encode_images(clip, processor, pictures) @ encode_texts(clip, processor, captions).T  # (4, 4)
 explorers.similarity_matrix(pictures, captions, cosines)
 
 # %% [markdown] lang="en" id="the-matrix"
@@ -174,7 +174,7 @@ def embed(clip, ids):
 # 从这里起，笔记本用的是 `helpers/by_hand.py`，里面是一个完整的手写 CLIP，也有刚才这几行，随时可以打开来读。拿我们的结果和库的比一比：
 
 # %% id="embed-compare-code"
-x = by_hand.embed(clip, ids)  # (B, T, D)
+x = by_hand.embed_tokens(clip, ids)  # (B, T, D)
 compare("what enters the text tower", x, clip.text_model.embeddings(input_ids=ids))
 
 # %% [markdown] lang="en" id="attention"
@@ -281,7 +281,7 @@ exercises.after_the_end.ask()
 # 第二段文字短一些，后面是填充。我们把填充换成别的词元，再看这段文字的向量。
 
 # %% id="after-the-end-code"
-end = by_hand.end_of_text(clip, ids)  # (B,)
+end = by_hand.find_end_of_text(clip, ids)  # (B,)
 other = ids.clone()
 other[1, end[1] + 1 :] = ids[0, 1]    # any token will do
 difference = (by_hand.text_tower(clip, ids) - by_hand.text_tower(clip, other)).abs().max()
@@ -389,7 +389,7 @@ compare("patches times a matrix", ours, convolution(pixels).flatten(2).mT)
 # 再往后的路我们都认得：同样的层，同样的注意力。有三处不同：进第一层之前，先做一次层归一化（`pre_layrnorm`，库里就是这么拼的）；没有掩码，图块想看哪里就看哪里；结果在类别词元处取出，也就是第 0 个位置。
 
 # %% id="vision-tower-code"
-x = clip.vision_model.pre_layrnorm(by_hand.patch_vectors(clip, pixels))  # (B, 1 + P, D)
+x = clip.vision_model.pre_layrnorm(by_hand.embed_patches(clip, pixels))  # (B, 1 + P, D)
 for layer in clip.vision_model.encoder.layers:
     x = by_hand.layer_forward(layer, x)
 ours = clip.vision_model.post_layernorm(x[:, 0])                  # (B, D)
@@ -476,13 +476,13 @@ compare("the caption chosen for each picture", ours.argmax(-1).tolist(), theirs.
 
 # %% id="zero-shot-code" tags=["prepare"]
 blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
-images, labels = image_features(clip, processor, blurred.images), blurred.labels                  # (N, D), (N,)
+images, labels = encode_images(clip, processor, blurred.images), blurred.labels                  # (N, D), (N,)
 int2str = tasks.BLURRED.class_names.__getitem__
 templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
 
 # %% id="templates-code" tags=["measured"]
 names = [int2str(label) for label in range(len(tasks.BLURRED.class_names))]
-vectors = {t: text_features(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
+vectors = {t: encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
 vectors["all of them, averaged"] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
 accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 

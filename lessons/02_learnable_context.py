@@ -37,6 +37,7 @@ from lessons.kit.models import whose_numbers
 from lessons.kit.scores import show_prediction
 from lessons.widgets import learnable_context as explorers
 from pocket import datasets, tasks, world
+from pocket.studies import context_study
 
 clip, processor = load_clip()
 task = tasks.RIDDLE
@@ -106,7 +107,7 @@ exercises.inserted.ask()
 # %% id="inserting-code"
 ids = processor.tokenizer("cat.", return_tensors="pt")["input_ids"]  # (1, 4)
 there = ["SOS", *["our vector"] * 4, "cat", ".", "EOT"]
-end = by_hand.end_of_text(clip, ids).item()
+end = by_hand.find_end_of_text(clip, ids).item()
 exercises.inserted.reveal(there[end])
 
 # %% [markdown] lang="en" id="inserting-seen"
@@ -127,7 +128,7 @@ def inserted(name):
     words = tables.token_embedding(ids)                                          # (1, T, D)
     longer = torch.cat([words[:, :1], four, words[:, 1:]], dim=1)                # (1, T + 4, D)
     x = by_hand.text_layers(clip, longer + tables.position_embedding.weight[: longer.shape[1]])
-    return x[0, by_hand.end_of_text(clip, ids)]                                  # (1, D)
+    return x[0, by_hand.find_end_of_text(clip, ids)]                                  # (1, D)
 
 compare("“cat” and “dog”, inserted", inserted("cat"), inserted("dog"))
 
@@ -357,7 +358,7 @@ exercises.placeholders.ask()
 
 # %% id="train-data" tags=["prepare"]
 pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
-features = data.encode(clip, processor, pictures)
+features = data.encode_split(clip, processor, pictures)
 images, labels = features.train                              # (N, D), (N,)
 
 # %% [markdown] lang="en" id="step"
@@ -446,11 +447,11 @@ exercises.one_shot.ask()
 # 这些训练结果是事先存好的，连同生成它们的命令。每类一张图的五次里，上下文向量赢了几次？
 
 # %% id="one-shot-code"
-study = explorers.context_study()
-riddle = study["shots"][0]
-one = [run["context"] for run in riddle["runs"] if run["shots"] == 1]
-print(study["command"], "·", riddle["task"], "·", one, "against", riddle["hand"])
-exercises.one_shot.reveal(sum(share > riddle["hand"] for share in one))
+study = context_study.load_study()
+riddle = study.shots[0]
+one = [run.context for run in riddle.runs if run.shots == 1]
+print(study.command, "·", riddle.task, "·", one, "against", riddle.hand)
+exercises.one_shot.reveal(sum(share > riddle.hand for share in one))
 
 # %% [markdown] lang="en" id="shots"
 # Now all of it. **Look for**: on which task is there almost nothing to gain? Where does the probe overtake the context, and why there? Where does knowing the secret word do as well as learning, and where is it of no help? Who, with one picture of each class, is worse than no learning at all?
@@ -538,10 +539,10 @@ explorers.choices_table()
 exercises.new_classes.ask()
 
 # %% id="new-classes-code"
-split = study["base_to_new"][0]
-new = [run["new"] for run in split["runs"] if run["pull"] == 0]
-print(split["task"], "· new classes:", new, "against", split["hand"]["new"])
-exercises.new_classes.reveal(sum(new) / len(new) - split["hand"]["new"])
+split = study.base_to_new[0]
+new = [run.new for run in split.runs if run.regularisation == 0]
+print(split.task, "· new classes:", new, "against", split.hand_new)
+exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 
 # %% [markdown] lang="en" id="base-to-new"
 # In the published experiments new classes went the other way: against the hand prompt CoOp gained 13 points on base classes and *lost* 11 on new ones (the mean of 11 data sets). The figure shows it beside ours, and with it CoCoOp, a method by the same authors in which the context depends on the picture. The third column is the *harmonic mean* of the two, which is high only where both are.
@@ -572,16 +573,16 @@ explorers.base_to_new_table()
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.learn` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
+# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用
 #
-# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。我们每要一条验证集上的记录，`context.learn` 就接着往下学一段；这里只等最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
+# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。我们每要一条验证集上的记录，`context.train_context` 就接着往下学一段；这里只等最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
-*_, last = context.learn(prompted, features, training.TrainConfig(steps=80))
+*_, last = context.train_context(prompted, features, training.TrainConfig(steps=80))
 print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
 
 # %% [markdown] lang="en" id="save"

@@ -28,7 +28,7 @@ import torch
 from helpers import context, data, fast_text, flops
 from helpers.context import PromptedCLIP
 from helpers.notebook import compare
-from helpers.pretrained import image_features, load_clip
+from helpers.pretrained import encode_images, load_clip
 from lessons.exercises import faster as exercises
 from lessons.widgets import faster as explorers
 from pocket import datasets, tasks
@@ -221,13 +221,13 @@ explorers.timing_table({
 
 # %% id="pictures-code"
 images = datasets.few_shot(tasks.RIDDLE, shots=8, checks=4, tests=20).train.images
-kept = data.cached_features(clip, processor, images)          # (N, D)
-compare("kept and computed anew", data.cached_features(clip, processor, images), image_features(clip, processor, images))
+kept = data.cache_features(clip, processor, images)          # (N, D)
+compare("kept and computed anew", data.cache_features(clip, processor, images), encode_images(clip, processor, images))
 
 # %% id="pictures-timing" tags=["measured"]
 explorers.timing_table({
-    "computed": lambda: image_features(clip, processor, images),
-    "read from disk": lambda: data.cached_features(clip, processor, images),
+    "computed": lambda: encode_images(clip, processor, images),
+    "read from disk": lambda: data.cache_features(clip, processor, images),
 })
 
 # %% id="cached-quiz"

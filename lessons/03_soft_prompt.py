@@ -35,17 +35,18 @@ from torch.nn import functional as F
 
 from helpers import by_hand, captioner_training
 from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.exercises import soft_prompt as exercises
 from lessons.widgets import captions as caption_explorers
 from lessons.widgets import soft_prompt as explorers
 from pocket import language, world
-from pocket.studies import captioner_study as study
+from pocket.captioning import PROMPTS
+from pocket.studies import captioner_study
 
 clip, gpt2 = load_clip("pocket"), load_gpt2("pocket")        # each: a model, and what prepares its input
-model = VLMWithSoftPrompt(clip, gpt2).load(study.PROMPTS / "captioner.safetensors")
+model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
 
 # %% [markdown] lang="en" id="blind-writer"
 # ## 1 · A writer who cannot see
@@ -120,7 +121,7 @@ pictures = [world.draw(scene, seed) for scene, seed in scenes]
 features = model.encode(pictures)                            # (B, P, Dv): CLIP's patches
 notes = model.vision_projection(features)                    # (B, P, D)
 captions = ["a photo of a large red cat in the meadow.", "a white boat.", "a key in the room."]
-ids, labels = caption_batch(model.tokenizer, captions)       # (B, T): padded to the longest
+ids, labels = batch_captions(model.tokenizer, captions)       # (B, T): padded to the longest
 words = model.language_model.get_input_embeddings()(ids)     # (B, T, D)
 rows = torch.cat([model.soft_prompt(len(ids)), notes, words], dim=1)  # (B, M + P + T, D)
 ours = model.language_model(inputs_embeds=rows).logits       # (B, M + P + T, V)
@@ -215,7 +216,7 @@ model.zero_grad()
 some = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
 seen = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(some)])     # (300, P, Dv)
 begun = VLMWithSoftPrompt(clip, gpt2)
-captioner_training.begin_as_words(begun, seen, [language.full_caption(scene) for scene in some])
+captioner_training.initialise_projection(begun, seen, [language.full_caption(scene) for scene in some])
 
 # %% id="translation-code" tags=["measured"]
 explorers.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))
@@ -358,11 +359,12 @@ compare("the loss", ours, model(pictures, ids, labels=labels))
 exercises.unshifted.ask()
 
 # %% id="unshifted-code"
-stored = caption_explorers.captioner_study()
-right, wrong = stored["shift"]                               # shifted, and not
-print(stored["command"])
-print(f"without the shift {wrong['loss'][-1]:.3f}, with it {right['loss'][-1]:.3f}")
-exercises.unshifted.reveal((wrong["loss"][-1], right["loss"][-1], wrong["object"]))
+study = captioner_study.load_study()
+right, wrong = study.shift                                   # shifted, and not
+ends = [run.history.evaluations[-1].validation_loss for run in (wrong, right)]
+print(study.command)
+print("without the shift {:.3f}, with it {:.3f}".format(*ends))
+exercises.unshifted.reveal((*ends, wrong.object))
 
 # %% id="two-losses-code"
 caption_explorers.two_losses()
@@ -376,14 +378,14 @@ caption_explorers.two_losses()
 # %% [markdown] lang="en" id="train"
 # ## 7 · Learning
 #
-# Now train one yourself. The pictures are encoded once and their features kept: the vision tower is frozen and nothing is augmented, so they never change. The projection begins, by least squares, as the guess that you saw in section 4. Then projection and soft prompt learn together. (`captioner.learn` rescales the features first, so that rare directions, such as which object it is, learn nearly as fast as common ones; the map stays the same one.) A press takes some ten seconds to a minute.
+# Now train one yourself. The pictures are encoded once and their features kept: the vision tower is frozen and nothing is augmented, so they never change. The projection begins, by least squares, as the guess that you saw in section 4. Then projection and soft prompt learn together. (`captioner_training.train_captioner` rescales the features first, so that rare directions, such as which object it is, learn nearly as fast as common ones; the map stays the same one.) A press takes some ten seconds to a minute.
 #
 # **Before each press** say what will come: a tenth of the rate? Ten times as high? A few hundred pictures? No soft prompt at all?
 
 # %% [markdown] lang="zh" id="train"
 # ## 7 · 训练
 #
-# 现在自己训练一个。图片只编码一次，特征存起来反复用：视觉塔是冻结的，图片也不做数据增强，所以特征永远不变。投影的起点就是第 4 节见过的那个猜测，用最小二乘法求出来。然后投影和软提示词一起学。（`captioner.learn` 会先把特征的尺度调一调，让少见的方向，比如“是哪种物体”，学得几乎和常见的一样快；映射还是同一个映射。）按一次，要等十几秒到一分钟。
+# 现在自己训练一个。图片只编码一次，特征存起来反复用：视觉塔是冻结的，图片也不做数据增强，所以特征永远不变。投影的起点就是第 4 节见过的那个猜测，用最小二乘法求出来。然后投影和软提示词一起学。（`captioner_training.train_captioner` 会先把特征的尺度调一调，让少见的方向，比如“是哪种物体”，学得几乎和常见的一样快；映射还是同一个映射。）按一次，要等十几秒到一分钟。
 #
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 
@@ -469,7 +471,7 @@ def greedy(language_model, prefix, end, longest=40):
 
 # %% id="generate-code"
 prefix = model.prefix(model.encode(pictures[:1]))            # (1, M + P, D)
-ours = by_hand.greedy(model.language_model, prefix, model.tokenizer.eos_token_id)
+ours = by_hand.decode_greedily(model.language_model, prefix, model.tokenizer.eos_token_id)
 compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.generate(pictures[:1])[0])
 
 # %% [markdown] lang="en" id="next-word"
@@ -501,12 +503,12 @@ caption_explorers.next_word_explorer(model)
 exercises.shuffled.ask()
 
 # %% id="shuffled-code"
-def mean(part, name, kind="object"):
-    runs = [run[kind] for run in stored[part] if name in run.values()]
-    return sum(runs) / len(runs)
+def mean_right(runs, way):
+    right = [run.scores.object for run in runs if way in vars(run).values()]
+    return sum(right) / len(right)
 
-shuffled = mean("asked", "as trained"), mean("asked", "shuffled pictures")
-print("as trained {:.1%}, shuffled {:.1%}, chance {:.1%}".format(*shuffled, stored["chance"]))
+shuffled = mean_right(study.asked, "as trained"), mean_right(study.asked, "shuffled pictures")
+print("as trained {:.1%}, shuffled {:.1%}, chance {:.1%}".format(*shuffled, study.chance))
 exercises.shuffled.reveal(shuffled)
 
 # %% [markdown] lang="en" id="retrained"
@@ -519,7 +521,7 @@ exercises.shuffled.reveal(shuffled)
 exercises.retrained.ask()
 
 # %% id="retrained-code"
-lost = 100 * (mean("asked", "as trained") - mean("trained", "without soft prompt"))
+lost = 100 * (mean_right(study.asked, "as trained") - mean_right(study.trained, "without soft prompt"))
 print(f"{lost:.1f} points less")
 exercises.retrained.reveal(lost)
 
@@ -560,12 +562,12 @@ caption_explorers.parts_table()
 # 要让模型做第二件事时，软提示词才真正派上用场。把投影也冻结起来（它只管翻译，做什么事都用得上），只另学十个向量：一个小小的文件，就能让同一个冻结的模型去数数、说颜色、讲故事。这里有四个这样的文件；它们共用的投影还学过画着几样东西的图，因为其中一个要数数。
 
 # %% id="many-prompts-code"
-many = VLMWithSoftPrompt(clip, gpt2).load(study.PROMPTS / "many.safetensors")
+many = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "many.safetensors")
 prompts = {}
-for task in study.TASKS:
-    many.load_prompt(study.PROMPTS / f"{task}.safetensors")
+for task in captioner_study.TASKS:
+    many.load_prompt(PROMPTS / f"{task}.safetensors")
     prompts[task] = many.soft_prompt.prompt_embeddings.detach()       # (M, D)
-    print(f"{task:<9} {tuple(prompts[task].shape)}  {os.path.getsize(study.PROMPTS / f'{task}.safetensors') / 1000:.0f} KB")
+    print(f"{task:<9} {tuple(prompts[task].shape)}  {os.path.getsize(PROMPTS / f'{task}.safetensors') / 1000:.0f} KB")
 
 # %% [markdown] lang="en" id="blend"
 # Swap the prompt by the list, and then **blend two by the slider**, number by number. **Guess first**: half of “describe” and half of “count”, will that be a mixture of both, nonsense, or one of the two?
@@ -592,7 +594,7 @@ caption_explorers.prompts_explorer(many, prompts)
 caption_explorers.prompts_table()
 
 # %% id="counted-code"
-print({number: f"{share:.0%}" for number, share in stored["prompts"][1]["by_number"].items()})
+print({number: f"{share:.0%}" for number, share in study.prompts[1].by_number.items()})
 
 # %% [markdown] lang="en" id="prompts-seen"
 # Each learned prompt keeps to its task nearly always. The same instruction in plain words does so less often, and for counting hardly ever: what was learned is more than what we knew how to say. The content can be no better than the projection allows, for the prompt sees no picture. And counting, the last line says, means telling one thing from two; three are hardly ever seen.
@@ -628,7 +630,7 @@ compare("before and after the file", again(pictures, ids), model(pictures, ids))
 # 一套软提示词是配着**某一个**投影学出来的。换一个投影，也许还能用，也许悄悄变差：形状都对，本来不会报错。所以文件里记着那个投影的指纹（fingerprint）。下一格会报错，这正是我们要的：
 
 # %% id="other-projection-code" tags=["raises-exception", "measured"]
-model.load_prompt(study.PROMPTS / "count.safetensors")
+model.load_prompt(PROMPTS / "count.safetensors")
 
 # %% [markdown] lang="en" id="tips"
 # ## 12 · Tips, tried
@@ -641,7 +643,7 @@ model.load_prompt(study.PROMPTS / "count.safetensors")
 # 这门课最初的那份代码附了一些建议：学习率要小，1e-4 到 1e-5；样本 100 到 1000 个；收敛慢，就调学习率或加长提示词；内存不够，就减小批大小；生成的文字差，就增加数据。说得对吗？除了内存那一条，我们都用短训练试过：每次只改一个设置，各训练一次。测试图片有 400 张，差两三个百分点说明不了什么。（这些训练的设置打印在下面。学习率是对调过尺度的特征而言的，见第 7 节。）**选之前先猜**：哪个设置影响最大？
 
 # %% id="plan-code"
-print(*(f"{name} {stored['short_plan'][name]}" for name in ("steps", "batch_size", "learning_rate")))
+print(*(f"{name} {getattr(study.short_config, name)}" for name in ("steps", "batch_size", "learning_rate")))
 
 # %% id="tips-code"
 caption_explorers.tips_explorer()

@@ -30,13 +30,14 @@ from helpers import reading
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import Table, compare
-from helpers.pretrained import load_clip, load_gpt2, text_features
+from helpers.pretrained import encode_texts, load_clip, load_gpt2
 from lessons.exercises import reading as exercises
 from lessons.widgets import reading as explorers
-from pocket.studies import reading_study as study
+from pocket.studies import reading_study
 
 clip, processor = load_clip("pocket")                        # the vectors below were learned on it
-vocabulary = reading.vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
+vocabulary = reading.read_vocabulary(clip, processor.tokenizer)   # its table (V, D), and what the rows are called
+study = reading_study.load_study()                           # what was learned, and what it is worth
 
 # %% [markdown] lang="en" id="first-look"
 # ## 1 · A first look
@@ -215,9 +216,9 @@ explorers.distances_picture(clip, processor)
 def nearest_distance(vectors):
     return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
 
-null = nearest_distance(reading.random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
+null = nearest_distance(reading.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name in ("the red one of two", "blurred"):
-    shares = reading.as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
+    shares = reading.share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
     print(name, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
@@ -282,7 +283,7 @@ def pca(table, n):
 # 这样一张地图上，装下了词表的多少？旁边是对照：把表的每一列各自打乱，数一个不少，词却一个不剩。
 
 # %% id="explained-code"
-shuffled_table = reading.shuffled_columns(table, torch.Generator().manual_seed(0))
+shuffled_table = reading.shuffle_columns(table, torch.Generator().manual_seed(0))
 ours, null = (reading.project(red, words, 3).explained.sum().item() for words in (table, shuffled_table))
 print(say(en=f"three directions carry {ours:.0%} of the variance; after shuffling {null:.0%}",
           zh=f"三个方向占方差的 {ours:.0%}；打乱以后占 {null:.0%}"))
@@ -321,7 +322,7 @@ explorers.paths_explorer(clip, processor)
 # 图上最醒目的是那些叉号：随机种子（random seed）各不相同，却全都沿着第一个方向，朝同一边跑出很远。谁看了都会以为有了发现，可它们来自打乱的标签。跑过去有什么好处？把 24 个类别的文字特征互相比一比：
 
 # %% id="alike-code"
-prompted = PromptedCLIP(clip, processor, study.TASKS["the red one of two"].class_names)      # “a photo of a”
+prompted = PromptedCLIP(clip, processor, reading_study.TASKS["the red one of two"].class_names)      # “a photo of a”
 contexts = prompted.context.detach(), red, shuffled[0]
 alike = [reading.cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
 print(say(en="mean cosine of class texts: hand {:.2f}, learned {:.2f}, from permuted labels {:.2f}",
@@ -486,8 +487,8 @@ explorers.influence_explorer(clip, processor)
 exercises.planted.ask()
 
 # %% id="planted-code"
-at_random = study.INITS[:1]                                  # contexts with random beginnings
-named = {kind: study.named(kind, vocabulary, within=5, inits=at_random) for kind in ("secret", "style")}
+at_random = reading_study.INITS[:1]                          # contexts with random beginnings
+named = {kind: study.count_named(kind, vocabulary, within=5, inits=at_random) for kind in ("secret", "style")}
 for (hits, permuted, contexts), kind in zip(named.values(), (say(en="secrets", zh="秘密"), say(en="styles", zh="风格"))):
     print(say(en=f"{kind}: named by {hits} of {contexts} contexts; with permuted labels by {permuted}",
               zh=f"{kind}：{contexts} 组里有 {hits} 组说了出来；标签打乱以后 {permuted} 组"))
@@ -553,12 +554,12 @@ exercises.significant.ask()
 
 # %% id="nulls-code"
 def place(contexts, word):                                   # (…, M, D) to (…,): 1 where some vector is nearest to the word
-    return study.best_place(contexts, [word], vocabulary)
+    return reading_study.find_best_rank(contexts, [word], vocabulary)
 
 def nulls(task):
-    yield say(en="permuted labels", zh="打乱的标签"), study.permutations(task)                     # (99, M, D)
+    yield say(en="permuted labels", zh="打乱的标签"), study.permuted_contexts(task)            # (99, M, D)
     one = study.contexts(task)[0]                            # (M, D)
-    yield say(en="random vectors", zh="随机向量"), reading.random_like(one, 999, torch.Generator().manual_seed(0))
+    yield say(en="random vectors", zh="随机向量"), reading.draw_random_like(one, 999, torch.Generator().manual_seed(0))
 
 # %% id="p-values-code"
 ps = {}
@@ -597,11 +598,12 @@ explorers.planted_table()
 # 还有一种也可以读：每个类别各学一套自己的向量（class-specific）。每套只有自己那一类的图片可学。24 套里，有几套说出了 red？
 
 # %% id="each-class-code"
-own, accuracy = study.each_class("the red one of two")       # (C, M, D)
-null = reading.random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
+each_class = study.class_contexts("the red one of two")
+own = each_class.context                                     # (C, M, D)
+null = reading.draw_random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
 named, by_chance = ((place(contexts, "red") <= 5).sum(-1).double().mean() for contexts in (own, null))
-print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:.1f}; accuracy {accuracy:.1%}",
-          zh=f"{len(own)} 套里有 {named:.0f} 套说出 red；随机向量平均 {by_chance:.1f} 套；准确率 {accuracy:.1%}"))
+print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:.1f}; accuracy {each_class.accuracy:.1%}",
+          zh=f"{len(own)} 套里有 {named:.0f} 套说出 red；随机向量平均 {by_chance:.1f} 套；准确率 {each_class.accuracy:.1%}"))
 
 # %% [markdown] lang="en" id="each-class-seen"
 # No more than chance. And no wonder: on test pictures they do no better than “a photo of a”, which section 6 gave 47.3 %. What has not been learned cannot be read. Ask for the accuracy before you ask for the words.
@@ -641,10 +643,10 @@ explorers.levers_explorer()
 # 把一个词写进全部 24 个类别的提示词，会带来两样变化：文字彼此更像，模型就不那么有把握；模型的偏爱也会从一些类别挪到另一些类别。384 张模糊的训练图片里，有 16 张画的是杯子。CLIP 把多少张**叫作**杯子？
 
 # %% id="cups-code"
-blurred, names = study.helpful("blurred"), study.TASKS["blurred"].class_names
-losses = {"": blurred["without"]} | blurred["losses"]
+blurred, names = study.helpful_words("blurred"), reading_study.TASKS["blurred"].class_names
+losses = {"": blurred.without} | blurred.losses
 for word in ("", "umbrella", "mug"):
-    texts = text_features(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
+    texts = encode_texts(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
     alike = reading.cosines(texts).mean()
     print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
                                               zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
@@ -652,7 +654,7 @@ for word in ("", "umbrella", "mug"):
 # %% id="called-code"
 header = (say(en="384 pictures", zh="384 张图片"), say(en="show it", zh="画的是"), say(en="called so", zh="被叫作"),
           say(en="with mug", zh="加上 mug"))
-Table([(name, 16, blurred["called"][name], blurred["called_with_best"][name])
+Table([(name, 16, blurred.called[name], blurred.called_with_best[name])
        for name in ("cup", "snail", "apple", "plane", "car")], header, align="right")
 
 # %% [markdown] lang="en" id="cups-seen"

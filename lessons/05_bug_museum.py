@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from helpers import by_hand, data
 from helpers.by_hand import text_layers
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.context import overwrite
 from helpers.language import say
 from helpers.notebook import compare
@@ -39,11 +39,11 @@ from lessons.exercises import bug_museum as exercises
 from lessons.kit import experiments
 from lessons.widgets import museum as explorers
 from pocket import datasets, tasks, world
-from pocket.studies import captioner_study as study
+from pocket.captioning import PROMPTS
 
 clip, processor = load_clip("pocket")
 gpt2 = load_gpt2("pocket")                                   # a model and its tokenizer
-model = VLMWithSoftPrompt((clip, processor), gpt2).load(study.PROMPTS / "captioner.safetensors")
+model = VLMWithSoftPrompt((clip, processor), gpt2).load(PROMPTS / "captioner.safetensors")
 broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 
 # %% [markdown] lang="en" id="too-good"
@@ -91,7 +91,7 @@ scenes = [
 ]
 pictures = model.encode([world.draw(scene, seed) for seed, scene in enumerate(scenes, 1)])       # (B, P, Dv)
 texts = ["a photo of a large red cat in the meadow.", "a white boat.", "a key in the room."]
-ids, labels = caption_batch(model.tokenizer, texts)          # (B, T)
+ids, labels = batch_captions(model.tokenizer, texts)          # (B, T)
 captions = pictures, ids, (labels != -100).sum(1)            # what every loss here gets
 
 # %% id="x-ray-code"
@@ -175,7 +175,7 @@ explorers.behind_glass(2)
 
 # %% id="riddle-code" tags=["prepare"]
 names = list(tasks.RIDDLE.class_names)
-riddle = data.encode(clip, processor, datasets.few_shot(tasks.RIDDLE))
+riddle = data.encode_split(clip, processor, datasets.few_shot(tasks.RIDDLE))
 begin = experiments.begin_by_tokens(clip, processor, "a photo of a")       # (M, D)
 
 # %% id="trains-code" tags=["measured"]
@@ -545,7 +545,7 @@ print(told)
 exercises.options.reveal(int(told.number))
 
 # %% id="options-compare"
-likeliest = by_hand.greedy(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
+likeliest = by_hand.decode_greedily(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
 ours = experiments.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
 theirs = model.tokenizer.decode(likeliest).strip()
 compare(say(en="with all options at their boldest, and greedy", zh="选项都开到最大胆，和贪心相比"), ours, theirs)

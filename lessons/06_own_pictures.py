@@ -32,17 +32,16 @@ from torch.nn import functional as F
 
 from helpers import context, data, flops, pictures, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, learn
+from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
-from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, zero_shot
+from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
 from lessons.exercises import own_pictures as exercises
 from lessons.kit.models import whose_numbers
 from lessons.kit.scores import show_prediction
 from lessons.widgets import own_pictures as explorers
-from pocket import own_folder, world
-from pocket.studies import context_study
+from pocket import classifiers, own_folder, world
 
 clip, processor = load_clip()
 whose_numbers(clip)
@@ -73,18 +72,18 @@ exercises.names.ask()
 # %% [markdown] lang="en" id="look"
 # ## 2 · Look before you learn
 #
-# Nobody looks at their pictures, and everybody should: five minutes here save a day later. This is a *contact sheet*, as photographers made them. `look_through` has opened every file, and what it found is marked. Choose a class; then tick “only what is wrong”.
+# Nobody looks at their pictures, and everybody should: five minutes here save a day later. This is a *contact sheet*, as photographers made them. `check_folder` has opened every file, and what it found is marked. Choose a class; then tick “only what is wrong”.
 
 # %% [markdown] lang="zh" id="look"
 # ## 2 · 先看一遍，再学
 #
-# 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`look_through` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
+# 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`check_folder` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
 
 # %% id="sheet-code"
 explorers.contact_sheet(example)
 
 # %% id="faults-code"
-classes, faults = pictures.look_through(example)
+classes, faults = pictures.check_folder(example)
 explorers.fault_table(example, faults)
 
 # %% [markdown] lang="en" id="faults"
@@ -187,9 +186,9 @@ def split(labels, generator):
 # 往后和第 02 课一样：三个部分都变成特征（feature），只算一次，存起来。和亲手一步步算的（打开图片、预处理、视觉塔、投影）一样吗？
 
 # %% id="features-code"
-parts = data.own_pictures(classes, seed=0)
-features = data.encode(clip, processor, parts)
-values = pixels(clip, processor, parts.test.images[:])                              # (N, 3, H, W)
+parts = data.read_own_pictures(classes, seed=0)
+features = data.encode_split(clip, processor, parts)
+values = prepare_pixels(clip, processor, parts.test.images[:])                              # (N, 3, H, W)
 by_hand = clip.visual_projection(clip.vision_model(pixel_values=values).pooler_output)  # (N, D)
 compare(say(en="features of the test pictures", zh="测试图片的特征"), features.test[0], F.normalize(by_hand, dim=-1))
 
@@ -199,8 +198,8 @@ exercises.sepia.ask()
 # %% id="sepia-code" tags=["measured"]
 generator = torch.Generator().manual_seed(0)
 prompted = PromptedCLIP(clip, processor, classes.class_names, 4, "random", generator=generator)
-*_, last = context.learn(prompted, features, training.TrainConfig())
-hand = context_study.by_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
+*_, last = context.train_context(prompted, features, training.TrainConfig())
+hand = classifiers.measure_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
 print(f"{hand:.0%} → {prompted.accuracy(*features.test):.0%}")
 exercises.sepia.reveal((hand, prompted.accuracy(*features.test)))
 
@@ -282,9 +281,9 @@ tool
 
 # %% id="ten-lines-code" tags=["measured"]
 mine = pictures.read_folder(tool.folder, leave_out=True)
-split_up = data.encode(clip, processor, data.own_pictures(mine))
+split_up = data.encode_split(clip, processor, data.read_own_pictures(mine))
 learned = PromptedCLIP(clip, processor, mine.class_names, 4, "random", generator=torch.Generator().manual_seed(0))
-*_, last = context.learn(learned, split_up)
+*_, last = context.train_context(learned, split_up)
 learned.save(Path(mkdtemp()) / "mine.safetensors")
 print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures right", zh="的测试图片答对了"))
 
@@ -312,7 +311,7 @@ exercises.photograph.ask()
 
 # %% id="photograph-code"
 palace = explorers.photographs()[0]
-shares = zero_shot(clip, processor, palace, [f"a photo of a {name}." for name in world.OBJECTS])
+shares = classify_zero_shot(clip, processor, palace, [f"a photo of a {name}." for name in world.OBJECTS])
 exercises.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax()]))
 
 # %% id="photograph-explorer"
@@ -333,9 +332,9 @@ exercises.pieces.ask()
 
 # %% id="pieces-code" tags=["measured"]
 images, which = explorers.photograph_pieces()                   # 32 pieces, and of which photograph
-vectors = image_features(clip, processor, images)             # (N, D)
-numbers = data.own_split(which, seed=0)
-mean = context_study.by_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
+vectors = encode_images(clip, processor, images)             # (N, D)
+numbers = data.split_own_pictures(which, seed=0)
+mean = data.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
 print(f"{mean:.0%}")
 exercises.pieces.reveal(mean)
 
@@ -387,7 +386,7 @@ def entries(classes, folder):
 
 # %% id="dataset-code"
 captions = example / "captions.json"
-captions.write_text(json.dumps(pictures.caption_entries(classes, example)), encoding="utf-8")
+captions.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
 gpt2 = load_gpt2()                                            # a model and its tokenizer
 dataset = data.VLMDataset(captions, gpt2[1])
 print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
@@ -401,10 +400,10 @@ print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 # %% id="captions-code" tags=["measured"]
 model = VLMWithSoftPrompt((clip, processor), gpt2, init=DESCRIBE, generator=torch.Generator().manual_seed(0))
 seen = model.encode(dataset.pictures[:])                      # (N, P, Dv)
-train, checks, tests = (part.tolist() for part in data.own_split(torch.tensor(classes.labels), seed=0))
-begin_as_words(model, seen[train], [dataset.texts[n] for n in train])
+train, checks, tests = (part.tolist() for part in data.split_own_pictures(torch.tensor(classes.labels), seed=0))
+initialise_projection(model, seen[train], [dataset.texts[n] for n in train])
 learns, validates = ((seen[part], [dataset.rows[n] for n in part]) for part in (train, checks))
-*_, last = learn(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
+*_, last = train_captioner(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))
 said = model.generate(seen[tests], max_new_tokens=8)
 right = sum(text == dataset.texts[n] for text, n in zip(said, tests))
 print(f"{right} / {len(tests)}:", *said[::4])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.by_hand import end_of_text, layer_forward, text_layers
+from helpers.by_hand import find_end_of_text, layer_forward, text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
@@ -128,7 +128,7 @@ def as_loaded(language_model: nn.Module) -> nn.Module:
 
 def at_the_end(clip: CLIPModel, x: Tensor, ids: Tensor) -> Tensor:
     """What stands at the end of each text, (C, T, D) to (C, D), projected."""
-    return clip.text_projection(x[torch.arange(len(ids)), end_of_text(clip, ids)])
+    return clip.text_projection(x[torch.arange(len(ids)), find_end_of_text(clip, ids)])
 
 
 def encode_right(clip, processor, names, context):

@@ -23,9 +23,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from helpers.files import DATA, cache_folder, keep
+from helpers.files import DATA, cache_arrays, cache_folder
 from pocket.language import full_caption
-from pocket.pretrain_clip import drawn_in_training
+from pocket.scenes import training_scenes
 from pocket.tasks import Task
 from pocket.world import (
     BACKGROUNDS,
@@ -39,7 +39,7 @@ from pocket.world import (
     random_scene,
 )
 
-Split = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 Drawing = tuple[Scene, int]  # a scene and the seed of its drawing
 Progress = Callable[
     [int, int], None
@@ -47,7 +47,7 @@ Progress = Callable[
 
 CAPTIONS = DATA / "captions"
 CAPTION_SIZE = 96  # pixels a side; the processor shrinks them to 64, and not every size survives that (see the card)
-CAPTION_COUNTS: dict[Split, int] = {"train": 400, "validation": 100, "test": 100}
+CAPTION_COUNTS: dict[SplitName, int] = {"train": 400, "validation": 100, "test": 100}
 MIX = (0.55, 0.33, 0.12)  # the world's own shares of scenes with one, two and three things
 
 
@@ -74,7 +74,7 @@ class Splits:
 
 
 @dataclass(frozen=True)
-class Captioned:
+class CaptionedPicture:
     """A picture, what is said of it, and the scene against which that can be scored."""
 
     image: Image.Image
@@ -85,7 +85,7 @@ class Captioned:
 # --- which scenes ----------------------------------------------------------------------------------------------------------
 
 
-def split_of(scene: Scene) -> Split:
+def split_of(scene: Scene) -> SplitName:
     """The one split that a scene may stand in: half of all scenes are for training, a quarter each for validation and test.
 
     It follows from what can be seen, so that two sketches that differ in a colour nobody sees lie in one split; and it goes
@@ -98,22 +98,22 @@ def split_of(scene: Scene) -> Split:
     return ("train", "train", "validation", "test")[turn % 4]
 
 
-def fits(scene: Scene, split: Split) -> bool:
+def fits(scene: Scene, split: SplitName) -> bool:
     """Whether the scene belongs to the split and is not a lone thing that pocket CLIP was trained on.
 
     Scenes of several things are so many that training drew about one in a thousand; to look for those takes seconds.
     """
-    return split_of(scene) == split and (len(scene.things) > 1 or scene not in drawn_in_training())
+    return split_of(scene) == split and (len(scene.things) > 1 or scene not in training_scenes())
 
 
-def fitting_scene(rng: np.random.Generator, split: Split, things: int) -> Scene:
+def fitting_scene(rng: np.random.Generator, split: SplitName, things: int) -> Scene:
     """A random scene of so many things that fits the split."""
     while not fits(scene := random_scene(rng, things=things), split):
         pass
     return scene
 
 
-def task_drawings(task: Task, split: Split, each: int, seed: int) -> list[Drawing]:
+def task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Drawing]:
     """The first `each` examples of every class whose scenes fit the split: fewer shots are the first of more."""
     chosen: list[Drawing] = []
     for label, name in enumerate(task.class_names):
@@ -140,13 +140,13 @@ def few_shot(
     progress: called while each split that is not in the cache is drawn.
     """
 
-    def pictures(split: Split, each: int, seed: int) -> Pictures:
+    def pictures(split: SplitName, each: int, seed: int) -> Pictures:
         # a task may be the reader's own: its first scenes tell it from an older one of the same name, and what
         # alters the pictures is applied to what was kept
         firsts = [task.drawing(label, 0, seed) for label in range(len(task.class_names))]
         mark = hashlib.sha256(repr((task.name, firsts)).encode()).hexdigest()[:8]
-        name = f"{slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
-        drawings, images = drawn(
+        name = f"{make_slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
+        drawings, images = draw_or_read(
             name, lambda: task_drawings(task, split, each, seed), size, progress
         )
         images = [task.alter(image) for image in images] if task.alter else images
@@ -161,10 +161,10 @@ def few_shot(
     )
 
 
-def captioned(
-    n: int, seed: int = 0, things: int | None = None, split: Split = "train", size: int = 64,
+def draw_captioned(
+    n: int, seed: int = 0, things: int | None = None, split: SplitName = "train", size: int = 64,
     progress: Progress | None = None,
-) -> list[Captioned]:  # fmt: skip
+) -> list[CaptionedPicture]:  # fmt: skip
     """n pictures of scenes of one split with their full captions, size x size pixels.
 
     things: how many in each scene, 1 to 3; by default the world's own mix. Scenes may come again in another drawing.
@@ -176,22 +176,21 @@ def captioned(
         return [(fitting_scene(rng, split, count), int(rng.integers(2**31))) for count in counts]
 
     name = f"captioned-{split}-{n}-of-{things or 'any'}-seed-{seed}"
-    drawings, images = drawn(name, choose, size, progress)
+    drawings, images = draw_or_read(name, choose, size, progress)
     return [
-        Captioned(image, full_caption(scene), scene) for (scene, _), image in zip(drawings, images)
+        CaptionedPicture(image, full_caption(scene), scene)
+        for (scene, _), image in zip(drawings, images)
     ]
 
 
-def drawn(
+def draw_or_read(
     name: str, choose: Callable[[], Sequence[Drawing]], size: int, progress: Progress | None = None
 ) -> tuple[list[Drawing], list[Image.Image]]:
     """Drawings and pictures of the set of that name: read from the cache, or else chosen, drawn and kept there.
 
     A file that cannot be read, or was drawn by other code, counts as none; where nothing can be written, nothing is kept.
     """
-    version = drawing_version(
-        "tasks.py", "language.py", "words.py", "pretrain_clip.py", "datasets.py"
-    )
+    version = drawing_version("tasks.py", "language.py", "words.py", "scenes.py", "datasets.py")
     file = cache_folder() / f"{name}-{size}px-{version}.npz"
     try:
         with np.load(file, allow_pickle=False) as kept:
@@ -212,7 +211,7 @@ def drawn(
         if progress and (len(images) % 50 == 0 or len(images) == len(drawings)):
             progress(len(images), len(drawings))
     records = json.dumps([scene_record(*drawing) for drawing in drawings]).encode()
-    keep(
+    cache_arrays(
         file,
         pixels=np.array([np.asarray(i) for i in images]),
         scenes=np.frombuffer(records, dtype=np.uint8),
@@ -220,7 +219,7 @@ def drawn(
     return drawings, images
 
 
-def slug(text: str) -> str:
+def make_slug(text: str) -> str:
     """The text as part of a file name."""
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "task"
 
@@ -240,10 +239,10 @@ def read_scene(record: dict) -> Scene:
     )
 
 
-def caption_drawings(counts: dict[Split, int]) -> dict[Split, list[Drawing]]:
+def caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[Drawing]]:
     """So many different scenes for each split, in the world's own mix of one, two and three things."""
     rng, taken = np.random.default_rng(2), set()
-    chosen: dict[Split, list[Drawing]] = {}
+    chosen: dict[SplitName, list[Drawing]] = {}
     for split, count in counts.items():
         pairs, threes = round(count * MIX[1]), round(count * MIX[2])
         chosen[split] = []
@@ -257,7 +256,7 @@ def caption_drawings(counts: dict[Split, int]) -> dict[Split, list[Drawing]]:
     return chosen
 
 
-def make_captions(folder: Path = CAPTIONS, counts: dict[Split, int] = CAPTION_COUNTS) -> None:
+def make_captions(folder: Path = CAPTIONS, counts: dict[SplitName, int] = CAPTION_COUNTS) -> None:
     """Write pictures, one JSON file for each split, and scenes.json; the folder is exchanged whole, once all is there.
 
     The texts are full captions, since only of a text that says everything one can score whether anything was left out.

@@ -1,8 +1,7 @@
 """What the pocket models can and cannot do: `python -m pocket.evaluate` prints the table that their cards quote.
 
-Everything is measured on scenes that the training of pocket CLIP never drew: other seeds alone would not do, since two thirds of all
-one-object scenes occurred there in another drawing, so those are passed over. The exit status
-is not 0 where a row falls short of what the course needs.
+Everything is measured on scenes that the training of pocket CLIP never drew (`pocket.scenes`). The exit status is not 0 where a row falls
+short of what the course needs.
 """
 
 from __future__ import annotations
@@ -27,13 +26,14 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.context import PromptedCLIP, learn
-from helpers.data import FewShot, few_shot_split
-from helpers.pretrained import image_features, load_clip, load_gpt2, pixels, text_features
+from helpers.data import FewShot, measure_accuracy, split_few_shot
+from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
+from pocket import captioning
+from pocket.classifiers import measure_templates, train_new_context
 from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
-from pocket.pretrain_clip import drawn_in_training, fresh_scene
-from pocket.studies import captioner_study
+from pocket.scenes import fresh_scene, training_scenes
+from pocket.scoring import score_captions
 from pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task
 from pocket.world import (
     BACKGROUNDS,
@@ -58,7 +58,7 @@ SHOTS, CHECKS, TESTS = (
 )  # pictures of each class: to learn from, to validate on, to test on
 POOL = 40  # pictures of each class that every run chooses its own from
 VECTORS = 4  # of a learned context
-PLAN = TrainConfig()
+CONFIG = TrainConfig()
 CAPTIONERS = {"pooled": {"object": 85, "colour": 85}, "patches": {"object": 80, "colour": 75}}
 
 
@@ -84,12 +84,12 @@ class Row:
 # --- pictures and their features -----------------------------------------------------------------------------------------
 
 
-def _example(job: tuple[Task, int, int, int]) -> Image.Image:
+def _draw_example(job: tuple[Task, int, int, int]) -> Image.Image:
     task, label, index, seed = job
     return task.example(label, index, seed)
 
 
-class Studio:
+class SceneEncoder:
     """Draws with all cores and turns pictures into CLIP's features."""
 
     def __init__(self, clip, processor, pool) -> None:
@@ -102,30 +102,30 @@ class Studio:
         return self.pool.starmap(draw, jobs, chunksize=32)
 
     def features(self, scenes: Sequence[Scene], first_seed: int, size: int = 64) -> Tensor:
-        return image_features(self.clip, self.processor, self.pictures(scenes, first_seed, size))
+        return encode_images(self.clip, self.processor, self.pictures(scenes, first_seed, size))
 
     def patches(self, scenes: Sequence[Scene], first_seed: int) -> Tensor:
         """(N, 64, D) patch features of the layer before the last."""
         rows, pictures = [], self.pictures(scenes, first_seed)
         with torch.no_grad():
             for start in range(0, len(pictures), 256):
-                values = pixels(self.clip, self.processor, pictures[start : start + 256])
+                values = prepare_pixels(self.clip, self.processor, pictures[start : start + 256])
                 seen = self.clip.vision_model(pixel_values=values, output_hidden_states=True)
                 rows.append(seen.hidden_states[-2][:, 1:])
         return torch.cat(rows)
 
-    def pool_of(self, task: Task, each: int, seed: int) -> tuple[Tensor, Tensor]:
+    def encode_examples(self, task: Task, each: int, seed: int) -> tuple[Tensor, Tensor]:
         """Features (C * each, D) and labels of `each` examples a class, class by class, of scenes that training never drew."""
         jobs = []
         for label in range(len(task.class_names)):
             fresh = (
                 i
                 for i in count()
-                if task.scene(label, task.numbers(label, i, seed)) not in drawn_in_training()
+                if task.scene(label, task.numbers(label, i, seed)) not in training_scenes()
             )
             jobs += [(task, label, index, seed) for index in islice(fresh, each)]
-        pictures = self.pool.map(_example, jobs, chunksize=32)
-        return image_features(self.clip, self.processor, pictures), torch.tensor(
+        pictures = self.pool.map(_draw_example, jobs, chunksize=32)
+        return encode_images(self.clip, self.processor, pictures), torch.tensor(
             [job[1] for job in jobs]
         )
 
@@ -133,16 +133,7 @@ class Studio:
 # --- CLIP as it is -------------------------------------------------------------------------------------------------------
 
 
-def percent(hits: Tensor | Sequence[bool] | np.ndarray) -> float:
-    return 100 * float(np.mean(np.asarray(hits, dtype=float)))
-
-
-def accuracy(images: Tensor, labels: Tensor, texts: Tensor) -> float:
-    """The share of the pictures, unit features (N, D) with labels (N,), whose class is the nearest of the texts (C, D)."""
-    return (images @ texts.T).argmax(-1).eq(labels).float().mean().item()
-
-
-def balanced(
+def balance_scenes(
     rng: np.random.Generator, what: str, names: Sequence[str], each: int, styles: Sequence[str]
 ) -> list[Scene]:
     """One-object scenes, `each` of every name, the styles in turn."""
@@ -153,20 +144,19 @@ def balanced(
     ]
 
 
-def zero_shot_rows(studio: Studio) -> list[Row]:
-    clip, processor = studio.clip, studio.processor
+def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
+    clip, processor = encoder.clip, encoder.processor
     rng = np.random.default_rng(EVALUATION)
     by_style = {}
     for number, style in enumerate(STYLES):
         each = 25 if style == "photo" else 12
-        scenes = balanced(rng, "object", OBJECTS, each, [style])
-        texts = text_features(
+        scenes = balance_scenes(rng, "object", OBJECTS, each, [style])
+        texts = encode_texts(
             clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS]
         )
         labels = torch.arange(len(OBJECTS)).repeat_interleave(each)
-        by_style[style] = 100 * accuracy(
-            studio.features(scenes, EVALUATION + 10_000 * number), labels, texts
-        )
+        pictures = encoder.features(scenes, EVALUATION + 10_000 * number), labels
+        by_style[style] = 100 * measure_accuracy(pictures, texts)
         print(f"      {style:<11} {by_style[style]:.1f}", flush=True)
     rows = [
         Row("zero-shot, one object of 24: photo", by_style["photo"], 93),
@@ -176,14 +166,14 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
             90,
         ),
     ]
-    scenes = balanced(rng, "object", OBJECTS, 8, STYLES)
-    texts = text_features(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
+    scenes = balance_scenes(rng, "object", OBJECTS, 8, STYLES)
+    texts = encode_texts(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
     labels = torch.arange(len(OBJECTS)).repeat_interleave(8)
-    large = studio.features(scenes, EVALUATION + 90_000, 256)
+    large = encoder.features(scenes, EVALUATION + 90_000, 256)
     rows.append(
         Row(
             "the same in mixed styles, drawn at 256 px, shrunk by the processor",
-            100 * accuracy(large, labels, texts),
+            100 * measure_accuracy((large, labels), texts),
             90,
         )
     )
@@ -191,26 +181,26 @@ def zero_shot_rows(studio: Studio) -> list[Row]:
         ("colour", list(COLOURS), SHOWS_COLOUR),
         ("background", BACKGROUNDS, STYLES),
     ):
-        scenes = balanced(rng, what, names, 48, styles)
-        features = studio.features(scenes, EVALUATION + 100_000)
+        scenes = balance_scenes(rng, what, names, 48, styles)
+        features = encoder.features(scenes, EVALUATION + 100_000)
         hits = []
         for style in styles:
             mine = torch.tensor([scene.style == style for scene in scenes])
             ask = f"{with_article(style)} of " + (
                 "a {} thing." if what == "colour" else "a thing {}."
             )
-            texts = text_features(
+            texts = encode_texts(
                 clip,
                 processor,
                 [ask.format(n if what == "colour" else BACKGROUND_PHRASE[n]) for n in names],
             )
             labels = torch.arange(len(names)).repeat_interleave(48)[mine]
             hits += (features[mine] @ texts.T).argmax(1).eq(labels).tolist()
-        rows.append(Row(f"zero-shot {what}, in the styles that show it", percent(hits), 90))
+        rows.append(Row(f"zero-shot {what}, in the styles that show it", 100 * np.mean(hits), 90))
     return rows
 
 
-def retrieval_row(studio: Studio) -> Row:
+def measure_retrieval(encoder: SceneEncoder) -> Row:
     rng = np.random.default_rng(EVALUATION + 1)
     hits: list[bool] = []
     for trial in range(5):
@@ -218,19 +208,19 @@ def retrieval_row(studio: Studio) -> Row:
         while len(scenes) < 100:
             scene = fresh_scene(rng)
             scenes.setdefault(full_caption(scene), scene)
-        texts = text_features(studio.clip, studio.processor, list(scenes))
-        images = studio.features(list(scenes.values()), EVALUATION + 200_000 + 1000 * trial)
+        texts = encode_texts(encoder.clip, encoder.processor, list(scenes))
+        images = encoder.features(list(scenes.values()), EVALUATION + 200_000 + 1000 * trial)
         hits += (images @ texts.T).argmax(1).eq(torch.arange(100)).tolist()
-    return Row("picture → its caption among 100 distinct ones", percent(hits), 60)
+    return Row("picture → its caption among 100 distinct ones", 100 * np.mean(hits), 60)
 
 
-def patch_rows(studio: Studio) -> list[Row]:
+def measure_patches(encoder: SceneEncoder) -> list[Row]:
     rows = []
     for what, bound, fixed in (("one object", 80, {"things": 1}), ("one to three objects", 60, {})):
         rng = np.random.default_rng(EVALUATION + 2)
         scenes = [fresh_scene(rng, **fixed) for _ in range(1000)]
         seed = EVALUATION + 300_000
-        features = studio.patches(scenes, seed).numpy()
+        features = encoder.patches(scenes, seed).numpy()
         owners = np.stack(
             [objects_by_patch(scene, seed + i).ravel() for i, scene in enumerate(scenes)]
         )
@@ -257,40 +247,28 @@ def patch_rows(studio: Studio) -> list[Row]:
 # --- CLIP prompted -------------------------------------------------------------------------------------------------------
 
 
-def learned_context(
-    clip, processor, class_names: Sequence[str], data: FewShot, seed: int, plan: TrainConfig
-) -> PromptedCLIP:
-    """CLIP with a context that began at random and learned from few examples."""
-    generator = torch.Generator().manual_seed(seed)
-    prompted = PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator)
-    for _ in learn(prompted, data, plan):
-        pass
-    return prompted
-
-
-def few_shot_rows(studio: Studio) -> list[Row]:
+def measure_prompts(encoder: SceneEncoder) -> list[Row]:
     """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
-    clip, processor = studio.clip, studio.processor
-    words = reading.vocabulary(clip, processor.tokenizer)
+    clip, processor = encoder.clip, encoder.processor
+    words = reading.read_vocabulary(clip, processor.tokenizer)
     rows, found_rows = [], []
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
-        features, labels = studio.pool_of(task, POOL, EVALUATION + number)
-        test = studio.pool_of(task, TESTS, EVALUATION + 500 + number)
-        hand = accuracy(
-            *test,
-            text_features(clip, processor, [f"a photo of a {name}." for name in task.class_names]),
-        )
+        features, labels = encoder.encode_examples(task, POOL, EVALUATION + number)
+        test = encoder.encode_examples(task, TESTS, EVALUATION + 500 + number)
+        hand = measure_templates(clip, processor, task.class_names, test)
         runs = 10 if task in SECRETS else 5
         scores, found = [], {False: 0, True: 0}
         for seed in range(runs):
             train, check = (
                 (features[mine], labels[mine])
-                for mine in few_shot_split(labels, SHOTS, CHECKS, seed)
+                for mine in split_few_shot(labels, SHOTS, CHECKS, seed)
             )
             data = FewShot(train, check, test)
             for permuted in (False, True) if task in SECRETS else (False,):
-                chosen = data.permuted(seed) if permuted else data
-                prompted = learned_context(clip, processor, task.class_names, chosen, seed, PLAN)
+                chosen = data.permute_labels(seed) if permuted else data
+                prompted = train_new_context(
+                    clip, processor, task.class_names, chosen, CONFIG, length=VECTORS, seed=seed
+                )
                 near = reading.nearest_tokens(prompted.context, words.table, 3, rows=words.words)
                 read = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
                 found[permuted] += any(task.secret in names for names in read)
@@ -344,7 +322,7 @@ def few_shot_rows(studio: Studio) -> list[Row]:
 # --- GPT-2 alone and describing pictures --------------------------------------------------------------------------------------
 
 
-def language_rows(gpt2, tokenizer) -> list[Row]:
+def measure_language(gpt2, tokenizer) -> list[Row]:
     rng = np.random.default_rng(EVALUATION + 3)
     scenes = [fresh_scene(rng, things=1) for _ in range(240)]
     prompts = [
@@ -360,44 +338,51 @@ def language_rows(gpt2, tokenizer) -> list[Row]:
     captions = tokenizer.batch_decode(
         ids[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True
     )
-    right = captioner_study.scores(captions, scenes)
+    right = score_captions(captions, scenes)
     print(f"      {prompts[0]!r} → {captions[0]!r}", flush=True)
     return [
-        Row("GPT-2 alone, notes → caption: object", 100 * right["object"], 98),
-        Row("    all slots", 100 * right["all"], 90),
+        Row("GPT-2 alone, notes → caption: object", 100 * right.object, 98),
+        Row("    all slots", 100 * right.exact, 90),
     ]
 
 
-def captioner_rows(
-    studio: Studio, language: tuple, kind: str, bounds: dict[str, float]
+def measure_captioner(
+    encoder: SceneEncoder, language: tuple, kind: str, bounds: dict[str, float]
 ) -> list[Row]:
-    """A captioner trained by the plan of `captioner_study`, on scenes that nothing learned from. kind: of vision features."""
-    clip = (studio.clip, studio.processor)
-    encoder = VLMWithSoftPrompt(clip, language, vision_features=kind)
-    data = captioner_study.albums(encoder.encode, studio.pool)
+    """A captioner trained as `captioning.CONFIG` says, on scenes that nothing learned from.
+
+    Args:
+        encoder: has the CLIP, and draws.
+        language: GPT-2 and its tokenizer.
+        kind: of vision features, a key of `CAPTIONERS`.
+        bounds: the least percentage that is good enough, of "object" and of "colour".
+    """
+    clip = (encoder.clip, encoder.processor)
+    unprompted = VLMWithSoftPrompt(clip, language, vision_features=kind)
+    data = captioning.draw_captioner_data(unprompted.encode, encoder.pool)
     begun = time.monotonic()
-    model = captioner_study.new_captioner(clip, language, data.train, kind=kind)
-    captioner_study.learned(model, data.train, data.checks)
-    seconds, tests = time.monotonic() - begun, data.tests
+    model = captioning.new_captioner(clip, language, data.train, kind=kind)
+    captioning.train_to_describe(model, data.train, data.validation)
+    seconds, tests = time.monotonic() - begun, data.test
     said = model.generate(tests.features)
-    right = captioner_study.scores(said, tests.scenes)
-    shuffled = captioner_study.scores(model.generate(tests.features.roll(1, 0)), tests.scenes)
+    right = score_captions(said, tests.scenes)
+    shuffled = score_captions(model.generate(tests.features.roll(1, 0)), tests.scenes)
     for scene, text in list(zip(tests.scenes, said))[:3]:
         print(f"      {full_caption(scene)!r} → {text!r}", flush=True)
     print(f"      {seconds:.0f} s of learning", flush=True)
-    name = f"captioner from {kind}, {captioner_study.PLAN.steps:,} steps on {len(data.train.scenes):,} scenes, one object"
+    name = f"captioner from {kind}, {captioning.CONFIG.steps:,} steps on {len(data.train.scenes):,} scenes, one object"
     return [
-        Row(f"{name}: object", 100 * right["object"], bounds["object"]),
+        Row(f"{name}: object", 100 * right.object, bounds["object"]),
         Row(
             "    colour, where the style shows it, and its object",
-            100 * right["colour"],
+            100 * right.colour,
             bounds["colour"],
         ),
-        Row("    background", 100 * right["background"], 95),
-        Row("    style", 100 * right["style"], 90),
+        Row("    background", 100 * right.background, 95),
+        Row("    style", 100 * right.style, 90),
         Row(
             "    object, pictures shuffled",
-            100 * shuffled["object"],
+            100 * shuffled.object,
             200 / len(OBJECTS),
             at_most=True,
         ),
@@ -427,18 +412,22 @@ def main(arguments: list[str] | None = None) -> int:
             print(row, flush=True)
 
     with multiprocessing.Pool() as pool:
-        studio = Studio(*load_clip(options.clip), pool)
+        encoder = SceneEncoder(*load_clip(options.clip), pool)
         language = load_gpt2(options.gpt2) if {"gpt2", "captioner"} & set(parts) else ()
         if "clip" in parts:
-            for part in (zero_shot_rows, retrieval_row, patch_rows):
-                add(lambda part=part: part(studio))
+            for part in (measure_zero_shot, measure_retrieval, measure_patches):
+                add(lambda part=part: part(encoder))
         if "prompts" in parts:
-            add(lambda: few_shot_rows(studio))
+            add(lambda: measure_prompts(encoder))
         if "gpt2" in parts:
-            add(lambda: language_rows(*language))
+            add(lambda: measure_language(*language))
         if "captioner" in parts:
             for kind, bounds in CAPTIONERS.items():
-                add(lambda kind=kind, bounds=bounds: captioner_rows(studio, language, kind, bounds))
+                add(
+                    lambda kind=kind, bounds=bounds: measure_captioner(
+                        encoder, language, kind, bounds
+                    )
+                )
     short = [row for row in rows if not row.good]
     print(f"{len(rows) - len(short)} of {len(rows)} rows hold, in {time.monotonic() - begun:.0f} s")
     if options.json:

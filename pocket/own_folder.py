@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pocket.datasets import drawn
+from pocket.datasets import draw_or_read
 from pocket.tasks import style_task
 from pocket.world import OBJECTS, UNSEEN_STYLE
 
@@ -19,20 +19,20 @@ SEED = 77  # of scenes that stand in no other lesson
 
 def draw_folder(folder: Path, faults: bool = True) -> Path:
     """Write a folder with a sub-folder for each class, and return it. faults: plant some of what goes wrong in folders of pictures."""
-    for name, pictures in _drawings().items():
+    for name, pictures in _draw_classes().items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pictures, start=1):
             picture.save(folder / name / f"{name}-{number:02}.png")
     if faults:
-        _plant(folder)
+        _plant_faults(folder)
     return folder
 
 
-def _drawings() -> dict[str, list[Image.Image]]:
+def _draw_classes() -> dict[str, list[Image.Image]]:
     """The pictures of each class, and of an umbrella."""
     task = style_task(UNSEEN_STYLE)
     wanted = [(OBJECTS.index(name), number) for name in CLASS_NAMES for number in range(EACH)]
-    _, images = drawn(
+    _, images = draw_or_read(
         f"own-folder-{len(wanted)}", lambda: [task.drawing(*one, SEED) for one in wanted], SIZE
     )
     return {
@@ -40,7 +40,7 @@ def _drawings() -> dict[str, list[Image.Image]]:
     }
 
 
-def _plant(folder: Path) -> None:
+def _plant_faults(folder: Path) -> None:
     """Two files that cannot be read, two copies, a picture in two classes, a class of one, and a class of none."""
     broken = folder / "cup" / "cup-04.png"
     broken.write_bytes(
@@ -53,9 +53,9 @@ def _plant(folder: Path) -> None:
         (folder / "bird" / "bird-05.png").read_bytes()
     )
     with Image.open(folder / "cat" / "cat-02.png") as cat:
-        (folder / "cat" / "shared.jpg").write_bytes(_sent_round(cat))
+        (folder / "cat" / "shared.jpg").write_bytes(_resave(cat))
     with Image.open(folder / "boat" / "boat-05.png") as boat:
-        (folder / "house" / "by_the_sea.jpg").write_bytes(_sent_round(boat))
+        (folder / "house" / "by_the_sea.jpg").write_bytes(_resave(boat))
     for name in ("umbrella", "new_folder"):
         (folder / name).mkdir(exist_ok=True)
     task = style_task(UNSEEN_STYLE)
@@ -65,7 +65,7 @@ def _plant(folder: Path) -> None:
     (folder / "new_folder" / "Thumbs.db").write_bytes(b"")  # Windows puts it there
 
 
-def _sent_round(picture: Image.Image) -> bytes:
+def _resave(picture: Image.Image) -> bytes:
     """The picture as messengers send it on: smaller, and saved again as JPEG."""
     buffer = io.BytesIO()
     picture.resize((3 * SIZE // 4, 3 * SIZE // 4), Image.Resampling.LANCZOS).save(

@@ -7,9 +7,8 @@ with known truth allows: where a caption is also true of another picture of the 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Container
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,8 @@ from helpers.files import cache_folder
 from helpers.pretrained import CLIPImageProcessor
 from pocket.language import caption
 from pocket.phases import Phase, train, write_report, write_trained_rows
-from pocket.tokenizers import clip_tokenizer
+from pocket.scenes import PAIRS, make_pair
+from pocket.tokenizers import write_clip_tokenizer
 from pocket.world import (
     BACKGROUNDS,
     COLOURS,
@@ -35,13 +35,11 @@ from pocket.world import (
     draw,
     drawing_version,
     facts,
-    near_twin,
     objects_by_patch,
-    random_scene,
 )
 
 PICTURE, PATCH = 64, 8
-PAIRS, BATCH = 50_000, 256
+BATCH = 256
 LABEL_STEPS, LABEL_RATE = 2000, 2e-3
 FACTS = {fact: i for i, fact in enumerate(all_facts())}
 PATCH_QUESTIONS = {
@@ -101,40 +99,10 @@ class CaptionPhase:
 
 
 CAPTIONS = (
-    CaptionPhase(
-        "captions",
-        3200,
-        1e-3,
-        (0.2, 0.6, 0.9),
-        0.45,
-        labels=0.5,
-        nothing=1.0,
-        questions=5,
-        crowded=False,
-    ),
-    CaptionPhase(
-        "closer",
-        1146,
-        7e-4,
-        (0.6, 0.9, 0.9),
-        0.8,
-        labels=1.5,
-        nothing=0.15,
-        questions=5,
-        crowded=False,
-    ),
-    CaptionPhase(
-        "which is which",
-        1400,
-        8e-4,
-        (0.6, 0.9, 0.9),
-        0.8,
-        labels=1.5,
-        nothing=0.15,
-        questions=7,
-        crowded=True,
-    ),
-)
+    CaptionPhase("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
+    CaptionPhase("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
+    CaptionPhase("which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True),
+)  # fmt: skip
 
 
 class LabelHeads(nn.Module):
@@ -153,26 +121,6 @@ class LabelHeads(nn.Module):
 
 
 # --- data: pairs of near twins, drawn once and kept outside the tree ---------------------------------------------------
-
-
-def make_pair(index: int, seed: int) -> tuple[Scene, Scene]:
-    """Two scenes that differ in one respect; the same index and seed give the same pair."""
-    rng = np.random.default_rng([seed, index])
-    scene = random_scene(rng)
-    return scene, near_twin(scene, rng)
-
-
-@cache
-def drawn_in_training() -> frozenset[Scene]:
-    """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
-    return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
-
-
-def fresh_scene(rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object) -> Scene:
-    """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
-    while (scene := random_scene(rng, **fixed)) in drawn_in_training() or scene in besides:
-        pass
-    return scene
 
 
 def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -304,7 +252,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    clip_tokenizer(folder)
+    write_clip_tokenizer(folder)
     processor = CLIPImageProcessor(
         size={"shortest_edge": PICTURE}, crop_size={"height": PICTURE, "width": PICTURE}
     )

@@ -31,7 +31,7 @@ from pocket.language import (
     word_notes,
 )
 from pocket.phases import Phase, train, write_report, write_trained_rows
-from pocket.tokenizers import gpt2_tokenizer
+from pocket.tokenizers import write_gpt2_tokenizer
 from pocket.world import random_scene
 
 POSITIONS, WIDTH, LAYERS, HEADS = 128, 192, 4, 6
@@ -150,7 +150,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     """Train, and write model, tokenizer and report into the folder."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
-    gpt2_tokenizer(folder, POSITIONS)
+    write_gpt2_tokenizer(folder, POSITIONS)
     tokenizer = GPT2TokenizerFast.from_pretrained(folder)
     torch.manual_seed(seed)
     end = tokenizer.eos_token_id

@@ -21,7 +21,7 @@ CLIP_WORDS = (
 )
 
 
-def clip_tokenizer(folder: Path) -> None:
+def write_clip_tokenizer(folder: Path) -> None:
     """Write CLIP's tokenizer for the world's words into the folder: lower case, words end in </w>, 77 positions."""
     splitter = pre_tokenizers.Sequence(
         [
@@ -29,9 +29,9 @@ def clip_tokenizer(folder: Path) -> None:
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
-    merges = _merges(splitter, suffix="</w>")
+    merges = _learn_merges(splitter, suffix="</w>")
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = _numbered(
+    vocab = _number_tokens(
         [
             *alphabet,
             *[a + "</w>" for a in alphabet],
@@ -57,11 +57,11 @@ def clip_tokenizer(folder: Path) -> None:
     _save(tokenizer, folder, "CLIPTokenizer", merges, model_max_length=77, **special)
 
 
-def gpt2_tokenizer(folder: Path, positions: int) -> None:
+def write_gpt2_tokenizer(folder: Path, positions: int) -> None:
     """Write GPT-2's tokenizer into the folder. A text always starts as if after a space, so that no word has two rows."""
     splitter = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    merges = _merges(splitter)
-    vocab = _numbered(
+    merges = _learn_merges(splitter)
+    vocab = _number_tokens(
         [*sorted(pre_tokenizers.ByteLevel.alphabet()), *["".join(pair) for pair in merges], END]
     )
     tokenizer = Tokenizer(
@@ -82,7 +82,7 @@ def gpt2_tokenizer(folder: Path, positions: int) -> None:
     )
 
 
-def _merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> list[tuple[str, str]]:
+def _learn_merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> list[tuple[str, str]]:
     """The merges that BPE learns from the list of words when it goes on until every word is one token.
 
     The library's trainer breaks ties at random, so that two runs number the tokens differently: hence these few lines.
@@ -104,7 +104,7 @@ def _merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> list[tup
     return merges
 
 
-def _numbered(tokens: list[str]) -> dict[str, int]:
+def _number_tokens(tokens: list[str]) -> dict[str, int]:
     return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
 
 

@@ -1,6 +1,6 @@
-"""The words of the pocket world: what its things are called, and the wider vocabulary of its little stories.
+"""The words of the pocket world: what its things are called, its names in Chinese, and the wider vocabulary of its little stories.
 
-In each entry the first word is the usual one and the others are synonyms that appear now and then.
+In each entry of a table the first word is the usual one and the others are synonyms that appear now and then.
 """
 
 from helpers.language import say
@@ -70,18 +70,7 @@ BACKGROUND_PHRASES = {
     "room": ("in the room", "indoors", "by the window"),
 }
 NUMBER_WORDS = {1: "one", 2: "two", 3: "three"}
-FILLER_ADJECTIVES = (
-    "nice",
-    "lovely",
-    "pretty",
-    "cute",
-    "plain",
-    "simple",
-    "funny",
-    "beautiful",
-    "good",
-    "fine",
-)
+FILLER_ADJECTIVES = "nice lovely pretty cute plain simple funny beautiful good fine".split()
 
 # --- words of stories, questions and counting: the wider vocabulary ------------------------------------------------
 
@@ -149,6 +138,6 @@ CHINESE_WORDS = {
 # fmt: on
 
 
-def word(name: str) -> str:
-    """A word of the pocket world for the learner to read: "cat", or in Chinese "猫"."""
-    return say(en=name, zh=CHINESE_WORDS.get(name, name))
+def translate(word: str) -> str:
+    """A word of the pocket world in the learner's language: "cat", or in Chinese "猫"."""
+    return say(en=word, zh=CHINESE_WORDS.get(word, word))

@@ -1,10 +1,81 @@
-"""What many test files use."""
+"""What many test files use; in which order two workers take the files, and what is told under the report."""
 
 import signal
 
 import pytest
+from PIL import Image
 
 from helpers import language
+
+# Whoever runs these last keeps the other worker waiting. Notebooks by their lesson, in both languages.
+LONGEST = ("tests/browser", "03_", "04_", "05_", "06_", "02_", "01_", "00_", "02b_", "tests/test_course.py")
+TOLD = pytest.StashKey[list[str]]()
+
+
+def file_of(nodeid):
+    """What one worker runs as a whole: a notebook, a file of tests, or all tests that need a browser."""
+    return "tests/browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def place_of(nodeid):
+    """0 for what is best begun first."""
+    file = file_of(nodeid)
+    return next((place for place, words in enumerate(LONGEST) if words in file), len(LONGEST))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return file_of(nodeid)
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_configure(config):
+    config.stash[TOLD] = []
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = session.config.stash[TOLD]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.stash[TOLD].extend(getattr(node, "workeroutput", {}).get("told", []))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash[TOLD]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def measured(request):
+    """Seconds are told, not tested: they say more of the machine than of the course. Lines put here stand under the report."""
+    return request.config.stash[TOLD]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_pictures():
+    """Figures as WebP at its fastest, a seventh of the time: nothing here depends on how small their files are."""
+
+    def quickly(image, file, format=None, **options):
+        plain(image, file, format, **options | {"method": 0} if "method" in options else options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        plain = Image.Image.save
+        patch.setattr(Image.Image, "save", quickly)
+        yield
 
 
 @pytest.fixture(params=["en", "zh"])

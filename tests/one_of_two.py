@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 import soft_prompt_finetune as script
-from finetuning import run
+from finetuning import log, run
 from helpers import files
 
 torch.set_num_threads(1)
-plain_captioner, plain_write = script.captioner, files.write_whole
+plain_captioner, plain_write = run.load_captioner, files.write_whole
 
 
 def told_write(file, write):
@@ -24,6 +24,6 @@ def told_write(file, write):
     plain_write(file, write)
 
 
-files.write_whole = run.write_whole = told_write
-script.captioner = lambda *how: plain_captioner(*how).double()
+files.write_whole = log.write_whole = told_write
+run.load_captioner = lambda *how: plain_captioner(*how).double()
 sys.exit(script.main())

@@ -170,6 +170,7 @@ def test_what_a_forward_pass_keeps_is_counted_without_weights():
     assert machine.kept_for_backward(lambda: layer(x).exp(), layer) == 7 * 5 * 4  # of exp, its own result
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count it so")
 def test_peak_memory_stays_where_it_was_once():
     code = """
@@ -243,7 +244,13 @@ def test_the_break_even_is_the_first_step_after_which_ours_took_no_longer(each, 
     assert bench.crossing(each, ours) == step
 
 
-@pytest.mark.parametrize("name", ASKED)
+IN_A_KERNEL_OR_THE_POCKET_MODEL = ("lessons", "pocket_few_shot_run")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in IN_A_KERNEL_OR_THE_POCKET_MODEL else ()) for name in ASKED],
+)
 def test_every_benchmark_gives_a_record_that_json_can_hold(small, name, tmp_path):
     measured = measured_small(name, small, tmp_path)
     found = records.rounded(records.record(name, measured))
@@ -264,6 +271,7 @@ def test_the_textbook_is_extrapolated_from_its_middle_step(small, tmp_path):
     assert measured.more["ours_after_steps"][-1] == [12, measured.seconds["ours"].median]
 
 
+@pytest.mark.slow
 def test_a_lesson_runs_in_its_own_folder_and_its_seconds_and_memory_are_its_own(tmp_path):
     wait = "import os, time; time.sleep(0.5); print(os.getcwd())"
     fill = "import torch, transformers; rows = bytearray(b'x') * 300_000_000; del rows"
@@ -273,6 +281,7 @@ def test_a_lesson_runs_in_its_own_folder_and_its_seconds_and_memory_are_its_own(
     assert 290_000_000 < large.peak - slow.peak < 340_000_000
 
 
+@pytest.mark.slow
 def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "mine"))
     keep = "import os, pathlib; cache = pathlib.Path(os.environ['COURSE_CACHE']); assert not any(cache.iterdir()); (cache / 'kept').touch()"
@@ -282,6 +291,7 @@ def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
     assert found.value == pytest.approx(sum(timing.median for timing in found.seconds.values()))
 
 
+@pytest.mark.slow
 def test_a_lesson_that_fails_is_no_measurement_but_may_show_an_error_on_purpose(tmp_path):
     with pytest.raises(CellExecutionError):
         whole_course.run(notebook(tmp_path, "00_bad", "1 / 0"), str(tmp_path))

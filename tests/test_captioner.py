@@ -8,10 +8,10 @@ from PIL import Image
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers import by_hand, captioner, captioner_training, checkpoint, training
+from helpers import by_hand, captioner, captioner_training, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch, learn, whitened
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.captioner_training import batch_captions, train_captioner, whitened
+from helpers.pretrained import load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 
 WIDTH, VISION_WIDTH, PROMPT = 24, 16, 3
@@ -96,7 +96,7 @@ def test_names_and_defaults_are_those_that_the_project_grew_from():
 
 
 def test_without_labels_there_are_logits_at_all_positions(model, tokenizer):
-    ids, _ = caption_batch(tokenizer, CAPTIONS)
+    ids, _ = batch_captions(tokenizer, CAPTIONS)
     logits = model(features(), ids)
     assert logits.shape == (3, PROMPT + 4 + ids.shape[1], len(tokenizer))
 
@@ -106,8 +106,8 @@ def test_pictures_pixels_and_features_are_the_same_to_it(model, tokenizer):
     model.processor = load_clip("pocket")[1]
     model.processor.image_processor.size = {"shortest_edge": 32}
     model.processor.image_processor.crop_size = {"height": 32, "width": 32}
-    values = captioner.pixels(model.vision_model, model.processor, pictures)
-    ids, labels = caption_batch(tokenizer, CAPTIONS[:2])
+    values = prepare_pixels(model.vision_model, model.processor, pictures)
+    ids, labels = batch_captions(tokenizer, CAPTIONS[:2])
     seen = model.encode(pictures)
     assert seen.shape == (2, 4, VISION_WIDTH)
     losses = [model(images, ids, labels=labels) for images in (pictures, values, seen)]
@@ -143,12 +143,12 @@ def loss_by_hand(model, tokenizer, rows, captions):
 
 
 def test_the_loss_is_that_of_each_token_from_what_stands_before_it_and_of_nothing_else(model, tokenizer):
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     assert torch.isclose(model(features(), ids, labels=labels), loss_by_hand(model, tokenizer, features(), CAPTIONS))
 
 
 def test_captions_end_and_padding_is_not_scored(tokenizer):
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     for row, caption in enumerate(CAPTIONS):
         tokens = tokenizer(caption, add_special_tokens=False)["input_ids"]
         assert (
@@ -160,14 +160,14 @@ def test_captions_end_and_padding_is_not_scored(tokenizer):
 
 
 def test_what_stands_in_the_padding_changes_nothing(model, tokenizer):
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     other = torch.where(labels == IGNORED, 5, ids)
     assert not torch.equal(ids, other)
     assert model(features(), ids, labels=labels) == model(features(), other, labels=labels)
 
 
 def test_with_nothing_to_score_there_is_a_sentence(model, tokenizer):
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     with pytest.raises(ValueError, match="nothing to learn from"):
         model(features(), ids, labels=torch.full_like(labels, IGNORED))
 
@@ -175,7 +175,7 @@ def test_with_nothing_to_score_there_is_a_sentence(model, tokenizer):
 def test_only_prompt_and_projection_get_a_gradient_and_frozen_parts_stay_in_eval_mode(model, tokenizer):
     model.train()
     assert not model.vision_model.training and not model.language_model.training and model.training
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     model(features(), ids, labels=labels).backward()
     learning = {"soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias"}
     assert {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()} == learning
@@ -183,7 +183,7 @@ def test_only_prompt_and_projection_get_a_gradient_and_frozen_parts_stay_in_eval
 
 
 def test_a_batch_is_its_rows_one_by_one(model, tokenizer):
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     together = model(features(), ids)
     sums = 0.0
     for row in range(3):
@@ -235,7 +235,7 @@ def test_our_own_loop_says_what_generate_says(model, tokenizer, prompt):
         assert text == (prompt + tokenizer.decode(tokens[begun:], skip_special_tokens=True)).strip()
         words = model.language_model.get_input_embeddings()(torch.tensor(tokens[:begun], dtype=torch.long))
         before = torch.cat([model.prefix(row[None]), words[None]], dim=1)
-        assert by_hand.greedy(model.language_model, before, tokenizer.eos_token_id, 12) == tokens[begun:]
+        assert by_hand.decode_greedily(model.language_model, before, tokenizer.eos_token_id, 12) == tokens[begun:]
 
 
 def test_drawing_from_next_to_nothing_is_greedy_and_from_more_it_is_not(model):
@@ -314,7 +314,7 @@ def test_saved_and_loaded_it_says_the_same(model, tokenizer, processor, tmp_path
     model.save(tmp_path / "whole.safetensors")
     other = vlm(model.language_model, tokenizer, processor, prompt_length=7, generator=None)
     assert other.load(tmp_path / "whole.safetensors") is other
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     assert other(features(), ids, labels=labels) == model(features(), ids, labels=labels)
     assert (tmp_path / "whole.safetensors").stat().st_size < 30_000
 
@@ -346,10 +346,10 @@ def test_files_of_other_models_widths_and_features_are_refused_and_both_are_name
     ours.save(tmp_path / "ours.safetensors")
     ours.save_prompt(tmp_path / "prompt.safetensors")
     with pytest.raises(
-        ValueError, match=r"language model unnamed \(width 24.*\), and this one is pocket-gpt2 \(width 192"
+        ValueError, match=r"learned on unnamed \(width 24.*\), and this language model is pocket-gpt2 \(width 192"
     ):
         VLMWithSoftPrompt((small_clip(), processor), load_gpt2("pocket")).load(tmp_path / "ours.safetensors")
-    with pytest.raises(ValueError, match=r"vision model unnamed .* and this one is pocket-clip"):
+    with pytest.raises(ValueError, match=r"learned on unnamed .* and this vision model is pocket-clip"):
         VLMWithSoftPrompt(load_clip("pocket"), (language, tokenizer)).load(tmp_path / "ours.safetensors")
     with pytest.raises(ValueError, match="patches of layer -2, and this model takes pooled"):
         vlm(language, tokenizer, processor, vision_features="pooled").load(tmp_path / "ours.safetensors")
@@ -376,7 +376,7 @@ def seed_file(file, model, length=PROMPT):
 @pytest.mark.parametrize("length", [PROMPT, 7])
 def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
     vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
-    assert checkpoint.learned_from(tmp_path / "seed.pth") == ("patches", -2)
+    assert captioner.read_vision_features(tmp_path / "seed.pth") == ("patches", -2)
     model.load(tmp_path / "seed.pth")
     assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
     assert all(torch.equal(value, projection[name]) for name, value in model.vision_projection.state_dict().items())
@@ -426,7 +426,7 @@ def test_learning_lowers_the_loss_and_the_model_takes_plain_features_afterwards(
     for number in range(12):
         seen[number] += number % 3
     looks = list(
-        learn(
+        train_captioner(
             model,
             (seen, texts),
             (seen[:3], texts[:3]),
@@ -436,22 +436,22 @@ def test_learning_lowers_the_loss_and_the_model_takes_plain_features_afterwards(
     assert [look.step for look in looks] == [0, 10, 20, 30]
     assert looks[-1].validation_loss < 0.9 * looks[0].validation_loss
     best = min(looks, key=lambda look: look.validation_loss)
-    ids, labels = caption_batch(tokenizer, texts[:3])
+    ids, labels = batch_captions(tokenizer, texts[:3])
     assert model(seen[:3], ids, labels=labels).item() == pytest.approx(best.validation_loss, rel=1e-3)
 
 
 def test_at_each_look_the_model_may_be_used_and_that_changes_nothing(model, tokenizer):
     """It takes plain features then, though it learns in other coordinates."""
     seen, texts = features(12), [CAPTIONS[number % 3] for number in range(12)]
-    ids, labels = caption_batch(tokenizer, texts[:3])
+    ids, labels = batch_captions(tokenizer, texts[:3])
     plan, begin = (
         TrainConfig(steps=12, learning_rate=0.05, batch_size=6, eval_every=4),
         {k: v.clone() for k, v in model.named_parameters()},
     )
     ends = []
     for looked in (True, False):
-        training.put_back(dict(model.named_parameters()), begin)
-        for look in learn(model, (seen, texts), (seen[:3], texts[:3]), plan):
+        training.restore_parameters(dict(model.named_parameters()), begin)
+        for look in train_captioner(model, (seen, texts), (seen[:3], texts[:3]), plan):
             if looked:
                 assert model(seen[:3], ids, labels=labels).item() == pytest.approx(look.validation_loss, rel=1e-3)
         ends.append(model.vision_projection.weight.clone())
@@ -472,7 +472,7 @@ def test_a_projection_begins_as_a_translation_into_the_words_of_captions(model, 
     table = model.language_model.get_input_embeddings().weight
     seen, texts = features(40, seed=3), ["cat cat cat", "key key key"] * 20
     seen[::2, :, 0] += 3
-    captioner_training.begin_as_words(model, seen, texts)
+    captioner_training.initialise_projection(model, seen, texts)
     words = table[[tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("cat", "key")]]
     cats, keys = (model.vision_projection(seen[first::2]).mean((0, 1)) for first in (0, 1))
     assert F.cosine_similarity(cats - keys, words[0] - words[1], dim=0) > 0.95
@@ -484,7 +484,7 @@ def test_a_projection_begins_as_a_translation_into_the_words_of_captions(model, 
 def test_with_a_frozen_projection_the_prompt_alone_learns(model):
     model.vision_projection.requires_grad_(False)
     before = model.vision_projection.weight.clone(), model.soft_prompt.prompt_embeddings.clone()
-    for _ in learn(
+    for _ in train_captioner(
         model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=4, learning_rate=0.05, eval_every=2)
     ):
         pass
@@ -493,8 +493,8 @@ def test_with_a_frozen_projection_the_prompt_alone_learns(model):
 
 
 def test_a_learned_share_of_right_tokens_is_that_of_the_logits(model, tokenizer):
-    look = next(learn(model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=1)))
-    ids, labels = caption_batch(tokenizer, CAPTIONS)
+    look = next(train_captioner(model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=1)))
+    ids, labels = batch_captions(tokenizer, CAPTIONS)
     logits = model(features(), ids)[:, PROMPT + 4 - 1 : -1]
     assert look.validation_score == pytest.approx(
         (logits.argmax(-1) == labels)[labels != IGNORED].float().mean().item()
@@ -508,7 +508,7 @@ def test_a_prompt_that_learned_beside_a_frozen_projection_loads_beside_it(model,
     """To the bit: what learns in other coordinates may not leave rounding in what was frozen."""
     model.save(tmp_path / "whole.safetensors")
     model.vision_projection.requires_grad_(False)
-    for _ in learn(
+    for _ in train_captioner(
         model, (features(), CAPTIONS), (features(), CAPTIONS), TrainConfig(steps=4, learning_rate=0.05, eval_every=2)
     ):
         pass

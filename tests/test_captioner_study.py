@@ -1,14 +1,16 @@
 """Facts about the stored study behind lesson 03, about what it learned, and about how answers are judged."""
 
-import json
 import multiprocessing
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.pretrained import load_clip, load_gpt2
-from pocket.pretrain_clip import drawn_in_training
+from pocket import captioning, scoring
+from pocket.captioning import PROMPTS
+from pocket.scenes import training_scenes
 from pocket.studies import captioner_study as study
 from pocket.world import Scene, Thing
 
@@ -19,68 +21,74 @@ PLAIN = Scene((Thing("cat", "red", "large"),), "night", "sketch")
 
 @pytest.fixture(scope="module")
 def stored():
-    return json.loads(study.FILE.read_text(encoding="utf-8"))
+    return study.load_study()
 
 
 @pytest.fixture(scope="module")
 def model():
-    return VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(study.PROMPTS / "captioner.safetensors")
+    return VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(PROMPTS / "captioner.safetensors")
 
 
 # --- what is stored ------------------------------------------------------------------------------------------------------
 
 
 def test_the_stored_study_says_how_it_was_made(stored):
-    assert stored["command"] == study.COMMAND == f"python -m {study.__name__}"
-    assert set(stored["versions"]) == {"python", "torch", "transformers"} and stored["seconds"] > 60
-    assert stored["plan"]["steps"] == study.PLAN.steps and stored["short_plan"]["steps"] == study.SHORT.steps
+    assert stored.command == study.COMMAND == f"python -m {study.__name__}"
+    assert set(stored.versions) == {"python", "torch", "transformers"} and stored.seconds > 60
+    assert stored.config == captioning.CONFIG and stored.short_config == study.SHORT_CONFIG
+
+
+def test_what_is_saved_is_what_is_loaded_and_stands_in_the_file(stored, tmp_path):
+    study.save_study(stored, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == study.FILE.read_bytes()
 
 
 def test_the_jobs_that_are_run_are_those_that_are_stored(stored):
     for job in study.jobs():
         wanted = {name: value for name, value in job.items() if name != "part"}
-        assert (
-            sum(all(record.get(name) == value for name, value in wanted.items()) for record in stored[job["part"]]) == 1
-        ), job
-    assert sum(len(stored[part]) for part in study.DO) == len(study.jobs())
+        assert sum(wanted.items() <= vars(record).items() for record in getattr(stored, job["part"])) == 1, job
+    assert sum(len(getattr(stored, part)) for part in study.MEASURE) == len(study.jobs())
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_files_is_what_was_measured(stored, model):
     """The captioner of seed 0, asked again: other machines may tip a word here and there."""
     with multiprocessing.Pool(1) as pool:
-        tests = study.albums(model.encode, pool, pictures=10).tests  # other scenes than in the study, and as many
-    assert not set(tests.scenes) & drawn_in_training()
-    got = study.scores(model.generate(tests.features), tests.scenes)
-    (then,) = [run for run in stored["trained"] if (run["trained"], run["seed"]) == ("whole", 0)]
+        tests = captioning.draw_captioner_data(
+            model.encode, pool, pictures=10
+        ).test  # other scenes than in the study, and as many
+    assert not set(tests.scenes) & training_scenes()
+    got = asdict(scoring.score_captions(model.generate(tests.features), tests.scenes))
+    (then,) = [run for run in stored.trained if (run.trained, run.seed) == ("whole", 0)]
     for kind in ("object", "background", "style"):
-        assert abs(got[kind] - then[kind]) < 0.08, kind
+        assert abs(got[kind] - getattr(then.scores, kind)) < 0.08, kind
 
 
 @pytest.mark.parametrize("task", study.TASKS)
 def test_each_prompt_file_is_small_and_belongs_to_the_one_projection(task):
     both = load_clip("pocket"), load_gpt2("pocket")
-    many = VLMWithSoftPrompt(*both).load(study.PROMPTS / "many.safetensors")
-    file = study.PROMPTS / f"{task}.safetensors"
+    many = VLMWithSoftPrompt(*both).load(PROMPTS / "many.safetensors")
+    file = PROMPTS / f"{task}.safetensors"
     many.load_prompt(file)
     assert many.soft_prompt.prompt_embeddings.shape == (10, 192) and 7_000 < file.stat().st_size < 30_000
     with pytest.raises(ValueError, match="learned beside the projection"):
-        VLMWithSoftPrompt(*both).load(study.PROMPTS / "captioner.safetensors").load_prompt(file)
+        VLMWithSoftPrompt(*both).load(PROMPTS / "captioner.safetensors").load_prompt(file)
 
 
 def test_what_lesson_03_says_of_the_study_holds(stored):
-    def mean(part, name, kind="object"):
-        runs = [run[kind] for run in stored[part] if name in run.values()]
-        return sum(runs) / len(runs)
+    def mean(runs, name):
+        shares = [run.scores.object for run in runs if name in vars(run).values()]
+        return sum(shares) / len(shares)
 
-    trained = mean("asked", "as trained")
-    assert mean("asked", "shuffled pictures") <= 2 * stored["chance"] and trained > 0.8
-    for run in stored["prompts"]:
-        task, in_words = run["prompt"], run["by_hand"]
-        assert run["form"][task] >= 0.85 and run["content"] > max(in_words["content"], run["one_answer_to_all"]), task
-        assert task == "describe" or in_words["form"][task] < run["form"][task] - 0.1
-    by_number = next(run["by_number"] for run in stored["prompts"] if run["prompt"] == "count")
+    trained = mean(stored.asked, "as trained")
+    assert mean(stored.asked, "shuffled pictures") <= 2 * stored.chance and trained > 0.8
+    for run in stored.prompts:
+        task, ours, in_words = run.prompt, run.learned, run.by_hand
+        assert ours.form[task] >= 0.85 and ours.content > max(in_words.content, run.one_answer_to_all), task
+        assert task == "describe" or in_words.form[task] < ours.form[task] - 0.1
+    by_number = next(run.by_number for run in stored.prompts if run.prompt == "count")
     assert by_number["1"] > 0.9 and by_number["2"] > 0.9 and by_number["3"] < 0.2
-    tips = {(run["tip"], run["value"]): run["object"] for run in stored["tips"]}
+    tips = {(run.tip, run.value): run.object for run in stored.tips}
     assert (
         max(tips["rate", 1e-5], tips["rate", 1e-4])
         < 0.35
@@ -92,11 +100,15 @@ def test_what_lesson_03_says_of_the_study_holds(stored):
     assert tips["batch", 2] < tips["batch", 8] < tips["batch", 32]
     assert tips["begin", "all at random"] < tips["begin", "projection as words"]
     assert tips["features", "patches"] < tips["features", "last layer"] < tips["features", "pooled"]
-    assert mean("trained", "pooled feature") > 0.9 > trained > mean("trained", "without soft prompt") > trained - 0.05
-    right, wrong = stored["shift"]
-    assert right["shifted"] and not wrong["shifted"]
-    assert wrong["loss"][0] > right["loss"][0] and wrong["loss"][-1] < right["loss"][-1]
-    assert wrong["true_loss"][-1] > 2 * wrong["true_loss"][0] and wrong["object"] < 0.1 < right["object"]
+    pooled, without = (mean(stored.trained, name) for name in ("pooled feature", "without soft prompt"))
+    assert pooled > 0.9 > trained > without > trained - 0.05
+    right, wrong = stored.shift
+    assert right.shifted and not wrong.shifted
+    own, true = ([losses(run) for run in (right, wrong)] for losses in (
+        lambda run: run.history.column("validation_loss"), lambda run: run.next_token_loss
+    ))  # fmt: skip
+    assert own[1][0] > own[0][0] and own[1][-1] < own[0][-1]
+    assert true[1][-1] > 2 * true[1][0] and wrong.object < 0.1 < right.object
 
 
 # --- how answers are judged ----------------------------------------------------------------------------------------------
@@ -116,35 +128,37 @@ def test_what_lesson_03_says_of_the_study_holds(stored):
     ],
 )
 def test_an_answer_has_the_form_of_one_task_or_of_none(text, task):
-    assert study.form(text) == task
+    assert scoring.find_form(text) == task
 
 
 def test_the_content_of_an_answer_is_right_only_in_what_was_asked_for():
-    assert study.content("describe", "a sketch of a small blue cat on the beach.", CAT)
-    assert not study.content("describe", "a photo of a large red dog at night.", CAT)
-    assert not study.content("describe", "a photo of a large red cat at night.", TWO)
-    assert study.content("count", "there are two things.", TWO) and not study.content(
+    assert scoring.is_right("describe", "a sketch of a small blue cat on the beach.", CAT)
+    assert not scoring.is_right("describe", "a photo of a large red dog at night.", CAT)
+    assert not scoring.is_right("describe", "a photo of a large red cat at night.", TWO)
+    assert scoring.is_right("count", "there are two things.", TWO) and not scoring.is_right(
         "count", "there is one thing.", TWO
     )
-    assert study.content("colour", "the dog is red.", CAT) and not study.content("colour", "the cat is blue.", CAT)
-    assert study.content("colour", "nobody can see the colour.", PLAIN)
-    assert not study.content("colour", "the cat is red.", PLAIN)
+    assert scoring.is_right("colour", "the dog is red.", CAT) and not scoring.is_right(
+        "colour", "the cat is blue.", CAT
+    )
+    assert scoring.is_right("colour", "nobody can see the colour.", PLAIN)
+    assert not scoring.is_right("colour", "the cat is red.", PLAIN)
     told = "once upon a time there was a small blue cat at night. a king danced with the cat."
-    assert study.content("story", told, CAT) and not study.content("story", told.replace("cat", "dog"), CAT)
+    assert scoring.is_right("story", told, CAT) and not scoring.is_right("story", told.replace("cat", "dog"), CAT)
 
 
 def test_the_unshifted_loss_falls_where_the_right_one_rises(model):
     scenes = (CAT, TWO, PLAIN, CAT)
-    some = study.Album(scenes, torch.randn(4, 64, 128, generator=torch.Generator().manual_seed(0)))
-    fresh = study.new_captioner(load_clip("pocket"), load_gpt2("pocket"), some)
-    looks = study.learned_unshifted(
-        fresh, some, some, study.training.TrainConfig(steps=12, learning_rate=5e-3, eval_every=6)
-    )
+    some = captioning.EncodedScenes(scenes, torch.randn(4, 64, 128, generator=torch.Generator().manual_seed(0)))
+    fresh = captioning.new_captioner(load_clip("pocket"), load_gpt2("pocket"), some)
+    looks = study.train_unshifted(fresh, some, some, study.TrainConfig(steps=12, learning_rate=5e-3, eval_every=6))
     assert looks[-1].validation_loss < looks[0].validation_loss
 
 
-def test_albums_are_joined_and_cut_like_lists():
-    one = study.Album((CAT, TWO), torch.arange(2.0).reshape(2, 1, 1))
-    both = one + study.Album((PLAIN,), torch.full((1, 1, 1), 9.0))
+def test_encoded_scenes_are_joined_and_cut_like_lists():
+    one = captioning.EncodedScenes((CAT, TWO), torch.arange(2.0).reshape(2, 1, 1))
+    both = one + captioning.EncodedScenes((PLAIN,), torch.full((1, 1, 1), 9.0))
     assert both.scenes == (CAT, TWO, PLAIN) and both.features.flatten().tolist() == [0, 1, 9]
-    assert both.of([2, 0]).scenes == (PLAIN, CAT) and both.first(1).captions == ["a photo of a large red cat at night."]
+    assert both.take([2, 0]).scenes == (PLAIN, CAT) and both.first(1).captions == [
+        "a photo of a large red cat at night."
+    ]

@@ -1,16 +1,16 @@
 """Facts about the stored study behind lesson 02, and about how it is run: pictures, hand prompts, breaks."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
 
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode
+from helpers.data import FewShot, encode_split, measure_class_mean, measure_probe
 from helpers.pretrained import load_clip
-from pocket import datasets
+from pocket import classifiers, datasets
 from pocket.datasets import few_shot, task_drawings
 from pocket.studies import common
 from pocket.studies import context_study as study
@@ -24,7 +24,7 @@ ONE = 1.1 / TEST_PICTURES  # a picture on the border, where nothing is trained
 
 @pytest.fixture(scope="module")
 def stored():
-    return json.loads(study.FILE.read_text(encoding="utf-8"))
+    return study.load_study()
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +36,11 @@ def clip():
 @pytest.fixture(scope="module")
 def one_shot(clip):
     """One picture of each class, drawn as such and not taken from sixteen."""
-    return encode(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
+    return encode_split(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
 
 
 def settings(runs, *names):
-    return sorted(tuple(run[name] for name in names) for run in runs)
+    return sorted(tuple(getattr(run, name) for name in names) for run in runs)
 
 
 def shares_of(pictures, values):
@@ -54,113 +54,113 @@ def shares_of(pictures, values):
 
 
 def test_the_stored_study_says_how_it_was_made(stored):
-    assert list(stored) == ["command", "versions", "seconds", "plan", "shots", "choices", "base_to_new"]
-    assert (
-        stored["command"] == study.COMMAND == "python -m pocket.studies.context_study" == f"python -m {study.__name__}"
-    )
-    assert set(stored["versions"]) == {"python", "torch", "transformers"} and 60 < stored["seconds"] < 3600
-    assert stored["plan"] == asdict(study.PLAN)
+    assert stored.command == study.COMMAND == "python -m pocket.studies.context_study" == f"python -m {study.__name__}"
+    assert set(stored.versions) == {"python", "torch", "transformers"} and 60 < stored.seconds < 3600
+    assert stored.config == study.CONFIG
+
+
+def test_what_is_saved_is_what_is_loaded_and_stands_in_the_file(stored, tmp_path):
+    study.save_study(stored, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == study.FILE.read_bytes()
 
 
 def test_every_task_was_learned_from_every_number_of_shots_with_every_seed(stored):
-    assert [entry["task"] for entry in stored["shots"]] == TASKS
-    for entry in stored["shots"]:
-        assert settings(entry["runs"], "shots", "seed") == sorted(product([1, 2, 4, 8, 16], range(5)))
-        assert all(list(run) == ["shots", "seed", "context", "probe", "class_mean"] for run in entry["runs"])
-        measured = [run[name] for run in entry["runs"] for name in ("context", "probe", "class_mean")]
-        hand = [entry["hand"], entry["own"]["accuracy"], entry["ensemble"]["accuracy"]]
-        assert shares_of(TEST_PICTURES, measured + hand)
+    assert [entry.task for entry in stored.shots] == TASKS
+    for entry in stored.shots:
+        assert settings(entry.runs, "shots", "seed") == sorted(product([1, 2, 4, 8, 16], range(5)))
+        measured = [getattr(run, name) for run in entry.runs for name in ("context", "probe", "class_mean")]
+        assert shares_of(TEST_PICTURES, [*measured, entry.hand, entry.own, entry.ensemble])
 
 
 def test_every_choice_was_made_with_every_other_and_every_seed(stored):
-    choices = stored["choices"]
-    assert (choices["task"], choices["shots"]) == (RIDDLE.name, 8)
+    choices = stored.choices
+    assert (choices.task, choices.shots) == (RIDDLE.name, 8)
     names = ["length", "position", "init", "class_specific", "seed"]
     every = product([1, 2, 4, 8, 16], ["end", "middle", "front"], ["words", "random"], [False, True], range(3))
-    assert settings(choices["runs"], *names) == sorted(every)
-    assert all(list(run) == [*names, "validation", "test"] for run in choices["runs"])
-    assert shares_of(TEST_PICTURES, [choices["hand"], *(run["test"] for run in choices["runs"])])
-    assert shares_of(VALIDATION_PICTURES, [run["validation"] for run in choices["runs"]])
+    assert settings(choices.runs, *names) == sorted(every)
+    assert shares_of(TEST_PICTURES, [choices.hand, *(run.test for run in choices.runs)])
+    assert shares_of(VALIDATION_PICTURES, [run.validation for run in choices.runs])
 
 
 def test_every_pull_was_tried_on_both_tasks_with_every_seed(stored):
-    assert [entry["task"] for entry in stored["base_to_new"]] == ["the red one of two", "blurred"]
-    for entry in stored["base_to_new"]:
-        assert (entry["base"], entry["new"]) == (list(RIDDLE.class_names[::2]), list(RIDDLE.class_names[1::2]))
-        assert len(entry["base"]) == len(entry["new"]) == 12
-        assert settings(entry["runs"], "pull", "seed") == sorted(product([0, 0.5, 2, 8, 32], range(5)))
-        assert all(list(run) == ["pull", "seed", "base", "new"] for run in entry["runs"])
-        assert shares_of(
-            TEST_PICTURES // 2, [part[which] for part in (entry["hand"], *entry["runs"]) for which in ("base", "new")]
-        )
+    assert [entry.task for entry in stored.base_to_new] == ["the red one of two", "blurred"]
+    for entry in stored.base_to_new:
+        assert (entry.base, entry.new) == (list(RIDDLE.class_names[::2]), list(RIDDLE.class_names[1::2]))
+        assert len(entry.base) == len(entry.new) == 12
+        assert settings(entry.runs, "regularisation", "seed") == sorted(product([0, 0.5, 2, 8, 32], range(5)))
+        shares = [share for run in entry.runs for share in (run.base, run.new)]
+        assert shares_of(TEST_PICTURES // 2, [entry.hand_base, entry.hand_new, *shares])
 
 
 def test_one_hand_prompt_has_one_accuracy_wherever_it_stands(stored):
-    riddle = stored["shots"][0]
-    assert riddle["hand"] == stored["choices"]["hand"]
-    assert riddle["own"]["template"] == "a photo of a red {}."
+    riddle = stored.shots[0]
+    assert riddle.hand == stored.choices.hand
+    assert riddle.own_template == "a photo of a red {}."
 
 
 def test_no_template_of_the_ensemble_tells_what_the_class_names_keep_silent(stored):
     silent = ("red", "sketch", "drawing", "pencil", "blur", "sepia", "print")
-    for entry in stored["shots"]:
-        assert "a photo of a {}." in entry["ensemble"]["templates"] and len(set(entry["ensemble"]["templates"])) == 8
-        assert not any(word in template for template in entry["ensemble"]["templates"] for word in silent)
-        assert any(word in entry["own"]["template"] for word in silent)
+    for entry in stored.shots:
+        assert "a photo of a {}." in entry.ensemble_templates and len(set(entry.ensemble_templates)) == 8
+        assert not any(word in template for template in entry.ensemble_templates for word in silent)
+        assert any(word in entry.own_template for word in silent)
 
 
 def test_a_name_in_the_middle_of_one_vector_stands_in_front_of_it(stored):
     """The same training twice, under two names: what it gives the second time is what it gave the first."""
-    runs = {tuple(run.values())[:5]: (run["validation"], run["test"]) for run in stored["choices"]["runs"]}
+    runs = {tuple(vars(run).values())[:5]: (run.validation, run.test) for run in stored.choices.runs}
     ones = [key for key in runs if key[0] == 1 and key[1] == "middle"]
     assert len(ones) == 12 and all(runs[key] == runs[1, "front", *key[2:]] for key in ones)
 
 
 def mean_of(runs, method, **settings):
-    shares = [run[method] for run in runs if all(run[name] == value for name, value in settings.items())]
+    shares = [getattr(run, method) for run in runs if settings.items() <= vars(run).items()]
     return sum(shares) / len(shares)
 
 
 def test_what_lesson_02_says_of_shots_holds(stored):
-    riddle, sketch, blurred, sepia = stored["shots"]
-    first = [run["context"] for run in riddle["runs"] if run["shots"] == 1]
-    assert round((first[0] - riddle["hand"]) * TEST_PICTURES) == 1, "the first is ahead by a single picture"
-    assert 0.115 < max(first) - riddle["hand"] < 0.12, "the best by nearly twelve points"
-    assert riddle["own"]["accuracy"] == pytest.approx(mean_of(riddle["runs"], "context", shots=8), abs=0.005)
-    assert sketch["hand"] > 0.99
-    below = [sketch["hand"] - run["context"] for run in sketch["runs"] if run["shots"] == 1]
+    riddle, sketch, blurred, sepia = stored.shots
+    first = [run.context for run in riddle.runs if run.shots == 1]
+    assert round((first[0] - riddle.hand) * TEST_PICTURES) == 1, "the first is ahead by a single picture"
+    assert 0.115 < max(first) - riddle.hand < 0.12, "the best by nearly twelve points"
+    assert riddle.own == pytest.approx(mean_of(riddle.runs, "context", shots=8), abs=0.005)
+    assert sketch.hand > 0.99
+    below = [sketch.hand - run.context for run in sketch.runs if run.shots == 1]
     assert [round(share * TEST_PICTURES) for share in below if share > 0] == [1, 1], "two of five, by one picture each"
-    assert blurred["own"]["accuracy"] < blurred["hand"] + 0.005
-    gains = [mean_of(blurred["runs"], "context", shots=shots) for shots in (1, 2, 4, 8, 16)]
-    assert gains == sorted(gains) and gains[0] > blurred["hand"]
-    assert all(
-        mean_of(blurred["runs"], "probe", shots=n) < mean_of(blurred["runs"], "context", shots=n) for n in (1, 16)
-    )
+    assert blurred.own < blurred.hand + 0.005
+    gains = [mean_of(blurred.runs, "context", shots=shots) for shots in (1, 2, 4, 8, 16)]
+    assert gains == sorted(gains) and gains[0] > blurred.hand
+    assert all(mean_of(blurred.runs, "probe", shots=n) < mean_of(blurred.runs, "context", shots=n) for n in (1, 16))
     context, probe = (
-        [mean_of(sepia["runs"], method, shots=n) for n in (1, 2, 4, 8, 16)] for method in ("context", "probe")
+        [mean_of(sepia.runs, method, shots=n) for n in (1, 2, 4, 8, 16)] for method in ("context", "probe")
     )
-    assert sepia["hand"] < 0.2 and max(context) - min(context) < 0.01 and min(context) > sepia["hand"] + 0.05
+    assert sepia.hand < 0.2 and max(context) - min(context) < 0.01 and min(context) > sepia.hand + 0.05
     assert [p > c for p, c in zip(probe, context)] == [False, False, True, True, True]
-    assert all(mean_of(entry["runs"], "probe", shots=1) < entry["hand"] for entry in stored["shots"])
+    assert all(mean_of(entry.runs, "probe", shots=1) < entry.hand for entry in stored.shots)
 
 
 def test_what_lesson_02_says_of_choices_holds(stored):
-    runs, hand = stored["choices"]["runs"], stored["choices"]["hand"]
-    shared = [run for run in runs if not run["class_specific"]]
+    runs, hand = stored.choices.runs, stored.choices.hand
+    shared = [run for run in runs if not run.class_specific]
     assert mean_of(shared, "test", length=1) == pytest.approx(mean_of(shared, "test", length=16), abs=0.01)
     for name, most in (("length", 0.03), ("position", 0.03), ("init", 0.03), ("class_specific", 1)):
-        shares = [mean_of(runs, "test", **{name: option}) for option in {run[name] for run in runs}]
+        shares = [mean_of(runs, "test", **{name: option}) for option in {getattr(run, name) for run in runs}]
         assert (max(shares) - min(shares) < most) and (name != "class_specific" or max(shares) - min(shares) > 0.1)
     assert mean_of(runs, "test", class_specific=True) < hand < mean_of(shared, "test")
 
 
 def test_what_lesson_02_says_of_new_classes_holds(stored):
     riddle, blurred = (
-        {pull: [mean_of(entry["runs"], part, pull=pull) for part in ("base", "new")] for pull in study.PULLS}
-        for entry in stored["base_to_new"]
+        {
+            pull: [mean_of(entry.runs, part, regularisation=pull) for part in ("base", "new")]
+            for pull in study.REGULARISATIONS
+        }
+        for entry in stored.base_to_new
     )
-    assert all(riddle[pull][1] < riddle[0][1] for pull in study.PULLS if pull), "every pull takes something away"
-    assert riddle[0][1] > stored["base_to_new"][0]["hand"]["new"] + 0.05
+    assert all(riddle[pull][1] < riddle[0][1] for pull in study.REGULARISATIONS if pull), (
+        "every pull takes something away"
+    )
+    assert riddle[0][1] > stored.base_to_new[0].hand_new + 0.05
     for pull in (0.5, 2):
         assert all(pulled >= free for pulled, free in zip(blurred[pull], blurred[0])), "a weak pull costs nothing"
     assert blurred[32][1] > blurred[0][1] + 0.02 and blurred[32][0] < blurred[0][0] - 0.04, "the strongest trades"
@@ -170,49 +170,52 @@ def test_each_record_has_a_line_of_its_own(stored):
     lines = study.FILE.read_text(encoding="utf-8").splitlines()
     with_seed = [line.count('"seed": ') for line in lines]  # the plan has one too
     assert max(with_seed) == 1 and sum(with_seed) == len(study.jobs()) + 1
-    assert json.loads(study.laid_out(stored)) == stored
+    stored = json.loads(study.FILE.read_text(encoding="utf-8"))
+    assert json.loads(common.format_json(stored)) == stored
 
 
+@pytest.mark.slow
 def test_a_combination_run_again_gives_the_stored_numbers(stored, clip, one_shot):
-    riddle = stored["shots"][0]
-    run = next(run for run in riddle["runs"] if (run["shots"], run["seed"]) == (1, 4))
-    assert study.shots_job(*clip, one_shot, {"task": RIDDLE.name, **run}) == pytest.approx(
-        {name: run[name] for name in ("context", "probe", "class_mean")}, abs=A_FEW
+    riddle = stored.shots[0]
+    run = next(run for run in riddle.runs if (run.shots, run.seed) == (1, 4))
+    assert study.measure_shots(*clip, one_shot, {"task": RIDDLE.name, **vars(run)}) == pytest.approx(
+        {name: getattr(run, name) for name in ("context", "probe", "class_mean")}, abs=A_FEW
     )
     by_hand = {
-        riddle["hand"]: ["a photo of a {}."],
-        riddle["own"]["accuracy"]: [riddle["own"]["template"]],
-        riddle["ensemble"]["accuracy"]: riddle["ensemble"]["templates"],
+        riddle.hand: ["a photo of a {}."],
+        riddle.own: [riddle.own_template],
+        riddle.ensemble: riddle.ensemble_templates,
     }
     for accuracy, templates in by_hand.items():
-        assert study.by_templates(*clip, RIDDLE.class_names, one_shot.test, templates) == pytest.approx(
+        assert classifiers.measure_templates(*clip, RIDDLE.class_names, one_shot.test, templates) == pytest.approx(
             accuracy, abs=ONE
         )
 
 
 def test_without_a_step_base_classes_and_new_ones_are_told_apart_as_by_hand(stored, clip, one_shot, monkeypatch):
     """At the rate 0 the vectors stay what they begin as: "a photo of a"."""
-    monkeypatch.setattr(study, "PLAN", replace(study.PLAN, steps=1, learning_rate=0.0))
-    numbers = study.base_to_new_job(*clip, one_shot, {"task": RIDDLE.name, "pull": 0, "seed": 0})
-    assert numbers == pytest.approx(stored["base_to_new"][0]["hand"], abs=2 * ONE)  # of half the pictures
+    monkeypatch.setattr(study, "CONFIG", replace(study.CONFIG, steps=1, learning_rate=0.0))
+    numbers = study.measure_new_classes(*clip, one_shot, {"task": RIDDLE.name, "regularisation": 0, "seed": 0})
+    by_hand = {"base": stored.base_to_new[0].hand_base, "new": stored.base_to_new[0].hand_new}
+    assert numbers == pytest.approx(by_hand, abs=2 * ONE)  # of half the pictures
 
 
 def test_what_was_learned_on_the_base_classes_is_put_before_the_new_names(stored, clip, one_shot, monkeypatch):
     """Four words in place of what training finds: the new names are told apart as by the template with those words."""
     learned_from = []
 
-    def learned(clip, processor, names, data, pull, **settings):
-        learned_from.append((list(names), data, pull, settings))
+    def learned(clip, processor, names, data, config, **settings):
+        learned_from.append((list(names), data, settings))
         return PromptedCLIP(clip, processor, names, 4, init="photo of a red")
 
-    monkeypatch.setattr(study, "learned", learned)
-    numbers = study.base_to_new_job(*clip, one_shot, {"task": RIDDLE.name, "pull": 8, "seed": 3})
-    entry, (_, new) = stored["base_to_new"][0], study.base_and_new(24)
-    (names, data, *rest), pictures = learned_from[0], study.of_classes(one_shot.test, new)
-    assert names == entry["base"] and rest == [8, {"length": 4, "init": "words", "seed": 3}]
+    monkeypatch.setattr(study, "train_new_context", learned)
+    numbers = study.measure_new_classes(*clip, one_shot, {"task": RIDDLE.name, "regularisation": 8, "seed": 3})
+    entry, (_, new) = stored.base_to_new[0], study.halve_classes(24)
+    (names, data, how), pictures = learned_from[0], study.take_classes(one_shot.test, new)
+    assert names == entry.base and how == {"regularisation": 8, "length": 4, "init": "a photo of a", "seed": 3}
     assert [len(part[1]) for part in (data.train, data.validation, data.test)] == [12, 12, 240]
-    expected = study.by_templates(*clip, entry["new"], pictures, ["photo of a red {}."])
-    assert numbers["new"] == pytest.approx(expected, abs=2 * ONE) and expected > entry["hand"]["new"] + 0.05
+    expected = classifiers.measure_templates(*clip, entry.new, pictures, ["photo of a red {}."])
+    assert numbers["new"] == pytest.approx(expected, abs=2 * ONE) and expected > entry.hand_new + 0.05
 
 
 # --- pictures and classes ------------------------------------------------------------------------------------------------
@@ -221,7 +224,7 @@ def test_what_was_learned_on_the_base_classes_is_put_before_the_new_names(stored
 @pytest.mark.parametrize("task", study.OWN, ids=lambda task: task.name)
 def test_fewer_shots_are_the_first_of_more_in_each_class(task, monkeypatch):
     monkeypatch.setattr(
-        datasets, "drawn_in_training", frozenset
+        datasets, "training_scenes", frozenset
     )  # takes seconds to count up, and the fact does not depend on it
     more, few = (task_drawings(task, "train", each, seed=3) for each in (4, 2))
     assert [drawing for label in range(24) for drawing in more[4 * label : 4 * label + 2]] == few
@@ -238,7 +241,7 @@ def numbered(classes, each, test=5):
 
 def test_fewer_takes_the_first_of_each_class_and_no_more_checks_than_shots():
     data = numbered(classes=3, each=16)
-    two, eight = study.fewer(data, 2), study.fewer(data, 8)
+    two, eight = study.take_shots(data, 2), study.take_shots(data, 8)
     assert two.train[0].flatten().tolist() == [0, 1, 16, 17, 32, 33] and two.train[1].tolist() == [0, 0, 1, 1, 2, 2]
     assert two.validation[0].flatten().tolist() == [0, 1, 4, 5, 8, 9] and two.validation[1].tolist() == [
         0,
@@ -254,17 +257,19 @@ def test_fewer_takes_the_first_of_each_class_and_no_more_checks_than_shots():
 
 def test_the_classes_of_a_part_are_numbered_anew():
     pictures = numbered(classes=4, each=2).train
-    base, new = study.base_and_new(4)
+    base, new = study.halve_classes(4)
     assert (base, new) == ([0, 2], [1, 3])
-    features, labels = study.of_classes(pictures, new)
+    features, labels = study.take_classes(pictures, new)
     assert features.flatten().tolist() == [2, 3, 6, 7] and labels.tolist() == [0, 0, 1, 1]
 
 
 def test_a_context_begins_as_the_last_of_the_words_as_many_as_it_has_vectors(clip, monkeypatch):
     untouched = numbered(classes=1, each=1)
-    monkeypatch.setattr(study, "learn", lambda *arguments, **settings: iter(()))
+    monkeypatch.setattr(classifiers, "train_context", lambda *arguments, **settings: iter(()))
     for length, words in {1: "a", 2: "of a", 4: "a photo of a", 8: "a photo of a a photo of a"}.items():
-        prompted = study.learned(*clip, ["cat"], untouched, length=length, init="words", seed=0)
+        prompted = classifiers.train_new_context(
+            *clip, ["cat"], untouched, study.CONFIG, length=length, init="a photo of a", seed=0
+        )
         assert torch.equal(prompted.context, PromptedCLIP(*clip, ["cat"], length, init=words).context)
 
 
@@ -275,7 +280,7 @@ def test_probe_and_class_mean_tell_apart_what_lies_apart():
         torch.arange(3).repeat_interleave(4),
     )
     data = FewShot(pictures, pictures, pictures)
-    assert study.by_probe(data) == study.by_class_mean(data) == 1.0
+    assert measure_probe(data) == measure_class_mean(data) == 1.0
 
 
 def test_what_the_test_pictures_say_changes_no_choice_of_the_probe(monkeypatch):
@@ -292,8 +297,8 @@ def test_what_the_test_pictures_say_changes_no_choice_of_the_probe(monkeypatch):
             good = {1.0: (0.5, 0.9), 10.0: (0.8, 0.1), 100.0: (0.8, 0.95), 1000.0: (0.2, 1.0)}
             return good[self.strength][0 if len(labels) == 4 else 1]
 
-    monkeypatch.setattr(study, "LogisticRegression", Fake)
-    assert study.by_probe(numbered(classes=1, each=1)) == 0.1
+    monkeypatch.setattr("sklearn.linear_model.LogisticRegression", Fake)
+    assert measure_probe(numbered(classes=1, each=1)) == 0.1
 
 
 # --- breaks --------------------------------------------------------------------------------------------------------------
@@ -319,13 +324,13 @@ def test_a_broken_study_goes_on_and_runs_nothing_twice(tmp_path):
         return worth(job)
 
     with pytest.raises(KeyboardInterrupt):
-        study.resume(JOBS, run, file, told.append)
-    records, seconds = study.resume(JOBS, run_on, file, told.append)
+        study.run_jobs(JOBS, run, file, told.append)
+    records, seconds = study.run_jobs(JOBS, run_on, file, told.append)
     assert ran == JOBS  # each once, in order
     assert records == [{**job, "accuracy": round(worth(job)["accuracy"], 4)} for job in JOBS] and seconds > 0
     assert [line.split(",")[0] for line in told] == [f"{number} of 6" for number in range(1, 7)]
     assert all("min left" in line for line in told)
-    assert study.resume(JOBS, run_on, file, told.append) == (records, seconds) and len(ran) == 6
+    assert study.run_jobs(JOBS, run_on, file, told.append) == (records, seconds) and len(ran) == 6
 
 
 def test_more_jobs_than_before_are_run_and_fewer_are_left_out(tmp_path):
@@ -335,28 +340,28 @@ def test_more_jobs_than_before_are_run_and_fewer_are_left_out(tmp_path):
         ran.append(job)
         return worth(job)
 
-    study.resume(JOBS[:2], run, file, lambda line: None)
-    study.resume(JOBS[1:4], run, file, lambda line: None)
+    study.run_jobs(JOBS[:2], run, file, lambda line: None)
+    study.run_jobs(JOBS[1:4], run, file, lambda line: None)
     assert ran == JOBS[:4]
-    assert [record["seed"] for record in study.resume(JOBS[1:3], run, file, lambda line: None)[0]] == [1, 2]
+    assert [record["seed"] for record in study.run_jobs(JOBS[1:3], run, file, lambda line: None)[0]] == [1, 2]
 
 
 def test_a_file_that_was_cut_off_counts_as_none(tmp_path):
     file = tmp_path / "part.json"
-    study.resume(JOBS[:1], worth, file, lambda line: None)
+    study.run_jobs(JOBS[:1], worth, file, lambda line: None)
     file.write_text(file.read_text()[:-5])
-    assert study.resume(JOBS[:1], worth, file, lambda line: None)[0] == [JOBS[0] | {"accuracy": 0.3333}]
+    assert study.run_jobs(JOBS[:1], worth, file, lambda line: None)[0] == [JOBS[0] | {"accuracy": 0.3333}]
 
 
-def test_what_another_plan_model_or_code_left_unfinished_is_not_taken_up(tmp_path):
+def test_what_another_config_model_or_code_left_unfinished_is_not_taken_up(tmp_path):
     code = tmp_path / "study.py"
     code.write_text("one = 1")
 
-    def file(plan=study.PLAN, model="one model"):
-        return common.unfinished_file("context", [str(code)], plan, model)
+    def file(config=study.CONFIG, model="one model"):
+        return common.find_unfinished("context", [str(code)], config, model)
 
     before = file()
-    assert before == file() != file(plan=replace(study.PLAN, steps=80))
+    assert before == file() != file(config=replace(study.CONFIG, steps=80))
     assert before != file(model="another")
     code.write_text("one = 2")
     assert before != file()
@@ -364,10 +369,12 @@ def test_what_another_plan_model_or_code_left_unfinished_is_not_taken_up(tmp_pat
 
 def test_the_grid_that_is_run_is_the_grid_that_is_stored(stored):
     records = [
-        {"part": part, "task": entry["task"], **run}
-        for part in ("shots", "choices", "base_to_new")
-        for entry in ([stored[part]] if part == "choices" else stored[part])
-        for run in entry["runs"]
-    ]
+        {"part": part, "task": entry.task, **vars(run)}
+        for part, entries in (
+            ("shots", stored.shots), ("choices", [stored.choices]), ("base_to_new", stored.base_to_new)
+        )
+        for entry in entries
+        for run in entry.runs
+    ]  # fmt: skip
     assert [{name: record[name] for name in job} for job, record in zip(study.jobs(), records)] == study.jobs()
     assert len(records) == len(study.jobs()) == 330

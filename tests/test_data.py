@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from helpers import data
-from helpers.data import FewShot, cached_features, encode, few_shot_split, preparation
-from helpers.pretrained import POCKET_CLIP, fingerprint, image_features, load_clip
+from helpers.data import FewShot, cache_features, describe_preparation, encode_split, split_few_shot
+from helpers.pretrained import POCKET_CLIP, encode_images, fingerprint, load_clip
 
 POCKET_FINGERPRINT = "9f864936328f3e0b"  # of the weights in data/pocket-clip, whatever the version of transformers
 
@@ -39,7 +39,7 @@ computed: list[int] = []  # how many pictures each time
 
 def counted(clip, processor, images):
     computed.append(len(images))
-    return image_features(clip, processor, images)
+    return encode_images(clip, processor, images)
 
 
 def brightness(clip, processor, images):
@@ -61,7 +61,7 @@ LABELS = torch.tensor([0, 1, 2] * 9 + [1] * 5)[torch.randperm(32, generator=torc
 
 @pytest.mark.parametrize("shots, checks", [(1, 1), (4, 2), (5, 4), (0, 3), (9, 0)])
 def test_a_split_has_so_many_of_each_class_and_none_twice(shots, checks):
-    train, validation = few_shot_split(LABELS, shots, checks, seed=0)
+    train, validation = split_few_shot(LABELS, shots, checks, seed=0)
     for chosen, each in ((train, shots), (validation, checks)):
         assert LABELS[chosen].bincount(minlength=3).tolist() == [each] * 3
     both = train.tolist() + validation.tolist()
@@ -69,22 +69,22 @@ def test_a_split_has_so_many_of_each_class_and_none_twice(shots, checks):
 
 
 def test_the_same_seed_chooses_the_same_and_another_seed_others():
-    one, same, other = (torch.cat(few_shot_split(LABELS, 4, 2, seed)).tolist() for seed in (0, 0, 1))
+    one, same, other = (torch.cat(split_few_shot(LABELS, 4, 2, seed)).tolist() for seed in (0, 0, 1))
     assert one == same and set(one) != set(other)
     torch.manual_seed(5)  # whatever else is random
-    assert torch.cat(few_shot_split(LABELS, 4, 2, 0)).tolist() == one
+    assert torch.cat(split_few_shot(LABELS, 4, 2, 0)).tolist() == one
 
 
 def test_fewer_shots_are_among_more_and_are_validated_on_the_same():
-    few, many = (few_shot_split(LABELS, shots, 2, seed=3) for shots in (2, 5))
+    few, many = (split_few_shot(LABELS, shots, 2, seed=3) for shots in (2, 5))
     assert set(few[0].tolist()) < set(many[0].tolist()) and torch.equal(few[1], many[1])
 
 
 def test_a_class_with_too_few_examples_is_named():
     with pytest.raises(ValueError, match="class 0 has 9 examples; 8 shots and 2 checks need 10"):
-        few_shot_split(LABELS, 8, 2, seed=0)
+        split_few_shot(LABELS, 8, 2, seed=0)
     with pytest.raises(ValueError, match="class 1 has 0 examples"):
-        few_shot_split(torch.tensor([0, 0, 2, 2]), 1, 1, seed=0)
+        split_few_shot(torch.tensor([0, 0, 2, 2]), 1, 1, seed=0)
 
 
 def test_shuffled_labels_leave_the_test_alone_and_keep_how_many_there_are_of_each():
@@ -92,13 +92,13 @@ def test_shuffled_labels_leave_the_test_alone_and_keep_how_many_there_are_of_eac
         return torch.randn(count, 4), torch.arange(count) % 3
 
     right = FewShot(some(30), some(12), some(9))
-    wrong = right.permuted(0)
+    wrong = right.permute_labels(0)
     assert wrong.test is right.test
     for one, other in ((right.train, wrong.train), (right.validation, wrong.validation)):
         assert torch.equal(one[0], other[0]) and not torch.equal(one[1], other[1])
         assert torch.equal(one[1].bincount(), other[1].bincount())
-    assert torch.equal(wrong.train[1], right.permuted(0).train[1])
-    assert not torch.equal(wrong.train[1], right.permuted(1).train[1])
+    assert torch.equal(wrong.train[1], right.permute_labels(0).train[1])
+    assert not torch.equal(wrong.train[1], right.permute_labels(1).train[1])
     assert torch.equal(right.train[1], torch.arange(30) % 3)
 
 
@@ -107,15 +107,15 @@ def test_shuffled_labels_leave_the_test_alone_and_keep_how_many_there_are_of_eac
 
 def test_cached_features_are_those_of_the_library(pocket):
     images = pictures(5)
-    expected = image_features(*pocket, images)
-    assert torch.equal(cached_features(*pocket, images), expected)
-    assert torch.equal(cached_features(*pocket, images), expected)
+    expected = encode_images(*pocket, images)
+    assert torch.equal(cache_features(*pocket, images), expected)
+    assert torch.equal(cache_features(*pocket, images), expected)
 
 
 def test_the_second_time_nothing_is_computed(pocket, cache):
-    first = cached_features(*pocket, pictures(5), counted)
-    again = cached_features(*pocket, pictures(5), counted)
-    reloaded = cached_features(*load_clip("pocket"), pictures(5), counted)
+    first = cache_features(*pocket, pictures(5), counted)
+    again = cache_features(*pocket, pictures(5), counted)
+    reloaded = cache_features(*load_clip("pocket"), pictures(5), counted)
     assert computed == [5] and torch.equal(first, again) and torch.equal(first, reloaded)
     (file,) = (cache / "features").iterdir()
     assert file.stat().st_size < 5 * 128 * 4 + 500
@@ -137,7 +137,7 @@ def unlike(processor):
 def test_another_model_preparation_picture_or_computation_is_computed_again(pocket):
     clip, processor = pocket
     images = pictures(3)
-    cached_features(clip, processor, images, counted)
+    cache_features(clip, processor, images, counted)
     one_pixel = [image.copy() for image in images]
     one_pixel[2].putpixel((63, 63), (1, 2, 3))
     others = [
@@ -150,14 +150,14 @@ def test_another_model_preparation_picture_or_computation_is_computed_again(pock
         (clip, processor, images, brightness),
     ]
     for number, other in enumerate(others):
-        features = cached_features(*other)
+        features = cache_features(*other)
         assert len(computed) == number + 2
-        compute = brightness if other[-1] is brightness else image_features
+        compute = brightness if other[-1] is brightness else encode_images
         assert torch.equal(features, compute(*other[:-1]))
         computed[:] = computed[: number + 2]
     before = len(computed)
     for other in others:
-        cached_features(*other)
+        cache_features(*other)
     assert len(computed) == before
 
 
@@ -167,15 +167,15 @@ def test_pictures_that_differ_only_in_their_palette_are_two(pocket):
     one.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0])
     other.putpalette([0, 0, 0, 255, 255, 255, 90, 90, 90, 200, 0, 200])
     assert one.tobytes() == other.tobytes()
-    features = [cached_features(*pocket, [image]) for image in (one, other)]
-    assert torch.equal(features[1], image_features(*pocket, [other])) and not torch.equal(*features)
+    features = [cache_features(*pocket, [image]) for image in (one, other)]
+    assert torch.equal(features[1], encode_images(*pocket, [other])) and not torch.equal(*features)
 
 
 def test_a_model_in_half_the_bits_and_the_same_in_all_have_features_of_their_own(pocket):
     half = copy.deepcopy(pocket[0]).bfloat16()
     whole = copy.deepcopy(half).float()
     for clip in (half, whole, half, whole):
-        features = cached_features(clip, pocket[1], pictures(2), counted)
+        features = cache_features(clip, pocket[1], pictures(2), counted)
         assert features.dtype == clip.dtype
     assert computed == [2, 2]
 
@@ -183,19 +183,19 @@ def test_a_model_in_half_the_bits_and_the_same_in_all_have_features_of_their_own
 def test_many_pictures_are_kept_in_several_files_and_new_ones_at_the_end_cost_only_themselves(
     pocket, cache, monkeypatch
 ):
-    monkeypatch.setattr(data, "AT_ONCE", 4)
+    monkeypatch.setattr(data, "BATCH_SIZE", 4)
     images = pictures(11)
-    features = cached_features(*pocket, images[:8], counted)
-    more = cached_features(*pocket, images, counted)
+    features = cache_features(*pocket, images[:8], counted)
+    more = cache_features(*pocket, images, counted)
     assert computed == [4, 4, 3] and len(list((cache / "features").iterdir())) == 3
     assert torch.equal(more[:8], features)
-    assert (more - image_features(*pocket, images)).abs().max() < 1e-5
+    assert (more - encode_images(*pocket, images)).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("broken", ["cut off", "empty", "text", "too few", "of another name"])
 def test_a_broken_file_is_replaced(pocket, cache, broken):
     images = pictures(3)
-    expected = cached_features(*pocket, images, counted)
+    expected = cache_features(*pocket, images, counted)
     (file,) = (cache / "features").iterdir()
     whole = file.read_bytes()
     if broken in ("too few", "of another name"):
@@ -203,9 +203,9 @@ def test_a_broken_file_is_replaced(pocket, cache, broken):
         data.write_tensors(file, {name: expected[:2]}, {})
     else:
         file.write_bytes({"cut off": whole[:-40], "empty": b"", "text": b"no features"}[broken])
-    assert torch.equal(cached_features(*pocket, images, counted), expected)
+    assert torch.equal(cache_features(*pocket, images, counted), expected)
     assert computed == [3, 3] and file.read_bytes() == whole
-    cached_features(*pocket, images, counted)
+    cache_features(*pocket, images, counted)
     assert computed == [3, 3]
 
 
@@ -213,7 +213,7 @@ def test_where_nothing_can_be_kept_features_are_computed_all_the_same(pocket, tm
     (tmp_path / "a file").write_text("where a folder should be")
     for folder in (tmp_path / "a file", tmp_path / "a file" / "below"):
         monkeypatch.setenv("COURSE_CACHE", str(folder))
-        assert cached_features(*pocket, pictures(2), counted).shape == (2, 128)
+        assert cache_features(*pocket, pictures(2), counted).shape == (2, 128)
     assert computed == [2, 2] and (tmp_path / "a file").is_file()
 
 
@@ -222,12 +222,12 @@ def test_a_full_disk_is_no_error(pocket, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    assert cached_features(*pocket, pictures(2)).shape == (2, 128)
+    assert cache_features(*pocket, pictures(2)).shape == (2, 128)
 
 
 def test_no_pictures_are_told_and_not_left_to_torch(pocket):
     with pytest.raises(ValueError, match="no pictures to encode"):
-        cached_features(*pocket, [])
+        cache_features(*pocket, [])
 
 
 @dataclass(frozen=True)
@@ -245,18 +245,20 @@ class Whole:
 
 def test_a_split_is_encoded_part_by_part_with_its_labels(pocket):
     split = Whole(*(Part(pictures(count, seed=count), torch.arange(count)) for count in (4, 2, 3)))
-    encoded = encode(*pocket, split)
+    encoded = encode_split(*pocket, split)
     for name in ("train", "validation", "test"):
         features, labels = getattr(encoded, name)
         part = getattr(split, name)
-        assert torch.equal(labels, part.labels) and torch.equal(features, image_features(*pocket, part.images))
+        assert torch.equal(labels, part.labels) and torch.equal(features, encode_images(*pocket, part.images))
         assert (features.norm(dim=-1) - 1).abs().max() < 1e-5 and not features.requires_grad
 
 
 def test_the_preparation_is_the_same_for_a_processor_loaded_again_and_says_what_differs(pocket):
-    line = preparation(pocket[1])
-    assert line == preparation(load_clip("pocket")[1]) and " at 0x" not in line  # no address, which no other run has
-    assert "0.4" in preparation(unlike(pocket[1])) and preparation(unlike(pocket[1])) != line
+    line = describe_preparation(pocket[1])
+    assert (
+        line == describe_preparation(load_clip("pocket")[1]) and " at 0x" not in line
+    )  # no address, which no other run has
+    assert "0.4" in describe_preparation(unlike(pocket[1])) and describe_preparation(unlike(pocket[1])) != line
 
 
 # --- which model -----------------------------------------------------------------------------------------------------------------

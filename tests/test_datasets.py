@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from helpers.files import cache_folder
-from helpers.pretrained import image_features, load_clip, text_features
+from helpers.pretrained import encode_images, encode_texts, load_clip
 from pocket import cards, datasets
-from pocket.datasets import CAPTION_COUNTS, CAPTION_SIZE, CAPTIONS, captioned, few_shot, read_scene, split_of
+from pocket.datasets import CAPTION_COUNTS, CAPTION_SIZE, CAPTIONS, draw_captioned, few_shot, read_scene, split_of
 from pocket.language import full_caption, read_caption, with_article
-from pocket.pretrain_clip import drawn_in_training
+from pocket.scenes import training_scenes
 from pocket.tasks import BLURRED, COUNT_TASK, Task, altered_task, secret_task, style_task
 from pocket.world import OBJECTS, STYLES, Scene, Thing, draw, drawing_version, facts, random_scene
 
@@ -31,7 +31,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def nothing_trained(monkeypatch):
     """What training drew takes seconds to count up; most facts do not depend on it."""
-    monkeypatch.setattr(datasets, "drawn_in_training", frozenset)
+    monkeypatch.setattr(datasets, "training_scenes", frozenset)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_no_scene_occurs_twice_and_training_drew_no_lone_thing(truth):
     scenes = {path: read_scene(record) for path, record in truth.items()}
     assert len({facts(scene) for scene in scenes.values()}) == len(scenes)
     assert all(path.startswith(f"images/{split_of(scene)}-") for path, scene in scenes.items())
-    assert drawn_in_training().isdisjoint(scene for scene in scenes.values() if len(scene.things) == 1)
+    assert training_scenes().isdisjoint(scene for scene in scenes.values() if len(scene.things) == 1)
 
 
 def test_all_of_the_world_is_in_the_caption_set_but_the_style_kept_for_tests(truth):
@@ -100,10 +100,10 @@ def test_clip_reads_the_stored_pictures_about_as_well_as_pictures_drawn_for_it(t
     clip, processor = load_clip("pocket")
     lone = dict([item for item in truth.items() if len(item[1]["things"]) == 1][::3])
     labels = torch.tensor([OBJECTS.index(record["things"][0]["object"]) for record in lone.values()])
-    texts = text_features(clip, processor, [f"a picture of {with_article(name)}." for name in OBJECTS])
+    texts = encode_texts(clip, processor, [f"a picture of {with_article(name)}." for name in OBJECTS])
 
     def hits(images: list[Image.Image]) -> float:
-        return (image_features(clip, processor, images) @ texts.T).argmax(1).eq(labels).float().mean().item()
+        return (encode_images(clip, processor, images) @ texts.T).argmax(1).eq(labels).float().mean().item()
 
     stored = hits([Image.open(CAPTIONS / path) for path in lone])
     assert stored > 0.95
@@ -180,7 +180,7 @@ def test_a_style_has_scenes_enough_that_training_never_drew(style):
     for split, each in (("train", 16), ("validation", 8), ("test", 20)):
         chosen = datasets.task_drawings(style_task(style), split, each, seed=0)
         assert len(set(chosen)) == len(chosen) == 24 * each
-        assert drawn_in_training().isdisjoint(scene for scene, _ in chosen)
+        assert training_scenes().isdisjoint(scene for scene, _ in chosen)
 
 
 def test_the_same_call_gives_the_same_pictures_and_another_seed_others_to_learn_from(nothing_trained, monkeypatch):
@@ -210,16 +210,16 @@ def test_a_class_without_scenes_is_told_and_not_looked_for_for_ever():
 
 def test_captioned_pictures_show_what_is_said_of_them(nothing_trained):
     for things in (None, 1, 2):
-        some = captioned(12, seed=3, things=things)
+        some = draw_captioned(12, seed=3, things=things)
         assert all(one.text == full_caption(one.scene) for one in some)
         assert things is None or {len(one.scene.things) for one in some} == {things}
-    assert {split_of(one.scene) for one in captioned(5, split="test")} == {"test"}
-    assert captioned(0) == []
+    assert {split_of(one.scene) for one in draw_captioned(5, split="test")} == {"test"}
+    assert draw_captioned(0) == []
 
 
 def test_progress_is_told_up_to_the_last_picture(nothing_trained):
     told = []
-    captioned(60, size=16, progress=lambda done, total: told.append((done, total)))
+    draw_captioned(60, size=16, progress=lambda done, total: told.append((done, total)))
     assert told == [(50, 60), (60, 60)]
 
 
@@ -227,20 +227,20 @@ def test_progress_is_told_up_to_the_last_picture(nothing_trained):
 
 
 def test_the_second_time_nothing_is_drawn(nothing_trained, monkeypatch):
-    first = few_shot(BLURRED, **FEW), captioned(5)
+    first = few_shot(BLURRED, **FEW), draw_captioned(5)
     monkeypatch.setattr(datasets, "draw", fail)
-    again = few_shot(BLURRED, **FEW), captioned(5)
+    again = few_shot(BLURRED, **FEW), draw_captioned(5)
     assert np.array_equal(pixels(first[0].train.images), pixels(again[0].train.images))
     assert first[0].train.scenes == again[0].train.scenes and [c.text for c in first[1]] == [c.text for c in again[1]]
     assert all(re.fullmatch(r"(blurred|captioned)-[\w.-]+\.npz", file.name) for file in cache_folder().iterdir())
 
 
 def test_pictures_of_older_code_are_not_used(nothing_trained, monkeypatch):
-    captioned(2)
+    draw_captioned(2)
     monkeypatch.setattr(datasets, "drawing_version", lambda *modules: "another")
     monkeypatch.setattr(datasets, "draw", fail)
     with pytest.raises(AssertionError, match="nothing should be drawn"):
-        captioned(2)
+        draw_captioned(2)
 
 
 def test_the_version_changes_with_what_it_is_asked_to_watch():
@@ -259,11 +259,11 @@ def test_a_task_of_ones_own_may_change_and_keep_its_name(nothing_trained):
 
 @pytest.mark.parametrize("broken", [b"", b"not an archive", None])
 def test_a_broken_file_is_drawn_again(nothing_trained, broken):
-    first = captioned(3)
+    first = draw_captioned(3)
     (file,) = cache_folder().iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2] if broken is None else broken)
-    assert np.array_equal(pixels([c.image for c in captioned(3)]), pixels([c.image for c in first]))
+    assert np.array_equal(pixels([c.image for c in draw_captioned(3)]), pixels([c.image for c in first]))
     assert file.stat().st_size == len(whole)
 
 
@@ -271,7 +271,7 @@ def test_where_nothing_can_be_kept_pictures_are_drawn_all_the_same(nothing_train
     (tmp_path / "a file").write_text("where a folder should be")
     for folder in (tmp_path / "a file", tmp_path / "a file" / "below"):
         monkeypatch.setenv("COURSE_CACHE", str(folder))
-        assert len(captioned(2)) == 2
+        assert len(draw_captioned(2)) == 2
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,13 @@ def assert_close(ours, theirs):
 
 def test_what_enters_the_text_tower(model):
     clip, ids, _ = model
-    assert_close(by_hand.embed(clip, ids), clip.text_model.embeddings(input_ids=ids))
+    assert_close(by_hand.embed_tokens(clip, ids), clip.text_model.embeddings(input_ids=ids))
 
 
 def test_every_layer_of_the_text_tower(model):
     clip, ids, _ = model
     theirs = clip.text_model(input_ids=ids, output_hidden_states=True).hidden_states
-    x, mask = by_hand.embed(clip, ids), by_hand.causal_mask(ids.shape[1])
+    x, mask = by_hand.embed_tokens(clip, ids), by_hand.causal_mask(ids.shape[1])
     for layer, expected in zip(clip.text_model.encoder.layers, theirs[1:], strict=True):
         x = by_hand.layer_forward(layer, x, mask)
         assert_close(x, expected)
@@ -64,7 +64,7 @@ def test_the_text_tower_pools_where_the_library_does(model):
 def test_every_layer_of_the_vision_tower_and_its_end(model):
     clip, _, pixels = model
     theirs = clip.vision_model(pixel_values=pixels, output_hidden_states=True)
-    x = clip.vision_model.pre_layrnorm(by_hand.patch_vectors(clip, pixels))
+    x = clip.vision_model.pre_layrnorm(by_hand.embed_patches(clip, pixels))
     assert_close(x, theirs.hidden_states[0])
     for layer, expected in zip(clip.vision_model.encoder.layers, theirs.hidden_states[1:], strict=True):
         x = by_hand.layer_forward(layer, x)
@@ -85,13 +85,15 @@ def test_shares_of_attention_are_those_of_the_library(model):
     eager.eval().set_attn_implementation("eager")
     theirs = eager.text_model(input_ids=ids, output_attentions=True).attentions[0]
     layer = clip.text_model.encoder.layers[0]
-    shares = by_hand.attention(layer, layer.layer_norm1(by_hand.embed(clip, ids)), by_hand.causal_mask(ids.shape[1]))[1]
+    shares = by_hand.attention(
+        layer, layer.layer_norm1(by_hand.embed_tokens(clip, ids)), by_hand.causal_mask(ids.shape[1])
+    )[1]
     assert_close(shares, theirs)
 
 
 def test_tokens_after_the_end_of_a_text_change_nothing(model):
     clip, ids, _ = model
-    end = int(by_hand.end_of_text(clip, ids[:1])[0])
+    end = int(by_hand.find_end_of_text(clip, ids[:1])[0])
     other = ids[:1].clone()
     other[0, end + 1 :] = 5
     assert end + 1 < ids.shape[1] and not torch.equal(other, ids[:1])

@@ -1959,9 +1959,8 @@ def texts():
         yield from [exercise.praise, *exercise.hints]
 
 
-@pytest.mark.parametrize("text", list(texts()), ids=lambda text: text.en[:30])
-def test_every_text_is_there_in_both_languages(text):
-    assert text.en and not CHINESE.search(text.en) and CHINESE.search(text.zh)
+def test_every_text_is_there_in_both_languages():
+    assert [text for text in texts() if not text.en or CHINESE.search(text.en) or not CHINESE.search(text.zh)] == []
 
 
 # --- the contract itself -----------------------------------------------------------------------------------------

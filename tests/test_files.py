@@ -1,13 +1,16 @@
 """What is written to disk is there whole or not at all, and what is read from it is numbers and texts, never code."""
 
+import contextlib
+import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from helpers.files import keep, read_tensors, write_tensors, write_whole
+from helpers.files import cache_arrays, read_pickled, read_tensors, write_tensors, write_whole
 
 
 class Bomb:
@@ -70,7 +73,7 @@ def test_where_nothing_can_be_written_it_is_an_os_error_that_names_the_file(tmp_
     (tmp_path / "a file").write_text("no folder")
     with pytest.raises(OSError, match=f"{place} could not be written"):
         write_tensors(tmp_path / place, {"a": torch.ones(2)}, {})
-    keep(tmp_path / place, a=np.ones(2))  # for what can be made again this is no error
+    cache_arrays(tmp_path / place, a=np.ones(2))  # for what can be made again this is no error
     assert [one.name for one in tmp_path.iterdir()] == ["a file"]
 
 
@@ -92,3 +95,47 @@ def test_a_file_that_is_no_safetensors_is_named_and_never_run(tmp_path):
         with pytest.raises(ValueError, match="broken is not a whole safetensors file.*make or fetch it again"):
             read_tensors(tmp_path / "broken")
     assert not (tmp_path / "mark").exists()
+
+
+def files_with_code(mark):
+    """By name, files of torch that would touch the mark if what is in them was run."""
+
+    def by_torch(whole, **how):
+        torch.save(whole, content := io.BytesIO(), **how)
+        return content.getvalue()
+
+    bomb, files = Bomb(mark), {}
+    inside = {"soft_prompt_state_dict": {"prompt_embeddings": torch.ones(3, 24)}, "model_config": {"names": [bomb]}}
+    for where, whole in (("alone", bomb), ("inside", inside)):
+        for protocol in range(2, 6):
+            files[f"pickle {protocol}, {where}"] = pickle.dumps(whole, protocol)
+            files[f"zip {protocol}, {where}"] = by_torch(whole, pickle_protocol=protocol)
+        files[f"legacy, {where}"] = by_torch(whole, _use_new_zipfile_serialization=False)
+    for place in range(4):
+        magic, version = torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION
+        parts = [magic, version, {"little_endian": True}, inside]
+        parts[place] = bomb
+        files[f"part {place} of the old format"] = b"".join(pickle.dumps(part, 2) for part in parts)
+    old = zipfile.ZipFile(io.BytesIO(by_torch(inside | {"model_config": {}})))
+    for other in ("data.pkl", "version", "byteorder"):
+        with zipfile.ZipFile(new := io.BytesIO(), "w") as zipped:
+            for name in old.namelist():
+                zipped.writestr(name, pickle.dumps(bomb, 2) if name.endswith(f"/{other}") else old.read(name))
+        files[f"another {other}"] = new.getvalue()
+    return files
+
+
+def test_code_in_a_file_of_torch_is_never_run(tmp_path):
+    file, mark = tmp_path / "learned", tmp_path / "mark"
+    for name, content in files_with_code(mark).items():
+        file.write_bytes(content)
+        with contextlib.suppress(ValueError):  # torch does not look at a version that it does not know
+            assert "bomb" not in str(read_pickled(file)) and name == "another version"
+        assert not mark.exists(), name
+        if name.startswith(("pickle", "zip 2")):  # it would run, else this would prove nothing
+            with contextlib.suppress(Exception):
+                torch.load(file, weights_only=False)
+            with contextlib.suppress(Exception):
+                pickle.loads(content)
+            assert mark.exists(), name
+            mark.unlink()

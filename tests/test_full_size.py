@@ -20,10 +20,10 @@ import soft_prompt_finetune
 from benchmarks import captioner
 from benchmarks.context import difference, vit_b_32
 from helpers import context as mechanism
-from helpers.context import PromptedCLIP, hand_features, learn, plain_features, words_of_length
+from helpers.context import PromptedCLIP, encode_hand_prompt, plain_features, repeat_words, train_context
 from helpers.data import FewShot
 from helpers.files import read_tensors
-from helpers.pretrained import image_features, load_clip, text_features
+from helpers.pretrained import encode_images, encode_texts, load_clip
 from helpers.training import TrainConfig
 
 pytestmark = pytest.mark.slow
@@ -73,15 +73,17 @@ def test_every_function_of_context_py_runs_at_full_size(full_size, tmp_path, mon
                 plain = plain_features(clip, prompted.embeddings, prompted.ids)
                 assert torch.equal(plain, getattr(hard, "pooler_output", hard)), "the hard prompt, to the bit"
                 assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
-        monkeypatch.setattr(mechanism, "KEPT_FOR_BACKWARD", 1)  # one class after the other
+        monkeypatch.setattr("helpers.fast_text.KEPT_FOR_BACKWARD", 1)  # one class after the other
         assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
         monkeypatch.undo()
 
         pictures = [Image.effect_noise((300, 200), 80).convert("RGB") for _ in range(6)]
-        shown = image_features(clip, processor, pictures), torch.arange(6) % 3
-        prompted = PromptedCLIP(clip, processor, NAMES, 6, words_of_length("a photo of a", 6)).train()
-        assert hand_features(prompted).shape == (3, 512) == text_features(clip, processor, NAMES).shape
-        *_, last = learn(prompted, FewShot(shown, shown, shown), TrainConfig(steps=2, eval_every=1), pull=1.0)
+        shown = encode_images(clip, processor, pictures), torch.arange(6) % 3
+        prompted = PromptedCLIP(clip, processor, NAMES, 6, repeat_words("a photo of a", 6)).train()
+        assert encode_hand_prompt(prompted).shape == (3, 512) == encode_texts(clip, processor, NAMES).shape
+        *_, last = train_context(
+            prompted, FewShot(shown, shown, shown), TrainConfig(steps=2, eval_every=1), regularisation=1.0
+        )
         assert last.step == 2 and 0 <= prompted.accuracy(*shown) <= 1
         assert torch.equal(prompted.with_context(prompted.context.detach()).class_features(), prompted.class_features())
         prompted.save(tmp_path / "context.safetensors")

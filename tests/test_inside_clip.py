@@ -16,7 +16,7 @@ from explorers import all_widgets, in_language
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import notebook
-from helpers.pretrained import POCKET_CLIP, image_features, load_clip, text_features, zero_shot
+from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, encode_texts, load_clip
 from lessons.figures import inside_clip as figures
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
 from lessons.widgets import inside_clip
@@ -158,7 +158,7 @@ def test_the_text_is_pooled_at_the_first_end_of_text_whatever_follows(clip):
     """Tokens after EOT cannot matter; the library agrees."""
     read = told(clip, "a cat <|endoftext|> dog")
     assert read.tokens[:6] == ["SOS", "a", "cat", "EOT", "dog", "EOT"] and read.pooled == 3
-    one, other = text_features(*clip, ["a cat", "a cat <|endoftext|> dog"])
+    one, other = encode_texts(*clip, ["a cat", "a cat <|endoftext|> dog"])
     assert torch.allclose(one, other, atol=1e-6)
 
 
@@ -239,7 +239,7 @@ def test_on_the_models_own_cosines_the_loss_is_the_librarys(clip):
     inputs = processor(text=CAPTIONS, images=IMAGES, return_tensors="pt", padding=True)
     with torch.no_grad():
         theirs = model(**inputs, return_loss=True).loss
-    cosines = image_features(model, processor, IMAGES) @ text_features(model, processor, CAPTIONS).T
+    cosines = encode_images(model, processor, IMAGES) @ encode_texts(model, processor, CAPTIONS).T
     ours = inside_clip.contrastive_loss(cosines, model.logit_scale.exp())[0]
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
@@ -276,7 +276,7 @@ def test_a_button_fills_in_what_clip_says_and_draws_once(clip, monkeypatch):
         figures, "contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or Sentence("drawn")
     )
     press(explorer, "What CLIP says")
-    cosines = image_features(*clip, IMAGES) @ text_features(*clip, CAPTIONS).T
+    cosines = encode_images(*clip, IMAGES) @ encode_texts(*clip, CAPTIONS).T
     assert len(drawn) == 1
     assert np.abs(drawn[0][2] - cosines.numpy()).max() <= 0.005 + 1e-6  # as fine as the sliders are
     assert drawn[0][3] == pytest.approx(clip[0].logit_scale.exp().item())
@@ -321,7 +321,7 @@ def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip
     monkeypatch.setattr(figures, "shares_by_scale", picture)
     controls = inside_clip.temperature_explorer(*clip, world.draw(TWO), TEXTS).controls
     assert drawn.scale == pytest.approx(drawn.learned) == pytest.approx(clip[0].logit_scale.exp().item())
-    assert torch.allclose(drawn.shares, zero_shot(*clip, world.draw(TWO), TEXTS), atol=1e-5)
+    assert torch.allclose(drawn.shares, classify_zero_shot(*clip, world.draw(TWO), TEXTS), atol=1e-5)
     controls["scale"].value = 1
     assert drawn.shares.max() < 2 * drawn.shares.min()  # at 1 all texts are alike
     controls["scale"].value = 500
@@ -443,9 +443,9 @@ def test_what_the_lesson_says_of_templates_holds(clip):
     """A bare name does worse than a sentence, and the average of the five is not the best of them."""
     model, processor = clip
     blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
-    images = image_features(model, processor, blurred.images)
+    images = encode_images(model, processor, blurred.images)
     templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
-    texts = [text_features(model, processor, [t.format(n) for n in tasks.BLURRED.class_names]) for t in templates]
+    texts = [encode_texts(model, processor, [t.format(n) for n in tasks.BLURRED.class_names]) for t in templates]
     mean = torch.nn.functional.normalize(torch.stack(texts).mean(0), dim=-1)
     bare, a, photo, picture, small, average = [
         ((images @ t.T).argmax(-1) == blurred.labels).float().mean() for t in [*texts, mean]

@@ -21,6 +21,7 @@ from lessons.kit.picture import Picture, spread
 from lessons.kit.scores import show_prediction
 from lessons.widgets import learnable_context
 from pocket import tasks
+from pocket.studies.context_study import load_study
 
 SHOTS, LENGTHS, PULLS = (1, 2, 4, 8, 16), (1, 2, 4, 8, 16), (0, 0.5, 2, 8, 32)
 DRAWING = ("text_with_slots", "overwriting_and_inserting", "accuracy_by_shots", "accuracy_by_length", "base_and_new")
@@ -40,8 +41,10 @@ def made_up():
         {
             "task": task,
             "hand": hand,
-            "own": {"template": "a photo of a red {}.", "accuracy": hand + 0.1},
-            "ensemble": {"templates": ["a {}."] * 8, "accuracy": hand + 0.012},
+            "own_template": "a photo of a red {}.",
+            "own": hand + 0.1,
+            "ensemble_templates": ["a {}."] * 8,
+            "ensemble": hand + 0.012,
             "runs": [
                 {"shots": number, "seed": seed, "context": hand - 0.04 + 0.02 * step + move, "probe": 0.2 + 0.1 * step, "class_mean": 0.1}
                 for seed, move in enumerate(seeds) for step, number in enumerate(SHOTS)
@@ -60,9 +63,10 @@ def made_up():
             "task": task,
             "base": ["cat"],
             "new": ["dog"],
-            "hand": {"base": round(hand + 0.1, 4), "new": 0.6},
+            "hand_base": round(hand + 0.1, 4),
+            "hand_new": 0.6,
             "runs": [
-                {"pull": pull, "seed": seed, "base": 0.8, "new": 0.5 + pull / 100}
+                {"regularisation": pull, "seed": seed, "base": 0.8, "new": 0.5 + pull / 100}
                 for pull in PULLS
                 for seed in range(5)
             ],
@@ -71,6 +75,9 @@ def made_up():
     ]
     return {
         "command": "python make.py",
+        "versions": {},
+        "seconds": 1.0,
+        "config": {},
         "shots": shots,
         "choices": {"task": tasks.RIDDLE.name, "shots": 8, "hand": 0.47, "runs": choices},
         "base_to_new": new,
@@ -252,7 +259,7 @@ def inserted_features(clip, name, vectors):
     words = tables.token_embedding(ids)[0]
     x = torch.cat([words[:1], vectors, words[1:]])
     x = by_hand.text_layers(model, (x + tables.position_embedding.weight[: len(x)])[None])
-    return x[0, int(by_hand.end_of_text(model, ids))]
+    return x[0, int(by_hand.find_end_of_text(model, ids))]
 
 
 def test_with_inserted_vectors_all_short_names_have_the_same_text_vector_as_the_caption_says(clip):
@@ -420,16 +427,16 @@ def test_the_harmonic_mean_of_nothing_is_nothing():
 
 
 def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undrawn):
-    study = json.loads(learnable_context.STORED.read_text(encoding="utf-8"))
+    study = load_study()
     for explorer, part in (
         (learnable_context.shots_explorer(), "shots"),
         (learnable_context.base_to_new_explorer(), "base_to_new"),
     ):
         options = explorer.controls["task"].options
-        assert [task for _, task in options] == [entry["task"] for entry in study[part]]
+        assert [task for _, task in options] == [entry.task for entry in getattr(study, part)]
         assert all(in_language(name, lang) for name, _ in options)
         assert len({learnable_context._title_of(task) for _, task in options}) == len(options)
-    assert {run["class_specific"] for run in study["choices"]["runs"]} == {
+    assert {run.class_specific for run in study.choices.runs} == {
         value for _, value in learnable_context.choices_explorer().controls["class_specific"].options
     }
 

@@ -1,13 +1,12 @@
 """Facts about work that takes a while (`LongWork`), and about the ten vectors that a learner trains in lesson 00."""
 
 import itertools
-import json
 import os
 import re
 import signal
 import threading
 import weakref
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import count
 
 import ipywidgets
@@ -16,18 +15,17 @@ import torch
 from explorers import in_language
 
 from helpers import context
-from helpers.context import PromptedCLIP, words_of_length
-from helpers.data import encode
+from helpers.context import PromptedCLIP, repeat_words
+from helpers.data import encode_split
 from helpers.language import LearnerError
-from helpers.pretrained import load_clip, text_features
+from helpers.pretrained import encode_texts, load_clip
 from helpers.training import TrainConfig
 from lessons.kit import context_training
-from lessons.kit.context_training import PLAN, Run
 from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, one_thread
 from lessons.kit.picture import LOCK
 from lessons.widgets import learnable_context, start_here
 from pocket.datasets import Pictures, Splits, few_shot
-from pocket.studies import first_vectors
+from pocket.studies import first_vectors_study
 from pocket.tasks import secret_task
 
 TASK = secret_task("red")
@@ -353,7 +351,7 @@ def data(clip):
         images = [TASK.example(int(label), i % each, seed) for i, label in enumerate(labels)]
         return Pictures(images, labels, [])
 
-    return encode(*clip, Splits(pictures(8, 1), pictures(2, 2), pictures(6, 3)))
+    return encode_split(*clip, Splits(pictures(8, 1), pictures(2, 2), pictures(6, 3)))
 
 
 def few_steps(clip, data, steps=9):
@@ -364,7 +362,7 @@ def broken_off_at(step):
     """Learning that an interrupt of the kernel ends after the look at this step."""
 
     def learn(*given):
-        for look in context.learn(*given):
+        for look in context.train_context(*given):
             yield look
             if look.step == step:
                 raise KeyboardInterrupt
@@ -406,7 +404,7 @@ def test_ten_learned_vectors_beat_the_hand_written_prompt_on_the_red_one_of_two(
 
 def test_the_ten_vectors_come_about_as_far_as_a_prompt_that_names_the_rule(whole_run, clip, data):
     images, labels = data.test
-    red = text_features(*clip, [f"a photo of a red {name}." for name in TASK.class_names])
+    red = encode_texts(*clip, [f"a photo of a red {name}." for name in TASK.class_names])
     named = ((images @ red.T).argmax(-1) == labels).float().mean().item()
     assert whole_run[0].runs[0].after == pytest.approx(named, abs=0.05) and named < 0.7
 
@@ -432,11 +430,11 @@ def test_the_twin_shows_the_stored_run_and_is_the_same_at_every_run(clip, data, 
     first, second = one._repr_mimebundle_(), other._repr_mimebundle_()
     assert first.pop(WIDGET_VIEW) != second.pop(WIDGET_VIEW)
     assert first == second == one.shown.bundle()
-    run = json.loads(start_here.STORED.read_text())["run"]
-    assert f"{run['after']:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
+    after = first_vectors_study.load_study().after
+    assert f"{after:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
         one.shown.alt, lang
     )
-    assert "python -m pocket.studies.first_vectors" in one.shown.caption and in_language(one.shown.caption, lang)
+    assert "python -m pocket.studies.first_vectors_study" in one.shown.caption and in_language(one.shown.caption, lang)
 
 
 def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(clip, data, lang):
@@ -445,7 +443,7 @@ def test_where_a_kernel_answers_nobody_reads_the_result_before_the_work_is_done(
     assert waiting != explorer.shown.html() and explorer._repr_mimebundle_()["text/html"] == explorer.shown.html()
     alt = re.search('alt="([^"]*)"', waiting)[1]
     assert ("empty" if lang == "en" else "空着") in alt and in_language(alt, lang)
-    after = json.loads(start_here.STORED.read_text())["run"]["after"]
+    after = first_vectors_study.load_study().after
     assert f"{after:.1%}"[:-1] in explorer.shown.alt and f"{after:.1%}"[:-1] not in waiting
 
 
@@ -460,8 +458,8 @@ def test_alt_text_caption_and_labels_are_in_the_learners_language_after_a_run(cl
 
 
 def test_before_the_first_press_the_context_is_the_stored_one(clip, data):
-    context, stored = few_steps(clip, data).context, json.loads(start_here.STORED.read_text())
-    assert context.shape == (10, 128) and context.tolist()[3][:5] == pytest.approx(stored["context"][3][:5])
+    context, stored = few_steps(clip, data).context, first_vectors_study.load_study().context
+    assert context.shape == (10, 128) and torch.equal(context, stored)
 
 
 def test_another_start_gives_another_run_and_the_earlier_ones_stay_faintly_behind(clip, data):
@@ -478,18 +476,18 @@ def test_another_start_gives_another_run_and_the_earlier_ones_stay_faintly_behin
 
 def test_a_model_that_changed_is_not_passed_off_as_frozen(data, monkeypatch):
     def careless(prompted, *rest):
-        for look in context.learn(prompted, *rest):
+        for look in context.train_context(prompted, *rest):
             yield look
             prompted.clip.logit_scale.data += 1e-6
 
-    monkeypatch.setattr(context_training, "learn", careless)
+    monkeypatch.setattr(context_training, "train_context", careless)
     explorer = few_steps(load_clip("pocket"), data)
     explorer.run()
     assert "the model has changed" in explorer.shown.caption
 
 
 def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data, monkeypatch, titles, lang):
-    monkeypatch.setattr(context_training, "learn", broken_off_at(8))
+    monkeypatch.setattr(context_training, "train_context", broken_off_at(8))
     explorer = few_steps(clip, data, steps=40)
     before = explorer.context
     explorer.run()
@@ -506,7 +504,7 @@ def test_broken_off_before_the_first_look_nothing_is_lost_and_nothing_claimed(cl
         yield from ()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(context_training, "learn", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     explorer = few_steps(clip, data)
     before, waiting = explorer.context, explorer.view.value
     explorer.run()
@@ -518,12 +516,12 @@ def test_broken_off_after_its_best_a_run_keeps_the_best(clip, data, monkeypatch)
     seen = []
 
     def learn(prompted, *rest):
-        for look, loss in zip(context.learn(prompted, *rest), (3.0, 1.0, 2.0)):
+        for look, loss in zip(context.train_context(prompted, *rest), (3.0, 1.0, 2.0)):
             seen.append(prompted.context.detach().clone())
             yield replace(look, validation_loss=loss, best=loss != 2.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(context_training, "learn", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     explorer = few_steps(clip, data, steps=40)
     explorer.run()
     assert torch.equal(explorer.context, seen[1]) and not torch.equal(seen[1], seen[2])
@@ -535,12 +533,12 @@ def test_learning_takes_one_thread_and_gives_the_others_back(clip, data, monkeyp
     before, seen = torch.get_num_threads(), []
 
     def learn(*given):
-        for look in context.learn(*given):
+        for look in context.train_context(*given):
             seen.append(torch.get_num_threads())
             yield look
         raise RuntimeError("at the very end")
 
-    monkeypatch.setattr(context_training, "learn", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     few_steps(clip, data).run()
     assert seen == [1, 1, 1] and torch.get_num_threads() == before
 
@@ -568,26 +566,32 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 
 
 def test_the_stored_run_says_how_it_was_made():
-    stored = json.loads(start_here.STORED.read_text())
-    assert start_here.STORED == first_vectors.FILE
-    assert stored["command"] == "python -m pocket.studies.first_vectors" and stored["versions"]["torch"]
-    made_with = {"vectors": first_vectors.VECTORS, "seed": first_vectors.SEED, "plan": asdict(first_vectors.PLAN)}
-    assert stored["arguments"] == {"task": TASK.name, **first_vectors.PICTURES, **made_with}
-    assert first_vectors.VECTORS == len(stored["context"]) == start_here.VECTORS and first_vectors.PLAN == PLAN
-    run = Run(**stored["run"])
-    assert run.after >= run.before + 0.05 and len(run.steps) == len(run.loss) == 21
+    stored = first_vectors_study.load_study()
+    assert stored.command == first_vectors_study.COMMAND == f"python -m {first_vectors_study.__name__}"
+    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == context_training.PLAN
+    made_with = TASK.name, first_vectors_study.PICTURES, first_vectors_study.SEED
+    assert (stored.task, stored.pictures, stored.seed) == made_with
+    assert first_vectors_study.VECTORS == len(stored.context) == start_here.VECTORS
+    assert stored.after >= stored.before + 0.05 and len(stored.history.evaluations) == 21
+
+
+def test_what_is_saved_is_what_is_loaded_and_stands_in_the_file(tmp_path):
+    first_vectors_study.save_study(first_vectors_study.load_study(), tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == first_vectors_study.FILE.read_bytes()
 
 
 @pytest.mark.slow
 def test_the_stored_run_can_be_made_again(tmp_path, monkeypatch):
     """Another processor rounds otherwise, and training amplifies it: the shape of the outcome is what must come again."""
-    monkeypatch.setattr(first_vectors, "FILE", tmp_path / "runs" / "again.json")
-    first_vectors.main()
-    again, stored = json.loads(first_vectors.FILE.read_text()), json.loads(start_here.STORED.read_text())
-    assert again["arguments"] == stored["arguments"]
-    assert again["run"]["loss"][0] == pytest.approx(stored["run"]["loss"][0], abs=0.01)
-    assert again["run"]["before"] == pytest.approx(stored["run"]["before"], abs=0.005)
-    assert again["run"]["after"] == pytest.approx(stored["run"]["after"], abs=0.04)
+    stored = first_vectors_study.load_study()
+    monkeypatch.setattr(first_vectors_study, "FILE", tmp_path / "runs" / "again.json")
+    first_vectors_study.main()
+    again = first_vectors_study.load_study(first_vectors_study.FILE)
+    assert (again.config, again.pictures, again.seed) == (stored.config, stored.pictures, stored.seed)
+    losses = [study.history.evaluations[0].loss for study in (again, stored)]
+    assert losses[0] == pytest.approx(losses[1], abs=0.01)
+    assert again.before == pytest.approx(stored.before, abs=0.005)
+    assert again.after == pytest.approx(stored.after, abs=0.04)
 
 
 # --- a training of one's own choice, in lesson 02 --------------------------------------------------------------------
@@ -614,8 +618,8 @@ def test_before_the_first_press_there_is_an_empty_diagram_with_the_hand_prompt(c
     assert one.view.value == one.shown.html() and one.context is None and one.runs == []
     assert ("empty" if lang == "en" else "空着") in one.shown.alt and in_language(one.shown.alt, lang)
     assert one.shown.bundle() == other.shown.bundle()
-    by_hand = text_features(*clip, [f"a photo of a {name}." for name in THREE.class_names])
-    images, labels = encode(*clip, few_shot(THREE, shots=8, checks=4, tests=20)).test
+    by_hand = encode_texts(*clip, [f"a photo of a {name}." for name in THREE.class_names])
+    images, labels = encode_split(*clip, few_shot(THREE, shots=8, checks=4, tests=20)).test
     before = ((images @ by_hand.T).argmax(-1) == labels).float().mean().item()
     assert f"{before:.1%}"[:-1] in one.shown.alt
 
@@ -627,15 +631,15 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
     def learn(prompted, data, plan):
         trained.append((prompted, data, prompted.context.detach().clone()))
-        return context.learn(prompted, data, plan)
+        return context.train_context(prompted, data, plan)
 
-    monkeypatch.setattr(context_training, "learn", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     choose(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
-    expected = encode(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
+    expected = encode_split(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
     assert torch.equal(data.train[0], expected.train[0]) and torch.equal(data.validation[0], expected.validation[0])
-    words = words_of_length("a photo of a", length)
+    words = repeat_words("a photo of a", length)
     generator = torch.Generator().manual_seed(3)
     init = words if begun == "words" else "random"
     same = PromptedCLIP(*clip, THREE.class_names, length, init, position, generator=generator)
@@ -648,7 +652,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
 
 def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
-    lengths = {length: words_of_length("a photo of a", length) for length in learnable_context.LENGTHS}
+    lengths = {length: repeat_words("a photo of a", length) for length in learnable_context.LENGTHS}
     assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
     assert lengths[10] == "of a a photo of a a photo of a"
     for length, words in lengths.items():
@@ -697,9 +701,9 @@ def test_all_choices_are_tested_on_the_same_pictures(few, monkeypatch):
 
     def learn(prompted, data, plan):
         tests.append(data.test[0])
-        return context.learn(prompted, data, plan)
+        return context.train_context(prompted, data, plan)
 
-    monkeypatch.setattr(context_training, "learn", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     for shots, seed in ((1, 0), (4, 5)):
         choose(few, shots=shots, seed=seed)
         few.run()
@@ -717,12 +721,12 @@ def test_drawing_pictures_does_not_count_for_the_pace_of_the_training(clip, monk
         return prepare(now)
 
     def learn(*given):
-        for look in context.learn(*given):
+        for look in context.train_context(*given):
             clock.now += 1
             yield look
 
     few._prepare = slowly
-    monkeypatch.setattr(context_training, "learn", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     few.words.observe(lambda change: told.append(change["new"]), names="value")
     choose(few, shots=1)
     few.run()

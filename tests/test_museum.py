@@ -13,7 +13,7 @@ from explorers import in_language
 from PIL import Image
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
@@ -24,7 +24,7 @@ from lessons.kit.explorer import WIDGET_VIEW, checksum
 from lessons.kit.picture import Picture
 from lessons.widgets import museum as shown
 from pocket import world
-from pocket.studies import captioner_study as study
+from pocket.captioning import PROMPTS
 
 LESSON = Path(__file__).parents[1] / "lessons" / "05_bug_museum.py"
 DRAWING = ("curves", "scored", "alarms", "words_by_table")
@@ -44,7 +44,7 @@ def gpt2():
 @pytest.fixture(scope="module")
 def model(clip, gpt2):
     """The captioner of lesson 03, with the dropout that GPT-2 is published with."""
-    model = VLMWithSoftPrompt(clip, gpt2).load(study.PROMPTS / "captioner.safetensors")
+    model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
     return museum.with_dropout(model)
 
 
@@ -53,7 +53,7 @@ def captions(model):
     scene = world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette")
     features = model.encode([world.draw(scene, seed) for seed in range(3)])
     texts = ["a photo of a large red cat in the meadow.", "a white boat.", "a key in the room."]
-    ids, labels = caption_batch(model.tokenizer, texts)
+    ids, labels = batch_captions(model.tokenizer, texts)
     return features, ids, (labels != -100).sum(1)
 
 

@@ -17,12 +17,12 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
 from helpers import data, fast_text, flops, pictures
 from helpers.language import LearnerError
-from helpers.pretrained import image_features, load_clip, load_gpt2
+from helpers.pretrained import encode_images, load_clip, load_gpt2
 from lessons.figures import own_pictures as figures
 from lessons.widgets import own_pictures
 from pocket import own_folder, world
 from pocket.datasets import read_scene
-from pocket.studies import own_study
+from pocket.studies import own_pictures_study
 
 EIGHT = list(own_folder.CLASS_NAMES)
 PLANTED = {
@@ -64,7 +64,7 @@ def save(image, file, **how):
 
 
 def kinds(folder, **how):
-    return {fault.path.relative_to(folder).as_posix(): fault.kind for fault in pictures.look_through(folder, **how)[1]}
+    return {fault.path.relative_to(folder).as_posix(): fault.kind for fault in pictures.check_folder(folder, **how)[1]}
 
 
 # --- what is wrong with a folder -----------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def kinds(folder, **how):
 
 def test_every_planted_fault_is_found_and_nothing_else(example):
     assert kinds(example) == PLANTED
-    classes, _ = pictures.look_through(example)
+    classes, _ = pictures.check_folder(example)
     assert classes.class_names == EIGHT and len(classes.files) == len(classes.labels) == 126
     assert all(file.parent.name == classes.class_names[label] for file, label in zip(classes.files, classes.labels))
     left = {file.relative_to(example).as_posix() for file in classes.files}
@@ -150,21 +150,21 @@ def test_one_that_was_cropped_mirrored_or_made_brighter_is_not_as_the_lesson_say
 
 
 def test_between_copies_and_other_pictures_of_the_example_lies_a_wide_gap(example):
-    classes, faults = pictures.look_through(example)
+    classes, faults = pictures.check_folder(example)
 
     def apart(one, other):
-        return float(np.abs(pictures.thumbnail(one) - pictures.thumbnail(other)).mean())
+        return float(np.abs(pictures.make_thumbnail(one) - pictures.make_thumbnail(other)).mean())
 
     copies = [apart(*map(pictures.open_picture, (fault.path, fault.of))) for fault in faults if fault.of]
-    small = [pictures.thumbnail(pictures.open_picture(file)) for file in classes.files]
+    small = [pictures.make_thumbnail(pictures.open_picture(file)) for file in classes.files]
     others = min(np.abs(one - other).mean() for one, other in combinations(small, 2))
-    assert len(copies) == 4 and max(copies) < 0.5 * pictures.ALIKE and others > 1.5 * pictures.ALIKE
+    assert len(copies) == 4 and max(copies) < 0.5 * pictures.COPY_THRESHOLD and others > 1.5 * pictures.COPY_THRESHOLD
 
 
 def test_the_original_is_kept_and_its_copy_is_told(folder):
     save(noise(50), folder / "a" / "cat.png")
     save(noise(50), folder / "a" / "cat (1).png")
-    ((fault,), classes) = (pictures.look_through(folder)[1], pictures.look_through(folder)[0])
+    ((fault,), classes) = (pictures.check_folder(folder)[1], pictures.check_folder(folder)[0])
     assert (fault.kind, fault.path.name, fault.of.name) == ("copy", "cat (1).png", "cat.png")
     assert folder / "a" / "cat.png" in classes.files
 
@@ -231,7 +231,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 def test_captions_for_a_folder_are_what_the_data_set_of_captions_reads(example):
     classes = pictures.read_folder(example, leave_out=True)
     file = example / "captions.json"
-    file.write_text(json.dumps(pictures.caption_entries(classes, example)), encoding="utf-8")
+    file.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
     assert [path for path, _ in pictures.read_pairs(file)] == classes.files
     assert {text for _, text in pictures.read_pairs(file)} == {f"a {name}." for name in EIGHT}
     file.unlink()
@@ -244,7 +244,7 @@ def test_captions_for_a_folder_are_what_the_data_set_of_captions_reads(example):
 def test_a_split_has_every_class_in_every_part_and_each_picture_once(sizes):
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))]
-    parts = data.own_split(labels, seed=0)
+    parts = data.split_own_pictures(labels, seed=0)
     assert sorted(torch.cat(parts).tolist()) == list(range(len(labels)))
     for label, size in enumerate(sizes):
         train, validation, test = (int((labels[part] == label).sum()) for part in parts)
@@ -253,31 +253,31 @@ def test_a_split_has_every_class_in_every_part_and_each_picture_once(sizes):
 
 def test_the_same_seed_splits_alike_and_another_otherwise():
     labels = torch.arange(4).repeat(10)
-    one, again, other = (data.own_split(labels, seed) for seed in (0, 0, 1))
+    one, again, other = (data.split_own_pictures(labels, seed) for seed in (0, 0, 1))
     assert all(map(torch.equal, one, again)) and not torch.equal(one[2].sort().values, other[2].sort().values)
 
 
 def test_a_class_of_two_cannot_be_split():
     with pytest.raises(ValueError, match="class 1 has 2 examples"):
-        data.own_split(torch.tensor([0, 0, 0, 1, 1]), seed=0)
+        data.split_own_pictures(torch.tensor([0, 0, 0, 1, 1]), seed=0)
 
 
 def test_own_pictures_are_encoded_as_any_pictures_and_few_are_open_at_once(example, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     clip, processor = load_clip("pocket")
-    parts = data.own_pictures(pictures.read_folder(example, leave_out=True), seed=3)
+    parts = data.read_own_pictures(pictures.read_folder(example, leave_out=True), seed=3)
     most = []
 
     def compute(clip, processor, images):
         most.append(len(images))
-        return image_features(clip, processor, images)
+        return encode_images(clip, processor, images)
 
-    ours = data.cached_features(clip, processor, parts.train.images, compute)
-    assert max(most) == pictures.OPEN_AT_ONCE < len(parts.train.images)
-    theirs = image_features(clip, processor, [pictures.open_picture(file) for file in parts.train.images.files])
+    ours = data.cache_features(clip, processor, parts.train.images, compute)
+    assert max(most) == pictures.FILE_BATCH_SIZE < len(parts.train.images)
+    theirs = encode_images(clip, processor, [pictures.open_picture(file) for file in parts.train.images.files])
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert [file.parent.name for file in parts.test.images.files] == [EIGHT[label] for label in parts.test.labels]
-    features = data.encode(clip, processor, parts)
+    features = data.encode_split(clip, processor, parts)
     assert [len(part[0]) for part in (features.train, features.validation, features.test)] == [66, 30, 30]
 
 
@@ -315,47 +315,48 @@ def test_the_bill_of_a_context_is_bounded_as_the_mechanism_bounds_it():
         clip = CLIPModel(config)
     own, common = torch.empty(1, 4, 512, device="meta"), torch.empty(17, 512, device="meta")
     fitting = fast_text._affordable(clip, common, own)
-    one, most, more = (flops.context_bill(config, classes, 16) for classes in (1, fitting, fitting + 1))
+    one, most, more = (flops.count_context_training(config, classes, 16) for classes in (1, fitting, fitting + 1))
     assert one.backward * fitting == pytest.approx(most.backward) and most.backward <= fast_text.KEPT_FOR_BACKWARD
     assert more.backward == fast_text.KEPT_FOR_BACKWARD
-    assert more.learning > 1.3 * most.learning  # computed a second time
+    assert more.training > 1.3 * most.training  # computed a second time
 
 
 def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
     from finetuning.run import COPIES
 
-    bill = flops.captioner_bill(CLIPConfig(), GPT2Config(), 1_000_000)
-    pooled = flops.captioner_bill(CLIPConfig(), GPT2Config(), 1_000_000, patches=False)
+    bill = flops.count_captioner_training(CLIPConfig(), GPT2Config(), 1_000_000)
+    pooled = flops.count_captioner_training(CLIPConfig(), GPT2Config(), 1_000_000, patches=False)
     assert bill.features == COPIES * 1_000_000 * 49 * 768 * 4 == 49 * pooled.features
-    assert bill.seeing == pooled.seeing and bill.learning > pooled.learning
+    assert bill.encoding == pooled.encoding and bill.training > pooled.training
 
 
 # --- the stored study ----------------------------------------------------------------------------------------------------
 
 
 def test_the_stored_study_says_what_the_lesson_says():
-    study = json.loads(own_study.FILE.read_text(encoding="utf-8"))
-    runs = study["runs"]
-    ways = {way: [run[way] for run in runs] for way in ("hand", "context", "shuffled", "numbered", "probe")}
+    study = own_pictures_study.load_study()
+    runs = study.runs
+    ways = {way: [getattr(run, way) for run in runs] for way in ("hand", "context", "shuffled", "numbered", "probe")}
     means = {way: round(100 * float(np.mean(shares))) for way, shares in ways.items()}
-    assert study["command"] == own_study.COMMAND and (study["tests"], len(runs)) == (30, 20)
-    assert all(run["context"] > run["hand"] for run in runs)
+    assert study.command == own_pictures_study.COMMAND == f"python -m {own_pictures_study.__name__}"
+    assert (study.tests, len(runs)) == (30, 20)
+    assert all(run.context > run.hand for run in runs)
     assert (means["context"], means["hand"], means["shuffled"]) == (50, 27, 33)
     assert (round(100 * min(ways["context"])), round(100 * max(ways["context"]))) == (27, 67)
-    assert sum(run["probe"] > run["context"] for run in runs) > 10
+    assert sum(run.probe > run.context for run in runs) > 10
     assert abs(means["numbered"] - 100 / 8) < 5
 
 
+@pytest.mark.slow
 def test_the_study_measures_again_what_it_stored(example):
-    study = json.loads(own_study.FILE.read_text(encoding="utf-8"))
+    study = own_pictures_study.load_study()
     clip, processor = load_clip("pocket")
     classes = pictures.read_folder(example, leave_out=True)
-    again = own_study.accuracies(
-        clip, processor, classes.class_names, data.encode(clip, processor, data.own_pictures(classes, 0)), 0
-    )
-    assert classes.class_names == study["classes"] and len(classes.files) == study["pictures"]
-    for way, share in again.items():  # another processor rounds otherwise, and training makes more of it
-        assert share == pytest.approx(study["runs"][0][way], abs=0.11)
+    features = data.encode_split(clip, processor, data.read_own_pictures(classes, 0))
+    again = own_pictures_study.measure_split(clip, processor, classes.class_names, features, 0)
+    assert classes.class_names == study.classes and len(classes.files) == study.pictures
+    for way, share in vars(again).items():  # another processor rounds otherwise, and training makes more of it
+        assert share == pytest.approx(getattr(study.runs[0], way), abs=0.11)
 
 
 # --- pictures and explorers ----------------------------------------------------------------------------------------------
@@ -366,14 +367,15 @@ def reads_well(picture, lang):
     return picture
 
 
-@pytest.mark.parametrize("name", ["", "cat", "umbrella", "new folder"])
-def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang, name):
+def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
     sheet = own_pictures.contact_sheet(example)
-    shown = reads_well(moved(sheet, name=name), lang)
-    wrong = [path for path in PLANTED if not name or path.replace("_", " ").startswith(name)]
-    for path in wrong:
-        assert path.replace("new_folder", "new folder") in shown.alt
-    assert shown.alt.count(".png") + shown.alt.count(".jpg") + shown.alt.count(".heic") == sum("." in p for p in wrong)
+    for name in ("umbrella", "new folder", "cat", ""):
+        shown = reads_well(moved(sheet, name=name), lang)
+        wrong = [path for path in PLANTED if not name or path.replace("_", " ").startswith(name)]
+        for path in wrong:
+            assert path.replace("new_folder", "new folder") in shown.alt
+        files = sum(shown.alt.count(kind) for kind in (".png", ".jpg", ".heic"))
+        assert files == sum("." in path for path in wrong), name
     reads_well(moved(sheet, wrong=True), lang)
 
 
@@ -386,10 +388,10 @@ def test_a_crowded_row_keeps_what_is_wrong():
 
 def test_every_fault_has_words_in_both_languages(folder, lang):
     assert set(own_pictures.FAULTS) == set(pictures.FaultKind.__args__)
-    assert all(word in own_pictures.CHINESE for _, word, _, _ in own_pictures.FAULTS.values())
+    assert all(word in own_pictures.CHINESE for _, word in own_pictures.FAULTS.values())
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
-    table = own_pictures.fault_table(folder, pictures.look_through(folder)[1])
+    table = own_pictures.fault_table(folder, pictures.check_folder(folder)[1])
     assert repr(table).split("\n")[1].startswith("c  ") and in_language(repr(table).split("\n")[1], lang)
 
 
@@ -476,11 +478,12 @@ def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, pla
     assert (where / "key" / "five.png").exists() and tool.folder == where
 
 
-@pytest.mark.parametrize("label", ["", "  ", "../up", "a/b", ".hidden", "a\\b", "what?"])
-def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang, label):
-    with pytest.raises(LearnerError) as told:
-        own_pictures.folder_tool(example)._look(Now(label=label, files=files(8, "one.png")))
-    assert in_language(str(told.value), lang) and not (place / "course" / "work").exists()
+def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang):
+    tool = own_pictures.folder_tool(example)
+    for label in ("", "  ", "../up", "a/b", ".hidden", "a\\b", "what?"):
+        with pytest.raises(LearnerError) as told:
+            tool._look(Now(label=label, files=files(8, "one.png")))
+        assert in_language(str(told.value), lang) and not (place / "course" / "work").exists(), label
 
 
 def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_a_path(example, folder, place):
@@ -533,12 +536,10 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
     images, which = own_pictures.photograph_pieces()
     again, _ = own_pictures.photograph_pieces()
     assert which.tolist() == [0] * 16 + [1] * 16 and images[5].tobytes() == again[5].tobytes()
-    vectors = image_features(clip, processor, images)
-    parts = data.own_split(which, seed=0)
+    vectors = encode_images(clip, processor, images)
+    parts = data.split_own_pictures(which, seed=0)
     few = data.FewShot(*((vectors[part], which[part]) for part in parts))
-    from pocket.studies.context_study import by_class_mean
-
-    assert by_class_mean(few) == 1.0
+    assert data.measure_class_mean(few) == 1.0
 
 
 def test_what_changes_is_read_off_the_models(lang):
@@ -597,11 +598,14 @@ def test_the_splits_of_ones_own_pictures_are_measured(example):
 
 
 def test_the_command_line_reads_the_captions_of_a_folder(example):
-    import soft_prompt_finetune as script
+    from finetuning.options import read_options
 
     classes = pictures.read_folder(example, leave_out=True)
     file = example / "captions.json"
-    file.write_text(json.dumps(pictures.caption_entries(classes, example)), encoding="utf-8")
-    dataset = script.read(script.options(["--data", str(file)]), file)
-    assert dataset.pictures.files == classes.files and set(dataset.texts) == {f"a {name}." for name in EIGHT}
+    file.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
+    config = read_options(["--data", str(file)])
+    pairs = pictures.read_pairs(config.data, config.allow_outside)
+    assert [path for path, _ in pairs] == classes.files and {text for _, text in pairs} == {
+        f"a {name}." for name in EIGHT
+    }
     file.unlink()

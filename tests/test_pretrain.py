@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from transformers import GPT2TokenizerFast
 
 from helpers.data import FewShot
-from helpers.pretrained import POCKET_GPT2, image_features, load_clip, text_features
+from helpers.pretrained import POCKET_GPT2, encode_images, encode_texts, load_clip
 from helpers.training import TrainConfig
-from pocket import evaluate, phases, pretrain_clip, pretrain_gpt2
-from pocket.evaluate import Row, drawn_in_training, fresh_scene
+from pocket import classifiers, evaluate, phases, pretrain_clip, pretrain_gpt2
+from pocket.evaluate import Row
 from pocket.language import vocabulary
+from pocket.scenes import fresh_scene, make_pair, training_scenes
 from pocket.world import Scene, Thing, draw, facts, random_scene
 
 QUIET = {"log": lambda line: None}
@@ -67,8 +68,8 @@ def test_the_rate_rises_then_falls_and_never_reaches_zero():
 
 
 def test_a_pair_is_two_scenes_that_differ_and_comes_again_from_its_number():
-    pairs = [pretrain_clip.make_pair(i, seed=0) for i in range(100)]
-    assert pairs == [pretrain_clip.make_pair(i, seed=0) for i in range(100)]
+    pairs = [make_pair(i, seed=0) for i in range(100)]
+    assert pairs == [make_pair(i, seed=0) for i in range(100)]
     assert sum(a != b for a, b in pairs) > 75
 
 
@@ -132,28 +133,28 @@ def test_a_row_knows_whether_it_is_good_enough():
 
 def test_evaluation_passes_over_scenes_that_training_drew():
     rng = np.random.default_rng(0)
-    assert any(random_scene(rng, things=1) in drawn_in_training() for _ in range(20))
+    assert any(random_scene(rng, things=1) in training_scenes() for _ in range(20))
     scene = fresh_scene(np.random.default_rng(0), things=1)
-    assert scene not in drawn_in_training()
+    assert scene not in training_scenes()
     assert fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
 
 
-class TinyStudio(evaluate.Studio):
+class TinyEncoder(evaluate.SceneEncoder):
     """Draws few pictures, in this process."""
 
-    def pool_of(self, task, each, seed):
+    def encode_examples(self, task, each, seed):
         jobs = [(task, label, index, seed) for label in range(len(task.class_names)) for index in range(each)]
-        pictures = [evaluate._example(job) for job in jobs]
-        return image_features(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
+        pictures = [evaluate._draw_example(job) for job in jobs]
+        return encode_images(self.clip, self.processor, pictures), torch.tensor([job[1] for job in jobs])
 
 
 def test_every_row_of_the_prompted_clip_can_be_measured(monkeypatch):
     """On so few pictures and steps the values say nothing; that they are there is what is asked."""
     task = replace(evaluate.RED, class_names=evaluate.RED.class_names[:3])
     small = {"HEADROOM": (task,), "SECRETS": (task,), "FAILURE": task, "SHOTS": 2, "CHECKS": 1, "TESTS": 2, "POOL": 3}
-    for name, value in {**small, "PLAN": TrainConfig(steps=1)}.items():
+    for name, value in {**small, "CONFIG": TrainConfig(steps=1)}.items():
         monkeypatch.setattr(evaluate, name, value)
-    rows = evaluate.few_shot_rows(TinyStudio(*load_clip("pocket"), pool=None))
+    rows = evaluate.measure_prompts(TinyEncoder(*load_clip("pocket"), pool=None))
     assert len(rows) == 5 and all(np.isfinite(row.value) for row in rows)
     assert [row.unit for row in rows] == ["points", "points", "points", "of 10", "of 10"]
 
@@ -161,14 +162,13 @@ def test_every_row_of_the_prompted_clip_can_be_measured(monkeypatch):
 def test_learning_a_context_leaves_the_model_as_it_was():
     clip, processor = load_clip("pocket")
     before = {name: p.clone() for name, p in clip.named_parameters()}
-    texts = text_features(clip, processor, ["a cat.", "a key."])
+    texts = encode_texts(clip, processor, ["a cat.", "a key."])
     data = (texts, torch.tensor([0, 1]))
-    prompted = evaluate.learned_context(
-        clip, processor, ("cat", "key"), FewShot(data, data, data), 0, TrainConfig(steps=3)
-    )
+    few, config = FewShot(data, data, data), TrainConfig(steps=3)
+    prompted = classifiers.train_new_context(clip, processor, ("cat", "key"), few, config, length=4, seed=0)
     assert prompted.context.shape == (4, clip.config.text_config.hidden_size)
     assert all(torch.equal(before[name], p) for name, p in clip.named_parameters())
-    assert torch.equal(texts, text_features(clip, processor, ["a cat.", "a key."]))
+    assert torch.equal(texts, encode_texts(clip, processor, ["a cat.", "a key."]))
 
 
 def test_the_report_of_a_training_can_be_read_back(tmp_path):
@@ -180,6 +180,6 @@ def test_the_report_of_a_training_can_be_read_back(tmp_path):
 
 
 def test_drawing_for_training_and_for_eyes_is_the_same_function():
-    scenes = pretrain_clip.make_pair(3, seed=0)
+    scenes = make_pair(3, seed=0)
     pictures, owners = pretrain_clip.draw_pair((3, 0))
     assert np.array_equal(pictures[1], np.asarray(draw(scenes[1], 7, 64))) and owners.shape == (2, 64)

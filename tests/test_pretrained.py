@@ -10,12 +10,12 @@ from safetensors.torch import load_file
 from helpers.pretrained import (
     POCKET_CLIP,
     POCKET_GPT2,
-    image_features,
+    classify_zero_shot,
+    encode_images,
+    encode_texts,
+    find_trained_rows,
     load_clip,
     load_gpt2,
-    text_features,
-    trained_rows,
-    zero_shot,
 )
 from pocket.language import vocabulary
 from pocket.world import OBJECTS, Scene, Thing, draw
@@ -50,8 +50,8 @@ def outputs(clip, gpt2) -> dict[str, list]:
     image = Image.fromarray(picture.permute(1, 2, 0).numpy())
     return {
         "clip ids": processor.tokenizer(TEXTS)["input_ids"],
-        "text features": text_features(model, processor, TEXTS)[:, :8].tolist(),
-        "image features": image_features(model, processor, [image])[:, :8].tolist(),
+        "text features": encode_texts(model, processor, TEXTS)[:, :8].tolist(),
+        "image features": encode_images(model, processor, [image])[:, :8].tolist(),
         "gpt2 ids": tokenizer(TEXTS)["input_ids"],
         "logits": logits[0, -1, 300:308].tolist(),
         "generated": ids[0].tolist(),
@@ -74,7 +74,7 @@ def test_a_loaded_model_is_frozen_and_in_eval_mode(clip, gpt2):
 
 
 def test_the_pocket_clip_recognises_a_scene(clip):
-    scores = zero_shot(*clip, draw(SCENE, seed=1), [f"a photo of a {name}." for name in OBJECTS])
+    scores = classify_zero_shot(*clip, draw(SCENE, seed=1), [f"a photo of a {name}." for name in OBJECTS])
     assert OBJECTS[scores.argmax()] == "cat"
     assert abs(scores.sum().item() - 1) < 1e-5
 
@@ -96,11 +96,11 @@ def test_tokenizers_know_their_lengths_and_end_marks(clip, gpt2):
 
 def test_rows_that_training_never_saw_are_recorded(clip, gpt2):
     for model, tokenizer, word in ((clip[0], clip[1].tokenizer, "cat</w>"), (gpt2[0], gpt2[1], "Ġcat")):
-        rows = trained_rows(model)
+        rows = find_trained_rows(model)
         assert len(rows) == len(tokenizer)
         assert rows[tokenizer.convert_tokens_to_ids(word)]
         assert 100 < rows.sum() < len(rows)
-    assert not trained_rows(clip[0])[clip[1].tokenizer.convert_tokens_to_ids("sepia</w>")]
+    assert not find_trained_rows(clip[0])[clip[1].tokenizer.convert_tokens_to_ids("sepia</w>")]
 
 
 def test_the_models_are_small_fp32_and_hold_the_files_of_both_majors():

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.context import PromptedCLIP, learn
+from helpers.context import PromptedCLIP, train_context
 from helpers.data import FewShot
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
@@ -22,7 +22,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def words(clip):
-    return reading.vocabulary(clip[0], clip[1].tokenizer)
+    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def random(*shape, seed=0):
@@ -46,7 +46,7 @@ def test_every_word_of_the_vocabulary_is_a_trained_row_of_letters_with_its_own_t
 
 def test_gpt2s_words_begin_with_a_space(words):
     model, tokenizer = load_gpt2("pocket")
-    of_gpt2 = reading.vocabulary(model, tokenizer)
+    of_gpt2 = reading.read_vocabulary(model, tokenizer)
     assert len(of_gpt2.words) > 500
     for row in of_gpt2.words.tolist():
         assert tokenizer(f" {of_gpt2.names[row]}", add_special_tokens=False)["input_ids"] == [row]
@@ -121,7 +121,9 @@ def test_a_rank_is_the_place_in_the_order_of_neighbours(words, metric):
     order = reading.nearest_tokens(vectors, words.table, len(words.words), metric, words.words).ids
     for row in words.words[::40].tolist():
         places = 1 + (order == row).nonzero()[:, 1]
-        assert torch.equal(reading.ranks(vectors, words.table, words.words, row, metric), places)
+        assert torch.equal(
+            reading.rank_row(reading.distances(vectors, words.table[words.words], metric), words.words == row), places
+        )
 
 
 # --- files -----------------------------------------------------------------------------------------------------------------------
@@ -131,10 +133,10 @@ def test_learned_vectors_are_read_on_their_own_model_only(clip, tmp_path):
     model, processor = clip
     prompted = PromptedCLIP(model, processor, ["cat", "dog"], 2, "random")
     prompted.save(tmp_path / "context.safetensors")
-    assert torch.equal(reading.learned_vectors(tmp_path / "context.safetensors", model), prompted.context)
+    assert torch.equal(reading.load_learned_vectors(tmp_path / "context.safetensors", model), prompted.context)
     gpt2, _ = load_gpt2("pocket")
-    with pytest.raises(ValueError, match="was learned on pocket-clip .* and this is pocket-gpt2"):
-        reading.learned_vectors(tmp_path / "context.safetensors", gpt2)
+    with pytest.raises(ValueError, match="was learned on pocket-clip .* and this model is pocket-gpt2"):
+        reading.load_learned_vectors(tmp_path / "context.safetensors", gpt2)
 
 
 def test_soft_prompts_of_both_kinds_of_file_are_read(clip, tmp_path):
@@ -142,10 +144,10 @@ def test_soft_prompts_of_both_kinds_of_file_are_read(clip, tmp_path):
     model.save(tmp_path / "whole.safetensors")
     model.save_prompt(tmp_path / "prompt.safetensors")
     for file in tmp_path.iterdir():
-        read = reading.learned_vectors(file, model.language_model)
+        read = reading.load_learned_vectors(file, model.language_model)
         assert torch.equal(read, model.soft_prompt.prompt_embeddings)
-        with pytest.raises(ValueError, match="another model's words say nothing about it"):
-            reading.learned_vectors(file, clip[0])
+        with pytest.raises(ValueError, match="to another model its vectors mean nothing"):
+            reading.load_learned_vectors(file, clip[0])
 
 
 def test_a_file_without_learned_vectors_is_named(tmp_path):
@@ -153,7 +155,7 @@ def test_a_file_without_learned_vectors_is_named(tmp_path):
 
     write_tensors(tmp_path / "features.safetensors", {"features": random(2, 3)}, {})
     with pytest.raises(ValueError, match="features.safetensors holds neither a context nor a soft prompt"):
-        reading.learned_vectors(tmp_path / "features.safetensors", load_gpt2("pocket")[0])
+        reading.load_learned_vectors(tmp_path / "features.safetensors", load_gpt2("pocket")[0])
 
 
 # --- chance ----------------------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ def test_a_file_without_learned_vectors_is_named(tmp_path):
 
 def test_random_vectors_have_the_lengths_of_those_they_replace_and_point_anywhere():
     vectors = torch.tensor([1.0, 5.0])[:, None] * random(2, 64)
-    null = reading.random_like(vectors, 400, torch.Generator().manual_seed(0))
+    null = reading.draw_random_like(vectors, 400, torch.Generator().manual_seed(0))
     assert null.shape == (400, 2, 64)
     torch.testing.assert_close(null.norm(dim=-1), vectors.norm(dim=-1).expand(400, 2))
     assert null.mean(0).norm(dim=-1).max() < 0.3 * vectors.norm(dim=-1).max()
@@ -169,15 +171,15 @@ def test_random_vectors_have_the_lengths_of_those_they_replace_and_point_anywher
 
 @METRICS
 def test_own_distances_are_those_to_the_nearest_other_word(words, metric):
-    apart = reading.own_distances(words.table, words.words, metric)
+    apart = reading.distances_within(words.table, words.words, metric)
     near = reading.nearest_tokens(words.table[words.words], words.table, 2, metric, words.words)
     assert torch.equal(apart, near.distances[:, 1]) and (apart > 0).all()
-    assert len(reading.own_distances(words.table, words.words, metric, at_most=10)) <= 10
+    assert len(reading.distances_within(words.table, words.words, metric, at_most=10)) <= 10
 
 
 def test_as_near_is_the_share_of_the_null_that_comes_as_near():
     null = torch.tensor([0.2, 0.4, 0.6, 0.8])
-    assert reading.as_near(torch.tensor([0.1, 0.4, 0.5, 0.9]), null).tolist() == [0, 0.5, 0.5, 1]
+    assert reading.share_as_near(torch.tensor([0.1, 0.4, 0.5, 0.9]), null).tolist() == [0, 0.5, 0.5, 1]
 
 
 def test_a_p_value_counts_what_was_observed_and_is_never_zero():
@@ -228,7 +230,7 @@ def test_what_lies_outside_the_plane_is_counted():
 
 def test_shuffled_columns_keep_every_number_and_lose_what_belonged_together():
     table = random(400, 1).repeat(1, 8)  # one direction carries everything
-    null = reading.shuffled_columns(table, torch.Generator().manual_seed(0))
+    null = reading.shuffle_columns(table, torch.Generator().manual_seed(0))
     assert torch.equal(null.sort(0).values, table.sort(0).values)
     assert reading.project(table[:1], table, 1).explained.item() > 0.999
     assert reading.project(table[:1], null, 1).explained.item() < 0.2
@@ -255,9 +257,9 @@ def test_on_words_learns_beneath_and_ends_as_words(clip, words):
     features = torch.nn.functional.normalize(random(12, model.config.projection_dim), dim=-1)
     pictures = features, torch.arange(3).repeat_interleave(4)
     begun = prompted.context.detach().clone()
-    with reading.on_words(prompted.embeddings, "context", words.table, words.words):
+    with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
         assert torch.equal(prompted.context, reading.snap(begun, words.table, words.words))
-        *_, last = learn(
+        *_, last = train_context(
             prompted, FewShot(pictures, pictures, pictures), TrainConfig(steps=20, learning_rate=0.1, eval_every=1)
         )
         beneath = prompted.embeddings.parametrizations.context.original
@@ -270,7 +272,7 @@ def test_on_words_learns_beneath_and_ends_as_words(clip, words):
 def test_the_gradient_goes_straight_through_to_the_vectors_beneath(words):
     module = torch.nn.Module()
     module.vectors = torch.nn.Parameter(random(2, words.table.shape[1]))
-    with reading.on_words(module, "vectors", words.table, words.words):
+    with reading.snap_parameter(module, "vectors", words.table, words.words):
         (module.vectors * 3).sum().backward()
         gradient = module.parametrizations.vectors.original.grad
         assert torch.equal(gradient, torch.full_like(gradient, 3))
@@ -288,14 +290,14 @@ def test_leave_one_out_leaves_each_out_once():
 
 def test_orders_are_other_orders_of_the_same_vectors():
     vectors = random(4, 3)
-    for order in reading.orders(vectors, 20, torch.Generator().manual_seed(0)):
+    for order in reading.permute_vectors(vectors, 20, torch.Generator().manual_seed(0)):
         assert sorted(order.tolist()) == sorted(vectors.tolist()) and not torch.equal(order, vectors)
-    assert torch.equal(reading.orders(vectors[:1], 2, torch.Generator())[1], vectors[:1])
+    assert torch.equal(reading.permute_vectors(vectors[:1], 2, torch.Generator())[1], vectors[:1])
 
 
 def test_a_blend_is_begun_at_0_and_learned_at_1_and_goes_on_beyond():
     begun, learned = random(2, 3), random(2, 3, seed=1)
-    blend = reading.blended(begun, learned, (0, 1, 2))
+    blend = reading.interpolate(begun, learned, (0, 1, 2))
     torch.testing.assert_close(blend, torch.stack([begun, learned, 2 * learned - begun]))
 
 

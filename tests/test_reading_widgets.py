@@ -16,10 +16,11 @@ from helpers.captioner import DESCRIBE
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip, load_gpt2
+from helpers.training import TrainConfig
 from lessons.build import read_glossary, wrong_variants
 from lessons.figures import reading as figures
 from lessons.kit.explorer import WIDGET_VIEW, checksum
-from lessons.kit.picture import Picture
+from lessons.kit.picture import Picture, axes_at, blank
 from lessons.widgets import reading as ours
 from pocket.studies import reading_study as study
 
@@ -41,7 +42,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def words(clip):
-    return reading.vocabulary(clip[0], clip[1].tokenizer)
+    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def made_up(words):
@@ -54,8 +55,7 @@ def made_up(words):
     def random():
         return torch.randn(M, D, generator=noise) * size
 
-    records = {"learned": [], "on words": [], "helpful": []}
-    vectors = {"learned begun": [], "learned context": [], "learned last": [], "learned path": []}
+    learned, on_words, helpful = [], [], []
     for task in DRAWN:
         right = study.RIGHT[task]
         for seed in SEEDS:
@@ -65,31 +65,26 @@ def made_up(words):
                     context = begun.clone() if init != "random" else random()
                     if not permuted and right and init == "random":
                         context[1] = words.table[words.row(right[0])] + 0.2 * random()[1]
-                    records["learned"].append(
-                        {"task": task, "seed": seed, "init": init, "permuted": permuted, "step": KEPT, "accuracy": 0.6 + 0.1 * seed, "snapped": 0.5}
-                    )  # fmt: skip
-                    vectors["learned begun"].append(begun)
-                    vectors["learned context"].append(context)
-                    vectors["learned last"].append(random())
+                    path = None
                     if task in DRAWN[:3] and not permuted:
                         share = (torch.arange(LOOKS) * 8 / KEPT).clamp(max=1)[:, None, None]
-                        vectors["learned path"].append((1 - share) * begun + share * context)
-            records["on words"].append({"task": task, "seed": seed, "accuracy": 0.55, "words": "red red red red"})
+                        path = (1 - share) * begun + share * context
+                    facts = task, seed, init, permuted, KEPT, 0.6 + 0.1 * seed, 0.5
+                    learned.append(study.LearnedContext(*facts, begun, context, random(), path))
+            on_words.append(study.WordSearch(task, seed, 0.55, "red red red red"))
         losses = {name: 1 + place / 1000 for place, name in enumerate(names)}
         losses |= {"cup": 0.6, **{name: 0.5 for name in right}}
-        records["helpful"].append(
-            {"task": task, "hand": 0.4, "random_words": [0.3, 0.5], "without": 1.05, "losses": dict(sorted(losses.items(), key=lambda item: item[1]))}
-        )  # fmt: skip
-    plan = {"steps": 160, "eval_every": 8}
-    return {"plan": plan, **records}, {name: torch.stack(rows) for name, rows in vectors.items()}
+        by_loss = dict(sorted(losses.items(), key=lambda item: item[1]))
+        helpful.append(study.HelpfulWords(task, 0.4, [0.3, 0.5], 1.05, by_loss, {}, {}))
+    how = "python make.py", {}, 1.0, TrainConfig(), {}, list(SEEDS), {}
+    return study.ReadingStudy(*how, learned, on_words, helpful, [], [])
 
 
 @pytest.fixture
 def told(words, monkeypatch):
     """The made-up study in the place of the stored one, and one test picture a class."""
-    stored, followed = made_up(words), DRAWN[:3]
-    monkeypatch.setattr(study, "stored", lambda: stored)
-    monkeypatch.setattr(study, "followed", lambda job: job["task"] in followed and not job["permuted"])
+    stored = made_up(words)
+    monkeypatch.setattr(ours, "load_study", lambda: stored)
     monkeypatch.setattr(study, "TESTS", 1)
     forget()
     yield stored
@@ -97,7 +92,7 @@ def told(words, monkeypatch):
 
 
 def forget():
-    for cached in (ours._stored, ours._best_ranks, ours._ranks_by_chance):
+    for cached in (ours._best_ranks, ours._ranks_by_chance):
         cached.cache_clear()
 
 
@@ -271,8 +266,8 @@ def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, to
 
 
 def test_names_stand_apart_from_one_another_and_lines_do_not_cross():
-    figure = figures.base.blank(3)
-    axes = figures.base.axes_at(figure, 0.5, 0.5, 3, 2)
+    figure = blank(3)
+    axes = axes_at(figure, 0.5, 0.5, 3, 2)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     crowd = np.random.default_rng(0).normal(0.4, 0.03, (8, 2))
     points = [(tuple(point), f"word{number}", number == 5) for number, point in enumerate(crowd)]
@@ -318,7 +313,7 @@ def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words
     others = torch.stack([run.context for run in ours._contexts(task=BLUE, init="random", permuted=False)])
     assert len(permuted) == len(DRAWN) * len(SEEDS) and len(others) == len(SEEDS)
     for column, null in ((4, permuted), (6, others)):
-        medians = ours._medians(study.best_place(null, ("red",), words), len(SEEDS))
+        medians = ours._medians(study.find_best_rank(null, ("red",), words), len(SEEDS))
         assert rows["red"][column] == ours._p(reading.p_value(1, medians))
     assert rows["red"][5] == "≤ 0.001"  # random vectors are hardly ever all nearest to it
     assert ours.planted_table().rows == list(rows.values())
@@ -327,8 +322,8 @@ def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words
 def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never_0():
     apart = torch.arange(4.0).expand(20, 3, 4).clone()
     vocabulary = reading.Vocabulary(torch.eye(4), ("a", "of", "red", "photo"), torch.ones(4).bool(), torch.arange(4))
-    assert study.best_of(apart, ("a",), vocabulary).tolist() == [1] * 20
-    assert study.best_of(apart, ("photo", "red"), vocabulary).tolist() == [3] * 20
+    assert study.find_best_rank_by_distance(apart, ("a",), vocabulary).tolist() == [1] * 20
+    assert study.find_best_rank_by_distance(apart, ("photo", "red"), vocabulary).tolist() == [3] * 20
     null = ours._medians(torch.arange(2, 102), 5)
     assert len(null) == ours.MEDIANS and null.min() > 3
     assert ours._p(reading.p_value(1, null)) == "≤ 0.001" and ours._p(reading.p_value(200, null)) == "1.000"
@@ -348,9 +343,12 @@ def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
     contexts = torch.randn(3, 2, M, D, generator=torch.Generator().manual_seed(0))
     apart = reading.distances(contexts, words.table[words.words])
     for right in (("red",), ("neon", "sign")):
-        assert torch.equal(study.best_of(apart, right, words), study.best_place(contexts, right, words))
-        ranks = [reading.ranks(contexts, words.table, words.words, words.row(word)) for word in right]
-        assert torch.equal(study.best_of(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
+        assert torch.equal(
+            study.find_best_rank_by_distance(apart, right, words), study.find_best_rank(contexts, right, words)
+        )
+        apart = reading.distances(contexts, words.table[words.words])
+        ranks = [reading.rank_row(apart, words.words == words.row(word)) for word in right]
+        assert torch.equal(study.find_best_rank_by_distance(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
 
 
 def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_labels_say(told, words):

@@ -33,7 +33,7 @@ def test_a_colour_belongs_to_its_object():
 
 
 def test_a_colour_that_nobody_can_see_is_not_asked_for():
-    assert not any(fact[0] == "colour" for fact in scoring.truth(SKETCH))
+    assert not any(fact[0] == "colour" for fact in scoring.expected_claims(SKETCH))
 
 
 def test_a_text_that_says_nothing_scores_nothing():

@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, caption_batch
+from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.build import read_glossary, wrong_variants
 from lessons.figures import soft_prompt as figures
@@ -37,7 +37,7 @@ def made(clip, **options):
     generator = torch.Generator().manual_seed(0)
     model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), init=WORDS, generator=generator, **options)
     seen = soft_prompt._pictures(model)
-    begin_as_words(
+    initialise_projection(
         model, model.encode([picture.small for picture in seen]), [full_caption(picture.scene) for picture in seen]
     )
     return model
@@ -248,7 +248,7 @@ def test_the_ledger_goes_by_this_models_sizes(model):
 
 def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, undrawn):
     explorer = soft_prompt.translation_explorer(model, begun)
-    rows = reading.vocabulary(model.language_model, model.tokenizer).words.tolist()
+    rows = reading.read_vocabulary(model.language_model, model.tokenizer).words.tolist()
     names = {model.tokenizer.decode([row]).strip() for row in rows}
     assert {"cat", "photo", "the"} <= names and not {"end", ".", "Z", ""} & names
     table = model.language_model.get_input_embeddings().weight
@@ -302,7 +302,7 @@ def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
     explorer = soft_prompt.strip_explorer(model)
     moved(explorer, caption=caption)
     columns, _, _, arrows, *_ = undrawn[-1]
-    _, labels = caption_batch(model.tokenizer, soft_prompt.BATCH)
+    _, labels = batch_captions(model.tokenizer, soft_prompt.BATCH)
     length = labels.shape[1]
     predicting = list(range(10 + 64 - 1, 10 + 64 + length - 1))  # positions: in forward, hidden[:, before - 1 : -1]
     wanted = [

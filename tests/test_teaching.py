@@ -169,7 +169,7 @@ def test_what_is_printed_above_an_exercise_counts_once():
         ("explorers.scene_explorer(clip, processor, scene)", 3 + 90),
         ("explorer = explorers.first_vectors(clip, processor, names, features)", 3 + 90),
         ("explorers.ledger(model)", 3 + 20),
-        ("study = explorers.context_study()", 3),
+        ("study = context_study.load_study()", 3),
         ("start_here.two_things.ask()", 3 + 45),
     ],
 )

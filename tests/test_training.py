@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from helpers import training
 from helpers.files import read_tensors, write_tensors
-from helpers.training import Evaluation, Order, TrainConfig, progress, train
+from helpers.training import BatchSampler, Evaluation, History, TrainConfig, read_progress, train
 
 EXAMPLES, CHECKS, CLASSES = 23, 12, 3
 PLAN = TrainConfig(
@@ -143,7 +143,7 @@ def test_every_epoch_sees_every_example_once(size):
 
 
 def test_the_order_depends_on_the_seed_and_the_step_alone():
-    one, same_seed, other = (Order(EXAMPLES, replace(MINI, seed=seed)) for seed in (3, 3, 4))
+    one, same_seed, other = (BatchSampler(EXAMPLES, replace(MINI, seed=seed)) for seed in (3, 3, 4))
     torch.manual_seed(99)
     steps = [17, 2, 0, 17]
     assert all(torch.equal(one.batch(step), same_seed.batch(step)) for step in steps)
@@ -272,7 +272,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_try_and_leaves
         return model.learns.weight.square().sum() * (float(value) if len(calls) == 14 else 1.0)
 
     with pytest.raises(
-        FloatingPointError, match=f"the loss is {value} at step 13 of 40: try a smaller .*0.3.*bf16 or fp32"
+        FloatingPointError, match=f"At step 13 of 40 the loss is {value}.*: try a smaller .*0.3.*bf16 or fp32"
     ):
         for _ in train(model, EXAMPLES, loss, lambda: (float(model.learns.weight.square().sum()), 0.0), PLAN):
             seen.append(weights(model))
@@ -280,7 +280,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_what_to_try_and_leaves
     assert all(value.isfinite().all() for value in model.parameters())
 
 
-def parted(plan, weight, losses=None, at_once=None):
+def parted(plan, weight, losses=None, micro_batch_size=None):
     """The weights of a model that learns from examples of which each has a weight of its own: the loss is a weighted mean."""
     model = Model().double()
     points, labels = examples(EXAMPLES, 1)
@@ -296,7 +296,7 @@ def parted(plan, weight, losses=None, at_once=None):
         loss,
         lambda: (next(falls), 0.0),
         plan,
-        at_once=at_once,
+        micro_batch_size=micro_batch_size,
         weight=lambda rows: weight[rows].sum().item(),
     ):
         if losses is not None:
@@ -304,14 +304,14 @@ def parted(plan, weight, losses=None, at_once=None):
     return weights(model)
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 5, 22, 100])
-def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(at_once):
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 5, 22, 100])
+def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(micro_batch_size):
     weight, whole, parts = torch.arange(1.0, EXAMPLES + 1).double(), [], []
     expected = parted(MINI, weight, whole)
-    found = parted(MINI, weight, parts, at_once)
+    found = parted(MINI, weight, parts, micro_batch_size)
     assert all((expected[name] - found[name]).abs().max() < 1e-12 for name in expected)
     assert parts == pytest.approx(whole, abs=1e-12)
-    wrong = parted(MINI, weight.flip(0), at_once=at_once)
+    wrong = parted(MINI, weight.flip(0), micro_batch_size=micro_batch_size)
     assert any((expected[name] - wrong[name]).abs().max() > 1e-6 for name in expected)
 
 
@@ -325,7 +325,7 @@ def test_it_stops_where_it_is_told_to_with_the_step_saved(tmp_path, at):
         return step == at
 
     list(run(model, MINI, tmp_path / "checkpoint", stop=stop))
-    assert told == list(range(at + 1)) and progress(tmp_path / "checkpoint")[0] == at
+    assert told == list(range(at + 1)) and read_progress(tmp_path / "checkpoint")[0] == at
     seen = []
     assert without_time(run(resumed, MINI, tmp_path / "checkpoint", seen=seen)) == expected
     assert same(weights(resumed), weights(unbroken)) and len(seen) == 1 + 40 - at + 1
@@ -346,10 +346,10 @@ def test_the_mean_loss_is_that_of_the_steps_since_the_look_before_also_across_a_
 
 
 def test_progress_is_nothing_where_there_is_no_checkpoint(tmp_path):
-    assert progress(tmp_path / "checkpoint") == (0, [])
-    write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "looks": "[]"})
+    assert read_progress(tmp_path / "checkpoint") == (0, History(0))
+    write_tensors(tmp_path / "checkpoint", {}, {"now": "{}", "history": "[]"})
     with pytest.raises(ValueError, match="no checkpoint of a training"):
-        progress(tmp_path / "checkpoint")
+        read_progress(tmp_path / "checkpoint")
 
 
 # --- broken off and resumed ----------------------------------------------------------------------------------------------------------
@@ -417,8 +417,7 @@ def test_broken_off_while_old_looks_are_given_again_the_best_is_in_place(tmp_pat
 def test_a_broken_training_may_be_looked_at_before_it_is_written(tmp_path):
     looks = run(Model(), PLAN, tmp_path / "checkpoint")
     for look in looks:  # what was seen is in the file already: nothing that was shown is lost
-        kept = json.loads(read_tensors(tmp_path / "checkpoint")[1]["looks"])
-        assert kept[-1] == asdict(look)
+        assert read_progress(tmp_path / "checkpoint")[1].evaluations[-1] == look
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
 
 
@@ -496,9 +495,31 @@ def test_a_place_where_nothing_can_be_written_is_told_and_the_model_left_alone(t
     assert same(weights(model), before)
 
 
-def test_a_look_is_a_record():
-    look = Evaluation(8, 40, 1.0, 2.0, 0.5, True, 3.0)
-    assert Evaluation(**json.loads(json.dumps(asdict(look)))) == look
+def test_a_training_of_an_older_version_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "checkpoint"
+    broken(Model(), PLAN, file, 21)
+    tensors, notes = read_tensors(file)
+    renamed = json.loads(notes["config"])
+    renamed["rate"] = renamed.pop("learning_rate")
+    for old in ({"plan": notes["config"], "looks": "[]", "now": notes["now"]}, notes | {"config": json.dumps(renamed)}):
+        write_tensors(file, tensors, old)
+        for read in (read_progress, lambda file: list(run(Model(), PLAN, file))):
+            with pytest.raises(ValueError, match="checkpoint was written by another version of the course and cannot"):
+                read(file)
+
+
+def test_a_history_knows_its_best_evaluation_and_becomes_json_and_back():
+    history = History(40)
+    for step, loss in ((0, 3.0), (8, 1.00004), (16, 1.00001), (24, 2.0)):
+        history = history.add(Evaluation(step, 40, 0.5, loss, 0.25, seconds_left=1.5, mean_loss=0.75))
+    assert history.column("best") == [True, True, True, False] and history.best.step == 16
+    assert History.from_json(json.loads(json.dumps(history.to_json()))) == history
+    short = history.to_json("step", "validation_loss", digits=4)
+    assert short == {"steps": 40, "step": [0, 8, 16, 24], "validation_loss": [3.0, 1.0, 1.0, 2.0]}
+    again = History.from_json(short)
+    assert again.best.step == 8 and all(math.isnan(loss) for loss in again.column("loss"))
+    with pytest.raises(ValueError):
+        assert History(40).best
 
 
 SAVES_FOR_EVER = """
@@ -541,7 +562,7 @@ def test_killed_while_it_saves_the_checkpoint_is_whole(tmp_path):
     for number in range(kills):
         tensors, notes = read_tensors(tmp_path / f"checkpoint.{number}")
         assert tensors["now weight"].shape == tensors["best weight"].shape == (300, 1000)
-        looks = json.loads(notes["looks"])
-        steps.append(looks[-1]["step"])
+        looks = History.from_json(json.loads(notes["history"])).column("step")
+        steps.append(looks[-1])
         assert len(looks) == steps[-1] + 1 and tensors["now weight"].isfinite().all()
     assert min(steps) > 0

@@ -15,8 +15,12 @@ from urllib.parse import unquote
 import links
 import nbformat
 import pytest
+from PIL import Image
 
 from lessons import build
+
+sys.path.insert(0, str(Path(__file__).parent / "browser"))
+import at_work
 
 ROOT = Path(__file__).parents[1]
 TRACKED = subprocess.run(
@@ -68,52 +72,6 @@ def test_both_readmes_say_the_same_in_the_same_order():
     assert commands[0] == commands[1] and len(commands[0]) > 6
 
 
-# Imports
-
-
-def imports():
-    """{module: the modules of helpers that it imports}, also inside functions; those that are for type checkers alone left out."""
-    files = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in (ROOT / "helpers").rglob("*.py")
-    }
-    found = {}
-    for module, path in files.items():
-        tree = ast.parse(path.read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                node.body = [ast.Pass()]
-        named = {
-            name
-            for node in ast.walk(tree)
-            for name in (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
-                if isinstance(node, ast.ImportFrom)
-                else []
-            )
-        }
-        found[module] = (named & set(files)) - {module}
-    return found
-
-
-def test_imports_make_no_circle():
-    left = imports()
-    while ready := [module for module, needs in left.items() if not needs & set(left)]:
-        for module in ready:
-            del left[module]
-    assert left == {}
-
-
-MECHANISM = ("pretrained", "context", "captioner", "checkpoints", "data", "pictures", "training", "reading", "files")
-
-
-@pytest.mark.parametrize("module", MECHANISM)
-def test_the_mechanism_knows_nothing_of_notebooks(module):
-    assert imports()[f"helpers.{module}"] <= {f"helpers.{name}" for name in ("__init__", *MECHANISM)} | {"helpers"}
-
-
 # Public questions
 
 
@@ -126,6 +84,23 @@ def test_the_sections_that_answer_public_questions_are_there(lang):
         cells = json.loads((ROOT / "notebooks" / lang / f"{name}.ipynb").read_text("utf-8"))["cells"]
         text = "".join(line for cell in cells if cell["cell_type"] == "markdown" for line in [*cell["source"], "\n"])
         assert name.startswith(f"{number}_") and re.search(rf"(?m)^#+ {re.escape(section)}$", text), section
+
+
+# READMEs
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_picture_of_the_readme_shows_the_lesson_as_it_is(lang):
+    """Where it does not: python tests/browser/at_work.py makes it anew."""
+    with Image.open(ROOT / "docs" / f"at-work.{lang}.png") as picture:
+        assert picture.text.get("shows") == at_work.fingerprint(lang)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README_EN.md"])
+def test_readmes_list_every_module_of_helpers(readme):
+    listed = re.findall(r"(?m)^\| ((?:`\w+\.py`(?:, |、)?)+) \|", (ROOT / readme).read_text("utf-8"))
+    named = {name for row in listed for name in re.findall(r"\w+\.py", row)}
+    assert named - {"course.py"} == {path.name for path in (ROOT / "helpers").glob("*.py")} - {"__init__.py"}
 
 
 # Links

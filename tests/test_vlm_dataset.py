@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageFile
 
 from helpers.data import VLMDataset
-from helpers.pictures import MOST_FAULTS
+from helpers.pictures import MAX_FAULTS
 from helpers.pretrained import load_tokenizer
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
@@ -401,7 +401,7 @@ def test_all_faults_stand_in_one_message_in_order(folder, tokenizer):
 
 def test_more_than_a_hundred_faults_are_counted(folder, tokenizer):
     lines = faults(written(folder, entry(), *[{}] * 65), tokenizer)
-    assert len(lines) == MOST_FAULTS + 1 and lines[-1] == "… and 30 more"
+    assert len(lines) == MAX_FAULTS + 1 and lines[-1] == "… and 30 more"
     assert lines[0].endswith('entry 2: has no "image_path"') and lines[99].endswith('entry 51: has no "text"')
 
 

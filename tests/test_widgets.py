@@ -95,8 +95,8 @@ def test_labels_alt_text_and_caption_are_in_the_learners_language(clip, lang):
 def test_every_word_of_the_world_has_a_chinese_one():
     language.set_language("zh")
     names = [*world.OBJECTS, *world.COLOURS, *world.SIZES, *world.BACKGROUNDS, *world.ALL_STYLES]
-    assert all(CHINESE.search(words.word(name)) for name in names)
-    assert len({words.word(name) for name in names}) == len(names)
+    assert all(CHINESE.search(words.translate(name)) for name in names)
+    assert len({words.translate(name) for name in names}) == len(names)
     language.set_language("en")
 
 
@@ -230,7 +230,7 @@ def test_a_file_that_is_no_whole_picture_gets_a_sentence(clip, data, lang):
 def test_a_huge_picture_gets_a_sentence_before_it_is_unpacked(side, lang):
     with pytest.raises(LearnerError, match=re.escape("huge.png")) as told:
         start_here.open_picture("huge.png", png(side, side, mode="1", colour=0))
-    assert in_language(str(told.value), lang) and str(pictures.MOST_MEGAPIXELS) in str(told.value)
+    assert in_language(str(told.value), lang) and str(pictures.MAX_MEGAPIXELS) in str(told.value)
 
 
 def test_pictures_of_every_mode_become_rgb():

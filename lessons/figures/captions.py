@@ -185,18 +185,6 @@ def pictures_with_captions(
         return finished(figure, alt, caption)
 
 
-def loss_curve(run: Losses, *, title: str, alt: str, caption: str = "") -> Picture:
-    """Both losses over the steps on a logarithmic scale, with a ring around what was kept."""
-    height = 2.9
-    with LOCK:
-        figure = blank(height)
-        add_page(figure, title)
-        axes = axes_at(figure, 0.62, 0.52, 5.6, 1.9)
-        _losses(axes, run.length, [*run.loss, *run.validation_loss])
-        _curves(axes, run)
-        return finished(figure, alt, caption)
-
-
 def loss_panels(panels: Mapping[str, Losses], *, title: str, alt: str, caption: str = "") -> Picture:
     """Learning curves side by side, each with the letter that it is called by: training and validation loss, on one scale."""
     height, wide = 3.05, 1.95

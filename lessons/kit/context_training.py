@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from helpers.context import PromptedCLIP, hand_features, learn
+from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
 from helpers.data import FewShot
 from helpers.language import say
 from helpers.training import Evaluation, TrainConfig
@@ -121,7 +121,7 @@ class ContextTraining(LongWork):
 
     def _before(self, setting: Setting) -> Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
-        by_hand = hand_features(setting.prompted)
+        by_hand = encode_hand_prompt(setting.prompted)
         hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
         return Run(self._plan.steps, [], [], [], [], hand, before)
 
@@ -134,7 +134,7 @@ class ContextTraining(LongWork):
         model = checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
-            with one_thread(), closing(learn(prompted, setting.data, self._plan)) as looks:
+            with one_thread(), closing(train_context(prompted, setting.data, self._plan)) as looks:
                 for at in looks:
                     run = _grown(run, at)
                     if at.best:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.by_hand import greedy
+from helpers.by_hand import decode_greedily
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.context import find_placeholder, overwrite
 from helpers.data import FewShot
@@ -439,7 +439,7 @@ def nonsense_gives_chance(report: Callable[[FewShot], float], data: FewShot, run
     Only for learners that know the classes by their pictures alone: a class name brings knowledge that no permutation takes away.
     """
     classes = int(data.test[1].max()) + 1
-    told = [report(data.permuted(seed)) for seed in range(runs)]
+    told = [report(data.permute_labels(seed)) for seed in range(runs)]
     error = stdev(told) / runs**0.5
     passed = abs(mean(told) - 1 / classes) < 4 * error
     return Result(
@@ -471,7 +471,7 @@ def options_matter(
     freedom = ((0.5, 0.7), (0.98, 1.5))  # top_p, temperature
     texts = {write(next_token, model, features, *much, seed=seed) for much in freedom for seed in range(tries)}
     likeliest = model.tokenizer.decode(
-        greedy(model.language_model, model.prefix(features), model.tokenizer.eos_token_id, 30)
+        decode_greedily(model.language_model, model.prefix(features), model.tokenizer.eos_token_id, 30)
     ).strip()
     passed = len(texts) > 1
     return Result(

@@ -7,12 +7,12 @@ from pathlib import Path
 from transformers import CLIPModel
 
 from helpers.language import say
-from helpers.pretrained import POCKET_CLIP, identity
+from helpers.pretrained import POCKET_CLIP, identify_model
 
 
 def whose_numbers(clip: CLIPModel) -> None:
     """Print on which model the lesson runs; on another one than the pocket CLIP, that the accuracies in the text are not its own."""
-    name = identity(clip)["model"]
+    name = identify_model(clip)["model"]
     if Path(clip.name_or_path) == POCKET_CLIP:
         print(
             say(

@@ -159,34 +159,6 @@ _MEANINGS = (
         "选中的位置形状是 {1}，要放进去的却是 {0}。每段文字都要放这些向量，就得每行各有一份。",
     ),
     (
-        r"text (\d+) has (\d+) slots for (\d+) vectors",
-        "Text {0} has {1} slots, and there are {2} vectors to put into them: write the placeholder {2} times into every text.",
-        "第 {0} 段文字有 {1} 个槽位，而要放的向量有 {2} 个：每段文字里，占位词元都要写 {2} 次。",
-    ),
-    (
-        r"“(.+?)” and its context need (\d+) positions and this model has (\d+)",
-        "“{0}” with its context needs {1} positions, and this model has {2}: shorten the name, or use fewer vectors.",
-        "“{0}”连同上下文向量要占 {1} 个位置，而这个模型只有 {2} 个：把名称写短些，或者少用几个向量。",
-    ),
-    (
-        r"“(.+?)” is (\d+) tokens \((.*?)\) and the context has (\d+) vectors",
-        "“{0}” is {1} tokens ({2}), and the context has {3} vectors: make the two equal, or begin with init='random'.",
-        "“{0}”是 {1} 个词元（{2}），而上下文向量有 {3} 个：让两者相等，或者用 init='random' 从随机数开始。",
-    ),
-    (
-        r"was learned on (\S+) \(width (\S+), fingerprint (\S+)\), and this model is (\S+) \(width (\S+), fingerprint (\S+)\)",
-        "This context was learned on {0} (width {1}, fingerprint {2}), and this model is {3} (width {4}, fingerprint {5}): to another "
-        "model its vectors mean nothing. Load it onto the model it was learned on.",
-        "这组上下文向量是在 {0} 上学的（宽度 {1}，指纹 {2}），而这个模型是 {3}（宽度 {4}，指纹 {5}）：换一个模型，这些向量就没有意义了。"
-        "请加载到原来的模型上。",
-    ),
-    (
-        r"the loss is (\S+) at step (\d+) of (\d+): try a smaller learning rate \(it was (\S+)\)",
-        "At step {1} of {2} the loss is {0}, no number any more: try a smaller learning rate (it was {3}); if the model computes in "
-        "fp16, use bf16 or fp32.",
-        "第 {1} 步（共 {2} 步）的损失是 {0}，已经不是正常的数了：把学习率调小（现在是 {3}）；如果模型用 fp16 计算，改用 bf16 或 fp32。",
-    ),
-    (
         r"for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch\.(?:cuda\.)?(\w+)",
         "An embedding table is asked by row numbers, which are whole numbers (int64); these are a {0}. Did you pass vectors where "
         "ids belong?",

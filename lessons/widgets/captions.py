@@ -1,11 +1,10 @@
 """Explorers of lesson 03: how a caption is chosen token by token, how a captioner learns, what prompts do, and the stored study.
 
-On top of `Explorer`, `LongWork`, `figures` and `helpers.captioner`. The study is made by pocket/studies/captioner_study.py.
+On top of `Explorer`, `LongWork`, `figures` and `helpers.captioner`. The study is pocket/studies/captioner_study.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
-from helpers.captioner_training import begin_as_words, learn
+from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.training import Evaluation
@@ -41,10 +40,11 @@ from lessons.kit.explorer import (
     percent,
 )
 from lessons.kit.picture import LOCK, Picture
+from pocket.captioning import CONFIG
 from pocket.language import full_caption, read_caption
-from pocket.scoring import truth
-from pocket.studies.captioner_study import FILE, PLAN
-from pocket.words import word
+from pocket.scoring import expected_claims
+from pocket.studies.captioner_study import FILE, Answers, AskedRun, CaptionerStudy, TipRun, TrainedRun, load_study
+from pocket.words import translate
 from pocket.world import SHOWS_COLOUR, Scene, Thing, draw, random_scene
 
 SEED = 0  # of what is drawn at random: the same figure at every call
@@ -295,13 +295,13 @@ class CaptionerTraining(LongWork):
                 checks = yield from self._pictures(model, CHECK_SEED, CHECKS)
                 train = yield from self._pictures(model, now.seed, now.pictures)
                 watched = _features(model, WATCHED)
-                begin_as_words(model, *train)
+                initialise_projection(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
                 plan = replace(
-                    PLAN, steps=now.steps, learning_rate=now.rate, eval_every=max(1, now.steps // 10), seed=now.seed
+                    CONFIG, steps=now.steps, learning_rate=now.rate, eval_every=max(1, now.steps // 10), seed=now.seed
                 )
-                with closing(learn(model, train, checks, plan)) as looks:
+                with closing(train_captioner(model, train, checks, plan)) as looks:
                     for at in looks:
                         run, said = _grown(run, at), model.generate(watched, max_new_tokens=MOST_TOKENS)
                         shown = partial(self._picture, run, earlier, said, chosen)
@@ -438,7 +438,7 @@ def judged(caption: str, scene: Scene) -> tuple[list[figures.Piece], int]:
 
 def _facts(scene: Scene) -> frozenset:
     """What is true of a scene and can be said in words; the number of its things nobody says."""
-    return frozenset(fact for fact in truth(scene) if fact[0] != "count")
+    return frozenset(fact for fact in expected_claims(scene) if fact[0] != "count")
 
 
 def _grown(run: figures.Losses, at: Evaluation) -> figures.Losses:
@@ -456,10 +456,10 @@ def _chosen(now: SimpleNamespace, model: VLMWithSoftPrompt) -> str:
     numbers = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     vectors, width = model.soft_prompt.prompt_embeddings.shape
     return say(
-        en=f"{now.pictures:,} pictures, {now.steps} steps of {PLAN.batch_size} pictures, rate at most {now.rate:g}, "
+        en=f"{now.pictures:,} pictures, {now.steps} steps of {CONFIG.batch_size} pictures, rate at most {now.rate:g}, "
         + (f"a soft prompt of {vectors} × {width}" if vectors else "no soft prompt")
         + f", seed {now.seed}; {numbers:,} numbers learn",
-        zh=f"{now.pictures:,} 张训练图片，{now.steps} 步，每步 {PLAN.batch_size} 张，学习率最大 {now.rate:g}，"
+        zh=f"{now.pictures:,} 张训练图片，{now.steps} 步，每步 {CONFIG.batch_size} 张，学习率最大 {now.rate:g}，"
         + (f"软提示词 {vectors} × {width}" if vectors else "没有软提示词")
         + f"，随机种子 {now.seed}；要学的一共 {numbers:,} 个数",
     )
@@ -619,25 +619,26 @@ def _about_blends(now: SimpleNamespace, turns: Sequence[int]) -> str:
 # --- the stored study ------------------------------------------------------------------------------------------------------------
 
 
-def captioner_study(file: Path = FILE) -> dict[str, Any]:
-    """The stored study as it lies in its file: trainings of the captioner, ways to ask it, and the command that made it."""
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
 def two_losses(file: Path = FILE) -> Picture:
     """The right loss beside the classic mistake, a loss without the shift: both losses over the steps, and what each learns to say."""
-    study = captioner_study(file)
-    runs = sorted(study["shift"], key=lambda run: not run["shifted"])  # the right one first
+    study = load_study(file)
+    runs = sorted(study.shift, key=lambda run: not run.shifted)  # the right one first
     own, true = (
-        [figures.Losses(run["steps"][-1], run["steps"], run[name], run[name]) for run in runs]
-        for name in ("loss", "true_loss")
+        [
+            figures.Losses(run.history.steps, run.history.column("step"), losses, losses)
+            for run, losses in zip(runs, both)
+        ]
+        for both in (
+            [run.history.column("validation_loss") for run in runs],
+            [run.next_token_loss for run in runs],
+        )
     )
     said = [
-        (truth, [run["captions"][number][1] for run in runs])
-        for number, (truth, _) in enumerate(runs[0]["captions"])
+        (truth, [run.captions[number][1] for run in runs])
+        for number, (truth, _) in enumerate(runs[0].captions)
     ]  # fmt: skip
     ends = [(f"{one.loss[-1]:.2g}", f"{other.loss[-1]:.2g}") for one, other in zip(own, true)]
-    objects = [run["object"] for run in runs]
+    objects = [run.object for run in runs]
     told_en = "; ".join(f"the truth “{truth}”, shifted “{one}”, not shifted “{other}”" for truth, (one, other) in said)
     told_zh = "；".join(f"真实的是“{truth}”，错开的说“{one}”，没有错开的说“{other}”" for truth, (one, other) in said)
     return figures.two_losses(
@@ -666,10 +667,10 @@ def two_losses(file: Path = FILE) -> Picture:
 
 def three_curves(file: Path = FILE) -> Picture:
     """Three learning curves, A, B and C, with a fault each, for the learner to tell which: it is named nowhere here."""
-    study = captioner_study(file)
-    of = {curve["what"]: curve for curve in study["curves"]}
+    study = load_study(file)
+    of = {run.fault: run.history for run in study.faults}
     panels = {
-        letter: figures.Losses(of[what]["steps"][-1], of[what]["steps"], of[what]["loss"], of[what]["validation_loss"])
+        letter: figures.Losses(of[what].steps, *(of[what].column(name) for name in ("step", "loss", "validation_loss")))
         for letter, what in CURVES.items()
     }
     en, zh = [], []
@@ -699,16 +700,16 @@ def three_curves(file: Path = FILE) -> Picture:
 
 def parts_picture(file: Path = FILE) -> Picture:
     """What each part of the captioner contributes: shares of facts right, as it was trained, with parts exchanged, and trained anew."""
-    study = captioner_study(file)
+    study = load_study(file)
     ways = _ways(study)
     groups: dict[str, list[figures.DotRow]] = {ONE: [], ANEW: []}
     for (anew, way), runs in ways.items():
-        columns = [[run[kind] for run in runs] for kind in KINDS]
+        columns = [[getattr(run.scores, kind) for run in runs] for kind in KINDS]
         groups[ANEW if anew else ONE].append(figures.DotRow(way, columns, bold=way == "as trained"))
-    chance = study["chance"]
-    of = {way: mean(run["object"] for run in runs) for (_, way), runs in ways.items()}
+    chance = study.chance
+    of = {way: mean(run.scores.object for run in runs) for (_, way), runs in ways.items()}
     told = [f"{_way(way)} {percent(share)}" for way, share in of.items()]
-    background = {way: mean(run["background"] for run in runs) for (_, way), runs in ways.items()}
+    background = {way: mean(run.scores.background for run in runs) for (_, way), runs in ways.items()}
     backgrounds = [f"{_way(way)} {percent(share)}" for way, share in background.items()]
     seeds = max(len(runs) for runs in ways.values())
     return figures.dots_in_rows(
@@ -741,8 +742,11 @@ def parts_table(file: Path = FILE) -> Table:
     header = (say(en="way", zh="做法"), *(_kind(kind) for kind in KINDS))
     anew = say(en="trained anew: ", zh="重新训练：")
     rows = [
-        (f"{anew if trained else ''}{_way(way)}", *(f"{100 * mean(run[kind] for run in runs):.1f}" for kind in KINDS))
-        for (trained, way), runs in _ways(captioner_study(file)).items()
+        (
+            f"{anew if trained else ''}{_way(way)}",
+            *(f"{100 * mean(getattr(run.scores, kind) for run in runs):.1f}" for kind in KINDS),
+        )
+        for (trained, way), runs in _ways(load_study(file)).items()
     ]
     return Table(rows, header, align="right")
 
@@ -752,8 +756,8 @@ def prompts_table(file: Path = FILE) -> Table:
 
     Beside it what the best single answer to all pictures would get.
     """
-    prompts = captioner_study(file)["prompts"]
-    forms = list(prompts[0]["form"])
+    prompts = load_study(file).prompts
+    forms = list(prompts[0].learned.form)
     header = (
         say(en="prompt", zh="提示词"),
         *(say(en=f"form: {name}", zh=f"形式：{_prompt_name(name)}") for name in forms),
@@ -761,20 +765,20 @@ def prompts_table(file: Path = FILE) -> Table:
         say(en="one answer to all", zh="一律同一个答案"),
     )
 
-    def row(name: str, judged: Mapping[str, Any], null: str) -> tuple[str, ...]:
-        return name, *(f"{100 * judged['form'][of]:.1f}" for of in forms), f"{100 * judged['content']:.1f}", null
+    def row(name: str, judged: Answers, null: str) -> tuple[str, ...]:
+        return name, *(f"{100 * judged.form[of]:.1f}" for of in forms), f"{100 * judged.content:.1f}", null
 
     rows = []
     for entry in prompts:
-        name = _prompt_name(entry["prompt"])
-        rows.append(row(name, entry, f"{100 * entry['one_answer_to_all']:.1f}"))
-        rows.append(row(say(en=f"{name}, in words", zh=f"{name}（用词语）"), entry["by_hand"], ""))
+        name = _prompt_name(entry.prompt)
+        rows.append(row(name, entry.learned, f"{100 * entry.one_answer_to_all:.1f}"))
+        rows.append(row(say(en=f"{name}, in words", zh=f"{name}（用词语）"), entry.by_hand, ""))
     return Table(rows, header, align="right")
 
 
 def tips_explorer(file: Path = FILE) -> Explorer:
     """Choose a setting of the training, and see how the captioner does at each of its values."""
-    study = captioner_study(file)
+    study = load_study(file)
     tips = _tips(study)
     controls = {
         "tip": dropdown(say(en="setting", zh="设置"), {_tip(name): name for name in tips}, next(iter(tips)), 24)
@@ -782,15 +786,17 @@ def tips_explorer(file: Path = FILE) -> Explorer:
 
     def draw_now(now: SimpleNamespace) -> Picture:
         values = tips[now.tip]
-        losses = {value: mean(run["validation_loss"] for run in runs) for value, runs in values.items()}
+        losses = {value: mean(run.validation_loss for run in runs) for value, runs in values.items()}
         best = min(losses, key=losses.__getitem__)
-        right = {value: mean(run["object"] for run in runs) for value, runs in values.items()}
-        measures = ("object", "all", "validation_loss")
+        right = {value: mean(run.object for run in runs) for value, runs in values.items()}
+        measures = ("object", "exact", "validation_loss")
         rows = [
-            figures.DotRow(_value(value), [[run[name] for run in runs] for name in measures], bold=value == best)
+            figures.DotRow(
+                _value(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best
+            )
             for value, runs in values.items()
         ]
-        most = 1.1 * max(run["validation_loss"] for runs in values.values() for run in runs)
+        most = 1.1 * max(run.validation_loss for runs in values.values() for run in runs)
         told = say(en="; ", zh="；").join(
             f"{_value_name(value)}{say(en=': ', zh='：')}{percent(right[value])}" for value in values
         )
@@ -834,10 +840,10 @@ def tips_table(file: Path = FILE) -> Table:
     rows = [
         (
             f"{_tip(tip)}{say(en=': ', zh='：')}{_value_name(value)}",
-            *(f"{100 * mean(run[name] for run in runs):.1f}" for name in ("object", "all")),
-            f"{mean(run['validation_loss'] for run in runs):.3f}",
+            *(f"{100 * mean(getattr(run, name) for run in runs):.1f}" for name in ("object", "exact")),
+            f"{mean(run.validation_loss for run in runs):.3f}",
         )
-        for tip, values in _tips(captioner_study(file)).items()
+        for tip, values in _tips(load_study(file)).items()
         for value, runs in values.items()
     ]
     return Table(rows, header, align="right")
@@ -888,22 +894,22 @@ CHINESE_VALUES = {
 }
 
 
-def _ways(study: Mapping[str, Any]) -> dict[tuple[bool, str], list[Mapping[str, Any]]]:
+def _ways(study: CaptionerStudy) -> dict[tuple[bool, str], list[AskedRun | TrainedRun]]:
     """The runs of each way: whether it was trained anew, and its name. What was trained whole is what the others are asked of."""
-    grouped: dict[tuple[bool, str], list[Mapping[str, Any]]] = {}
-    for run in study["asked"]:
-        grouped.setdefault((False, run["how"]), []).append(run)
-    for run in study["trained"]:
-        if run["trained"] != "whole":
-            grouped.setdefault((True, run["trained"]), []).append(run)
+    grouped: dict[tuple[bool, str], list[AskedRun | TrainedRun]] = {}
+    for run in study.asked:
+        grouped.setdefault((False, run.how), []).append(run)
+    for run in study.trained:
+        if run.trained != "whole":
+            grouped.setdefault((True, run.trained), []).append(run)
     return grouped
 
 
-def _tips(study: Mapping[str, Any]) -> dict[str, dict[Any, list[Mapping[str, Any]]]]:
+def _tips(study: CaptionerStudy) -> dict[str, dict[Any, list[TipRun]]]:
     """The runs of each setting at each of its values."""
-    grouped: dict[str, dict[Any, list[Mapping[str, Any]]]] = {}
-    for run in study["tips"]:
-        grouped.setdefault(run["tip"], {}).setdefault(run["value"], []).append(run)
+    grouped: dict[str, dict[Any, list[TipRun]]] = {}
+    for run in study.tips:
+        grouped.setdefault(run.tip, {}).setdefault(run.value, []).append(run)
     return grouped
 
 
@@ -928,10 +934,10 @@ def _value_name(value: Any) -> str:
     return say(en=_value(value), zh=CHINESE_VALUES.get(value, _value(value)))
 
 
-def _source(study: Mapping[str, Any]) -> str:
+def _source(study: CaptionerStudy) -> str:
     return say(
-        en=f"Stored runs on the pocket models, made by “{study['command']}”.",
-        zh=f"口袋模型上事先存好的训练，由 {study['command']} 得到。",
+        en=f"Stored runs on the pocket models, made by “{study.command}”.",
+        zh=f"口袋模型上事先存好的训练，由 {study.command} 得到。",
     )
 
 
@@ -982,26 +988,26 @@ def _called(scene: Scene) -> str:
     named = [
         say(
             en=f"{thing.colour} {thing.object}" if scene.style in SHOWS_COLOUR and len(scene.things) == 1 else thing.object,
-            zh=f"{word(thing.colour)}的{word(thing.object)}"
+            zh=f"{translate(thing.colour)}的{translate(thing.object)}"
             if scene.style in SHOWS_COLOUR and len(scene.things) == 1
-            else word(thing.object),
+            else translate(thing.object),
         )
         for thing in scene.things
     ]  # fmt: skip
     things = say(en=", ".join(named[:-1]) + " and " if named[:-1] else "", zh="、".join([*named[:-1], ""])) + named[-1]
-    return say(en=f"{things}, {scene.style}", zh=f"{things}，{word(scene.style)}")
+    return say(en=f"{things}, {scene.style}", zh=f"{things}，{translate(scene.style)}")
 
 
 def _in_words(scene: Scene) -> str:
     """The scene in a sentence of the learner's language, for alt texts."""
     english = full_caption(scene)
     things = [
-        f"{word(thing.colour) + '的' if scene.style in SHOWS_COLOUR else ''}{word(thing.object)}（{word(thing.size)}）"
+        f"{translate(thing.colour) + '的' if scene.style in SHOWS_COLOUR else ''}{translate(thing.object)}（{translate(thing.size)}）"
         for thing in scene.things
     ]
     return say(
         en=english[0].upper() + english[1:],
-        zh=f"{word(scene.style)}风格的画：{'、'.join(things)}，背景是{word(scene.background)}。",
+        zh=f"{translate(scene.style)}风格的画：{'、'.join(things)}，背景是{translate(scene.background)}。",
     )
 
 

@@ -24,7 +24,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import Table
-from helpers.pretrained import image_features, text_features, trained_rows
+from helpers.pretrained import encode_images, encode_texts, find_trained_rows
 from lessons.figures import inside_clip as figures
 from lessons.kit.explorer import Explorer, beside, look
 from lessons.kit.picture import Picture, encoded, letters_on, square
@@ -82,7 +82,7 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     """
     tokenizer, length = processor.tokenizer, clip.config.text_config.max_position_embeddings
     read = tokenizer(text, padding="max_length", truncation=True, max_length=length)
-    ids, used, trained = read["input_ids"], sum(read["attention_mask"]), trained_rows(clip)
+    ids, used, trained = read["input_ids"], sum(read["attention_mask"]), find_trained_rows(clip)
     pieces, names = tokenizer.convert_ids_to_tokens(ids), {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
     tokens, words, begun = [], [], 0
     for place, (id, piece) in enumerate(zip(ids[:used], pieces)):
@@ -95,7 +95,7 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
         ids=ids,
         tokens=tokens + ["pad"] * (length - used),
         words=words,
-        pooled=int(by_hand.end_of_text(clip, torch.tensor([ids]))),
+        pooled=int(by_hand.find_end_of_text(clip, torch.tensor([ids]))),
         used=used,
         count=len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]),
         strange=not trained[ids[:used]].all(),
@@ -158,7 +158,7 @@ def vision_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
     """
     tower, maps = clip.vision_model, []
     with torch.no_grad():
-        x = tower.pre_layrnorm(by_hand.patch_vectors(clip, pixel_values))  # (1, 1 + P, D)
+        x = tower.pre_layrnorm(by_hand.embed_patches(clip, pixel_values))  # (1, 1 + P, D)
         for layer in tower.encoder.layers:
             _, shares = by_hand.attention(layer, layer.layer_norm1(x))  # (1, H, 1 + P, 1 + P)
             maps.append(shares[0])
@@ -320,7 +320,7 @@ def matrix_explorer(
     n, learned = len(images), clip.logit_scale.exp().item()
     if not 2 <= n == len(captions) <= 4:
         raise ValueError(f"{n} pictures and {len(captions)} captions: there must be as many of each, two to four")
-    own = image_features(clip, processor, images) @ text_features(clip, processor, captions).T  # (N, N)
+    own = encode_images(clip, processor, images) @ encode_texts(clip, processor, captions).T  # (N, N)
     tip = (
         "tooltip" if ipywidgets.FloatSlider.class_traits().get("tooltip") else "description_tooltip"
     )  # ipywidgets 8, or 7
@@ -455,7 +455,7 @@ def temperature_explorer(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Explorer:
     """Move the logit scale, and see how the same cosines share 100 % among the texts."""
-    cosines = (image_features(clip, processor, [image]) @ text_features(clip, processor, texts).T)[0]  # (C,)
+    cosines = (encode_images(clip, processor, [image]) @ encode_texts(clip, processor, texts).T)[0]  # (C,)
     learned, seen, least, most = clip.logit_scale.exp().item(), square(image, 512), 1.0, 200.0
     best = texts[int(cosines.argmax())]
 

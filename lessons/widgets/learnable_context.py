@@ -1,17 +1,15 @@
 """Explorers of lesson 02: where vectors of our own get into a text, what learns, and what the stored study says of learned contexts.
 
-On top of `Explorer`, `figures` and `helpers.context`. The study is made by pocket/studies/context_study.py. Numbers of others: Zhou et
+On top of `Explorer`, `figures` and `helpers.context`. The study is pocket/studies/context_study.py. Numbers of others: Zhou et
 al. 2022, arXiv 2203.05557.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from types import SimpleNamespace
-from typing import Any
 
 import ipywidgets
 import torch
@@ -19,9 +17,8 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import by_hand
-from helpers.context import Position, PromptedCLIP, words_of_length
-from helpers.data import encode
-from helpers.files import DATA
+from helpers.context import Position, PromptedCLIP, repeat_words
+from helpers.data import encode_split
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
@@ -33,8 +30,8 @@ from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
 from lessons.kit.tokens import letters_of
 from pocket import tasks
 from pocket.datasets import few_shot
+from pocket.studies.context_study import FILE, Choices, ChoicesRun, ContextStudy, NewClassesRun, load_study
 
-STORED = DATA / "runs" / "learnable-context.json"
 MOST_VECTORS = 16
 SHOTS, LENGTHS = (1, 2, 4, 8, 16), (1, 2, 4, 10, 16)
 MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and at most so many
@@ -110,7 +107,7 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
         overwritten = prompted.embeddings(input_ids=whole)[0]
         inserted = torch.cat([words[:1], prompted.context, words[1 : length - vectors]]) + places
     ours = [f"v{number}" for number in range(1, vectors + 1)]
-    pooled, found = (int(by_hand.end_of_text(clip, ids)) for ids in (whole, short))
+    pooled, found = (int(by_hand.find_end_of_text(clip, ids)) for ids in (whole, short))
     tokens, without = token_labels(processor, whole[0]), token_labels(processor, short[0, : found + 1])
     inside = [tokens[0], *ours, *without[1:]]
     ways = [
@@ -310,10 +307,10 @@ def _gradient(parameters: Sequence[torch.nn.Parameter]) -> tuple[str, str]:
 # --- the stored study: accuracy by shots -----------------------------------------------------------------------------------------
 
 
-def shots_explorer(file: Path = STORED) -> Explorer:
+def shots_explorer(file: Path = FILE) -> Explorer:
     """Choose a task and what to compare, and see the test accuracy over the number of shots, run by run, beside hand-written prompts."""
-    study = context_study(file)
-    by_task = {entry["task"]: entry for entry in study["shots"]}
+    study = load_study(file)
+    by_task = {entry.task: entry for entry in study.shots}
     names = {
         "context": (say(en="learned context", zh="学到的上下文向量"), "learned context"),
         "probe": (say(en="linear probe", zh="线性探针"), "linear probe"),
@@ -329,21 +326,21 @@ def shots_explorer(file: Path = STORED) -> Explorer:
 
     def draw(now: SimpleNamespace) -> Picture:
         entry = by_task[now.task]
-        shots = sorted({run["shots"] for run in entry["runs"]})
+        shots = sorted({run.shots for run in entry.runs})
         shown = [method for method in names if getattr(now, method)]
         columns = {
-            method: [[run[method] for run in entry["runs"] if run["shots"] == number] for number in shots]
+            method: [[getattr(run, method) for run in entry.runs if run.shots == number] for number in shots]
             for method in names
         }  # of each method, accuracies by shots and seed
-        own, averaged = f"“{entry['own']['template'].removesuffix('.')}”", len(entry["ensemble"]["templates"])
+        own, averaged = f"“{entry.own_template.removesuffix('.')}”", len(entry.ensemble_templates)
         prompts = (  # what each is called in the figure and in the alt text
-            (HAND, HAND, entry["hand"]),
+            (HAND, HAND, entry.hand),
             (
                 f"{averaged} templates averaged",
                 say(en=f"{averaged} templates averaged", zh=f"{averaged} 个模板取平均"),
-                entry["ensemble"]["accuracy"],
+                entry.ensemble,
             ),
-            (own, own, entry["own"]["accuracy"]),
+            (own, own, entry.own),
         )
         everything = [share for method in columns.values() for runs in method for share in runs] + [
             share for *_, share in prompts
@@ -360,14 +357,14 @@ def shots_explorer(file: Path = STORED) -> Explorer:
                 [(name, share) for name, _, share in prompts if now.prompts],
             ),
             _limits(everything),
-            title=f"{_title_of(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {_in_figure(entry['hand'])}",
+            title=f"{_title_of(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {_in_figure(entry.hand)}",
             alt=_shots_in_words(
                 now.task,
                 shots,
                 {names[method][0]: columns[method] for method in shown},
                 [(told, share) for _, told, share in prompts if now.prompts],
             ),
-            caption=_about_shots(shots, columns["context"], entry["hand"]) + _source(study),
+            caption=_about_shots(shots, columns["context"], entry.hand) + _source(study),
         )
 
     explorer = Explorer(controls, draw)
@@ -432,10 +429,10 @@ def _beside(runs: Sequence[float], hand: float) -> str:
     )
 
 
-def shots_table(file: Path = STORED) -> Table:
+def shots_table(file: Path = FILE) -> Table:
     """Of each task the test accuracies in per cent: hand-written prompts, and what was learned from the fewest and the most shots."""
-    entries = context_study(file)["shots"]
-    shots = sorted({run["shots"] for run in entries[0]["runs"]})
+    entries = load_study(file).shots
+    shots = sorted({run.shots for run in entries[0].runs})
     ends = [(method, number) for method in ("context", "probe") for number in (shots[0], shots[-1])]
     names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="probe", zh="线性探针")}
     header = (
@@ -446,10 +443,10 @@ def shots_table(file: Path = STORED) -> Table:
     )
     rows = [
         (
-            _task_name(entry["task"]),
-            *(f"{100 * share:.1f}" for share in (entry["hand"], entry["own"]["accuracy"])),
+            _task_name(entry.task),
+            *(f"{100 * share:.1f}" for share in (entry.hand, entry.own)),
             *(
-                f"{100 * mean(run[method] for run in entry['runs'] if run['shots'] == number):.1f}"
+                f"{100 * mean(getattr(run, method) for run in entry.runs if run.shots == number):.1f}"
                 for method, number in ends
             ),
         )
@@ -465,11 +462,11 @@ def _shots(number: int) -> str:
 # --- the stored study: choices ---------------------------------------------------------------------------------------------------
 
 
-def choices_explorer(file: Path = STORED) -> Explorer:
+def choices_explorer(file: Path = FILE) -> Explorer:
     """Choose length, place, beginning and whether each class has vectors of its own, and see how that choice did among all."""
-    study = context_study(file)
-    choices = study["choices"]
-    lengths = sorted({run["length"] for run in choices["runs"]})
+    study = load_study(file)
+    choices = study.choices
+    lengths = sorted({run.length for run in choices.runs})
     controls = {
         "length": ipywidgets.SelectionSlider(options=lengths, value=4 if 4 in lengths else lengths[0],
                                              description=say(en="length", zh="向量个数"), **look(22)),
@@ -479,10 +476,10 @@ def choices_explorer(file: Path = STORED) -> Explorer:
     }  # fmt: skip
     width, classes = (
         CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size,
-        len(_tasks()[choices["task"]].class_names),
+        len(_tasks()[choices.task].class_names),
     )
-    averages = _averages(choices["runs"])
-    everything = [run[part] for run in choices["runs"] for part in ("validation", "test")] + [choices["hand"]]
+    averages = _averages(choices.runs)
+    everything = [getattr(run, part) for run in choices.runs for part in ("validation", "test")] + [choices.hand]
 
     def draw(now: SimpleNamespace) -> Picture:
         settings = (now.position, now.init, now.class_specific)
@@ -493,8 +490,8 @@ def choices_explorer(file: Path = STORED) -> Explorer:
 
         def columns(part: str, like: bool) -> list[list[float]]:
             """Accuracies by length, of the runs with these settings or of the others."""
-            mine = [run for run in choices["runs"] if (_settings(run)[1:] == settings) is like]
-            return [[run[part] for run in mine if run["length"] == length] for length in lengths]
+            mine = [run for run in choices.runs if (_settings(run)[1:] == settings) is like]
+            return [[getattr(run, part) for run in mine if run.length == length] for length in lengths]
 
         panels = [
             figures.Panel(
@@ -507,7 +504,7 @@ def choices_explorer(file: Path = STORED) -> Explorer:
             )
             for part, heading, lines in (
                 ("validation", "Validation: what one may choose by", ()),
-                ("test", "Test: only to report; dotted: hand prompt", [("", choices["hand"])]),
+                ("test", "Test: only to report; dotted: hand prompt", [("", choices.hand)]),
             )
         ]
         chosen = averages[now.length, *settings]
@@ -516,7 +513,7 @@ def choices_explorer(file: Path = STORED) -> Explorer:
             lengths.index(now.length),
             panels,
             _limits(everything),
-            title=f"{_title_of(choices['task'])}: your choice gets {_in_figure(chosen.validation)} on validation, {_in_figure(chosen.test)} on test pictures",
+            title=f"{_title_of(choices.task)}: your choice gets {_in_figure(chosen.validation)} on validation, {_in_figure(chosen.test)} on test pictures",
             alt=_choice_in_words(now, lengths, panels[1].methods[1].columns, chosen, choices),
             caption=_about_choice(now, averages, width * now.length * (classes if now.class_specific else 1), choices)
             + _source(study),
@@ -525,9 +522,9 @@ def choices_explorer(file: Path = STORED) -> Explorer:
     return Explorer(controls, draw)
 
 
-def choices_table(file: Path = STORED) -> Table:
+def choices_table(file: Path = FILE) -> Table:
     """Of each choice and option the mean accuracy in per cent, over all runs that have it."""
-    choices = context_study(file)["choices"]
+    choices = load_study(file).choices
     choice_names = {
         "length": say(en="vectors", zh="向量个数"),
         "position": say(en="the name is", zh="类别名在"),
@@ -538,12 +535,12 @@ def choices_table(file: Path = STORED) -> Table:
     option_names |= {shared: label for label, shared in _owners().items()}
     rows = []
     for choice, name in choice_names.items():
-        for option in dict.fromkeys(run[choice] for run in choices["runs"]):
-            mine = [run for run in choices["runs"] if run[choice] == option]
-            shares = (f"{100 * mean(run[part] for run in mine):.1f}" for part in ("validation", "test"))
+        for option in dict.fromkeys(getattr(run, choice) for run in choices.runs):
+            mine = [run for run in choices.runs if getattr(run, choice) == option]
+            shares = (f"{100 * mean(getattr(run, part) for run in mine):.1f}" for part in ("validation", "test"))
             label = str(option) if choice == "length" else option_names[option]
             rows.append((f"{name}{say(en=': ', zh='：')}{label}", *shares))
-    rows.append((say(en=f"hand prompt {HAND}", zh=f"手写提示词{HAND}"), "", f"{100 * choices['hand']:.1f}"))
+    rows.append((say(en=f"hand prompt {HAND}", zh=f"手写提示词{HAND}"), "", f"{100 * choices.hand:.1f}"))
     return Table(
         rows,
         (say(en="choice", zh="选项"), say(en="validation", zh="验证集"), say(en="test", zh="测试集")),
@@ -551,20 +548,20 @@ def choices_table(file: Path = STORED) -> Table:
     )
 
 
-def _settings(run: Mapping[str, Any]) -> tuple[int, str, str, bool]:
-    return run["length"], run["position"], run["init"], run["class_specific"]
+def _settings(run: ChoicesRun) -> tuple[int, str, str, bool]:
+    return run.length, run.position, run.init, run.class_specific
 
 
-def _averages(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str, str, bool], SimpleNamespace]:
+def _averages(runs: Sequence[ChoicesRun]) -> dict[tuple[int, str, str, bool], SimpleNamespace]:
     """Of each combination: the means of its runs on validation and on test pictures, and the test accuracy of each run."""
-    grouped: dict[tuple[int, str, str, bool], list[Mapping[str, Any]]] = {}
+    grouped: dict[tuple[int, str, str, bool], list[ChoicesRun]] = {}
     for run in runs:
         grouped.setdefault(_settings(run), []).append(run)
     return {
         settings: SimpleNamespace(
-            validation=mean(run["validation"] for run in mine),
-            test=mean(run["test"] for run in mine),
-            runs=[run["test"] for run in mine],
+            validation=mean(run.validation for run in mine),
+            test=mean(run.test for run in mine),
+            runs=[run.test for run in mine],
         )
         for settings, mine in grouped.items()
     }
@@ -575,18 +572,18 @@ def _choice_in_words(
     lengths: Sequence[int],
     columns: Sequence[Sequence[float]],
     chosen: SimpleNamespace,
-    choices: Mapping[str, Any],
+    choices: Choices,
 ) -> str:
     of = say(en=": ", zh=" 个 ")
     by_length = [f"{length}{of}{percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
     return say(
         en=f"Two diagrams of accuracy over the length of the context, left on validation and right on test pictures, with a dot for each of "
-        f"{len(choices['runs'])} runs. Dark are those with {_in_words(now)}; their mean test accuracies by length are {', '.join(by_length)}. A "
+        f"{len(choices.runs)} runs. Dark are those with {_in_words(now)}; their mean test accuracies by length are {', '.join(by_length)}. A "
         f"frame marks the length {now.length}: {percent(chosen.validation)} on validation, {percent(chosen.test)} on test pictures. A dotted "
-        f"line marks the hand prompt, {percent(choices['hand'])}.",
-        zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices['runs'])} 次训练各画一个点。深色的是"
+        f"line marks the hand prompt, {percent(choices.hand)}.",
+        zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices.runs)} 次训练各画一个点。深色的是"
         f"{_in_words(now)}，按个数排，测试集上的平均准确率是 {'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 "
-        f"{percent(chosen.validation)}，测试集 {percent(chosen.test)}。点线是手写提示词的 {percent(choices['hand'])}。",
+        f"{percent(chosen.validation)}，测试集 {percent(chosen.test)}。点线是手写提示词的 {percent(choices.hand)}。",
     )
 
 
@@ -594,7 +591,7 @@ def _about_choice(
     now: SimpleNamespace,
     averages: Mapping[tuple[int, str, str, bool], SimpleNamespace],
     numbers: int,
-    choices: Mapping[str, Any],
+    choices: Choices,
 ) -> str:
     chosen = averages[now.length, now.position, now.init, now.class_specific]
     seeds, every = len(chosen.runs), list(averages.values())
@@ -604,10 +601,10 @@ def _about_choice(
     text = say(
         en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {percent(chosen.validation)} on "
         f"validation, {percent(chosen.test)} on test pictures ({percent(min(chosen.runs))} to {percent(max(chosen.runs))}); the hand prompt gets "
-        f"{percent(choices['hand'])} there. On validation this is number {rank} of {len(every)} combinations. ",
+        f"{percent(choices.hand)} there. On validation this is number {rank} of {len(every)} combinations. ",
         zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {percent(chosen.validation)}，测试集 "
         f"{percent(chosen.test)}（{percent(min(chosen.runs))} 到 {percent(max(chosen.runs))}），手写提示词在测试集上是 "
-        f"{percent(choices['hand'])}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
+        f"{percent(choices.hand)}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
     )
     if rank > 1:
         text += say(
@@ -621,8 +618,8 @@ def _about_choice(
             zh="（只有一个向量，谈不上中间：类别名在它前面。）",
         )
     return text + say(
-        en=f"Blue, filled: these settings at every length, with a frame around yours; hollow: all others. All were learned from {choices['shots']} shots. ",
-        zh=f"实心蓝点：同样设置、各种个数的训练，你选的个数加了框；空心点：其余的训练。每类都用 {choices['shots']} 张图片训练。"
+        en=f"Blue, filled: these settings at every length, with a frame around yours; hollow: all others. All were learned from {choices.shots} shots. ",
+        zh=f"实心蓝点：同样设置、各种个数的训练，你选的个数加了框；空心点：其余的训练。每类都用 {choices.shots} 张图片训练。"
         + glossed(
             "validation 验证集",
             "test 测试集",
@@ -646,11 +643,11 @@ def _in_words(now: SimpleNamespace) -> str:
 # --- the stored study: new classes -----------------------------------------------------------------------------------------------
 
 
-def base_to_new_explorer(file: Path = STORED) -> Explorer:
+def base_to_new_explorer(file: Path = FILE) -> Explorer:
     """Choose how strongly a context is pulled back to the hand prompt, and see what it wins and loses on classes it never saw."""
-    study = context_study(file)
-    by_task = {entry["task"]: entry for entry in study["base_to_new"]}
-    pulls = sorted({run["pull"] for entry in by_task.values() for run in entry["runs"]})
+    study = load_study(file)
+    by_task = {entry.task: entry for entry in study.base_to_new}
+    pulls = sorted({run.regularisation for entry in by_task.values() for run in entry.runs})
     controls = {
         "task": dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
@@ -676,8 +673,8 @@ def base_to_new_explorer(file: Path = STORED) -> Explorer:
 
     def draw(now: SimpleNamespace) -> Picture:
         entry = by_task[now.task]
-        hand = entry["hand"]["base"], entry["hand"]["new"]
-        columns = {pull: _three_columns([run for run in entry["runs"] if run["pull"] == pull]) for pull in pulls}
+        hand = entry.hand_base, entry.hand_new
+        columns = {pull: _three_columns([run for run in entry.runs if run.regularisation == pull]) for pull in pulls}
         ours = figures.Panel(
             "The pocket model",
             [
@@ -699,7 +696,7 @@ def base_to_new_explorer(file: Path = STORED) -> Explorer:
     return Explorer(controls, draw)
 
 
-def base_to_new_table(file: Path = STORED) -> Table:
+def base_to_new_table(file: Path = FILE) -> Table:
     """Of each task and pull the mean test accuracies in per cent, under those of the hand prompt."""
     header = (
         say(en="task and prompt", zh="任务和提示词"),
@@ -708,21 +705,21 @@ def base_to_new_table(file: Path = STORED) -> Table:
         say(en="harmonic mean", zh="调和平均"),
     )
     rows = []
-    for entry in context_study(file)["base_to_new"]:
-        base, new = entry["hand"]["base"], entry["hand"]["new"]
-        rows.append((f"{_task_name(entry['task'])}{say(en=': ', zh='：')}{HAND}", base, new, _harmonic(base, new)))
-        for pull in sorted({run["pull"] for run in entry["runs"]}):
-            columns = _three_columns([run for run in entry["runs"] if run["pull"] == pull])
+    for entry in load_study(file).base_to_new:
+        base, new = entry.hand_base, entry.hand_new
+        rows.append((f"{_task_name(entry.task)}{say(en=': ', zh='：')}{HAND}", base, new, _harmonic(base, new)))
+        for pull in sorted({run.regularisation for run in entry.runs}):
+            columns = _three_columns([run for run in entry.runs if run.regularisation == pull])
             rows.append((say(en=f"context, pull {pull:g}", zh=f"上下文向量，拉力 {pull:g}"), *map(mean, columns)))
     return Table([(name, *(f"{100 * share:.1f}" for share in shares)) for name, *shares in rows], header, align="right")
 
 
-def _three_columns(runs: Sequence[Mapping[str, float]]) -> list[list[float]]:
+def _three_columns(runs: Sequence[NewClassesRun]) -> list[list[float]]:
     """Accuracy on base and on new classes, and their harmonic mean, run by run."""
     return [
-        [run["base"] for run in runs],
-        [run["new"] for run in runs],
-        [_harmonic(run["base"], run["new"]) for run in runs],
+        [run.base for run in runs],
+        [run.new for run in runs],
+        [_harmonic(run.base, run.new) for run in runs],
     ]
 
 
@@ -792,10 +789,10 @@ def few_shot_training(
 
     def prepare(now: SimpleNamespace) -> Setting:
         pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
-        begin = words_of_length(WORDS, now.length) if now.init == "words" else "random"
+        begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
         generator = torch.Generator().manual_seed(now.seed)
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
-        return Setting(prompted, encode(clip, processor, pictures), _chosen(now, prompted, begin))
+        return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
 
     return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
 
@@ -824,15 +821,10 @@ def _slider(label: str, options: Sequence[int], value: int) -> ipywidgets.Select
 # --- what the explorers of the study share -----------------------------------------------------------------------------------------
 
 
-def context_study(file: Path = STORED) -> dict[str, Any]:
-    """The stored study as it lies in its file: accuracies by shots, by choices and on new classes, and the command that made it."""
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _source(study: Mapping[str, Any]) -> str:
+def _source(study: ContextStudy) -> str:
     return say(
-        en=f"Stored runs on the pocket model, made by “{study['command']}”.",
-        zh=f"口袋模型上事先存好的训练，由 {study['command']} 得到。",
+        en=f"Stored runs on the pocket model, made by “{study.command}”.",
+        zh=f"口袋模型上事先存好的训练，由 {study.command} 得到。",
     )
 
 

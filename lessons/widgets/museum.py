@@ -6,7 +6,6 @@ On top of `Explorer`, `figures`, `lessons.museum` and `lessons.kit.experiments`.
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from lessons.kit.explorer import Explorer, dropdown, glossed, look
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture
 from lessons.kit.tokens import letters_of
 from lessons.museum import EXHIBITS
-from pocket.studies import captioner_study
+from pocket.studies.captioner_study import load_study
 
 CODES = {  # what a code is called, in English and in Chinese
     "right": ("repaired", "修好的"),
@@ -131,13 +130,12 @@ def _seen_in_chinese(seen_in: str) -> str:
 
 def healthy_loss(with_truth: bool = False) -> Picture:
     """A stored training with labels that were not shifted: its own loss, and on demand the loss of the next token beside it."""
-    run = next(
-        run for run in json.loads(captioner_study.FILE.read_text(encoding="utf-8"))["shift"] if not run["shifted"]
-    )
-    own, true, last = run["loss"], run["true_loss"], run["steps"][-1]
-    lines = [figures.Line(f"its own loss: {own[-1]:.2f}", run["steps"], own)]
+    run = next(run for run in load_study().shift if not run.shifted)
+    own, true, last = run.history.column("validation_loss"), run.next_token_loss, run.history.steps
+    steps = run.history.column("step")
+    lines = [figures.Line(f"its own loss: {own[-1]:.2f}", steps, own)]
     if with_truth:
-        lines.append(figures.Line(f"next-token loss: {true[-1]:.1f}", run["steps"], true, VERMILION))
+        lines.append(figures.Line(f"next-token loss: {true[-1]:.1f}", steps, true, VERMILION))
     return figures.curves(
         lines,
         "training step",

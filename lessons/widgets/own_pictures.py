@@ -5,7 +5,6 @@ On top of `Explorer`, `figures`, `helpers.pictures`, which finds what is wrong, 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,19 +25,19 @@ from sklearn.datasets import load_sample_image
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from helpers import pictures
-from helpers.data import encode, own_pictures
+from helpers.data import encode_split, read_own_pictures
 from helpers.files import DATA, cache_folder
-from helpers.flops import FLOAT, captioner_bill, context_bill, least_seconds
+from helpers.flops import FLOAT, count_captioner_training, count_context_training, least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
-from helpers.pictures import ALIKE, BadPicture, Classes, Fault
-from helpers.pretrained import zero_shot
+from helpers.pictures import COPY_THRESHOLD, BadPicture, Classes, Fault
+from helpers.pretrained import classify_zero_shot
 from lessons.figures import own_pictures as figures
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, uploaded
 from lessons.kit.picture import Picture, square
 from lessons.kit.scores import picture_with_scores
-from pocket.studies import own_study
+from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet
 MOST_SHOWN = 400  # pictures that a sheet opens
@@ -164,7 +163,7 @@ def folder_tree(folder: Path) -> None:
 def contact_sheet(folder: Path) -> Explorer:
     """Choose a class, and whether everything is shown or only what is wrong, and see the pictures with their faults marked."""
     with _plainly():
-        rows = _rows(folder, *pictures.look_through(folder))
+        rows = _rows(folder, *pictures.check_folder(folder))
     everything = say(en="all classes", zh="所有类别")
     names = {everything: "", **{row.name: row.name for row in rows}}
     controls = {
@@ -186,7 +185,7 @@ def contact_sheet(folder: Path) -> Explorer:
 def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
     """The contact sheet of a folder; told: what stands first in its caption. Raises `LearnerError` where there is nothing to show."""
     with _plainly():
-        classes, faults = pictures.look_through(folder)
+        classes, faults = pictures.check_folder(folder)
         rows = _rows(folder, classes, faults)
     if len(classes.class_names) < 2:
         told += say(
@@ -209,23 +208,13 @@ def _plainly() -> Iterator[None]:
             )
         ) from error
     except ValueError as error:
-        raise LearnerError(
-            say(
-                en=f"{error}.",
-                zh="这个文件夹里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，再把图片放进去。"
-                "如果里面分的是 train、test 这样的几部分，请选其中一个。",
-            )
-        ) from error
+        raise LearnerError(f"{error}{say(en='.', zh='。')}") from error
 
 
-FAULTS = {  # a sign, a word for the figure, and in both languages what is wrong
-    "unreadable": ("?", "unreadable", "cannot be read", "读不出来"),
-    "copy": ("=", "copy", "is a copy of", "是复制品，原图是"),
-    "two classes": ("2", "two classes", "lies in another class too, as", "也放进了另一个类别，文件是"),
-    "empty": ("", "empty", "a class without a picture", "这个类别里没有图片"),
-    "alone": ("", "one picture", "a class of one picture", "这个类别只有一张图片"),
-    "few": ("", "too few", "a class of too few pictures", "这个类别的图片太少"),
-}
+FAULTS = {  # a sign, and a word for the figure
+    "unreadable": ("?", "unreadable"), "copy": ("=", "copy"), "two classes": ("2", "two classes"),
+    "empty": ("", "empty"), "alone": ("", "one picture"), "few": ("", "too few"),
+}  # fmt: skip
 CHINESE = {  # the words for the figure
     "unreadable": "读不出来", "copy": "复制品", "two classes": "放进了两个类别", "empty": "没有图片", "one picture": "只有一张",
     "too few": "太少",
@@ -248,7 +237,7 @@ def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figur
             mark = wrong.get(file)
             image = None if mark and mark.kind == "unreadable" or opened >= MOST_SHOWN else _small(file)
             opened += 1
-            tiles.append(figures.Tile(file.name, image, *(FAULTS[mark.kind][:2] if mark else ())))
+            tiles.append(figures.Tile(file.name, image, *(FAULTS[mark.kind] if mark else ())))
         told = FAULTS[fault.kind][1] if fault else counted(len(tiles), "file")
         rows.append(figures.SheetRow(place.replace("_", " "), told, fault is not None, tiles))
     return rows
@@ -336,20 +325,19 @@ def fault_table(folder: Path, faults: Sequence[Fault]) -> Table:
     header = say(en="file or class", zh="文件或类别"), say(en="what is wrong", zh="问题")
     rows = []
     for fault in faults:
-        told = say(en=FAULTS[fault.kind][2], zh=FAULTS[fault.kind][3])
         of = f" {fault.of.relative_to(folder).as_posix()}" if fault.of else ""
-        rows.append((fault.path.relative_to(folder).as_posix(), told + of))
+        rows.append((fault.path.relative_to(folder).as_posix(), f"{fault}{of}"))
     return Table(rows, header)
 
 
 def copies_explorer(folder: Path) -> Explorer:
     """Choose how different two pictures may be and still count as the same one, and see which pairs that makes the same."""
     with _plainly():
-        classes, faults = pictures.look_through(folder)
+        classes, faults = pictures.check_folder(folder)
     files = sorted({*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _opens(fault.path))})
     if len(files) < 2:
         raise LearnerError(say(en="There are no two pictures to compare.", zh="没有两张图片可以比较。"))
-    small = np.array([pictures.thumbnail(pictures.open_picture(file)) for file in files])
+    small = np.array([pictures.make_thumbnail(pictures.open_picture(file)) for file in files])
     pairs = sorted(
         (float(np.abs(small[one] - small[other]).mean()), one, other)
         for one, other in combinations(range(len(files)), 2)
@@ -357,7 +345,7 @@ def copies_explorer(folder: Path) -> Explorer:
     show = cache(_small)
     controls = {
         "limit": ipywidgets.FloatSlider(
-            ALIKE,
+            COPY_THRESHOLD,
             min=0.5,
             max=12,
             step=0.5,
@@ -385,10 +373,10 @@ def copies_explorer(folder: Path) -> Explorer:
                 zh=f"{len(shown)} 对图片，从最像的排起，其中有 {names[0]}。界限为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
             ),
             caption=say(
-                en=f"Under each pair the mean difference of the two {pictures.THUMBNAIL} × {pictures.THUMBNAIL} thumbnails in grey levels, of "
-                f"255. Shown are the pairs around the limit (more alike, and not shown: {start}). The course takes {ALIKE:g}.",
-                zh=f"每对图片下面，是两张 {pictures.THUMBNAIL} × {pictures.THUMBNAIL} 缩略图的平均差别，单位是灰度级（共 255 级）。"
-                f"显示的是界限附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的界限是 {ALIKE:g}。"
+                en=f"Under each pair the mean difference of the two {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} thumbnails in grey levels, of "
+                f"255. Shown are the pairs around the limit (more alike, and not shown: {start}). The course takes {COPY_THRESHOLD:g}.",
+                zh=f"每对图片下面，是两张 {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} 缩略图的平均差别，单位是灰度级（共 255 级）。"
+                f"显示的是界限附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的界限是 {COPY_THRESHOLD:g}。"
                 + glossed("limit 界限", "the same 同一张", "two pictures 两张不同的图"),
             ),
         )
@@ -408,16 +396,16 @@ WAYS = {  # what is compared: in a figure, in English, in Chinese
 }
 
 
-def splits_picture(file: Path = own_study.FILE) -> Picture:
+def splits_picture(file: Path = own_pictures_study.FILE) -> Picture:
     """The stored study: accuracies on twenty splits of the example folder, by words, learned vectors and a linear probe."""
-    study = json.loads(file.read_text(encoding="utf-8"))
-    runs, tests, classes = study["runs"], study["tests"], len(study["classes"])
-    shares = {way: [run[way] for run in runs] for way in WAYS}
+    study = own_pictures_study.load_study(file)
+    runs, tests, classes = study.runs, study.tests, len(study.classes)
+    shares = {way: [getattr(run, way) for run in runs] for way in WAYS}
     told = {
         way: f"{_percent(mean(some))} ({_percent(min(some))}–{_percent(max(some))})" for way, some in shares.items()
     }
-    above = sum(run["context"] > run["hand"] for run in runs)
-    ahead = sum(run["context"] > run["probe"] for run in runs)
+    above = sum(run.context > run.hand for run in runs)
+    ahead = sum(run.context > run.probe for run in runs)
     en = ", ".join(f"{WAYS[way][1]} {one}" for way, one in told.items())
     zh = "；".join(f"{WAYS[way][2]} {one}" for way, one in told.items())
     return figures.accuracies_of_splits(
@@ -429,8 +417,8 @@ def splits_picture(file: Path = own_study.FILE) -> Picture:
             zh=f"五排点，每排 {len(runs)} 个，一次划分一个点：{tests} 张测试图片里答对的百分比，平均（最低到最高）：{zh}。",
         ),
         caption=say(
-            en=f"Eight classes, {study['pictures']} pictures, {tests} of them to test on. Stored runs on the pocket model, made by “{study['command']}”.",
-            zh=f"八个类别，{study['pictures']} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study['command']} 算好。"
+            en=f"Eight classes, {study.pictures} pictures, {tests} of them to test on. Stored runs on the pocket model, made by “{study.command}”.",
+            zh=f"八个类别，{study.pictures} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study.command} 算好。"
             + glossed(
                 "splits 划分", "learned vectors 学到的向量", "shuffled labels 打乱的标签", "classes 1, 2 … 类别叫 1、2……", "linear probe 线性探针", "by chance 随机猜",
                 "accuracy 准确率", "mean 平均",
@@ -448,10 +436,10 @@ def splits_table(clip: CLIPModel, processor: CLIPProcessor, classes: Classes, se
     )
     rows, found = [], []
     for seed in seeds:
-        features = encode(clip, processor, own_pictures(classes, seed))
-        found.append(own_study.accuracies(clip, processor, classes.class_names, features, seed))
-        rows.append((str(seed), str(len(features.test[1])), *(_percent(found[-1][way]) for way in WAYS)))
-    rows.append((say(en="mean", zh="平均"), "", *(_percent(mean(one[way] for one in found)) for way in WAYS)))
+        features = encode_split(clip, processor, read_own_pictures(classes, seed))
+        found.append(own_pictures_study.measure_split(clip, processor, classes.class_names, features, seed))
+        rows.append((str(seed), str(len(features.test[1])), *(_percent(getattr(found[-1], way)) for way in WAYS)))
+    rows.append((say(en="mean", zh="平均"), "", *(_percent(mean(getattr(one, way) for one in found)) for way in WAYS)))
     return Table(rows, header, align="right")
 
 
@@ -474,7 +462,7 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
 
     def draw(now: SimpleNamespace) -> Picture:
         image = images[now.photograph]
-        scores = zero_shot(clip, processor, image, [now.template.format(name) for name in names]).tolist()
+        scores = classify_zero_shot(clip, processor, image, [now.template.format(name) for name in names]).tolist()
         best = names[int(np.argmax(scores))]
         what = say(
             en=("a palace tower beside a lake", "an orange dahlia")[now.photograph],
@@ -642,13 +630,13 @@ def scale_explorer() -> Explorer:
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        pace, context = paces[now.pace], context_bill(clip, now.classes, now.each)
-        captioner = captioner_bill(clip, language, now.captions, now.patches, batch=now.batch)
+        pace, context = paces[now.pace], count_context_training(clip, now.classes, now.each)
+        captioner = count_captioner_training(clip, language, now.captions, now.patches, batch=now.batch)
         seconds = {
-            "see class pictures": _seconds(context.seeing, pace.seeing),
-            "learn the context": _seconds(context.learning, pace.context),
-            "see caption pictures": _seconds(captioner.seeing, pace.seeing) / now.devices,
-            "learn the captioner": _seconds(captioner.learning, pace.captioner[now.batch]) / now.devices,
+            "see class pictures": _seconds(context.encoding, pace.seeing),
+            "learn the context": _seconds(context.training, pace.context),
+            "see caption pictures": _seconds(captioner.encoding, pace.seeing) / now.devices,
+            "learn the captioner": _seconds(captioner.training, pace.captioner[now.batch]) / now.devices,
         }
         memory = {
             "both models": FLOAT * sizes,

@@ -1,13 +1,12 @@
 """Explorers of lesson 04: what learned vectors read like, and what chance alone would show.
 
-On top of `Explorer`, `figures` and `helpers.reading`. The study is made by pocket/studies/reading_study.py.
+On top of `Explorer`, `figures` and `helpers.reading`. The study is pocket/studies/reading_study.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import permutations
 from statistics import mean, median
@@ -24,7 +23,7 @@ from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 from helpers import by_hand, reading
 from helpers.captioner import DESCRIBE, SoftPrompt
 from helpers.context import PromptedCLIP
-from helpers.data import cached_features
+from helpers.data import cache_features
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
@@ -32,11 +31,12 @@ from helpers.reading import Metric, Vocabulary
 from lessons.figures import reading as figures
 from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, percent
 from lessons.kit.picture import Picture
+from pocket.captioning import PROMPTS
 from pocket.datasets import few_shot
 from pocket.language import INSTRUCTIONS
 from pocket.studies import captioner_study, reading_study
-from pocket.studies.captioner_study import PROMPTS
-from pocket.words import word
+from pocket.studies.reading_study import LearnedContext, find_best_rank, find_best_rank_by_distance, load_study
+from pocket.words import translate
 
 DRAWS = 500  # of random vectors that a reading is compared with
 MEDIANS = 1999  # each of as many contexts as there are seeds: the null of such a median
@@ -52,52 +52,14 @@ RIGHT = reading_study.RIGHT
 # --- the stored study ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A context of the study: what it was learned from, the step that was kept, its accuracies, and its vectors (M, D): as they began, as
-    they were kept, after the last step; `path` (L, M, D) at every look, where those were kept."""
-
-    task: str
-    init: str
-    seed: int
-    permuted: bool
-    step: int
-    accuracy: float
-    snapped: float
-    begun: Tensor
-    context: Tensor
-    last: Tensor
-    path: Tensor | None
-
-
-@cache
-def _stored() -> tuple[dict[str, Any], tuple[Learned, ...]]:
-    """The study's records, and its learned contexts with their vectors."""
-    study, vectors = reading_study.stored()
-    facts = ("task", "init", "seed", "permuted", "step", "accuracy", "snapped")
-    paths, contexts = iter(vectors["learned path"]), []
-    for number, record in enumerate(study["learned"]):
-        followed = reading_study.followed(record)
-        moments = (vectors[f"learned {field}"][number] for field in ("begun", "context", "last"))
-        contexts.append(Learned(*(record[fact] for fact in facts), *moments, next(paths) if followed else None))
-    return study, tuple(contexts)
-
-
-def _contexts(**settings: Any) -> list[Learned]:
+def _contexts(**settings: Any) -> list[LearnedContext]:
     """The learned contexts that have these settings, such as task="blurred"."""
-    return [
-        learned for learned in _stored()[1] if all(getattr(learned, name) == value for name, value in settings.items())
-    ]
-
-
-def _part(part: str, task: str) -> list[dict[str, Any]]:
-    """The records of a part of the study for one task."""
-    return [record for record in _stored()[0][part] if record["task"] == task]
+    return [run for run in load_study().learned if settings.items() <= vars(run).items()]
 
 
 def _tasks(*kinds: str) -> list[str]:
     """The tasks of these kinds, or all, in the order in which the study lists them."""
-    there = {learned.task for learned in _stored()[1]}
+    there = {run.task for run in load_study().learned}
     return [task for task in RIGHT if task in there and (not kinds or reading_study.KIND[task] in kinds)]
 
 
@@ -105,7 +67,7 @@ def _tasks(*kinds: str) -> list[str]:
 def _pocket() -> tuple[str, Vocabulary]:
     """The model on which the study was made: its fingerprint and its vocabulary."""
     clip, processor = load_clip("pocket")
-    return fingerprint(clip), reading.vocabulary(clip, processor.tokenizer)
+    return fingerprint(clip), reading.read_vocabulary(clip, processor.tokenizer)
 
 
 def _vocabulary(clip: CLIPModel, processor: CLIPProcessor) -> Vocabulary:
@@ -123,8 +85,8 @@ def _vocabulary(clip: CLIPModel, processor: CLIPProcessor) -> Vocabulary:
 
 def _steps(path: Tensor) -> list[int]:
     """At which steps the looks (L, M, D) were taken."""
-    plan = _stored()[0]["plan"]
-    return [min(number * plan["eval_every"], plan["steps"]) for number in range(len(path))]
+    config = load_study().config
+    return [min(number * config.eval_every, config.steps) for number in range(len(path))]
 
 
 # --- nearest words ---------------------------------------------------------------------------------------------------------------
@@ -156,7 +118,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
     @cache
     def own(metric: Metric) -> float:
-        return reading.own_distances(words.table, words.words, metric).median().item()
+        return reading.distances_within(words.table, words.words, metric).median().item()
 
     def draw(now: SimpleNamespace) -> Picture:
         run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
@@ -170,13 +132,13 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
                 number=number + 1,
                 words=names[number],
                 apart=near.distances[number].tolist(),
-                share=reading.as_near(near.distances[number, 0], null[:, number]).item(),
+                share=reading.share_as_near(near.distances[number, 0], null[:, number]).item(),
                 still=began[number] == names[number][0],
             )
             for number in range(len(vectors))
         ]
         least = near.distances[:, 0].min()
-        together = reading.as_near(least, null.min(1).values).item()
+        together = reading.share_as_near(least, null.min(1).values).item()
         told = ", ".join(f"v{f.number} “{f.words[0]}”{figures.TICK * (f.words[0] in right)}" for f in facts)
         names_of_step = [name for name, step in (("begun", 0), ("kept", run.step)) if step == now.step]
         said = f" ({', '.join(names_of_step)})" if names_of_step else ""
@@ -209,7 +171,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
 def _null(words: Vocabulary, vectors: Tensor, draws: int, metric: Metric) -> Tensor:
     """How far random vectors, each as long as one of (M, D), are from their nearest word: (draws, M)."""
-    drawn = reading.random_like(vectors, draws, torch.Generator().manual_seed(0))
+    drawn = reading.draw_random_like(vectors, draws, torch.Generator().manual_seed(0))
     return reading.distances(drawn, words.table[words.words], metric).amin(-1)
 
 
@@ -220,7 +182,7 @@ def _nearest(words: Vocabulary, vectors: Tensor, metric: Metric = "cosine") -> l
 
 
 def _nearest_in_words(
-    now: SimpleNamespace, run: Learned, facts: Sequence[SimpleNamespace], right: Sequence[str], own: float
+    now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], own: float
 ) -> str:
     """The nearest word of each vector with its distance, and which are marked."""
     listed = [f"“{f.words[0]}” {f.apart[0]:.2f}" for f in facts]
@@ -239,7 +201,7 @@ def _nearest_in_words(
 
 
 def _about_nearest(
-    now: SimpleNamespace, run: Learned, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
+    now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
 ) -> str:
     en = "; ".join(
         f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({_drawn(f.share)} of random vectors come as near)"
@@ -301,9 +263,9 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     }
     at_random, as_words = reading_study.INITS
     like = learned[at_random, False].flatten(0, 1)  # (S M, D)
-    random = reading.random_like(like, 1, torch.Generator().manual_seed(0))[0]
+    random = reading.draw_random_like(like, 1, torch.Generator().manual_seed(0))[0]
     rows = [
-        figures.Strip("a word to its nearest other word", reading.own_distances(words.table, words.words).numpy()),
+        figures.Strip("a word to its nearest other word", reading.distances_within(words.table, words.words).numpy()),
         figures.Strip("learned, begun at random", nearest(learned[at_random, False]), bold=True),
         figures.Strip(f"learned, begun as “{as_words}”", nearest(learned[as_words, False]), bold=True),
         figures.Strip("permuted labels, begun at random", nearest(learned[at_random, True])),
@@ -311,7 +273,7 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
         figures.Strip("random vectors of the same lengths", nearest(random)),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
-    within = reading.as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
+    within = reading.share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
     kept = {init: [run.step for run in _contexts(init=init, permuted=False)] for init in reading_study.INITS}
     never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
     return figures.strips(
@@ -352,14 +314,14 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     """Turn the space of the three directions in which the words vary most, and follow the vectors of all seeds through it."""
     words = _vocabulary(clip, processor)
     table = words.table[words.words]  # (W, D)
-    runs: dict[tuple[str, str], list[Learned]] = {}
+    runs: dict[tuple[str, str], list[LearnedContext]] = {}
     for run in _contexts():
         if run.path is not None:
             runs.setdefault((run.task, run.init), []).append(run)
     steps = _steps(next(iter(runs.values()))[0].path)
     explained = reading.project(table, table, COMPONENTS).explained.numpy()
     generator = torch.Generator().manual_seed(0)
-    tables = [reading.shuffled_columns(table, generator) for _ in range(SHUFFLES)]
+    tables = [reading.shuffle_columns(table, generator) for _ in range(SHUFFLES)]
     shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
     controls = {
         **{name: control for name, control in _which(runs).items() if name != "seed"},
@@ -383,7 +345,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         """All that does not depend on where one looks from."""
         learned = torch.stack([run.path for run in runs[task, init]])  # (S, L, M, D)
         null = torch.stack([run.context for run in _contexts(task=task, init=init, permuted=True)])  # (S, M, D)
-        drawn = reading.random_like(learned[0, -1], DRAWS, torch.Generator().manual_seed(0))
+        drawn = reading.draw_random_like(learned[0, -1], DRAWS, torch.Generator().manual_seed(0))
         parts = {"learned": learned, "null": null, "chance": drawn, "words": table}
         each = {name: vectors.flatten(0, -2) for name, vectors in parts.items()}
         together = reading.project(torch.cat(list(each.values())), table, 3)
@@ -504,15 +466,16 @@ def snap_table() -> Table:
     )
     rows = []
     for task in (task for task in RIGHT if task in wanted and task in _tasks()):
-        runs, by_hand = _contexts(task=task, init="random", permuted=False), reading_study.helpful(task)
+        runs, by_hand = _contexts(task=task, init="random", permuted=False), load_study().helpful_words(task)
+        searched = [run.accuracy for run in load_study().on_words if run.task == task]
         rows.append(
             (
                 _task_name(task),
-                f"{100 * by_hand['hand']:.1f}",
+                f"{100 * by_hand.hand:.1f}",
                 _range([run.accuracy for run in runs]),
                 _range([run.snapped for run in runs]),
-                _range([record["accuracy"] for record in _part("on words", task)]),
-                _range(by_hand["random_words"]),
+                _range(searched),
+                _range(by_hand.random_words),
             )
         )
     return Table(rows, header, align="right")
@@ -546,7 +509,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def pictures(task: str) -> tuple[Tensor, Tensor]:
         """Features and labels of the study's test pictures, which are the same for all seeds."""
         test = few_shot(followed[task], 1, 1, reading_study.TESTS).test
-        return cached_features(clip, processor, test.images), test.labels.to(clip.device)
+        return cache_features(clip, processor, test.images), test.labels.to(clip.device)
 
     @cache
     def prompted(task: str) -> PromptedCLIP:
@@ -559,13 +522,13 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def fixed(task: str, init: str, seed: int) -> SimpleNamespace:
         """All that the sliders do not change."""
         vectors, generator = runs[task, init, seed].context, torch.Generator().manual_seed(0)
-        drawn = reading.random_like(vectors, RANDOM_CONTEXTS, generator)
+        drawn = reading.draw_random_like(vectors, RANDOM_CONTEXTS, generator)
         by_hand_alone = prompted(task).context.detach()  # it begins as “a photo of a”, and nobody has changed it
         return SimpleNamespace(
             hand=prompted(task).accuracy(*pictures(task)),
             learned=score(task, vectors),
             without=[score(task, rest) for rest in reading.leave_one_out(vectors)],
-            orders=[score(task, order) for order in reading.orders(vectors, ORDERS, generator)],
+            orders=[score(task, order) for order in reading.permute_vectors(vectors, ORDERS, generator)],
             reordered=[score(task, by_hand_alone[order]) for order in _reordered(reading_study.INITS[1].split())],
             random=[score(task, context) for context in drawn],
         )
@@ -573,7 +536,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         run = runs[now.task, now.init, now.seed]
         known = fixed(now.task, now.init, now.seed)
-        (vectors,) = now.length * reading.blended(run.begun, run.context, [now.blend])  # (M, D)
+        (vectors,) = now.length * reading.interpolate(run.begun, run.context, [now.blend])  # (M, D)
         there = [i for i in range(M) if i != now.what]
         if now.what == "reversed":
             there.reverse()
@@ -628,15 +591,15 @@ def _attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
     return reading.attention_to_slots(shares, slots, prompted.end), even
 
 
-def _influence_in_words(now: SimpleNamespace, run: Learned) -> str:
+def _influence_in_words(now: SimpleNamespace, run: LearnedContext) -> str:
     """What is drawn, and only those accuracies that are stored: what is computed here may differ by a picture elsewhere."""
     which = {
         "all": say(en="all vectors in order", zh="全部向量，原顺序"),
         "reversed": say(en="the vectors in reverse order", zh="向量倒过来排"),
     }
     what = which.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
-    by_hand_alone = reading_study.helpful(run.task)
-    stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone["hand"])]
+    by_hand_alone = load_study().helpful_words(run.task)
+    stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone.hand)]
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
         f"{what}, blend {now.blend:.1f}, length {now.length:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
@@ -699,14 +662,14 @@ def _best_ranks(task: str, init: str, permuted: bool, metric: Metric, moment: st
 
 def _ranks_of(right: Sequence[str], contexts: Tensor, metric: Metric) -> Tensor:
     """Of each context (S, M, D) the best rank of any of these words: (S,)."""
-    return reading_study.best_place(contexts, right, _pocket()[1], metric)
+    return find_best_rank(contexts, right, _pocket()[1], metric)
 
 
 @cache
 def _ranks_by_chance(task: str, init: str, metric: Metric) -> Tensor:
     """The best ranks of the task's words in contexts of random vectors, as long as the learned ones: (CHANCE,)."""
     lengths = _contexts(task=task, init=init, permuted=False)[0].context
-    drawn = reading.random_like(lengths, CHANCE, torch.Generator().manual_seed(0))
+    drawn = reading.draw_random_like(lengths, CHANCE, torch.Generator().manual_seed(0))
     return _ranks_of(RIGHT[task], drawn, metric)
 
 
@@ -826,7 +789,7 @@ def planted_table() -> Table:
     """
     permuted = torch.stack([run.context for run in _contexts(init="random", permuted=True)])  # (S, M, D)
     seeds, words = len(_contexts(task=_tasks("style")[0], init="random", permuted=False)), _pocket()[1]
-    drawn = reading.random_like(permuted[0], MEDIANS * seeds, torch.Generator().manual_seed(0))
+    drawn = reading.draw_random_like(permuted[0], MEDIANS * seeds, torch.Generator().manual_seed(0))
     apart = reading.distances(drawn, words.table[words.words]).unflatten(0, (MEDIANS, seeds))  # (MEDIANS, seeds, M, W)
     rows = []
     for task, alike in ((task, tasks) for tasks in (_tasks("style"), _tasks("secret")) for task in tasks):
@@ -835,7 +798,7 @@ def planted_table() -> Table:
         others = torch.stack([run.context for run in runs])  # (S, M, D)
         nulls = (
             _medians(_ranks_of(RIGHT[task], permuted, "cosine"), seeds),
-            reading_study.best_of(apart, RIGHT[task], words).double().quantile(0.5, dim=-1),
+            find_best_rank_by_distance(apart, RIGHT[task], words).double().quantile(0.5, dim=-1),
             _medians(_ranks_of(RIGHT[task], others, "cosine"), seeds),
         )
         listed = (", ".join(map(str, places)) for places in (real, null))
@@ -882,8 +845,8 @@ def levers_explorer() -> Explorer:
         return reading.distances(torch.cat([run.context for run in runs]), table).amin(0)
 
     def draw(now: SimpleNamespace) -> Picture:
-        record, right = reading_study.helpful(now.task), RIGHT[now.task]
-        losses = torch.tensor([record["losses"][name] for name in names], dtype=torch.float64)
+        record, right = load_study().helpful_words(now.task), RIGHT[now.task]
+        losses = torch.tensor([record.losses[name] for name in names], dtype=torch.float64)
         apart = {permuted: closest(now.task, permuted) for permuted in (False, True)}
         nearest = [names[i] for i in apart[False].argsort(stable=True)[:NAMED].tolist()]
         helpful = [names[i] for i in losses.argsort(stable=True)[:NAMED].tolist()]
@@ -895,14 +858,14 @@ def levers_explorer() -> Explorer:
             panels.append(figures.Levers(f"{heading}: {both[permuted]} of {NAMED}", apart[permuted].numpy(), told))
         rank = {name: 1 + int((losses < losses[names.index(name)]).sum()) for name in (*right, nearest[0])}
         facts = SimpleNamespace(
-            nearest=nearest, helpful=helpful, without=record["without"], best=losses.min().item(),
+            nearest=nearest, helpful=helpful, without=record.without, best=losses.min().item(),
             both=both, rank=rank, right=right,
-            better=int((losses < record["without"]).sum()), of=len(names),
+            better=int((losses < record.without).sum()), of=len(names),
         )  # fmt: skip
         return figures.levers(
             panels,
             losses.numpy(),
-            record["without"],
+            record.without,
             title=f"{_title_of(now.task).capitalize()}: of the {NAMED} nearest words, {both[False]} {'is' if both[False] == 1 else 'are'} among the {NAMED} most helpful; with permuted labels {both[True]}",
             alt=_levers_in_words(now.task, facts),
             caption=_about_levers(facts),
@@ -957,10 +920,12 @@ def _about_levers(facts: SimpleNamespace) -> str:
 
 def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     """Choose one of GPT-2's stored prompts, and see beside the token that each vector began as the nearest ones now."""
-    table = reading.vocabulary(gpt2, tokenizer)
+    table = reading.read_vocabulary(gpt2, tokenizer)
     rows = table.trained.nonzero().flatten()  # of all tokens that were trained: prompts began as colons, too
     names = [name if name != tokenizer.eos_token else "EOT" for name in table.names]
-    learned = {name: reading.learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS}
+    learned = {
+        name: reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS
+    }
     begun = {name: _begun(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
         "prompt": dropdown(say(en="prompt", zh="提示词"), {_prompt_name(name): name for name in learned}, "describe", 20),
@@ -971,7 +936,7 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
         near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
-        drawn = reading.random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
+        drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
         null = reading.distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
         bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
         cosines = F.cosine_similarity(vectors, table.table[ids], dim=-1).tolist()
@@ -981,7 +946,7 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         ]  # fmt: skip
         same = sum(vector.same for vector in told)
         new = [vector for vector in told if not vector.same]
-        shares = [reading.as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
+        shares = [reading.share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
         return figures.words_then_and_now(
             told,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),
@@ -1083,11 +1048,11 @@ def _task_name(task: str) -> str:
     """A task in the learner's language."""
     if task.startswith("the "):
         secret = task.split()[1]
-        which = {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or word(secret)
+        which = {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or translate(secret)
         return say(en=f"the {secret} one of two things", zh=f"两样东西里{which}的那个")
     if task.startswith("objects, each a "):
         styles = task.removeprefix("objects, each a ").split(" or a ")
-        en, zh = " or a ".join(styles), "或".join(word(style) for style in styles)
+        en, zh = " or a ".join(styles), "或".join(translate(style) for style in styles)
         return say(en=f"each picture a {en}", zh=f"每张图都是{zh}")
     return {
         "blurred": say(en="blurred photos", zh="模糊的照片"),

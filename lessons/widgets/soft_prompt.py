@@ -22,7 +22,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, GPT2Config, GPT2LMHe
 
 from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import caption_batch
+from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
@@ -31,7 +31,7 @@ from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, per
 from lessons.kit.picture import Picture
 from pocket.datasets import read_scene
 from pocket.language import full_caption
-from pocket.words import word
+from pocket.words import translate
 from pocket.world import SHOWS_COLOUR, Scene, draw
 
 SCENES = DATA / "captions" / "scenes.json"
@@ -236,7 +236,7 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
     """
     seen = _pictures(model)
     features = _features(model, seen, model.vision_features)  # (N, P, Dv)
-    words = reading.vocabulary(model.language_model, model.tokenizer)
+    words = reading.read_vocabulary(model.language_model, model.tokenizer)
     learned = model.vision_projection.weight.detach().clone(), model.vision_projection.bias.detach().clone()
     projections = {"learned": learned, "begun": tuple(part.detach().to(learned[0]) for part in begun)}
     nearest = {}  # of each projection the words (N, P, 3) of all pictures, nearest first
@@ -334,7 +334,7 @@ def _about_translation(now: SimpleNamespace, true: Sequence[bool], null: float, 
 
 def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a row of a batch and a position in it, and see which label its prediction is scored against; shift and padding can go wrong."""
-    ids, labels = caption_batch(model.tokenizer, BATCH)  # (B, T)
+    ids, labels = batch_captions(model.tokenizer, BATCH)  # (B, T)
     M, P = len(model.soft_prompt.prompt_embeddings), _patch_count(model)
     prefix = _prefix(M, P)
     names = [[_label(model, id) for id in row] for row in ids]
@@ -514,8 +514,8 @@ def _picture_list(seen: Sequence[Seen]) -> ipywidgets.Dropdown:
 def _name(scene: Scene) -> str:
     """Such as "red cat, meadow, photo", or in Chinese "红色猫，草地，仿照片"."""
     thing = scene.things[0]
-    return say(en=" ", zh="").join(map(word, (thing.colour, thing.object))) + "".join(
-        say(en=", ", zh="，") + word(part) for part in (scene.background, scene.style)
+    return say(en=" ", zh="").join(map(translate, (thing.colour, thing.object))) + "".join(
+        say(en=", ", zh="，") + translate(part) for part in (scene.background, scene.style)
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,9 +21,8 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import pictures
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot
-from helpers.files import DATA
 from helpers.language import LearnerError, say
-from helpers.pretrained import trained_rows, zero_shot
+from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import TrainConfig
 from lessons.kit.context_training import PLAN, ContextTraining, Run, Setting, Stored
 from lessons.kit.explorer import Explorer, look, uploaded
@@ -45,9 +43,9 @@ from lessons.kit.scores import picture_with_scores, pictures_with_guesses
 from pocket import world
 from pocket.datasets import Pictures
 from pocket.language import full_caption, with_article
-from pocket.words import word
+from pocket.studies import first_vectors_study
+from pocket.words import translate
 
-STORED = DATA / "runs" / "first-vectors.json"
 VECTORS = 10
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
 MOST_TEXTS, BARS = 100, 8
@@ -90,7 +88,9 @@ def scene_with_scores(
 ) -> Picture:
     """A scene, and how well each name fits it: the template is filled with one name after the other."""
     texts = [fill(template, name, scene.style) for name in names]
-    scores = zero_shot(clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts).tolist()
+    scores = classify_zero_shot(
+        clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts
+    ).tolist()
     caption = say(
         en=f"The {BARS} highest scores; all {len(texts)} together make 100 %.",
         zh=f"得分最高的 {BARS} 个名称；全部 {len(texts)} 个名称的得分加起来是 100%。",
@@ -111,15 +111,17 @@ def scene_in_styles(
     guesses, scores = {}, []
     for style in world.ALL_STYLES:
         texts = [fill(template, name, style) for name in world.OBJECTS]
-        share, best = zero_shot(clip, processor, world.draw(replace(scene, style=style), seed, size), texts).max(0)
+        share, best = classify_zero_shot(
+            clip, processor, world.draw(replace(scene, style=style), seed, size), texts
+        ).max(0)
         guesses[style] = world.OBJECTS[best]
         scores.append(float(share))
-    missed = say(en=", ", zh="、").join(word(style) for style, guess in guesses.items() if guess != truth)
+    missed = say(en=", ", zh="、").join(translate(style) for style, guess in guesses.items() if guess != truth)
     right, n = sum(guess == truth for guess in guesses.values()), len(guesses)
     alt = say(
         en=f"The same {truth} drawn in {n} styles. CLIP names it in {right} of them"
         + (f", not in: {missed}." if missed else "."),
-        zh=f"同一样东西（{word(truth)}）用 {n} 种风格画出，CLIP 认对了 {right} 种"
+        zh=f"同一样东西（{translate(truth)}）用 {n} 种风格画出，CLIP 认对了 {right} 种"
         + (f"，没认出的是：{missed}。" if missed else "。"),
     )
     caption = say(
@@ -143,14 +145,14 @@ def labelled_pictures(
     of_class = {int(label): row for row, label in enumerate(pictures.labels)}
     rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
     sentences = [fill(template, name, "photo") for name in class_names]
-    shares = [zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
+    shares = [classify_zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
     labels, guesses = (
         [class_names[int(i)] for i in ids] for ids in (pictures.labels[rows], [s.argmax() for s in shares])
     )
     right = sum(label == guess for label, guess in zip(labels, guesses))
     alt = say(
         en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
-        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(word, labels))}。CLIP 的回答和其中 {right} 个一致。",
+        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(translate, labels))}。CLIP 的回答和其中 {right} 个一致。",
     )
     caption = say(
         en=f"Above each picture its label; below it CLIP's answer to “{template}” and its share of the score.",
@@ -178,8 +180,8 @@ def fill(template: str, name: str, style: str) -> str:
 def describe(scene: world.Scene) -> str:
     """The scene of one object in a sentence of the learner's language, for alt texts."""
     thing = scene.things[0]
-    colour = f"{word(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
-    object, size, style, background = map(word, (thing.object, thing.size, scene.style, scene.background))
+    colour = f"{translate(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
+    object, size, style, background = map(translate, (thing.object, thing.size, scene.style, scene.background))
     english = full_caption(scene)
     return say(
         en=english[0].upper() + english[1:], zh=f"{style}风格的画：{colour}{object}（{size}），背景是{background}。"
@@ -220,7 +222,7 @@ def picture_explorer(
                     zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
                 )
             )
-        scores = zero_shot(clip, processor, image, candidates).tolist()
+        scores = classify_zero_shot(clip, processor, image, candidates).tolist()
         caption = say(
             en=f"CLIP sees the middle square, shrunk to {size} × {size} pixels.",
             zh=f"CLIP 看到的是正中的方块，缩小到 {size} × {size} 像素。",
@@ -239,26 +241,7 @@ def open_picture(name: str, data: bytes) -> Image.Image:
     try:
         return pictures.open_picture(io.BytesIO(data))
     except pictures.BadPicture as error:
-        raise LearnerError(
-            {
-                "too large": say(
-                    en=f"{name} is larger than {pictures.MOST_MEGAPIXELS} megapixels. Save a smaller copy of it and choose that.",
-                    zh=f"{name} 超过了 {pictures.MOST_MEGAPIXELS} 百万像素。请另存一张小一些的，再选它。",
-                ),
-                "a strip": say(
-                    en=f"{name} is far longer than wide. Cut a part out of it and choose that.",
-                    zh=f"{name} 太细长了。请裁出其中一块，再选它。",
-                ),
-                "no picture": say(
-                    en=f"{name} is not a picture that can be read here. Save it as PNG or JPEG and choose that.",
-                    zh=f"{name} 不是这里能读的图片。请另存为 PNG 或 JPEG，再选它。",
-                ),
-                "broken": say(
-                    en=f"{name} begins like a picture but is broken or incomplete. Save it again, or choose another.",
-                    zh=f"{name} 开头像图片，但文件已损坏或不完整。请重新保存一次，或换一张。",
-                ),
-            }[error.kind]
-        ) from None
+        raise LearnerError(f"{name} {error}{say(en='.', zh='。')}") from None
 
 
 def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
@@ -299,8 +282,10 @@ def first_vectors(
 
     data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
-    stored = json.loads(STORED.read_text(encoding="utf-8"))
-    another = stored["arguments"]["seed"] + 1  # the same start would give the same curve, and hide the stored one
+    study = first_vectors_study.load_study()
+    columns = (study.history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
+    run = Run(study.history.steps, *columns, study.hand, study.before, study.after)
+    another = study.seed + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
 
@@ -313,7 +298,7 @@ def first_vectors(
         plan,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
-        stored=Stored(Run(**stored["run"]), torch.tensor(stored["context"]), stored["command"]),
+        stored=Stored(run, study.context, study.command),
     )
 
 
@@ -394,7 +379,7 @@ def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -
     """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
 
     def option(name: str) -> str:
-        text = say(en=name, zh=f"{word(name)} {name}")
+        text = say(en=name, zh=f"{translate(name)} {name}")
         return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
 
     return ipywidgets.Dropdown(
@@ -428,7 +413,7 @@ def _strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[st
     words = list(dict.fromkeys(re.findall(r"\w+", " ".join(texts).lower())))
     if not words:
         return ""
-    known, ids = trained_rows(clip), processor.tokenizer(words, add_special_tokens=False)["input_ids"]
+    known, ids = find_trained_rows(clip), processor.tokenizer(words, add_special_tokens=False)["input_ids"]
     strange = [word for word, rows in zip(words, ids, strict=True) if not known[rows].all()]
     listed = ", ".join(strange[:6]) + (" …" if len(strange) > 6 else "")
     return say(en=f" CLIP never learned: {listed}.", zh=f"CLIP 没学过这些词：{listed}。") if strange else ""

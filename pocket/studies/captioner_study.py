@@ -11,13 +11,14 @@ holds two or three, and the prompt that counts learns from, and is tested on, sc
 from __future__ import annotations
 
 import functools
+import json
 import multiprocessing
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.pool import Pool
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,39 +26,57 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from helpers import captioner, training
+from helpers import captioner, captioner_training, training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
-from helpers.captioner_training import ablations, begin_as_words, caption_batch, learn, whitened
-from helpers.files import DATA, write_whole
-from helpers.pretrained import identity, load_clip, load_gpt2
-from pocket import words
-from pocket.language import INSTRUCTIONS, answer, full_caption, read_caption
-from pocket.pretrain_clip import fresh_scene
-from pocket.scoring import claims, score, truth
-from pocket.studies.common import Job, Numbers, laid_out, resume, unfinished_file, versions
-from pocket.world import OBJECTS, SHOWS_COLOUR, Scene, draw, drawing_version, random_scene
+from helpers.captioner_training import (
+    ablations,
+    batch_captions,
+    initialise_projection,
+    train_captioner,
+    whitened,
+)
+from helpers.files import DATA
+from helpers.pretrained import identify_model, load_clip, load_gpt2
+from helpers.training import Evaluation, History, TrainConfig
+from pocket import captioning, scoring
+from pocket.captioning import (
+    CONFIG,
+    PICTURES,
+    PROMPTS,
+    CaptionerData,
+    EncodedScenes,
+    draw_captioner_data,
+    new_captioner,
+    train_to_describe,
+)
+from pocket.language import INSTRUCTIONS, answer, full_caption
+from pocket.scoring import CaptionScores, find_form, is_right, score_captions
+from pocket.studies.common import (
+    Job,
+    Numbers,
+    Study,
+    find_unfinished,
+    read_versions,
+    run_jobs,
+    sort_by_part,
+    write_json,
+)
+from pocket.world import OBJECTS, Scene, drawing_version
 
 FILE = DATA / "runs" / "captioner.json"
-PROMPTS = DATA / "captioner"  # what was learned: the whole of it, and one prompt file a task
 COMMAND = "python -m pocket.studies.captioner_study"
 CODE = (
     __file__,
+    captioning.__file__,
+    scoring.__file__,
     captioner.__file__,
-    training.__file__,
-)  # a study begun with other code is not gone on with
-DRAWING = drawing_version("language.py", "words.py")
-
-PLAN = training.TrainConfig(
-    steps=2000, learning_rate=3e-3, batch_size=8, eval_every=250, warmup_steps=30, max_grad_norm=1.0
+    captioner_training.__file__,
 )
-SHORT = replace(PLAN, steps=300, eval_every=100)  # where trainings are compared with each other
-LOSS_PLAN = replace(PLAN, steps=1000, eval_every=100)  # where two losses are compared
-PROMPT_PLAN = replace(
-    PLAN, steps=1200, eval_every=300
-)  # of a prompt for another task, the projection frozen
-PICTURES, CHECKS, TESTS = 6000, 200, 400  # scenes to learn from, to validate on, to test on
+
+SHORT_CONFIG = replace(CONFIG, steps=300, eval_every=100)  # where trainings are compared
+LOSS_CONFIG = replace(CONFIG, steps=1000, eval_every=100)  # where two losses are compared
+PROMPT_CONFIG = replace(CONFIG, steps=1200, eval_every=300)  # of a prompt, the projection frozen
 SEEDS = range(3)  # of the order in which the pictures come; where settings are compared, one
-KINDS = ("object", "colour", "size", "background", "style")
 TASKS = ("describe", "count", "colour", "story")  # what one projection is prompted to do
 SEVERAL = 8  # one in so many of the scenes that it learns from holds two or three things
 TIPS: dict[str, tuple[Any, ...]] = {
@@ -68,9 +87,9 @@ TIPS: dict[str, tuple[Any, ...]] = {
     "begin": ("all at random", "projection as words", "both as words"),
     "features": ("patches", "last layer", "pooled"),
 }
-FAULTS: dict[
-    str, dict[str, Any]
-] = {  # one learning curve each, for the learner to tell apart: what differs from PLAN
+LOSS_COLUMNS, FAULT_COLUMNS = ("step", "validation_loss"), ("step", "loss", "validation_loss")
+# one learning curve each, for the learner to tell apart: what differs from CONFIG
+FAULTS: dict[str, dict[str, Any]] = {
     "too few pictures": {"pictures": 40, "learning_rate": 1e-2, "steps": 240, "eval_every": 20},
     "rate too high": {
         "learning_rate": 20.0,
@@ -81,388 +100,359 @@ FAULTS: dict[
     },
     "stopped too soon": {"steps": 480, "eval_every": 8, "until": 96},
 }
-LAYERS = {
-    "patches": -2,
-    "last layer": -1,
-    "pooled": -1,
-}  # what is taken of the vision tower, and from which layer
+
+
+# --- the numbers ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Album:
-    """Scenes, and the vision features (N, P, Dv) of their pictures."""
+class TrainedRun:
+    """A captioner trained whole, without a soft prompt, or on a single vector of each picture."""
 
-    scenes: tuple[Scene, ...]
-    features: Tensor
-
-    def first(self, number: int) -> Album:
-        return self.of(range(number))
-
-    def of(self, rows: Sequence[int]) -> Album:
-        return Album(tuple(self.scenes[row] for row in rows), self.features[list(rows)])
-
-    def __add__(self, other: Album) -> Album:
-        return Album(self.scenes + other.scenes, torch.cat([self.features, other.features]))
-
-    @property
-    def captions(self) -> list[str]:
-        return [full_caption(scene) for scene in self.scenes]
+    trained: str
+    seed: int
+    training_seconds: int
+    validation_loss: float
+    scores: CaptionScores
 
 
 @dataclass(frozen=True)
-class Albums:
-    """To learn from, to validate on, to test on; no test or validation scene is among those that anything learned from."""
+class AskedRun:
+    """A whole captioner as it was trained, or with one part taken away or exchanged."""
 
-    train: Album
-    checks: Album
-    tests: Album
-
-
-def albums(
-    encode: Callable[[Sequence], Tensor],
-    pool: Pool,
-    seed: int = 0,
-    things: int | None = 1,
-    pictures: int = PICTURES,
-) -> Albums:
-    """Scenes drawn at random, with so many things (None: one to three), and their features by `encode`."""
-    rng = np.random.default_rng([seed, things or 0])
-    train = [random_scene(rng, things=things) for _ in range(pictures)]
-    learned_from = frozenset(train)
-
-    def fresh() -> (
-        Scene
-    ):  # as many things as in the world, although more scenes of one were drawn in training
-        return fresh_scene(rng, learned_from, things=things or len(random_scene(rng).things))
-
-    others = [[fresh() for _ in range(number)] for number in (CHECKS, TESTS)]
-    made, first = (
-        [],
-        3_000_000 + 100_000 * seed + 20_000 * (things or 0),
-    )  # another seed for each drawing
-    for scenes in (train, *others):
-        drawn = pool.starmap(
-            draw, [(scene, first + i, 64) for i, scene in enumerate(scenes)], chunksize=32
-        )
-        made.append(Album(tuple(scenes), encode(drawn)))
-        first += len(scenes)
-    return Albums(*made)
+    how: str
+    seed: int
+    scores: CaptionScores
 
 
-# --- learning ------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class LossRun:
+    """A training with the right loss, or with the unshifted one; next_token_loss: the right one, at each of its evaluations.
 
-
-def new_captioner(
-    clip: tuple, language: tuple, train: Album | None = None, seed: int = 0, *, length: int = 10, prompt: str = DESCRIBE,
-    kind: str = "patches", as_words: bool = True,
-) -> VLMWithSoftPrompt:  # fmt: skip
-    """Nothing learned yet. prompt: what the soft prompt begins as; kind: of vision features, a key of `LAYERS`.
-
-    as_words: whether the projection begins as a translation into the words of `train`, or at random.
+    object: the share of objects named right; captions: the true one and what is said, of three scenes.
     """
-    features, generator = (
-        "pooled" if kind == "pooled" else "patches",
-        torch.Generator().manual_seed(seed),
-    )
-    model = VLMWithSoftPrompt(
-        clip,
-        language,
-        length,
-        features,
-        init=prompt,
-        vision_layer=LAYERS[kind],
-        generator=generator,
-    )
-    if as_words and train is not None:
-        begin_as_words(model, train.features, train.captions)
-    return model
+
+    shifted: bool
+    history: History
+    next_token_loss: list[float]
+    object: float
+    captions: list[list[str]]
 
 
-def learned(
+@dataclass(frozen=True)
+class FaultRun:
+    """A training with one fault, a key of `FAULTS`, as far as it went."""
+
+    fault: str
+    history: History
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The share of answers that have the form of each task, and of those that are right in what was asked for."""
+
+    form: dict[str, float]
+    content: float
+
+
+@dataclass(frozen=True)
+class PromptRun:
+    """A prompt learned for one task, and the same instruction in words.
+
+    by_number: the share right by the number of things; one_answer_to_all: of the best single answer; answers: of three scenes.
+    """
+
+    prompt: str
+    learned: Answers
+    by_hand: Answers
+    by_number: dict[str, float]
+    one_answer_to_all: float
+    answers: list[list[str]]
+
+
+@dataclass(frozen=True)
+class TipRun:
+    """A short training with one setting changed; object, exact: as in `CaptionScores`."""
+
+    tip: str
+    value: Any
+    object: float
+    exact: float
+    validation_loss: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class CaptionerStudy(Study):
+    """All trainings; chance: the share of objects that are right by chance."""
+
+    short_config: TrainConfig
+    chance: float
+    trained: list[TrainedRun]
+    shift: list[LossRun]
+    faults: list[FaultRun]
+    prompts: list[PromptRun]
+    tips: list[TipRun]
+    asked: list[AskedRun]
+
+
+def save_study(study: CaptionerStudy, file: Path = FILE) -> None:
+    """Write the study for `load_study`."""
+    parts = {
+        part: [asdict(run) | {"history": run.history.to_json(*columns)} for run in runs]
+        for part, runs, columns in (
+            ("shift", study.shift, LOSS_COLUMNS),
+            ("faults", study.faults, FAULT_COLUMNS),
+        )
+    }
+    write_json(file, asdict(study) | parts)
+
+
+def load_study(file: Path = FILE) -> CaptionerStudy:
+    """The study as it was written."""
+    return parse_study(json.loads(file.read_text(encoding="utf-8")))
+
+
+def parse_study(stored: dict[str, Any]) -> CaptionerStudy:
+    """The study from what its file holds."""
+
+    def build(kind: type, run: dict[str, Any], make: Callable[..., Any], *names: str) -> Any:
+        """The record, its fields of these names made by `make`."""
+        return kind(**run | {name: make(run[name]) for name in names})
+
+    def scores(numbers: dict[str, float]) -> CaptionScores:
+        return CaptionScores(**numbers)
+
+    def answers(shares: dict[str, Any]) -> Answers:
+        return Answers(**shares)
+
+    curve = History.from_json
+    parts = {
+        "config": TrainConfig(**stored["config"]),
+        "short_config": TrainConfig(**stored["short_config"]),
+        "trained": [build(TrainedRun, run, scores, "scores") for run in stored["trained"]],
+        "asked": [build(AskedRun, run, scores, "scores") for run in stored["asked"]],
+        "shift": [build(LossRun, run, curve, "history") for run in stored["shift"]],
+        "faults": [build(FaultRun, run, curve, "history") for run in stored["faults"]],
+        "prompts": [
+            build(PromptRun, run, answers, "learned", "by_hand") for run in stored["prompts"]
+        ],
+        "tips": [TipRun(**run) for run in stored["tips"]],
+    }
+    return CaptionerStudy(**stored | parts)
+
+
+# --- the wrong loss ------------------------------------------------------------------------------------------------------
+
+
+def train_unshifted(
     model: VLMWithSoftPrompt,
-    train: Album,
-    checks: Album,
-    plan: training.TrainConfig = PLAN,
-    until: int | None = None,
-) -> list[training.Evaluation]:
-    """Learn to describe the scenes, as far as step `until`; gives what the training saw."""
-    seen = []
-    with closing(
-        learn(model, (train.features, train.captions), (checks.features, checks.captions), plan)
-    ) as looks:
-        for look in looks:
-            seen.append(look)
-            if look.step == until:
-                break
-    return seen
+    train: EncodedScenes,
+    validation: EncodedScenes,
+    config: TrainConfig,
+) -> list[Evaluation]:
+    """The classic mistake: what is said at a token is scored against that token. An evaluation's score is minus the right loss.
 
-
-def learned_unshifted(
-    model: VLMWithSoftPrompt, train: Album, checks: Album, plan: training.Plan
-) -> list[training.Evaluation]:
-    """The classic mistake: what is said at a token is scored against that token. A look's score is minus the right loss."""
-    check_ids, check_labels = caption_batch(model.tokenizer, checks.captions)
+    Args:
+        model: learns.
+        train: scenes to learn from.
+        validation: scenes to choose by.
+        config: how to train.
+    """
+    check_ids, check_labels = batch_captions(model.tokenizer, validation.captions)
 
     def loss(features: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
-        at_tokens = model(features, ids)[
-            :, -ids.shape[1] :
-        ]  # (B, T, V), one place too far to the right
+        # one place too far to the right
+        at_tokens = model(features, ids)[:, -ids.shape[1] :]  # (B, T, V)
         return F.cross_entropy(at_tokens.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
     with whitened(model, train.features) as even:
-        seen, seen_checks, captions = even(train.features), even(checks.features), train.captions
+        seen, seen_checks = even(train.features), even(validation.features)
+        captions = train.captions
 
         def of_rows(rows: Tensor) -> Tensor:
             return loss(
                 seen[rows],
-                *caption_batch(model.tokenizer, [captions[row] for row in rows.tolist()]),
+                *batch_captions(model.tokenizer, [captions[row] for row in rows.tolist()]),
             )
 
         def validate() -> tuple[float, float]:
             right = model(seen_checks, check_ids, labels=check_labels).item()
             return loss(seen_checks, check_ids, check_labels).item(), -right
 
-        with closing(training.train(model, len(captions), of_rows, validate, plan)) as looks:
-            return list(looks)
-
-
-# --- scoring -------------------------------------------------------------------------------------------------------------
-
-
-def scores(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float]:
-    """The share of what is true that the captions say, of each kind; a colour or size counts with the object that has it.
-
-    "colour alone": whether the colours that are named are those that show; "all": the captions with nothing missing or wrong.
-    """
-    kinds = score(captions, scenes)
-    shown = [
-        content("colour", *pair) for pair in zip(captions, scenes) if pair[1].style in SHOWS_COLOUR
-    ]
-    right = [
-        truth(scene) == claims(caption) for caption, scene in zip(captions, scenes, strict=True)
-    ]
-    recalls = {kind: kinds[kind].recall for kind in KINDS}
-    return {**recalls, "colour alone": sum(shown) / len(shown), "all": sum(right) / len(right)}
-
-
-def ways_of_asking(
-    model: VLMWithSoftPrompt, tests: Album
-) -> Iterator[tuple[str, dict[str, float]]]:
-    """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
-    table = model.language_model.get_input_embeddings().weight
-    rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
-    for how, features in ablations(model, tests.features, rows):
-        yield how, scores(model.generate(features), tests.scenes)
-
-
-FORMS = {
-    "count": re.compile(r"there (is|are) (one|two|three) things?\."),
-    "colour": re.compile(r"nobody can see the colour\.|the \w+ is \w+( and the \w+ is \w+)*\."),
-    "story": re.compile(r"once upon a time .+"),
-    "describe": re.compile(r"an? .+ of an? .+"),
-}
-
-
-def form(text: str) -> str:
-    """Which task the text is an answer to, by how it is made; "" for none."""
-    return next((task for task, pattern in FORMS.items() if pattern.fullmatch(text)), "")
-
-
-def colours_named(text: str) -> list[str]:
-    return sorted(word for word in re.findall(r"[a-z]+", text) if word in words.COLOUR_WORDS)
-
-
-def content(task: str, text: str, scene: Scene) -> bool:
-    """Whether the answer is right in what was asked for: the objects, the number, the colours, the hero of the story and its place."""
-    said = read_caption(text)
-    if task == "describe":
-        return {fact for fact in said if fact[0] == "object"} == {
-            ("object", thing.object) for thing in scene.things
-        }
-    if task == "count":
-        return f" {words.NUMBER_WORDS[len(scene.things)]} " in text
-    if task == "colour":
-        seen = sorted(thing.colour for thing in scene.things) if scene.style in SHOWS_COLOUR else []
-        return colours_named(text) == seen
-    return {("object", scene.things[0].object), ("background", scene.background)} <= said
+        trained = training.train(model, len(captions), of_rows, validate, config)
+        with closing(trained) as evaluations:
+            return list(evaluations)
 
 
 # --- one job of each part ------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Studio:
-    """The frozen models, and albums that are drawn when they are first asked for."""
+@dataclass(eq=False)
+class CaptionerSetup:
+    """The frozen models, and scenes that are drawn when they are first asked for."""
 
     clip: tuple
     language: tuple
     pool: Pool
 
-    @functools.cache  # noqa: B019  there is one studio
-    def albums(self, kind: str = "patches", things: int | None = 1) -> Albums:
-        return albums(self.new_captioner(kind=kind).encode, self.pool, things=things)
+    @functools.cache  # noqa: B019  there is one setup
+    def data(self, kind: str = "patches", things: int | None = 1) -> CaptionerData:
+        return draw_captioner_data(self.new_captioner(kind=kind).encode, self.pool, things=things)
 
     def new_captioner(
-        self, train: Album | None = None, seed: int = 0, **how: Any
+        self, train: EncodedScenes | None = None, seed: int = 0, **how: Any
     ) -> VLMWithSoftPrompt:
         return new_captioner(self.clip, self.language, train, seed, **how)
 
-    def __hash__(self) -> int:
-        return id(self)
+
+def score_ablations(
+    model: VLMWithSoftPrompt, test: EncodedScenes
+) -> Iterator[tuple[str, CaptionScores]]:
+    """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
+    table = model.language_model.get_input_embeddings().weight
+    rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
+    for how, features in ablations(model, test.features, rows):
+        yield how, score_captions(model.generate(features), test.scenes)
 
 
-def trained_job(studio: Studio, job: Job) -> Numbers:
-    """A whole captioner, one that never had a soft prompt, and one that sees a single vector of each picture."""
+def measure_trained(setup: CaptionerSetup, job: Job) -> Numbers:
+    """A `TrainedRun`; of a whole captioner also what it gives when it is asked in other ways."""
     kind = "pooled" if job["trained"] == "pooled feature" else "patches"
     length = 0 if job["trained"] == "without soft prompt" else 10
-    data = studio.albums(kind)
-    model = studio.new_captioner(data.train, job["seed"], length=length, kind=kind)
-    begun = time.monotonic()
-    looks = learned(model, data.train, data.checks, replace(PLAN, seed=job["seed"]))
+    data = setup.data(kind)
+    model = setup.new_captioner(data.train, job["seed"], length=length, kind=kind)
+    begun, config = time.monotonic(), replace(CONFIG, seed=job["seed"])
+    evaluations = train_to_describe(model, data.train, data.validation, config)
     numbers: Numbers = {
         "training_seconds": round(time.monotonic() - begun),
-        "validation_loss": min(look.validation_loss for look in looks),
+        "validation_loss": min(one.validation_loss for one in evaluations),
     }
     if job["trained"] != "whole":
-        return numbers | scores(model.generate(data.tests.features), data.tests.scenes)
+        said = model.generate(data.test.features)
+        return numbers | {"scores": asdict(score_captions(said, data.test.scenes))}
     if job["seed"] == 0:
         model.save(PROMPTS / "captioner.safetensors")
-    asked = dict(ways_of_asking(model, data.tests))
-    return numbers | asked["as trained"] | {"asked": asked}
+    asked = {how: asdict(scores) for how, scores in score_ablations(model, data.test)}
+    return numbers | {"scores": asked["as trained"], "asked": asked}
 
 
-def shift_job(studio: Studio, job: Job) -> Numbers:
-    """The right loss and the unshifted one, trained alike: each one's own loss over the steps, and the right loss beside it."""
-    data = studio.albums()
-    model = studio.new_captioner(data.train)
-    train = learned if job["shifted"] else learned_unshifted
-    looks = train(model, data.train, data.checks, LOSS_PLAN)
-    said = model.generate(data.tests.features)
+def measure_loss(setup: CaptionerSetup, job: Job) -> Numbers:
+    """A `LossRun`: the right loss and the unshifted one, trained alike."""
+    data = setup.data()
+    model = setup.new_captioner(data.train)
+    train = train_to_describe if job["shifted"] else train_unshifted
+    evaluations = train(model, data.train, data.validation, LOSS_CONFIG)
+    said, scenes = model.generate(data.test.features), data.test.scenes
     return {
-        "steps": [look.step for look in looks],
-        "loss": [look.validation_loss for look in looks],
-        "true_loss": [
-            look.validation_loss if job["shifted"] else -look.validation_score for look in looks
+        "history": History(LOSS_CONFIG.steps, evaluations).to_json(*LOSS_COLUMNS),
+        "next_token_loss": [
+            one.validation_loss if job["shifted"] else -one.validation_score for one in evaluations
         ],
-        "object": scores(said, data.tests.scenes)["object"],
-        "captions": [
-            [full_caption(scene), text] for scene, text in list(zip(data.tests.scenes, said))[:3]
-        ],
+        "object": score_captions(said, scenes).object,
+        "captions": [[full_caption(scene), text] for scene, text in zip(scenes[:3], said)],
     }
 
 
-def curve_job(studio: Studio, job: Job) -> Numbers:
-    """The learning curve of a training with one fault."""
-    data, fault = studio.albums(), dict(FAULTS[job["what"]])
+def measure_fault(setup: CaptionerSetup, job: Job) -> Numbers:
+    """A `FaultRun`."""
+    data, fault = setup.data(), dict(FAULTS[job["fault"]])
     train, until = data.train.first(fault.pop("pictures", PICTURES)), fault.pop("until", None)
-    looks = learned(studio.new_captioner(train), train, data.checks, replace(PLAN, **fault), until)
-    return {
-        "steps": [look.step for look in looks],
-        "loss": [look.loss for look in looks],
-        "validation_loss": [look.validation_loss for look in looks],
-    }
+    model, config = setup.new_captioner(train), replace(CONFIG, **fault)
+    evaluations = train_to_describe(model, train, data.validation, config, until)
+    return {"history": History(evaluations[-1].step, evaluations).to_json(*FAULT_COLUMNS)}
 
 
-def tip_job(studio: Studio, job: Job) -> Numbers:
-    """A short training with one setting changed."""
+def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
+    """A `TipRun`."""
     setting = {
-        "rate": SHORT.learning_rate, "length": 10, "pictures": PICTURES, "batch": SHORT.batch_size, "begin": "both as words",
-        "features": "patches", job["tip"]: job["value"],
+        "rate": SHORT_CONFIG.learning_rate, "length": 10, "pictures": PICTURES, "batch": SHORT_CONFIG.batch_size,
+        "begin": "both as words", "features": "patches", job["tip"]: job["value"],
     }  # fmt: skip
-    data = studio.albums(setting["features"])
+    data = setup.data(setting["features"])
     train = data.train.first(setting["pictures"])
-    prompt = DESCRIBE if setting["begin"] == "both as words" else "random"
-    as_words = setting["begin"] in ("projection as words", "both as words")
-    how = {
-        "length": setting["length"],
-        "prompt": prompt,
-        "kind": setting["features"],
-        "as_words": as_words,
-    }
-    model = studio.new_captioner(train, **how)
-    looks = learned(
-        model,
+    model = setup.new_captioner(
         train,
-        data.checks,
-        replace(SHORT, learning_rate=setting["rate"], batch_size=setting["batch"]),
+        length=setting["length"],
+        prompt=DESCRIBE if setting["begin"] == "both as words" else "random",
+        kind=setting["features"],
+        as_words=setting["begin"] in ("projection as words", "both as words"),
     )
-    got = scores(model.generate(data.tests.features), data.tests.scenes)
-    best = min(look.validation_loss for look in looks)
+    config = replace(SHORT_CONFIG, learning_rate=setting["rate"], batch_size=setting["batch"])
+    evaluations = train_to_describe(model, train, data.validation, config)
+    scores = score_captions(model.generate(data.test.features), data.test.scenes)
     return {
-        "object": got["object"],
-        "all": got["all"],
-        "validation_loss": best,
-        "loss": looks[-1].loss,
+        "object": scores.object,
+        "exact": scores.exact,
+        "validation_loss": min(one.validation_loss for one in evaluations),
+        "loss": evaluations[-1].loss,
     }
 
 
-def prompt_job(studio: Studio, job: Job) -> Numbers:
-    """One prompt for one task. "describe" learns with the projection, which is frozen from then on; the other prompts learn alone."""
-    task, alone = job["prompt"], studio.albums()
-    data = studio.albums(things=None) if task == "count" else alone
+def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
+    """A `PromptRun`. "describe" learns with the projection, which is frozen from then on; the other prompts learn alone."""
+    task, alone = job["prompt"], setup.data()
+    data = setup.data(things=None) if task == "count" else alone
     begin = DESCRIBE if task == "describe" else " ".join(INSTRUCTIONS[task])
-    model = studio.new_captioner(prompt=begin)
+    model = setup.new_captioner(prompt=begin)
     by_hand = model.soft_prompt.prompt_embeddings.detach().clone()
     if task == "describe":
-        several = studio.albums(things=None).train
-        rows = [row for row, scene in enumerate(several.scenes) if len(scene.things) > 1][
-            : PICTURES // SEVERAL
-        ]
-        train = alone.train.first(PICTURES - len(rows)) + several.of(rows)
-        begin_as_words(model, train.features, train.captions)
-        learned(model, train, alone.checks)
+        several = setup.data(things=None).train
+        rows = [row for row, scene in enumerate(several.scenes) if len(scene.things) > 1]
+        rows = rows[: PICTURES // SEVERAL]
+        train = alone.train.first(PICTURES - len(rows)) + several.take(rows)
+        initialise_projection(model, train.features, train.captions)
+        train_to_describe(model, train, alone.validation)
         model.save(PROMPTS / "many.safetensors")
     else:
         model.load(PROMPTS / "many.safetensors")
         model.soft_prompt.prompt_embeddings = torch.nn.Parameter(by_hand.clone())
         model.vision_projection.requires_grad_(False)
         rng = np.random.default_rng(0)
-        texts, checks = (
-            [answer(task, scene, rng) for scene in part.scenes]
-            for part in (data.train, data.checks)
-        )
-        for _ in learn(
-            model, (data.train.features, texts), (data.checks.features, checks), PROMPT_PLAN
-        ):
+        examples = [
+            (part.features, [answer(task, scene, rng) for scene in part.scenes])
+            for part in (data.train, data.validation)
+        ]
+        for _ in train_captioner(model, *examples, PROMPT_CONFIG):
             pass
     model.save_prompt(PROMPTS / f"{task}.safetensors")
-    said = model.generate(data.tests.features)
+    said, scenes = model.generate(data.test.features), data.test.scenes
     with model.prompted(by_hand):
-        in_words = model.generate(data.tests.features)
-    scenes, number = data.tests.scenes, [str(len(scene.things)) for scene in data.tests.scenes]
-    right = [content(task, text, scene) for text, scene in zip(said, scenes, strict=True)]
+        in_words = model.generate(data.test.features)
+    right: dict[str, list[bool]] = {}
+    for text, scene in zip(said, scenes, strict=True):
+        right.setdefault(str(len(scene.things)), []).append(is_right(task, text, scene))
     return {
-        **judged(task, said, scenes),
-        "by_number": {
-            n: np.mean([hit for hit, m in zip(right, number) if m == n]).item()
-            for n in sorted(set(number))
-        },
-        "by_hand": judged(task, in_words, scenes),
+        "learned": judge_answers(task, said, scenes),
+        "by_hand": judge_answers(task, in_words, scenes),
+        "by_number": {number: np.mean(hits).item() for number, hits in sorted(right.items())},
         "one_answer_to_all": max(
-            np.mean([content(task, text, scene) for scene in scenes]).item() for text in set(said)
+            np.mean([is_right(task, text, scene) for scene in scenes]).item() for text in set(said)
         ),
-        "answers": [[full_caption(scene), text] for scene, text in list(zip(scenes, said))[:3]],
+        "answers": [[full_caption(scene), text] for scene, text in zip(scenes[:3], said)],
     }
 
 
-def judged(task: str, said: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Any]:
-    """The share of answers that have the form of each task, and of those that are right in what this one asks for."""
-    forms = [form(text) for text in said]
+def judge_answers(task: str, said: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Any]:
+    """The numbers of `Answers`."""
+    forms = [find_form(text) for text in said]
+    right = [is_right(task, text, scene) for text, scene in zip(said, scenes, strict=True)]
     return {
         "form": {other: forms.count(other) / len(forms) for other in TASKS},
-        "content": np.mean(
-            [content(task, text, scene) for text, scene in zip(said, scenes, strict=True)]
-        ).item(),
+        "content": np.mean(right).item(),
     }
 
 
-DO = {
-    "trained": trained_job,
-    "shift": shift_job,
-    "curves": curve_job,
-    "prompts": prompt_job,
-    "tips": tip_job,
+MEASURE = {
+    "trained": measure_trained,
+    "shift": measure_loss,
+    "faults": measure_fault,
+    "prompts": measure_prompt,
+    "tips": measure_tip,
 }
+
+
+# --- making it -----------------------------------------------------------------------------------------------------------
 
 
 def jobs() -> list[Job]:
@@ -473,50 +463,45 @@ def jobs() -> list[Job]:
     ]  # fmt: skip
     prompts = [{"part": "prompts", "prompt": task} for task in TASKS]
     shift = [{"part": "shift", "shifted": shifted} for shifted in (True, False)]
-    curves = [{"part": "curves", "what": fault} for fault in FAULTS]
+    faults = [{"part": "faults", "fault": fault} for fault in FAULTS]
     tips = [
         {"part": "tips", "tip": tip, "value": value} for tip, values in TIPS.items() for value in values
     ]  # fmt: skip
-    return [trained[0], *prompts, *shift, *curves, *trained[1:], *tips]
+    return [trained[0], *prompts, *shift, *faults, *trained[1:], *tips]
 
 
-def report(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def part_asked(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """The parts of the stored file; what the whole captioners gave in other ways of asking stands in a part of its own."""
-    parts: dict[str, list[dict[str, Any]]] = {part: [] for part in DO}
-    parts["asked"] = []
-    for record in records:
-        entry = {name: value for name, value in record.items() if name not in ("part", "asked")}
-        parts[record["part"]].append(entry)
-        for how, numbers in record.get("asked", {}).items():
-            parts["asked"].append({"how": how, "seed": record["seed"], **numbers})
+    parts = sort_by_part(records)
+    asked = [(run["seed"], run.pop("asked")) for run in parts["trained"] if "asked" in run]
+    parts["asked"] = [
+        {"how": how, "seed": seed, "scores": scores}
+        for seed, ways in asked
+        for how, scores in ways.items()
+    ]
     return parts
 
 
 def main() -> None:
-    made_with = versions()
+    made_with = read_versions()
     PROMPTS.mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool() as pool:
-        studio = Studio(load_clip("pocket"), load_gpt2("pocket"), pool)
-        models = [repr(identity(model)) for model in (studio.clip[0], studio.language[0])]
-        unfinished = unfinished_file("captioner", CODE, DRAWING, *models, made_with)
-        records, seconds = resume(
-            jobs(),
-            lambda job: DO[job["part"]](studio, job),
-            unfinished,
-            lambda line: print(line, flush=True),
+        setup = CaptionerSetup(load_clip("pocket"), load_gpt2("pocket"), pool)
+        models = [repr(identify_model(model)) for model in (setup.clip[0], setup.language[0])]
+        drawing = drawing_version("language.py", "words.py", "scenes.py")
+        unfinished = find_unfinished("captioner", CODE, drawing, *models, made_with)
+        records, seconds = run_jobs(
+            jobs(), lambda job: MEASURE[job["part"]](setup, job), unfinished
         )
-    whole = {
+    how = {
         "command": COMMAND,
         "versions": made_with,
         "seconds": round(seconds, 1),
-        "plan": asdict(PLAN),
-        "short_plan": asdict(SHORT),
+        "config": asdict(CONFIG),
+        "short_config": asdict(SHORT_CONFIG),
         "chance": round(1 / len(OBJECTS), 4),
-        **report(records),
     }
-    write_whole(
-        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
-    )
+    save_study(parse_study(how | part_asked(records)))
     unfinished.unlink()
     print(f"{len(records)} jobs in {seconds / 60:.0f} min: {FILE}")
 

@@ -12,38 +12,48 @@ end; in "base_to_new" 16 shots, and 4 vectors that begin as "a photo of a", so t
 from __future__ import annotations
 
 import functools
-import warnings
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
-from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers import context, training
-from helpers.context import PromptedCLIP, learn, words_of_length
-from helpers.data import FewShot, encode, preparation
-from helpers.files import DATA, write_whole
-from helpers.pretrained import fingerprint, load_clip, text_features
+from helpers.context import PromptedCLIP
+from helpers.data import (
+    FewShot,
+    LabelledFeatures,
+    describe_preparation,
+    encode_split,
+    measure_class_mean,
+    measure_probe,
+)
+from helpers.files import DATA
+from helpers.pretrained import fingerprint, load_clip
+from helpers.training import TrainConfig
+from pocket import classifiers
+from pocket.classifiers import HAND, measure_templates, train_new_context
 from pocket.datasets import few_shot
-from pocket.studies.common import Job, Numbers, laid_out, resume, unfinished_file, versions
+from pocket.studies.common import (
+    Job,
+    Numbers,
+    Study,
+    find_unfinished,
+    read_versions,
+    run_jobs,
+    sort_by_part,
+    write_json,
+)
 from pocket.tasks import BLURRED, RIDDLE, style_task
 from pocket.world import drawing_version
 
 FILE = DATA / "runs" / "learnable-context.json"
 COMMAND = "python -m pocket.studies.context_study"
-CODE = (
-    __file__,
-    context.__file__,
-    training.__file__,
-)  # a study begun with other code is not gone on with
-DRAWING = drawing_version("tasks.py", "datasets.py")
 
-PLAN = training.TrainConfig()
-HAND = "a photo of a {}."
+CONFIG = TrainConfig()
+WORDS = "a photo of a"
 OWN = {  # each task, and the template that names what its class names keep silent
     RIDDLE: "a photo of a red {}.",
     style_task("sketch"): "a sketch of a {}.",
@@ -59,13 +69,122 @@ ENSEMBLE = (
 TESTS, MOST_CHECKS, MOST_SHOTS = 20, 4, 16  # pictures of each class
 SHOTS, SEEDS = (1, 2, 4, 8, 16), range(5)
 LENGTH = 4  # of the context, where it is not what is studied
-STRENGTHS = (1.0, 10.0, 100.0, 1000.0)  # a linear probe's C: the smaller, the more it is held back
 CHOICE_SHOTS, CHOICE_SEEDS = 8, range(3)
 LENGTHS, POSITIONS, INITS = (1, 2, 4, 8, 16), ("end", "middle", "front"), ("words", "random")
-PULLS = (0, 0.5, 2, 8, 32)
+REGULARISATIONS = (0, 0.5, 2, 8, 32)
 NEW_TASKS = (RIDDLE, BLURRED)
 
-Pictures = tuple[Tensor, Tensor]  # unit features (N, D) with labels (N,)
+
+# --- the numbers ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ShotsRun:
+    """Test accuracies of a context, a linear probe and the nearest class mean, learned from the same few pictures."""
+
+    shots: int
+    seed: int
+    context: float
+    probe: float
+    class_mean: float
+
+
+@dataclass(frozen=True)
+class TaskByShots:
+    """All runs on a task, and the test accuracies of hand-written prompts.
+
+    hand: of "a photo of a {}."; own: of the template that names what the class names keep silent; ensemble: of averaged templates.
+    """
+
+    task: str
+    hand: float
+    own_template: str
+    own: float
+    ensemble_templates: list[str]
+    ensemble: float
+    runs: list[ShotsRun]
+
+
+@dataclass(frozen=True)
+class ChoicesRun:
+    """How a context was made, and what it reaches on validation and on test pictures."""
+
+    length: int
+    position: str
+    init: str
+    class_specific: bool
+    seed: int
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every choice beside every other on one task, and the test accuracy of the hand prompt."""
+
+    task: str
+    shots: int
+    hand: float
+    runs: list[ChoicesRun]
+
+
+@dataclass(frozen=True)
+class NewClassesRun:
+    """What a context reaches that was learned on the base classes, pulled back to the hand prompt so strongly."""
+
+    regularisation: float
+    seed: int
+    base: float
+    new: float
+
+
+@dataclass(frozen=True)
+class NewClasses:
+    """All runs on a task whose classes are parted: the names of either half, and the test accuracy of the hand prompt on it."""
+
+    task: str
+    base: list[str]
+    new: list[str]
+    hand_base: float
+    hand_new: float
+    runs: list[NewClassesRun]
+
+
+@dataclass(frozen=True)
+class ContextStudy(Study):
+    """Accuracies by shots, by choices, and on new classes."""
+
+    shots: list[TaskByShots]
+    choices: Choices
+    base_to_new: list[NewClasses]
+
+
+def save_study(study: ContextStudy, file: Path = FILE) -> None:
+    """Write the study for `load_study`."""
+    write_json(file, asdict(study))
+
+
+def load_study(file: Path = FILE) -> ContextStudy:
+    """The study as it was written."""
+    return parse_study(json.loads(file.read_text(encoding="utf-8")))
+
+
+def parse_study(stored: dict[str, Any]) -> ContextStudy:
+    """The study from what its file holds."""
+
+    def build(kind: type, run_kind: type, entry: dict[str, Any]) -> Any:
+        return kind(**entry | {"runs": [run_kind(**run) for run in entry["runs"]]})
+
+    parts = {
+        "config": TrainConfig(**stored["config"]),
+        "shots": [build(TaskByShots, ShotsRun, entry) for entry in stored["shots"]],
+        "choices": build(Choices, ChoicesRun, stored["choices"]),
+        "base_to_new": [build(NewClasses, NewClassesRun, one) for one in stored["base_to_new"]],
+    }
+    return ContextStudy(**stored | parts)
+
+
+# --- what is to be run ---------------------------------------------------------------------------------------------------
 
 
 def jobs() -> list[Job]:
@@ -81,8 +200,8 @@ def jobs() -> list[Job]:
         for seed in CHOICE_SEEDS
     ]  # fmt: skip
     new = [
-        {"part": "base_to_new", "task": task.name, "pull": pull, "seed": seed}
-        for task in NEW_TASKS for pull in PULLS for seed in SEEDS
+        {"part": "base_to_new", "task": task.name, "regularisation": regularisation, "seed": seed}
+        for task in NEW_TASKS for regularisation in REGULARISATIONS for seed in SEEDS
     ]  # fmt: skip
     return [*shots, *choices, *new]
 
@@ -90,13 +209,13 @@ def jobs() -> list[Job]:
 # --- pictures ------------------------------------------------------------------------------------------------------------
 
 
-def fewer(data: FewShot, shots: int) -> FewShot:
+def take_shots(data: FewShot, shots: int) -> FewShot:
     """The first `shots` of each class, and as many to validate on, but at most `MOST_CHECKS`; the test pictures stay.
 
     That is what `few_shot` draws when it is asked for so many, since its fewer shots are the first of more.
     """
 
-    def first(pictures: Pictures, each: int) -> Pictures:
+    def first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
         features, labels = pictures  # (N, D), (N,): class by class
         classes = int(labels.max()) + 1
         return features.unflatten(0, (classes, -1))[:, :each].flatten(0, 1), labels.view(
@@ -108,7 +227,7 @@ def fewer(data: FewShot, shots: int) -> FewShot:
     )
 
 
-def of_classes(pictures: Pictures, classes: Sequence[int]) -> Pictures:
+def take_classes(pictures: LabelledFeatures, classes: Sequence[int]) -> LabelledFeatures:
     """The pictures of some classes alone, which are numbered 0, 1, 2 … from here on."""
     features, labels = pictures
     numbers = torch.full((int(labels.max()) + 1,), -1)
@@ -117,171 +236,118 @@ def of_classes(pictures: Pictures, classes: Sequence[int]) -> Pictures:
     return features[mine], numbers[labels[mine]]
 
 
-def base_and_new(classes: int) -> tuple[list[int], list[int]]:
+def halve_classes(classes: int) -> tuple[list[int], list[int]]:
     """Every second class to learn on, and the others, which are to be new."""
     return list(range(0, classes, 2)), list(range(1, classes, 2))
-
-
-# --- what is measured ----------------------------------------------------------------------------------------------------
-
-
-def share(scores: Tensor, labels: Tensor) -> float:
-    """How many of the pictures (N,) got the highest of their scores (N, C) for their class, as a share."""
-    return (scores.argmax(-1) == labels).float().mean().item()
-
-
-def by_templates(
-    clip: CLIPModel,
-    processor: CLIPProcessor,
-    names: Sequence[str],
-    pictures: Pictures,
-    templates: Sequence[str],
-) -> float:
-    """Accuracy of hand-written prompts; of several templates, each class takes the mean of its text features."""
-    features = torch.stack(
-        [text_features(clip, processor, [t.format(name) for name in names]) for t in templates]
-    )
-    return share(
-        pictures[0] @ F.normalize(features.mean(0), dim=-1).T, pictures[1]
-    )  # features (K, C, D)
-
-
-def by_class_mean(data: FewShot) -> float:
-    """Accuracy on the test pictures when each takes the class whose mean training picture is nearest, by cosine."""
-    features, labels = data.train
-    means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])  # (C, D)
-    return share(data.test[0] @ F.normalize(means, dim=-1).T, data.test[1])
-
-
-def by_probe(data: FewShot) -> float:
-    """Accuracy on the test pictures of a linear probe, held back as much as is best for the validation pictures.
-
-    Of strengths that are equally good there, the smallest.
-    """
-    train, validation, test = (
-        (features.cpu().numpy(), labels.cpu().numpy())
-        for features, labels in (data.train, data.validation, data.test)
-    )
-    with (
-        warnings.catch_warnings()
-    ):  # about as many classes as pictures, which with one shot is meant so
-        warnings.filterwarnings("ignore", "The number of unique classes")
-        probes = [
-            LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS
-        ]
-    return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
-
-
-def learned(
-    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], data: FewShot, pull: float = 0.0,
-    *, length: int, init: str, seed: int, **shape: Any,
-) -> PromptedCLIP:  # fmt: skip
-    """A context learned by the plan. init: "random", or "words" for those of "a photo of a"; shape: `position`, `class_specific`."""
-    generator = torch.Generator().manual_seed(seed)
-    begin = words_of_length("a photo of a", length) if init == "words" else init
-    prompted = PromptedCLIP(clip, processor, names, length, begin, generator=generator, **shape)
-    for _ in learn(prompted, data, PLAN, pull=pull):
-        pass
-    return prompted
 
 
 # --- one job of each part ------------------------------------------------------------------------------------------------
 
 
-def shots_job(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
-    """Test accuracies of a context, a linear probe and the nearest class mean, learned from the same few pictures."""
-    data, names = fewer(data, job["shots"]), TASKS[job["task"]].class_names
-    prompted = learned(clip, processor, names, data, length=LENGTH, init="random", seed=job["seed"])
+def measure_shots(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
+    """One `ShotsRun`.
+
+    Args:
+        clip: the model.
+        processor: what prepares its input.
+        data: the pictures of the job's task and seed.
+        job: its settings.
+    """
+    data, names = take_shots(data, job["shots"]), TASKS[job["task"]].class_names
+    settings = {"length": LENGTH, "seed": job["seed"]}
+    prompted = train_new_context(clip, processor, names, data, CONFIG, **settings)
     return {
         "context": prompted.accuracy(*data.test),
-        "probe": by_probe(data),
-        "class_mean": by_class_mean(data),
+        "probe": measure_probe(data),
+        "class_mean": measure_class_mean(data),
     }
 
 
-def choices_job(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
-    """Validation and test accuracy of a context of some length, place and beginning, for all classes or for each its own."""
-    data, names = fewer(data, CHOICE_SHOTS), TASKS[job["task"]].class_names
-    settings = {
-        name: job[name] for name in ("length", "position", "init", "class_specific", "seed")
-    }
-    prompted = learned(clip, processor, names, data, **settings)
+def measure_choice(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
+    """One `ChoicesRun`; arguments as of `measure_shots`."""
+    data, names = take_shots(data, CHOICE_SHOTS), TASKS[job["task"]].class_names
+    settings = {name: job[name] for name in ("length", "position", "class_specific", "seed")}
+    settings["init"] = WORDS if job["init"] == "words" else "random"
+    prompted = train_new_context(clip, processor, names, data, CONFIG, **settings)
     return {
         "validation": prompted.accuracy(*data.validation),
         "test": prompted.accuracy(*data.test),
     }
 
 
-def base_to_new_job(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
-    """Test accuracies of a context learned on the base classes: among those, and put before new names among the new ones."""
+def measure_new_classes(
+    clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job
+) -> Numbers:
+    """One `NewClassesRun`: what was learned on the base classes is put before the new names. Arguments as of `measure_shots`."""
     names = TASKS[job["task"]].class_names
-    base, new = base_and_new(len(names))
+    base, new = halve_classes(len(names))
     known = FewShot(
-        *(of_classes(pictures, base) for pictures in (data.train, data.validation, data.test))
+        *(take_classes(pictures, base) for pictures in (data.train, data.validation, data.test))
     )
     base_names, new_names = [names[i] for i in base], [names[i] for i in new]
-    prompted = learned(
-        clip,
-        processor,
-        base_names,
-        known,
-        job["pull"],
-        length=LENGTH,
-        init="words",
-        seed=job["seed"],
+    settings = {"length": LENGTH, "seed": job["seed"], "init": WORDS}
+    prompted = train_new_context(
+        clip, processor, base_names, known, CONFIG, regularisation=job["regularisation"], **settings
     )
     moved = PromptedCLIP(clip, processor, new_names, LENGTH, init=prompted.context.detach())
     return {
         "base": prompted.accuracy(*known.test),
-        "new": moved.accuracy(*of_classes(data.test, new)),
+        "new": moved.accuracy(*take_classes(data.test, new)),
     }
 
 
-DO = {"shots": shots_job, "choices": choices_job, "base_to_new": base_to_new_job}
+MEASURE = {"shots": measure_shots, "choices": measure_choice, "base_to_new": measure_new_classes}
 
 
-# --- all of them, with breaks --------------------------------------------------------------------------------------------
+# --- making it -----------------------------------------------------------------------------------------------------------
 
 
-def report(
+def add_hand_prompts(
     records: Sequence[dict[str, Any]],
-    test_pictures: Callable[[str], Pictures],
+    test_pictures: Callable[[str], LabelledFeatures],
     clip: CLIPModel,
     processor: CLIPProcessor,
 ) -> dict[str, Any]:
-    """The three parts of the stored file: the records beside what hand-written prompts reach on the same pictures."""
+    """The three parts of the stored file: the records beside what hand-written prompts reach on the same pictures.
+
+    Args:
+        records: of all jobs.
+        test_pictures: gives those of the task of a name.
+        clip: the model.
+        processor: what prepares its input.
+    """
+    parts = sort_by_part(records)
 
     def runs(part: str, task: str) -> list[dict[str, Any]]:
-        mine = [record for record in records if (record["part"], record["task"]) == (part, task)]
-        return [
-            {name: value for name, value in record.items() if name not in ("part", "task")}
-            for record in mine
-        ]
+        mine = [record for record in parts[part] if record["task"] == task]
+        return [{name: run[name] for name in run if name != "task"} for run in mine]
 
     def hand(task: str, *templates: str, classes: Sequence[int] | None = None) -> float:
         names, pictures = TASKS[task].class_names, test_pictures(task)
         if classes is not None:
-            names, pictures = [names[i] for i in classes], of_classes(pictures, classes)
-        return round(by_templates(clip, processor, names, pictures, templates), 4)
+            names, pictures = [names[i] for i in classes], take_classes(pictures, classes)
+        return round(measure_templates(clip, processor, names, pictures, templates), 4)
 
     def shots_entry(task: str, own: str) -> dict[str, Any]:
         return {
             "task": task,
             "hand": hand(task, HAND),
-            "own": {"template": own, "accuracy": hand(task, own)},
-            "ensemble": {"templates": ENSEMBLE, "accuracy": hand(task, *ENSEMBLE)},
+            "own_template": own,
+            "own": hand(task, own),
+            "ensemble_templates": list(ENSEMBLE),
+            "ensemble": hand(task, *ENSEMBLE),
             "runs": runs("shots", task),
         }
 
     def new_entry(task: str) -> dict[str, Any]:
         names = TASKS[task].class_names
-        classes = dict(zip(("base", "new"), base_and_new(len(names))))
+        base, new = halve_classes(len(names))
         return {
             "task": task,
-            **{which: [names[i] for i in numbers] for which, numbers in classes.items()},
-            "hand": {
-                which: hand(task, HAND, classes=numbers) for which, numbers in classes.items()
-            },
+            "base": [names[i] for i in base],
+            "new": [names[i] for i in new],
+            "hand_base": hand(task, HAND, classes=base),
+            "hand_new": hand(task, HAND, classes=new),
             "runs": runs("base_to_new", task),
         }
 
@@ -301,31 +367,28 @@ def report(
 def main() -> None:
     torch.set_num_threads(1)
     clip, processor = load_clip("pocket")
-    made_with = versions()
+    made_with = read_versions()
 
     @functools.cache
     def pictures(task: str, seed: int) -> FewShot:
-        return encode(clip, processor, few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed))
+        drawn = few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
+        return encode_split(clip, processor, drawn)
 
     def run(job: Job) -> Numbers:
-        return DO[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
+        return MEASURE[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
-    unfinished = unfinished_file(
-        "context", CODE, DRAWING, PLAN, fingerprint(clip), preparation(processor), made_with
-    )
-    records, seconds = resume(jobs(), run, unfinished, lambda line: print(line, flush=True))
-    parts = report(records, lambda task: pictures(task, 0).test, clip, processor)
-    whole = {
+    drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
+    made_by = drawing, CONFIG, fingerprint(clip), describe_preparation(processor), made_with
+    unfinished = find_unfinished("context", (__file__, classifiers.__file__), *made_by)
+    records, seconds = run_jobs(jobs(), run, unfinished)
+    how = {
         "command": COMMAND,
         "versions": made_with,
         "seconds": round(seconds, 1),
-        "plan": asdict(PLAN),
-        **parts,
+        "config": asdict(CONFIG),
     }
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(
-        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
-    )
+    parts = add_hand_prompts(records, lambda task: pictures(task, 0).test, clip, processor)
+    save_study(parse_study(how | parts))
     unfinished.unlink()
     print(f"{len(records)} trainings in {seconds / 60:.0f} min: {FILE}")
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,42 +21,39 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers import context, reading, training
-from helpers.context import PromptedCLIP, learn
-from helpers.data import FewShot, encode, preparation
-from helpers.files import DATA, read_tensors, write_tensors, write_whole
-from helpers.pretrained import fingerprint, identity, load_clip, text_features
+from helpers import reading
+from helpers.context import PromptedCLIP, train_context
+from helpers.data import FewShot, describe_preparation, encode_split
+from helpers.files import DATA, read_tensors, write_tensors
+from helpers.pretrained import encode_texts, fingerprint, identify_model, load_clip
 from helpers.reading import Vocabulary
+from helpers.training import TrainConfig
 from pocket.datasets import few_shot
-from pocket.studies.common import Job, Numbers, laid_out, machine, resume, unfinished_file, versions
+from pocket.studies.common import (
+    Job,
+    Numbers,
+    Study,
+    describe_machine,
+    find_unfinished,
+    read_versions,
+    run_jobs,
+    sort_by_part,
+    write_json,
+)
 from pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, secret_task, style_task
 from pocket.words import STYLE_WORDS
 from pocket.world import UNSEEN_STYLE, drawing_version
 
 FILE = DATA / "runs" / "readings.json"
-VECTORS = FILE.with_suffix(".safetensors")
 COMMAND = "python -m pocket.studies.reading_study"
-CODE = (
-    __file__,
-    context.__file__,
-    training.__file__,
-)  # a study begun with other code is not gone on with
-DRAWING = drawing_version("tasks.py", "datasets.py")
 
-PLAN = training.TrainConfig()
-WORDS_PLAN = training.TrainConfig(eval_every=1)  # words change in jumps: every step is looked at
+CONFIG = TrainConfig()
+WORDS_CONFIG = TrainConfig(eval_every=1)  # words change in jumps: every step is evaluated
 LENGTH, SEEDS = 4, range(5)
 INITS = ("random", "a photo of a")
 SHOTS, CHECKS, TESTS = 16, 4, 20  # pictures of each class
 PERMUTATIONS = range(99)  # of the labels, where a single context is tested
 RANDOM_WORDS = 20  # prompts of words drawn at random
-FIELDS = (
-    "context",
-    "begun",
-    "last",
-    "path",
-)  # of a record, that hold vectors: kept, before the first step, after the last, at every look
-
 SECRETS = ("red", "blue", "green", "pink", "small", "large", "left", "right")
 MIXTURES = (
     ("sketch", "mosaic"),
@@ -72,9 +70,254 @@ KINDS = {  # of task, and for each task the words that would be right
 RIGHT = {task.name: words for tasks in KINDS.values() for task, words in tasks.items()}
 TASKS = {task.name: task for tasks in KINDS.values() for task in tasks}
 KIND = {task.name: kind for kind, tasks in KINDS.items() for task in tasks}
-# every look at these is kept, and each class also gets vectors of its own
+# every evaluation of these is kept, and each class also gets vectors of its own
 FOLLOWED = (RIDDLE.name, style_task("sketch").name, BLURRED.name)
 TESTED = FOLLOWED[:2]  # their labels are permuted many times
+
+
+# --- the numbers ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LearnedContext:
+    """A context learned as in lesson 02: the step that was kept, test accuracies of it and of its nearest words, and vectors (M, D).
+
+    begun, context, last: before the first step, as they were kept, and after the last one; path (E, M, D): at every evaluation, where
+    those were kept. Where nothing was gained the best step may be the first, and then what was kept is the beginning.
+    """
+
+    task: str
+    seed: int
+    init: str
+    permuted: bool
+    step: int
+    accuracy: float
+    snapped: float
+    begun: Tensor
+    context: Tensor
+    last: Tensor
+    path: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class WordSearch:
+    """Words found by a search that never leaves them, which began where a random context begins, and their test accuracy."""
+
+    task: str
+    seed: int
+    accuracy: float
+    words: str
+
+
+@dataclass(frozen=True)
+class HelpfulWords:
+    """What every single word does for the loss on the training pictures, put before the class name of "a photo of a {}".
+
+    hand, random_words: test accuracies of that prompt, and of words drawn at random; without: the loss of that prompt; losses: by word,
+    the most helpful first; called: how often that prompt gives each class, as it is and with the most helpful word.
+    """
+
+    task: str
+    hand: float
+    random_words: list[float]
+    without: float
+    losses: dict[str, float]
+    called: dict[str, int]
+    called_with_best: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ClassContexts:
+    """Vectors (C, M, D) that each class learned for itself, and their test accuracy."""
+
+    task: str
+    seed: int
+    accuracy: float
+    context: Tensor
+
+
+@dataclass(frozen=True)
+class PermutedContext:
+    """A context (M, D) learned from the same pictures with labels in another order, and its test accuracy."""
+
+    task: str
+    seed: int
+    permutation: int
+    accuracy: float
+    context: Tensor
+
+
+@dataclass(frozen=True)
+class ReadingStudy(Study):
+    """Everything that was learned; kinds: of task, and for each task the words that would be right."""
+
+    machine: dict[str, Any]
+    seeds: list[int]
+    kinds: dict[str, dict[str, list[str]]]
+    learned: list[LearnedContext]
+    on_words: list[WordSearch]
+    helpful: list[HelpfulWords]
+    each_class: list[ClassContexts]
+    permutations: list[PermutedContext]
+
+    def contexts(
+        self, task: str, init: str = "random", permuted: bool = False, field: str = "context"
+    ) -> Tensor:
+        """The vectors learned for a task, one context a seed.
+
+        Args:
+            task: its name.
+            init: what they began as.
+            permuted: whether from permuted labels.
+            field: "context", "begun", "last" or "path".
+
+        Returns:
+            (S, M, D); of the field "path" (S, E, M, D).
+
+        Raises:
+            ValueError: the study has none.
+        """
+        wanted = {"task": task, "init": init, "permuted": permuted}
+        mine = [getattr(run, field) for run in self.learned if wanted.items() <= vars(run).items()]
+        if not mine or mine[0] is None:
+            raise ValueError(
+                f"the study holds no {field} of {wanted}: its tasks are {', '.join(TASKS)}"
+            )
+        return torch.stack(mine)
+
+    def permuted_contexts(self, task: str) -> Tensor:
+        """The contexts learned from the pictures of seed 0 with labels permuted in other ways: (N, M, D)."""
+        return torch.stack([run.context for run in self.permutations if run.task == task])
+
+    def class_contexts(self, task: str) -> ClassContexts:
+        """What each class of a followed task learned for itself."""
+        return next(run for run in self.each_class if run.task == task)
+
+    def helpful_words(self, task: str) -> HelpfulWords:
+        """What words do for a task."""
+        return next(run for run in self.helpful if run.task == task)
+
+    def accuracies(self, task: str, init: str = "random") -> tuple[float, float, float]:
+        """On test pictures: of "a photo of a {}", and the means of five seeds as learned and snapped to words."""
+        wanted = {"task": task, "init": init, "permuted": False}
+        runs = [run for run in self.learned if wanted.items() <= vars(run).items()]
+        learned, snapped = (
+            sum(getattr(run, name) for run in runs) / len(runs) for name in ("accuracy", "snapped")
+        )
+        return self.helpful_words(task).hand, learned, snapped
+
+    def count_named(
+        self,
+        kind: str,
+        words: Vocabulary,
+        within: int,
+        field: str = "context",
+        inits: Sequence[str] = INITS,
+    ) -> tuple[int, int, int]:
+        """In how many contexts of a kind of task a right word is among the nearest words of some vector.
+
+        Args:
+            kind: a key of `KINDS`.
+            words: of the model.
+            within: among how many nearest words.
+            field: of the learned contexts.
+            inits: what they began as.
+
+        Returns:
+            of those learned from the true labels, of those from permuted ones, and out of how many each.
+        """
+        hits = {False: 0, True: 0}
+        for task, right in KINDS[kind].items():
+            for init in inits:
+                for permuted in hits:
+                    ranks = find_best_rank(
+                        self.contexts(task.name, init, permuted, field), right, words
+                    )
+                    hits[permuted] += int((ranks <= within).sum())
+        return hits[False], hits[True], len(KINDS[kind]) * len(inits) * len(SEEDS)
+
+
+# the parts of a study, and the fields of their records that hold vectors: those stand in the file beside
+PARTS = {
+    "learned": LearnedContext,
+    "on_words": WordSearch,
+    "helpful": HelpfulWords,
+    "each_class": ClassContexts,
+    "permutations": PermutedContext,
+}
+VECTORS = ("begun", "context", "last", "path")
+
+
+def save_study(study: ReadingStudy, notes: dict[str, str], file: Path = FILE) -> None:
+    """Write the study for `load_study`. notes: what the file of the vectors says of the model."""
+    whole, vectors = {field.name: getattr(study, field.name) for field in fields(study)}, {}
+    for part in PARTS:
+        records = [vars(run) for run in whole[part]]
+        whole[part] = [
+            {name: value for name, value in record.items() if name not in VECTORS}
+            for record in records
+        ]
+        for name in VECTORS:
+            rows = [record[name] for record in records if record.get(name) is not None]
+            if rows:
+                # half precision: a reading needs no more, and the file is half as large
+                vectors[f"{part} {name}"] = torch.stack(rows).half()
+    write_tensors(file.with_suffix(".safetensors"), vectors, notes)
+    write_json(file, whole | {"config": asdict(study.config)})
+
+
+@functools.cache
+def load_study(file: Path = FILE) -> ReadingStudy:
+    """The study as it was written, its vectors in fp32."""
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    tensors, _ = read_tensors(file.with_suffix(".safetensors"))
+    vectors = {name: iter(rows.float()) for name, rows in tensors.items()}
+    for part, kind in PARTS.items():
+        own = [name for name in VECTORS if f"{part} {name}" in vectors]
+        stored[part] = [
+            kind(
+                **record,
+                **{
+                    name: next(vectors[f"{part} {name}"])
+                    for name in own
+                    if name != "path" or is_followed(record)
+                },
+            )
+            for record in stored[part]
+        ]
+    return ReadingStudy(**stored | {"config": TrainConfig(**stored["config"])})
+
+
+# --- how it is read ------------------------------------------------------------------------------------------------------
+
+
+def find_best_rank(
+    vectors: Tensor, right: Sequence[str], words: Vocabulary, metric: reading.Metric = "cosine"
+) -> Tensor:
+    """The best rank that any of the right words has among all words, seen from any of the vectors.
+
+    Args:
+        vectors: (…, M, D).
+        right: words of the model.
+        words: all of them.
+        metric: of the distance.
+
+    Returns:
+        (…,), 1 for the nearest.
+    """
+    distances = reading.distances(vectors, words.table[words.words], metric)
+    return find_best_rank_by_distance(distances, right, words)
+
+
+def find_best_rank_by_distance(
+    distances: Tensor, right: Sequence[str], words: Vocabulary
+) -> Tensor:
+    """The same of vectors whose distances to all words are known already: (…, M, W) to (…,)."""
+    ranks = [reading.rank_row(distances, words.words == words.row(word)) for word in right]
+    return torch.stack(ranks).amin(0).amin(-1)
+
+
+# --- what is to be run ---------------------------------------------------------------------------------------------------
 
 
 def jobs() -> list[Job]:
@@ -84,10 +327,10 @@ def jobs() -> list[Job]:
         for task in TASKS for seed in SEEDS for init in INITS for permuted in (False, True)
     ]  # fmt: skip
     on_words = [
-        {"part": "on words", "task": task, "seed": seed} for task in TASKS for seed in SEEDS
+        {"part": "on_words", "task": task, "seed": seed} for task in TASKS for seed in SEEDS
     ]
     helpful = [{"part": "helpful", "task": task} for task in TASKS]
-    own = [{"part": "each class its own", "task": task, "seed": 0} for task in FOLLOWED]
+    own = [{"part": "each_class", "task": task, "seed": 0} for task in FOLLOWED]
     permutations = [
         {"part": "permutations", "task": task, "seed": 0, "permutation": number}
         for task in TESTED for number in PERMUTATIONS
@@ -101,55 +344,73 @@ def jobs() -> list[Job]:
 # --- one job of each part ------------------------------------------------------------------------------------------------
 
 
-def begin(
-    clip: CLIPModel, processor: CLIPProcessor, task: Task, init: str, seed: int, **shape: Any
-) -> PromptedCLIP:
-    generator = torch.Generator().manual_seed(seed)
-    return PromptedCLIP(
-        clip, processor, task.class_names, LENGTH, init, generator=generator, **shape
-    )
+class ReadingSetup:
+    """The model, its words, and every task's pictures as features."""
+
+    def __init__(self, clip: CLIPModel, processor: CLIPProcessor) -> None:
+        self.clip, self.processor = clip, processor
+        self.words: Vocabulary = reading.read_vocabulary(clip, processor.tokenizer)
+        # jobs on the same pictures stand together
+        self.data = functools.lru_cache(maxsize=8)(self.draw_data)
+
+    def draw_data(self, task: str, seed: int) -> FewShot:
+        pictures = few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
+        return encode_split(self.clip, self.processor, pictures)
+
+    def new_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
+        """CLIP with a context that has learned nothing yet.
+
+        Args:
+            task: gives the class names.
+            init: "random", or words.
+            seed: of a random beginning.
+            shape: as of `PromptedCLIP`.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        return PromptedCLIP(
+            self.clip,
+            self.processor,
+            task.class_names,
+            LENGTH,
+            init,
+            generator=generator,
+            **shape,
+        )
 
 
-def listed(vectors: Tensor) -> list:
-    return vectors.detach().tolist()
+def is_followed(settings: dict[str, Any]) -> bool:
+    """Whether every evaluation of a context with these settings is kept."""
+    return settings["task"] in FOLLOWED and not settings["permuted"]
 
 
-def followed(job: Job) -> bool:
-    """Whether every look at a context is kept."""
-    return job["task"] in FOLLOWED and not job["permuted"]
-
-
-def learned_job(studio: Studio, task: Task, job: Job) -> Numbers:
-    """A context learned as in lesson 02: what it reaches, where it began, and what is left when it is snapped to words."""
-    data = studio.data(task.name, job["seed"])
-    prompted, looks, path = (
-        begin(studio.clip, studio.processor, task, job["init"], job["seed"]),
-        [],
-        [],
-    )
-    for look in learn(prompted, data.permuted(job["seed"]) if job["permuted"] else data, PLAN):
-        looks.append(look)
-        path.append(listed(prompted.context))
-    best = min(looks, key=lambda look: look.validation_loss)
-    snapped = reading.snap(prompted.context, studio.words.table, studio.words.words)
+def measure_learned(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
+    """A `LearnedContext`."""
+    data = setup.data(task.name, job["seed"])
+    prompted = setup.new_context(task, job["init"], job["seed"])
+    evaluations, path = [], []
+    examples = data.permute_labels(job["seed"]) if job["permuted"] else data
+    for evaluation in train_context(prompted, examples, CONFIG):
+        evaluations.append(evaluation)
+        path.append(prompted.context.tolist())
+    best = min(evaluations, key=lambda one: one.validation_loss)
+    snapped = reading.snap(prompted.context, setup.words.table, setup.words.words)
     return {
         "step": best.step,
         "accuracy": prompted.accuracy(*data.test),
         "snapped": prompted.with_context(snapped).accuracy(*data.test),
-        "context": listed(prompted.context),
         "begun": path[0],
-        # where nothing was gained the best step may be the first, and then what was kept is the beginning
+        "context": prompted.context.tolist(),
         "last": path[-1],
-        **({"path": path} if followed(job) else {}),
+        **({"path": path} if is_followed(job) else {}),
     }
 
 
-def on_words_job(studio: Studio, task: Task, job: Job) -> Numbers:
-    """Words found by a search that never leaves them, which began where a random context begins."""
-    data, words = studio.data(task.name, job["seed"]), studio.words
-    prompted = begin(studio.clip, studio.processor, task, "random", job["seed"])
-    with reading.on_words(prompted.embeddings, "context", words.table, words.words):
-        for _ in learn(prompted, data, WORDS_PLAN):
+def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
+    """A `WordSearch`."""
+    data, words = setup.data(task.name, job["seed"]), setup.words
+    prompted = setup.new_context(task, "random", job["seed"])
+    with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
+        for _ in train_context(prompted, data, WORDS_CONFIG):
             pass
     ids = (
         reading.nearest_tokens(prompted.context, words.table, 1, rows=words.words)
@@ -162,20 +423,18 @@ def on_words_job(studio: Studio, task: Task, job: Job) -> Numbers:
     }
 
 
-def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
-    """What every single word does for the loss on the training pictures, put before the class name of "a photo of a {}", the most
-    helpful first; how often that prompt gives each class, as it is and with the most helpful word; and test accuracies of that prompt and
-    of words drawn at random."""
-    data, table, names = studio.data(task.name, 0), studio.words.table, studio.words.names
-    prompted, rows = begin(studio.clip, studio.processor, task, INITS[1], 0), studio.words.words
+def measure_helpful(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
+    """A `HelpfulWords`."""
+    data, table, names = setup.data(task.name, 0), setup.words.table, setup.words.names
+    prompted, rows = setup.new_context(task, INITS[1], 0), setup.words.words
     images, labels = data.train
 
     def scores(word: str = "") -> Tensor:
         texts = [f"a photo of a {word} {name}." for name in task.class_names]
         return (
-            studio.clip.logit_scale.exp()
+            setup.clip.logit_scale.exp()
             * images
-            @ text_features(studio.clip, studio.processor, texts).T
+            @ encode_texts(setup.clip, setup.processor, texts).T
         )  # (N, C)
 
     def loss(word: str = "") -> float:
@@ -200,194 +459,91 @@ def helpful_job(studio: Studio, task: Task, job: Job) -> Numbers:
     }
 
 
-def own_job(studio: Studio, task: Task, job: Job) -> Numbers:
-    """Vectors for each class of its own."""
-    return from_random(
-        studio, task, studio.data(task.name, job["seed"]), job["seed"], class_specific=True
-    )
+def measure_each_class(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
+    """A `ClassContexts`."""
+    data = setup.data(task.name, job["seed"])
+    return train_from_random(setup, task, data, job["seed"], class_specific=True)
 
 
-def permutations_job(studio: Studio, task: Task, job: Job) -> Numbers:
-    """A context learned from the same pictures with labels in another order."""
-    data = studio.data(task.name, job["seed"]).permuted(
-        1000 + job["permutation"]
-    )  # the test pictures keep their labels
-    return from_random(studio, task, data, job["seed"])
+def measure_permuted(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
+    """A `PermutedContext`; the test pictures keep their labels."""
+    data = setup.data(task.name, job["seed"]).permute_labels(1000 + job["permutation"])
+    return train_from_random(setup, task, data, job["seed"])
 
 
-def from_random(studio: Studio, task: Task, data: FewShot, seed: int, **shape: Any) -> Numbers:
-    """What a context reaches that began at random, and the context."""
-    prompted = begin(studio.clip, studio.processor, task, "random", seed, **shape)
-    for _ in learn(prompted, data, PLAN):
-        pass
-    return {"accuracy": prompted.accuracy(*data.test), "context": listed(prompted.context)}
+def train_from_random(
+    setup: ReadingSetup, task: Task, data: FewShot, seed: int, **shape: Any
+) -> Numbers:
+    """What a context reaches that began at random, and the context.
 
-
-DO = {
-    "learned": learned_job,
-    "on words": on_words_job,
-    "helpful": helpful_job,
-    "each class its own": own_job,
-    "permutations": permutations_job,
-}
-
-
-# --- all of them, with breaks --------------------------------------------------------------------------------------------
-
-
-class Studio:
-    """The model, its words, and every task's pictures as features."""
-
-    def __init__(self, clip: CLIPModel, processor: CLIPProcessor) -> None:
-        self.clip, self.processor = clip, processor
-        self.words: Vocabulary = reading.vocabulary(clip, processor.tokenizer)
-        self.data = functools.lru_cache(maxsize=8)(
-            self._data
-        )  # jobs on the same pictures stand together
-
-    def _data(self, task: str, seed: int) -> FewShot:
-        return encode(self.clip, self.processor, few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed))
-
-
-def split(
-    records: Sequence[dict[str, Any]],
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Tensor]]:
-    """The records of each part without their vectors; and the vectors, one row for each record, by "part field"."""
-    parts: dict[str, list[dict[str, Any]]] = {}
-    vectors: dict[str, list] = {}
-    for record in records:
-        parts.setdefault(record["part"], []).append(
-            {name: value for name, value in record.items() if name not in ("part", *FIELDS)}
-        )
-        for field in FIELDS:
-            if field in record:
-                vectors.setdefault(f"{record['part']} {field}", []).append(record[field])
-    # half precision: a reading needs no more, and the files are half as large
-    return parts, {name: torch.tensor(rows).half() for name, rows in vectors.items()}
-
-
-# --- what is stored ------------------------------------------------------------------------------------------------------
-
-
-@functools.cache
-def stored() -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The study as it lies in data/: the records, and the vectors in fp32."""
-    tensors, _ = read_tensors(VECTORS)
-    return json.loads(FILE.read_text(encoding="utf-8")), {
-        name: rows.float() for name, rows in tensors.items()
-    }
-
-
-def contexts(
-    task: str, init: str = "random", permuted: bool = False, field: str = "context"
-) -> Tensor:
-    """The vectors learned for a task, one context a seed: (S, M, D); of the field "path" (S, looks, M, D).
-
-    Raises ValueError where the study has none.
+    Args:
+        setup: has the model.
+        task: gives the class names.
+        data: to learn from, to validate on, to test on.
+        seed: of the beginning.
+        shape: as of `PromptedCLIP`.
     """
-    records, vectors = stored()
-    having = [record for record in records["learned"] if field != "path" or followed(record)]
-    wanted = {"task": task, "init": init, "permuted": permuted}
-    mine = [row for row, record in enumerate(having) if wanted.items() <= record.items()]
-    if not mine:
-        raise ValueError(
-            f"the study holds no {field} of {wanted}: its tasks are {', '.join(TASKS)}"
-        )
-    return vectors[f"learned {field}"][mine]
+    prompted = setup.new_context(task, "random", seed, **shape)
+    for _ in train_context(prompted, data, CONFIG):
+        pass
+    return {"accuracy": prompted.accuracy(*data.test), "context": prompted.context.tolist()}
 
 
-def permutations(task: str) -> Tensor:
-    """The contexts learned from the pictures of seed 0 with labels permuted in other ways: (N, M, D)."""
-    records, vectors = stored()
-    mine = [row for row, record in enumerate(records["permutations"]) if record["task"] == task]
-    return vectors["permutations context"][mine]
-
-
-def each_class(task: str) -> tuple[Tensor, float]:
-    """The vectors that each class of a followed task learned for itself, (C, M, D), and their accuracy on test pictures."""
-    records, vectors = stored()
-    ((row, record),) = [
-        pair for pair in enumerate(records["each class its own"]) if pair[1]["task"] == task
-    ]
-    return vectors["each class its own context"][row], record["accuracy"]
-
-
-def helpful(task: str) -> dict[str, Any]:
-    """What `helpful_job` measured for a task."""
-    (record,) = [record for record in stored()[0]["helpful"] if record["task"] == task]
-    return record
-
-
-def accuracies(task: str, init: str = "random") -> tuple[float, float, float]:
-    """On test pictures: of "a photo of a {}", and the means of five seeds as learned and snapped to words."""
-    records, _ = stored()
-    wanted = {"task": task, "init": init, "permuted": False}
-    runs = [record for record in records["learned"] if wanted.items() <= record.items()]
-    return helpful(task)["hand"], *(
-        sum(run[what] for run in runs) / len(runs) for what in ("accuracy", "snapped")
-    )
-
-
-def best_place(
-    vectors: Tensor, right: Sequence[str], words: Vocabulary, metric: reading.Metric = "cosine"
-) -> Tensor:
-    """The best place that any of the right words takes among all words, seen from any of the vectors (…, M, D): (…,), 1 for the nearest."""
-    return best_of(reading.distances(vectors, words.table[words.words], metric), right, words)
-
-
-def best_of(apart: Tensor, right: Sequence[str], words: Vocabulary) -> Tensor:
-    """The same of vectors whose distances to all words are known already: (…, M, W) to (…,)."""
-    places = [reading.places(apart, words.words == words.row(word)) for word in right]
-    return torch.stack(places).amin(0).amin(-1)
-
-
-def named(
-    kind: str, words: Vocabulary, within: int, field: str = "context", inits: Sequence[str] = INITS
-) -> tuple[int, int, int]:
-    """In how many contexts of a kind of task a right word is among so many nearest words of some vector: of those learned from the
-    true labels, of those from permuted ones, and out of how many each."""
-    hits = {False: 0, True: 0}
-    for task, right in KINDS[kind].items():
-        for init in inits:
-            for permuted in hits:
-                places = best_place(contexts(task.name, init, permuted, field), right, words)
-                hits[permuted] += int((places <= within).sum())
-    return hits[False], hits[True], len(KINDS[kind]) * len(inits) * len(SEEDS)
+MEASURE = {
+    "learned": measure_learned,
+    "on_words": measure_on_words,
+    "helpful": measure_helpful,
+    "each_class": measure_each_class,
+    "permutations": measure_permuted,
+}
 
 
 # --- making it -----------------------------------------------------------------------------------------------------------
 
 
+def make_parts(records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Of the records of all jobs those of each part as dataclasses, their vectors as tensors."""
+    parts = sort_by_part(records)
+    return {
+        part: [
+            kind(
+                **{
+                    name: torch.tensor(value) if name in VECTORS else value
+                    for name, value in record.items()
+                }
+            )
+            for record in parts[part]
+        ]
+        for part, kind in PARTS.items()
+    }
+
+
 def main() -> None:
     torch.set_num_threads(1)
     clip, processor = load_clip("pocket")
-    made_with, studio = versions(), Studio(clip, processor)
+    made_with, setup = read_versions(), ReadingSetup(clip, processor)
 
     def run(job: Job) -> Numbers:
-        return DO[job["part"]](studio, TASKS[job["task"]], job)
+        return MEASURE[job["part"]](setup, TASKS[job["task"]], job)
 
-    unfinished = unfinished_file(
-        "reading", CODE, DRAWING, fingerprint(clip), preparation(processor), made_with
-    )
-    records, seconds = resume(jobs(), run, unfinished, lambda line: print(line[:150], flush=True))
-    parts, vectors = split(records)
-    whole = {
-        "command": COMMAND,
-        "versions": made_with,
-        "machine": machine(),
-        "seconds": round(seconds, 1),
-        "seeds": list(SEEDS),
-        "plan": asdict(PLAN),
-        "kinds": {
-            kind: {task.name: words for task, words in tasks.items()}
+    drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
+    made_by = drawing, fingerprint(clip), describe_preparation(processor), made_with
+    unfinished = find_unfinished("reading", (__file__, reading.__file__), *made_by)
+    records, seconds = run_jobs(jobs(), run, unfinished)
+    study = ReadingStudy(
+        COMMAND,
+        made_with,
+        round(seconds, 1),
+        CONFIG,
+        describe_machine(),
+        list(SEEDS),
+        {
+            kind: {task.name: list(words) for task, words in tasks.items()}
             for kind, tasks in KINDS.items()
         },
-        **parts,
-    }
-    write_tensors(VECTORS, vectors, {"command": COMMAND, **identity(clip)})
-    write_whole(
-        FILE, lambda part: part.write_text(f"{laid_out(whole)}\n", encoding="utf-8", newline="\n")
+        **make_parts(records),
     )
+    save_study(study, {"command": COMMAND, **identify_model(clip)})
     unfinished.unlink()
     print(f"{len(records)} jobs in {seconds / 60:.0f} min: {FILE}")
 

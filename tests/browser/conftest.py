@@ -1,29 +1,13 @@
-"""One browser and one JupyterLab for all browser tests, and what they measured at the end of the report."""
+"""One browser, one JupyterLab and one run of a notebook for all browser tests."""
 
 import os
 
 import lab
 import pytest
+from lab import ROOT, SCROLL
+from learner import LESSONS, Lesson
 
 MISSING = "there is no Chromium on this machine (Debian: apt install chromium fonts-noto-cjk), so no lesson was seen in a browser"
-MEASURED, OPENED = pytest.StashKey[list](), pytest.StashKey[bool]()
-
-
-def pytest_configure(config):
-    config.stash[MEASURED] = []
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    for line in config.stash.get(MEASURED, []):
-        terminalreporter.write_line(line)
-    if config.stash.get(OPENED, False):
-        terminalreporter.write_line(f"screenshots of the lessons: {lab.SHOTS.relative_to(lab.ROOT)}/")
-
-
-@pytest.fixture(scope="session")
-def measured(request):
-    """Seconds are told, not tested: they say more of the machine than of the course. Lines put here stand under the report."""
-    return request.config.stash[MEASURED]
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +21,22 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def jupyterlab(request):
-    request.config.stash[OPENED] = True
+def jupyterlab(measured):
+    measured.append(f"screenshots of the lessons: {lab.SHOTS.relative_to(lab.ROOT)}/")
     with lab.running_lab() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def lesson(request, browser, jupyterlab, measured):
+    """A lesson of learner.of, as all tests find it and leave it: pytest takes those of one lesson and language together."""
+    name, lang = request.param
+    with jupyterlab.notebook(browser, ROOT / "notebooks" / lang / f"{name}.ipynb") as notebook:
+        lesson = Lesson(lang, notebook, name, LESSONS[name])
+        lesson.shoot("as-stored")
+        if told := lesson.run():
+            measured.append(f"lesson 00 ({lang}), Run All in a fresh kernel: {told}")
+        notebook.page.evaluate(SCROLL, 0)  # running all has gone to the end
+        lesson.shoot("top")
+        yield lesson
+        notebook.assert_well_behaved()

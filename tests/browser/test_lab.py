@@ -26,6 +26,7 @@ with lab.running_lab() as jupyterlab:
 """
 
 
+@pytest.mark.slow
 def test_jupyterlab_ends_with_a_run_that_is_ended_from_outside():
     run = subprocess.Popen(
         [sys.executable, "-c", WAITING, str(lab.ROOT / "tests" / "browser"), str(lab.ROOT)],
@@ -70,25 +71,24 @@ PAGE = """<html lang="en"><title>page</title><style>body { height: 0; overflow: 
     <div style="height: 3000px"></div>%s</div></div>"""
 
 
-@pytest.mark.parametrize(
-    ("html", "rules"),
-    [
-        ("<p>Words.</p><label>name <select><option>one</select></label><img src='data:,' alt='a cat'>", set()),
-        (
-            "<details><summary>more</summary><p style='color: #999; background: #fff'>Pale.</p></details>",
-            {"color-contrast"},
-        ),
-        ("<img src='data:,'>", {"image-alt"}),
-        ("<select><option>one</select>", {"select-name"}),
-        ("<button></button>", {"button-name"}),
-        ("<h2>A</h2><h4>B</h4>", {"heading-order"}),
-        ("<table><tr><th></th><th>a</th></tr><tr><td>1</td><td>2</td></tr></table>", {"empty-table-header"}),
-    ],
-)
-def test_what_is_hard_to_see_or_to_name_is_found_wherever_it_stands(browser, html, rules):
+GOOD = "<p>Words.</p><label>name <select><option>one</select></label><img src='data:,' alt='a cat'>"
+BAD = {
+    "color-contrast": "<details><summary>more</summary><p style='color: #999; background: #fff'>Pale.</p></details>",
+    "image-alt": "<img src='data:,'>",
+    "select-name": "<select><option>one</select>",
+    "button-name": "<button></button>",
+    "heading-order": "<h2>A</h2><h4>B</h4>",
+    "empty-table-header": "<table><tr><th></th><th>a</th></tr><tr><td>1</td><td>2</td></tr></table>",
+}
+
+
+def test_what_is_hard_to_see_or_to_name_is_found_wherever_it_stands(browser):
     with closing(browser.new_page()) as page:
-        page.set_content(PAGE % html)
-        assert {fault.split(": ")[1] for fault in accessible.faults(page)} == rules
+        page.set_content(PAGE % GOOD)
+        assert accessible.faults(page) == []
+        page.set_content(PAGE % "".join(BAD.values()))
+        found = [fault.split(": ")[1] for fault in accessible.faults(page)]
+    assert sorted(found) == sorted([*BAD, *BAD]), "each once in the dark and once in the light"
 
 
 def test_a_slider_without_a_label_is_found(browser):

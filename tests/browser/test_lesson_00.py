@@ -1,38 +1,21 @@
 """What only lesson 00 has, as a learner meets it: the machine, pictures of one's own, ten vectors, in words and in numbers.
 
-In both languages; the tests of one share one notebook that was run once, and go through it from top to bottom. What lesson 00 has in
-common with the others is in test_explorers.py. Screenshots in .browser/shots.
+On the notebook that test_explorers.py has gone through, in Chinese by --all; what lesson 00 has in common with the others is there.
+Screenshots in .browser/shots.
 """
 
-import base64
-import io
 import re
-import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from lab import CUT_OFF, ROOT, Reader
+from lab import CUT_OFF
+from learner import of
 from PIL import Image
 
 import course
 from lessons.exercises import start_here
 from pocket import world
 
-LABELS = {
-    "en": {
-        **{"object": "object", "colour": "colour", "size": "size", "background": "background", "style": "style"},
-        **{"seed": "drawing no.", "ready": "ready-made", "template": "prompt", "texts": "texts"},
-        **{"file": "Choose a picture", "start": "start no.", "train": "Train ten vectors", "again": "Again"},
-        **{"hint": "Hint {} of 3", "no hint": "No more hints", "guess": "Just as you said", "right": "Right."},
-    },
-    "zh": {
-        **{"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"},
-        **{"seed": "画法编号", "ready": "常用提示词", "template": "提示词", "texts": "文字", "file": "选择图片文件"},
-        **{"start": "随机起点", "train": "训练十个向量", "again": "再来一次", "hint": "提示 {}（共 3 条）"},
-        **{"no hint": "提示已用完", "guess": "和你猜的一样", "right": "对。"},
-    },
-}
 STEP = {"en": r"step (\d+) of 160", "zh": r"第 (\d+) 步，共 160 步"}
 DONE = {"en": r"Done: 160 steps in [\d.]+ s\.", "zh": r"完成：160 步，用时 [\d.]+ 秒。"}
 STOPPED = {"en": rf"Stopped: {STEP['en']}\. .+", "zh": rf"已停下：{STEP['zh']}。.+"}
@@ -65,95 +48,17 @@ made_of.BREATH = 0.5  # between two looks: on a busy machine all 160 steps might
 WATCHED = "() => ({pictures: window.watched.pictures.size, words: window.watched.words})"
 
 
-@pytest.fixture(scope="module", params=["en", "zh"])
-def lesson(request, browser, jupyterlab, measured):
-    """The lesson of one language, run once from top to bottom, and what was found."""
-    with jupyterlab.notebook(browser, ROOT / "notebooks" / request.param / "00_start_here.ipynb") as notebook:
-        lesson = Lesson(request.param, notebook)
-        lesson.shoot("as-stored")
-        begun = time.monotonic()
-        notebook.start_all()
-        lesson.wait_for_the_first_explorer()
-        there = time.monotonic() - begun
-        lesson.move_its_first_control()
-        lesson.seconds = time.monotonic() - begun
-        notebook.wait_for_all()
-        done = time.monotonic() - begun
-        times = f"there after {there:.1f} s, answers after {lesson.seconds:.1f} s, all cells done after {done:.1f} s"
-        measured.append(f"lesson 00 ({request.param}), Run All in a fresh kernel: the first explorer is {times}")
-        yield lesson
-        notebook.assert_well_behaved()
-
-
 def differ(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether an eye sees another picture: compression alone moves no pixel this far."""
     return bool(np.abs(after - before).max() > 60)
 
 
-@dataclass
-class Lesson(Reader):
-    seconds: float = 0
-
-    def labelled(self, cell, name: str):
-        return cell.get_by_label(LABELS[self.lang][name], exact=True)
-
-    def button(self, cell, name: str, number: int | str = ""):
-        return cell.get_by_role("button", name=LABELS[self.lang][name].format(number))
-
-    def figure(self, cell):
-        return self.notebook.figure(cell)
-
-    def source(self, cell) -> str:
-        return self.figure(cell).get_attribute("src")
-
-    def seen(self, cell) -> tuple[np.ndarray, np.ndarray]:
-        """What stands in the explorer's view: the pixels of the picture, and those of the bars beside it."""
-        assert self.figure(cell).is_visible()
-        data = base64.b64decode(self.source(cell).partition(",")[2])
-        pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=int)
-        border = round(pixels.shape[1] * 2.7 / 7.4)
-        return pixels[:, :border], pixels[:, border:]
-
-    def wait_for_other(self, cell, before: str) -> None:
-        """Until another figure stands in the view than the one with this source."""
-        self.wait_until(lambda: self.figure(cell).count() and self.source(cell) != before, "the view to change")
-
-    def wait_until(self, fact, what: str, seconds: float = 150) -> None:
-        end_of_patience = time.monotonic() + seconds
-        while not fact():
-            assert time.monotonic() < end_of_patience, f"waited {seconds} s for {what}"
-            self.notebook.page.wait_for_timeout(100)
-
-    def wait_for_the_first_explorer(self) -> None:
-        cell = self.notebook.cell("compose-code")
-        choice = self.labelled(cell, "object")
-        self.wait_until(lambda: choice.is_visible() or not self.notebook.cell("compose-code"), "the first explorer")
-
-    def move_its_first_control(self) -> None:
-        """There and back. A kernel answers explorers when it has run all the cells that it was sent."""
-        cell = self.notebook.cell("compose-code")
-        choice = self.labelled(cell, "object")
-        value, source = choice.input_value(), self.source(cell)
-        for word in ("star", value):
-            self.choose(choice, word)
-            self.wait_for_other(cell, source)
-            source = self.source(cell)
-
-    def choose(self, choice, word: str) -> None:
-        """The option of a list that holds this word, which in Chinese stands beside another."""
-        options = choice.evaluate(
-            "(list, word) => [...list.options].map(o => o.value).filter(v => v.includes(word))", word
-        )
-        choice.select_option(options[0])
-
-    def shoot(self, name: str) -> None:
-        assert self.notebook.shoot(f"00-{self.lang}-{name}").stat().st_size > 10_000
-
-
+@of("00_start_here")
 def test_the_first_explorer_answers_soon_after_a_fresh_start(lesson):
     assert lesson.seconds < 120
 
 
+@of("00_start_here")
 def test_the_machine_is_looked_at(lesson):
     output = lesson.notebook.cell("machine-code").locator(".jp-OutputArea-output")
     rows, folded = output.locator("tr"), output.locator("summary")
@@ -165,6 +70,8 @@ def test_the_machine_is_looked_at(lesson):
     assert rows.first.is_visible() and len(told) > 10 and set(told) <= set(whats)
 
 
+@pytest.mark.slow
+@of("00_start_here")
 def test_every_control_changes_picture_and_scores(lesson):
     cell = lesson.notebook.cell("compose-code")
     lesson.shoot("compose")
@@ -184,6 +91,7 @@ def test_every_control_changes_picture_and_scores(lesson):
     assert lesson.reads_well(lesson.figure(cell).get_attribute("alt"))
 
 
+@of("00_start_here")
 def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
     cell = lesson.notebook.cell("compose-code")
     template = lesson.labelled(cell, "template")
@@ -198,6 +106,7 @@ def test_a_prompt_without_a_place_for_the_name_gets_a_sentence(lesson):
     sentence.wait_for(state="detached")
 
 
+@of("00_start_here")
 def test_a_picture_file_of_ones_own_is_scored_and_a_broken_one_gets_a_sentence(lesson, tmp_path):
     cell = lesson.notebook.cell("own-picture-code")
     good, broken = tmp_path / "mine.png", tmp_path / "broken.png"
@@ -229,6 +138,7 @@ def test_a_picture_file_of_ones_own_is_scored_and_a_broken_one_gets_a_sentence(l
     lesson.shoot("own-texts")
 
 
+@of("00_start_here")
 def test_a_picture_file_of_12_megabytes_arrives(lesson, tmp_path):
     cell, large = lesson.notebook.cell("own-picture-code"), tmp_path / "large.png"
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)  # which no PNG makes smaller
@@ -246,15 +156,7 @@ def choose_file(lesson, cell, file):
     chooser.value.set_files(file)
 
 
-def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
-    cell = lesson.notebook.cell("half-guess")
-    cell.get_by_role("button", name="B", exact=True).click()
-    assert "B" in lesson.verdict(cell, "●")
-    cell = lesson.notebook.run_cell("half-code")
-    assert LABELS[lesson.lang]["guess"] in lesson.verdict(cell, "✓")
-    lesson.shoot("guess-recalled")
-
-
+@of("00_start_here")
 def test_ten_vectors_learn_while_one_watches_and_can_be_stopped(lesson, measured):
     """The button by mouse in one language, by keyboard in the other."""
     cell = lesson.notebook.cell("train-code")
@@ -322,6 +224,7 @@ def watched(lesson) -> tuple[int, list[int]]:
     ]
 
 
+@of("00_start_here")
 def test_an_exercise_names_the_mistake_gives_hints_and_praises(lesson):
     exercise, id = start_here.learned_numbers, "how-many-numbers-code"
     stub = lesson.notebook.source(id)
@@ -358,13 +261,3 @@ def test_an_exercise_names_the_mistake_gives_hints_and_praises(lesson):
     assert getattr(exercise.praise, lesson.lang) in lesson.verdict(cell, "✓")
     assert cell.locator(".jupyter-button").count() == 0
     lesson.shoot("exercise-right")
-
-
-def test_every_answer_of_the_quiz_explains_itself(lesson):
-    cell = lesson.notebook.cell("what-changed-code")
-    for letter, choice in zip("ABCDE", start_here.what_changed.choices, strict=True):
-        cell.get_by_role("button", name=letter, exact=True).click()
-        told = lesson.verdict(cell, f"{'✓' if choice.right else '✗'} {letter}.")
-        assert getattr(choice.why, lesson.lang) in told
-        assert (LABELS[lesson.lang]["right"] in told) is choice.right
-    lesson.shoot("quiz")

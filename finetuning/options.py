@@ -1,0 +1,294 @@
+"""The command line of soft_prompt_finetune.py becomes one `RunConfig`, with the standard library alone: nothing heavy is imported.
+
+A value is what was given, else what the run that is gone on with remembers, else the preset's, else the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCRIPT = "soft_prompt_finetune.py"
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ROOT / "work" / "runs"
+CAPTIONS = ROOT / "data" / "captions"
+# in the folder of a run: how far it is; what it has learned; how it went
+TRAINING, CHECKPOINT, LOG = "training.safetensors", "captioner.safetensors", "log.jsonl"
+
+SEED = {
+    "vision_model_name": "openai/clip-vit-base-patch32",
+    "language_model_name": "gpt2",
+    "prompt_length": 10,
+    "learning_rate": 1e-4,
+    "num_epochs": 3,
+    "batch_size": 2,
+    "max_length": 128,
+    "init": "random",
+    "vision_features": "patches",
+}
+POCKET = {
+    "vision_model_name": "pocket",
+    "language_model_name": "pocket",
+    "learning_rate": 3e-3,
+    "num_epochs": 8,
+    "batch_size": 8,
+    # helpers.captioner.DESCRIBE, which would import torch
+    "init": "describe what you see: write a caption for the picture:",
+}
+PRESETS = {"pocket": SEED | POCKET, "seed": SEED}
+DEFAULTS = {  # no preset says anything of these
+    "data": CAPTIONS / "train.json",
+    "validation": None,
+    "allow_outside": False,
+    "gradient_accumulation": 1,
+    "precision": "fp32",
+    "seed": 0,
+}
+REMEMBERED = (*SEED, *DEFAULTS)  # by the log of a run
+MODELS = ("vision_model_name", "language_model_name", "precision")
+EXAMPLES = ("data", "validation", "seed")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that a run must know; what `read_options` makes of the command line."""
+
+    # what learns, and how
+    vision_model_name: str
+    language_model_name: str
+    vision_features: str
+    prompt_length: int
+    init: str
+    learning_rate: float
+    num_epochs: int
+    batch_size: int
+    gradient_accumulation: int
+    max_length: int
+    precision: str
+    seed: int
+    # what it learns from
+    data: Path
+    validation: Path | None
+    allow_outside: bool
+    # what is done, and where
+    folder: Path | None  # of the training; None where nothing is learned
+    new_folder: bool  # whether it is the next number in work/runs
+    resume: bool
+    checkpoint: Path | None  # to evaluate, or to describe pictures with
+    pictures: tuple[Path, ...]  # to describe
+    preset: str
+    given: frozenset[str]  # names of the values that stand on the command line
+    # no options, but not the same in every test
+    evaluations: int = 20  # on the validation captions in one training
+    max_grad_norm: float | None = 1.0
+
+    @property
+    def validation_file(self) -> Path | None:
+        """The file to validate on; the course's own for the course's pictures, and otherwise none but what was named."""
+        if self.validation is None and self.data.resolve() == DEFAULTS["data"]:
+            return CAPTIONS / "validation.json"
+        return self.validation
+
+    def settings(self) -> dict[str, Any]:
+        """What a run remembers, as it stands in the first line of its log; paths as they are called from any folder."""
+        values = {name: getattr(self, name) for name in REMEMBERED}
+        for name in ("vision_model_name", "language_model_name", "data", "validation"):
+            if values[name] not in (None, "pocket") and Path(values[name]).exists():
+                values[name] = str(Path(values[name]).resolve())
+        return values
+
+    def describe_preset(self) -> str:
+        """The values of the preset: those that differ from the seed's beside these, and which were given."""
+        lines = [f"Preset {self.preset}:"]
+        for name, seed in SEED.items():
+            value = getattr(self, name)
+            notes = ["given"] if name in self.given else []
+            notes += [f"in the preset seed {seed}"] if value != seed else []
+            told = f"  ({', '.join(notes)})" if notes else ""
+            lines.append(f"    --{name} {shlex.quote(str(value))}{told}")
+        return "\n".join(lines)
+
+
+def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
+    """What is asked for. Wrong arguments end the program as argparse does.
+
+    runs: where the runs without --output are. Raises ValueError where the folder of the run is none to learn in, or to go on with.
+    """
+    given = parse(arguments)
+    task = {name: given.pop(name, None) for name in ("output", "resume", "evaluate", "generate")}
+    preset, folder, checkpoint = given.pop("preset", None), None, None
+    if task["evaluate"] or task["generate"]:
+        place = task["evaluate"] or (task["output"] or find_last(runs, CHECKPOINT)).absolute()
+        checkpoint = place / CHECKPOINT if place.is_dir() else place
+        names = MODELS if task["generate"] else (*MODELS, *EXAMPLES)
+        remembered = read_settings(checkpoint.with_name(LOG), names)
+    else:
+        folder = find_folder(task["output"], bool(task["resume"]), runs)
+        remembered = read_settings(folder / LOG, REMEMBERED) if task["resume"] else {}
+    known = remembered | given
+    named = {known.get(name, "pocket") for name in MODELS[:2]} != {"pocket"}
+    preset = preset or ("seed" if named else "pocket")
+    return RunConfig(
+        **(DEFAULTS | PRESETS[preset] | known),
+        folder=folder,
+        new_folder=task["output"] is None and not task["resume"],
+        resume=bool(task["resume"]),
+        checkpoint=checkpoint,
+        pictures=tuple(task["generate"] or ()),
+        preset=preset,
+        given=frozenset(given),
+    )
+
+
+# fmt: off
+def parse(arguments: Sequence[str]) -> dict[str, Any]:
+    """The values that were given, by their names, and no others."""
+    parser = argparse.ArgumentParser(
+        prog=SCRIPT,
+        argument_default=argparse.SUPPRESS,
+        description="Fine-tune a soft prompt and a projection that make a frozen language model describe your pictures.",
+        epilog="On several processes: torchrun --standalone --nproc_per_node=2 soft_prompt_finetune.py …",
+    )
+
+    def add(*names: str, help: str, **more: Any) -> None:
+        if (name := names[0][2:]) in SEED:
+            values = [f"{preset}: {PRESETS[preset][name]}" for preset in PRESETS]
+            help += f" ({', '.join(values)})"
+        parser.add_argument(*names, help=help, **more)
+
+    add("--preset", choices=PRESETS, help="where values come from that you do not give: pocket, the small models of the course, is the "
+        "default; seed, the real CLIP and GPT-2, is the default where you name a model")
+    add("--data", type=Path, metavar="JSON",
+        help='a list of {"image_path": "cat.jpg", "text": "a cat."}; paths are relative to the JSON file')
+    add("--validation", type=Path, metavar="JSON", help="the same, to choose by; without it a tenth of the pictures in --data")
+    add("--allow_outside", "--allow-outside", action="store_true", help="pictures may lie outside the folder of the JSON file")
+    add("--output", type=Path, metavar="DIR", help="folder for what is learned; without it a new one in work/runs")
+    add("--resume", action="store_true", help="go on with the training in --output; without it with the last in work/runs")
+    add("--evaluate", type=Path, metavar="CHECKPOINT", help="learn nothing: show what this file, or the one in this folder, is worth on "
+        "what it was validated on, or on --validation, or on --data")
+    add("--generate", type=Path, nargs="+", metavar="PICTURE",
+        help="learn nothing: describe pictures, with the checkpoint of --evaluate or of --output")
+    add("--vision_model_name", metavar="NAME", help="pocket, a folder, or a name on the hub")
+    add("--language_model_name", metavar="NAME", help="the same")
+    add("--vision_features", choices=("patches", "pooled"), help="all patches of a picture, or one vector")
+    add("--prompt_length", type=_whole_number(0), metavar="M", help="vectors in the soft prompt")
+    add("--init", metavar="WORDS", help="what the soft prompt begins as: random, vocabulary, or words of yours")
+    add("--learning_rate", type=_positive, metavar="RATE", help="at its highest")
+    add("--num_epochs", type=_whole_number(1), metavar="N", help="how often every caption is seen")
+    add("--batch_size", type=_whole_number(1), metavar="N", help="captions that a process takes at a time")
+    add("--gradient_accumulation", type=_whole_number(1), metavar="N",
+        help="so many batches make one step: a larger batch in the same memory (1)")
+    add("--max_length", type=_whole_number(2), metavar="TOKENS", help="longer captions are cut")
+    add("--precision", choices=("fp32", "bf16"), help="of the frozen models; what learns is always fp32 (fp32)")
+    add("--seed", type=_whole_number(0), metavar="N", help="of all that is drawn at random (0)")
+    return vars(parser.parse_args([_with_underscores(word) for word in arguments]))
+# fmt: on
+
+
+def _with_underscores(word: str) -> str:
+    """--learning-rate=1 as --learning_rate=1."""
+    name, equals, value = word.partition("=")
+    name = name[:2] + name[2:].replace("-", "_") if name.startswith("--") else name
+    return name + equals + value
+
+
+def _whole_number(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return number
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return number
+
+
+# --- folders of runs, and what these remember ---------------------------------------------------
+
+
+def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
+    """Where a training is kept, or will be: this makes no folder. Raises ValueError where there is one too many, or none to go on with."""
+    if output is None and resume:
+        return find_last(runs, TRAINING)
+    numbers = [number for number, _ in _numbered(runs)]
+    folder = (output or runs / str(max(numbers, default=0) + 1)).absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file: name a folder by --output")
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"nothing can be written to {there}: name another folder by --output")
+    if resume and not (folder / TRAINING).is_file():
+        raise ValueError(
+            f"there is no training in {folder} to go on with: leave out --resume, or name another folder by --output"
+        )
+    if not resume and (folder / TRAINING).exists():
+        raise ValueError(
+            f"{folder} holds a training already: go on with it by --resume, or name another folder by --output"
+        )
+    return folder
+
+
+def find_last(runs: Path, wanted: str) -> Path:
+    """Of the numbered runs the last that holds this file. Raises ValueError if none does."""
+    known = [run for _, run in _numbered(runs) if (run / wanted).is_file()]
+    if not known:
+        raise ValueError(
+            f"there is no training in {runs} yet: train first, or name its folder by --output"
+        )
+    return known[-1]
+
+
+def _numbered(runs: Path) -> list[tuple[int, Path]]:
+    folders = (run for run in runs.glob("*") if run.name.isascii() and run.name.isdigit())
+    return sorted((int(run.name), run) for run in folders)
+
+
+def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Those of the named values that the run of this log was asked for, read as if they stood on a command line."""
+    known = next((entry["settings"] for entry in read_lines(log) if "settings" in entry), {})
+    words = []
+    for name in names if isinstance(known, dict) else ():
+        value = known.get(name)
+        if name == "allow_outside":
+            words += ["--allow_outside"] if value is True else []
+        elif isinstance(value, (str, int, float)):
+            words.append(f"--{name}={value}")
+    return parse(words)
+
+
+def read_lines(log: Path) -> Iterator[dict[str, Any]]:
+    """The objects in a log, one a line; lines that are cut off or something else are left out."""
+    for line in (
+        log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ()
+    ):
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, dict):
+            yield entry
+
+
+def print_problem(problem: Exception | str) -> None:
+    """On stderr, by one of several processes alone; letters that a terminal might obey are shown as question marks."""
+    named = isinstance(problem, OSError) and problem.filename
+    text = f"{problem.filename}: {problem.strerror}" if named else str(problem)
+    if os.environ.get("RANK", "0") == "0":
+        shown = (letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+        print("".join(shown), file=sys.stderr)

@@ -1,0 +1,80 @@
+"""Losses and captions side by side: before, after, and with a part of the captioner taken away or exchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from helpers.captioner import VLMWithSoftPrompt
+from helpers.captioner_training import ablations, evaluate
+from helpers.training import Evaluation
+
+SHOWN = 3  # pictures whose captions are shown
+# loss and share of right tokens, and captions of the first pictures
+Result = tuple[tuple[float, float], list[str]]
+
+
+def measure(model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor]) -> Result:
+    """Loss and share of right tokens on captions' ids, and captions of the first pictures; features (N, P, Dv)."""
+    return evaluate(model, features, rows), write_captions(model, features[:SHOWN])
+
+
+def write_captions(
+    model: VLMWithSoftPrompt, features: Tensor, max_new_tokens: int = 40
+) -> list[str]:
+    """A greedy caption for each picture, as long as the language model has places for it. Raises ValueError if it has none."""
+    places = count_places(model, features.shape[1]) if features.shape[1] else max_new_tokens
+    if places < 1:
+        raise ValueError(
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt leave no room for text in the language model"
+        )
+    return model.generate(features, max_new_tokens=max(1, min(max_new_tokens, places)))
+
+
+def count_places(model: VLMWithSoftPrompt, patches: int) -> int:
+    """How many tokens of text find a place in the language model behind the soft prompt and so many vectors of a picture."""
+    places = getattr(model.language_model.config, "max_position_embeddings", None) or 10**9
+    return places - len(model.soft_prompt.prompt_embeddings) - patches
+
+
+def measure_ablations(
+    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], words: Tensor
+) -> dict[str, Result]:
+    """What the model is worth as it was trained, and what with each of the `ablations`.
+
+    Args:
+        model: the captioner.
+        features: vision features of the pictures, (N, P, Dv).
+        rows: the ids of their captions, (T,) each.
+        words: rows of words that stand in the place of the prompt in one of them, (T, D).
+    """
+    return {
+        how: measure(model, seen, rows)
+        for how, seen in ablations(model, features, words)
+        # something must stand before the first token
+        if len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0
+    }
+
+
+def show_results(results: dict[str, Result], files: Sequence[Path], texts: Sequence[str]) -> None:
+    """Print a table of losses, and for each of the first pictures its own caption over those that were written."""
+    width = max(map(len, results))
+    print(f"\nOn {len(texts)} validation captions:\n{'':{width}}   loss   tokens right")
+    for how, ((loss, right), _) in results.items():
+        print(f"{how:{width}}  {loss:5.2f}   {right:11.0%}")
+    for number, (file, text) in enumerate(zip(files[:SHOWN], texts)):
+        print(f"\n{file}\n{'the caption':{width}}  {text}")
+        for how, (_, written) in results.items():
+            print(f"{how:{width}}  {written[number]}")
+
+
+def describe_best(best: Evaluation) -> str:
+    """Which step's state was kept, and what it means where that is the very first."""
+    if best.step:
+        return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
+    return (
+        "Kept: the beginning. On the validation captions no step was better, so nothing was learned that helps there. That is likely where they "
+        "are few: take more pictures, or name a file by --validation; or change --learning_rate and --num_epochs."
+    )

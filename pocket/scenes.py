@@ -1,0 +1,35 @@
+"""Which scenes pocket CLIP was trained on, and fresh ones on which it can be measured.
+
+Other seeds alone do not make a scene fresh: two thirds of all scenes of one thing occurred in training, in another drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from functools import cache
+
+import numpy as np
+
+from pocket.world import Scene, near_twin, random_scene
+
+PAIRS = 50_000  # of near twins, whose pictures pocket CLIP was trained on
+
+
+def make_pair(index: int, seed: int) -> tuple[Scene, Scene]:
+    """Two scenes that differ in one respect; the same index and seed give the same pair."""
+    rng = np.random.default_rng([seed, index])
+    scene = random_scene(rng)
+    return scene, near_twin(scene, rng)
+
+
+@cache
+def training_scenes() -> frozenset[Scene]:
+    """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
+    return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
+
+
+def fresh_scene(rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object) -> Scene:
+    """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
+    while (scene := random_scene(rng, **fixed)) in training_scenes() or scene in besides:
+        pass
+    return scene
