@@ -37,7 +37,7 @@ runpy.run_path(str(found[0]))["start"]("en")
 # 课程先检查一下自己：软件包、模型文件、内存和磁盘。哪里不对，那一行前面就有 ✗，后面写着该怎么办；点开这一行，可以看检查了些什么。
 
 # %% id="machine-code" tags=["measured"]
-from lessons.kit.doctor import doctor
+from lessons.kit.start import doctor
 
 doctor()
 
@@ -56,7 +56,7 @@ from helpers import data, language
 from helpers.context import PromptedCLIP
 from helpers.pretrained import encode_texts, load_clip
 from lessons.exercises import start_here as exercises
-from lessons.kit.scores import accuracy_table
+from lessons.kit.explorer import accuracy_table
 from lessons.widgets import start_here as explorers
 from pocket import datasets, tasks, world
 

@@ -31,7 +31,7 @@ from helpers import by_hand
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
 from lessons.exercises import inside_clip as exercises
-from lessons.kit.scores import accuracy_table
+from lessons.kit.explorer import accuracy_table
 from lessons.widgets import inside_clip as explorers
 from pocket import datasets, tasks, world
 from pocket.language import full_caption

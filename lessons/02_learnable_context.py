@@ -33,8 +33,7 @@ from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
 from helpers.notebook import compare
 from helpers.pretrained import load_clip
 from lessons.exercises import learnable_context as exercises
-from lessons.kit.models import whose_numbers
-from lessons.kit.scores import show_prediction
+from lessons.kit.models import show_prediction, whose_numbers
 from lessons.widgets import learnable_context as explorers
 from pocket import datasets, tasks, world
 from pocket.studies import context_study

@@ -38,8 +38,7 @@ from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
 from lessons.exercises import own_pictures as exercises
-from lessons.kit.models import whose_numbers
-from lessons.kit.scores import show_prediction
+from lessons.kit.models import show_prediction, whose_numbers
 from lessons.widgets import own_pictures as explorers
 from pocket import classifiers, own_folder, world
 

@@ -39,7 +39,8 @@ TRAININGS = (
     "ContextTraining",
     "CaptionerTraining",
 )  # what functions of lessons/widgets give back
-SHOWING = ("lessons.kit.models", "lessons.kit.scores")  # modules of the kit whose functions lessons call
+# Functions of the kit that lessons call, and that show something
+SHOWING = ("explorer.accuracy_table", "models.show_prediction", "models.whose_numbers")
 HEADING = r"(?m)^##? (.+)"
 LETTERS = "ABCDEF"
 
@@ -94,14 +95,13 @@ def seconds_of_code(cell: NotebookNode) -> int:
 @cache
 def shown() -> dict[str, str]:
     """What the functions of lessons/widgets and of the kit show, "picture" or "explorer", by the names that lessons call them by."""
-    rooms = [f"lessons.widgets.{module.name}" for module in pkgutil.iter_modules(widgets.__path__)]
-    kinds = {}
-    for name in (*rooms, *SHOWING):
-        module = importlib.import_module(name)
-        for function, it in inspect.getmembers(module, inspect.isfunction):
-            if it.__module__ == name and (kind := kind_of(it)):
-                kinds[function if name in SHOWING else f"explorers.{function}"] = kind
-    return kinds
+    found = {}
+    for name in [module.name for module in pkgutil.iter_modules(widgets.__path__)]:
+        module = importlib.import_module(f"lessons.widgets.{name}")
+        found |= {f"explorers.{name}": it for name, it in inspect.getmembers(module, inspect.isfunction)}
+    for module, name in [place.split(".") for place in SHOWING]:
+        found[name] = getattr(importlib.import_module(f"lessons.kit.{module}"), name)
+    return {name: kind for name, it in found.items() if (kind := kind_of(it))}
 
 
 def kind_of(function: Any) -> str:

@@ -15,8 +15,8 @@ from PIL import Image
 from lessons import kit
 from lessons.figures import inside_clip
 from lessons.kit import context_training, strips
-from lessons.kit.picture import Picture, square
-from lessons.kit.scores import picture_with_scores, pictures_with_guesses
+from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.widgets.start_here import pictures_with_guesses
 
 NAMES = ["cat", "dog", "fish"]
 ALT = "A red square, and bars for three names."

@@ -17,8 +17,8 @@ from helpers.language import LearnerError
 from helpers.pretrained import load_clip
 from lessons.figures import learnable_context as figures
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.models import show_prediction
 from lessons.kit.picture import Picture, spread
-from lessons.kit.scores import show_prediction
 from lessons.widgets import learnable_context
 from pocket import tasks
 from pocket.studies.context_study import load_study

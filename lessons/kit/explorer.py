@@ -19,8 +19,10 @@ from typing import Any, Protocol
 
 import ipywidgets
 import torch
+from torch import Tensor
 
 from helpers.language import LearnerError, say
+from helpers.notebook import Table
 from helpers.training import Interrupts
 from lessons.kit.picture import LOCK, VERMILION
 from lessons.kit.torch_errors import plain_error
@@ -295,6 +297,13 @@ def counted(number: int, what: str) -> str:
 def percent(share: float, decimals: int = 1) -> str:
     """0.25 as the learner's language writes it: "25.0 %" or "25.0%"."""
     return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
+
+
+def accuracy_table(right: Mapping[str, Tensor]) -> Table:
+    """How often each prompt was right. right: for each prompt (N,) booleans."""
+    rows = [(name, f"{hits.float().mean():.1%}".replace("%", say(en=" %", zh="%"))) for name, hits in right.items()]
+    header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
+    return Table(rows, header, align="right")
 
 
 def glossed(*words: str) -> str:

@@ -172,3 +172,53 @@ def encoded(image: Image.Image, **options: object) -> str:
     buffer = io.BytesIO()
     image.save(buffer, **options)
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+# --- a figure that several lessons show -----------------------------------------------------------------------------------------
+
+
+def picture_with_scores(
+    image: Image.Image,
+    names: Sequence[str],
+    scores: Sequence[float],
+    *,
+    title: str,
+    alt: str,
+    caption: str = "",
+    top: int = 8,
+) -> Picture:
+    """A picture, and beside it a bar for each of the `top` names with the highest scores.
+
+    scores: (C,) shares of one, one for each name. The highest bar is darker; its label is bold and carries a triangle.
+    """
+    values = np.asarray(scores, dtype=float)
+    if values.shape != (len(names),):
+        raise ValueError(f"{len(names)} names need as many scores; these have the shape {values.shape}")
+    order = np.argsort(-values, kind="stable")[:top]
+    labels = [shorten(name, 34) for name in names]
+    room = min(0.22 + 0.078 * max(map(len, labels)), 3.3)  # inches for the longest label
+    height = 2.72
+    with LOCK:
+        figure = blank(height)
+        show_image(axes_at(figure, 0.08, 0.08, 2.56, 2.56), image)
+        left = 2.85 + room
+        tall = 0.24 * len(order)
+        bars = axes_at(figure, left, 2.44 - tall, WIDTH - left - 0.62, tall)
+        bars.barh(range(len(order)), values[order], color=[BLUE] + [GREY] * (len(order) - 1), height=0.7)
+        for row, index in enumerate(order):
+            style = {
+                "va": "center",
+                "fontsize": 9,
+                "color": INK,
+                "weight": "normal" if row else "bold",
+                "parse_math": False,
+            }
+            label, beside = labels[index] if row else f"▶ {labels[index]}", bars.get_yaxis_transform()
+            bars.text(-0.06 / (WIDTH - left - 0.62), row, label, ha="right", family=fonts(), transform=beside, **style)
+            bars.annotate(f"{values[index]:.1%}", (values[index], row), (5, 0), textcoords="offset points", **style)
+        bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
+        bars.tick_params(labelsize=8, colors=INK)
+        bars.set_xlabel("share of the score", fontsize=8, color=INK, labelpad=1)
+        bars.spines[["top", "right"]].set_visible(False)
+        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+        return finished(figure, alt, caption)

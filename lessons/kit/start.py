@@ -1,7 +1,11 @@
-"""What each notebook's set-up cell runs, by its path: no package of the course can be imported before this has been run."""
+"""How a notebook begins: its set-up cell runs this file by its path, for nothing of the course can be imported before; and the doctor.
+
+So the course's own modules are imported inside the functions.
+"""
 
 import sys
 from pathlib import Path
+from typing import Any
 
 COURSE = Path(__file__).resolve().parents[2]
 PACKAGES = ("helpers", "lessons", "pocket", "finetuning")
@@ -35,3 +39,15 @@ def imported_from_elsewhere(name: str) -> str:
     places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
     others = [place for place in places if place and not Path(place).resolve().is_relative_to(COURSE / name)]
     return others[0] if others else ""
+
+
+def doctor() -> Any:
+    """The table of `python course.py doctor` for the Python that runs this notebook: folded if all is well, else what is not first."""
+    import course  # the one command of the course: it lies beside helpers, in the folder that the set-up cell has found
+    from helpers.language import get_language, say
+    from helpers.notebook import Table
+
+    checks = sorted(course.checks(get_language()), key=lambda row: row.ok)
+    rows = [("✓" if c.ok else "✗", c.what, c.found if c.ok else f"{c.found} → {c.advice}") for c in checks]
+    well = say(en=f"✓ Everything is here: {len(rows)} checks.", zh=f"✓ 一切就绪：共检查 {len(rows)} 项。")
+    return Table(rows, folded_under=well if checks[0].ok else "")

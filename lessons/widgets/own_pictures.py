@@ -35,8 +35,7 @@ from helpers.pretrained import classify_zero_shot
 from lessons.figures import own_pictures as figures
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, uploaded
-from lessons.kit.picture import Picture, square
-from lessons.kit.scores import picture_with_scores
+from lessons.kit.picture import Picture, picture_with_scores, square
 from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet

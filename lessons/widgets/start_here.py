@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,31 +22,37 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import pictures
 from helpers.context import PromptedCLIP
 from helpers.data import FewShot
+from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
-from helpers.training import TrainConfig
+from helpers.training import History, TrainConfig
 from lessons.kit.context_training import PLAN, ContextTraining, Run, Setting, Stored
 from lessons.kit.explorer import Explorer, look, uploaded
 from lessons.kit.picture import (
+    BLUE,
     GREY,
     INK,
     LOCK,
+    VERMILION,
     WIDTH,
     Picture,
     axes_at,
     blank,
     finished,
     fonts,
+    picture_with_scores,
+    show_image,
     square,
     stripes,
 )
-from lessons.kit.scores import picture_with_scores, pictures_with_guesses
 from pocket import world
 from pocket.datasets import Pictures
 from pocket.language import full_caption, with_article
-from pocket.studies import first_vectors_study
 from pocket.words import translate
 
+STORED = (
+    DATA / "runs" / "first-vectors.json"
+)  # pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
 VECTORS = 10
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
 MOST_TEXTS, BARS = 100, 8
@@ -161,6 +168,37 @@ def labelled_pictures(
     images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
     scores = [float(share.max()) for share in shares]
     return pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
+
+
+def pictures_with_guesses(
+    images: Sequence[Image.Image],
+    labels: Sequence[str],
+    guesses: Sequence[str],
+    scores: Sequence[float],
+    truths: Sequence[str],
+    *,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Small pictures in rows of five, each under its label and above the model's guess with its share of the score.
+
+    A guess that is the truth has a tick; any other has a cross, and stands in bold.
+    """
+    if not len(images) == len(labels) == len(guesses) == len(scores) == len(truths):
+        found = f"{len(images)} pictures, {len(labels)} labels, {len(guesses)} guesses, {len(scores)} scores, {len(truths)} truths"
+        raise ValueError(f"{found}: there must be as many of each")
+    side, step = 1.36, WIDTH / 5
+    rows = -(-len(images) // 5)
+    with LOCK:
+        figure = blank(1.92 * rows)
+        for i, (image, label, guess, score, truth) in enumerate(zip(images, labels, guesses, scores, truths)):
+            row, column = divmod(i, 5)
+            axes = axes_at(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
+            show_image(axes, image)
+            axes.set_title(label, fontsize=9, color=INK, pad=3)
+            mark, colour, weight = ("✓", BLUE, "normal") if guess == truth else ("✗", VERMILION, "bold")
+            axes.set_xlabel(f"{mark} {guess} {score:.0%}", fontsize=9, color=colour, weight=weight, labelpad=3)
+        return finished(figure, alt, caption)
 
 
 def fill(template: str, name: str, style: str) -> str:
@@ -282,10 +320,11 @@ def first_vectors(
 
     data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
-    study = first_vectors_study.load_study()
-    columns = (study.history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
-    run = Run(study.history.steps, *columns, study.hand, study.before, study.after)
-    another = study.seed + 1  # the same start would give the same curve, and hide the stored one
+    study = json.loads(STORED.read_text(encoding="utf-8"))
+    history = History.from_json(study["history"])
+    columns = (history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
+    run = Run(history.steps, *columns, study["hand"], study["before"], study["after"])
+    another = study["seed"] + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
 
@@ -298,7 +337,7 @@ def first_vectors(
         plan,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
-        stored=Stored(run, study.context, study.command),
+        stored=Stored(run, torch.tensor(study["context"]), study["command"]),
     )
 
 
