@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,41 +21,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
-from helpers.checkpoint import (
-    CAPTIONER,
-    PROMPT,
-    check_models,
-    check_tensor,
-    fingerprint_tensors,
-    read_learned,
-    read_seed_file,
-    write_learned,
-)
+from helpers import checkpoint
 from helpers.files import is_pickled
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError
 from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled"]
+Images = (
+    Sequence[Image.Image] | Tensor
+)  # pictures, pixels (B, 3, H, W) or vision features (B, P, Dv)
 DESCRIBE = "describe what you see: write a caption for the picture:"  # good words for a soft prompt to begin as
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
 # all that learns
 LEARNED = ("soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias")
 
 
-@dataclass(eq=False)
 class WrongProjection(LearnerError):
-    """A soft prompt was learned beside another projection than this one."""
+    """The soft prompt of a `file` was learned beside another projection than `this`; both by their fingerprints."""
 
-    file: Path
-    learned_beside: str
-    this: str
-
-    def __str__(self) -> str:
-        return say(
-            en=f"{self.file} was learned beside the projection {self.learned_beside}, and this one is {self.this}: load that projection "
-            "first.",
-            zh=f"{self.file} 是配着投影 {self.learned_beside} 学的，而这里的投影是 {self.this}：请先加载原来的投影。",
-        )
+    en = "{file} was learned beside the projection {learned_beside}, and this one is {this}: load that projection first."
+    zh = "{file} 是配着投影 {learned_beside} 学的，而这里的投影是 {this}：请先加载原来的投影。"
 
 
 class SoftPrompt(nn.Module):
@@ -158,20 +142,17 @@ class VLMWithSoftPrompt(nn.Module):
         """
         super().__init__()
         if vision_features not in ("patches", "pooled"):
-            raise ValueError(
-                f"vision_features is {vision_features!r}: there are 'patches' and 'pooled'"
-            )
-        given = vision_model_name, language_model_name
-        clip, self.processor = given[0] if isinstance(given[0], tuple) else load_clip(given[0])
-        language_model, self.tokenizer = (
-            given[1] if isinstance(given[1], tuple) else load_gpt2(given[1])
-        )
+            raise ValueError(f"vision_features is {vision_features!r}: use 'patches' or 'pooled'")
+        if not isinstance(vision_model_name, tuple):
+            vision_model_name = load_clip(vision_model_name)
+        if not isinstance(language_model_name, tuple):
+            language_model_name = load_gpt2(language_model_name)
+        clip, self.processor = vision_model_name
+        language_model, self.tokenizer = language_model_name
         sizes = clip.config.vision_config
         layers = sizes.num_hidden_layers
         if not -layers - 1 <= vision_layer <= layers:
-            raise ValueError(
-                f"vision_layer is {vision_layer}: this vision tower has the layers {-layers - 1} to {layers}"
-            )
+            raise ValueError(f"vision_layer is {vision_layer}: use {-layers - 1} to {layers}")
         self.vision_model = clip.vision_model.requires_grad_(False).eval()
         self.language_model = language_model.requires_grad_(False).eval()
         self.vision_features, self.vision_layer = vision_features, vision_layer
@@ -186,8 +167,10 @@ class VLMWithSoftPrompt(nn.Module):
         # projected vectors begin about as large as token embeddings
         spread = table.std().item() / sizes.hidden_size**0.5
         weight = torch.randn(width, sizes.hidden_size, generator=generator) * spread
-        self.vision_projection.weight.data = weight
-        self.vision_projection.bias.data = torch.zeros(width)
+        self.vision_projection.weight.data, self.vision_projection.bias.data = (
+            weight,
+            torch.zeros(width),
+        )
         self.to(table.device)
 
     def train(self, mode: bool = True) -> VLMWithSoftPrompt:
@@ -200,7 +183,7 @@ class VLMWithSoftPrompt(nn.Module):
     # --- from pictures and text to a loss ---
 
     @torch.no_grad()
-    def encode(self, images: Sequence[Image.Image] | Tensor, batch_size: int = 256) -> Tensor:
+    def encode(self, images: Images, batch_size: int = 256) -> Tensor:
         """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv), where P is 1 if they are pooled.
 
         They never change, so keep them: features (B, P, Dv) that are given come back as they are.
@@ -228,7 +211,7 @@ class VLMWithSoftPrompt(nn.Module):
 
     def forward(
         self,
-        images: Sequence[Image.Image] | Tensor,
+        images: Images,
         text_ids: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
@@ -250,17 +233,15 @@ class VLMWithSoftPrompt(nn.Module):
             return self.language_model.get_output_embeddings()(hidden)
         return F.cross_entropy(*self._scored(hidden[:, start - 1 : -1], labels))
 
-    def _read(
-        self, images: Any, text_ids: Tensor, attention_mask: Tensor | None = None
-    ) -> tuple[Tensor, int]:
+    def _read(self, images: Images, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, int]:
         """The language model's last hidden states (B, M + P + T, D), and where the text begins: M + P."""
         before = self.prefix(self.encode(images))  # (B, M + P, D)
-        words = self.language_model.get_input_embeddings()(text_ids)  # (B, T, D)
+        words = self.language_model.get_input_embeddings()(ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
-        places = {}  # a causal model needs neither mask nor positions where nothing is padded on the left
-        if attention_mask is not None:
-            ones = attention_mask.new_ones(before.shape[:2])
-            mask = torch.cat([ones, attention_mask], dim=1)  # (B, M + P + T)
+        places = {}
+        # without padding on the left a causal model needs neither mask nor positions
+        if mask is not None:
+            mask = torch.cat([mask.new_ones(before.shape[:2]), mask], dim=1)  # (B, M + P + T)
             positions = (mask.cumsum(-1) - 1).clamp(min=0)
             places = {"attention_mask": mask, "position_ids": positions}
         read = self.language_model.base_model(inputs_embeds=vectors, **places)
@@ -270,16 +251,12 @@ class VLMWithSoftPrompt(nn.Module):
         """Logits (S, V) and labels (S,) of the scored tokens; predicting: the hidden state before each token, (B, T, D)."""
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
-            raise ValueError(
-                f"every label is {IGNORED}: there is nothing to learn from in this batch"
-            )
+            raise ValueError(f"every label is {IGNORED}: there is nothing to learn from")
         logits = self.language_model.get_output_embeddings()(predicting[scored])
         return exact(logits), labels[scored]
 
     @torch.no_grad()
-    def score(
-        self, images: Sequence[Image.Image] | Tensor, text_ids: Tensor, labels: Tensor
-    ) -> tuple[float, float]:
+    def score(self, images: Images, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
         """The loss, as in `forward`, and the share of scored tokens that are the likeliest where they stand."""
         hidden, start = self._read(images, text_ids)
         logits, labels = self._scored(hidden[:, start - 1 : -1], labels)
@@ -289,7 +266,7 @@ class VLMWithSoftPrompt(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        images: Sequence[Image.Image] | Tensor,
+        images: Images,
         prompt: str = "",
         max_new_tokens: int = 40,
         num_beams: int = 1,
@@ -320,16 +297,12 @@ class VLMWithSoftPrompt(nn.Module):
         words = self.language_model.get_input_embeddings()(begun)  # (1, T, D)
         before = self.prefix(self.encode(images)).to(words.dtype)  # (B, M + P, D)
         vectors = torch.cat([before, words.expand(len(before), -1, -1)], dim=1)
+        mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
         drawn = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
         ids = self.language_model.generate(
-            inputs_embeds=vectors,
-            attention_mask=torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device),
-            max_new_tokens=max_new_tokens,
-            num_beams=num_beams,
-            do_sample=do_sample,
-            pad_token_id=self.tokenizer.eos_token_id,
-            **drawn,
-        )
+            inputs_embeds=vectors, attention_mask=mask, max_new_tokens=max_new_tokens, num_beams=num_beams,
+            do_sample=do_sample, pad_token_id=self.tokenizer.eos_token_id, **drawn,
+        )  # fmt: skip
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [(prompt + text).strip() for text in texts]
 
@@ -338,7 +311,7 @@ class VLMWithSoftPrompt(nn.Module):
     def save(self, file: str | Path) -> None:
         """Write prompt and projection, also where one of them is frozen, with what must be known to use them again."""
         tensors = {name: self.get_parameter(name) for name in LEARNED}
-        write_learned(Path(file), CAPTIONER, tensors, self._notes())
+        checkpoint.write_learned(Path(file), checkpoint.CAPTIONER, tensors, self._notes())
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:
         """Take over a saved prompt, of any length, and projection; returns itself.
@@ -352,12 +325,13 @@ class VLMWithSoftPrompt(nn.Module):
         """
         file, (width, vision_width) = Path(file), self.vision_projection.weight.shape
         if is_pickled(file):
-            tensors = read_seed_file(file, ("soft_prompt", "vision_projection"))
+            tensors = checkpoint.read_seed_file(file, ("soft_prompt", "vision_projection"))
         else:
-            tensors = self._read_learned(file, CAPTIONER)[0]
+            tensors = self._read_learned(file, checkpoint.CAPTIONER)[0]
         shapes = ("M", width), (width, vision_width), (width,)
         prompt, weight, bias = (
-            check_tensor(file, tensors, name, shape) for name, shape in zip(LEARNED, shapes)
+            checkpoint.check_tensor(file, tensors, name, shape)
+            for name, shape in zip(LEARNED, shapes)
         )
         self._take_prompt(prompt)
         self.vision_projection.weight.data.copy_(weight)
@@ -368,7 +342,7 @@ class VLMWithSoftPrompt(nn.Module):
         """Write the soft prompt alone, (M, D), and which projection it was learned beside."""
         tensors = {"prompt_embeddings": self.soft_prompt.prompt_embeddings}
         notes = {**self._notes(), "projection": self._fingerprint_projection()}
-        write_learned(Path(file), PROMPT, tensors, notes)
+        checkpoint.write_learned(Path(file), checkpoint.PROMPT, tensors, notes)
 
     def load_prompt(self, file: str | Path) -> VLMWithSoftPrompt:
         """Take over a soft prompt that was learned beside this projection; returns itself.
@@ -379,11 +353,11 @@ class VLMWithSoftPrompt(nn.Module):
             ValueError: it was learned from other vision features, or the file is something else or damaged.
         """
         file, width = Path(file), len(self.vision_projection.weight)
-        tensors, notes = self._read_learned(file, PROMPT)
-        prompt = check_tensor(file, tensors, "prompt_embeddings", ("M", width))
+        tensors, notes = self._read_learned(file, checkpoint.PROMPT)
+        prompt = checkpoint.check_tensor(file, tensors, "prompt_embeddings", ("M", width))
         then, now = str(notes.get("projection")), self._fingerprint_projection()
         if then != now:
-            raise WrongProjection(file, then, now)
+            raise WrongProjection(file=file, learned_beside=then, this=now)
         self._take_prompt(prompt)
         return self
 
@@ -392,18 +366,16 @@ class VLMWithSoftPrompt(nn.Module):
         return {"models": json.dumps(self.models), "vision_features": seen}
 
     def _read_learned(self, file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """What `read_learned` gives, if it was learned on these models and from these vision features."""
-        tensors, notes = read_learned(file, kind)
-        check_models(file, kind, notes, self.models)
+        """What `checkpoint.read_learned` gives, if it was learned on these models and from these vision features."""
+        tensors, notes = checkpoint.read_learned(file, kind)
+        checkpoint.check_models(file, kind, notes, self.models)
         then, now = notes.get("vision_features"), self._notes()["vision_features"]
         if then != now:
-            raise ValueError(
-                f"{file} was learned from {then}, and this model takes {now}: make both alike"
-            )
+            raise ValueError(f"{file} was learned from {then}, and this model takes {now}")
         return tensors, notes
 
     def _fingerprint_projection(self) -> str:
-        return fingerprint_tensors(self.vision_projection.weight, self.vision_projection.bias)
+        return checkpoint.fingerprint_tensors(*self.vision_projection.parameters())
 
     @contextmanager
     def prompted(self, vectors: Tensor) -> Iterator[None]:
@@ -422,8 +394,8 @@ class VLMWithSoftPrompt(nn.Module):
 
 def read_vision_features(file: Path) -> tuple[VisionFeatures, int]:
     """Which vision features a captioner's file was learned from, and of which layer; the defaults for a torch file."""
-    said = "" if is_pickled(file) else read_learned(file, CAPTIONER)[1].get("vision_features", "")
-    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", said)
+    notes = {} if is_pickled(file) else checkpoint.read_learned(file, checkpoint.CAPTIONER)[1]
+    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", notes.get("vision_features", ""))
     return (found[1], int(found[2])) if found else ("patches", -2)
 
 

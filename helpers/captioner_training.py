@@ -11,16 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from helpers import training
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, exact
 from helpers.data import tokenize_captions
-from helpers.training import (
-    Evaluation,
-    ProcessGroup,
-    TrainConfig,
-    copy_parameters,
-    restore_parameters,
-    train,
-)
+from helpers.training import Evaluation, ProcessGroup, TrainConfig
 
 # spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
 WORD_SIZE = 0.6
@@ -28,9 +22,8 @@ WORD_SIZE = 0.6
 RIDGE = 0.2
 EVAL_BATCH_SIZE = 64
 
-Captions = (
-    Sequence[str] | Sequence[Tensor]
-)  # texts, or their ids, as `tokenize_captions` gives them
+# texts, or their ids, as `tokenize_captions` gives them
+Captions = Sequence[str] | Sequence[Tensor]
 
 
 # --- captions as batches -------------------------------------------------------------------------
@@ -105,7 +98,7 @@ def train_captioner(
         def validate() -> tuple[float, float]:
             return evaluate(model, check_white, check_rows, group)
 
-        evaluations = train(
+        evaluations = training.train(
             model, len(rows), loss, validate, config, checkpoint,
             micro_batch_size=micro_batch_size, weight=count_tokens, stop=stop, group=group, data=data,
         )  # fmt: skip
@@ -249,19 +242,22 @@ class Whitening:
     def suspended(self) -> Iterator[None]:
         """Within, the projection takes plain features; afterwards it is to the bit what it was before."""
         parameters = dict(self.projection.named_parameters())
-        before = copy_parameters(parameters)
+        before = training.copy_parameters(parameters)
         self.leave()
         try:
             yield
         finally:
-            restore_parameters(parameters, before)
+            training.restore_parameters(parameters, before)
 
 
 @contextmanager
 def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
     """Within, the model's projection takes whitened features; afterwards plain ones again."""
     parameters = dict(model.vision_projection.named_parameters())
-    whitening, before = Whitening(model.vision_projection, features), copy_parameters(parameters)
+    whitening, before = (
+        Whitening(model.vision_projection, features),
+        training.copy_parameters(parameters),
+    )
     whitening.enter()
     try:
         yield whitening
@@ -270,4 +266,4 @@ def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
             whitening.leave()
         else:
             # to the bit: prompts that learned beside it know it by its fingerprint
-            restore_parameters(parameters, before)
+            training.restore_parameters(parameters, before)

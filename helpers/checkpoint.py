@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ import transformers
 from torch import Tensor
 
 from helpers.files import read_pickled, read_tensors, write_tensors
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError
 
 # the formats, as they stand in the notes of each file
 CONTEXT = "ten-vectors context 1"
@@ -33,36 +32,24 @@ KINDS = {
 # which model of several, in both languages
 PARTS = {"": ("", ""), "vision": ("vision ", "视觉"), "language": ("language ", "语言")}
 
-Identity = Mapping[
-    str, str
-]  # name, fingerprint and width of a model, as `identify_model` gives them
+Texts = Mapping[str, str]  # the notes of a file, or what `identify_model` says of a model
 
 
-@dataclass(eq=False)
 class WrongModel(LearnerError):
-    """What a file holds was learned on another model than this one."""
+    """What a file of this `kind` holds was learned on another model than `this`; part: which of several models."""
 
-    kind: str  # of file
-    part: str  # which model: "vision" or "language", or "" where there is one only
-    learned_on: Identity
-    this: Identity
-
-    def __str__(self) -> str:
-        what, what_zh, _ = KINDS[self.kind]
-        part, part_zh = PARTS[self.part]
-        a, b = self.learned_on, self.this
-        return say(
-            en=f"This {what} was learned on {a['model']} (width {a['width']}, fingerprint {a['fingerprint']}), and this {part}model is "
-            f"{b['model']} (width {b['width']}, fingerprint {b['fingerprint']}): to another model its vectors mean nothing. Load it "
-            "onto the model it was learned on.",
-            zh=f"这组{what_zh}是在 {a['model']} 上学的（宽度 {a['width']}，指纹 {a['fingerprint']}），而这个{part_zh}模型是 {b['model']}"
-            f"（宽度 {b['width']}，指纹 {b['fingerprint']}）：换一个模型，这些向量就没有意义了。请加载到原来的模型上。",
-        )
+    en = (
+        "This {kind[0]} was learned on {learned_on[model]} (width {learned_on[width]}, fingerprint {learned_on[fingerprint]}), and this "
+        "{part[0]}model is {this[model]} (width {this[width]}, fingerprint {this[fingerprint]}): to another model its vectors mean "
+        "nothing. Load it onto the model it was learned on."
+    )
+    zh = (
+        "这组{kind[1]}是在 {learned_on[model]} 上学的（宽度 {learned_on[width]}，指纹 {learned_on[fingerprint]}），而这个{part[1]}模型是 "
+        "{this[model]}（宽度 {this[width]}，指纹 {this[fingerprint]}）：换一个模型，这些向量就没有意义了。请加载到原来的模型上。"
+    )
 
 
-def write_learned(
-    file: Path, kind: str, tensors: Mapping[str, Tensor], notes: Mapping[str, str]
-) -> None:
+def write_learned(file: Path, kind: str, tensors: Mapping[str, Tensor], notes: Texts) -> None:
     """Write what was learned as a safetensors file of a few KB.
 
     Args:
@@ -86,9 +73,7 @@ def read_learned(file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, st
     return tensors, notes
 
 
-def check_models(
-    file: Path, kind: str, notes: Mapping[str, str], here: Mapping[str, Identity]
-) -> None:
+def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts]) -> None:
     """Refuse a file whose tensors were learned on other models: the one check of what a file belongs to.
 
     Args:
@@ -110,13 +95,13 @@ def check_models(
                 f"{file} does not say which models it was learned with: it is damaged"
             ) from error
         if any(then[fact] != now[fact] for fact in ("fingerprint", "width")):
-            raise WrongModel(kind, part, then, now)
+            raise WrongModel(kind=KINDS[kind], part=PARTS[part], learned_on=then, this=now)
 
 
 def check_tensor(
     file: Path, tensors: Mapping[str, Tensor], name: str, *shapes: tuple[int | str, ...]
 ) -> Tensor:
-    """The tensor of this name, if it holds finite numbers in one of these shapes; a letter stands for any size.
+    """The tensor of this name, if it holds finite numbers in one of these shapes; "C" and "M" stand for any size.
 
     Raises ValueError where it is missing or does not fit.
     """
@@ -125,10 +110,9 @@ def check_tensor(
         raise ValueError(f"{file} holds no {name}: it is damaged, or another kind of file")
     found = tuple(tensor.shape)
     if not any(
-        len(found) == len(shape)
-        and all(isinstance(size, str) or size == own for size, own in zip(shape, found))
+        len(found) == len(shape) and all(own == size or size in ("C", "M") for own, size in zip(found, shape))
         for shape in shapes
-    ):
+    ):  # fmt: skip
         needed = " or ".join(str(shape).replace("'", "") for shape in shapes)
         raise ValueError(
             f"{file} holds {name} of shape {found}, and these models need {needed}: load it onto the models it was learned with"
@@ -157,10 +141,8 @@ def _is_plain(value: object) -> bool:
     """Whether it is a tensor with numbers of its own: torch files may also hold sparse, nested, repeated or empty ones."""
     return (
         isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and value.device.type == "cpu"
-        and not value.is_nested
-        and not vars(value)
+        and (value.layout, value.device.type) == (torch.strided, "cpu")
+        and not (value.is_nested or vars(value))
         and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +23,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned, write_learned
 from helpers.data import FewShot
 from helpers.fast_text import fast_features, shared_positions
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError
 from helpers.pretrained import encode_images, encode_texts, identify_model
 from helpers.training import Evaluation, TrainConfig, train
 
@@ -34,53 +33,25 @@ Position = Literal["end", "middle", "front"]  # where the class name stands
 # --- what can go wrong ---------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
 class SlotMismatch(LearnerError):
-    """A text has another number of slots than there are vectors to put into them."""
+    """Text number `text` has `have` slots, and there are vectors for `need`."""
 
-    text: int
-    have: int
-    need: int
-
-    def __str__(self) -> str:
-        return say(
-            en=f"Text {self.text} has {self.have} slots, and there are {self.need} vectors to put into them: write the placeholder "
-            f"{self.need} times into every text.",
-            zh=f"第 {self.text} 段文字有 {self.have} 个槽位，而要放的向量有 {self.need} 个：每段文字里，占位词元都要写 {self.need} 次。",
-        )
+    en = "Text {text} has {have} slots, and there are {need} vectors to put into them: write the placeholder {need} times into every text."
+    zh = "第 {text} 段文字有 {have} 个槽位，而要放的向量有 {need} 个：每段文字里，占位词元都要写 {need} 次。"
 
 
-@dataclass(eq=False)
 class TooLong(LearnerError):
-    """A class name and its context need more positions than the model has."""
+    """The class name `text` and its context need `need` positions, and the model has `room`."""
 
-    text: str
-    need: int
-    room: int
-
-    def __str__(self) -> str:
-        return say(
-            en=f"“{self.text}” with its context needs {self.need} positions, and this model has {self.room}: shorten the name, or use "
-            "fewer vectors.",
-            zh=f"“{self.text}”连同上下文向量要占 {self.need} 个位置，而这个模型只有 {self.room} 个：把名称写短些，或者少用几个向量。",
-        )
+    en = "“{text}” with its context needs {need} positions, and this model has {room}: shorten the name, or use fewer vectors."
+    zh = "“{text}”连同上下文向量要占 {need} 个位置，而这个模型只有 {room} 个：把名称写短些，或者少用几个向量。"
 
 
-@dataclass(eq=False)
 class InitMismatch(LearnerError):
-    """The words that a context is to begin as are not as many tokens as it has vectors."""
+    """The `words` that a context is to begin as are `have` `tokens`, and it has `need` vectors."""
 
-    words: str
-    tokens: tuple[str, ...]
-    need: int
-
-    def __str__(self) -> str:
-        have, tokens = len(self.tokens), ", ".join(self.tokens)
-        return say(
-            en=f"“{self.words}” is {have} tokens ({tokens}), and the context has {self.need} vectors: make the two equal, or begin with "
-            "init='random'.",
-            zh=f"“{self.words}”是 {have} 个词元（{tokens}），而上下文向量有 {self.need} 个：让两者相等，或者用 init='random' 从随机数开始。",
-        )
+    en = "“{words}” is {have} tokens ({tokens}), and the context has {need} vectors: make the two equal, or begin with init='random'."
+    zh = "“{words}”是 {have} 个词元（{tokens}），而上下文向量有 {need} 个：让两者相等，或者用 init='random' 从随机数开始。"
 
 
 # --- the embeddings that let vectors in ----------------------------------------------------------
@@ -159,7 +130,7 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
             )
         have, need = slots.sum(-1), self.context.shape[-2]  # (C,)
         for text in (have != need).nonzero().flatten().tolist():
-            raise SlotMismatch(text, int(have[text]), need)
+            raise SlotMismatch(text=text, have=int(have[text]), need=need)
 
 
 def overwrite(words: Tensor, slots: Tensor, context: Tensor) -> Tensor:
@@ -195,9 +166,7 @@ def plain_features(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor)
 def fill(words: Sequence[str], class_name: str, position: Position) -> str:
     """A prompt of words around the class name: "a photo of a" and "cat" to "a photo of a cat.", or "a photo cat of a."."""
     if position not in ("end", "middle", "front"):
-        raise ValueError(
-            f"position is {position!r}: the class name can stand at the end, in the middle or in front"
-        )
+        raise ValueError(f"position is {position!r}: use 'end', 'middle' or 'front'")
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
     return " ".join([*words[:before], class_name, *words[before:]]) + "."
 
@@ -253,8 +222,8 @@ def initial_context(
         return torch.randn(shape, generator=generator).to(table.device) * table.std()
     ids = tokenizer(init, add_special_tokens=False)["input_ids"]
     if len(ids) != shape[-2]:
-        tokens = tokenizer.convert_ids_to_tokens(ids)
-        raise InitMismatch(init, tuple(token.removesuffix("</w>") for token in tokens), shape[-2])
+        words = [token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids)]
+        raise InitMismatch(words=init, have=len(ids), tokens=", ".join(words), need=shape[-2])
     return table[ids].expand(shape).clone()
 
 
@@ -298,9 +267,7 @@ class PromptedCLIP(nn.Module):
         """
         super().__init__()
         if isinstance(class_names, str) or not class_names:
-            raise ValueError(
-                f"class_names is {class_names!r}: give a list of names, such as ['cat', 'key']"
-            )
+            raise ValueError(f"class_names is {class_names!r}: give a list of names")
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
         self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
@@ -310,12 +277,11 @@ class PromptedCLIP(nn.Module):
         if class_specific:
             shape = (len(self.class_names), *shape)
         context = initial_context(init, shape, table, tokenizer, generator)
-        self.embeddings = CLIPTextLearnableEmbeddings(
-            trained, context, placeholder, tokenizer.eos_token_id
-        )
+        eos = tokenizer.eos_token_id
+        self.embeddings = CLIPTextLearnableEmbeddings(trained, context, placeholder, eos)
         texts = [fill([word] * context_length, name, position) for name in self.class_names]
         ids = self._tokenize(texts).to(clip.device)  # (C, T)
-        end = (ids == tokenizer.eos_token_id).int().argmax(-1)  # (C,)
+        end = (ids == eos).int().argmax(-1)  # (C,)
         self.register_buffer("ids", ids, persistent=False)
         self.register_buffer("end", end, persistent=False)
         self.shared = shared_positions(ids, end, placeholder if class_specific else None)
@@ -328,7 +294,7 @@ class PromptedCLIP(nn.Module):
         lengths = [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
         need = max(lengths)
         if need > room:
-            raise TooLong(self.class_names[lengths.index(need)], need, room)
+            raise TooLong(text=self.class_names[lengths.index(need)], need=need, room=room)
         padded = tokenizer(list(texts), padding="max_length", max_length=room, return_tensors="pt")
         return padded["input_ids"]
 
@@ -418,16 +384,15 @@ class PromptedCLIP(nn.Module):
         tensors, notes = read_learned(Path(file), CONTEXT)
         here = identify_model(clip)
         check_models(Path(file), CONTEXT, notes, {"": here})
-        width = int(here["width"])
-        shapes = ("M", width), ("C", "M", width)
-        context = check_tensor(Path(file), tensors, "context", *shapes).to(clip.device)
+        shape = "M", int(here["width"])
+        context = check_tensor(Path(file), tensors, "context", shape, ("C", *shape)).to(clip.device)
         names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
         if class_names is not None and own and tuple(class_names) != names:
             raise ValueError(
                 f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes"
             )
-        length, position = context.shape[-2], notes["position"]
         chosen = names if class_names is None else class_names
+        length, position = context.shape[-2], notes["position"]
         return cls(clip, processor, chosen, length, context, position, own)
 
 

@@ -38,7 +38,10 @@ def fast_features(
     """
     vectors = embeddings(input_ids=ids[:, : int(end.max()) + 1])  # (C, T', D)
     common, own, end = vectors[0, :shared], vectors[:, shared:], end - shared  # (S, D), (C, L, D)
-    chunk_size = chunk_size or _affordable(clip, common, own)
+    if chunk_size is None:
+        layers = clip.config.text_config.num_hidden_layers
+        kept = own.element_size() * count_kept(own.shape[2], layers, own.shape[1], shared)
+        chunk_size = max(1, KEPT_FOR_BACKWARD // kept)
     if len(own) <= chunk_size:
         pooled = side_by_side(clip, common, own, end)  # (C, D)
     else:
@@ -110,9 +113,7 @@ def shared_positions(ids: Tensor, end: Tensor, own_slots: int | None = None) -> 
     return min(int(same.int().cumprod(0).sum()), int(end.min()))
 
 
-def _affordable(clip: CLIPModel, common: Tensor, own: Tensor) -> int:
-    """How many texts may keep what their backward pass needs: in each layer about 20 D numbers for each of L positions, and keys and
-    values of the S shared ones."""
-    _, length, width = own.shape
-    numbers = (20 * length + 2 * len(common)) * width * clip.config.text_config.num_hidden_layers
-    return max(1, KEPT_FOR_BACKWARD // (numbers * own.element_size()))
+def count_kept(width: int, layers: int, own: int, shared: int = 0) -> int:
+    """How many numbers a text keeps for its backward pass: in each layer about 20 D for each of its `own` positions, and keys and
+    values of the `shared` ones."""
+    return layers * width * (20 * own + 2 * shared)

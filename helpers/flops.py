@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from transformers import CLIPConfig, GPT2Config
 
-from helpers.fast_text import KEPT_FOR_BACKWARD
+from helpers.fast_text import KEPT_FOR_BACKWARD, count_kept
 
 FLOAT = 4  # bytes of a number
 FLOP = 2  # operations of a multiply-add
@@ -128,7 +128,7 @@ def count_context_training(
     # the start of text and the context; the name, the full stop and the end
     shared, own = 1 + length, name + 2
     step = text_tower_macs(config, classes, shared + own, shared, only_end=True)
-    kept = classes * _kept_of_a_text(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
+    kept = classes * FLOAT * count_kept(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
     # texts that do not fit together are computed a second time in the backward pass
     again = step.forward if kept > KEPT_FOR_BACKWARD else 0
     scores = 3 * pictures * classes * config.projection_dim
@@ -141,16 +141,9 @@ def count_context_training(
 
 
 def count_captioner_training(
-    config: CLIPConfig,
-    language: GPT2Config,
-    captions: int,
-    patches: bool = True,
-    length: int = 10,
-    tokens: int = 13,
-    epochs: int = 3,
-    batch: int = 2,
-    copies: int = 3,
-) -> TrainingCost:
+    config: CLIPConfig, language: GPT2Config, captions: int, patches: bool = True, length: int = 10,
+    tokens: int = 13, epochs: int = 3, batch: int = 2, copies: int = 3,
+) -> TrainingCost:  # fmt: skip
     """A soft prompt and its projection learned by `soft_prompt_finetune.py`.
 
     Args:
@@ -169,7 +162,7 @@ def count_captioner_training(
     positions = length + seen + tokens
     step = language_model_macs(language, 1, positions, tokens).forward_and_backward
     projection = 3 * seen * sizes.hidden_size * language.n_embd
-    kept = _kept_of_a_text(language.n_embd, language.n_layer, positions, 0)
+    kept = FLOAT * count_kept(language.n_embd, language.n_layer, positions)
     logits = 3 * FLOAT * tokens * language.vocab_size
     return TrainingCost(
         encoding=vision_tower_macs(config, captions).forward,
@@ -177,11 +170,6 @@ def count_captioner_training(
         features=copies * FLOAT * captions * seen * sizes.hidden_size,
         backward=batch * (kept + logits),
     )
-
-
-def _kept_of_a_text(width: int, layers: int, own: int, shared: int) -> int:
-    """Bytes that a text keeps for its backward pass, by the rule of helpers/fast_text.py."""
-    return FLOAT * layers * width * (20 * own + 2 * shared)
 
 
 def least_seconds(macs: int, gflops: float) -> float:

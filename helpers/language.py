@@ -7,7 +7,19 @@ _language = "en"
 
 
 class LearnerError(ValueError):
-    """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback."""
+    """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback.
+
+    A subclass says it itself: it is raised with the facts by name, which its sentences `en` and `zh` take in braces.
+    """
+
+    en = zh = ""
+
+    def __init__(self, *sentence: str, **facts: object) -> None:
+        super().__init__(*sentence)
+        vars(self).update(facts)
+
+    def __str__(self) -> str:
+        return say(en=self.en, zh=self.zh).format(**vars(self)) or super().__str__()
 
 
 def get_language() -> str:

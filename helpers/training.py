@@ -21,10 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from helpers.files import read_tensors, write_tensors
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError
 
 # machines round differently; another model, other examples or another loss change a loss by more than this
 SAME_LOSS = 0.01
+
+Parameters = Mapping[str, nn.Parameter]
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class TrainConfig:
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of update number `step`."""
-        rise = min(1.0, (step + 1) / (self.warmup_steps + 1))
-        return self.learning_rate * rise * (1 + math.cos(math.pi * step / self.steps)) / 2
+        warmup = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        return self.learning_rate * warmup * (1 + math.cos(math.pi * step / self.steps)) / 2
 
 
 # --- what is measured ------------------------------------------------------------------------
@@ -131,22 +133,17 @@ class History:
         return history
 
 
-@dataclass(eq=False)
 class LossNotFinite(LearnerError, FloatingPointError):
-    """The loss is infinite or no number."""
+    """The `loss` is infinite or no number at a `step` of `steps`, with this `learning_rate`."""
 
-    loss: float
-    step: int
-    steps: int
-    learning_rate: float
-
-    def __str__(self) -> str:
-        return say(
-            en=f"At step {self.step} of {self.steps} the loss is {self.loss}, no number any more: try a smaller learning rate (it was "
-            f"{self.learning_rate:g}); if the model computes in fp16, use bf16 or fp32.",
-            zh=f"第 {self.step} 步（共 {self.steps} 步）的损失是 {self.loss}，已经不是正常的数了：把学习率调小（现在是 "
-            f"{self.learning_rate:g}）；如果模型用 fp16 计算，改用 bf16 或 fp32。",
-        )
+    en = (
+        "At step {step} of {steps} the loss is {loss}, no number any more: try a smaller learning rate (it was {learning_rate:g}); "
+        "if the model computes in fp16, use bf16 or fp32."
+    )
+    zh = (
+        "第 {step} 步（共 {steps} 步）的损失是 {loss}，已经不是正常的数了：把学习率调小（现在是 {learning_rate:g}）；"
+        "如果模型用 fp16 计算，改用 bf16 或 fp32。"
+    )
 
 
 # --- the loop --------------------------------------------------------------------------------
@@ -227,11 +224,13 @@ def train(
             state.optimizer.zero_grad()
             value = compute_loss(step, learn=step < config.steps)
             if not math.isfinite(value):
-                raise LossNotFinite(value, step, config.steps, config.learning_rate)
+                raise LossNotFinite(loss=value, step=step, **asdict(config))
             state.step, state.loss = step, value
 
             last = step == config.steps
-            if (step % config.eval_every == 0 or last) and not state.is_evaluated:
+            # a training that stopped right after an evaluation resumes there
+            known = step in state.history.column("step")
+            if (step % config.eval_every == 0 or last) and not known:
                 with torch.no_grad():
                     measured = validate()
                 pace = (time.monotonic() - begun) / (step - first) if step > first else 0.0
@@ -281,15 +280,13 @@ class BatchSampler:
         return order[place * self.size : (place + 1) * self.size]
 
 
-def copy_parameters(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+def copy_parameters(parameters: Parameters) -> dict[str, Tensor]:
     """Copies of the parameters' values."""
     return {name: parameter.detach().clone() for name, parameter in parameters.items()}
 
 
 @torch.no_grad()
-def restore_parameters(
-    parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]
-) -> None:
+def restore_parameters(parameters: Parameters, values: Mapping[str, Tensor]) -> None:
     """Give the parameters these values."""
     for name, parameter in parameters.items():
         parameter.copy_(values[name])
@@ -306,36 +303,27 @@ class _State:
         self.optimizer = torch.optim.AdamW(
             self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.config, self.examples, self.data = config, examples, data
+        self.patience, self.data = config.patience, data
+        self.config = asdict(config) | {"examples": examples}
         self.best, self.history = copy_parameters(self.parameters), History(config.steps)
         self.step, self.loss = 0, math.nan
         self.recent: list[float] = []  # losses since the last evaluation
 
     @property
-    def is_evaluated(self) -> bool:
-        """Whether there is an evaluation of this step: a training may stop right after one, and resume there."""
-        return self.history.column("step")[-1:] == [self.step]
-
-    @property
     def out_of_patience(self) -> bool:
-        evaluations, patience = self.history.evaluations, self.config.patience
+        evaluations = self.history.evaluations
         since_best = len(evaluations) - 1 - evaluations.index(self.history.best)
-        return patience is not None and since_best >= patience
+        return self.patience is not None and since_best >= self.patience
 
-    def evaluate(
-        self, validation_loss: float, validation_score: float, seconds_left: float
-    ) -> Evaluation:
-        """Take down what was measured, and keep the parameters if they are the best so far."""
+    def evaluate(self, loss: float, score: float, seconds_left: float) -> Evaluation:
+        """Take down what was measured on validation examples, and keep the parameters if they are the best so far."""
         mean_loss = sum(self.recent) / len(self.recent) if self.recent else self.loss
-        measured = (self.loss, validation_loss, validation_score, False, seconds_left, mean_loss)
-        self.history = self.history.add(Evaluation(self.step, self.config.steps, *measured))
+        measured = (self.loss, loss, score, False, seconds_left, mean_loss)
+        self.history = self.history.add(Evaluation(self.step, self.history.steps, *measured))
         evaluation, self.recent = self.history.evaluations[-1], []
         if evaluation.best:
             self.best = copy_parameters(self.parameters)
         return evaluation
-
-    def _belongs_to(self) -> dict[str, Any]:
-        return {**asdict(self.config), "examples": self.examples}
 
     def save(self, file: Path) -> None:
         """Write everything into a safetensors file. Raises OSError where that is not possible."""
@@ -344,63 +332,54 @@ class _State:
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
         now = {"step": self.step, "loss": self.loss, "recent": self.recent, "data": self.data}
-        notes = {"config": self._belongs_to(), "history": self.history.to_json(), "now": now}
+        notes = {"config": self.config, "history": self.history.to_json(), "now": now}
         write_tensors(file, tensors, {name: json.dumps(note) for name, note in notes.items()})
 
     def resume(self, file: Path, compute_loss: Callable[[int, bool], float]) -> None:
         """Take everything from a file. Raises ValueError, and takes nothing, where it belongs to another training."""
         tensors, config, history, now = _read_state(file)
-        ours, begin = self._belongs_to(), copy_parameters(self.parameters)
-        changed = [
-            f"{name} was {config[name]} and is {ours[name]}"
-            for name in ours
-            if config[name] != ours[name]
-        ]
-        if changed:
-            raise ValueError(
-                f"{file} belongs to another training: {'; '.join(changed)}. Use the same settings, or another file"
-            )
-        if now["data"] != self.data:
-            raise ValueError(
-                f"{file} belongs to other examples: they were changed since. Put them back as they were, or begin in another file"
-            )
+        begin, ours = copy_parameters(self.parameters), self.config
+        changed = [f"{k} was {config[k]} and is {ours[k]}" for k in ours if config[k] != ours[k]]
+        there = {name: tuple(tensor.shape) for name, tensor in tensors["now"].items()}
         here = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
-        there = {name[4:]: tuple(tensors[name].shape) for name in tensors if name[:4] == "now "}
-        if there != here or any(f"best {name}" not in tensors for name in here):
-            raise ValueError(
-                f"{file} holds {there}, and this model trains {here}: they do not belong together"
-            )
-        restore_parameters(self.parameters, {name: tensors[f"now {name}"] for name in here})
-        loss = compute_loss(now["step"], False)
-        if not math.isclose(loss, now["loss"], rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
+        for is_so, problem in (
+            (changed, f"belongs to another training: {'; '.join(changed)}. Use the same settings, or another file"),
+            (now["data"] != self.data, "belongs to other examples: they were changed since. Put them back as they were, or begin in "
+             "another file"),
+            (there != here, f"holds {there}, and this model trains {here}: they do not belong together"),
+        ):  # fmt: skip
+            if is_so:
+                raise ValueError(f"{file} {problem}")
+        restore_parameters(self.parameters, tensors["now"])
+        then, loss = now["loss"], compute_loss(now["step"], False)
+        if not math.isclose(loss, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             restore_parameters(self.parameters, begin)
             raise ValueError(
-                f"{file} belongs to another training: at step {now['step']} its loss was {now['loss']:.4g}, and here it is {loss:.4g}. "
-                "Use the same model, examples and loss, or another file"
+                f"{file} belongs to another training: at step {now['step']} its loss was {then:.4g}, and here it is {loss:.4g}. Use the "
+                "same model, examples and loss, or another file"
             )
         moments: dict[int, dict[str, Tensor]] = {}
-        for name in tensors:
-            if name.startswith("optimizer "):
-                _, number, moment = name.split(" ")
-                moments.setdefault(int(number), {})[moment] = tensors[name]
+        for name, tensor in tensors["optimizer"].items():
+            number, moment = name.split(" ")
+            moments.setdefault(int(number), {})[moment] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.best = {
-            name: tensors[f"best {name}"].to(self.parameters[name].device) for name in here
-        }
+        self.best = {name: value.to(begin[name].device) for name, value in tensors["best"].items()}
         self.history, self.step, self.recent = history, now["step"], now["recent"]
 
 
-def _read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any], History, dict[str, Any]]:
-    """The tensors of a checkpoint, its configuration and history, and where the training stood."""
-    tensors, notes = read_tensors(file)
+def _read_state(file: Path) -> tuple[dict[str, dict], dict[str, Any], History, dict[str, Any]]:
+    """The tensors of a checkpoint by their first word, its configuration and history, and where the training stood."""
+    named, notes = read_tensors(file)
+    tensors: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimizer": {}}
     try:
         config = json.loads(notes.get("config") or notes["plan"])  # its name in older versions
-        same_version = "config" in notes and set(config) == {*asdict(TrainConfig()), "examples"}
-        if same_version:
+        if "plan" not in notes and set(config) == {*asdict(TrainConfig()), "examples"}:
             history, now = History.from_json(json.loads(notes["history"])), json.loads(notes["now"])
-            step, loss, recent = int(now["step"]), float(now["loss"]), [*now["recent"]]
-            now = {"step": step, "loss": loss, "recent": recent, "data": now["data"]}
+            now |= {"step": int(now["step"]), "loss": float(now["loss"]), "data": now["data"]}
+            for name, tensor in named.items():
+                kind, rest = name.split(" ", 1)
+                tensors[kind][rest] = tensor
             return tensors, config, history, now
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} is no checkpoint of a training: name another file") from error

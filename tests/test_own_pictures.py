@@ -388,7 +388,7 @@ def test_a_crowded_row_keeps_what_is_wrong():
 
 def test_every_fault_has_words_in_both_languages(folder, lang):
     assert set(widgets.FAULTS) == set(pictures.FaultKind.__args__)
-    assert all(word in widgets.CHINESE for _, word, _, _ in widgets.FAULTS.values())
+    assert all(word in widgets.CHINESE for _, word in widgets.FAULTS.values())
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
     table = widgets.fault_table(folder, pictures.check_folder(folder)[1])

@@ -32,8 +32,8 @@ from lessons import figures
 from lessons.figures import reading as drawing
 from lessons.widgets.base import Explorer, counted, dropdown, glossed, look, percent
 from pocket.captioning import PROMPTS
+from pocket.corpus import INSTRUCTIONS
 from pocket.datasets import few_shot
-from pocket.language import INSTRUCTIONS
 from pocket.studies import captioner_study, reading_study
 from pocket.studies.reading_study import LearnedContext, find_best_rank, find_best_rank_by_distance, load_study
 from pocket.words import translate
