@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -30,7 +31,7 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact, read_vision_fe
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
 from helpers.checkpoint import WrongModel
 from helpers.data import tokenize_captions
-from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, open_pictures, read_pairs
+from helpers.pictures import FILE_BATCH_SIZE, BadPicture, PictureFiles, open_picture, read_pairs
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
@@ -223,6 +224,21 @@ def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
     if group.rank == 0:
         show_ablations(config, model, examples)
     return 0
+
+
+def open_pictures(files: Sequence[Path]) -> list[Image.Image]:
+    """Open picture files as RGB. Raises ValueError with a line for each that cannot be opened."""
+    pictures, faults = [], []
+    for file in files:
+        try:
+            pictures.append(open_picture(file))
+        except OSError as error:
+            faults.append(f"{file}: {error.strerror}")
+        except BadPicture as error:
+            faults.append(f"{file} {error}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return pictures
 
 
 def describe_pictures(config: RunConfig, group: AccelerateGroup) -> int:

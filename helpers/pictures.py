@@ -114,21 +114,6 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def open_pictures(files: Sequence[Path]) -> list[Image.Image]:
-    """Open picture files as RGB. Raises ValueError with a line for each that cannot be opened."""
-    pictures, faults = [], []
-    for file in files:
-        try:
-            pictures.append(open_picture(file))
-        except OSError as error:
-            faults.append(f"{file}: {error.strerror}")
-        except BadPicture as error:
-            faults.append(f"{file} {error}")
-    if faults:
-        raise ValueError("\n".join(faults))
-    return pictures
-
-
 class PictureFiles(Sequence):
     """Picture files as a sequence of RGB pictures, each opened when it is asked for."""
 
