@@ -366,5 +366,5 @@ def test_no_cell_before_a_question_names_the_mistake():
 def test_every_exhibit_stands_in_the_lesson():
     source = LESSON.read_text(encoding="utf-8")
     for number in museum.EXHIBITS:
-        assert f"widgets.{'behind_glass' if number <= 6 else 'repaired'}({number})" in source
+        assert f"explorers.{'behind_glass' if number <= 6 else 'repaired'}({number})" in source
         assert f"broken[{number}]" in source
