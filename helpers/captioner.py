@@ -87,9 +87,7 @@ class SoftPrompt(nn.Module):
         else:
             ids = tokenizer(init, add_special_tokens=False)["input_ids"]
             if not ids:
-                raise ValueError(
-                    f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'"
-                )
+                raise ValueError(f"init={init!r} has no token to begin with: give words")
             vectors = table[(ids * prompt_length)[:prompt_length]]
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())  # (M, D)
         self.register_load_state_dict_pre_hook(_drop_ids)
@@ -289,9 +287,7 @@ class VLMWithSoftPrompt(nn.Module):
             ValueError: temperature or top_p would do nothing, since nothing is drawn.
         """
         if not do_sample and (temperature, top_p) != (1.0, 1.0):
-            raise ValueError(
-                "temperature and top_p change what is drawn at random: use do_sample=True, or leave them out"
-            )
+            raise ValueError("temperature and top_p say how to draw: use do_sample=True with them")
         begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
         begun = begun.long().to(self.language_model.device)  # (1, T)
         words = self.language_model.get_input_embeddings()(begun)  # (1, T, D)

@@ -145,7 +145,8 @@ def ablations(
     own = model.soft_prompt.prompt_embeddings
     shift, unmoved = 0, len(features)
     for candidate in range(1, min(len(features), 20)):
-        count = _count_unmoved(features, candidate)
+        # pictures that would have the features of their own picture again
+        count = int((features == features.roll(candidate, 0)).flatten(1).all(1).sum())
         if count < unmoved:
             shift, unmoved = candidate, count
         if not unmoved:
@@ -160,11 +161,6 @@ def ablations(
     ):
         with model.prompted(prompt):
             yield name, seen
-
-
-def _count_unmoved(features: Tensor, shift: int) -> int:
-    """How many pictures would have the features of their own picture again."""
-    return int((features == features.roll(shift, 0)).flatten(1).all(1).sum())
 
 
 # --- where learning begins, and in which coordinates ---------------------------------------------
