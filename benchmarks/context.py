@@ -38,7 +38,8 @@ from helpers.fast_text import fast_features
 from helpers.flops import least_seconds, text_tower_macs
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
-from lessons import figures
+from lessons.figures.speed import Curve, break_even, seconds_by_classes
+from lessons.kit.picture import Picture
 from pocket.datasets import few_shot
 from pocket.tasks import BLURRED
 from pocket.world import COLOURS, OBJECTS, SIZES
@@ -454,32 +455,32 @@ def cost_by_classes(
 # --- plots -------------------------------------------------------------------------------------------------------------------
 
 
-def cost_curves(found: dict[str, Any]) -> dict[str, figures.Curve]:
+def cost_curves(found: dict[str, Any]) -> dict[str, Curve]:
     """Seconds by the number of classes, of each way, and of the machine at its limit."""
     points = found["points"]
 
-    def measured(way: str) -> figures.Curve:
+    def measured(way: str) -> Curve:
         mine = [point for point in points if way in point]
-        return figures.Curve([point["classes"] for point in mine], [point[way]["median"] for point in mine])
+        return Curve([point["classes"] for point in mine], [point[way]["median"] for point in mine])
 
-    limit = figures.Curve([point["classes"] for point in points], [point["limit_seconds"] for point in points])
+    limit = Curve([point["classes"] for point in points], [point["limit_seconds"] for point in points])
     return {"plain": measured("plain"), "fast": measured("fast"), "limit": limit}
 
 
-def run_curves(found: dict[str, Any]) -> dict[str, figures.Curve]:
+def run_curves(found: dict[str, Any]) -> dict[str, Curve]:
     """Seconds by the steps done, by the textbook and by ours."""
     steps, each = found["sizes"]["steps"], found["seconds"]["textbook step"]["median"]
-    textbook = figures.Curve([0, steps], [0.0, steps * each])
-    return {"textbook": textbook, "ours": figures.Curve(*map(list, zip(*found["ours_after_steps"])))}
+    textbook = Curve([0, steps], [0.0, steps * each])
+    return {"textbook": textbook, "ours": Curve(*map(list, zip(*found["ours_after_steps"])))}
 
 
-def cost_plot(found: dict[str, Any]) -> figures.Picture:
+def cost_plot(found: dict[str, Any]) -> Picture:
     """The figure of `cost_by_classes`."""
     curves = cost_curves(found)
     absent = [(point["classes"], point["would_keep_for_backward_gib"]) for point in found["plain_not_run"]]
     both = max(curves["plain"].x)
     tops = {name: f"{curve.y[-1]:.2g} s for {curve.x[-1]} classes" for name, curve in curves.items()}
-    return figures.seconds_by_classes(
+    return seconds_by_classes(
         **curves,
         absent=absent,
         title=f"For {both} classes, the same features and gradient in 1/{found['value']:.0f} of the time",
@@ -490,10 +491,10 @@ def cost_plot(found: dict[str, Any]) -> figures.Picture:
     )
 
 
-def run_plot(found: dict[str, Any]) -> figures.Picture:
+def run_plot(found: dict[str, Any]) -> Picture:
     """The figure of `few_shot_run`."""
     curves, even = run_curves(found), found["break_even_step"]
-    return figures.break_even(
+    return break_even(
         **curves,
         step=even,
         measured=found["textbook_steps_measured"],

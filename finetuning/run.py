@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -28,8 +29,9 @@ from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, pri
 from finetuning.processes import AccelerateGroup, measure_free_memory
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact, read_vision_features
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
+from helpers.checkpoint import WrongModel
 from helpers.data import tokenize_captions
-from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, open_pictures, read_pairs
+from helpers.pictures import FILE_BATCH_SIZE, BadPicture, PictureFiles, open_picture, read_pairs
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
@@ -208,7 +210,6 @@ def write_resume_command(folder: Path, group: AccelerateGroup) -> str:
 
 def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
     """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
-    kind, layer = read_vision_features(config.checkpoint)
     file = config.validation_file
     if "data" in config.given and "validation" not in config.given:
         file = config.data
@@ -216,7 +217,7 @@ def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
         pairs = read_pairs(file or config.data, config.allow_outside, decode=False)
         if file is None:
             _, pairs = hold_out(pairs, config.seed)
-        model = load_captioner(config, group, kind, layer).load(config.checkpoint)
+        model = load_checkpoint(config, group)
         longest = measure_places(config, group, model, pairs)
         examples = encode_examples(model, pairs, longest, group)
     group.print_line(f"{config.checkpoint}, on captions of {file or config.data}:")
@@ -225,12 +226,25 @@ def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
     return 0
 
 
+def open_pictures(files: Sequence[Path]) -> list[Image.Image]:
+    """Open picture files as RGB. Raises ValueError with a line for each that cannot be opened."""
+    pictures, faults = [], []
+    for file in files:
+        try:
+            pictures.append(open_picture(file))
+        except OSError as error:
+            faults.append(f"{file}: {error.strerror}")
+        except BadPicture as error:
+            faults.append(f"{file} {error}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return pictures
+
+
 def describe_pictures(config: RunConfig, group: AccelerateGroup) -> int:
     """Describe pictures."""
     pictures = open_pictures(config.pictures)
-    model = load_captioner(config, group, *read_vision_features(config.checkpoint)).load(
-        config.checkpoint
-    )
+    model = load_checkpoint(config, group)
     group.print_line(f"With {config.checkpoint}:")
     for path, text in zip(config.pictures, show.write_captions(model, model.encode(pictures))):
         group.print_line(f"{path}: {text}")
@@ -342,6 +356,15 @@ def load_captioner(
     for frozen in (model.vision_model, model.language_model):
         frozen.to(PRECISIONS[config.precision])
     return model.to(group.device).eval()
+
+
+def load_checkpoint(config: RunConfig, group: AccelerateGroup) -> VLMWithSoftPrompt:
+    """The captioner that the checkpoint holds; an error that knows of no file gets its name."""
+    kind, layer = read_vision_features(config.checkpoint)
+    try:
+        return load_captioner(config, group, kind, layer).load(config.checkpoint)
+    except WrongModel as error:
+        raise ValueError(f"{config.checkpoint}: {error}") from error
 
 
 def measure_places(

@@ -20,7 +20,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.language import say
+from helpers.language import LearnerError, say
 
 # of a picture; a larger one is refused before it is unpacked
 MAX_MEGAPIXELS = 50
@@ -45,7 +45,7 @@ PARTS = {"train", "training", "val", "valid", "validation", "test"}
 # --- pictures --------------------------------------------------------------------------------------------------------------------
 
 
-class BadPicture(ValueError):
+class BadPicture(LearnerError):
     """What is wrong with a picture file, in words of the learner's language that go on after its name.
 
     kind: "too large", "a strip", "no picture" or "broken".
@@ -112,21 +112,6 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
-
-
-def open_pictures(files: Sequence[Path]) -> list[Image.Image]:
-    """Open picture files as RGB. Raises ValueError with a line for each that cannot be opened."""
-    pictures, faults = [], []
-    for file in files:
-        try:
-            pictures.append(open_picture(file))
-        except OSError as error:
-            faults.append(f"{file}: {error.strerror}")
-        except BadPicture as error:
-            faults.append(f"{file} {error}")
-    if faults:
-        raise ValueError("\n".join(faults))
-    return pictures
 
 
 class PictureFiles(Sequence):
@@ -262,7 +247,7 @@ def make_thumbnail(image: Image.Image) -> np.ndarray:
 def _class_folders(folder: Path) -> list[Path]:
     places = sorted(place for place in folder.iterdir() if place.is_dir() and not _is_hidden(place))
     if not places:
-        raise ValueError(
+        raise LearnerError(
             say(
                 en=f"{folder} has no sub-folders: make one for each class, call it what is to be seen, "
                 "and put its pictures in",
@@ -272,7 +257,7 @@ def _class_folders(folder: Path) -> list[Path]:
         )
     if {place.name.lower() for place in places} <= PARTS:
         parts = ", ".join(place.name for place in places)
-        raise ValueError(
+        raise LearnerError(
             say(
                 en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
                 f"name one of them, such as {places[0]}",
@@ -306,22 +291,39 @@ def _find_copies(
         twins = [found[twin] for twin in np.flatnonzero(apart < COPY_THRESHOLD)]
         elsewhere = [twin for twin, other in twins if other != name]
         for one, other in [(file, elsewhere[0]), (elsewhere[0], file)] if elsewhere else []:
-            advice = f"is the same picture as {other} of another class: decide what it shows, and delete one of them"
+            advice = say(
+                en=f"is the same picture as {other} of another class: "
+                "decide what it shows, and delete one of them",
+                zh=f"和另一个类别里的 {other} 是同一张图：请想好图里是什么，删掉其中一张",
+            )
             faults[one] = Fault("two classes", one, advice, other)
         if twins and not elsewhere:
             first = twins[0][0]
-            advice = f"is the same picture as {first}: delete one of them, or both parts of a split may get it"
+            advice = say(
+                en=f"is the same picture as {first}: "
+                "delete one of them, or both parts of a split may get it",
+                zh=f"和 {first} 是同一张图：请删掉其中一张，不然划分以后两边可能都有它",
+            )
             faults[file] = Fault("copy", file, advice, first)
     return faults.values()
 
 
 def _too_few(place: Path, number: int, fewest: int) -> Fault:
-    wanted = f"at least {fewest} are needed, to learn from, to validate on and to test on"
+    wanted = say(
+        en=f"at least {fewest} are needed, to learn from, to validate on and to test on",
+        zh=f"至少要 {fewest} 张，训练、验证和测试都要用",
+    )
     if number == 0:
-        return Fault("empty", place, f"has no picture that can be used: {wanted}; or delete it")
+        told = say(
+            en=f"has no picture that can be used: {wanted}; or delete it",
+            zh=f"里没有能用的图片：{wanted}；用不着就删掉",
+        )
+        return Fault("empty", place, told)
     if number == 1:
-        return Fault("alone", place, f"has one picture only: {wanted}")
-    return Fault("few", place, f"has {number} pictures: {wanted}")
+        told = say(en=f"has one picture only: {wanted}", zh=f"只有一张图片：{wanted}")
+        return Fault("alone", place, told)
+    told = say(en=f"has {number} pictures: {wanted}", zh=f"只有 {number} 张图片：{wanted}")
+    return Fault("few", place, told)
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ a search that stays on words: PEZ, Wen et al. 2023, arXiv 2302.03668; what such 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
+from helpers.checkpoint import KINDS, check_models
 from helpers.files import read_tensors
 from helpers.pretrained import find_trained_rows, identify_model
 
@@ -71,18 +71,10 @@ def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
     tensors, notes = read_tensors(Path(file))
     parts = {name.split(".")[-1]: tensor for name, tensor in tensors.items()}
     found = [parts[name] for name in ("context", "prompt_embeddings") if name in parts]
-    if not found:
+    if not found or notes.get("format") not in KINDS:
         raise ValueError(f"{file} holds neither a context nor a soft prompt")
-    learned_on = json.loads(notes["models"])["language"] if "models" in notes else notes
-    here = identify_model(model)
-    if any(learned_on.get(fact) != here[fact] for fact in ("width", "fingerprint")):
-        then, now = (
-            f"{one.get('model')} (fingerprint {one.get('fingerprint')})"
-            for one in (learned_on, here)
-        )
-        raise ValueError(
-            f"{file} was learned on {then}, and this is {now}: another model's words say nothing about it"
-        )
+    part = "language" if "models" in notes else ""
+    check_models(Path(file), notes["format"], notes, {part: identify_model(model)})
     return found[0]
 
 

@@ -20,9 +20,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% [markdown] lang="en" id="machine"
 # ## Is the machine ready?
@@ -35,7 +37,7 @@ runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
 # 课程先检查一下自己：软件包、模型文件、内存和磁盘。哪里不对，那一行前面就有 ✗，后面写着该怎么办；点开这一行，可以看检查了些什么。
 
 # %% id="machine-code" tags=["measured"]
-from lessons.kit.doctor import doctor
+from lessons.kit.start import doctor
 
 doctor()
 
@@ -53,8 +55,9 @@ doctor()
 from helpers import data, language
 from helpers.context import PromptedCLIP
 from helpers.pretrained import encode_texts, load_clip
-from lessons import widgets
-from lessons.exercises import start_here
+from lessons.exercises import start_here as exercises
+from lessons.kit.explorer import accuracy_table
+from lessons.widgets import start_here as explorers
 from pocket import datasets, tasks, world
 
 clip, processor = load_clip()
@@ -75,7 +78,7 @@ print(", ".join(world.OBJECTS))
 # %% id="first-guess-code"
 snail = world.Thing("snail", "purple", "large")
 scene = world.Scene((snail,), background="beach", style="photo")
-widgets.scene_with_scores(clip, processor, scene)
+explorers.scene_with_scores(clip, processor, scene)
 
 # %% [markdown] lang="en" id="scores"
 # ## What the scores mean
@@ -89,7 +92,7 @@ widgets.scene_with_scores(clip, processor, scene)
 
 # %% id="scores-code" tags=["measured"]
 others = [name for name in world.OBJECTS if name != "snail"]
-widgets.scene_with_scores(clip, processor, scene, names=others)
+explorers.scene_with_scores(clip, processor, scene, names=others)
 
 # %% [markdown] lang="en" id="compose"
 # ## Compose a scene
@@ -106,7 +109,7 @@ widgets.scene_with_scores(clip, processor, scene, names=others)
 # 现在轮到你了：每动一个控件，图就重画一次，得分也重算一次。把物体变小，CLIP 还认得吗？哪种风格会让它认错？把这种风格写进提示词，有没有帮助？（没有的话，看看图下面那行小字说了什么。）提示词里的 `{}` 代表名称，`{style}` 代表风格；改完按回车。不用鼠标也行：Tab 键换控件，空格键展开列表。
 
 # %% id="compose-code"
-widgets.scene_explorer(clip, processor, scene)
+explorers.scene_explorer(clip, processor, scene)
 
 # %% [markdown] lang="en" id="styles"
 # ## One thing, nine styles
@@ -120,7 +123,7 @@ widgets.scene_explorer(clip, processor, scene)
 
 # %% id="styles-code"
 butterfly = world.Thing("butterfly", "yellow", "large")
-widgets.scene_in_styles(clip, processor, world.Scene((butterfly,), background="meadow"))
+explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background="meadow"))
 
 # %% [markdown] lang="en" id="own-picture"
 # ## A picture of your own
@@ -144,7 +147,7 @@ widgets.scene_in_styles(clip, processor, world.Scene((butterfly,), background="m
 things = (world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small"))
 example = world.draw(world.Scene(things, background="snow", style="cartoon"))
 sentences = ["a cat.", "a dog.", "a brown dog and a red ball in the snow.", "a house at night."]
-widgets.picture_explorer(clip, processor, example, sentences)
+explorers.picture_explorer(clip, processor, example, sentences)
 
 # %% [markdown] lang="en" id="secret"
 # ## Labels that follow a rule
@@ -159,7 +162,7 @@ widgets.picture_explorer(clip, processor, example, sentences)
 # %% id="secret-code"
 task = tasks.RIDDLE
 pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
-widgets.labelled_pictures(clip, processor, task.class_names, pictures.train)
+explorers.labelled_pictures(clip, processor, task.class_names, pictures.train)
 
 # %% [markdown] lang="en" id="half"
 # ## What words can do here
@@ -172,7 +175,7 @@ widgets.labelled_pictures(clip, processor, task.class_names, pictures.train)
 # 标签总是红色的那一样。可“a photo of a {}”里没提红色，CLIP 无从知道。它能答对多少？先猜一猜。
 
 # %% id="half-guess"
-start_here.two_things.ask()
+exercises.two_things.ask()
 
 # %% [markdown] lang="en" id="half-answer"
 # We count over hundreds of pictures that are for testing only: nothing will learn from them. (The first time this takes a few seconds; then their vectors are kept on disk.)
@@ -186,7 +189,7 @@ images, labels = features.test                        # (N, D), (N,)
 sentences = [f"a photo of a {name}." for name in task.class_names]
 texts = encode_texts(clip, processor, sentences)     # (C, D)
 right = (images @ texts.T).argmax(-1) == labels       # (N,)
-start_here.two_things.reveal(right.float().mean().item())
+exercises.two_things.reveal(right.float().mean().item())
 
 # %% [markdown] lang="en" id="train"
 # ## Train your first ten vectors
@@ -199,7 +202,7 @@ start_here.two_things.reveal(right.float().mean().item())
 # 现在把“a photo of a”这几个词拿掉，换上十个向量，一开始里面都是随机数。带标签的图片一步一步告诉它们往哪边动；CLIP 本身是冻结的，也没有人提那条规律。**先别运行下一格**，想一想：这十个向量会自己找到规律吗？灰线是事先存好的一次训练；按下按钮，你自己的曲线就会一边训练一边画出来，是蓝色的。
 
 # %% id="train-code"
-explorer = widgets.first_vectors(clip, processor, task.class_names, features)
+explorer = explorers.first_vectors(clip, processor, task.class_names, features)
 explorer
 
 # %% [markdown] lang="en" id="as-good-as-a-word"
@@ -217,7 +220,7 @@ red = encode_texts(clip, processor, [f"a photo of a red {name}." for name in tas
 c = explorer.context  # (M, D)
 learned = PromptedCLIP(clip, processor, task.class_names, context_length=len(c), init=c).class_features()
 prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red, "ten vectors + {}.": learned}
-widgets.accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in prompts.items()})
+accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in prompts.items()})
 
 # %% [markdown] lang="en" id="as-good-as-a-word-seen"
 # The ten vectors come about as far as the word, and nobody told them the word. Both stay far from 100 %: a prompt can point at what the model sees in a picture, but it cannot make it see more.
@@ -237,7 +240,7 @@ widgets.accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in promp
 
 # %% id="soft-prompt-code"
 context = explorer.context  # (M, D): the stored run's, until you press the button
-widgets.prompts_as_vectors(clip, processor, "a photo of a cat.", context)
+explorers.prompts_as_vectors(clip, processor, "a photo of a cat.", context)
 
 # %% [markdown] lang="en" id="how-many-numbers"
 # ## Your turn: how many numbers were learned?
@@ -255,7 +258,7 @@ widgets.prompts_as_vectors(clip, processor, "a photo of a cat.", context)
 
 # %% id="how-many-numbers-code" tags=["exercise"]
 numbers = ...
-start_here.learned_numbers.check(numbers, context, clip)
+exercises.learned_numbers.check(numbers, context, clip)
 
 # %% id="how-many-numbers-solution" tags=["solution"]
 numbers = context.shape[0] * context.shape[1]  # the same as context.numel()
@@ -271,7 +274,7 @@ numbers = context.shape[0] * context.shape[1]  # the same as context.numel()
 # 继续之前，先回答一个问题。选错也没关系，每个选项点开都有解释。
 
 # %% id="what-changed-code"
-start_here.what_changed.ask()
+exercises.what_changed.ask()
 
 # %% [markdown] lang="en" id="what-next"
 # ## The map of the course

@@ -16,9 +16,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
@@ -28,8 +30,9 @@ from transformers import CLIPConfig
 from helpers import by_hand
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
-from lessons import widgets
-from lessons.exercises import inside_clip
+from lessons.exercises import inside_clip as exercises
+from lessons.kit.explorer import accuracy_table
+from lessons.widgets import inside_clip as explorers
 from pocket import datasets, tasks, world
 from pocket.language import full_caption
 
@@ -54,7 +57,7 @@ scenes = [
 ]
 pictures, captions = [world.draw(scene) for scene in scenes], [full_caption(scene) for scene in scenes]
 cosines = encode_images(clip, processor, pictures) @ encode_texts(clip, processor, captions).T  # (4, 4)
-widgets.similarity_matrix(pictures, captions, cosines)
+explorers.similarity_matrix(pictures, captions, cosines)
 
 # %% [markdown] lang="en" id="the-matrix"
 # ### Fill the matrix yourself
@@ -69,7 +72,7 @@ widgets.similarity_matrix(pictures, captions, cosines)
 # %% id="the-matrix-code"
 near = [("cat", "red"), ("cat", "orange"), ("dog", "red")]
 look_alikes = [world.draw(world.Scene((world.Thing(*thing),), "snow")) for thing in near]
-widgets.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in the snow", "a dog"])
+explorers.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in the snow", "a dog"])
 
 # %% [markdown] lang="en" id="the-loss"
 # ### The loss is two cross-entropies
@@ -100,7 +103,7 @@ compare("contrastive loss", ours, clip(**inputs, return_loss=True).loss)
 # 讲 CLIP 的文章里有不少名称，有些在现在的代码里已经用不了，有些从来就不存在，也有几个一直没变：transformers 换版本时常常挪位置、改名字。下面这张表是从眼前这个模型里现查的。
 
 # %% id="names-code" tags=["measured"]
-widgets.class_map(clip)
+explorers.class_map(clip)
 
 # %% [markdown] lang="en" id="sizes"
 # The pocket CLIP and its big sisters are built from the same parts; only the numbers differ. **Before you run the cell**: the part of a full-size text tower with the most parameters is not one of its layers. What could it be?
@@ -109,7 +112,7 @@ widgets.class_map(clip)
 # 口袋 CLIP 和全尺寸的 CLIP 零件相同，只是大小不同。**先别运行下一格**：全尺寸的文本塔里，参数最多的单个零件并不是某一层。会是什么呢？
 
 # %% id="sizes-code"
-widgets.configurations(clip)
+explorers.configurations(clip)
 
 # %% [markdown] lang="en" id="tokens"
 # ## 3 · From words to vectors
@@ -122,7 +125,7 @@ widgets.configurations(clip)
 # 刚才问的那块最大的零件，是词元（token）的嵌入表（embedding table）：每个词元占一行，一共 2500 多万个数，抵得上八层，而一句话只用到其中几行。文字进来要走三步：分词器（tokenizer）把它切成词元，给每个词元一个编号；按编号到表里取一行；再加上所在位置的向量，也就是位置嵌入（position embedding）。自己输入几句试试：分词器不认识的词会怎样？很长的句子又会怎样？
 
 # %% id="tokens-code"
-widgets.token_explorer(clip, processor)
+explorers.token_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="not-positions"
 # Look at what the tokenizer returns: ids, and an attention mask, which says what is text and what is padding. Positions are not among them, whatever older texts say; the model counts by itself.
@@ -155,7 +158,7 @@ def embed(clip, ids):
     """ids (B, T) to vectors (B, T, D)."""
     ...
 
-inside_clip.embed.check(embed, clip)
+exercises.embed.check(embed, clip)
 
 # %% id="embed-solution" tags=["solution"]
 def embed(clip, ids):
@@ -205,7 +208,7 @@ print(fit.shape)
 
 # %% id="mask-code"
 labels = ["SOS", "a", "photo", "of", "a", "cat", ".", "EOT"]
-widgets.mask_picture(len(labels), labels)
+explorers.mask_picture(len(labels), labels)
 
 # %% [markdown] lang="en" id="mask-exercise-text"
 # ### Exercise: the causal mask
@@ -226,7 +229,7 @@ def causal_mask(T):
     """(T, T): row i says what position i may look at."""
     ...
 
-inside_clip.mask.check(causal_mask)
+exercises.mask.check(causal_mask)
 
 # %% id="mask-solution" tags=["solution"]
 def causal_mask(T):
@@ -269,7 +272,7 @@ for token, share in zip(labels, shares[0, 0, labels.index("cat")].tolist()):
 # 每一层的代码都一样，只是权重不同。走完最后一层，每个位置有一个向量，而我们要的是整段文字的一个向量。取哪个？有掩码在，最先看过全文的，是文本结束符（end of text，EOT）所在的位置。取之前，先问一个问题。
 
 # %% id="after-the-end-guess"
-inside_clip.after_the_end.ask()
+exercises.after_the_end.ask()
 
 # %% [markdown] lang="en" id="after-the-end"
 # The second text is shorter, so it ends in padding. We overwrite the padding with another token and look at the text's vector again.
@@ -282,7 +285,7 @@ end = by_hand.find_end_of_text(clip, ids)  # (B,)
 other = ids.clone()
 other[1, end[1] + 1 :] = ids[0, 1]    # any token will do
 difference = (by_hand.text_tower(clip, ids) - by_hand.text_tower(clip, other)).abs().max()
-inside_clip.after_the_end.reveal(difference.item())
+exercises.after_the_end.reveal(difference.item())
 
 # %% [markdown] lang="en" id="pool"
 # ### Exercise: pooling
@@ -303,7 +306,7 @@ def pool(hidden, ids, end):
     """hidden (B, T, D), ids (B, T), end: the id of the end token. Gives (B, D)."""
     ...
 
-inside_clip.pool.check(pool)
+exercises.pool.check(pool)
 
 # %% id="pool-solution" tags=["solution"]
 def pool(hidden, ids, end):
@@ -338,7 +341,7 @@ print("eos_token_id:", clip.config.text_config.eos_token_id, "largest id:", ids.
 
 # %% id="patches-code"
 pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]  # (B, 3, S, S)
-widgets.patches_of(pictures[2], clip.config.vision_config.image_size // clip.config.vision_config.patch_size)
+explorers.patches_of(pictures[2], clip.config.vision_config.image_size // clip.config.vision_config.patch_size)
 
 # %% [markdown] lang="en" id="positions"
 # ### Exercise: how many positions?
@@ -357,7 +360,7 @@ widgets.patches_of(pictures[2], clip.config.vision_config.image_size // clip.con
 # %% id="positions-exercise" tags=["exercise"]
 vit_l_14 = CLIPConfig(vision_config={"image_size": 336, "patch_size": 14})
 positions = ...
-inside_clip.positions.check(positions, vit_l_14)
+exercises.positions.check(positions, vit_l_14)
 
 # %% id="positions-solution" tags=["solution"]
 positions = (336 // 14) ** 2 + 1
@@ -403,7 +406,7 @@ compare("vision tower", ours, clip.vision_model(pixel_values=pixels).pooler_outp
 # 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**试一试**：第 2 层第 1 个头，是不是偏向附近的图块？第 3 层第 4 个头，几乎谁都在看底部的两个角，可那里什么也没有。再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
 
 # %% id="attention-explorer-code"
-widgets.attention_explorer(clip, processor, pictures[3])
+explorers.attention_explorer(clip, processor, pictures[3])
 
 # %% [markdown] lang="en" id="one-space"
 # ## 8 · One space for both
@@ -420,7 +423,7 @@ widgets.attention_explorer(clip, processor, pictures[3])
 # **先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句份额最大？再拉动缩放系数：名次会变吗？
 
 # %% id="temperature-code"
-widgets.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
+explorers.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
 
 # %% [markdown] lang="en" id="logits"
 # ### Exercise: cosine logits
@@ -441,7 +444,7 @@ def logits(images, texts, log_scale):
     """images (B, D), texts (C, D), log_scale: a tensor with one number. Gives (B, C)."""
     ...
 
-inside_clip.logits.check(logits)
+exercises.logits.check(logits)
 
 # %% id="logits-solution" tags=["solution"]
 def logits(images, texts, log_scale):
@@ -481,7 +484,7 @@ templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo o
 names = [int2str(label) for label in range(len(tasks.BLURRED.class_names))]
 vectors = {t: encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
 vectors["all of them, averaged"] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
-widgets.accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
+accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 
 # %% [markdown] lang="en" id="zero-shot-seen"
 # On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures costs something, and the other sentences are all alike. We expected the average to win, and it does not. Is it the bare name that pulls it down? Take “{}” out of the list and run both cells again; then add a template of your own. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own.
@@ -500,4 +503,4 @@ widgets.accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, 
 # 你亲手跟着一句话、一张图走完了 CLIP：每座塔里进去的是什么，结果从哪里取出，两个结果又怎样变成得分，你都说得清了。最后一个问题，第 02 课就从这里开始。
 
 # %% id="where-pooled-code"
-inside_clip.where_pooled.ask()
+exercises.where_pooled.ask()

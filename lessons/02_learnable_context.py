@@ -16,9 +16,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
@@ -30,14 +32,15 @@ from helpers import by_hand, context, data, training
 from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
 from helpers.notebook import compare
 from helpers.pretrained import load_clip
-from lessons import widgets
-from lessons.exercises import learnable_context
+from lessons.exercises import learnable_context as exercises
+from lessons.kit.models import show_prediction, whose_numbers
+from lessons.widgets import learnable_context as explorers
 from pocket import datasets, tasks, world
 from pocket.studies import context_study
 
 clip, processor = load_clip()
 task = tasks.RIDDLE
-widgets.whose_numbers(clip)
+whose_numbers(clip)
 
 # %% [markdown] lang="en" id="floats-enter"
 # ## 1 · Where can a float get in?
@@ -54,7 +57,7 @@ widgets.whose_numbers(clip)
 # **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也顶替掉，会出什么问题？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
 
 # %% id="floats-enter-code"
-widgets.slots_explorer(clip, processor)
+explorers.slots_explorer(clip, processor)
 
 # %% [markdown] lang="en" id="slots"
 # ### Exercise: find the slots
@@ -75,7 +78,7 @@ def find_slots(ids, placeholder):
     """ids (C, T), placeholder: an id. Gives (C, T), true where a slot is."""
     ...
 
-learnable_context.slots.check(find_slots)
+exercises.slots.check(find_slots)
 
 # %% id="slots-solution" tags=["solution"]
 def find_slots(ids, placeholder):
@@ -92,7 +95,7 @@ def find_slots(ids, placeholder):
 # 一条路是**覆盖**（overwrite）：顶替槽位里的向量，文字长度不变。另一条看上去更省事，叫**插入**（insert）：直接把向量塞进去，让文字变长。回想一下第 01 课：塔是怎么找到文字结尾的？
 
 # %% id="two-ways-guess"
-learnable_context.inserted.ask()
+exercises.inserted.ask()
 
 # %% [markdown] lang="en" id="inserting"
 # We look up where the ids say that the text ends, and then see what stands there after four vectors have been pushed in.
@@ -104,7 +107,7 @@ learnable_context.inserted.ask()
 ids = processor.tokenizer("cat.", return_tensors="pt")["input_ids"]  # (1, 4)
 there = ["SOS", *["our vector"] * 4, "cat", ".", "EOT"]
 end = by_hand.find_end_of_text(clip, ids).item()
-learnable_context.inserted.reveal(there[end])
+exercises.inserted.reveal(there[end])
 
 # %% [markdown] lang="en" id="inserting-seen"
 # Below, both ways side by side. Then the proof for “dog”: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
@@ -113,7 +116,7 @@ learnable_context.inserted.reveal(there[end])
 # 下面把两条路并排画出来，再验证换成“dog”结果真的一模一样：把同样四个向量分别塞到“cat”和“dog”前面，亲手送过文本塔，再从编号所说的位置取出结果。
 
 # %% id="inserting-picture"
-widgets.inserting(clip, processor)
+explorers.inserting(clip, processor)
 
 # %% id="inserted-code"
 tables = clip.text_model.embeddings
@@ -153,7 +156,7 @@ def overwrite(words, slots, context):
     """words (C, T, D), slots (C, T) with M true in each row, context (M, D). Gives (C, T, D)."""
     ...
 
-learnable_context.overwrite.check(overwrite)
+exercises.overwrite.check(overwrite)
 
 # %% id="overwrite-solution" tags=["solution"]
 def overwrite(words, slots, context):
@@ -218,7 +221,7 @@ class Learnable(Sharing):
         """input_ids (C, T) to (C, T, D)."""
         ...
 
-learnable_context.forward.check(Learnable, clip)
+exercises.forward.check(Learnable, clip)
 
 # %% id="forward-solution" tags=["solution"]
 class Learnable(Sharing):
@@ -284,7 +287,7 @@ for position in ("end", "middle", "front"):
 # %% id="length-exercise" tags=["exercise"]
 prompt = "a close-up photo of a"
 vectors_needed = ...
-learnable_context.length.check(vectors_needed, prompt, processor)
+exercises.length.check(vectors_needed, prompt, processor)
 
 # %% id="length-solution" tags=["solution"]
 vectors_needed = len(processor.tokenizer.tokenize(prompt))
@@ -315,7 +318,7 @@ vectors_needed = len(processor.tokenizer.tokenize(prompt))
 def freeze(model):
     ...
 
-learnable_context.freeze.check(freeze)
+exercises.freeze.check(freeze)
 
 # %% id="freeze-solution" tags=["solution"]
 def freeze(model):
@@ -331,7 +334,7 @@ def freeze(model):
 # %% id="gradients-code"
 prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a")
 prompted.text_features()[:, 0].sum().backward()
-widgets.gradient_table(prompted)
+explorers.gradient_table(prompted)
 
 # %% [markdown] lang="en" id="read-quiz"
 # One question is asked again and again in public, and now you can answer it.
@@ -340,7 +343,7 @@ widgets.gradient_table(prompted)
 # 有个问题，网上一再有人问。现在你能回答了。
 
 # %% id="read-quiz-code"
-learnable_context.placeholders.ask()
+exercises.placeholders.ask()
 
 # %% [markdown] lang="en" id="train"
 # ## 5 · Learning
@@ -376,7 +379,7 @@ def training_step(prompted, optimizer, images, labels):
     """images (B, D), labels (B,). Gives the loss before the step."""
     ...
 
-learnable_context.step.check(training_step)
+exercises.step.check(training_step)
 
 # %% id="step-solution" tags=["solution"]
 def training_step(prompted, optimizer, images, labels):
@@ -393,7 +396,7 @@ def training_step(prompted, optimizer, images, labels):
 # 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：把四个向量换成一个呢？换成十六个呢？从随机数开始呢？把类别名放到最前面呢？
 
 # %% id="watch-code"
-widgets.few_shot_training(clip, processor, task)
+explorers.few_shot_training(clip, processor, task)
 
 # %% [markdown] lang="en" id="choose"
 # ### Exercise: which step do we keep?
@@ -413,7 +416,7 @@ widgets.few_shot_training(clip, processor, task)
 def best_step(looks, test):
     ...
 
-learnable_context.choose.check(best_step)
+exercises.choose.check(best_step)
 
 # %% id="choose-solution" tags=["solution"]
 def best_step(looks, test):
@@ -434,7 +437,7 @@ def best_step(looks, test):
 # 图片少，运气的成分就大，所以每种都做五遍，每遍换一批训练图片，也换一个随机的起点；测试图片始终不变。这里的上下文是四个向量，从随机数开始学。
 
 # %% id="one-shot-guess"
-learnable_context.one_shot.ask()
+exercises.one_shot.ask()
 
 # %% [markdown] lang="en" id="one-shot"
 # The runs are stored, with the command that made them. In how many of the five tries with one picture of each class did the context win?
@@ -447,7 +450,7 @@ study = context_study.load_study()
 riddle = study.shots[0]
 one = [run.context for run in riddle.runs if run.shots == 1]
 print(study.command, "·", riddle.task, "·", one, "against", riddle.hand)
-learnable_context.one_shot.reveal(sum(share > riddle.hand for share in one))
+exercises.one_shot.reveal(sum(share > riddle.hand for share in one))
 
 # %% [markdown] lang="en" id="shots"
 # Now all of it. **Look for**: on which task is there almost nothing to gain? Where does the probe overtake the context, and why there? Where does knowing the secret word do as well as learning, and where is it of no help? Who, with one picture of each class, is worse than no learning at all?
@@ -456,7 +459,7 @@ learnable_context.one_shot.reveal(sum(share > riddle.hand for share in one))
 # 现在看全部结果。**找一找**：哪个任务几乎没有提高的余地？线性探针在哪个任务上超过了上下文向量，为什么偏偏是那里？在哪个任务上，知道那个秘密的词就和学出来的一样好，又在哪里知道了也没用？每类只有一张图的时候，谁还不如干脆不学？
 
 # %% id="shots-code"
-widgets.shots_explorer()
+explorers.shots_explorer()
 
 # %% [markdown] lang="en" id="shots-in-numbers"
 # The same in numbers, the means of five tries:
@@ -465,7 +468,7 @@ widgets.shots_explorer()
 # 换成数字再看一遍，都是五次的平均：
 
 # %% id="shots-table-code"
-widgets.shots_table()
+explorers.shots_table()
 
 # %% [markdown] lang="en" id="shots-seen"
 # What we read off it, on the pocket model:
@@ -496,7 +499,7 @@ widgets.shots_table()
 # 用几个向量？类别名放在哪里？从词语开始，还是从随机数开始（初始化，initialisation）？要不要每个类别各有一套向量（class-specific）？**先猜**这四样里哪样影响最大，再看：60 种组合，每种用每类八张图训练三次，都存好了。
 
 # %% id="choices-code"
-widgets.choices_explorer()
+explorers.choices_explorer()
 
 # %% [markdown] lang="en" id="choices-in-numbers"
 # Each option, averaged over everything else:
@@ -505,7 +508,7 @@ widgets.choices_explorer()
 # 每一种选项，对其余的全部取平均：
 
 # %% id="choices-table-code"
-widgets.choices_table()
+explorers.choices_table()
 
 # %% [markdown] lang="en" id="choices-seen"
 # On this task a single vector does as well as sixteen, and place and beginning move little. What matters is sharing: with a context of its own for each class there are 24 times as many numbers to learn, each context has only eight pictures, and *red* must be found 24 times over. On average that ends below “a photo of a”.
@@ -532,13 +535,13 @@ widgets.choices_table()
 # 名称只有十二个，图里另一样东西常常不在其中，所以准确率整体比前面高。两半的物体也不同：每一半都要和它自己的手写提示词比。
 
 # %% id="new-classes-guess"
-learnable_context.new_classes.ask()
+exercises.new_classes.ask()
 
 # %% id="new-classes-code"
 split = study.base_to_new[0]
 new = [run.new for run in split.runs if run.regularisation == 0]
 print(split.task, "· new classes:", new, "against", split.hand_new)
-learnable_context.new_classes.reveal(sum(new) / len(new) - split.hand_new)
+exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 
 # %% [markdown] lang="en" id="base-to-new"
 # In the published experiments new classes went the other way: against the hand prompt CoOp gained 13 points on base classes and *lost* 11 on new ones (the mean of 11 data sets). The figure shows it beside ours, and with it CoCoOp, a method by the same authors in which the context depends on the picture. The third column is the *harmonic mean* of the two, which is high only where both are.
@@ -551,10 +554,10 @@ learnable_context.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 # 有一种补救办法：学习时，把每个类别的文字特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
 # %% id="base-to-new-code"
-widgets.base_to_new_explorer()
+explorers.base_to_new_explorer()
 
 # %% id="base-to-new-table-code"
-widgets.base_to_new_table()
+explorers.base_to_new_table()
 
 # %% [markdown] lang="en" id="base-to-new-seen"
 # The same remedy has a different price on each task. On the riddle what was learned holds for every object, and each of the four pulls takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest trades gain on base classes for gain on new ones. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
@@ -608,7 +611,7 @@ print(task.class_names[pictures.test.labels[row]])
 # %% id="use-code" tags=["measured"]
 again = PromptedCLIP.load(file, *load_clip())
 answer = again.predict(picture)                              # a share for each class
-widgets.prediction(picture, answer)
+show_prediction(picture, answer)
 
 # %% id="same-code"
 compare("before and after the file", again.context, prompted.context)

@@ -16,9 +16,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
@@ -27,8 +29,8 @@ from helpers import context, data, fast_text, flops
 from helpers.context import PromptedCLIP
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, load_clip
-from lessons import widgets
-from lessons.exercises import faster
+from lessons.exercises import faster as exercises
+from lessons.widgets import faster as explorers
 from pocket import datasets, tasks
 
 clip, processor = load_clip()
@@ -48,7 +50,7 @@ print(tuple(ids.shape), end.tolist())
 # 每训练一步，上下文向量就动一次，所有类别的文字特征都得重算。老实的办法是把每段文字填充到 77 个位置，全部送进塔里。（上一格打印的就是我们的 24 种物体：每段文字 77 个位置，都在位置 19 结束。）**先想一想，再往下走**：这样一段文字是 SOS、16 个向量、“cat”、句号、EOT，后面全是填充。哪些位置对结果绝对没有影响？哪些位置每段文字都一样，却在反复地算？
 
 # %% id="count-guess"
-faster.times_fewer.ask()
+exercises.times_fewer.ask()
 
 # %% [markdown] lang="en" id="positions"
 # Here are eight texts, with four vectors each. **Before you move anything**: how many positions will all texts share if the class name stands in front, though the same vectors follow it? And if each class has vectors of its own?
@@ -57,7 +59,7 @@ faster.times_fewer.ask()
 # 这里是八段文字，每段四个向量。**动手之前**先说：把类别名放到最前面，后面跟着的还是同样的向量，大家共有的位置会剩下几个？每类各有一套向量呢？
 
 # %% id="where-it-goes-code"
-widgets.shared_explorer(clip, processor, names[:8])
+explorers.shared_explorer(clip, processor, names[:8])
 
 # %% [markdown] lang="en" id="count"
 # How much that is in multiplications can be counted without running anything: it follows from the size of the model, and from how many texts there are and how long. (Counted with it is a small saving that part 3 explains: the last layer is finished only at the end of each text.)
@@ -73,7 +75,7 @@ shared, own = 1 + 16, 3                                       # SOS and the vect
 plain = flops.text_tower_macs(vit_b_32, texts=100, length=77).forward
 ours = flops.text_tower_macs(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
 print(f"{plain:,} / {ours:,} = {plain / ours:.1f}")
-faster.times_fewer.reveal(plain / ours)
+exercises.times_fewer.reveal(plain / ours)
 
 # %% [markdown] lang="en" id="ladder"
 # Here are the savings one by one, for any sizes. **Try**: when does sharing bring most, with long or with short names? With few classes or with many? And does a larger model change the ratios?
@@ -82,7 +84,7 @@ faster.times_fewer.reveal(plain / ours)
 # 下面把每一项节省分开来看，大小随你定。**试一试**：名称长还是短的时候，共用省得最多？类别少还是多的时候呢？换成更大的模型，倍数会变吗？
 
 # %% id="ladder-code"
-widgets.cost_explorer()
+explorers.cost_explorer()
 
 # %% [markdown] lang="en" id="trim"
 # ## 2 · Trim
@@ -111,7 +113,7 @@ def trim(ids, end):
     """ids (C, T), end (C,): where each text ends. Gives (C, as few positions as possible)."""
     ...
 
-faster.trim.check(trim)
+exercises.trim.check(trim)
 
 # %% id="trim-solution" tags=["solution"]
 def trim(ids, end):
@@ -139,7 +141,7 @@ compare("gradient of the context", after, before)
 # 如果写的是“很接近”而不是“完全相等”，并不是漏算了什么。张量的形状变了，处理器相加的次序也跟着变，浮点数的和在最后一位（一共七位）上舍入得不一样。
 
 # %% id="trim-timing" tags=["measured"]
-widgets.timing_table({
+explorers.timing_table({
     "77 positions": lambda: context.plain_features(clip, prompted.embeddings, ids).sum().backward(),
     "trimmed": lambda: context.plain_features(clip, prompted.embeddings, short).sum().backward(),
 })
@@ -171,7 +173,7 @@ def shared(ids):
     """ids (C, T). Gives how many positions at the beginning are the same in all texts."""
     ...
 
-faster.shared.check(shared)
+exercises.shared.check(shared)
 
 # %% id="share-solution" tags=["solution"]
 def shared(ids):
@@ -201,7 +203,7 @@ compare("gradient of the context", after, before)
 # 这里同样是“很接近”，原因也一样：同样的数换了次序来加。
 
 # %% id="memory-timing" tags=["measured"]
-widgets.timing_table({
+explorers.timing_table({
     "77 positions": lambda: context.plain_features(clip, prompted.embeddings, ids).sum().backward(),
     "trimmed": lambda: context.plain_features(clip, prompted.embeddings, short).sum().backward(),
     "and shared": lambda: prompted.text_features().sum().backward(),
@@ -223,13 +225,13 @@ kept = data.cache_features(clip, processor, images)          # (N, D)
 compare("kept and computed anew", data.cache_features(clip, processor, images), encode_images(clip, processor, images))
 
 # %% id="pictures-timing" tags=["measured"]
-widgets.timing_table({
+explorers.timing_table({
     "computed": lambda: encode_images(clip, processor, images),
     "read from disk": lambda: data.cache_features(clip, processor, images),
 })
 
 # %% id="cached-quiz"
-faster.cached.ask()
+exercises.cached.ask()
 
 # %% [markdown] lang="en" id="pays"
 # ### Exercise: when does it pay?
@@ -250,7 +252,7 @@ def break_even(prepare, ours, theirs):
     """Seconds. Gives a number of steps."""
     ...
 
-faster.break_even.check(break_even)
+exercises.break_even.check(break_even)
 
 # %% id="pays-solution" tags=["solution"]
 def break_even(prepare, ours, theirs):
@@ -267,7 +269,7 @@ def break_even(prepare, ours, theirs):
 # **先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
 
 # %% id="pays-picture"
-widgets.break_even_explorer()
+explorers.break_even_explorer()
 
 # %% [markdown] lang="en" id="not-identical"
 # ## 5 · What is *not* the same
@@ -297,7 +299,7 @@ compare("bf16 and fp32", rough.text_features(), prompted.text_features())
 # 最快能有多快？一台机器每秒能做的乘法是有限的，大矩阵相乘最接近这个极限，它在最后一行。（GFLOP/s 是每秒做多少个十亿次浮点运算，一次乘加算两次。）**先猜**：我们的两种做法，哪一种离极限更近？
 
 # %% id="limit-code" tags=["measured"]
-widgets.where_time_goes(prompted)
+explorers.where_time_goes(prompted)
 
 # %% [markdown] lang="en" id="limit-seen"
 # The plain way keeps the processor busier, with arithmetic that nobody needs. On a pocket model so little arithmetic is left over that, at the machine's full pace, it would take less than a fifth of our time; the rest goes into calling functions, for instance, and into products too small to be fast. At full size it looks different:
@@ -312,7 +314,7 @@ widgets.where_time_goes(prompted)
 # 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的办法光做乘法要多久。**找一找**：类别少到几个，快的办法就不划算了？还是一直划算？为什么一百个类别时我们离极限最近，一个类别时却离得远？一千个类别时呢？（图下的说明写着那时做了什么。）
 
 # %% id="classes-code"
-widgets.cost_by_classes()
+explorers.cost_by_classes()
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

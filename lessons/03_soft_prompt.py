@@ -20,9 +20,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import os
@@ -36,8 +38,9 @@ from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import widgets
-from lessons.exercises import soft_prompt
+from lessons.exercises import soft_prompt as exercises
+from lessons.widgets import captions as caption_explorers
+from lessons.widgets import soft_prompt as explorers
 from pocket import language, world
 from pocket.captioning import PROMPTS
 from pocket.studies import captioner_study
@@ -64,7 +67,7 @@ cat = world.Scene((world.Thing("cat", "red", "large"),), "meadow", "photo")
 boat = world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette")
 key = world.Scene((world.Thing("key", "blue", "small"),), "room", "cartoon")
 scenes = [(cat, 1), (boat, 2), (key, 3)]                     # each with the seed of its drawing
-widgets.described(model, scenes)
+caption_explorers.described(model, scenes)
 
 # %% [markdown] lang="en" id="described-seen"
 # Not every word is right: the small key has become a fish. How often such things happen, and what to compare that with, comes in section 9.
@@ -79,7 +82,7 @@ widgets.described(model, scenes)
 # GPT-2 读到的到底是什么？不是图片，也不是文字，而是一排向量：软提示词的 M 个，图片的 P 个，再加上已经写出的说明文字（caption）的 T 个词元（token）。**动手之前**先说：三段里哪一段最长？如果把“图片特征”换成“池化成 1 个向量”，这一排又有多长？
 
 # %% id="sequence-code"
-widgets.sequence_explorer(model)
+explorers.sequence_explorer(model)
 
 # %% [markdown] lang="en" id="put-before"
 # ### Exercise: one row of three parts
@@ -100,7 +103,7 @@ def put_before(prompt, pictures, words):
     """prompt (M, D), pictures (B, P, D), words (B, T, D). Gives (B, M + P + T, D)."""
     ...
 
-soft_prompt.sequence.check(put_before)
+exercises.sequence.check(put_before)
 
 # %% id="sequence-solution" tags=["solution"]
 def put_before(prompt, pictures, words):
@@ -173,7 +176,7 @@ compare("words, and the same as vectors", as_vectors, model.language_model(input
 
 # %% id="trainable-exercise" tags=["exercise"]
 numbers = ...
-soft_prompt.trainable.check(numbers, model)
+exercises.trainable.check(numbers, model)
 
 # %% id="trainable-solution" tags=["solution"]
 M, D = model.soft_prompt.prompt_embeddings.shape
@@ -186,7 +189,7 @@ numbers = M * D + model.vision_projection.weight.numel() + D
 # 下面是完整的参数清单，左边是口袋模型，右边是全尺寸的模型。全尺寸的那两个建在 torch 的 meta 设备上，张量只有形状、没有内容：什么都不用下载，数目却分毫不差。
 
 # %% id="ledger-code"
-widgets.ledger(model)
+explorers.ledger(model)
 
 # %% [markdown] lang="en" id="gradients"
 # And the proof that nobody else learns: one backward pass, and who received a gradient. (With labels, which section 5 explains, the model returns its loss.) Notice that the gradient has to pass *through* GPT-2 to get there: GPT-2 learns nothing, and yet all that it computes must be kept for the way back. That is where the memory goes, and it grows with the batch. CLIP comes before all that learns: of its work nothing need be kept.
@@ -216,7 +219,7 @@ begun = VLMWithSoftPrompt(clip, gpt2)
 captioner_training.initialise_projection(begun, seen, [language.full_caption(scene) for scene in some])
 
 # %% id="translation-code" tags=["measured"]
-widgets.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))
+explorers.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))
 
 # %% [markdown] lang="en" id="translation-seen"
 # A projection that has only begun says “beach” nearly everywhere. After learning the patches on the car say “car” and “purple”, with hardly an error. Counting true words alone would not show it, for “beach” is true everywhere; look at how many *different* facts are said, and where. The other pictures are less tidy: an umbrella's patches say “mushroom”, and most name only colour, style or background. That is enough for GPT-2, which reads all of them, and the vectors themselves. The null in the caption says what the same words would be worth on the wrong pictures.
@@ -235,10 +238,10 @@ widgets.translation_explorer(model, (begun.vision_projection.weight, begun.visio
 # GPT-2 是只按一条规矩训练出来的：在每个位置上说出下一个词元。我们这一排向量有三段，该由 GPT-2 说出来的只有最后一段。训练对不对，取决于四个问题：哪些位置可以看？哪些位置计入损失？对照哪个词元？一句话在哪里结束？**沿着这一排移动位置**，再把“错开一位”（shift by one）关掉，看看这时要模型答的是什么。
 
 # %% id="scored-code"
-widgets.strip_explorer(model)
+explorers.strip_explorer(model)
 
 # %% id="fed-in-code"
-soft_prompt.fed_in.ask()
+exercises.fed_in.ask()
 
 # %% [markdown] lang="en" id="mask"
 # ### Exercise: the attention mask
@@ -267,7 +270,7 @@ def attention_mask(lengths, before, longest):
     """lengths (B,): tokens of each text; before: M + P. Gives (B, before + longest): 1 where something stands, else 0."""
     ...
 
-soft_prompt.mask.check(attention_mask)
+exercises.mask.check(attention_mask)
 
 # %% id="mask-solution" tags=["solution"]
 def attention_mask(lengths, before, longest):
@@ -293,7 +296,7 @@ def make_labels(ids, lengths):
     """ids (B, T): captions, an end of text, then padding by the same id; lengths (B,), the end included. Gives (B, T)."""
     ...
 
-soft_prompt.labels.check(make_labels)
+exercises.labels.check(make_labels)
 
 # %% id="labels-solution" tags=["solution"]
 def make_labels(ids, lengths):
@@ -301,7 +304,7 @@ def make_labels(ids, lengths):
     return ids.masked_fill(padding, -100)
 
 # %% id="minus-100-code"
-soft_prompt.minus_100.ask()
+exercises.minus_100.ask()
 
 # %% [markdown] lang="en" id="shift"
 # ### Exercise: the shift by one
@@ -322,7 +325,7 @@ def caption_loss(logits, labels, before):
     """logits (B, before + T, V), labels (B, T), before: M + P. Gives the mean loss of the scored tokens."""
     ...
 
-soft_prompt.shift.check(caption_loss)
+exercises.shift.check(caption_loss)
 
 # %% id="shift-solution" tags=["solution"]
 def caption_loss(logits, labels, before):
@@ -353,7 +356,7 @@ compare("the loss", ours, model(pictures, ids, labels=labels))
 # 不错开这一位，程序照样能跑。这门课最初的那份代码就是这样。我们把对的和错的各训练了一遍，其余完全相同；曲线事先存好了，连同生成它的命令。
 
 # %% id="unshifted-guess"
-soft_prompt.unshifted.ask()
+exercises.unshifted.ask()
 
 # %% id="unshifted-code"
 study = captioner_study.load_study()
@@ -361,10 +364,10 @@ right, wrong = study.shift                                   # shifted, and not
 ends = [run.history.evaluations[-1].validation_loss for run in (wrong, right)]
 print(study.command)
 print("without the shift {:.3f}, with it {:.3f}".format(*ends))
-soft_prompt.unshifted.reveal((*ends, wrong.object))
+exercises.unshifted.reveal((*ends, wrong.object))
 
 # %% id="two-losses-code"
-widgets.two_losses()
+caption_explorers.two_losses()
 
 # %% [markdown] lang="en" id="two-losses-seen"
 # On its own curve the training without the shift begins higher and ends lower than the right one, and it was wrong from the first step. The right loss of the same model, which nobody looks at in such a training, rose. So: **never trust a loss that is too good, and look at what the model writes.**
@@ -387,7 +390,7 @@ widgets.two_losses()
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 
 # %% id="train-code"
-widgets.captioner_training(clip, gpt2)
+caption_explorers.captioner_training(clip, gpt2)
 
 # %% [markdown] lang="en" id="three-curves"
 # Here are three trainings of this kind, each with one fault.
@@ -396,7 +399,7 @@ widgets.captioner_training(clip, gpt2)
 # 下面是三次这样的训练，各有一个毛病。
 
 # %% id="curves-code"
-widgets.three_curves()
+caption_explorers.three_curves()
 
 # %% [markdown] lang="en" id="curves"
 # ### Exercise: read a learning curve
@@ -414,7 +417,7 @@ widgets.three_curves()
 
 # %% id="curves-exercise" tags=["exercise"]
 letters = ...  # three letters, in this order: rate too high, too few pictures, stopped too soon
-soft_prompt.curves.check(letters)
+exercises.curves.check(letters)
 
 # %% id="curves-solution" tags=["solution"]
 letters = "BAC"
@@ -446,7 +449,7 @@ def greedy(language_model, prefix, end, longest=40):
     """prefix (1, N, D): what stands before the text; end: the id of its end. Gives its ids without the end, at most longest."""
     ...
 
-soft_prompt.greedy.check(greedy)
+exercises.greedy.check(greedy)
 
 # %% id="greedy-solution" tags=["solution"]
 def greedy(language_model, prefix, end, longest=40):
@@ -478,7 +481,7 @@ compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.gen
 # 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元可能性最大的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
 
 # %% id="next-word-code" tags=["measured"]
-widgets.next_word_explorer(model)
+caption_explorers.next_word_explorer(model)
 
 # %% [markdown] lang="en" id="next-word-seen"
 # At the temperature 1 these knobs matter only where the model is in doubt; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
@@ -497,7 +500,7 @@ widgets.next_word_explorer(model)
 # 句子通顺什么也证明不了：什么都没看到，GPT-2 照样写得通顺。所以我们每次拿掉一样东西，数一数还有多少说对，用的是 400 个场景，CLIP 和这个模型都没学过它们的图片。图是程序画的，每张图里有什么都有记录，说明文字可以逐条核对。
 
 # %% id="shuffled-guess"
-soft_prompt.shuffled.ask()
+exercises.shuffled.ask()
 
 # %% id="shuffled-code"
 def mean_right(runs, way):
@@ -506,7 +509,7 @@ def mean_right(runs, way):
 
 shuffled = mean_right(study.asked, "as trained"), mean_right(study.asked, "shuffled pictures")
 print("as trained {:.1%}, shuffled {:.1%}, chance {:.1%}".format(*shuffled, study.chance))
-soft_prompt.shuffled.reveal(shuffled)
+exercises.shuffled.reveal(shuffled)
 
 # %% [markdown] lang="en" id="retrained"
 # Now the ten vectors. Take them out of a trained model, and whatever breaks shows only that the rest has learned to rely on them (and every patch has moved to another position). The fair question is another: **train once more, without them from the beginning.** What is missing then?
@@ -515,12 +518,12 @@ soft_prompt.shuffled.reveal(shuffled)
 # 再来看那十个向量。把它们从训练好的模型里抽走，就算模型坏掉，也只说明其余部分已经习惯了它们（每个图块的位置也都挪动了）。公平的问题应该这样问：**从头再训练一遍，一开始就没有它们**，结果会差多少？
 
 # %% id="retrained-guess"
-soft_prompt.retrained.ask()
+exercises.retrained.ask()
 
 # %% id="retrained-code"
 lost = 100 * (mean_right(study.asked, "as trained") - mean_right(study.trained, "without soft prompt"))
 print(f"{lost:.1f} points less")
-soft_prompt.retrained.reveal(lost)
+exercises.retrained.reveal(lost)
 
 # %% [markdown] lang="en" id="parts-all"
 # All of it. Above, three trained captioners, asked in different ways; below, three each that were trained anew. (The three see the same pictures, each in another order.) Every one is a dot.
@@ -529,10 +532,10 @@ soft_prompt.retrained.reveal(lost)
 # 下面是全部结果。上面几行问的是同样三个训练好的模型，下面几行各重新训练三次（三次用的图片相同，次序不同）；一次一个点。
 
 # %% id="parts-code"
-widgets.parts_picture()
+caption_explorers.parts_picture()
 
 # %% id="parts-table-code"
-widgets.parts_table()
+caption_explorers.parts_table()
 
 # %% [markdown] lang="en" id="parts-seen"
 # What we read off it, on the pocket models:
@@ -573,7 +576,7 @@ for task in captioner_study.TASKS:
 # 先用下拉列表换提示词，再**用滑块把两个混起来**，对应的数按比例相加。**先猜**：一半“描述”、一半“数数”，写出来的会是两者的混合、一堆胡话，还是其中的一个？
 
 # %% id="blend-code" tags=["measured"]
-widgets.prompts_explorer(many, prompts)
+caption_explorers.prompts_explorer(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
 # No mixture of both: the text keeps to one task for a good way, then stutters, and turns to the other. (The captions of several things are poor: this projection has seen few of them.)
@@ -588,7 +591,7 @@ widgets.prompts_explorer(many, prompts)
 # 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是随机对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。
 
 # %% id="prompts-table-code"
-widgets.prompts_table()
+caption_explorers.prompts_table()
 
 # %% id="counted-code"
 print({number: f"{share:.0%}" for number, share in study.prompts[1].by_number.items()})
@@ -643,10 +646,10 @@ model.load_prompt(PROMPTS / "count.safetensors")
 print(*(f"{name} {getattr(study.short_config, name)}" for name in ("steps", "batch_size", "learning_rate")))
 
 # %% id="tips-code"
-widgets.tips_explorer()
+caption_explorers.tips_explorer()
 
 # %% id="tips-table-code"
-widgets.tips_table()
+caption_explorers.tips_table()
 
 # %% [markdown] lang="en" id="tips-seen"
 # In so short a training:

@@ -16,9 +16,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch
@@ -32,8 +34,10 @@ from helpers.context import overwrite
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import experiments, museum, widgets
-from lessons.exercises import bug_museum
+from lessons import museum
+from lessons.exercises import bug_museum as exercises
+from lessons.kit import experiments
+from lessons.widgets import museum as explorers
 from pocket import datasets, tasks, world
 from pocket.captioning import PROMPTS
 
@@ -53,7 +57,7 @@ broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 # 这个函数给说明文字（caption）算损失，和第 03 课一样。`ids` (B, T) 是说明文字，每句带一个文本结束符（end of text），后面是填充（padding）；`lengths` (B,) 是每句的长度，结束符算在内。
 
 # %% id="too-good-glass"
-widgets.behind_glass(1)
+explorers.behind_glass(1)
 
 # %% [markdown] lang="en" id="too-good-healthy"
 # And this is how it learns, in a stored training:
@@ -62,7 +66,7 @@ widgets.behind_glass(1)
 # 用它训练，是这个样子（一次存好的训练）：
 
 # %% id="too-good-curve"
-widgets.healthy_loss()
+explorers.healthy_loss()
 
 # %% [markdown] lang="en" id="too-good-question"
 # No error, right shapes, a curve to be proud of. **What is wrong?**
@@ -71,7 +75,7 @@ widgets.healthy_loss()
 # 不报错，形状对，曲线还这么漂亮。**错在哪里？**
 
 # %% id="too-good-guess"
-bug_museum.scored.ask()
+exercises.scored.ask()
 
 # %% [markdown] lang="en" id="x-ray"
 # **The experiment: an X-ray.** Cross-entropy pulls one logit up, that of its target, and pushes all others down. So after one backward pass the gradient of the logits says what a loss scores, and against what, and we need not trust a line of its code. A position without a gradient is not scored; at one with a gradient, the token whose gradient is negative is the target. We try it on three captions.
@@ -92,10 +96,10 @@ captions = pictures, ids, (labels != -100).sum(1)            # what every loss h
 
 # %% id="x-ray-code"
 seen = experiments.x_ray(broken[1], model, captions)
-bug_museum.scored.reveal(seen.verdict)
+exercises.scored.reveal(seen.verdict)
 
 # %% id="x-ray-picture"
-widgets.x_ray(broken[1], model, captions)
+explorers.x_ray(broken[1], model, captions)
 
 # %% [markdown] lang="en" id="x-ray-seen"
 # To say what one has just read is easy. What we wanted, the next token, it unlearns:
@@ -104,7 +108,7 @@ widgets.x_ray(broken[1], model, captions)
 # 把刚读到的再说一遍，当然容易。而我们真正想要的，说出下一个词元，它反倒忘光了：
 
 # %% id="x-ray-curve"
-widgets.healthy_loss(with_truth=True)
+explorers.healthy_loss(with_truth=True)
 
 # %% [markdown] lang="en" id="too-good-repair"
 # In rmokady/CLIP_prefix_caption, issue 42, somebody asks why that code cuts its logits one place earlier; somebody else had tried it without, and got a very low loss and captions of nothing but line breaks. So: a loss that is lower than the task allows is no success. It is a question.
@@ -129,13 +133,13 @@ def caption_loss(model, features, ids, lengths):
     """features (B, P, Dv), ids (B, T), lengths (B,). Gives the mean loss of the captions' tokens."""
     ...
 
-bug_museum.loss.check(caption_loss, model, captions)
+exercises.loss.check(caption_loss, model, captions)
 
 # %% id="loss-solution" tags=["solution"]
 def caption_loss(model, features, ids, lengths):
     logits = model(features, ids)                            # (B, M + P + T, V)
     before = logits.shape[1] - ids.shape[1]                  # M + P
-    labels = ids.masked_fill(museum.padding(ids, lengths), -100)
+    labels = ids.masked_fill(experiments.padding(ids, lengths), -100)
     at_words = logits[:, before - 1 : -1]                    # (B, T, V): at each token, what stands before it
     return F.cross_entropy(at_words.flatten(0, 1), labels.flatten())
 
@@ -161,7 +165,7 @@ compare(say(en="the repaired loss", zh="修好的损失"), ours, theirs)
 # 这是一个文本编码函数：送进类别名和 M 个上下文向量（context），每个类别名得到一个特征（feature）向量。`overwrite` 把上下文向量放进槽位（slot），`tables` 是 CLIP 自己的嵌入模块。
 
 # %% id="trains-glass"
-widgets.behind_glass(2)
+explorers.behind_glass(2)
 
 # %% [markdown] lang="en" id="trains-healthy"
 # We let it learn the riddle of lesson 02, and beside it a repaired twin that you have not seen yet. Loss at the first and the last step, and accuracy on the test pictures:
@@ -172,7 +176,7 @@ widgets.behind_glass(2)
 # %% id="riddle-code" tags=["prepare"]
 names = list(tasks.RIDDLE.class_names)
 riddle = data.encode_split(clip, processor, datasets.few_shot(tasks.RIDDLE))
-begin = museum.begin_by_tokens(clip, processor, "a photo of a")       # (M, D)
+begin = experiments.begin_by_tokens(clip, processor, "a photo of a")       # (M, D)
 
 # %% id="trains-code" tags=["measured"]
 both = {say(en="behind glass", zh="展柜里的"): broken[2], say(en="repaired", zh="修好的"): museum.encode_right}
@@ -198,7 +202,7 @@ experiments.words_own_vectors(broken[2], clip, processor)
 # 确实有问题，但这个检验不说是什么问题。**你来说：**
 
 # %% id="positions-guess"
-bug_museum.positions.ask()
+exercises.positions.ask()
 
 # %% [markdown] lang="en" id="count"
 # We listen in at the door of the first layer, take away the rows and the context, and ask how many times the vectors of the positions are contained in what is left (printed: behind glass / repaired).
@@ -209,14 +213,14 @@ bug_museum.positions.ask()
 # %% id="count-code"
 times = experiments.times_positions(broken[2], clip, processor)
 print(f"{times:.2f} / {experiments.times_positions(museum.encode_right, clip, processor):.2f}")
-bug_museum.positions.reveal(times)
+exercises.positions.reveal(times)
 
 # %% [markdown] lang="en" id="trains-repair"
 # Does it matter, then, if the accuracy is as good? Here it cost nothing that we could measure (with these pictures and one seed, no difference below about two points could have been told from luck). But this is not CLIP any more: “a photo of a” means something else in it, a zero-shot result to compare with is that of another model, and whoever reads your vectors with CLIP itself computes other features than you did. On another model that may cost, and nothing would tell you.
 #
 # ### Exercise: repair the encoder
 #
-# The check runs the identity test. `museum.texts_with_slots`, `overwrite`, `text_layers` and `museum.at_the_end` are there for you.
+# The check runs the identity test. `experiments.texts_with_slots`, `overwrite`, `text_layers` and `museum.at_the_end` are there for you.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -225,7 +229,7 @@ bug_museum.positions.reveal(times)
 #
 # ### 练习：修好文本编码
 #
-# 检查时会用词语自己的向量来试。`museum.texts_with_slots`、`overwrite`、`text_layers`、`museum.at_the_end` 都可以直接用。
+# 检查时会用词语自己的向量来试。`experiments.texts_with_slots`、`overwrite`、`text_layers`、`museum.at_the_end` 都可以直接用。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -234,11 +238,11 @@ def encode(clip, processor, names, context):
     """C names and a context (M, D) to features (C, D), as they leave CLIP."""
     ...
 
-bug_museum.encode.check(encode, clip, processor)
+exercises.encode.check(encode, clip, processor)
 
 # %% id="encode-solution" tags=["solution"]
 def encode(clip, processor, names, context):
-    ids, slots = museum.texts_with_slots(processor, names, len(context))      # (C, T)
+    ids, slots = experiments.texts_with_slots(processor, names, len(context))      # (C, T)
     tables = clip.text_model.embeddings
     words = overwrite(tables.token_embedding(ids), slots, context)            # (C, T, D)
     x = text_layers(clip, tables(inputs_embeds=words))                        # adds the positions, once
@@ -261,7 +265,7 @@ compare(say(en="repaired, with the words’ own vectors", zh="修好的，放词
 # GPT-2 前面放一个软提示词（soft prompt），GPT-2 自己应当保持冻结（frozen）。优化器也好，数参数的、裁剪梯度的代码也好，都是向模型的 `parameters()` 要参数的，所以这里让它只报软提示词，别的一概不提。
 
 # %% id="paper-glass"
-widgets.behind_glass(3)
+explorers.behind_glass(3)
 
 # %% [markdown] lang="en" id="paper-healthy"
 # It looks exemplary. The count is right, and both its loss and the gradient of its prompt are those of the repaired twin:
@@ -278,7 +282,7 @@ compare(say(en="the loss", zh="损失"), glass(ids), twin(ids))
 compare(say(en="the gradient of the prompt", zh="软提示词的梯度"), glass.prompt.grad, twin.prompt.grad)
 
 # %% id="paper-guess"
-bug_museum.gradients.ask()
+exercises.gradients.ask()
 
 # %% [markdown] lang="en" id="paper-experiment"
 # **The experiment: after one backward pass, look who holds a gradient.** Not at what `parameters()` says: `named_parameters()` does not pass through it.
@@ -289,11 +293,11 @@ bug_museum.gradients.ask()
 # %% id="paper-experiment-code"
 held = experiments.who_has_a_gradient(glass)
 print(len(held), "·", held[:3])
-bug_museum.gradients.reveal(len(held))
+exercises.gradients.reveal(len(held))
 
 # %% id="paper-table"
 both = {say(en="behind glass", zh="展柜里的"): glass, say(en="repaired", zh="修好的"): twin}
-widgets.gradient_count(both, lambda model: model(ids))
+explorers.gradient_count(both, lambda model: model(ids))
 
 # %% [markdown] lang="en" id="paper-repair"
 # The results are right; what is wrong is the price. At each step a gradient is computed for every number that should be frozen. Together they take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
@@ -318,7 +322,7 @@ def who_has_a_gradient(model):
     """After a backward pass: the names of the parameters that hold a gradient."""
     ...
 
-bug_museum.learners.check(who_has_a_gradient)
+exercises.learners.check(who_has_a_gradient)
 
 # %% id="learners-solution" tags=["solution"]
 def who_has_a_gradient(model):
@@ -335,7 +339,7 @@ def who_has_a_gradient(model):
 # 学出来的向量在说什么？人人都会去查离它们最近的词元。这里有个脚本，哪个模型学的向量都能查：
 
 # %% id="words-glass"
-widgets.behind_glass(4)
+explorers.behind_glass(4)
 
 # %% [markdown] lang="en" id="words-healthy"
 # It reads whatever vectors it is given, and never complains. Here are the four that the repaired code has learned in section 2:
@@ -354,7 +358,7 @@ for nearest in broken[4](context, clip, processor):
 # 有词的碎片，有短词，有怪词。可是第 04 课说过，就算读对了，也常常很怪。那怎样才能看出来？
 
 # %% id="trust-code"
-bug_museum.trust.ask()
+exercises.trust.ask()
 
 # %% [markdown] lang="en" id="words-experiment"
 # **The experiment: ask what you know already.** Rows of the model's own table must read back as themselves.
@@ -377,7 +381,7 @@ for read in (broken[4], museum.read_by_own_table):
 # 表要差多远，这个检验才会报警？**先猜**，再把表一点一点转回来。先变的是哪一样：已知的行，还是学出来的向量的读法？
 
 # %% id="turning-code" tags=["measured"]
-widgets.table_explorer(clip, processor, context)
+explorers.table_explorer(clip, processor, context)
 
 # %% [markdown] lang="en" id="words-repair"
 # When we tried it (by distance), two of the four learned vectors changed their words after a few degrees, when every known row still read back; the others held out as long as the rows, or longer. Names alone find a foreign table, and not one that is only a little different, such as that of the same model trained further. Lesson 04's test, which compared the numbers themselves, finds that too; this script hands out names only, so here the fingerprint of lesson 02 has to help, which our files carry.
@@ -402,7 +406,7 @@ def reads_back(read, clip, processor, ids):
     """Whether the rows of these ids, in the model's own table, are read as the tokens that they are."""
     ...
 
-bug_museum.reads_back.check(reads_back, clip, processor)
+exercises.reads_back.check(reads_back, clip, processor)
 
 # %% id="reads-back-solution" tags=["solution"]
 def reads_back(read, clip, processor, ids):
@@ -426,7 +430,7 @@ compare(say(en="“a photo of a”, read by its own table", zh="按自己的表�
 # 一个线性探针（linear probe）从图片特征里学习，脚本报告它的准确率。`museum.epochs(data)` 给出三十轮（epoch）里每一轮之后的权重；`data` 里有训练集、验证集（validation set）和测试集三部分图片。
 
 # %% id="best-epoch-glass"
-widgets.behind_glass(5)
+explorers.behind_glass(5)
 
 # %% [markdown] lang="en" id="best-epoch-healthy"
 # On the riddle, beside a repaired twin:
@@ -445,12 +449,12 @@ print(say(en=f"behind glass {best:.1%}, repaired {honest:.1%}", zh=f"展柜里�
 # 差一个百分点左右：是运气，还是本事？**实验：不给它任何可学的东西。** 用打乱的标签（permuted labels）来学，打乱很多遍，准确率平均下来就等于瞎猜；报告的平均数比这高出来的部分，就全是报告自己造出来的。
 
 # %% id="nonsense-guess"
-bug_museum.nonsense.ask()
+exercises.nonsense.ask()
 
 # %% id="nonsense-code" tags=["measured"]
 told = experiments.nonsense_gives_chance(broken[5], riddle)
 print(told)
-bug_museum.nonsense.reveal(told.number)
+exercises.nonsense.reveal(told.number)
 
 # %% id="nonsense-repaired-code" tags=["measured"]
 experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
@@ -462,7 +466,7 @@ experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 # 可见在测试集上挑选，会凭空造出准确率。造出多少，要看一共看几次、看多少张图片。**动手之前先猜**：同样看三十次取最好的，50 张图片和 5,000 张，哪个虚高得多？只看一次呢，有没有害处？
 
 # %% id="luck-code"
-widgets.luck_explorer()
+explorers.luck_explorer()
 
 # %% id="luck-compare"
 name = say(en="one look is harmless on average (a single one still errs by its own luck)",
@@ -496,7 +500,7 @@ def report(data):
     """data.train, data.validation, data.test: each features (N, D) and labels (N,). Gives an accuracy."""
     ...
 
-bug_museum.report.check(report)
+exercises.report.check(report)
 
 # %% id="report-solution" tags=["solution"]
 def report(data):
@@ -514,7 +518,7 @@ def report(data):
 # 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，加起来刚够这个份额；温度（temperature）大于一，不太可能的词元就会变得可能一些。
 
 # %% id="options-glass"
-widgets.behind_glass(6)
+explorers.behind_glass(6)
 
 # %% [markdown] lang="en" id="options-healthy"
 # It writes well:
@@ -524,10 +528,10 @@ widgets.behind_glass(6)
 
 # %% id="options-code" tags=["measured"]
 for number in range(3):
-    print(museum.write(broken[6], model, pictures[number : number + 1], top_p=0.9, temperature=1.2))
+    print(experiments.write(broken[6], model, pictures[number : number + 1], top_p=0.9, temperature=1.2))
 
 # %% id="options-guess"
-bug_museum.options.ask()
+exercises.options.ask()
 
 # %% [markdown] lang="en" id="options-experiment"
 # **The experiment: set every option to two extremes, and try several seeds.** What an option does must be seen.
@@ -538,11 +542,11 @@ bug_museum.options.ask()
 # %% id="options-experiment-code"
 told = experiments.options_matter(broken[6], model, pictures[1:2])
 print(told)
-bug_museum.options.reveal(int(told.number))
+exercises.options.reveal(int(told.number))
 
 # %% id="options-compare"
 likeliest = by_hand.decode_greedily(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
-ours = museum.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
+ours = experiments.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
 theirs = model.tokenizer.decode(likeliest).strip()
 compare(say(en="with all options at their boldest, and greedy", zh="选项都开到最大胆，和贪心相比"), ours, theirs)
 
@@ -569,7 +573,7 @@ def next_token(logits, top_p, temperature, generator):
     """logits (V,). Gives the id of one token, drawn from those that the filter leaves."""
     ...
 
-bug_museum.next_token.check(next_token)
+exercises.next_token.check(next_token)
 
 # %% id="next-token-solution" tags=["solution"]
 def next_token(logits, top_p, temperature, generator):
@@ -598,7 +602,7 @@ experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
 
 # %% id="padding-code"
 print(experiments.more_padding(broken[7], model, captions))
-widgets.repaired(7)
+explorers.repaired(7)
 
 # %% [markdown] lang="en" id="end"
 # **The end is no target.** GPT-2 has no padding token, so the end of text is used for it. Whoever then masks all padding by its id masks the ends as well, and captions never stop. (In ClipCap no end stood behind the captions in the first place.)
@@ -608,7 +612,7 @@ widgets.repaired(7)
 
 # %% id="end-code"
 print(experiments.end_is_target(broken[8], model, captions))
-widgets.repaired(8)
+explorers.repaired(8)
 
 # %% [markdown] lang="en" id="x-rays"
 # The X-ray tells all of these apart. **Before you choose a code**, say where its marks will be.
@@ -617,7 +621,7 @@ widgets.repaired(8)
 # 这几种错误，透视一下就分得清。**每选一份代码之前**，先说说叉号会标在哪里。
 
 # %% id="x-rays-code"
-widgets.x_ray_explorer(model, captions)
+explorers.x_ray_explorer(model, captions)
 
 # %% [markdown] lang="en" id="dropout"
 # **Dropout left on.** `model.train()` at the beginning of an epoch wakes the dropout of every part, frozen or not. (Our pocket GPT-2 was trained without, so we give a copy the ten per cent that the real one comes with.)
@@ -627,7 +631,7 @@ widgets.x_ray_explorer(model, captions)
 
 # %% id="dropout-code"
 print(experiments.twice_the_same(broken[9], museum.with_dropout(model), captions))
-widgets.repaired(9)
+explorers.repaired(9)
 
 # %% [markdown] lang="en" id="inserted"
 # **Inserted, not overwritten.** Lesson 02 had it: the ids know nothing of the vectors that came in, so the tower still reads off at the old place, which has not seen the name yet.
@@ -637,7 +641,7 @@ widgets.repaired(9)
 
 # %% id="inserted-code"
 print(experiments.another_name(broken[10], clip, processor))
-widgets.repaired(10)
+explorers.repaired(10)
 
 # %% [markdown] lang="en" id="start"
 # **Read off at the start.** The start has seen nothing but itself. All texts get one vector, and no gradient reaches the context, exactly none:
@@ -647,7 +651,7 @@ widgets.repaired(10)
 
 # %% id="start-code"
 print(experiments.every_vector_learns(broken[11], clip, processor))
-widgets.repaired(11)
+explorers.repaired(11)
 
 # %% [markdown] lang="en" id="mask"
 # **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. Training does not give it away: compare its numbers on the riddle with those of the right one in section 2.
@@ -663,7 +667,7 @@ print(say(en=f"without a mask: loss {losses[0]:.2f} to {losses[-1]:.2f}, accurac
 
 # %% id="mask-code"
 print(experiments.alone_and_in_company(broken[12], clip, processor))
-widgets.repaired(12)
+explorers.repaired(12)
 
 # %% [markdown] lang="en" id="counted"
 # **Counted in words.** A context that begins as words has as many vectors as these have *tokens*. With “a photo of a” both numbers agree, which is why nobody noticed. In CoOp's own code the left-over tokens stay in the text, frozen, so that the name still follows; where the name is to stand in front, the cut falls in the wrong place.
@@ -674,10 +678,10 @@ widgets.repaired(12)
 # %% id="counted-code"
 for words in ("a photo of a", "a close-up photo of a"):
     print(experiments.words_own_vectors(museum.encode_right, clip, processor, words, broken[13]))
-widgets.repaired(13)
+explorers.repaired(13)
 
 # %% id="symptom-code"
-bug_museum.symptom.ask()
+exercises.symptom.ask()
 
 # %% [markdown] lang="en" id="all-at-once"
 # ## 8 · All at once
@@ -690,12 +694,12 @@ bug_museum.symptom.ask()
 # 哪个实验对哪种错误报警？我们现在就把所有实验在所有代码上都跑一遍。**先猜再看**：有没有哪个实验，能发现每一份写错的文本编码？有没有哪个，能发现每一个写错的损失？
 
 # %% id="text-alarms-code"
-of_texts = widgets.text_alarms(clip, processor)
-widgets.alarm_explorer(of_texts, "mask", "own words")
+of_texts = explorers.text_alarms(clip, processor)
+explorers.alarm_explorer(of_texts, "mask", "own words")
 
 # %% id="caption-alarms-code"
-of_captions = widgets.caption_alarms(model, captions)
-widgets.alarm_explorer(of_captions, "end", "library")
+of_captions = explorers.caption_alarms(model, captions)
+explorers.alarm_explorer(of_captions, "end", "library")
 
 # %% [markdown] lang="en" id="alarms-seen"
 # What we read off:
@@ -714,20 +718,20 @@ widgets.alarm_explorer(of_captions, "end", "library")
 # - **损失和准确率不在表里。** 在展品那里，平常看的那些指标，看上去都很好。
 
 # %% id="only-one-code"
-bug_museum.only_one.ask()
+exercises.only_one.ask()
 
 # %% [markdown] lang="en" id="list"
 # ## 9 · The list
 #
-# One page for any prompt-tuning code. `lessons/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
+# One page for any prompt-tuning code. `lessons/kit/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
 
 # %% [markdown] lang="zh" id="list"
 # ## 9 · 清单
 #
-# 一页纸，什么样的提示词微调代码都用得上。`lessons/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
+# 一页纸，什么样的提示词微调代码都用得上。`lessons/kit/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
 
 # %% id="list-code"
-widgets.checklist()
+explorers.checklist()
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

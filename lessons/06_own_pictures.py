@@ -16,9 +16,11 @@
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")
 
 # %% id="imports-code" tags=["prepare"]
 import json
@@ -35,12 +37,13 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
-from lessons import widgets
-from lessons.exercises import own_pictures
+from lessons.exercises import own_pictures as exercises
+from lessons.kit.models import show_prediction, whose_numbers
+from lessons.widgets import own_pictures as explorers
 from pocket import classifiers, own_folder, world
 
 clip, processor = load_clip()
-widgets.whose_numbers(clip)
+whose_numbers(clip)
 
 # %% [markdown] lang="en" id="folder"
 # ## 1 · A folder is a data set
@@ -54,7 +57,7 @@ widgets.whose_numbers(clip)
 
 # %% id="folder-code"
 example = own_folder.draw_folder(Path(mkdtemp()) / "sepia")
-widgets.folder_tree(example)
+explorers.folder_tree(example)
 
 # %% [markdown] lang="en" id="names"
 # What a sub-folder is called becomes the name of the class (`_` counts as a space). Choose English names, since CLIP has learned English. The choice is no formality:
@@ -63,7 +66,7 @@ widgets.folder_tree(example)
 # 子文件夹的名字，就成了类别名（class name；`_` 算空格）。请用英文起名，CLIP 学的是英文。起名可不只是走个形式：
 
 # %% id="names-quiz"
-own_pictures.names.ask()
+exercises.names.ask()
 
 # %% [markdown] lang="en" id="look"
 # ## 2 · Look before you learn
@@ -76,11 +79,11 @@ own_pictures.names.ask()
 # 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`check_folder` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
 
 # %% id="sheet-code"
-widgets.contact_sheet(example)
+explorers.contact_sheet(example)
 
 # %% id="faults-code"
 classes, faults = pictures.check_folder(example)
-widgets.fault_table(example, faults)
+explorers.fault_table(example, faults)
 
 # %% [markdown] lang="en" id="faults"
 # A cup that was cut off; a HEIC, which cannot be read here; two copies; a boat that lies in two classes (two rows); a class of one and a class of none. Only the last two and the HEIC could be told from the list. The copies are the worst, for nothing ever complains: if one of a pair is learned from and the other tested on, the test asks what was learned by heart.
@@ -105,7 +108,7 @@ def difference(one, other):
     """one, other: grey levels from 0 to 255, uint8, of one shape. Gives a number."""
     ...
 
-own_pictures.difference.check(difference)
+exercises.difference.check(difference)
 
 # %% id="difference-solution" tags=["solution"]
 def difference(one, other):
@@ -118,7 +121,7 @@ def difference(one, other):
 # 差多少以内算同一张？**移动界限之前**先猜：界限放宽以后，最先多找出来的会是又一张复制品，还是认错的一对？
 
 # %% id="limit-code"
-widgets.copies_explorer(example)
+explorers.copies_explorer(example)
 
 # %% [markdown] lang="en" id="limit-seen"
 # Between the copies and everything else lies a wide gap, and the limit stands in it. In your pictures it may be narrower, so look. This plain method finds pictures that were shrunk or saved again; it does not find those that were cropped, mirrored or made brighter.
@@ -161,7 +164,7 @@ def split(labels, generator):
     """labels (N,). Gives three tensors of numbers from 0 to N - 1: train, validation, test."""
     ...
 
-own_pictures.split.check(split)
+exercises.split.check(split)
 
 # %% id="split-solution" tags=["solution"]
 def split(labels, generator):
@@ -189,7 +192,7 @@ by_hand = clip.visual_projection(clip.vision_model(pixel_values=values).pooler_o
 compare(say(en="features of the test pictures", zh="测试图片的特征"), features.test[0], F.normalize(by_hand, dim=-1))
 
 # %% id="sepia-guess"
-own_pictures.sepia.ask()
+exercises.sepia.ask()
 
 # %% id="sepia-code" tags=["measured"]
 generator = torch.Generator().manual_seed(0)
@@ -197,7 +200,7 @@ prompted = PromptedCLIP(clip, processor, classes.class_names, 4, "random", gener
 *_, last = context.train_context(prompted, features, training.TrainConfig())
 hand = classifiers.measure_templates(clip, processor, classes.class_names, features.test, ["a photo of a {}."])
 print(f"{hand:.0%} → {prompted.accuracy(*features.test):.0%}")
-own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
+exercises.sepia.reveal((hand, prompted.accuracy(*features.test)))
 
 # %% [markdown] lang="en" id="splits"
 # With thirty test pictures a single one is worth three points, so one split says little. Here are twenty splits of the same folder, stored, and three things to hold the context against: vectors learned from shuffled labels, which is the null; vectors for the same classes, named 1 to 8; and a linear probe, which needs no words.
@@ -206,7 +209,7 @@ own_pictures.sepia.reveal((hand, prompted.accuracy(*features.test)))
 # 测试图片只有三十张，一张就值三个多百分点，所以只划分一次说明不了多少。下面是同一个文件夹划分二十次的结果，事先存好的；放在一起比的还有三样：用打乱的标签（permuted labels）学出来的向量，作随机对照（null）；把这些类别改叫 1 到 8，再学出来的向量；还有不用词语的线性探针（linear probe）。
 
 # %% id="splits-code"
-widgets.splits_picture()
+explorers.splits_picture()
 
 # %% [markdown] lang="en" id="splits-seen"
 # - **The context helps in a style that this model never saw.** It beats the words in all twenty splits, 50 % against 27 on average.
@@ -231,7 +234,7 @@ file = Path(mkdtemp()) / "sepia.safetensors"
 prompted.save(file)
 again = PromptedCLIP.load(file, clip, processor)
 picture = parts.test.images[0]
-widgets.prediction(picture, again.predict(picture))
+show_prediction(picture, again.predict(picture))
 
 # %% [markdown] lang="en" id="yours"
 # ## 4 · Now yours
@@ -266,7 +269,7 @@ widgets.prediction(picture, again.predict(picture))
 # 每类最少四张，有十张就像样了。没选之前，这里还是那个例子。
 
 # %% id="yours-code"
-tool = widgets.folder_tool(example)
+tool = explorers.folder_tool(example)
 tool
 
 # %% [markdown] lang="en" id="ten-lines"
@@ -290,7 +293,7 @@ print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures ri
 # 这比词语好吗？比随机对照、比线性探针呢？换成你的图片，只有量过才知道（准确率，%）：
 
 # %% id="your-splits-code" tags=["measured"]
-widgets.splits_table(clip, processor, mine)
+explorers.splits_table(clip, processor, mine)
 
 # %% [markdown] lang="en" id="photographs"
 # ## 5 · And photographs?
@@ -303,15 +306,15 @@ widgets.splits_table(clip, processor, mine)
 # 你的图片多半是照片，而口袋 CLIP 只见过画。scikit-learn 自带两张照片，先拿第一张来问：
 
 # %% id="photograph-guess"
-own_pictures.photograph.ask()
+exercises.photograph.ask()
 
 # %% id="photograph-code"
-palace = widgets.photographs()[0]
+palace = explorers.photographs()[0]
 shares = classify_zero_shot(clip, processor, palace, [f"a photo of a {name}." for name in world.OBJECTS])
-own_pictures.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax()]))
+exercises.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax()]))
 
 # %% id="photograph-explorer"
-widgets.photograph_explorer(clip, processor, world.OBJECTS)
+explorers.photograph_explorer(clip, processor, world.OBJECTS)
 
 # %% [markdown] lang="en" id="photographs-seen"
 # Now choose the flower, and then another prompt: the answer changes with the prompt, and with the bare `{}` it is even right. Being right once is not knowing.
@@ -324,18 +327,18 @@ widgets.photograph_explorer(clip, processor, world.OBJECTS)
 # 那么，像学泛黄老照片那样，让它**学**照片不行吗？来做一个看上去很公平的检验：
 
 # %% id="pieces-guess"
-own_pictures.pieces.ask()
+exercises.pieces.ask()
 
 # %% id="pieces-code" tags=["measured"]
-images, which = widgets.photograph_pieces()                   # 32 pieces, and of which photograph
+images, which = explorers.photograph_pieces()                   # 32 pieces, and of which photograph
 vectors = encode_images(clip, processor, images)             # (N, D)
 numbers = data.split_own_pictures(which, seed=0)
 mean = data.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
 print(f"{mean:.0%}")
-own_pictures.pieces.reveal(mean)
+exercises.pieces.reveal(mean)
 
 # %% id="shown-quiz"
-own_pictures.shown.ask()
+exercises.shown.ask()
 
 # %% [markdown] lang="en" id="json"
 # ## 6 · From captions to a soft prompt
@@ -364,7 +367,7 @@ def entries(classes, folder):
     """Gives a list of {"image_path": ..., "text": ...}, one for each picture."""
     ...
 
-own_pictures.entries.check(entries)
+exercises.entries.check(entries)
 
 # %% id="entries-solution" tags=["solution"]
 def entries(classes, folder):
@@ -463,7 +466,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # %% id="real-code"
 from torch.utils.flop_counter import FlopCounterMode
 
-real, real_gpt2 = widgets.without_weights()                   # ViT-B/32 and GPT-2: the library's default sizes
+real, real_gpt2 = explorers.without_weights()                   # ViT-B/32 and GPT-2: the library's default sizes
 with FlopCounterMode(display=False) as library:
     real.vision_model(pixel_values=torch.empty(1, 3, 224, 224, device="meta"))
 ours = flops.FLOP * flops.vision_tower_macs(real.config, 1).forward
@@ -477,7 +480,7 @@ print(f"{ours / 1e9:.1f} GFLOP")
 # 前几课的哪些数会变，哪些不变？**运行之前**，先写下你记得的三个。
 
 # %% id="changes-code"
-widgets.what_changes(clip, gpt2[0])
+explorers.what_changes(clip, gpt2[0])
 
 # %% [markdown] lang="en" id="changes-seen"
 # (100 is the limit that CLIP's authors set for the logit scale, and their models stand at it: Radford et al. 2021.)
@@ -527,7 +530,7 @@ widgets.what_changes(clip, gpt2[0])
 
 # %% id="gigabytes-exercise" tags=["exercise"]
 gigabytes = ...
-own_pictures.gigabytes.check(gigabytes)
+exercises.gigabytes.check(gigabytes)
 
 # %% id="gigabytes-solution" tags=["solution"]
 gigabytes = 1_000_000 * 49 * 768 * 4 / 1e9
@@ -539,7 +542,7 @@ gigabytes = 1_000_000 * 49 * 768 * 4 / 1e9
 # 这样算出来的，能信几分？模型取 ViT-B/32 和 GPT-2 的大小、随机权重，我们实测过几样：CPU 上用 `python course.py bench`，一个大 GPU 上用 `python -m benchmarks.gpu`。时间是按一次大矩阵乘法的速度算的。**运行之前**先猜：哪一样会差得远？
 
 # %% id="pace-code"
-widgets.measured_sizes()
+explorers.measured_sizes()
 
 # %% [markdown] lang="en" id="explore"
 # Where there is much to do at once, the count comes within a factor of two. With two captions a step, the large GPU needs twenty times as long: it waits for its next order. **Everything in the next figure is calculated**, for the H200 from the paces that it reached. Go to a thousand classes and a million captions on it. Which is better, eight of them, or 64 captions in a step? And what do neither of the two help?
@@ -548,10 +551,10 @@ widgets.measured_sizes()
 # 一次要做的事够多，实测不到计算值的两倍。可是每步只有两句说明文字时，大 GPU 用的时间是计算值的二十倍：它大部分时间在等下一条指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。选它，把滑块拉到一千个类别、一百万句说明文字：换成八个设备，还是每步改成 64 句，哪个更快？又有什么，这两样都解决不了？
 
 # %% id="explore-code"
-widgets.scale_explorer()
+explorers.scale_explorer()
 
 # %% id="memory-quiz"
-own_pictures.memory.ask()
+exercises.memory.ask()
 
 # %% [markdown] lang="en" id="explore-seen"
 # A thousand classes with sixteen pictures each take some twenty minutes on two CPU cores, since only the text side is computed at every step, and in pieces that fit. A million captions take more than a week there. On the H200 they take more than eight hours with two captions in a step, the script's own choice, and less than one with 64: a larger batch does more than eight devices. How long your machine really takes, the script says at every look: two hundred captions for two minutes tell you more than this figure.

@@ -22,14 +22,22 @@ from lessons import teaching
 from lessons.source import EXERCISE, HAN, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_script, scripts
 
 TAGS = ("exercise", "solution", "prepare", "measured", "raises-exception")
-# The first code cell of every script. The course lies in a folder above, or in one below.
+# The first code cell of every script, and what it says in Chinese. The course lies in a folder above, or in one below.
 SETUP = """\
 import runpy
 from pathlib import Path
 
-here = Path.cwd()
-course = next(folder for folder in [here, *here.parents, *here.glob("*")] if (folder / "lessons/kit").is_dir())
-runpy.run_path(str(course / "lessons/kit/start.py"))["start"]("en")"""
+here, script = Path.cwd(), "lessons/kit/start.py"
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+if not found:
+    raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
+runpy.run_path(str(found[0]))["start"]("en")"""
+IN_CHINESE = {
+    '"en"': '"zh"',
+    "The course is not here: {here} is not inside its folder. Move this notebook into it.": (
+        "这里找不到课程：{here} 不在课程的文件夹里。请把这个笔记本移到课程的文件夹里。"
+    ),
+}
 SOLUTION = "<details><summary>{}</summary>\n\n```python\n{}\n```\n\n</details>"
 WORDS = {"en": ("Solution", "Open this lesson in Colab"), "zh": ("参考答案", "在 Colab 中打开本课")}
 # Headings, table rows, list items or paragraphs
@@ -48,7 +56,9 @@ def read_glossary(path: Path) -> list[list[list[str]]]:
 
 def setup_code(lang: str, address: str = "") -> str:
     """A notebook's set-up cell. With an address it fetches the course first, where that is missing on Colab."""
-    code = SETUP.replace('"en"', f'"{lang}"')
+    code = SETUP
+    for english, chinese in IN_CHINESE.items() if lang == "zh" else ():
+        code = code.replace(english, chinese)
     if not address:
         return code
     return f"""import os, sys

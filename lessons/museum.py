@@ -1,6 +1,6 @@
 """The bug museum: twelve mistakes of public code, each told anew in a few lines, beside a twin that is repaired.
 
-Lesson 05 shows them behind glass, so they carry neither types nor docstrings, which would tell; `lessons.experiments` exposes them, and
+Lesson 05 shows them behind glass, so they carry neither types nor docstrings, which would tell; `lessons.kit.experiments` exposes them, and
 nothing else uses what is broken here. Rests on `helpers.context`, `helpers.captioner` and the text tower by hand.
 """
 
@@ -21,19 +21,15 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.by_hand import find_end_of_text, layer_forward, text_layers
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.context import find_placeholder, overwrite
+from helpers.context import overwrite
 from helpers.data import FewShot
 from helpers.pretrained import load_clip
+from lessons.kit.experiments import begin_by_tokens, padding, texts_with_slots, tokens
 
 # --- captions: loss(model, features, ids, lengths) ---------------------------------------------------------------------------------
 #
 # features (B, P, Dv): the pictures; ids (B, T): captions, an end of text each, then padding by the same id; lengths (B,), the end
 # included. The model gives logits (B, M + P + T, V) at all positions.
-
-
-def padding(ids: Tensor, lengths: Tensor) -> Tensor:
-    """Where the padding is: (B, T) booleans."""
-    return torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
 
 
 def loss_right(model, features, ids, lengths):
@@ -130,18 +126,6 @@ def as_loaded(language_model: nn.Module) -> nn.Module:
 # Class names and a context (M, D) to text features (C, D), as they leave CLIP.
 
 
-def tokens(processor: CLIPProcessor, texts: list[str]) -> Tensor:
-    """ids (C, T), padded to the longest."""
-    return processor.tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
-
-
-def texts_with_slots(processor: CLIPProcessor, names: list[str], vectors: int) -> tuple[Tensor, Tensor]:
-    """ids (C, T) of "x x x x cat.", and where their slots are, (C, T) booleans."""
-    word, placeholder = find_placeholder(processor.tokenizer, names)
-    ids = tokens(processor, [f"{' '.join([word] * vectors)} {name}." for name in names])
-    return ids, ids == placeholder
-
-
 def at_the_end(clip: CLIPModel, x: Tensor, ids: Tensor) -> Tensor:
     """What stands at the end of each text, (C, T, D) to (C, D), projected."""
     return clip.text_projection(x[torch.arange(len(ids)), find_end_of_text(clip, ids)])
@@ -195,12 +179,6 @@ def encode_without_mask(clip, processor, names, context):
 
 def begin_by_words(clip, processor, words):
     length = len(words.split(" "))  # M
-    ids = tokens(processor, [words])[0]  # SOS, the words, EOT
-    return clip.text_model.embeddings.token_embedding(ids[1 : 1 + length])  # (M, D)
-
-
-def begin_by_tokens(clip, processor, words):
-    length = len(processor.tokenizer.tokenize(words))  # M
     ids = tokens(processor, [words])[0]  # SOS, the words, EOT
     return clip.text_model.embeddings.token_embedding(ids[1 : 1 + length])  # (M, D)
 
@@ -318,24 +296,6 @@ def next_token_drawn(logits, top_p, temperature, generator):
     beyond = shares.cumsum(-1) - shares >= top_p  # those before already have the share top_p
     logits = logits.index_fill(0, order[beyond], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
-
-
-@torch.no_grad()
-def write(
-    next_token: Callable[..., Tensor], model: VLMWithSoftPrompt, features: Tensor, top_p: float = 0.9,
-    temperature: float = 1.0, seed: int = 0, longest: int = 30,
-) -> str:  # fmt: skip
-    """A caption of one picture, features (1, P, Dv), token by token, each chosen by `next_token`."""
-    generator, end = torch.Generator().manual_seed(seed), model.tokenizer.eos_token_id
-    table, vectors, ids = model.language_model.get_input_embeddings(), model.prefix(features), []
-    while len(ids) < longest:
-        logits = model.language_model(inputs_embeds=vectors).logits[0, -1]  # (V,)
-        id = next_token(logits, top_p, temperature, generator)
-        if id == end:
-            break
-        ids.append(int(id))
-        vectors = torch.cat([vectors, table(id)[None, None]], dim=1)  # (1, N + 1, D)
-    return model.tokenizer.decode(ids).strip()
 
 
 # --- the collection ----------------------------------------------------------------------------------------------------------------

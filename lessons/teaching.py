@@ -10,15 +10,18 @@ import importlib
 import inspect
 import json
 import math
+import pkgutil
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
 
+from lessons import widgets
 from lessons.source import EXERCISE, HAN, LANGUAGES, NO_PROSE, NO_TEXT, Lesson, Refused, read_script, scripts
 
 NOTES = "lessons/teaching.toml"
@@ -35,7 +38,9 @@ TRAININGS = (
     "LongWork",
     "ContextTraining",
     "CaptionerTraining",
-)  # what functions of lessons.widgets give back
+)  # what functions of lessons/widgets give back
+# Functions of the kit that lessons call, and that show something
+SHOWING = ("explorer.accuracy_table", "models.show_prediction", "models.whose_numbers")
 HEADING = r"(?m)^##? (.+)"
 LETTERS = "ABCDEF"
 
@@ -82,14 +87,26 @@ def minutes_of_text(text: str, lang: str) -> float:
 def seconds_of_code(cell: NotebookNode) -> int:
     """To read it, and to look at what it shows."""
     lines = 0 if cell.metadata.id == "setup" else len([line for line in cell.source.split("\n") if line.strip()])
-    shown = [kind for name in re.findall(r"widgets\.(\w+)\(", cell.source) if (kind := kind_of(name))]
-    kinds = ["line"] * lines + shown + ["question"] * cell.source.count(".ask()")
-    return sum(SECONDS[kind] for kind in kinds)
+    called = re.findall(r"(explorers\.\w+|\b\w+)\(", cell.source)
+    kinds = ["line"] * lines + [shown()[name] for name in called if name in shown()]
+    return sum(SECONDS[kind] for kind in kinds + ["question"] * cell.source.count(".ask()"))
 
 
-def kind_of(widget: str) -> str:
-    """What a function of lessons.widgets shows, by what it says that it gives back: "picture", "explorer" or nothing."""
-    gives = str(inspect.signature(getattr(importlib.import_module("lessons.widgets"), widget)).return_annotation)
+@cache
+def shown() -> dict[str, str]:
+    """What the functions of lessons/widgets and of the kit show, "picture" or "explorer", by the names that lessons call them by."""
+    found = {}
+    for name in [module.name for module in pkgutil.iter_modules(widgets.__path__)]:
+        module = importlib.import_module(f"lessons.widgets.{name}")
+        found |= {f"explorers.{name}": it for name, it in inspect.getmembers(module, inspect.isfunction)}
+    for module, name in [place.split(".") for place in SHOWING]:
+        found[name] = getattr(importlib.import_module(f"lessons.kit.{module}"), name)
+    return {name: kind for name, it in found.items() if (kind := kind_of(it))}
+
+
+def kind_of(function: Any) -> str:
+    """What a function shows, by what it says that it gives back: "picture", "explorer" or nothing."""
+    gives = str(inspect.signature(function).return_annotation)
     return "explorer" if gives in TRAININGS else "" if gives.startswith(("dict", "tuple", "Tensor")) else "picture"
 
 
@@ -109,7 +126,7 @@ class Asked(NamedTuple):
 
     section: Section
     name: str  # "start_here.two_things": its module in lessons/exercises, and its name there
-    it: Any  # a Prediction, Quiz or Exercise of lessons.exercises.contract
+    it: Any  # a Prediction, Quiz or Exercise of lessons.kit.exercise
     outcome: str  # the letter that a guess came out as, in the stored notebook
     above: dict[str, str]  # the text just above it, in each language
     below: str  # the source of the cell after it: of an exercise, its solution
@@ -122,17 +139,15 @@ class Asked(NamedTuple):
 def questions(lesson: Lesson, root: Path) -> list[Asked]:
     """All that a lesson asks, in its order."""
     code = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code")
-    imports = re.findall(r"from helpers\.exercises import (\w+)(?: as (\w+))?", code)
-    modules = {alias or name: name for name, alias in imports}
+    room = "".join(re.findall(r"from lessons\.exercises import (\w+) as exercises", code))
     came_out, found = outcomes(root / "notebooks/en" / f"{lesson.name}.ipynb"), []
     for section in sections(lesson):
         for n, cell in [(n, cell) for n, cell in enumerate(section.cells) if cell.cell_type == "code"]:
             above = {half.metadata.lang: half.source for half in section.cells[max(0, n - 2) : n]}
             below = "".join(after.source for after in section.cells[n + 1 : n + 2])
-            for module, name in re.findall(r"(?m)^(\w+)\.(\w+)\.(?:ask|check)\(", cell.source):
-                it = getattr(importlib.import_module(f"lessons.exercises.{modules[module]}"), name)
-                outcome = came_out.get(f"{module}.{name}", "")
-                found.append(Asked(section, f"{modules[module]}.{name}", it, outcome, above, below))
+            for name in re.findall(r"(?m)^exercises\.(\w+)\.(?:ask|check)\(", cell.source):
+                it = getattr(importlib.import_module(f"lessons.exercises.{room}"), name)
+                found.append(Asked(section, f"{room}.{name}", it, came_out.get(name, ""), above, below))
     return found
 
 
@@ -140,7 +155,7 @@ def outcomes(notebook: Path) -> dict[str, str]:
     """The letters that the guesses of a stored notebook came out as, by what was asked to reveal them."""
     letters = {}
     for cell in nbformat.read(notebook, as_version=4).cells if notebook.exists() else []:
-        for name in re.findall(r"(\w+\.\w+)\.reveal\(", cell.source) if cell.cell_type == "code" else []:
+        for name in re.findall(r"\w+\.(\w+)\.reveal\(", cell.source) if cell.cell_type == "code" else []:
             told = "".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
             letters[name] = "".join(re.findall("came out as ([A-F])", told)[:1])
     return letters

@@ -22,7 +22,7 @@ CLIP_PARTS = re.compile(
 )
 
 
-def contact_sheet(columns: int = 8, side: int = 112) -> Image.Image:
+def draw_contact_sheet(columns: int = 8, side: int = 112) -> Image.Image:
     """Every object once, as photos, and below them each style with random scenes; rows are labelled."""
     rng = np.random.default_rng(11)
     colours = list(COLOURS)
@@ -46,7 +46,7 @@ def contact_sheet(columns: int = 8, side: int = 112) -> Image.Image:
     return sheet.quantize(256)
 
 
-def curves(folder: Path) -> Figure:
+def draw_curves(folder: Path) -> Figure:
     """Loss and hit rate over the steps of each phase, from the folder's training.json."""
     report = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     phases = list(dict.fromkeys(row["phase"] for row in report["history"]))
@@ -63,7 +63,7 @@ def curves(folder: Path) -> Figure:
     return figure
 
 
-def table(rows: list[dict]) -> str:
+def format_table(rows: list[dict]) -> str:
     """The evaluation as a Markdown table."""
     lines = ["| what | measured | needed |", "|---|---|---|"]
     for row in rows:
@@ -75,14 +75,14 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def caption_samples(folder: Path, count: int = 6) -> str:
+def format_samples(folder: Path, count: int = 6) -> str:
     """The first training pictures of a caption set with their texts, as a Markdown table."""
     entries = json.loads((folder / "train.json").read_text(encoding="utf-8"))[:count]
     rows = [f"| ![{entry['text']}]({entry['image_path']}) | {entry['text']} |" for entry in entries]
     return "\n".join(["| picture | text |", "|---|---|", *rows])
 
 
-def fill(card: Path, name: str, text: str) -> None:
+def fill_in(card: Path, name: str, text: str) -> None:
     """Replace what stands between the card's two marks of that name."""
     old = card.read_text(encoding="utf-8")
     mark = f"<!-- {name} -->"
@@ -95,23 +95,25 @@ def fill(card: Path, name: str, text: str) -> None:
 
 
 def main() -> None:
-    contact_sheet().save(DATA / "world" / "contact-sheet.png", optimize=True)
-    fill(DATA / "captions" / "README.md", "samples", caption_samples(DATA / "captions"))
+    draw_contact_sheet().save(DATA / "world" / "contact-sheet.png", optimize=True)
+    fill_in(DATA / "captions" / "README.md", "samples", format_samples(DATA / "captions"))
     evaluation = json.loads((DATA / "evaluation.json").read_text(encoding="utf-8"))["rows"]
     for name, wanted in (("pocket-clip", True), ("pocket-gpt2", False)):
         folder = DATA / name
-        curves(folder).savefig(folder / "curves.png", dpi=90)
+        draw_curves(folder).savefig(folder / "curves.png", dpi=90)
         report = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         settings = ", ".join(f"{key} {value}" for key, value in report["settings"].items())
-        fill(
+        fill_in(
             folder / "README.md",
             "training",
             f"{report['minutes']} minutes on {report['device']}, torch {report['torch']}; {settings}.",
         )
-        fill(
+        fill_in(
             folder / "README.md",
             "evaluation",
-            table([row for row in evaluation if bool(CLIP_PARTS.search(row["what"])) == wanted]),
+            format_table(
+                [row for row in evaluation if bool(CLIP_PARTS.search(row["what"])) == wanted]
+            ),
         )
 
 

@@ -114,7 +114,17 @@ def fitting_scene(rng: np.random.Generator, split: SplitName, things: int) -> Sc
 
 
 def task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Drawing]:
-    """The first `each` examples of every class whose scenes fit the split: fewer shots are the first of more."""
+    """The first examples of every class whose scenes fit the split: fewer shots are the first of more.
+
+    Args:
+        task: gives the classes and their scenes.
+        split: of which the scenes are to be.
+        each: how many of each class.
+        seed: of the examples.
+
+    Raises:
+        ValueError: a class has too few such scenes.
+    """
     chosen: list[Drawing] = []
     for label, name in enumerate(task.class_names):
         examples = (task.drawing(label, index, seed) for index in range(1000 * each))
@@ -134,10 +144,16 @@ def few_shot(
     task: Task, shots: int = 8, checks: int = 4, tests: int = 20, seed: int = 0, size: int = 64,
     progress: Progress | None = None,
 ) -> Splits:  # fmt: skip
-    """A task's pictures, size x size pixels: `shots` of each class to learn from, `checks` to validate on, `tests` to test on.
+    """A task's pictures. The test pictures are the same for every seed.
 
-    The seed decides which pictures are learned from and validated on; the test pictures are the same for every seed.
-    progress: called while each split that is not in the cache is drawn.
+    Args:
+        task: gives the classes and their scenes.
+        shots: pictures of each class to learn from.
+        checks: pictures of each class to validate on.
+        tests: pictures of each class to test on.
+        seed: decides which pictures are learned from and validated on.
+        size: pixels a side.
+        progress: called while each split that is not in the cache is drawn.
     """
 
     def pictures(split: SplitName, each: int, seed: int) -> Pictures:
@@ -165,9 +181,15 @@ def draw_captioned(
     n: int, seed: int = 0, things: int | None = None, split: SplitName = "train", size: int = 64,
     progress: Progress | None = None,
 ) -> list[CaptionedPicture]:  # fmt: skip
-    """n pictures of scenes of one split with their full captions, size x size pixels.
+    """Pictures of scenes of one split with their full captions. Scenes may come again in another drawing.
 
-    things: how many in each scene, 1 to 3; by default the world's own mix. Scenes may come again in another drawing.
+    Args:
+        n: how many.
+        seed: of the scenes and their drawings.
+        things: how many in each scene, 1 to 3; by default the world's own mix.
+        split: of which the scenes are to be.
+        size: pixels a side.
+        progress: called while they are drawn.
     """
 
     def choose() -> list[Drawing]:
@@ -186,9 +208,15 @@ def draw_captioned(
 def draw_or_read(
     name: str, choose: Callable[[], Sequence[Drawing]], size: int, progress: Progress | None = None
 ) -> tuple[list[Drawing], list[Image.Image]]:
-    """Drawings and pictures of the set of that name: read from the cache, or else chosen, drawn and kept there.
+    """Drawings and pictures of a set: read from the cache, or else chosen, drawn and kept there.
 
     A file that cannot be read, or was drawn by other code, counts as none; where nothing can be written, nothing is kept.
+
+    Args:
+        name: of the set.
+        choose: gives the drawings.
+        size: pixels a side.
+        progress: called while they are drawn.
     """
     version = drawing_version("tasks.py", "language.py", "words.py", "scenes.py", "datasets.py")
     file = cache_folder() / f"{name}-{size}px-{version}.npz"

@@ -31,7 +31,8 @@ from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2
 from helpers.training import TrainConfig
 from pocket import captioning
 from pocket.classifiers import measure_templates, train_new_context
-from pocket.language import BACKGROUND_PHRASE, INSTRUCTIONS, full_caption, with_article, word_notes
+from pocket.corpus import INSTRUCTIONS, word_notes
+from pocket.language import BACKGROUND_PHRASE, full_caption, with_article
 from pocket.scenes import fresh_scene, training_scenes
 from pocket.scoring import score_captions
 from pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task
@@ -136,7 +137,15 @@ class SceneEncoder:
 def balance_scenes(
     rng: np.random.Generator, what: str, names: Sequence[str], each: int, styles: Sequence[str]
 ) -> list[Scene]:
-    """One-object scenes, `each` of every name, the styles in turn."""
+    """One-object scenes, as many of every name, the styles in turn.
+
+    Args:
+        rng: random numbers.
+        what: the kind of the names, such as "colour".
+        names: of that kind.
+        each: how many of every name.
+        styles: of the pictures.
+    """
     return [
         fresh_scene(rng, things=1, **{"style": styles[(i + j) % len(styles)], what: name})
         for i, name in enumerate(names)
@@ -145,6 +154,7 @@ def balance_scenes(
 
 
 def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
+    """How well the towers agree on objects, in every style and size, on colours and on backgrounds."""
     clip, processor = encoder.clip, encoder.processor
     rng = np.random.default_rng(EVALUATION)
     by_style = {}
@@ -158,25 +168,18 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
         pictures = encoder.features(scenes, EVALUATION + 10_000 * number), labels
         by_style[style] = 100 * measure_accuracy(pictures, texts)
         print(f"      {style:<11} {by_style[style]:.1f}", flush=True)
+    mean = float(np.mean(list(by_style.values())))
     rows = [
         Row("zero-shot, one object of 24: photo", by_style["photo"], 93),
-        Row(
-            "zero-shot, one object of 24: mean over the eight styles",
-            float(np.mean(list(by_style.values()))),
-            90,
-        ),
+        Row("zero-shot, one object of 24: mean over the eight styles", mean, 90),
     ]
     scenes = balance_scenes(rng, "object", OBJECTS, 8, STYLES)
     texts = encode_texts(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
     labels = torch.arange(len(OBJECTS)).repeat_interleave(8)
     large = encoder.features(scenes, EVALUATION + 90_000, 256)
-    rows.append(
-        Row(
-            "the same in mixed styles, drawn at 256 px, shrunk by the processor",
-            100 * measure_accuracy((large, labels), texts),
-            90,
-        )
-    )
+    right = 100 * measure_accuracy((large, labels), texts)
+    what = "the same in mixed styles, drawn at 256 px, shrunk by the processor"
+    rows.append(Row(what, right, 90))
     for what, names, styles in (
         ("colour", list(COLOURS), SHOWS_COLOUR),
         ("background", BACKGROUNDS, STYLES),
@@ -201,6 +204,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
 
 
 def measure_retrieval(encoder: SceneEncoder) -> Row:
+    """How often a picture finds its caption."""
     rng = np.random.default_rng(EVALUATION + 1)
     hits: list[bool] = []
     for trial in range(5):
@@ -215,6 +219,7 @@ def measure_retrieval(encoder: SceneEncoder) -> Row:
 
 
 def measure_patches(encoder: SceneEncoder) -> list[Row]:
+    """How well patches tell which object stands on them."""
     rows = []
     for what, bound, fixed in (("one object", 80, {"things": 1}), ("one to three objects", 60, {})):
         rng = np.random.default_rng(EVALUATION + 2)
@@ -234,13 +239,8 @@ def measure_patches(encoder: SceneEncoder) -> list[Row]:
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=100))
         probe.fit(features[known & learn], labels[known & learn])
         right = 100 * probe.score(features[known & ~learn], labels[known & ~learn])
-        rows.append(
-            Row(
-                f"linear probe, layer before the last: the object under a patch, {what}",
-                right,
-                bound,
-            )
-        )
+        name = f"linear probe, layer before the last: the object under a patch, {what}"
+        rows.append(Row(name, right, bound))
     return rows
 
 
@@ -251,7 +251,7 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
     """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
     clip, processor = encoder.clip, encoder.processor
     words = reading.read_vocabulary(clip, processor.tokenizer)
-    rows, found_rows = [], []
+    rows, found_rows, over = [], [], "learned context over 'a photo of a'"
     for number, task in enumerate(dict.fromkeys([*HEADROOM, *SECRETS, FAILURE])):
         features, labels = encoder.encode_examples(task, POOL, EVALUATION + number)
         test = encoder.encode_examples(task, TESTS, EVALUATION + 500 + number)
@@ -285,36 +285,16 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
             flush=True,
         )
         if task in HEADROOM:
-            rows.append(
-                Row(
-                    f"headroom, {task.name}: learned context over 'a photo of a'",
-                    gain,
-                    5,
-                    unit="points",
-                )
-            )
+            rows.append(Row(f"headroom, {task.name}: {over}", gain, 5, unit="points"))
         if task in SECRETS:
-            found_rows.append(
-                Row(
-                    f"planted word, {task.name}: '{task.secret}' is read",
-                    found[False],
-                    7,
-                    unit="of 10",
-                )
-            )
+            what = f"planted word, {task.name}: '{task.secret}' is read"
+            found_rows.append(Row(what, found[False], 7, unit="of 10"))
             found_rows.append(
                 Row("    the same with permuted labels", found[True], 2, at_most=True, unit="of 10")
             )
         if task is FAILURE:
-            rows.append(
-                Row(
-                    f"honest failure, {task.name}: learned context over 'a photo of a'",
-                    gain,
-                    3,
-                    at_most=True,
-                    unit="points",
-                )
-            )
+            what = f"honest failure, {task.name}: {over}"
+            rows.append(Row(what, gain, 3, at_most=True, unit="points"))
             rows.append(Row("    a linear probe on the same features", probed, 10, unit="points"))
     return rows + found_rows
 
@@ -323,6 +303,7 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
 
 
 def measure_language(gpt2, tokenizer) -> list[Row]:
+    """How well GPT-2 writes a caption from the words of a scene."""
     rng = np.random.default_rng(EVALUATION + 3)
     scenes = [fresh_scene(rng, things=1) for _ in range(240)]
     prompts = [

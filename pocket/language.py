@@ -1,4 +1,4 @@
-"""What can be said about a scene: captions for CLIP, and for GPT-2 also notes, questions, answers and small stories.
+"""What can be said about a scene: captions, and what they claim. What GPT-2 learns beyond that stands in `corpus.py`.
 
 Every sentence is made from facts of the scene (`world.facts`), and a caption comes with the facts that it states, so that
 one can tell of which other scenes it would be true as well. Grammars, not templates alone: the same can be said in many ways.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pocket import words as w
-from pocket.world import SHOWS_COLOUR, Fact, Scene, Thing, objects_by_patch
+from pocket.world import SHOWS_COLOUR, Fact, Scene, Thing
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,14 @@ def noun_phrase(
     detail: float,
     anonymous: bool = False,
 ) -> Caption:
-    """ "a small red cat" and what it states; each property is named with probability `detail`, the usual words mostly.
+    """ "a small red cat" and what it states, the usual words mostly.
 
-    anonymous: the object goes unnamed ("something small", "a red thing"), which is true of any object.
+    Args:
+        thing: what is named.
+        shows_colour: whether its colour can be seen.
+        rng: random numbers.
+        detail: the probability that each property is named.
+        anonymous: the object goes unnamed ("something small", "a red thing"), which is true of any object.
     """
     said: set[Fact] = set()
     parts = []
@@ -85,7 +90,11 @@ def caption(
 ) -> Caption:
     """One of the many true sentences about the scene.
 
-    detail: probability that each property of a thing is named; alone: that of several things only one is mentioned.
+    Args:
+        scene: what it is about.
+        rng: random numbers.
+        detail: the probability that each property of a thing is named.
+        alone: the probability that of several things only one is mentioned.
     """
     shows_colour = scene.style in SHOWS_COLOUR
     said: set[Fact] = set()
@@ -179,172 +188,3 @@ def read_caption(text: str) -> frozenset[Fact]:
             said |= {("colour", thing, colour)} if colour else set()
             size = colour = None
     return frozenset(said)
-
-
-# --- notes: what GPT-2 is given to write from -----------------------------------------------------------------------------
-
-Note = tuple[tuple[str, float], ...]  # up to three words with their shares: a note may be a blend
-STYLE_NOTE = {"neon sign": "neon"}
-
-
-def thing_words(scene: Scene, thing: Thing) -> list[str]:
-    return [thing.object, thing.size] + ([thing.colour] if scene.style in SHOWS_COLOUR else [])
-
-
-def setting_words(scene: Scene) -> list[str]:
-    return [scene.background, STYLE_NOTE.get(scene.style, scene.style)]
-
-
-def word_notes(
-    scene: Scene, rng: np.random.Generator, distractors: Sequence[str] = ()
-) -> list[Note]:
-    """The scene's words one by one: repeated, out of order (those of one thing stay together), with a few strangers."""
-    groups = [thing_words(scene, thing) for thing in scene.things] + [setting_words(scene)]
-    slots: list[str] = []
-    for g in rng.permutation(len(groups)):
-        group = groups[g] * int(rng.integers(1, 5))
-        slots += [group[i] for i in rng.permutation(len(group))]
-    for _ in range(int(rng.integers(0, 4)) if len(distractors) else 0):
-        slots.insert(int(rng.integers(len(slots) + 1)), pick(rng, distractors))
-    return [((word, 1.0),) for word in slots]
-
-
-def grid_notes(scene: Scene, rng: np.random.Generator, seed: int, grid: int = 8) -> list[Note]:
-    """The notes laid out as the picture is, row by row: each patch blends words of what stands there and of the setting.
-
-    Some patches say nothing of the thing on them and some name another thing's words, as a reader of pictures would err.
-    """
-    notes = []
-    groups = [thing_words(scene, thing) for thing in scene.things]
-    owners = objects_by_patch(scene, seed, grid).ravel()
-    for owner in owners:
-        if owner >= 0 and rng.random() < 0.85:
-            group = groups[owner] if rng.random() < 0.95 else groups[int(rng.integers(len(groups)))]
-        else:
-            group = setting_words(scene)
-        chosen = [group[i] for i in rng.permutation(len(group))]
-        if rng.random() < 0.3:
-            chosen[-1] = pick(rng, setting_words(scene))
-        shares = rng.dirichlet(np.ones(len(chosen)) * 2.0)
-        notes.append(tuple(zip(chosen, shares.tolist())))
-    return notes
-
-
-# --- tasks for GPT-2: an instruction, notes, an answer -----------------------------------------------------------------------
-
-INSTRUCTIONS = {
-    "describe": (
-        "describe what you see:",
-        "write a caption for the picture:",
-        "what is in the picture?",
-        "say what this is:",
-    ),
-    "count": ("how many things are there?", "count the things:"),
-    "colour": ("what colour is it?", "name the colour:"),
-    "place": ("where is it?", "name the place:"),
-    "style": ("what kind of picture is it?", "name the style:"),
-    "size": ("how big is it?", "name the size:"),
-    "story": ("tell a story:", "write a short story about this:", "once upon a time?"),
-    "is there": ("is there {}?", "can you see {}?"),
-}
-
-
-def answer(task: str, scene: Scene, rng: np.random.Generator) -> str:
-    """The right answer to a task of `INSTRUCTIONS` (not "is there", which needs its object)."""
-    several = len(scene.things) > 1
-    if task == "describe":
-        return full_caption(scene)
-    if task == "count":
-        n = len(scene.things)
-        return f"there {'are' if several else 'is'} {w.NUMBER_WORDS[n]} {'things' if several else 'thing'}."
-    if task == "place":
-        return f"{'they are' if several else 'it is'} {BACKGROUND_PHRASE[scene.background]}."
-    if task == "style":
-        return f"it is {with_article(scene.style)}."
-    if task == "colour":
-        if scene.style not in SHOWS_COLOUR:
-            return "nobody can see the colour."
-        return " and ".join(f"the {t.object} is {t.colour}" for t in scene.things) + "."
-    if task == "size":
-        return " and ".join(f"the {t.object} is {t.size}" for t in scene.things) + "."
-    return story(scene, rng)
-
-
-def is_there(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
-    """A question about one object, present half of the time, and its answer."""
-    present = [t.object for t in scene.things]
-    absent = [o for o in w.OBJECT_WORDS if o not in present]
-    yes = rng.random() < 0.5
-    thing = pick(rng, present if yes else absent)
-    question = pick(rng, INSTRUCTIONS["is there"]).format(with_article(thing))
-    return question, f"yes, there is {with_article(thing)}." if yes else f"no, there is no {thing}."
-
-
-def story(scene: Scene, rng: np.random.Generator) -> str:
-    """A story of one or two lines about the first thing of the scene, where the scene is, with whatever else comes to mind."""
-    hero = scene.things[0]
-    colour = f"{hero.colour} " if scene.style in SHOWS_COLOUR else ""
-    where = BACKGROUND_PHRASE[scene.background]
-    opening = (
-        f"once upon a time there was {with_article(f'{hero.size} {colour}{hero.object}')} {where}."
-    )
-    p, c, n, a, v = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST
-    ends = (
-        f"{with_article(pick(rng, a))} {pick(rng, p)} {pick(rng, v)} with the {hero.object} .",
-        f"{pick(rng, w.ADVERBS)} the {pick(rng, a)} {pick(rng, c)} {pick(rng, v)} and {pick(rng, v)} .",
-        f"it wanted to {pick(rng, w.VERBS)} {with_article(pick(rng, n))} .",
-        f"the {hero.object} met {with_article(pick(rng, c))} and they {pick(rng, v)} together .",
-    )
-    return tidy(f"{opening} {pick(rng, ends)}")
-
-
-def free_text(rng: np.random.Generator) -> str:
-    """A line about nothing in the picture: what gives the vocabulary its breadth."""
-    p, c, n, a, v, adverb = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST, w.ADVERBS
-    numbers = ["one", "two", "three", *w.MORE_NUMBERS]
-    start = int(rng.integers(1, 15))
-    counting = ["zero", "one", "two", "three", *w.MORE_NUMBERS[1:]]
-    x, y = int(rng.integers(1, 9)), int(rng.integers(1, 9))
-    options = (
-        f"the {pick(rng, a)} {pick(rng, p)} {pick(rng, v)} {pick(rng, adverb)} .",
-        f"on {pick(rng, w.DAYS)} the {pick(rng, p)} {pick(rng, v)} to the {pick(rng, n)} .",
-        f"{with_article(pick(rng, a))} {pick(rng, c)} and {with_article(pick(rng, a))} {pick(rng, c)} {pick(rng, v)} .",
-        f"my {pick(rng, p)} has {pick(rng, numbers)} {pick(rng, a)} {pick(rng, n)} and {with_article(pick(rng, n))} .",
-        f"i {pick(rng, v)} the {pick(rng, n)} because it was {pick(rng, a)} .",
-        f"do you {pick(rng, w.VERBS)} {with_article(pick(rng, n))} ? {pick(rng, ('yes', 'no'))} , i {pick(rng, w.VERBS)} {pick(rng, adverb)} .",
-        f"if the {pick(rng, n)} is {pick(rng, a)} then we must {pick(rng, w.VERBS)} it !",
-        f"she {pick(rng, v)} her {pick(rng, n)} but he {pick(rng, v)} his {pick(rng, n)} .",
-        f"who {pick(rng, v)} between the {pick(rng, n)} and the {pick(rng, n)} ? the {pick(rng, c)} .",
-        f"they could not {pick(rng, w.VERBS)} without their {pick(rng, a)} {pick(rng, n)} .",
-        f"which {pick(rng, n)} is {pick(rng, adverb)} {pick(rng, a)} ? that one .",
-        f"would you please {pick(rng, w.VERBS)} for the {pick(rng, c)} , or should i {pick(rng, w.VERBS)} ?",
-        " ".join(counting[start : start + int(rng.integers(3, 8))]) + " .",
-        f"{counting[x]} and {counting[y]} make {counting[x + y]} .",
-    )
-    return tidy(pick(rng, options))
-
-
-FUNCTION_WORDS = (
-    "a an the and or but if then because with without beside between next to on in at by for from of off up down over into "
-    "is are was were be been has have had do did does can could will would should must may not no yes please it its they them "
-    "their he his him she her i my me you your we our us this that these those here there who what where when why how which "
-    "thing things something left right middle one once upon time make makes so too also as than more most some any all each "
-    "nobody everybody see look behind above under about after before during until while"
-)
-
-
-def vocabulary() -> list[str]:
-    """Every word that the grammars can say, sorted: the tokenizers keep each of them whole."""
-    text: list[str] = []
-    for name in vars(w):
-        table = getattr(w, name)
-        if name.isupper():
-            values = table.values() if isinstance(table, dict) else table
-            text += [
-                phrase
-                for value in values
-                for phrase in ([value] if isinstance(value, str) else value)
-            ]
-    text += [line for lines in INSTRUCTIONS.values() for line in lines]
-    text += list(STYLE_NOTE.values()) + FUNCTION_WORDS.split()
-    return sorted(set(re.findall(r"[a-z]+", " ".join(text))))

@@ -50,10 +50,18 @@ def cosine_rate(step: int, steps: int, warm_up: int = 100) -> float:
 def train(
     phases: list[Phase], module: nn.Module, state_file: Path, log: Callable[[str], None] = print
 ) -> tuple[list[dict], float]:
-    """Run the phases one after another; returns the history, one row every 25 steps, and the seconds that training took.
+    """Run the phases one after another.
 
-    All that learns is in `module`. The state file lets a run that was broken off go on at its last save with the same
-    random numbers, since every step draws from a generator of its own.
+    A run that was broken off goes on at its last save with the same random numbers, since every step draws from a generator of its own.
+
+    Args:
+        phases: what is trained, and how.
+        module: holds all that learns.
+        state_file: written as training goes.
+        log: is told how it goes.
+
+    Returns:
+        the history, one row every 25 steps, and the seconds that training took.
     """
     history: list[dict] = []
     seconds, started = 0.0, time.monotonic()
@@ -119,7 +127,14 @@ def train(
 
 
 def write_report(folder: Path, settings: dict, seconds: float, history: list[dict]) -> None:
-    """training.json: what was run, how long it took and the curves, for the card."""
+    """Write training.json: what was run, how long it took and the curves, for the card.
+
+    Args:
+        folder: of the model.
+        settings: by name.
+        seconds: that training took.
+        history: what `train` gave.
+    """
     device = (
         torch.cuda.get_device_name()
         if torch.cuda.is_available()

@@ -142,7 +142,7 @@ def _drawing_seed(index: int, seed: int, side: int) -> int:
     return (seed * PAIRS + index) * 2 + side
 
 
-def drawn_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
+def draw_or_read_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
     """Scenes (2N), pictures (2N, 64, 64, 3) and patch owners (2N, 64); drawn by all cores, or read from the cache."""
     scenes = [scene for index in range(pairs) for scene in make_pair(index, seed)]
     file = cache_folder() / f"pairs-{pairs}-{seed}-{drawing_version()}.npz"
@@ -193,8 +193,20 @@ def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
     return {question: torch.from_numpy(answers) for question, answers in columns.items()}
 
 
-def as_pixels(pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Generator) -> Tensor:
-    """uint8 (B, 64, 64, 3) to the normalised (B, 3, 64, 64), with a little more or less light, contrast and grain in each."""
+def augment_pixels(
+    pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Normalise pictures for the vision tower, with a little more or less light, contrast and grain in each.
+
+    Args:
+        pictures: uint8 (B, 64, 64, 3).
+        mean: of the channels, (3, 1, 1).
+        std: of the channels, (3, 1, 1).
+        generator: of the random changes.
+
+    Returns:
+        (B, 3, 64, 64).
+    """
     x = pictures.permute(0, 3, 1, 2).float() / 255
     light, contrast = (
         (torch.rand(2, len(x), 1, 1, 1, generator=generator) - 0.5).mul(0.24).to(x.device)
@@ -216,7 +228,20 @@ def label_loss(
     questions: int = 5,
     nothing: float = 1.0,
 ) -> tuple[Tensor, float]:
-    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches; and how many objects were found."""
+    """Binary cross-entropy over the picture's facts plus cross-entropy over its patches.
+
+    Args:
+        true: which facts are true of each picture, (B, F).
+        answers: of each question the right answer on each patch, (B, P).
+        heads: give the logits.
+        pooled: features of the pictures, (B, D).
+        patches: features of the patches, (B, P, D).
+        questions: how many of `PATCH_QUESTIONS` are asked.
+        nothing: the weight of patches on which no thing stands.
+
+    Returns:
+        the loss, and the share of objects that were found.
+    """
     picture, by_question = heads(pooled, patches)
     loss = (
         F.binary_cross_entropy_with_logits(picture.float(), true, reduction="none").sum(1).mean()
@@ -237,7 +262,17 @@ def label_loss(
 def contrastive_loss(
     images: Tensor, texts: Tensor, scale: Tensor, also_true: Tensor
 ) -> tuple[Tensor, float]:
-    """CLIP's loss on unit vectors (B, D), (B, D), leaving out pairs that are true besides the diagonal; and the hit rate."""
+    """CLIP's loss, leaving out pairs that are true besides the diagonal.
+
+    Args:
+        images: unit vectors (B, D).
+        texts: unit vectors (B, D).
+        scale: the logarithm of the factor on the cosines.
+        also_true: (B, B), true for pairs that are left out.
+
+    Returns:
+        the loss, and the share of pictures whose own text is the nearest.
+    """
     logits = (scale.exp() * images @ texts.T).masked_fill(also_true, float("-inf"))
     target = torch.arange(len(logits), device=logits.device)
     hits = (logits.argmax(1) == target).float().mean().item()
@@ -248,7 +283,14 @@ def contrastive_loss(
 
 
 def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
-    """Draw, train, and write model, tokenizer, image processor and report into the folder."""
+    """Draw, train, and write model, tokenizer, image processor and report.
+
+    Args:
+        folder: where they are written.
+        seed: of everything random.
+        scale: multiplies the number of steps.
+        state_file: lets a run that was broken off go on.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -261,7 +303,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     std = torch.tensor(processor.image_std, device=device).view(3, 1, 1)
 
     pairs = max(BATCH, round(PAIRS * min(1.0, scale * 4)))
-    scenes, pictures, owners = drawn_pairs(pairs, seed)
+    scenes, pictures, owners = draw_or_read_pairs(pairs, seed)
     true, answers, pictures = (
         fact_matrix(scenes),
         patch_answers(scenes, owners),
@@ -296,7 +338,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
 
     def see(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The vision tower on some pictures: pooled (B, D), patches of the layer before the last (B, P, D), and the facts."""
-        pixels = as_pixels(pictures[rows].to(device), mean, std, generator)
+        pixels = augment_pixels(pictures[rows].to(device), mean, std, generator)
         out = clip.vision_model(pixel_values=pixels, output_hidden_states=True)
         return out.pooler_output, out.hidden_states[-2][:, 1:], true[rows].to(device)
 

@@ -17,19 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
 
-from pocket.language import (
+from pocket.corpus import (
     INSTRUCTIONS,
     Note,
     answer,
-    caption,
     free_text,
-    full_caption,
     grid_notes,
     is_there,
-    pick,
     vocabulary,
     word_notes,
 )
+from pocket.language import caption, full_caption, pick
 from pocket.phases import Phase, train, write_report, write_trained_rows
 from pocket.tokenizers import write_gpt2_tokenizer
 from pocket.world import random_scene
@@ -147,7 +145,14 @@ def blend(table: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
 
 
 def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
-    """Train, and write model, tokenizer and report into the folder."""
+    """Train, and write model, tokenizer and report.
+
+    Args:
+        folder: where they are written.
+        seed: of everything random.
+        scale: multiplies the number of steps.
+        state_file: lets a run that was broken off go on.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder.mkdir(parents=True, exist_ok=True)
     write_gpt2_tokenizer(folder, POSITIONS)

@@ -32,12 +32,34 @@ def line(*points: tuple[float, float], role: str = "ink", width: float = 0.08) -
 def arc_points(
     cx: float, cy: float, rx: float, ry: float, start: float = 0, stop: float = 360, n: int = 28
 ) -> np.ndarray:
-    """(n, 2) points on an ellipse from angle start to stop, in degrees, clockwise from the right."""
+    """Points on an ellipse, clockwise from the right.
+
+    Args:
+        cx: of the centre.
+        cy: of the centre.
+        rx: half the width.
+        ry: half the height.
+        start: the first angle in degrees.
+        stop: the last one.
+        n: how many.
+
+    Returns:
+        (n, 2).
+    """
     angle = np.radians(np.linspace(start, stop, n))
     return np.stack([cx + rx * np.cos(angle), cy + ry * np.sin(angle)], axis=1)
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> Shape:
+    """A filled ellipse.
+
+    Args:
+        cx: of the centre.
+        cy: of the centre.
+        rx: half the width.
+        ry: half the height.
+        role: of the paint.
+    """
     return Shape(arc_points(cx, cy, rx, ry, n=22), role)
 
 
@@ -51,19 +73,56 @@ def arc(
     role: str = "ink",
     width: float = 0.08,
 ) -> Shape:
+    """A part of an ellipse's outline.
+
+    Args:
+        cx: of the centre.
+        cy: of the centre.
+        rx: half the width.
+        ry: half the height.
+        start: the first angle in degrees, clockwise from the right.
+        stop: the last one.
+        role: of the paint.
+        width: of the line.
+    """
     return Shape(arc_points(cx, cy, rx, ry, start, stop, n=14), role, width)
 
 
 def dome(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> Shape:
-    """The upper half of an ellipse, closed along its diameter."""
+    """The upper half of an ellipse, closed along its diameter.
+
+    Args:
+        cx: of the centre.
+        cy: of the centre.
+        rx: half the width.
+        ry: half the height.
+        role: of the paint.
+    """
     return Shape(arc_points(cx, cy, rx, ry, 180, 360), role)
 
 
 def box(x0: float, y0: float, x1: float, y1: float, role: str = "main") -> Shape:
+    """A filled rectangle.
+
+    Args:
+        x0: left.
+        y0: top.
+        x1: right.
+        y1: bottom.
+        role: of the paint.
+    """
     return polygon((x0, y0), (x1, y0), (x1, y1), (x0, y1), role=role)
 
 
 def eyes(x: float, y: float, gap: float, size: float = 0.08) -> list[Shape]:
+    """Two eyes side by side.
+
+    Args:
+        x: of the point between them.
+        y: of both.
+        gap: from that point to each.
+        size: half the width of an eye.
+    """
     return [
         ellipse(x - gap, y, size, size * 1.2, "ink"),
         ellipse(x + gap, y, size, size * 1.2, "ink"),

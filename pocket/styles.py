@@ -68,7 +68,14 @@ def fill(
     pixels: int,
     paint: Callable[[Shape], Paint | int],
 ) -> None:
-    """Paint each shape with the colour that `paint` gives it; None leaves it out."""
+    """Paint each shape.
+
+    Args:
+        draw: of the picture.
+        shapes: in the unit square.
+        pixels: of the picture's side.
+        paint: gives a shape its colour; None leaves it out.
+    """
     for shape in shapes:
         colour = paint(shape)
         if colour is None:
@@ -84,7 +91,17 @@ def stroke(
     draw: ImageDraw.ImageDraw, shapes: Iterable[Shape], pixels: int, colour: Paint | int, width: float, wobble: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> None:  # fmt: skip
-    """Draw the outline of each shape; `wobble` shakes every point, as a hand does."""
+    """Draw the outline of each shape.
+
+    Args:
+        draw: of the picture.
+        shapes: in the unit square.
+        pixels: of the picture's side.
+        colour: of the lines.
+        width: as a share of the side.
+        wobble: shakes every point, as a hand does.
+        rng: of the shaking.
+    """
     thick = max(1, round(width * pixels))
     for shape in shapes:
         points = shape.points if shape.width else np.concatenate([shape.points, shape.points[:1]])
@@ -104,7 +121,14 @@ def flat(stage: Stage, pixels: int) -> Image.Image:
 
 
 def gradient(pixels: int, start: float, stop: float, horizontal: float = 0.5) -> Image.Image:
-    """A grey picture that runs from `start` (top left) to `stop` (bottom right), as a light falls."""
+    """A grey picture that grows lighter or darker, as a light falls.
+
+    Args:
+        pixels: of its side.
+        start: its light at the top left, of one.
+        stop: its light at the bottom right.
+        horizontal: how much of the change goes from left to right; the rest goes downwards.
+    """
     ramp = np.linspace(0, 1, pixels, dtype=np.float32)
     light = start + (stop - start) * (horizontal * ramp[None, :] + (1 - horizontal) * ramp[:, None])
     return Image.fromarray((np.clip(light, 0, 1) * 255).astype(np.uint8)).convert("RGB")
@@ -113,7 +137,15 @@ def gradient(pixels: int, start: float, stop: float, horizontal: float = 0.5) ->
 def coarse_noise(
     rng: np.random.Generator, cells: int, pixels: int, spread: float, middle: float = 128
 ) -> Image.Image:
-    """Grey blotches, `cells` across, the same at every picture size."""
+    """Grey blotches, the same at every picture size.
+
+    Args:
+        rng: random numbers.
+        cells: blotches a side.
+        pixels: of the picture's side.
+        spread: their standard deviation, of 255.
+        middle: their mean.
+    """
     grey = np.clip(rng.normal(middle, spread, (cells, cells)), 0, 255).astype(np.uint8)
     return Image.fromarray(grey).resize((pixels, pixels), Image.BICUBIC).convert("RGB")
 

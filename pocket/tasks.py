@@ -48,7 +48,14 @@ class Task:
         return self.scene(label, rng), int(rng.integers(2**31))
 
     def example(self, label: int, index: int, seed: int, size: int = 64) -> Image.Image:
-        """Picture number `index` of a class; the same numbers give the same picture."""
+        """A picture of a class; the same numbers give the same picture.
+
+        Args:
+            label: the number of the class.
+            index: the number of the picture.
+            seed: of the scenes.
+            size: pixels a side.
+        """
         image = draw(*self.drawing(label, index, seed), size)
         return self.alter(image) if self.alter else image
 

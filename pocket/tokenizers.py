@@ -12,7 +12,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from pocket.language import vocabulary
+from pocket.corpus import vocabulary
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -111,7 +111,15 @@ def _number_tokens(tokens: list[str]) -> dict[str, int]:
 def _save(
     tokenizer: Tokenizer, folder: Path, name: str, merges: list[tuple[str, str]], **settings: object
 ) -> None:
-    """Save through the library, then name the class that both majors know and add the two files that version 4 wants."""
+    """Save through the library, then name the class that both majors know and add the two files that version 4 wants.
+
+    Args:
+        tokenizer: what is saved.
+        folder: where.
+        name: of the class.
+        merges: in their order.
+        settings: of the tokenizer.
+    """
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **settings).save_pretrained(folder)
     vocab = dict(sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]))
     (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")

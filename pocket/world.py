@@ -216,7 +216,17 @@ def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
 
 
 def objects_by_patch(scene: Scene, seed: int = 0, grid: int = 8, cover: float = 0.35) -> np.ndarray:
-    """(grid, grid) integers: the index of the scene's thing that covers at least `cover` of the patch, -1 for none."""
+    """Which thing of the scene stands under each patch of its picture.
+
+    Args:
+        scene: what is drawn.
+        seed: of the drawing.
+        grid: patches a side.
+        cover: how much of a patch a thing has to cover, as a share.
+
+    Returns:
+        (grid, grid) integers: the index of the thing, -1 for none.
+    """
     fine = 8
     image = Image.new("L", (grid * fine, grid * fine), 0)
     pen = ImageDraw.Draw(image)

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from lessons.figures.base import GREY
+from lessons.kit.picture import GREY
 
 FOR_TEXT, FOR_LARGE_TEXT, FOR_MARKS = 4.5, 3.0, 3.0
 FURNITURE, HOLLOW = GREY.lower(), ((1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 0.0))

@@ -18,7 +18,7 @@ from strange import LESSONS, ROOT, STRANGEST, seen
 from test_reruns import LANGUAGES
 
 from helpers.notebook import Table
-from lessons.figures import base
+from lessons.kit import picture
 
 BOTH = [(lang, name) for lang in ("en", "zh") for name in LESSONS]
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -141,8 +141,11 @@ def apart(one, other, deficiency):
 
 @pytest.mark.parametrize("deficiency", [None, *DEFICIENCIES])
 def test_the_colours_of_figures_are_told_apart_by_the_colour_blind(deficiency):
-    palette = [base.BLUE, base.VERMILION, base.SLATE, base.INK, base.GREY]
-    pairs = [*itertools.combinations(palette, 2), *((base.STONE, one) for one in (base.BLUE, base.VERMILION, base.INK))]
+    palette = [picture.BLUE, picture.VERMILION, picture.SLATE, picture.INK, picture.GREY]
+    pairs = [
+        *itertools.combinations(palette, 2),
+        *((picture.STONE, one) for one in (picture.BLUE, picture.VERMILION, picture.INK)),
+    ]
     assert min(apart(*pair, deficiency) for pair in pairs) >= 20
 
 
@@ -155,24 +158,25 @@ def test_a_red_and_a_green_that_lie_far_apart_do_not_for_those_who_cannot_tell_t
 def test_in_grey_there_are_three_steps_from_frames_to_letters_and_blue_and_vermilion_share_one():
     """So a print in grey tells frames, marks and letters apart; blue from vermilion it cannot, and no figure may ask for that."""
     frame, *marks, ink = (
-        float(lab(linear(colour))[0]) for colour in (base.GREY, base.BLUE, base.VERMILION, base.SLATE, base.INK)
+        float(lab(linear(colour))[0])
+        for colour in (picture.GREY, picture.BLUE, picture.VERMILION, picture.SLATE, picture.INK)
     )
     assert frame - max(marks) > 20 and min(marks) - ink > 20 and max(marks) - min(marks) < 5
 
 
-@pytest.mark.parametrize("colour", [base.BLUE, base.VERMILION, base.SLATE, base.INK])
+@pytest.mark.parametrize("colour", [picture.BLUE, picture.VERMILION, picture.SLATE, picture.INK])
 def test_colours_of_letters_stand_out_on_white(colour):
     assert contrast(colour, "white") >= 4.5
 
 
 def test_colours_of_marks_stand_out_on_white_and_so_do_those_of_single_dots():
-    dots = [over((*to_rgb(colour), base.CLOUD)) for colour in (base.BLUE, base.VERMILION, base.SLATE)]
-    assert min(contrast(colour, "white") for colour in [base.STONE, *dots]) >= 3
+    dots = [over((*to_rgb(colour), picture.CLOUD)) for colour in (picture.BLUE, picture.VERMILION, picture.SLATE)]
+    assert min(contrast(colour, "white") for colour in [picture.STONE, *dots]) >= 3
 
 
 def test_white_or_black_letters_stand_out_on_every_colour():
     shades = np.stack(np.meshgrid(*[np.linspace(0, 1, 9)] * 3), -1).reshape(-1, 3)
-    assert min(float(contrast(base.letters_on(shade), shade)) for shade in shades) >= 4.5
+    assert min(float(contrast(picture.letters_on(shade), shade)) for shade in shades) >= 4.5
 
 
 # --- figures: that the judge finds what is wrong -------------------------------------------------------------------------------
@@ -186,8 +190,8 @@ def drawn(draw):
 
 def two_lines(first, second):
     def draw(axes):
-        axes.plot([0, 1], [0, 1], **{"color": base.BLUE, **first})
-        axes.plot([0, 1], [1, 0.2], **{"color": base.VERMILION, **second})
+        axes.plot([0, 1], [0, 1], **{"color": picture.BLUE, **first})
+        axes.plot([0, 1], [1, 0.2], **{"color": picture.VERMILION, **second})
 
     return draw
 
@@ -198,8 +202,8 @@ def two_lines(first, second):
         {"linestyle": "--"},
         {"marker": "s"},
         {"linewidth": 4},
-        {"color": base.BLUE},
-        {"color": base.INK, "linestyle": ":"},
+        {"color": picture.BLUE},
+        {"color": picture.INK, "linestyle": ":"},
     ],
 )
 def test_lines_that_differ_in_more_than_their_colour_pass(told):
@@ -208,7 +212,7 @@ def test_lines_that_differ_in_more_than_their_colour_pass(told):
 
 def test_lines_that_only_their_colour_tells_apart_are_found():
     assert drawn(two_lines({}, {})) == [
-        f"only the colour tells line in {base.BLUE.lower()} from line in {base.VERMILION.lower()}"
+        f"only the colour tells line in {picture.BLUE.lower()} from line in {picture.VERMILION.lower()}"
     ]
     assert drawn(two_lines({"label": "a"}, {"label": "b"})) != []  # a legend asks for colours again
 
@@ -225,8 +229,8 @@ def test_a_line_with_its_name_beside_it_passes():
 def test_bars_that_only_their_colour_tells_apart_are_found_and_hatched_ones_pass():
     def bars(**more):
         def draw(axes):
-            axes.bar([0], [1], color=base.BLUE)
-            axes.bar([3], [1], color=base.SLATE, **more)
+            axes.bar([0], [1], color=picture.BLUE)
+            axes.bar([3], [1], color=picture.SLATE, **more)
             axes.set_xticks(*named)
 
         return drawn(draw)
@@ -239,13 +243,13 @@ def test_bars_that_only_their_colour_tells_apart_are_found_and_hatched_ones_pass
 
 def test_pale_lines_dots_and_texts_are_found_and_those_on_a_ground_of_their_own_are_not():
     assert "line in #b4bcc7" in drawn(lambda axes: axes.plot([0, 1], [0, 1], color="#b4bcc7"))[0]
-    assert "marks in #0072b2" in drawn(lambda axes: axes.plot([0, 1], [0, 1], "o", color=base.BLUE, alpha=0.4))[0]
-    assert "marks in #b4bcc6" in drawn(lambda axes: axes.scatter([0, 1], [0, 1], color=base.GREY))[0]
+    assert "marks in #0072b2" in drawn(lambda axes: axes.plot([0, 1], [0, 1], "o", color=picture.BLUE, alpha=0.4))[0]
+    assert "marks in #b4bcc6" in drawn(lambda axes: axes.scatter([0, 1], [0, 1], color=picture.GREY))[0]
     assert "“pale” has a contrast of 2" in drawn(lambda axes: axes.text(0.5, 0.5, "pale", color="#a0a0a0"))[0]
-    assert drawn(lambda axes: axes.grid(color=base.GREY)) == []
+    assert drawn(lambda axes: axes.grid(color=picture.GREY)) == []
 
     def white_on_dark(axes):
-        axes.axhspan(0, 1, color=base.INK)
+        axes.axhspan(0, 1, color=picture.INK)
         axes.text(0.5, 0.5, "white", color="white")
         axes.plot([0, 1], [0.2, 0.8], color="white")
 

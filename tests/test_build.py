@@ -58,7 +58,8 @@ SCRIPT = f"""\
 # %% id="add"
 # %matplotlib inline
 total = 1 + 1
-print(lesson.say(en="sum", zh="和："), total)
+from helpers import notebook
+print(notebook.say(en="sum", zh="和："), total)
 
 # %% [markdown] lang="zh" id="your-turn"
 # 轮到你了！
@@ -92,9 +93,14 @@ def small_course(root, script=SCRIPT):
     (root / "lessons/01_small.py").write_text(script, encoding="utf-8")
     (root / "lessons/glossary.md").write_text(GLOSSARY, encoding="utf-8")
     (root / "pyproject.toml").write_text('[tool.ten-vectors]\naddress = ""\n')
-    (root / "pocket").mkdir(parents=True)
+    (root / "helpers").mkdir()
     (root / "helpers/__init__.py").write_text("")
     (root / "helpers/notebook.py").write_text(HELPERS)
+    (root / "lessons/kit").mkdir()
+    for package in ("lessons", "lessons/kit"):
+        (root / package / "__init__.py").write_text("")
+    (root / "lessons/kit/torch_errors.py").write_text("def install(): pass\n")
+    shutil.copy(build.ROOT / "lessons/kit/start.py", root / "lessons/kit")
     return root
 
 
@@ -205,7 +211,7 @@ WRONG = {
     "a title": ('# %% id="add"', '# %% Adding id="add"', "add", "unknown metadata title"),
     "an empty cell": ("import time; print(time.time())", "", "clock", "it is empty"),
     "a raw cell": ('# %% id="clock" tags=["measured"]\nimport', '# %% [raw] id="clock"\nimport', "clock", "raw cell"),
-    "another set-up": ('lesson.start("en")', 'lesson.start("zh")', "setup", "not the set-up cell"),
+    "another set-up": ('["start"]("en")', '["start"]("zh")', "setup", "not the set-up cell"),
     "a set-up with another id": ('id="setup"', 'id="start"', "start", "not the set-up cell"),
     # code
     "no Python": ("total = 1 + 1", "total = = 1", "add", "line 2 is not Python"),
@@ -332,7 +338,7 @@ def test_a_notebook_holds_the_cells_of_its_language_with_the_ids_of_the_script(r
     ids = ["hello", "setup", "add", "your-turn", "double", "double-solution", "clock", "mistake"]
     assert [cell.id for cell in english.cells] == [cell.id for cell in chinese.cells] == ids
     assert english.cells[0].source.startswith("# Hello") and chinese.cells[0].source.startswith("# 你好")
-    assert english.cells[1].source.endswith('lesson.start("en")') and chinese.cells[1].source.endswith('start("zh")')
+    assert english.cells[1].source.endswith('["start"]("en")') and chinese.cells[1].source.endswith('["start"]("zh")')
     assert (english.nbformat, english.nbformat_minor) == (4, 5)
     assert english.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -467,7 +473,7 @@ def test_check_names_a_missing_notebook_and_one_without_a_script(built, capsys):
 
 
 def test_if_a_cell_fails_in_one_language_neither_is_written(built, capsys):
-    edit(built, ("total = 1 + 1", 'total = 1 / (lesson.LANG == "en")'))
+    edit(built, ("total = 1 + 1", 'from helpers import notebook; total = 1 / (notebook.LANG == "en")'))
     before = snapshot(built)
     assert run(built) == 1
     assert snapshot(built) == before
@@ -565,12 +571,17 @@ def test_a_lesson_of_the_set_for_a_class_runs_from_its_folder():
     assert "○" in str(cells["how-many-numbers-code"].outputs)
 
 
-def start(cell, folder, **environment):
-    """What the set-up cell prints in a fresh Python that starts in `folder`."""
+def python(code, folder, **environment):
+    """What a fresh Python that starts in `folder` does with this code."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
-    command = [sys.executable, "-c", cell]  # as in a kernel, the current folder and PYTHONPATH come first
-    child = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8")
+    command = [sys.executable, "-c", code]  # as in a kernel, the current folder and PYTHONPATH come first
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8")
+
+
+def start(cell, folder, **environment):
+    """What the set-up cell prints in a fresh Python that starts in `folder`."""
+    child = python(cell, folder, **environment)
     assert child.returncode == 0, child.stderr
     return child.stdout.strip()
 
@@ -595,6 +606,37 @@ def test_helpers_of_somebody_else_do_not_win(root, tmp_path):
     assert start(build.SETUP, above, PYTHONPATH=str(installed)).startswith("ours en")
 
 
+@pytest.mark.parametrize("folder", [".", "notebooks/zh"])
+def test_the_set_up_cell_can_be_run_twice(root, folder):
+    path = "import sys; print(sys.path.count(str(found[0].parents[2])), sys.path[0] == str(found[0].parents[2]))"
+    said = start(f"{build.SETUP}\n{build.SETUP}\n{path}", (root / folder).resolve()).splitlines()
+    assert said[0] == said[1] and said[0].startswith("ours en") and said[2] == "1 True"
+
+
+@pytest.mark.parametrize(("lang", "sentence"), [("en", "The course is not here: "), ("zh", "这里找不到课程：")])
+def test_where_there_is_no_course_the_set_up_cell_says_so_in_a_sentence(tmp_path, lang, sentence):
+    child = python(build.setup_code(lang), tmp_path / "elsewhere")
+    last = child.stderr.strip().splitlines()[-1]
+    assert child.returncode and last.startswith(f"FileNotFoundError: {sentence}{(tmp_path / 'elsewhere').resolve()} ")
+
+
+@pytest.mark.parametrize("with_init", [True, False], ids=["a package", "a folder"])
+@pytest.mark.parametrize(("lang", "sentence"), [("en", "restart the kernel"), ("zh", "请重启内核")])
+def test_helpers_of_somebody_else_that_were_imported_before_are_named(root, tmp_path, lang, sentence, with_init):
+    installed = other_helpers(tmp_path / "site")
+    if not with_init:
+        (installed / "helpers/__init__.py").unlink()
+    cell = f"import helpers\n{build.setup_code(lang)}"
+    child = python(cell, root.resolve() / "work", PYTHONPATH=str(installed))
+    last = child.stderr.strip().splitlines()[-1]
+    assert (
+        child.returncode
+        and last.startswith("ImportError: ")
+        and str(installed / "helpers") in last
+        and sentence in last
+    )
+
+
 def test_without_an_address_nothing_speaks_of_colab(root):
     books = [nbformat.writes(build.notebook(lesson_of(root), lang)) for lang in ("en", "zh")]
     assert not any("colab" in book.lower() or "git clone" in book for book in books)
@@ -613,12 +655,6 @@ def test_the_address_is_the_one_in_pyproject(built, runs):
     assert run(built, "--check") == 1 and run(built) == 0 and run(built, "--check") == 0
     assert len(runs) == 2  # another set-up cell
     assert cells(built, "zh")["setup"].source == build.setup_code("zh", ADDRESS)
-
-
-@pytest.mark.parametrize("address", ["", ADDRESS])
-def test_the_set_up_cell_has_three_lines(address):
-    lines = build.setup_code("zh", address).split("\n")
-    assert len(lines) == 3 and lines[-1].endswith('; lesson.start("zh")')
 
 
 COLAB = """

@@ -16,10 +16,11 @@ from transformers import TopPLogitsWarper
 from helpers import captioner_training
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import figures
-from lessons.figures import captions as drawn
-from lessons.widgets import base, captions
-from lessons.widgets.learning import checksum
+from lessons.figures import captions as figures
+from lessons.kit import explorer as made_of
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.picture import Picture
+from lessons.widgets import captions
 from pocket.captioning import PROMPTS
 from pocket.language import full_caption
 from pocket.studies import captioner_study
@@ -126,10 +127,10 @@ def undrawn(monkeypatch):
 
     def instead(*numbers, alt, caption, **rest):
         kept.append(SimpleNamespace(numbers=numbers, **rest))
-        return figures.Picture(nothing, alt, caption)
+        return Picture(nothing, alt, caption)
 
     for name in DRAWING:
-        monkeypatch.setattr(drawn, name, instead)
+        monkeypatch.setattr(figures, name, instead)
     return kept
 
 
@@ -198,7 +199,7 @@ def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prom
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
-        assert base.WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
+        assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
     after = checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
     assert before[0] == after[0] and before[1] is after[1] and torch.equal(before[2], after[2])
 
@@ -327,7 +328,7 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
         yield from captioner_training.train_captioner(model, train, *rest)
 
     monkeypatch.setattr(captions, "train_captioner", learn)
-    monkeypatch.setattr(base, "MOST_REDRAWINGS", 10**9)
+    monkeypatch.setattr(made_of, "MOST_REDRAWINGS", 10**9)
     few.run()
     (run,), looks = few.runs, [picture for picture in undrawn if picture.numbers[0] is not None]
     assert list(run.steps) == [0, 1, 2, 3, 4] and run.length == 4 and len(run.loss) == len(run.validation_loss) == 5
@@ -412,7 +413,7 @@ def test_a_rate_that_breaks_the_training_is_a_plain_sentence(few, monkeypatch):
 
     monkeypatch.setattr(captions, "train_captioner", learn)
     few.run()
-    assert isinstance(few.shown, base.Sentence) and "0.003" in few.shown.text and "<details>" not in few.view.value
+    assert isinstance(few.shown, Sentence) and "0.003" in few.shown.text and "<details>" not in few.view.value
 
 
 def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, undrawn):
@@ -550,12 +551,12 @@ def test_the_table_of_settings_has_a_row_for_each_value(file):
 def test_figures_hold_whatever_models_say(file, curves):
     """Nothing, one endless word, no step yet, very long texts."""
     image, texts = Image.new("RGB", (64, 64)), ["", "a" * 300, "a " * 300, "<b>$x$ 猫"]
-    likely = [drawn.Likely(text[:50] or "x", 0.25, text == "") for text in texts]
+    likely = [figures.Likely(text[:50] or "x", 0.25, text == "") for text in texts]
     told = {"title": "t", "alt": "a description of the figure"}
     pictures = [
-        drawn.next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
-        drawn.blended_prompts(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
-        drawn.captions_learned(drawn.Losses(9, [], [], []), (), [(image, [drawn.Piece(t, True)], "n") for t in texts[:3]], 9, **told),
+        figures.next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
+        figures.blended_prompts(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
+        figures.captions_learned(figures.Losses(9, [], [], []), (), [(image, [figures.Piece(t, True)], "n") for t in texts[:3]], 9, **told),
         captions.two_losses(file), captions.three_curves(file), captions.parts_picture(file),
     ]  # fmt: skip
     assert all(picture.image.width == 1480 and picture.image.height < 1400 for picture in pictures)
@@ -563,8 +564,8 @@ def test_figures_hold_whatever_models_say(file, curves):
 
 def test_lines_are_as_long_as_there_is_room_and_what_is_left_out_has_an_ellipsis():
     text = "a photo of a small red cat in the snow beside a large blue dog"
-    lines = drawn._lines(text, 1.5, 9)
-    assert " ".join(lines) == text and all(drawn._wide(line, drawn.SIZE) <= 1.5 for line in lines)
-    short = drawn._lines(text, 1.5, 2)
-    assert len(short) == 2 and short[1].endswith(" …") and drawn._wide(short[1], drawn.SIZE) <= 1.5
-    assert drawn._lines("", 1.5, 2) == ["(nothing)"]
+    lines = figures._lines(text, 1.5, 9)
+    assert " ".join(lines) == text and all(figures._wide(line, figures.SIZE) <= 1.5 for line in lines)
+    short = figures._lines(text, 1.5, 2)
+    assert len(short) == 2 and short[1].endswith(" …") and figures._wide(short[1], figures.SIZE) <= 1.5
+    assert figures._lines("", 1.5, 2) == ["(nothing)"]

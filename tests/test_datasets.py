@@ -111,7 +111,7 @@ def test_clip_reads_the_stored_pictures_about_as_well_as_pictures_drawn_for_it(t
 
 
 def test_the_card_shows_texts_of_the_set():
-    assert cards.caption_samples(CAPTIONS) in (CAPTIONS / "README.md").read_text(encoding="utf-8")
+    assert cards.format_samples(CAPTIONS) in (CAPTIONS / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_set_is_made_whole_and_keeps_its_card(tmp_path, nothing_trained):

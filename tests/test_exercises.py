@@ -26,7 +26,7 @@ from lessons.exercises import (
     soft_prompt,
     start_here,
 )
-from lessons.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
+from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 ROOT = Path(__file__).parents[1]
@@ -36,12 +36,12 @@ SCRIPTS = sorted((ROOT / "lessons").glob("[0-9]*.py"))
 LOSS = (
     "def caption_loss(model, features, ids, lengths):\n    logits = model(features, ids)\n"
     "    before = logits.shape[1] - ids.shape[1]\n"
-    "    labels = ids.masked_fill(museum.padding(ids, lengths), -100)\n"
+    "    labels = ids.masked_fill(experiments.padding(ids, lengths), -100)\n"
     "    return F.cross_entropy({}.flatten(0, 1), labels.flatten(){})"
 )
 ENCODE = (
     "def encode(clip, processor, names, context):\n"
-    "    ids, slots = museum.texts_with_slots(processor, names, len(context))\n"
+    "    ids, slots = experiments.texts_with_slots(processor, names, len(context))\n"
     "    words = clip.text_model.embeddings.token_embedding(ids)\n"
     "    places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]\n"
     "    words = overwrite({})\n"
@@ -1490,14 +1490,14 @@ WRONG = {
         (LOSS.format("logits[:, before - 2 : -2]", ""), "after the next", "下下个词元"),
         (
             "def caption_loss(model, features, ids, lengths):\n    logits = model(features, ids)[:, -ids.shape[1] :]\n"
-            "    labels = ids.masked_fill(museum.padding(ids, lengths), -100)\n"
+            "    labels = ids.masked_fill(experiments.padding(ids, lengths), -100)\n"
             "    return F.cross_entropy(logits[:, 1:].flatten(0, 1), labels[:, :-1].flatten())",
             "before it, which it has already read",
             "它前面的词元",
         ),
         (
             "def caption_loss(model, features, ids, lengths):\n    logits = model(features, ids)[:, -ids.shape[1] :]\n"
-            "    labels = ids.masked_fill(museum.padding(ids, lengths), -100)\n"
+            "    labels = ids.masked_fill(experiments.padding(ids, lengths), -100)\n"
             "    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())",
             "first token of each caption is not learned",
             "第一个词元没有学",

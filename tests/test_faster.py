@@ -13,8 +13,10 @@ from transformers import CLIPConfig
 from helpers import flops
 from helpers.context import PromptedCLIP
 from helpers.pretrained import POCKET_CLIP, load_clip
-from lessons import figures, widgets
-from lessons.widgets import base, faster, learning
+from lessons.figures import faster as figures
+from lessons.figures.speed import Curve
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.widgets import faster
 
 NAMES = ["cat", "umbrella", "red car", "small white house", "butterfly", "key"]
 MACHINE = {"cpu": "Some Processor", "threads": 2}
@@ -54,9 +56,9 @@ def clip():
 def explorers(clip, *names):
     """Those with these names, or all: freshly made."""
     make = {
-        "cost": widgets.cost_explorer,
-        "shared": lambda: widgets.shared_explorer(*clip, NAMES),
-        "even": lambda: widgets.break_even_explorer(RUN),
+        "cost": faster.cost_explorer,
+        "shared": lambda: faster.shared_explorer(*clip, NAMES),
+        "even": lambda: faster.break_even_explorer(RUN),
     }
     return {name: make[name]() for name in names or make}
 
@@ -99,21 +101,21 @@ def test_all_texts_are_in_the_learners_language(clip, lang):
         for control in explorer.controls.values():
             assert in_language(control.description, lang)
         assert in_language(explorer.shown.alt, lang) and in_language(explorer.shown.caption, lang)
-    picture = widgets.cost_by_classes(BY_CLASSES)
+    picture = faster.cost_by_classes(BY_CLASSES)
     assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
-    for table in (widgets.timing_table({"a": int, "b": int}, repeats=1), widgets.where_time_goes(prompted(clip), 1)):
+    for table in (faster.timing_table({"a": int, "b": int}, repeats=1), faster.where_time_goes(prompted(clip), 1)):
         assert in_language(table.header[0], lang) and in_language(table.header[1], lang)
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_are_the_same_at_every_run(clip):
-    before = learning.checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
+    before = checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
     for first, second in zip(explorers(clip).values(), explorers(clip).values()):
         inside = list(all_widgets(first.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         bundle = first._repr_mimebundle_()
-        assert bundle.pop(base.WIDGET_VIEW)["model_id"] == first.widget.model_id
+        assert bundle.pop(WIDGET_VIEW)["model_id"] == first.widget.model_id
         assert bundle == second.shown.bundle()
-    assert (learning.checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
+    assert (checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
 
 
 # --- what a pass costs -------------------------------------------------------------------------------------------
@@ -140,13 +142,13 @@ def test_the_count_of_the_explorer_is_that_of_the_fast_path_on_such_texts(clip):
     end = int(ours.end.max()) + 1
     fewest = flops.text_tower_macs(config, 10, end, ours.shared, only_end=True).forward
     most = flops.text_tower_macs(config, 10, ours.ids.shape[1]).forward
-    explorer = moved(widgets.cost_explorer(), classes=10, tokens=1, model=next(iter(faster._sizes().values())))
+    explorer = moved(faster.cost_explorer(), classes=10, tokens=1, model=next(iter(faster._sizes().values())))
     assert faster._large(fewest) in explorer.shown.alt and faster._large(most) in explorer.shown.alt
 
 
 def test_a_single_text_shares_with_nobody_and_the_caption_says_so(lang):
     words = {"en": "nobody to share with", "zh": "没有谁可以共用"}[lang]
-    explorer = widgets.cost_explorer()
+    explorer = faster.cost_explorer()
     assert words not in explorer.shown.caption
     assert words in moved(explorer, classes=1).shown.caption
 
@@ -177,7 +179,7 @@ def test_the_sums_are_those_of_the_prompted_model(clip, position, specific):
 
 
 def test_the_explorer_shows_what_its_controls_say(clip):
-    explorer = moved(widgets.shared_explorer(*clip, NAMES), position="middle", length=6)
+    explorer = moved(faster.shared_explorer(*clip, NAMES), position="middle", length=6)
     texts, room = len(NAMES), clip[0].config.text_config.max_position_embeddings
     assert (
         explorer.shown.alt.startswith(f"A grid of {texts} texts")
@@ -207,7 +209,7 @@ def test_vectors_in_a_row_are_told_as_a_range(lang):
 
 def test_labels_grow_shorter_where_there_is_no_room_and_stay_within_it():
     for count in (4, 12, 30):
-        labels, edges, size = figures.faster._columns_for([["butterfly"] * count, ["key"] * count], 1.0, 6.8)
+        labels, edges, size = figures._columns_for([["butterfly"] * count, ["key"] * count], 1.0, 6.8)
         assert edges[0] == 1.0 and edges[-1] <= 6.8 + 1e-9 and (np.diff(edges) > 0).all()
         assert labels[1] == ["key"] * count and size >= 5.5
     assert labels[0][0] == "but…"
@@ -215,8 +217,8 @@ def test_labels_grow_shorter_where_there_is_no_room_and_stay_within_it():
 
 def test_names_that_do_not_fit_are_told_in_a_sentence(clip, lang):
     long = " ".join(["cat"] * 70)
-    shown = moved(widgets.shared_explorer(*clip, ["key", long]), length=16).shown
-    assert isinstance(shown, base.Sentence) and in_language(shown.text, lang)
+    shown = moved(faster.shared_explorer(*clip, ["key", long]), length=16).shown
+    assert isinstance(shown, Sentence) and in_language(shown.text, lang)
 
 
 # --- when it pays ------------------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ def test_names_that_do_not_fit_are_told_in_a_sentence(clip, lang):
 
 def test_the_crossing_is_the_one_in_the_record():
     assert faster._even(4.0, faster._ours(RUN, kept=False)) == RUN["break_even_step"]
-    shown = widgets.break_even_explorer(RUN).shown
+    shown = faster.break_even_explorer(RUN).shown
     assert "ahead from step 6 on" in shown.alt and "Stored measurement on Some Processor, 2 threads" in shown.caption
 
 
@@ -232,7 +234,7 @@ def test_features_on_disk_cost_nothing_and_a_way_that_is_always_slower_never_cro
     assert faster._even(4.0, faster._ours(RUN, kept=True)) == 1
     assert faster._even(0.2, faster._ours(RUN, kept=False)) is None
     slow = RUN | {"seconds": {"textbook step": {"median": 0.2}}}
-    shown = widgets.break_even_explorer(slow).shown
+    shown = faster.break_even_explorer(slow).shown
     assert "never cross" in shown.alt
 
 
@@ -240,18 +242,18 @@ def test_features_on_disk_cost_nothing_and_a_way_that_is_always_slower_never_cro
     ("steps", "textbook", "ours"), [(20, "80 s", "25 s"), (200, "13.3 min", "70 s"), (1000, "66.7 min", "4.5 min")]
 )
 def test_beyond_what_was_measured_each_way_goes_on_at_its_own_pace(steps, textbook, ours):
-    alt = moved(widgets.break_even_explorer(RUN), steps=steps).shown.alt
+    alt = moved(faster.break_even_explorer(RUN), steps=steps).shown.alt
     assert f"the textbook's way has taken {textbook}, ours {ours}" in alt
 
 
 def test_the_curves_meet_between_the_two_steps():
-    textbook, ours = figures.Curve([0, 20], [0, 80]), figures.Curve([0, 20], [20, 25])
-    x, y = figures.faster._crossing(textbook, ours, 6)
+    textbook, ours = Curve([0, 20], [0, 80]), Curve([0, 20], [20, 25])
+    x, y = figures._crossing(textbook, ours, 6)
     assert x == pytest.approx(20 / 3.75) and y == pytest.approx(4 * x)
 
 
 def test_the_cost_by_classes_tells_what_was_not_run():
-    picture = widgets.cost_by_classes(BY_CLASSES)
+    picture = faster.cost_by_classes(BY_CLASSES)
     assert "100 classes it was not run: it would keep 41 GiB" in picture.alt
     assert (
         "Stored measurement on Some Processor" in picture.caption and "1.1 times the machine's limit" in picture.caption
@@ -260,8 +262,8 @@ def test_the_cost_by_classes_tells_what_was_not_run():
 
 def test_the_stored_records_can_be_drawn():
     found = faster._stored("few_shot_run")
-    assert f"step {found['break_even_step']} on" in widgets.break_even_explorer().shown.alt
-    assert "Stored measurement" in widgets.cost_by_classes().caption
+    assert f"step {found['break_even_step']} on" in faster.break_even_explorer().shown.alt
+    assert "Stored measurement" in faster.cost_by_classes().caption
 
 
 # --- how long it takes -------------------------------------------------------------------------------------------
@@ -269,7 +271,7 @@ def test_the_stored_records_can_be_drawn():
 
 def test_each_way_is_timed_after_one_time_that_does_not_count_and_they_take_turns():
     calls = []
-    table = widgets.timing_table({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
+    table = faster.timing_table({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
     assert calls == ["a", "b"] * 3
     assert [row[0] for row in table.rows] == ["a", "b"] and table.rows[0][2] == "1.0×"
 
@@ -277,14 +279,14 @@ def test_each_way_is_timed_after_one_time_that_does_not_count_and_they_take_turn
 def test_the_ratio_is_of_medians_to_the_first(monkeypatch):
     seconds = {"slow": [0.2, 0.4, 9.0], "quick": [0.1, 0.001, 0.2]}
     monkeypatch.setattr(faster, "_timed", lambda ways, repeats: seconds)
-    assert widgets.timing_table({}, 3).rows == [("slow", "400", "1.0×"), ("quick", "100", "4.0×")]
+    assert faster.timing_table({}, 3).rows == [("slow", "400", "1.0×"), ("quick", "100", "4.0×")]
 
 
 def test_shares_of_the_machines_pace_follow_from_seconds_and_macs(clip, monkeypatch):
     """A machine on which everything takes a hundredth of a second."""
     monkeypatch.setattr(faster, "_timed", lambda ways, repeats: {name: [0.02, 0.01] for name in ways})
     ours = prompted(clip)
-    plain, fast, matrices = widgets.where_time_goes(ours).rows
+    plain, fast, matrices = faster.where_time_goes(ours).rows
     products = flops.text_tower_macs(clip[0].config, len(NAMES), ours.ids.shape[1]).forward_and_backward
     assert plain[1:4] == ("10.0", faster._large(products), f"{2 * products / 0.01 / 1e9:.1f}")
     assert matrices[4] == "100 %" and plain[4] == f"{products / faster.SIDE**3:.0%}".replace("%", " %")

@@ -12,8 +12,11 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from lessons import figures
-from lessons.figures import inside_clip, learning
+from lessons import kit
+from lessons.figures import inside_clip
+from lessons.kit import context_training, strips
+from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.widgets.start_here import pictures_with_guesses
 
 NAMES = ["cat", "dog", "fish"]
 ALT = "A red square, and bars for three names."
@@ -21,7 +24,7 @@ RED = Image.new("RGB", (256, 256), (214, 40, 44))
 
 
 def bars(scores, names=NAMES, **more):
-    return figures.picture_with_scores(RED, names, scores, title="a title", alt=ALT, **more)
+    return picture_with_scores(RED, names, scores, title="a title", alt=ALT, **more)
 
 
 def png_of(bundle):
@@ -42,13 +45,13 @@ def test_jupyter_shows_the_bundle():
 
 
 def test_quotes_in_alt_text_do_not_break_the_html():
-    picture = figures.Picture(RED, 'a <b>bold</b> "quoted" text', "x < y")
+    picture = Picture(RED, 'a <b>bold</b> "quoted" text', "x < y")
     assert 'alt="a &lt;b&gt;bold&lt;/b&gt; &quot;quoted&quot; text"' in picture.html() and "x &lt; y" in picture.html()
 
 
 def test_alt_text_that_says_nothing_is_refused():
     with pytest.raises(ValueError, match="too short"):
-        figures.Picture(RED, "a figure")
+        Picture(RED, "a figure")
 
 
 def test_the_same_numbers_give_the_same_figure():
@@ -86,12 +89,12 @@ def test_dollar_signs_long_texts_and_chinese_are_drawn_as_they_are():
 
 def test_a_right_and_a_wrong_guess_look_different_without_colour():
     def grey(guess):
-        picture = figures.pictures_with_guesses([RED], ["photo"], [guess], [0.9], ["cat"], alt=ALT)
+        picture = pictures_with_guesses([RED], ["photo"], [guess], [0.9], ["cat"], alt=ALT)
         return np.asarray(picture.image.convert("L"))
 
     assert (grey("cat") != grey("dog")).any()
     with pytest.raises(ValueError, match="as many of each"):
-        figures.pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], ["cat"], alt=ALT)
+        pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], ["cat"], alt=ALT)
 
 
 def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
@@ -113,17 +116,17 @@ def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
 def test_the_square_is_the_middle_of_the_picture():
     picture = Image.new("RGB", (300, 100), "white")
     picture.paste((214, 40, 44), (100, 0, 200, 100))
-    assert figures.square(picture, 50).getcolors() == [(2500, (214, 40, 44))]
+    assert square(picture, 50).getcolors() == [(2500, (214, 40, 44))]
 
 
 def test_pyplot_is_not_used():
-    for file in Path(figures.__file__).parent.glob("*.py"):
+    for file in Path(kit.__file__).parents[1].rglob("*.py"):
         assert not re.search(r"import .*pyplot|plt\.", file.read_text("utf-8")), file
 
 
 # --- a learning curve ----------------------------------------------------------------------------------------------
 
-WHOLE = figures.Run(
+WHOLE = context_training.Run(
     length=40,
     steps=[0, 8, 16, 24, 32],
     loss=[1.5, 1.2, 1.1, 1.0, 0.95],
@@ -141,7 +144,7 @@ def up_to(looks, run=WHOLE):
 
 
 def curve(*runs, **more):
-    return figures.learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
+    return context_training.learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
 
 
 def blue(picture):
@@ -196,13 +199,13 @@ def test_before_the_first_step_a_curve_alone_shows_the_hand_prompt_and_sane_axes
     run = up_to(0)
     picture = np.asarray(curve(run).image.convert("L"))
     assert (picture[100:480, 720:1240] < 100).any(1).sum() <= 30, "the dotted line and its name, and no more"
-    assert learning._round_limits([run], ("loss", "validation_loss"), 1) == learning.UNKNOWN
+    assert context_training._round_limits([run], ("loss", "validation_loss"), 1) == context_training.UNKNOWN
 
 
 def test_axes_leave_out_what_no_loss_and_no_share_can_be():
     runs = [replace(WHOLE, validation_loss=[0.05, 0.4], loss=[0.1, 0.4], validation_accuracy=[0.97, 1.0], hand=0.95)]
-    assert learning._round_limits(runs, ("loss", "validation_loss"), 1)[0] == 0
-    assert learning._round_limits(runs, ("validation_accuracy", "hand"), 0.2, most=1.0)[1] == 1
+    assert context_training._round_limits(runs, ("loss", "validation_loss"), 1)[0] == 0
+    assert context_training._round_limits(runs, ("validation_accuracy", "hand"), 0.2, most=1.0)[1] == 1
 
 
 @pytest.mark.parametrize(("last", "side"), [(0.6, "top"), (0.3, "bottom")])
@@ -225,9 +228,9 @@ def test_a_learning_curve_of_nothing_is_refused():
 
 
 def test_names_of_curves_that_end_together_do_not_lie_on_each_other():
-    assert learning._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
-    assert learning._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
-    assert learning._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and learning._apart([0.4], 0.1) == [0.4]
+    assert context_training._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert context_training._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
+    assert context_training._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and context_training._apart([0.4], 0.1) == [0.4]
 
 
 # --- inside CLIP ---------------------------------------------------------------------------------------------------
@@ -241,9 +244,12 @@ def text_of(n, pooled, chosen=1, padded=0, token="cat"):
     """A text of n positions, each with its own vectors."""
     vectors = np.random.default_rng(0).normal(size=(2, n, 8))
     rows = [
-        figures.Position(token, i, row, place, padding=i >= n - padded) for i, (row, place) in enumerate(zip(*vectors))
+        inside_clip.Position(token, i, row, place, padding=i >= n - padded)
+        for i, (row, place) in enumerate(zip(*vectors))
     ]
-    return figures.tokens_as_vectors(rows, [(1, 2, "catcat")], chosen=chosen, pooled=pooled, title="a title", alt=ALT)
+    return inside_clip.tokens_as_vectors(
+        rows, [(1, 2, "catcat")], chosen=chosen, pooled=pooled, title="a title", alt=ALT
+    )
 
 
 def test_the_pooled_position_is_told_without_colour():
@@ -255,12 +261,12 @@ def test_the_pooled_position_is_told_without_colour():
 
 
 def test_of_a_long_text_the_beginning_the_chosen_and_the_pooled_position_are_drawn():
-    columns = inside_clip._columns([0.5] * 77, {0, 40, 76, 77}, 77, 1.0, 7.0)
+    columns = strips.fit_columns([0.5] * 77, {0, 40, 76, 77}, 77, 1.0, 7.0)
     assert list(columns)[:2] == [0, 1] and list(columns)[-2:] == [40, 76] and len(columns) <= 14
     edges = [(middle - width / 2, middle + width / 2) for middle, width in columns.values()]
     assert edges[0][0] == pytest.approx(1.0) and edges[-1][1] <= 7.0 + 1e-9
     assert all(left[1] <= right[0] + 1e-9 for left, right in zip(edges, edges[1:]))
-    assert list(inside_clip._columns([0.42] * 77, {0, 2, 3}, 6, 1.0, 7.2)) == list(range(6))  # no more than are enough
+    assert list(strips.fit_columns([0.42] * 77, {0, 2, 3}, 6, 1.0, 7.2)) == list(range(6))  # no more than are enough
 
 
 def test_texts_of_every_length_and_tokens_of_every_width_are_drawn():
@@ -270,7 +276,7 @@ def test_texts_of_every_length_and_tokens_of_every_width_are_drawn():
 
 def attention_of(chosen, looks):
     shares = np.asarray(looks, dtype=float)
-    return figures.attention_of_a_place(RED, chosen, shares, shares, title="a title", alt=ALT)
+    return inside_clip.attention_of_a_place(RED, chosen, shares, shares, title="a title", alt=ALT)
 
 
 def test_attention_that_is_spread_evenly_makes_a_pale_map_and_a_peak_a_dark_patch():
@@ -296,7 +302,7 @@ def test_a_softmax_along_rows_and_one_down_columns_make_one():
 
 def test_pairs_that_belong_together_are_framed():
     """With all cosines equal only the frames tell the diagonal from the rest."""
-    picture = grey_of(figures.similarity_heatmap([RED] * 3, NAMES, np.zeros((3, 3)), title="a title", alt=ALT))
+    picture = grey_of(inside_clip.similarity_heatmap([RED] * 3, NAMES, np.zeros((3, 3)), title="a title", alt=ALT))
     cell = 132
     top = picture.shape[0] - 24 - 3 * cell
     dark = [
@@ -308,7 +314,7 @@ def test_pairs_that_belong_together_are_framed():
 def test_matrices_of_two_to_four_pairs_with_long_captions_are_drawn():
     for n in (2, 3, 4):
         captions = ["a photo of a small yellow umbrella beside a large purple butterfly at night"] * n
-        picture = figures.contrastive_matrices(
+        picture = inside_clip.contrastive_matrices(
             [RED] * n, captions, np.eye(n) - 0.5, 65.0, (0.1, 0.1, 0.1), title="a title", alt=ALT
         )
         assert picture.image.width == 1480
@@ -316,14 +322,14 @@ def test_matrices_of_two_to_four_pairs_with_long_captions_are_drawn():
 
 def test_shares_are_drawn_at_every_scale_and_with_the_learned_one_anywhere():
     drawn = [
-        figures.shares_by_scale(RED, NAMES, [0.3, -0.1, 0.25], scale, learned, (1, 200), title="a title", alt=ALT)
+        inside_clip.shares_by_scale(RED, NAMES, [0.3, -0.1, 0.25], scale, learned, (1, 200), title="a title", alt=ALT)
         for scale, learned in ((1, 65.5), (65.5, 65.5), (200, 65.5), (120, 100))
     ]
     assert len({picture.image.tobytes() for picture in drawn}) == 4
 
 
 def test_what_a_position_may_see_is_told_without_colour():
-    picture = grey_of(figures.causal_mask(["0", "1", "2"], title="a title", alt=ALT))
+    picture = grey_of(inside_clip.causal_mask(["0", "1", "2"], title="a title", alt=ALT))
     left, cell, bottom = 145, 72, picture.shape[0] - 28
 
     def inside(row, column):  # without the lines between cells
@@ -339,7 +345,7 @@ def test_what_a_position_may_see_is_told_without_colour():
 
 def test_a_picture_is_cut_into_as_many_patches_as_fit():
     drawn = [
-        figures.picture_in_patches(RED, patch, side, title="a title", alt=ALT).image
+        inside_clip.picture_in_patches(RED, patch, side, title="a title", alt=ALT).image
         for patch, side in ((8, 64), (32, 224), (16, 224))
     ]
     assert len({image.tobytes() for image in drawn}) == 3 and {image.size for image in drawn} == {(1480, 734)}

@@ -297,4 +297,4 @@ def test_the_command_tells_in_one_line_what_is_wrong_with_a_checkpoint(place):
         file.write_bytes(content)
         with place.watched():
             message = told("--evaluate", file, "--output", place.root / "run")
-        assert len(message.splitlines()) == 1 and (str(file) in message or "layer 9" in message or "is 9" in message)
+        assert len(message.splitlines()) == 1 and ("learned" in message or "layer" in message)

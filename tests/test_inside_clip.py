@@ -17,8 +17,9 @@ from transformers import CLIPConfig, CLIPModel
 
 from helpers import notebook
 from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, encode_texts, load_clip
-from lessons import figures, widgets
-from lessons.widgets import base, inside_clip
+from lessons.figures import inside_clip as figures
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.widgets import inside_clip
 from pocket import datasets, tasks, world
 
 LESSON = Path(__file__).parents[1] / "lessons" / "01_inside_clip.py"
@@ -37,19 +38,19 @@ def clip():
 def explorers(clip, *names):
     """Those with these names, or all: freshly made."""
     make = {
-        "token": lambda: widgets.token_explorer(*clip),
-        "attention": lambda: widgets.attention_explorer(*clip, world.draw(TWO)),
-        "matrix": lambda: widgets.matrix_explorer(*clip, IMAGES, CAPTIONS),
-        "temperature": lambda: widgets.temperature_explorer(*clip, world.draw(TWO), TEXTS),
+        "token": lambda: inside_clip.token_explorer(*clip),
+        "attention": lambda: inside_clip.attention_explorer(*clip, world.draw(TWO)),
+        "matrix": lambda: inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS),
+        "temperature": lambda: inside_clip.temperature_explorer(*clip, world.draw(TWO), TEXTS),
     }
     return {name: make[name]() for name in names or make}
 
 
 def still_pictures():
     return (
-        widgets.patches_of(world.draw(TWO)),
-        widgets.similarity_matrix(IMAGES, CAPTIONS, torch.eye(3)),
-        widgets.mask_picture(3, ["SOS", "cat", "EOT"]),
+        inside_clip.patches_of(world.draw(TWO)),
+        inside_clip.similarity_matrix(IMAGES, CAPTIONS, torch.eye(3)),
+        inside_clip.mask_picture(3, ["SOS", "cat", "EOT"]),
     )
 
 
@@ -96,15 +97,15 @@ def test_all_texts_are_in_the_learners_language_and_alt_texts_without_measured_d
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_are_the_same_at_every_run(clip):
-    before = widgets.learning.checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
+    before = checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
     for first, second in zip(explorers(clip).values(), explorers(clip).values()):
         inside = list(all_widgets(first.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*first.controls.values(), first.view)} <= set(map(id, inside))
         bundle = first._repr_mimebundle_()
-        assert bundle.pop(base.WIDGET_VIEW)["model_id"] == first.widget.model_id
+        assert bundle.pop(WIDGET_VIEW)["model_id"] == first.widget.model_id
         assert bundle == second.shown.bundle()
-    assert (widgets.learning.checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
+    assert (checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ def told(clip, text, position=1):
 
 
 def test_tokens_ids_and_the_pooled_position_are_told(clip):
-    shown = widgets.token_explorer(*clip, "a photo of a red cat.").shown
+    shown = inside_clip.token_explorer(*clip, "a photo of a red cat.").shown
     assert "SOS, a, photo, of, a, red, cat, ., EOT." in shown.alt and "position 8, EOT" in shown.alt
     assert ", ".join(map(str, clip[1].tokenizer("a photo of a red cat.")["input_ids"])) in shown.alt
     assert "From position 9 to 76 there is only padding: EOT's id again." in shown.caption
@@ -162,7 +163,7 @@ def test_the_text_is_pooled_at_the_first_end_of_text_whatever_follows(clip):
 
 
 def test_any_text_and_any_position_can_be_drawn(clip):
-    explorer = widgets.token_explorer(*clip, "")
+    explorer = inside_clip.token_explorer(*clip, "")
     for text, position in (("$x$ <b>一只猫", 0), ("word " * 100, 40), ("supercalifragilisticexpialidocious", 76)):
         explorer.controls["text"].value, explorer.controls["position"].value = text, position
         assert explorer.shown.image.width == 1480 and f"position {position}, " in explorer.shown.alt
@@ -175,7 +176,7 @@ def test_attention_by_hand_is_the_librarys_eager_attention(clip):
     eager = CLIPModel.from_pretrained(POCKET_CLIP, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.no_grad():
         theirs = torch.cat(eager.vision_model(pixel_values=pixels_of(clip), output_attentions=True).attentions)
-    ours = widgets.vision_attention(clip[0], pixels_of(clip))
+    ours = inside_clip.vision_attention(clip[0], pixels_of(clip))
     assert ours.shape == theirs.shape == (4, 4, 65, 65)
     assert (ours - theirs).abs().max() < 1e-5
     assert torch.allclose(ours.sum(-1), torch.ones(4, 4, 65))
@@ -186,11 +187,11 @@ def test_attention_maps_are_those_of_the_chosen_layer_and_head(clip, monkeypatch
 
     def picture(image, chosen, looks, seen_by, **more):
         seen.update(chosen=chosen, looks=looks, seen=seen_by)
-        return base.Sentence("drawn")
+        return Sentence("drawn")
 
     monkeypatch.setattr(figures, "attention_of_a_place", picture)
-    controls = widgets.attention_explorer(*clip, world.draw(TWO)).controls
-    attention = widgets.vision_attention(clip[0], pixels_of(clip)).numpy()
+    controls = inside_clip.attention_explorer(*clip, world.draw(TWO)).controls
+    attention = inside_clip.vision_attention(clip[0], pixels_of(clip)).numpy()
     assert np.allclose(seen["looks"], attention[3].mean(0)[37]) and np.allclose(
         seen["seen"], attention[3].mean(0)[:, 37]
     )
@@ -205,7 +206,7 @@ def patch_buttons(explorer):
 
 
 def test_a_patch_is_chosen_by_its_button_or_by_the_slider_and_both_agree(clip):
-    explorer = widgets.attention_explorer(*clip, world.draw(TWO), patch=1)
+    explorer = inside_clip.attention_explorer(*clip, world.draw(TWO), patch=1)
     buttons = patch_buttons(explorer)
     for number in (12, 0):
         buttons[number].click()
@@ -218,7 +219,7 @@ def test_a_patch_is_chosen_by_its_button_or_by_the_slider_and_both_agree(clip):
 
 def test_where_letters_cannot_be_coloured_buttons_stay_plain(clip):
     """ipywidgets 7.7 cannot turn letters white: on a dark patch, or in a dark theme, nobody could read them."""
-    for button in patch_buttons(widgets.attention_explorer(*clip, world.draw(TWO)))[1:]:
+    for button in patch_buttons(inside_clip.attention_explorer(*clip, world.draw(TWO)))[1:]:
         coloured = getattr(button.style, "text_color", None)
         assert bool(button.style.button_color) == bool(coloured)
 
@@ -239,13 +240,13 @@ def test_on_the_models_own_cosines_the_loss_is_the_librarys(clip):
     with torch.no_grad():
         theirs = model(**inputs, return_loss=True).loss
     cosines = encode_images(model, processor, IMAGES) @ encode_texts(model, processor, CAPTIONS).T
-    ours = widgets.contrastive_loss(cosines, model.logit_scale.exp())[0]
+    ours = inside_clip.contrastive_loss(cosines, model.logit_scale.exp())[0]
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
 
 def test_the_loss_is_the_mean_of_what_pictures_and_captions_lose():
     cosines = torch.tensor([[0.5, 0.1], [0.4, 0.2]], dtype=torch.float64)
-    loss, image_loss, text_loss = (float(part) for part in widgets.contrastive_loss(cosines, 10))
+    loss, image_loss, text_loss = (float(part) for part in inside_clip.contrastive_loss(cosines, 10))
     pictures = [math.log(1 + math.exp(10 * (0.1 - 0.5))), math.log(1 + math.exp(10 * (0.4 - 0.2)))]
     captions = [math.log(1 + math.exp(10 * (0.4 - 0.5))), math.log(1 + math.exp(10 * (0.1 - 0.2)))]
     assert image_loss == pytest.approx(sum(pictures) / 2) and text_loss == pytest.approx(sum(captions) / 2)
@@ -254,13 +255,13 @@ def test_the_loss_is_the_mean_of_what_pictures_and_captions_lose():
 
 def test_equal_cosines_lose_what_guessing_loses_and_a_clear_diagonal_nothing():
     for n in (2, 3, 4):
-        assert float(widgets.contrastive_loss(torch.zeros(n, n), 50)[0]) == pytest.approx(math.log(n))
-        assert float(widgets.contrastive_loss(2 * torch.eye(n) - 1, 50)[0]) == pytest.approx(0)
+        assert float(inside_clip.contrastive_loss(torch.zeros(n, n), 50)[0]) == pytest.approx(math.log(n))
+        assert float(inside_clip.contrastive_loss(2 * torch.eye(n) - 1, 50)[0]) == pytest.approx(0)
 
 
 def test_cosines_that_are_not_square_are_refused():
     with pytest.raises(ValueError, match=r"must be square, and these are \(2, 3\)"):
-        widgets.contrastive_loss(torch.zeros(2, 3), 1)
+        inside_clip.contrastive_loss(torch.zeros(2, 3), 1)
 
 
 def press(explorer, name):
@@ -269,10 +270,10 @@ def press(explorer, name):
 
 
 def test_a_button_fills_in_what_clip_says_and_draws_once(clip, monkeypatch):
-    explorer = widgets.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    explorer = inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS)
     drawn = []
     monkeypatch.setattr(
-        figures, "contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or base.Sentence("drawn")
+        figures, "contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or Sentence("drawn")
     )
     press(explorer, "What CLIP says")
     cosines = encode_images(*clip, IMAGES) @ encode_texts(*clip, CAPTIONS).T
@@ -285,7 +286,7 @@ def test_a_button_fills_in_what_clip_says_and_draws_once(clip, monkeypatch):
 
 def test_no_value_is_set_that_a_view_would_move(clip):
     """A slider's view moves what lies between two steps and tells the kernel, which would draw everything again."""
-    explorer = widgets.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    explorer = inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS)
     press(explorer, "What CLIP says")
     for name, slider in explorer.controls.items():
         value = math.log10(slider.value) if name == "scale" else slider.value
@@ -301,10 +302,10 @@ def test_who_chooses_rightly_is_told_only_where_it_is_clear():
 
 
 def test_two_to_four_pairs_can_be_compared_and_no_others(clip):
-    assert len(widgets.matrix_explorer(*clip, IMAGES[:2], CAPTIONS[:2]).controls) == 2 * 2 + 1
+    assert len(inside_clip.matrix_explorer(*clip, IMAGES[:2], CAPTIONS[:2]).controls) == 2 * 2 + 1
     for images, captions in ((IMAGES[:1], CAPTIONS[:1]), (IMAGES, CAPTIONS[:2]), (IMAGES * 2, CAPTIONS * 2)):
         with pytest.raises(ValueError, match="two to four"):
-            widgets.matrix_explorer(*clip, images, captions)
+            inside_clip.matrix_explorer(*clip, images, captions)
 
 
 # --- temperature -------------------------------------------------------------------------------------------------
@@ -315,10 +316,10 @@ def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip
 
     def picture(image, texts, cosines, scale, learned, scales, **more):
         drawn.shares, drawn.scale, drawn.learned = (scale * torch.tensor(cosines)).softmax(0), scale, learned
-        return base.Sentence("drawn")
+        return Sentence("drawn")
 
     monkeypatch.setattr(figures, "shares_by_scale", picture)
-    controls = widgets.temperature_explorer(*clip, world.draw(TWO), TEXTS).controls
+    controls = inside_clip.temperature_explorer(*clip, world.draw(TWO), TEXTS).controls
     assert drawn.scale == pytest.approx(drawn.learned) == pytest.approx(clip[0].logit_scale.exp().item())
     assert torch.allclose(drawn.shares, classify_zero_shot(*clip, world.draw(TWO), TEXTS), atol=1e-5)
     controls["scale"].value = 1
@@ -331,33 +332,35 @@ def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip
 
 
 def test_patches_and_class_token_are_counted(lang):
-    assert "197" in widgets.patches_of(world.draw(TWO), patch=16, side=224).caption
-    assert "50" in widgets.patches_of(world.draw(TWO), patch=32, side=224).caption
+    assert "197" in inside_clip.patches_of(world.draw(TWO), patch=16, side=224).caption
+    assert "50" in inside_clip.patches_of(world.draw(TWO), patch=32, side=224).caption
 
 
 def test_a_picture_of_any_size_is_cut_as_the_model_sees_it():
-    large, small = (np.asarray(widgets.patches_of(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64))
+    large, small = (
+        np.asarray(inside_clip.patches_of(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64)
+    )
     assert large.shape == small.shape and np.abs(large - small).mean() < 8
 
 
 def test_the_similarity_matrix_counts_the_rows_that_are_right():
     cosines = torch.tensor([[0.9, 0.1, 0.0], [0.5, 0.2, 0.0], [0.0, 0.1, 0.3]])
-    assert "in 2 of 3 rows" in widgets.similarity_matrix(IMAGES, CAPTIONS, cosines).alt
+    assert "in 2 of 3 rows" in inside_clip.similarity_matrix(IMAGES, CAPTIONS, cosines).alt
     with pytest.raises(ValueError, match=r"need cosines of \(3, 3\), not \(2, 3\)"):
-        widgets.similarity_matrix(IMAGES, CAPTIONS, cosines[:2])
+        inside_clip.similarity_matrix(IMAGES, CAPTIONS, cosines[:2])
 
 
 def test_a_mask_needs_a_label_for_each_position():
-    assert "0, 1, 2, 3" in widgets.mask_picture(4).alt
+    assert "0, 1, 2, 3" in inside_clip.mask_picture(4).alt
     with pytest.raises(ValueError, match="4 positions need 4 labels, and there are 2"):
-        widgets.mask_picture(4, ["SOS", "EOT"])
+        inside_clip.mask_picture(4, ["SOS", "EOT"])
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
 
 
 def test_every_attribute_of_the_class_map_can_be_typed(clip, lang):
-    table = widgets.class_map(clip[0])
+    table = inside_clip.class_map(clip[0])
     rows = {name: (path, kind) for name, path, kind in table.rows}
     for path, kind in rows.values():
         assert type(eval(path, {"clip": clip[0]})).__name__ == kind.split()[0]
@@ -370,7 +373,7 @@ def test_every_attribute_of_the_class_map_can_be_typed(clip, lang):
 
 
 def test_configurations_show_the_pocket_model_beside_the_full_sizes(clip):
-    table = widgets.configurations(clip[0])
+    table = inside_clip.configurations(clip[0])
     rows = {name: cells for name, *cells in table.rows}
     assert table.header == ("", "pocket CLIP", "ViT-B/32", "ViT-B/16")
     assert rows["vision tower: positions"] == ["65", "50", "197"]
@@ -380,12 +383,14 @@ def test_configurations_show_the_pocket_model_beside_the_full_sizes(clip):
 
 
 def test_the_parameters_by_part_add_up_to_all(clip, lang):
-    parts = [[int(cell.replace(",", "")) for cell in cells] for _, *cells in widgets.configurations(clip[0]).rows[-6:]]
+    parts = [
+        [int(cell.replace(",", "")) for cell in cells] for _, *cells in inside_clip.configurations(clip[0]).rows[-6:]
+    ]
     assert [sum(column) for column in zip(*parts[:-1])] == parts[-1]
 
 
 def test_the_full_sizes_take_no_memory_and_leave_the_default_device_alone(clip):
-    widgets.configurations(clip[0])
+    inside_clip.configurations(clip[0])
     assert torch.zeros(1).device.type == "cpu" and CLIPConfig().vision_config.patch_size == 32
 
 

@@ -15,10 +15,11 @@ from helpers import by_hand
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip
-from lessons import figures, widgets
-from lessons.figures.learnable_context import spread
-from lessons.widgets import base, learnable_context
-from lessons.widgets.learning import checksum
+from lessons.figures import learnable_context as figures
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.models import show_prediction
+from lessons.kit.picture import Picture, spread
+from lessons.widgets import learnable_context
 from pocket import tasks
 from pocket.studies.context_study import load_study
 
@@ -101,7 +102,7 @@ def undrawn(monkeypatch):
 
     def instead(*numbers, alt, caption, **rest):
         drawn.append(numbers)
-        return figures.Picture(nothing, alt, caption)
+        return Picture(nothing, alt, caption)
 
     for name in DRAWING:
         monkeypatch.setattr(figures, name, instead)
@@ -111,10 +112,10 @@ def undrawn(monkeypatch):
 def explorers(clip, file, *names):
     """Those with these names, or all: freshly made."""
     make = {
-        "slots": lambda: widgets.slots_explorer(*clip),
-        "shots": lambda: widgets.shots_explorer(file),
-        "choices": lambda: widgets.choices_explorer(file),
-        "new": lambda: widgets.base_to_new_explorer(file),
+        "slots": lambda: learnable_context.slots_explorer(*clip),
+        "shots": lambda: learnable_context.shots_explorer(file),
+        "choices": lambda: learnable_context.choices_explorer(file),
+        "new": lambda: learnable_context.base_to_new_explorer(file),
     }
     return {name: make[name]() for name in names or make}
 
@@ -142,7 +143,7 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, file, na
 
 
 def test_all_texts_are_in_the_learners_language(clip, file, lang, undrawn):
-    shown = [widgets.inserting(*clip)]
+    shown = [learnable_context.inserting(*clip)]
     for explorer in explorers(clip, file).values():
         shown.append(explorer.shown)
         for control in explorer.controls.values():
@@ -160,7 +161,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, file):
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
-        assert base.WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
+        assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
     assert (checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
 
 
@@ -170,7 +171,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, file):
 @pytest.mark.parametrize("position", ["end", "middle", "front"])
 @pytest.mark.parametrize("name", ["cat", "a giraffe in 猫"])
 def test_all_positions_but_the_slots_keep_every_number(clip, undrawn, name, position):
-    explorer = widgets.slots_explorer(*clip, name)
+    explorer = learnable_context.slots_explorer(*clip, name)
     explorer.controls["vectors"].value, explorer.controls["position"].value = 5, position
     above, below, pooled = undrawn[-1]
     slots = [place.ours for place in below]
@@ -182,7 +183,7 @@ def test_all_positions_but_the_slots_keep_every_number(clip, undrawn, name, posi
 
 
 def test_what_is_drawn_is_what_enters_the_tower(clip, undrawn):
-    widgets.slots_explorer(*clip)
+    learnable_context.slots_explorer(*clip)
     below = np.stack([place.vector for place in undrawn[-1][1]])
     prompted = PromptedCLIP(*clip, ["cat"], 4, "random", generator=torch.Generator().manual_seed(0))
     entered = []
@@ -195,15 +196,15 @@ def test_what_is_drawn_is_what_enters_the_tower(clip, undrawn):
 
 
 def test_the_placeholder_is_another_word_where_the_class_name_holds_it(clip, lang, undrawn):
-    explorer = widgets.slots_explorer(*clip, "x")
+    explorer = learnable_context.slots_explorer(*clip, "x")
     assert "“x”" not in explorer.shown.caption.split("“=”")[0] and "x (5)" in explorer.shown.alt
 
 
 @pytest.mark.parametrize("name", ["cat " * 71, "cat " * 500, "", "  ", "<|endoftext|>"])
 def test_a_name_that_is_too_long_or_empty_is_a_plain_sentence(clip, lang, name, undrawn):
-    explorer = widgets.slots_explorer(*clip)
+    explorer = learnable_context.slots_explorer(*clip)
     explorer.controls["name"].value = name
-    assert isinstance(explorer.shown, base.Sentence) and in_language(explorer.shown.text, lang)
+    assert isinstance(explorer.shown, Sentence) and in_language(explorer.shown.text, lang)
     assert "<details>" not in explorer.view.value
     if name.startswith("cat"):
         count = name.count("cat")
@@ -214,18 +215,18 @@ def test_a_name_that_is_too_long_or_empty_is_a_plain_sentence(clip, lang, name, 
 
 @pytest.mark.parametrize("name", ["<|endoftext|> $x$ <b>cat.", "supercalifragilisticexpialidocious"])
 def test_any_class_name_can_be_drawn(clip, name):
-    explorer = widgets.slots_explorer(*clip, name)
+    explorer = learnable_context.slots_explorer(*clip, name)
     explorer.controls["vectors"].value = 16
     assert explorer.shown.image.width == 1480 and explorer.shown.alt.startswith("Two rows")
 
 
 def test_a_name_cannot_end_the_text(clip, undrawn):
-    widgets.slots_explorer(*clip, "cat <|endoftext|> dog")
+    learnable_context.slots_explorer(*clip, "cat <|endoftext|> dog")
     assert [place.label for place in undrawn[0][0]].count("EOT") == 1
 
 
 def test_inserting_names_the_wrong_position_and_what_stands_there(clip, undrawn):
-    picture = widgets.inserting(*clip)
+    picture = learnable_context.inserting(*clip)
     assert "at position 7 down to EOT" in picture.alt and "at position 3, down to “v3”" in picture.alt
     assert "ids are SOS, cat, ., EOT and padding; the vectors are SOS, v1, v2, v3, v4, cat, ., EOT" in picture.alt
     assert "position 3, where “v3” stands" in picture.caption
@@ -241,13 +242,13 @@ def test_inserting_names_the_wrong_position_and_what_stands_there(clip, undrawn)
     ],
 )
 def test_what_is_read_off_after_inserting_follows_from_the_ids(clip, name, vectors, stands, told, undrawn):
-    picture = widgets.inserting(*clip, name, vectors)
+    picture = learnable_context.inserting(*clip, name, vectors)
     assert f"“{stands}” stands" in picture.caption and told in picture.caption
 
 
 def test_text_that_does_not_fit_is_refused_plainly(clip):
     with pytest.raises(LearnerError, match="77 positions"):
-        widgets.inserting(*clip, "cat " * 80)
+        learnable_context.inserting(*clip, "cat " * 80)
 
 
 def inserted_features(clip, name, vectors):
@@ -278,7 +279,7 @@ def rows_of(table):
 
 def test_only_the_context_has_a_gradient_and_the_numbers_add_up(clip):
     prompted = PromptedCLIP(*clip, ["cat", "dog"], 4)
-    rows = rows_of(widgets.gradient_table(prompted))
+    rows = rows_of(learnable_context.gradient_table(prompted))
     assert rows["the context"] == ["512", "yes", "none"]
     assert [label for label, cells in rows.items() if cells[1] == "yes"] == ["the context"]
     numbers = [int(cells[0].replace(",", "")) for cells in rows.values()]
@@ -290,7 +291,7 @@ def test_only_the_context_has_a_gradient_and_the_numbers_add_up(clip):
 def test_after_a_backward_pass_the_table_has_the_length_of_the_contexts_gradient(clip):
     prompted = PromptedCLIP(*clip, ["cat", "dog"], 4)
     prompted.text_features().sum().backward()
-    rows = rows_of(widgets.gradient_table(prompted))
+    rows = rows_of(learnable_context.gradient_table(prompted))
     assert float(rows["the context"][2]) == pytest.approx(prompted.context.grad.norm().item(), rel=0.05)
     assert {cells[2] for label, cells in rows.items() if label != "the context"} == {"none", ""}
 
@@ -301,7 +302,7 @@ def test_a_part_that_is_thawed_by_mistake_is_seen_in_the_table(clip):
     try:
         images = F.normalize(torch.ones(1, 128), dim=-1)
         F.cross_entropy(prompted(images), torch.tensor([0])).backward()
-        row = rows_of(widgets.gradient_table(prompted))["logit scale"]
+        row = rows_of(learnable_context.gradient_table(prompted))["logit scale"]
         assert row[1] == "yes" and row[2] != "none"
     finally:
         prompted.clip.logit_scale.requires_grad_(False)
@@ -309,7 +310,7 @@ def test_a_part_that_is_thawed_by_mistake_is_seen_in_the_table(clip):
 
 
 def test_the_table_is_in_the_learners_language(clip, lang):
-    table = widgets.gradient_table(PromptedCLIP(*clip, ["cat"], 4))
+    table = learnable_context.gradient_table(PromptedCLIP(*clip, ["cat"], 4))
     assert all(in_language(text, lang) for text in (*table.header, *(row[0] for row in table.rows)))
 
 
@@ -317,7 +318,7 @@ def test_the_table_is_in_the_learners_language(clip, lang):
 
 
 def test_the_caption_sets_the_context_with_one_and_with_sixteen_shots_against_the_hand_prompt(file, undrawn):
-    caption = widgets.shots_explorer(file).shown.caption
+    caption = learnable_context.shots_explorer(file).shown.caption
     assert (
         "With 1 shot a class the learned context gets 46.0 % on average (45.0 % to 47.0 %), 4.0 points less" in caption
     )
@@ -327,7 +328,7 @@ def test_the_caption_sets_the_context_with_one_and_with_sixteen_shots_against_th
 
 
 def test_methods_that_are_not_ticked_are_neither_drawn_nor_told_and_the_axes_stay(file, undrawn):
-    explorer = widgets.shots_explorer(file)
+    explorer = learnable_context.shots_explorer(file)
     explorer.controls["probe"].value = explorer.controls["prompts"].value = False
     (_, full, limits), (_, few, same) = undrawn[0], undrawn[-1]
     assert [method.name for method in full.methods] == ["learned context", "linear probe", "nearest class mean"]
@@ -360,7 +361,7 @@ def test_a_difference_is_that_of_the_numbers_as_they_are_printed(lang):
 def test_learned_numbers_are_length_times_width_and_times_classes_where_each_has_its_own(
     file, own, length, numbers, undrawn
 ):
-    explorer = widgets.choices_explorer(file)
+    explorer = learnable_context.choices_explorer(file)
     explorer.controls["length"].value, explorer.controls["class_specific"].value = length, own
     assert f"{numbers:,} learned numbers" in explorer.shown.caption
 
@@ -370,7 +371,7 @@ def test_the_caption_ranks_by_validation_and_names_the_first_there(tmp_path, und
     for run in study["choices"]["runs"]:
         run["validation"] = 0.9 if (run["length"], run["position"], run["init"]) == (2, "front", "words") else 0.5
         run["validation"] -= 0.1 * run["class_specific"]
-    explorer = widgets.choices_explorer(written(tmp_path, study))
+    explorer = learnable_context.choices_explorer(written(tmp_path, study))
     caption = explorer.shown.caption
     assert "50.0 % on validation, 51.0 % on test pictures (50.0 % to 52.0 %)" in caption
     assert "number 3 of 60 combinations" in caption
@@ -381,7 +382,7 @@ def test_the_caption_ranks_by_validation_and_names_the_first_there(tmp_path, und
 
 
 def test_a_single_vector_has_no_middle_and_the_caption_says_so(file, lang, undrawn):
-    explorer = widgets.choices_explorer(file)
+    explorer = learnable_context.choices_explorer(file)
     wanted = {"en": "no middle", "zh": "谈不上中间"}[lang]
     assert wanted not in explorer.shown.caption
     explorer.controls["length"].value, explorer.controls["position"].value = 1, "middle"
@@ -391,16 +392,16 @@ def test_a_single_vector_has_no_middle_and_the_caption_says_so(file, lang, undra
 def test_a_combination_that_was_not_run_is_a_plain_sentence(tmp_path, lang, undrawn):
     study = made_up()
     study["choices"]["runs"] = [run for run in study["choices"]["runs"] if run["init"] == "random"]
-    explorer = widgets.choices_explorer(written(tmp_path, study))
+    explorer = learnable_context.choices_explorer(written(tmp_path, study))
     explorer.controls["init"].value = "words"
-    assert isinstance(explorer.shown, base.Sentence) and in_language(explorer.shown.text, lang)
+    assert isinstance(explorer.shown, Sentence) and in_language(explorer.shown.text, lang)
 
 
 # --- the stored study: new classes -----------------------------------------------------------------------------------
 
 
 def test_the_caption_says_what_is_won_on_base_and_lost_on_new_classes_or_won_there_too(file, undrawn):
-    explorer = widgets.base_to_new_explorer(file)
+    explorer = learnable_context.base_to_new_explorer(file)
     caption = explorer.shown.caption
     assert "80.0 % on the classes it learned from, 20.0 points more than the hand prompt" in caption
     assert "50.0 % on new ones, 10.0 points less than it" in caption and "Without a pull" in caption
@@ -411,7 +412,7 @@ def test_the_caption_says_what_is_won_on_base_and_lost_on_new_classes_or_won_the
 
 
 def test_published_numbers_are_told_and_their_harmonic_means_are_right(file, undrawn):
-    shown = widgets.base_to_new_explorer(file).shown
+    shown = learnable_context.base_to_new_explorer(file).shown
     assert "13.4 points more than CLIP on base classes, 11.0 points less than it on new ones" in shown.caption
     assert "arXiv 2203.05557" in shown.caption and "CoOp 82.7 %, 63.2 %, 71.7 %" in shown.alt
     for base_share, new_share, both in learnable_context.PUBLISHED.values():
@@ -427,13 +428,16 @@ def test_the_harmonic_mean_of_nothing_is_nothing():
 
 def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undrawn):
     study = load_study()
-    for explorer, part in ((widgets.shots_explorer(), "shots"), (widgets.base_to_new_explorer(), "base_to_new")):
+    for explorer, part in (
+        (learnable_context.shots_explorer(), "shots"),
+        (learnable_context.base_to_new_explorer(), "base_to_new"),
+    ):
         options = explorer.controls["task"].options
         assert [task for _, task in options] == [entry.task for entry in getattr(study, part)]
         assert all(in_language(name, lang) for name, _ in options)
         assert len({learnable_context._title_of(task) for _, task in options}) == len(options)
     assert {run.class_specific for run in study.choices.runs} == {
-        value for _, value in widgets.choices_explorer().controls["class_specific"].options
+        value for _, value in learnable_context.choices_explorer().controls["class_specific"].options
     }
 
 
@@ -444,13 +448,13 @@ def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undra
 
 
 def test_the_table_of_shots_holds_prompts_and_the_means_of_fewest_and_most_shots(file):
-    table = widgets.shots_table(file)
+    table = learnable_context.shots_table(file)
     assert table.rows[0][1:] == ("50.0", "60.0", "46.0", "54.0", "20.0", "60.0")
     assert len(table.rows) == len(TASKS) and len(table.header) == len(table.rows[0])
 
 
 def test_the_table_of_choices_averages_over_everything_else(file):
-    rows = {name: shares for name, *shares in widgets.choices_table(file).rows}
+    rows = {name: shares for name, *shares in learnable_context.choices_table(file).rows}
     assert rows["vectors are: the same for all classes"][1] == "51.0"
     assert rows["vectors are: each class its own"][1] == "41.0"
     assert {rows[f"vectors: {length}"][1] for length in LENGTHS} == {"46.0"}
@@ -459,20 +463,24 @@ def test_the_table_of_choices_averages_over_everything_else(file):
 
 
 def test_the_table_of_new_classes_has_a_row_for_each_pull_under_the_hand_prompt(file):
-    table = widgets.base_to_new_table(file)
+    table = learnable_context.base_to_new_table(file)
     assert len(table.rows) == len(TASKS) * (1 + len(PULLS))
     assert table.rows[0][1:] == ("60.0", "60.0", "60.0") and table.rows[0][0].endswith("“a photo of a {}”")
     assert table.rows[1] == ("context, pull 0", "80.0", "50.0", "61.5")
 
 
 def test_the_tables_are_in_the_learners_language(file, lang):
-    for table in (widgets.shots_table(file), widgets.choices_table(file), widgets.base_to_new_table(file)):
+    for table in (
+        learnable_context.shots_table(file),
+        learnable_context.choices_table(file),
+        learnable_context.base_to_new_table(file),
+    ):
         assert all(in_language(row[0], lang) for row in table.rows)
 
 
 def test_a_prediction_is_told_from_the_likeliest_on(lang):
     picture = Image.new("RGB", (64, 48))
-    shown = widgets.prediction(picture, {"cat": 0.7, "dog": 0.2, "key": 0.1})
+    shown = show_prediction(picture, {"cat": 0.7, "dog": 0.2, "key": 0.1})
     assert "cat 70" in shown.alt and "key 10" in shown.alt
     assert in_language(shown.alt, lang) and in_language(shown.caption, lang)
 

@@ -20,9 +20,10 @@ from helpers.data import encode_split
 from helpers.language import LearnerError
 from helpers.pretrained import encode_texts, load_clip
 from helpers.training import TrainConfig
-from lessons import figures, widgets
-from lessons.widgets import base, learning
-from lessons.widgets.base import LongWork, Sentence
+from lessons.kit import context_training
+from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, one_thread
+from lessons.kit.picture import LOCK
+from lessons.widgets import learnable_context, start_here
 from pocket.datasets import Pictures, Splits, few_shot
 from pocket.studies import first_vectors_study
 from pocket.tasks import secret_task
@@ -218,7 +219,7 @@ def test_an_interrupt_stops_the_work_and_keeps_what_is_shown(lang):
     assert explorer.shown.text == "half" and "half" in explorer.view.value
     assert {"en": "Stopped: step 5 of 10", "zh": "已停下：第 5 步，共 10 步"}[lang] in explorer.words.value
     assert closed == [True] and not explorer.start.disabled
-    assert free_for_others(figures.LOCK)
+    assert free_for_others(LOCK)
 
 
 def interrupt(*_):
@@ -278,7 +279,7 @@ def test_it_is_redrawn_at_most_eight_times_a_second_and_the_last_always():
             yield i / 250, lambda i=i: drawn.append(i) or Sentence(f"turn {i}")
 
     long_work(work, clock=clock).run()  # ten seconds
-    assert 60 <= len(drawn) <= 10 * base.MOST_REDRAWINGS + 2
+    assert 60 <= len(drawn) <= 10 * MOST_REDRAWINGS + 2
     assert drawn[0] == 0 and drawn[-1] == 249 and len(set(drawn)) == len(drawn)
 
 
@@ -305,7 +306,7 @@ def test_another_explorer_gets_the_lock_between_two_turns():
 
     def other():
         wants.wait(10)
-        with figures.LOCK:
+        with LOCK:
             got.set()
 
     turns_waited = []
@@ -354,7 +355,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return widgets.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
+    return start_here.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -372,20 +373,20 @@ def broken_off_at(step):
 @pytest.fixture
 def titles(monkeypatch):
     """The titles of all learning curves that are drawn."""
-    drawn, draw = [], figures.learning_curve
+    drawn, draw = [], context_training.learning_curve
 
     def learning_curve(*given, **more):
         drawn.append(more["title"])
         return draw(*given, **more)
 
-    monkeypatch.setattr(figures, "learning_curve", learning_curve)
+    monkeypatch.setattr(context_training, "learning_curve", learning_curve)
     return drawn
 
 
 @pytest.fixture(scope="module")
 def whole_run(clip, data):
     """The button pressed once, in English, and every picture that stood in the view."""
-    explorer, seen = widgets.first_vectors(*clip, TASK.class_names, data), []
+    explorer, seen = start_here.first_vectors(*clip, TASK.class_names, data), []
     explorer.view.observe(lambda change: seen.append(explorer.shown), names="value")
     seen.append(explorer.shown)
     explorer._clock = itertools.count(
@@ -420,14 +421,14 @@ def test_the_learned_context_can_be_used_afterwards(whole_run, clip, data):
     context = whole_run[0].context
     assert context.shape == (10, clip[0].config.text_config.hidden_size) and not context.requires_grad
     prompted = PromptedCLIP(*clip, TASK.class_names, context_length=len(context), init=context)
-    with learning.one_thread():
+    with one_thread():
         assert prompted.accuracy(*data.test) == whole_run[0].runs[0].after
 
 
 def test_the_twin_shows_the_stored_run_and_is_the_same_at_every_run(clip, data, lang):
     one, other = few_steps(clip, data), few_steps(clip, data)
     first, second = one._repr_mimebundle_(), other._repr_mimebundle_()
-    assert first.pop(base.WIDGET_VIEW) != second.pop(base.WIDGET_VIEW)
+    assert first.pop(WIDGET_VIEW) != second.pop(WIDGET_VIEW)
     assert first == second == one.shown.bundle()
     after = first_vectors_study.load_study().after
     assert f"{after:.1%}".replace("%", " %" if lang == "en" else "%") in one.shown.alt and in_language(
@@ -479,14 +480,14 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(data, monkeypatch):
             yield look
             prompted.clip.logit_scale.data += 1e-6
 
-    monkeypatch.setattr(learning, "train_context", careless)
+    monkeypatch.setattr(context_training, "train_context", careless)
     explorer = few_steps(load_clip("pocket"), data)
     explorer.run()
     assert "the model has changed" in explorer.shown.caption
 
 
 def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data, monkeypatch, titles, lang):
-    monkeypatch.setattr(learning, "train_context", broken_off_at(8))
+    monkeypatch.setattr(context_training, "train_context", broken_off_at(8))
     explorer = few_steps(clip, data, steps=40)
     before = explorer.context
     explorer.run()
@@ -503,7 +504,7 @@ def test_broken_off_before_the_first_look_nothing_is_lost_and_nothing_claimed(cl
         yield from ()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "train_context", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     explorer = few_steps(clip, data)
     before, waiting = explorer.context, explorer.view.value
     explorer.run()
@@ -520,7 +521,7 @@ def test_broken_off_after_its_best_a_run_keeps_the_best(clip, data, monkeypatch)
             yield replace(look, validation_loss=loss, best=loss != 2.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "train_context", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     explorer = few_steps(clip, data, steps=40)
     explorer.run()
     assert torch.equal(explorer.context, seen[1]) and not torch.equal(seen[1], seen[2])
@@ -537,7 +538,7 @@ def test_learning_takes_one_thread_and_gives_the_others_back(clip, data, monkeyp
             yield look
         raise RuntimeError("at the very end")
 
-    monkeypatch.setattr(learning, "train_context", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     few_steps(clip, data).run()
     assert seen == [1, 1, 1] and torch.get_num_threads() == before
 
@@ -567,10 +568,10 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 def test_the_stored_run_says_how_it_was_made():
     stored = first_vectors_study.load_study()
     assert stored.command == first_vectors_study.COMMAND == f"python -m {first_vectors_study.__name__}"
-    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == learning.PLAN
+    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == context_training.PLAN
     made_with = TASK.name, first_vectors_study.PICTURES, first_vectors_study.SEED
     assert (stored.task, stored.pictures, stored.seed) == made_with
-    assert first_vectors_study.VECTORS == len(stored.context) == learning.VECTORS
+    assert first_vectors_study.VECTORS == len(stored.context) == start_here.VECTORS
     assert stored.after >= stored.before + 0.05 and len(stored.history.evaluations) == 21
 
 
@@ -599,7 +600,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return widgets.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
+    return learnable_context.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
 
 
 def choose(explorer, **values):
@@ -632,7 +633,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
         trained.append((prompted, data, prompted.context.detach().clone()))
         return context.train_context(prompted, data, plan)
 
-    monkeypatch.setattr(learning, "train_context", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     choose(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
@@ -651,7 +652,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
 
 def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
-    lengths = {length: repeat_words("a photo of a", length) for length in learning.LENGTHS}
+    lengths = {length: repeat_words("a photo of a", length) for length in learnable_context.LENGTHS}
     assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
     assert lengths[10] == "of a a photo of a a photo of a"
     for length, words in lengths.items():
@@ -702,7 +703,7 @@ def test_all_choices_are_tested_on_the_same_pictures(few, monkeypatch):
         tests.append(data.test[0])
         return context.train_context(prompted, data, plan)
 
-    monkeypatch.setattr(learning, "train_context", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     for shots, seed in ((1, 0), (4, 5)):
         choose(few, shots=shots, seed=seed)
         few.run()
@@ -725,7 +726,7 @@ def test_drawing_pictures_does_not_count_for_the_pace_of_the_training(clip, monk
             yield look
 
     few._prepare = slowly
-    monkeypatch.setattr(learning, "train_context", learn)
+    monkeypatch.setattr(context_training, "train_context", learn)
     few.words.observe(lambda change: told.append(change["new"]), names="value")
     choose(few, shots=1)
     few.run()

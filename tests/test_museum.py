@@ -17,11 +17,12 @@ from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import experiments, figures, museum
+from lessons import museum
 from lessons.figures import museum as drawing
-from lessons.widgets import base
+from lessons.kit import experiments
+from lessons.kit.explorer import WIDGET_VIEW, checksum
+from lessons.kit.picture import Picture
 from lessons.widgets import museum as shown
-from lessons.widgets.learning import checksum
 from pocket import world
 from pocket.captioning import PROMPTS
 
@@ -77,7 +78,7 @@ def undrawn(monkeypatch):
 
     def instead(*numbers, alt, caption, **rest):
         drawn.append((numbers, rest))
-        return figures.Picture(nothing, alt, caption)
+        return Picture(nothing, alt, caption)
 
     for name in DRAWING:
         monkeypatch.setattr(drawing, name, instead)
@@ -241,8 +242,8 @@ def test_the_argmax_writer_writes_the_greedy_text_whatever_its_options(model, ca
     picture = captions[0][:1]
     greedy = model.generate(picture)[0]
     for top_p, temperature, seed in ((0.1, 0.5, 0), (0.99, 2.0, 1)):
-        assert museum.write(museum.next_token_likeliest, model, picture, top_p, temperature, seed) == greedy
-    assert museum.write(museum.next_token_drawn, model, picture, 1e-6, 1.0, 3) == greedy
+        assert experiments.write(museum.next_token_likeliest, model, picture, top_p, temperature, seed) == greedy
+    assert experiments.write(museum.next_token_drawn, model, picture, 1e-6, 1.0, 3) == greedy
 
 
 def test_wrong_positions_and_a_missing_mask_train_as_well_as_the_repaired_code(clip, points):
@@ -250,7 +251,7 @@ def test_wrong_positions_and_a_missing_mask_train_as_well_as_the_repaired_code(c
     names = ["cat", "dog", "car", "key"]
     few = FewShot(*((features[labels < 4][:, :64].repeat(1, 2), labels[labels < 4]) for features, labels in
                     (points.train, points.validation, points.test)))  # fmt: skip
-    begin = museum.begin_by_tokens(*clip, "a photo of a")
+    begin = experiments.begin_by_tokens(*clip, "a photo of a")
     ends = {
         code: museum.learn_context(code, *clip, names, few, begin, steps=30)[1][-1]
         for code in (museum.encode_right, museum.encode_positions_twice, museum.encode_without_mask)
@@ -323,7 +324,7 @@ def test_all_texts_are_in_the_learners_language(clip, model, captions, alarms, u
 def test_explorers_are_core_widgets(clip, model, captions, alarms):
     for explorer in explorers(clip, model, captions, alarms).values():
         assert all(type(control).__module__.startswith("ipywidgets.") for control in explorer.controls.values())
-        assert base.WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
+        assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
 
 
 def test_nothing_rings_for_the_repaired_and_something_for_every_broken_code(alarms):

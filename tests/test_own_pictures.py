@@ -18,8 +18,8 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 from helpers import data, fast_text, flops, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
-from lessons.figures import own_pictures as drawing
-from lessons.widgets import own_pictures as widgets
+from lessons.figures import own_pictures as figures
+from lessons.widgets import own_pictures
 from pocket import own_folder, world
 from pocket.datasets import read_scene
 from pocket.studies import own_pictures_study
@@ -368,7 +368,7 @@ def reads_well(picture, lang):
 
 
 def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
-    sheet = widgets.contact_sheet(example)
+    sheet = own_pictures.contact_sheet(example)
     for name in ("umbrella", "new folder", "cat", ""):
         shown = reads_well(moved(sheet, name=name), lang)
         wrong = [path for path in PLANTED if not name or path.replace("_", " ").startswith(name)]
@@ -380,23 +380,23 @@ def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
 
 
 def test_a_crowded_row_keeps_what_is_wrong():
-    tiles = [drawing.Tile(str(n), None, "=" if n in (3, 40) else "") for n in range(50)]
-    shown = drawing._first(tiles)
-    assert len(shown) == drawing.SHOWN - 1 and {"3", "40"} <= {tile.name for tile in shown}
+    tiles = [figures.Tile(str(n), None, "=" if n in (3, 40) else "") for n in range(50)]
+    shown = figures._first(tiles)
+    assert len(shown) == figures.SHOWN - 1 and {"3", "40"} <= {tile.name for tile in shown}
     assert [int(tile.name) for tile in shown] == sorted(int(tile.name) for tile in shown)
 
 
 def test_every_fault_has_words_in_both_languages(folder, lang):
-    assert set(widgets.FAULTS) == set(pictures.FaultKind.__args__)
-    assert all(word in widgets.CHINESE for _, word, _, _ in widgets.FAULTS.values())
+    assert set(own_pictures.FAULTS) == set(pictures.FaultKind.__args__)
+    assert all(word in own_pictures.CHINESE for _, word in own_pictures.FAULTS.values())
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
-    table = widgets.fault_table(folder, pictures.check_folder(folder)[1])
+    table = own_pictures.fault_table(folder, pictures.check_folder(folder)[1])
     assert repr(table).split("\n")[1].startswith("c  ") and in_language(repr(table).split("\n")[1], lang)
 
 
 def test_a_wider_limit_makes_more_pairs_the_same(example, lang):
-    explorer = widgets.copies_explorer(example)
+    explorer = own_pictures.copies_explorer(example)
     counts = [int(reads_well(moved(explorer, limit=limit), lang).alt.split()[-1].strip("。.对有")) if lang == "en" else 0
               for limit in (0.5, 2.0, 5.0, 12.0)]  # fmt: skip
     assert counts == sorted(counts) and (lang == "zh" or counts[1] == 3 and counts[2] > 3)
@@ -405,7 +405,7 @@ def test_a_wider_limit_makes_more_pairs_the_same(example, lang):
 def test_folders_that_cannot_be_shown_are_told_in_a_sentence(tmp_path, lang):
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(LearnerError) as told:
-            widgets.sheet(folder)
+            own_pictures.sheet(folder)
         assert in_language(str(told.value), lang)
 
 
@@ -413,7 +413,7 @@ def test_a_folder_with_one_class_that_can_be_used_says_what_is_missing(tmp_path,
     for number in range(4):
         (tmp_path / "cat").mkdir(exist_ok=True)
         noise(number).save(tmp_path / "cat" / f"{number}.png")
-    caption = widgets.sheet(tmp_path).caption
+    caption = own_pictures.sheet(tmp_path).caption
     assert {"en": "not yet two classes", "zh": "还不到两个"}[lang] in caption and in_language(caption, lang)
     with pytest.raises(ValueError, match="fewer than two classes with at least 4 pictures"):
         pictures.read_folder(tmp_path)
@@ -423,19 +423,19 @@ def test_the_parts_of_a_data_set_are_no_classes(tmp_path, lang):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
     with pytest.raises(LearnerError) as told:
-        widgets.sheet(tmp_path)
+        own_pictures.sheet(tmp_path)
     assert "train" in str(told.value) and in_language(str(told.value), lang)
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A course in a temporary folder, so that nothing is saved in this one."""
-    monkeypatch.setattr(widgets, "DATA", tmp_path / "course" / "data")
+    monkeypatch.setattr(own_pictures, "DATA", tmp_path / "course" / "data")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "course").mkdir()
-    widgets.place_for_pictures.cache_clear()
+    own_pictures.place_for_pictures.cache_clear()
     yield tmp_path
-    widgets.place_for_pictures.cache_clear()
+    own_pictures.place_for_pictures.cache_clear()
 
 
 def files(version, *names):
@@ -459,7 +459,7 @@ class Now:
 
 @pytest.mark.parametrize("version", [7, 8])
 def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, place, lang, version):
-    tool = widgets.folder_tool(example)
+    tool = own_pictures.folder_tool(example)
     assert tool.folder == example and "8" in reads_well(tool.shown, lang).alt
     chosen = files(version, "one.png", "C:\\fakepath\\two.png", "../three.png", "four.png")
     shown = tool._look(Now(label="red cup", files=chosen))
@@ -479,7 +479,7 @@ def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, pla
 
 
 def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang):
-    tool = widgets.folder_tool(example)
+    tool = own_pictures.folder_tool(example)
     for label in ("", "  ", "../up", "a/b", ".hidden", "a\\b", "what?"):
         with pytest.raises(LearnerError) as told:
             tool._look(Now(label=label, files=files(8, "one.png")))
@@ -487,7 +487,7 @@ def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang):
 
 
 def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_a_path(example, folder, place):
-    tool, chosen = widgets.folder_tool(example), files(8, "one.png")
+    tool, chosen = own_pictures.folder_tool(example), files(8, "one.png")
     with pytest.raises(LearnerError):
         tool._look(Now(files=chosen))
     tool._look(Now(path=str(folder), files=chosen))
@@ -499,18 +499,18 @@ def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_
 def test_where_the_course_cannot_be_written_to_another_place_is_taken_and_told(example, place, monkeypatch, lang):
     shutil.rmtree(place / "course")
     (place / "course").write_text("a file, so that no folder can be made in it")
-    tool = widgets.folder_tool(example)
+    tool = own_pictures.folder_tool(example)
     tool._look(Now(label="cup", files=files(8, "one.png")))
     assert tool.folder == place / "cache" / "pictures" and (tool.folder / "cup" / "one.png").exists()
-    widgets.place_for_pictures.cache_clear()
-    monkeypatch.setattr(widgets.os, "access", lambda *_: False)
+    own_pictures.place_for_pictures.cache_clear()
+    monkeypatch.setattr(own_pictures.os, "access", lambda *_: False)
     shown = tool._look(Now(label="cup", files=files(8, "two.png")))
     assert (tool.folder / "cup" / "two.png").exists() and place not in tool.folder.parents
     assert {"en": "temporary", "zh": "临时"}[lang] in shown.caption
 
 
 def test_a_path_is_taken_and_an_empty_one_means_the_example(example, folder, place, lang):
-    tool = widgets.folder_tool(example)
+    tool = own_pictures.folder_tool(example)
     assert reads_well(moved(tool, path=str(folder)), lang).alt and tool.folder == folder
     assert "nowhere" in moved(tool, path=str(folder / "nowhere")).text
     moved(tool, path="")
@@ -518,13 +518,13 @@ def test_a_path_is_taken_and_an_empty_one_means_the_example(example, folder, pla
 
 
 def test_nobody_asks_for_anything_before_an_upload(example, place):
-    widgets.folder_tool(example)
+    own_pictures.folder_tool(example)
     assert sorted(path.name for path in place.iterdir()) == ["course"] and not list((place / "course").iterdir())
 
 
 @pytest.mark.parametrize("photograph", [0, 1])
 def test_a_photograph_is_shown_with_what_the_pocket_clip_says(lang, photograph):
-    explorer = widgets.photograph_explorer(*load_clip("pocket"), world.OBJECTS)
+    explorer = own_pictures.photograph_explorer(*load_clip("pocket"), world.OBJECTS)
     first = reads_well(moved(explorer, photograph=photograph), lang)
     other = reads_well(moved(explorer, template="{}"), lang)
     assert first.image.tobytes() != other.image.tobytes()
@@ -533,8 +533,8 @@ def test_a_photograph_is_shown_with_what_the_pocket_clip_says(lang, photograph):
 
 def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_photographs():
     clip, processor = load_clip("pocket")
-    images, which = widgets.photograph_pieces()
-    again, _ = widgets.photograph_pieces()
+    images, which = own_pictures.photograph_pieces()
+    again, _ = own_pictures.photograph_pieces()
     assert which.tolist() == [0] * 16 + [1] * 16 and images[5].tobytes() == again[5].tobytes()
     vectors = encode_images(clip, processor, images)
     parts = data.split_own_pictures(which, seed=0)
@@ -543,7 +543,7 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
 
 
 def test_what_changes_is_read_off_the_models(lang):
-    table = widgets.what_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
+    table = own_pictures.what_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
     rows = {here: there for _, here, there in table.rows}
     assert rows["64"] == "49" and rows["128"] == "1,024"
     theirs = [row[2] for row in table.rows]
@@ -552,7 +552,7 @@ def test_what_changes_is_read_off_the_models(lang):
 
 
 def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alone(lang):
-    explorer = widgets.scale_explorer()
+    explorer = own_pictures.scale_explorer()
     small = reads_well(explorer.shown, lang)
     large = reads_well(moved(explorer, classes=1000, captions=1_000_000), lang)
     assert "452 GB" in large.alt and "452 GB" not in small.alt and {"en": "days", "zh": "天"}[lang] in large.alt
@@ -564,7 +564,7 @@ def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alon
 
 
 def test_measured_sizes_come_from_the_stored_benchmarks(lang):
-    table = widgets.measured_sizes()
+    table = own_pictures.measured_sizes()
     numbers = [tuple(float(cell.split()[0]) for cell in row[1:]) for row in table.rows]
     cpu, seeing, many, few, *memory = [measured / calculated for calculated, measured in numbers]
     assert cpu < 2 and seeing < 2 and many < 2, "as the lesson says: within a factor of two"
@@ -575,7 +575,7 @@ def test_measured_sizes_come_from_the_stored_benchmarks(lang):
 
 def test_a_larger_batch_does_more_for_a_large_gpu_than_eight_devices(lang):
     def hours(**how):
-        explorer = widgets.scale_explorer()
+        explorer = own_pictures.scale_explorer()
         pace = explorer.controls["pace"].options[-1][1]
         told = moved(explorer, pace=pace, captions=1_000_000, **how).alt
         number, unit = re.search(
@@ -588,12 +588,12 @@ def test_a_larger_batch_does_more_for_a_large_gpu_than_eight_devices(lang):
 
 
 def test_the_study_is_drawn_with_its_numbers(lang):
-    assert "27 (20–37)" in reads_well(widgets.splits_picture(), lang).alt
+    assert "27 (20–37)" in reads_well(own_pictures.splits_picture(), lang).alt
 
 
 def test_the_splits_of_ones_own_pictures_are_measured(example):
     classes = pictures.read_folder(example, leave_out=True)
-    table = widgets.splits_table(*load_clip("pocket"), classes, seeds=(0,))
+    table = own_pictures.splits_table(*load_clip("pocket"), classes, seeds=(0,))
     assert [row[0] for row in table.rows] == ["0", "mean"] and table.rows[0][2:] == table.rows[1][2:]
 
 

@@ -14,8 +14,8 @@ from helpers.data import FewShot
 from helpers.pretrained import POCKET_GPT2, encode_images, encode_texts, load_clip
 from helpers.training import TrainConfig
 from pocket import classifiers, evaluate, phases, pretrain_clip, pretrain_gpt2
+from pocket.corpus import vocabulary
 from pocket.evaluate import Row
-from pocket.language import vocabulary
 from pocket.scenes import fresh_scene, make_pair, training_scenes
 from pocket.world import Scene, Thing, draw, facts, random_scene
 

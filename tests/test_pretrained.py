@@ -17,7 +17,7 @@ from helpers.pretrained import (
     load_clip,
     load_gpt2,
 )
-from pocket.language import vocabulary
+from pocket.corpus import vocabulary
 from pocket.world import OBJECTS, Scene, Thing, draw
 
 REFERENCE = Path(__file__).with_name("reference_outputs.json")

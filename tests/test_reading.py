@@ -135,7 +135,7 @@ def test_learned_vectors_are_read_on_their_own_model_only(clip, tmp_path):
     prompted.save(tmp_path / "context.safetensors")
     assert torch.equal(reading.load_learned_vectors(tmp_path / "context.safetensors", model), prompted.context)
     gpt2, _ = load_gpt2("pocket")
-    with pytest.raises(ValueError, match="was learned on pocket-clip .* and this is pocket-gpt2"):
+    with pytest.raises(ValueError, match="was learned on pocket-clip .* and this model is pocket-gpt2"):
         reading.load_learned_vectors(tmp_path / "context.safetensors", gpt2)
 
 
@@ -146,7 +146,7 @@ def test_soft_prompts_of_both_kinds_of_file_are_read(clip, tmp_path):
     for file in tmp_path.iterdir():
         read = reading.load_learned_vectors(file, model.language_model)
         assert torch.equal(read, model.soft_prompt.prompt_embeddings)
-        with pytest.raises(ValueError, match="another model's words say nothing about it"):
+        with pytest.raises(ValueError, match="to another model its vectors mean nothing"):
             reading.load_learned_vectors(file, clip[0])
 
 

@@ -17,12 +17,11 @@ from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
-from lessons import figures, widgets
 from lessons.build import read_glossary, wrong_variants
-from lessons.figures import reading as drawing
-from lessons.widgets import base
+from lessons.figures import reading as figures
+from lessons.kit.explorer import WIDGET_VIEW, checksum
+from lessons.kit.picture import Picture, axes_at, blank
 from lessons.widgets import reading as ours
-from lessons.widgets.learning import checksum
 from pocket.studies import reading_study as study
 
 GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
@@ -104,22 +103,22 @@ def undrawn(monkeypatch):
 
     def instead(*numbers, alt, caption, title, **rest):
         drawn.append((*numbers, {"title": title, **rest}))
-        return figures.Picture(nothing, alt, caption)
+        return Picture(nothing, alt, caption)
 
     for name in DRAWING:
-        monkeypatch.setattr(drawing, name, instead)
+        monkeypatch.setattr(figures, name, instead)
     return drawn
 
 
 def explorers(clip, *names):
     """Those with these names, or all: freshly made."""
     make = {
-        "nearest": lambda: widgets.nearest_explorer(*clip),
-        "paths": lambda: widgets.paths_explorer(*clip),
-        "influence": lambda: widgets.influence_explorer(*clip),
-        "planted": widgets.planted_explorer,
-        "levers": widgets.levers_explorer,
-        "prompts": lambda: widgets.prompts_read(*load_gpt2("pocket")),
+        "nearest": lambda: ours.nearest_explorer(*clip),
+        "paths": lambda: ours.paths_explorer(*clip),
+        "influence": lambda: ours.influence_explorer(*clip),
+        "planted": ours.planted_explorer,
+        "levers": ours.levers_explorer,
+        "prompts": lambda: ours.prompts_read(*load_gpt2("pocket")),
     }
     return {name: make[name]() for name in names or make}
 
@@ -149,7 +148,7 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, told, na
 
 
 def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, told, lang, undrawn):
-    shown = [widgets.distances_picture(*clip)]
+    shown = [ours.distances_picture(*clip)]
     for explorer in explorers(clip).values():
         shown.append(explorer.shown)
         for name in ("task", "kind", "prompt"):
@@ -167,7 +166,7 @@ def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, t
 
 
 def test_tables_are_in_the_learners_language(told, lang):
-    for table in (widgets.planted_table(), widgets.snap_table()):
+    for table in (ours.planted_table(), ours.snap_table()):
         assert all(in_language(row[0], lang) for row in table.rows)
         assert {len(row) for row in table.rows} == {len(table.header)}
 
@@ -178,14 +177,14 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, told):
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
-        assert base.WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
-    assert widgets.distances_picture(*clip).image.width == 1480
+        assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
+    assert ours.distances_picture(*clip).image.width == 1480
     assert (checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
 
 
 def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypatch):
     monkeypatch.setattr(ours, "fingerprint", lambda model: "another")
-    for make in (widgets.nearest_explorer, widgets.distances_picture, widgets.influence_explorer):
+    for make in (ours.nearest_explorer, ours.distances_picture, ours.influence_explorer):
         with pytest.raises(LearnerError) as error:
             make(*clip)
         assert in_language(str(error.value), lang)
@@ -195,7 +194,7 @@ def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypa
 
 
 def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(clip, told, undrawn):
-    explorer = widgets.nearest_explorer(*clip)
+    explorer = ours.nearest_explorer(*clip)
     moved(explorer, step=KEPT)
     vectors, own, limit, facts = undrawn[-1]
     assert [vector.words[0] == "red" for vector in vectors] == [False, True, False, False]
@@ -207,7 +206,7 @@ def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(cl
 
 
 def test_one_begins_at_step_0_with_every_task_and_is_told_which_step_was_kept(clip, told, undrawn):
-    explorer = widgets.nearest_explorer(*clip)
+    explorer = ours.nearest_explorer(*clip)
     assert explorer.controls["step"].value == 0 and undrawn[-1][-1]["title"].startswith(
         "the red one of two, step 0 (begun): v1"
     )
@@ -224,7 +223,7 @@ def test_one_begins_at_step_0_with_every_task_and_is_told_which_step_was_kept(cl
 
 
 def test_words_that_were_put_there_at_the_beginning_are_called_that(clip, told, undrawn):
-    shown = moved(widgets.nearest_explorer(*clip), init="a photo of a")
+    shown = moved(ours.nearest_explorer(*clip), init="a photo of a")
     assert [vector.words[0] for vector in undrawn[-1][0]] == "a photo of a".split()
     assert "Vectors 1, 2, 3, 4 still read like the word of the beginning" in shown.caption
     assert all(vector.note for vector in undrawn[-1][0])
@@ -235,16 +234,16 @@ def test_words_that_were_put_there_at_the_beginning_are_called_that(clip, told, 
 
 def test_unturned_one_sees_components_one_and_two_and_turning_keeps_all_distances():
     points = np.random.default_rng(0).normal(size=(5, 3))
-    assert np.allclose(drawing.turned(points, 0, 0), points)
+    assert np.allclose(figures.turned(points, 0, 0), points)
     for turn, tilt in ((90, 0), (30, 60), (-120, 15)):
-        seen = drawing.turned(points, turn, tilt)
+        seen = figures.turned(points, turn, tilt)
         assert np.allclose(np.linalg.norm(seen, axis=1), np.linalg.norm(points, axis=1))
-    right, up, _ = drawing.turned(np.eye(3), 90, 0).T
+    right, up, _ = figures.turned(np.eye(3), 90, 0).T
     assert np.allclose(right, [0, 0, 1]) and np.allclose(up, [0, 1, 0])  # component 3 has come to where 1 was
 
 
 def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, told, undrawn):
-    explorer = widgets.paths_explorer(*clip)
+    explorer = ours.paths_explorer(*clip)
     for step, looks in ((0, 1), (160, LOOKS)):
         moved(explorer, step=step)
         space = undrawn[-1][0]
@@ -258,7 +257,7 @@ def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, t
 
 
 def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, told, undrawn):
-    widgets.paths_explorer(*clip)
+    ours.paths_explorer(*clip)
     contexts = torch.stack([run.path[-1] for run in ours._contexts(task=RED, init="random", permuted=False)])
     outside = reading.project(contexts, words.table[words.words], 3).outside.mean().item()
     *_, hidden, facts = undrawn[-1]
@@ -267,12 +266,12 @@ def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, to
 
 
 def test_names_stand_apart_from_one_another_and_lines_do_not_cross():
-    figure = figures.base.blank(3)
-    axes = figures.base.axes_at(figure, 0.5, 0.5, 3, 2)
+    figure = blank(3)
+    axes = axes_at(figure, 0.5, 0.5, 3, 2)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     crowd = np.random.default_rng(0).normal(0.4, 0.03, (8, 2))
     points = [(tuple(point), f"word{number}", number == 5) for number, point in enumerate(crowd)]
-    drawing._name_points(axes, points, crowd)
+    figures._name_points(axes, points, crowd)
     texts = [text for text in axes.texts if text.get_text()]
     assert len(texts) == len(points) and {text.get_text() for text in texts} >= {"word0", "word5 ✓"}
     boxes = [text.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for text in texts]
@@ -283,14 +282,14 @@ def test_names_stand_apart_from_one_another_and_lines_do_not_cross():
 
 def test_lines_that_cross_are_told_from_those_that_do_not():
     begin, end = np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.4, 0.4]])
-    assert drawing._crossing(begin, end, np.array([0.0, 1.0]), np.array([1.0, 0.0])).tolist() == [True, False]
+    assert figures._crossing(begin, end, np.array([0.0, 1.0]), np.array([1.0, 0.0])).tolist() == [True, False]
 
 
 # --- planted words -------------------------------------------------------------------------------------------------
 
 
 def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
-    explorer = widgets.planted_explorer()
+    explorer = ours.planted_explorer()
     tasks, k, seeds, facts = undrawn[-1]
     assert [task.name for task in tasks] == [RED, BLUE] and k == 5 and seeds == list(SEEDS)
     assert all(rank == 1 for task in tasks for rank in task.ranks)
@@ -307,7 +306,7 @@ def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
 
 
 def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words):
-    rows = {row[1]: row for row in widgets.planted_table().rows}
+    rows = {row[1]: row for row in ours.planted_table().rows}
     assert set(rows) == {"red", "sketch", "photo", "blue"}
     assert rows["red"][2] == "1, 1"
     permuted = torch.stack([run.context for run in ours._contexts(init="random", permuted=True)])
@@ -317,7 +316,7 @@ def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words
         medians = ours._medians(study.find_best_rank(null, ("red",), words), len(SEEDS))
         assert rows["red"][column] == ours._p(reading.p_value(1, medians))
     assert rows["red"][5] == "≤ 0.001"  # random vectors are hardly ever all nearest to it
-    assert widgets.planted_table().rows == list(rows.values())
+    assert ours.planted_table().rows == list(rows.values())
 
 
 def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never_0():
@@ -359,7 +358,7 @@ def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_
         run.context.copy_(far.expand(M, -1))  # as learning from permuted labels does, all end in one place
     for run in contexts[False]:
         run.context.copy_(torch.randn(M, D, generator=torch.Generator().manual_seed(run.seed)))
-    row = {row[1]: row for row in widgets.planted_table().rows}["red"]
+    row = {row[1]: row for row in ours.planted_table().rows}["red"]
     assert row[4] == "≤ 0.001" and 0.1 < float(row[5])
     assert row[6] == "1.000"  # the other secret's contexts, of the same seeds, are the same here
 
@@ -367,7 +366,7 @@ def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_
 def test_a_word_that_every_task_of_its_kind_reads_was_not_read_from_this_one(told, words):
     for run in ours._contexts(init="random", permuted=False):
         run.context[0] = words.table[words.row("red")]
-    row = {row[1]: row for row in widgets.planted_table().rows}["red"]
+    row = {row[1]: row for row in ours.planted_table().rows}["red"]
     assert row[5] == "≤ 0.001" and row[6] == "1.000"
 
 
@@ -375,7 +374,7 @@ def test_a_word_that_every_task_of_its_kind_reads_was_not_read_from_this_one(tol
 
 
 def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(told, undrawn, words):
-    moved(widgets.levers_explorer(), task=RED)
+    moved(ours.levers_explorer(), task=RED)
     (learned, permuted), losses, without, facts = undrawn[-1]
     names = [words.names[row] for row in words.words.tolist()]
     assert {name: marked for _, name, marked in learned.named}["red"] and losses[names.index("red")] == 0.5
@@ -390,7 +389,7 @@ def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(told, undr
 
 
 def test_the_table_of_snapping_holds_means_and_ranges(told):
-    rows = {row[0]: row[1:] for row in widgets.snap_table().rows}
+    rows = {row[0]: row[1:] for row in ours.snap_table().rows}
     assert rows["blurred photos"] == (
         "40.0", "65.0 (60.0–70.0)", "50.0 (50.0–50.0)", "55.0 (55.0–55.0)", "40.0 (30.0–50.0)",
     )  # fmt: skip
@@ -398,7 +397,7 @@ def test_the_table_of_snapping_holds_means_and_ranges(told):
 
 
 def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, told, undrawn):
-    shown = widgets.distances_picture(*clip)
+    shown = ours.distances_picture(*clip)
     strips = undrawn[-1][0]
     assert len(strips) == 6 and [strip.bold for strip in strips] == [False, True, True, False, False, False]
     assert np.allclose(strips[2].distances, 0, atol=1e-6)  # they began as words, and never moved
@@ -413,7 +412,7 @@ def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, tol
 
 def test_prompts_are_read_beside_the_very_tokens_as_which_they_began(undrawn):
     gpt2, tokenizer = load_gpt2("pocket")
-    explorer = widgets.prompts_read(gpt2, tokenizer)
+    explorer = ours.prompts_read(gpt2, tokenizer)
     began = [vector.word for vector in undrawn[-1][0]]
     assert began == "describe what you see : write a caption for the".split() and DESCRIBE.startswith("describe what")
     for name, _ in (("count", 10), ("colour", 9), ("story", 9)):
@@ -429,7 +428,7 @@ def test_prompts_are_read_beside_the_very_tokens_as_which_they_began(undrawn):
 
 
 def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(clip, told, undrawn):
-    explorer = widgets.influence_explorer(*clip)
+    explorer = ours.influence_explorer(*clip)
     moved(explorer, init="a photo of a", blend=0.0)
     rows, hand, *_ = undrawn[-1]
     assert rows[0].shares == [hand] and rows[0].bold
@@ -437,7 +436,7 @@ def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(
 
 
 def test_what_is_left_out_or_turned_round_keeps_its_name(clip, told, undrawn):
-    explorer = widgets.influence_explorer(*clip)
+    explorer = ours.influence_explorer(*clip)
     moved(explorer, what=1)
     _, _, cosines, attention, even, names, _ = undrawn[-1]
     assert names == ["v1", "v3", "v4"] and cosines.shape == (3, 3) and attention.shape[1] == 3 and 0 < even < 0.2
@@ -451,23 +450,23 @@ def test_the_words_of_the_hand_prompt_are_shown_in_orders_that_all_read_differen
     words = "a photo of a".split()
     texts = {" ".join(words[place] for place in order) for order in ours._reordered(words)}
     assert len(texts) == ours.ORDERS and "a photo of a" not in texts
-    shown = widgets.influence_explorer(*clip).shown
+    shown = ours.influence_explorer(*clip).shown
     row = undrawn[-1][0][-2]
     assert row.name == "hand prompt, 5 orders" and len(row.shares) == 5
     assert "in 5 other orders, get" in shown.caption and "hardly asks for order" in shown.caption
 
 
 def test_the_end_of_a_text_pays_all_slots_less_than_all_of_its_attention(clip, told, undrawn):
-    widgets.influence_explorer(*clip)
+    ours.influence_explorer(*clip)
     attention = undrawn[-1][3]
     assert attention.shape == (len(clip[0].text_model.encoder.layers), M)
     assert (attention > 0).all() and (attention.sum(1) < 1).all()
 
 
 def test_no_accuracy_that_is_computed_here_is_told_in_the_alt_text(clip, told, undrawn, monkeypatch):
-    before = widgets.influence_explorer(*clip).shown.alt
+    before = ours.influence_explorer(*clip).shown.alt
     monkeypatch.setattr(PromptedCLIP, "accuracy", lambda prompted, *pictures: 0.1234)
-    assert widgets.influence_explorer(*clip).shown.alt == before and "60" in before and "40" in before
+    assert ours.influence_explorer(*clip).shown.alt == before and "60" in before and "40" in before
 
 
 # --- the study that ships ------------------------------------------------------------------------------------------
@@ -479,9 +478,9 @@ def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name_of_its_own(
     assert set(tasks) == set(study.TASKS)
     assert len({ours._task_name(task) for task in tasks}) == len({ours._title_of(task) for task in tasks}) == len(tasks)
     assert all(in_language(ours._task_name(task), lang) for task in tasks)
-    assert [value for _, value in widgets.levers_explorer().controls["task"].options] == tasks
+    assert [value for _, value in ours.levers_explorer().controls["task"].options] == tasks
     for explorer in explorers(clip, "nearest", "paths").values():
         assert [value for _, value in explorer.controls["task"].options] == list(study.FOLLOWED)
     for kind in ("secret", "style", "mixture"):
         moved(explorers(clip, "planted")["planted"], kind=kind)
-    assert len(widgets.planted_table().rows) == len(study.KINDS["style"]) + len(study.KINDS["secret"])
+    assert len(ours.planted_table().rows) == len(study.KINDS["style"]) + len(study.KINDS["secret"])

@@ -16,11 +16,11 @@ from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import figures
 from lessons.build import read_glossary, wrong_variants
-from lessons.figures import soft_prompt as drawing
-from lessons.widgets import base, soft_prompt
-from lessons.widgets.learning import checksum
+from lessons.figures import soft_prompt as figures
+from lessons.kit.explorer import WIDGET_VIEW, checksum
+from lessons.kit.picture import Picture
+from lessons.widgets import soft_prompt
 from pocket.datasets import read_scene
 from pocket.language import full_caption
 from pocket.words import CHINESE_WORDS
@@ -68,10 +68,10 @@ def undrawn(monkeypatch):
 
     def instead(*numbers, alt, caption, **rest):
         drawn.append((*numbers, rest))
-        return figures.Picture(nothing, alt, caption)
+        return Picture(nothing, alt, caption)
 
     for name in DRAWING:
-        monkeypatch.setattr(drawing, name, instead)
+        monkeypatch.setattr(figures, name, instead)
     return drawn
 
 
@@ -125,7 +125,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(model, begun):
     for explorer in explorers(model, begun).values():
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
-        assert base.WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
+        assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
     assert (checksum(model), model.vision_features, model.training) == before
 
 
@@ -205,11 +205,11 @@ def test_the_text_may_be_empty_or_whole_and_is_never_longer_than_the_caption(mod
 @pytest.mark.parametrize(("grid", "prompt", "words"), [(1, 1, 0), (2, 20, 13), (7, 1, 1), (14, 20, 13), (24, 10, 3)])
 def test_any_number_of_patches_can_be_drawn(grid, prompt, words):
     vector, image = np.linspace(-1, 1, 48), Image.new("RGB", (96, 96), "red")
-    picture = drawing.three_parts(
-        [drawing.Piece(str(i + 1), vector, learned=i < 10) for i in range(prompt)],
+    picture = figures.three_parts(
+        [figures.Piece(str(i + 1), vector, learned=i < 10) for i in range(prompt)],
         image,
         np.stack([vector] * grid**2),
-        [drawing.Piece("umbrella", vector)] * words,
+        [figures.Piece("umbrella", vector)] * words,
         ("$x$ <b>", 0.5),
         1.0,
         projection="each projected",

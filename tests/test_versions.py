@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 
 import pytest
@@ -52,17 +53,20 @@ def test_the_oldest_are_the_lower_ends_of_the_requirements():
 
 def test_colabs_are_within_the_requirements_and_lack_only_what_no_lesson_imports():
     colab, required = pins("colab"), course.requirements()
-    assert set(required) - set(colab) <= {"jupyterlab", "playwright", "axe-playwright-python", "ruff"}
+    assert set(required) - set(colab) <= {"jupyterlab", "playwright", "axe-playwright-python", "ruff", "pytest-xdist"}
     assert all(course.satisfies(colab[name], supported) for name, supported in required.items() if name in colab)
 
 
 def test_the_environments_cover_what_is_promised():
-    """transformers 4.57, 5.15 and the tested one; ipywidgets 7.7 and 8; matplotlib 3.10 and a newer one."""
+    """Three Pythons; transformers 4.57, 5.15 and the tested one; ipywidgets 7.7 and 8; matplotlib 3.10 and a newer one."""
     oldest, colab, tested = pins("oldest"), pins("colab"), pins("tested")
     assert [pin["transformers"].rpartition(".")[0] for pin in (oldest, colab)] == ["4.57", "5.15"]
     assert [pin["ipywidgets"][:3] for pin in (oldest, colab)] == ["7.7", "7.7"] and tested["ipywidgets"][0] == "8"
     assert oldest["matplotlib"].startswith("3.10.") and not tested["matplotlib"].startswith("3.10.")
-    assert set(pins("newest")) == {"torch"}
+    assert colab["torch"].startswith("2.11.") and set(pins("newest")) == {"torch"}
+    conda = re.search(r"- python=(\S+)", (ROOT / "environment.yml").read_text("utf-8"))[1]
+    oldest_python = ".".join(map(str, course.OLDEST_PYTHON))
+    assert versions.PYTHONS == {"oldest": oldest_python, "colab": "3.13", "conda": conda}
 
 
 # The command
@@ -90,32 +94,35 @@ def test_a_file_that_cannot_be_imported_is_a_failure_too():
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """The page and two tests in a temporary folder, which is no git checkout; no environment is made."""
+    """The page, the lists and two tests in a temporary folder, which is no git checkout; every Python is there, and none is run."""
     for name in (versions.PAGE, "tests/test_a.py", "notebooks/en/00_start_here.ipynb"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / versions.PAGE).write_text(f"# Ours\n\n{versions.BEGIN}\nold\n{versions.END}\n\nThe end.\n")
+    (tmp_path / "constraints").symlink_to(ROOT / "constraints")
     monkeypatch.setattr(versions, "ROOT", tmp_path)
     monkeypatch.setattr(course, "ROOT", tmp_path)
     monkeypatch.setattr(course, "install", lambda goal, say, place: None)
+    monkeypatch.setattr(versions, "find_python", lambda version: f"python{version}")
     return tmp_path
 
 
 @pytest.fixture
 def commands(house, monkeypatch):
-    """Pretends to run pytest, which reports of one good test and notebook; returns the commands."""
-    commands = []
+    """Pretends to run pytest, which reports of three good tests and two notebooks, or of what commands.report says."""
+
+    class Commands(list):
+        report, status = re.sub("<(failure|error).*?</(failure|error)>", "", REPORT), 0
 
     def attend(command):
         commands.append(command)
-        good = REPORT.replace('<failure message="no">Traceback</failure>', "").replace(
-            '<error message="failed on teardown">Traceback</error>', ""
-        )
-        report = next(word for word in command if word.startswith("--junitxml=")).partition("=")[2]
-        with open(report, "w", encoding="utf-8") as file:
-            file.write(good)
-        return 0
+        path = next(word for word in command if word.startswith("--junitxml=")).partition("=")[2]
+        if commands.report:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(commands.report)
+        return commands.status
 
+    commands = Commands()
     monkeypatch.setattr(course, "attend", attend)
     return commands
 
@@ -130,7 +137,7 @@ def test_without_names_every_environment_runs_everything_and_is_written_down(hou
     assert list(versions.load()) == NAMES
     page = (house / versions.PAGE).read_text()
     assert page.startswith("# Ours\n") and page.endswith("\nThe end.\n") and "old\n" not in page
-    assert page.count("| 2 of 2 |") == 4 and "Nothing failed." in page
+    assert page.count("| 2 of 2 |") == len(NAMES) and "Nothing failed." in page
     assert "oldest: 3 passed, 0 failed, 1 skipped; notebooks: 2 of 2; 0:00" in capsys.readouterr().out
 
 
@@ -162,17 +169,9 @@ def test_one_environments_result_replaces_its_last_one_alone(house, commands):
 
 
 @pytest.mark.parametrize(("status", "report"), [(1, REPORT), (2, None), (5, "<testsuites/>")])
-def test_a_run_that_fails_is_written_down_as_that(house, monkeypatch, capsys, status, report):
+def test_a_run_that_fails_is_written_down_as_that(commands, status, report):
     """Also where pytest breaks off without a report, or finds no test."""
-
-    def attend(command):
-        if report:
-            path = next(word for word in command if word.startswith("--junitxml=")).partition("=")[2]
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(report)
-        return status
-
-    monkeypatch.setattr(course, "attend", attend)
+    commands.status, commands.report = status, report
     assert versions.main(["oldest"]) == 1
     faults = versions.load()["oldest"].faults
     assert faults == (versions.read(REPORT)["faults"] if report == REPORT else [f"pytest ended with status {status}"])
@@ -196,20 +195,53 @@ def test_a_word_that_is_neither_an_environment_nor_a_file_is_refused_at_once(hou
     with pytest.raises(SystemExit) as stopped:
         versions.main(["oldst"])
     assert stopped.value.code == 2 and commands == []
-    assert '"oldst" is neither an environment (oldest | colab | tested | newest) nor a file' in capsys.readouterr().err
+    assert (
+        '"oldst" is neither an environment (oldest | colab | conda | tested | newest) nor a file'
+        in capsys.readouterr().err
+    )
 
 
-@pytest.mark.parametrize(("name", "made_anew"), [("newest", True), ("colab", False)])
-def test_the_newest_of_another_day_is_made_anew(house, name, made_anew):
+def test_an_environment_is_made_from_its_python_and_left_out_where_there_is_none(commands, capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr(course, "install", lambda goal, say, place: made.append(place.python))
+    monkeypatch.setattr(versions, "find_python", lambda version: None if version == "3.13" else f"python{version}")
+    assert versions.main(["--lang", "en", "colab", "conda", "tested"]) == 0
+    assert made == ["python3.12", ""] and list(versions.load()) == ["conda", "tested"]
+    assert "colab: left out, since there is no Python 3.13 here" in capsys.readouterr().out
+
+
+def test_a_python_is_found_among_those_that_run(tmp_path, monkeypatch):
+    """The one that runs this, on PATH, and in pyenv, whose python9.8 on PATH may be there and start nothing."""
+
+    def pretend(name, answer):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / name).chmod(0o755)
+        return str(tmp_path / name)
+
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    on_path, shim = pretend("bin/python9.9", "echo 9.9"), pretend("bin/python9.8", "exit 127")
+    in_pyenv = pretend("pyenv/versions/9.8.1/bin/python", "echo 9.8")
+    assert [versions.find_python(version) for version in ("9.9", "9.8", "9.7")] == [on_path, in_pyenv, None] and shim
+    assert os.path.samefile(versions.find_python(f"{sys.version_info.major}.{sys.version_info.minor}"), sys.executable)
+
+
+@pytest.mark.parametrize(("name", "made_anew"), [("newest", True), ("tested", False), ("colab", False)])
+def test_the_newest_of_another_day_is_made_anew_and_any_of_another_python(house, monkeypatch, name, made_anew):
     stamp = course.stamp(versions.ENVIRONMENTS[name])
     stamp.parent.mkdir(parents=True)
     stamp.write_text("")
+    monkeypatch.setattr(course, "venv_python_version", lambda place: "3.13")
     versions.prepare(name, EN)
     assert stamp.exists()
     yesterday = time.time() - 24 * 3600
     os.utime(stamp, (yesterday, yesterday))
     versions.prepare(name, EN)
     assert stamp.exists() is not made_anew
+    monkeypatch.setattr(course, "venv_python_version", lambda place: "3.11")
+    versions.prepare(name, EN)
+    assert stamp.exists() is (name == "tested")
 
 
 def test_a_build_is_no_part_of_a_version_and_what_is_missing_is_called_so(house, monkeypatch):
@@ -232,27 +264,27 @@ def page():
 def test_the_page_shows_the_record(page):
     assert versions.with_tables(page, versions.load()) == page
     assert versions.with_tables(page, {"oldest": result()}) != page
-    assert "No whole run" in versions.with_tables(page, {})
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_the_page_names_what_no_whole_run_has_tried_as_it_is_now():
+    """A list or a Python that has changed since must be tried again: python tests/versions.py NAME."""
+    assert f"No whole run yet of these as they are now: {NAMES[0]} (Python 3.11)," in versions.tables({})
+    as_listed = {"python": "3.13"} | dict.fromkeys(versions.PACKAGES, "1.0") | pins("colab")
+    tried = {name: as_listed[name] for name in ["python", *versions.PACKAGES]}
+    assert "colab" not in versions.untried({"colab": result(versions=tried)})
+    for other in ({"python": "3.11"}, {"torch": "2.13.0"}):
+        assert "colab" in versions.untried({"colab": result(versions=tried | other)})
+
+
+@pytest.mark.parametrize("name", versions.load())
 def test_a_last_result_is_whole(name):
     last = versions.load()[name]
     assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", last.date)
     assert re.fullmatch(r"[0-9a-f]{7,40}( \+ changes)?", last.commit)
     assert list(last.versions) == ["python", *versions.PACKAGES] and "missing" not in last.versions.values()
     assert last.passed > 300 and last.notebooks >= 14 and last.seconds > 60
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_what_was_tried_is_what_the_lists_say(name):
-    """A list that has changed since must be tried again: python tests/versions.py NAME."""
-    tried, listed = versions.load()[name].versions, pins(name)
-    assert {package: tried[package] for package in tried if package in listed} == {
-        package: listed[package] for package in tried if package in listed
-    }
     supported = course.requirements()
-    assert all(course.satisfies(tried[package], supported[package]) for package in tried if package in supported)
+    assert all(course.satisfies(last.versions[each], supported[each]) for each in last.versions if each in supported)
 
 
 def test_the_newest_are_not_older_than_the_tested_ones():

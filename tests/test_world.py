@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pocket import language, words
+from pocket import corpus, language, words
 from pocket.tasks import COUNT_TASK, ON_ITS_SIDE, secret_task, style_task
 from pocket.world import (
     ALL_STYLES,
@@ -43,7 +43,7 @@ def pixels(scene: Scene, seed: int = 0, size: int = 64) -> np.ndarray:
 def test_the_world_is_as_large_as_the_course_promises():
     assert len(OBJECTS) >= 24 and len(COLOURS) >= 10 and len(SIZES) == 3 and len(BACKGROUNDS) >= 8
     assert len(STYLES) == 8 and UNSEEN_STYLE in ALL_STYLES and UNSEEN_STYLE not in STYLES
-    assert len(language.vocabulary()) >= 800
+    assert len(corpus.vocabulary()) >= 800
 
 
 def test_drawing_is_a_pure_function_of_scene_and_seed():
@@ -115,7 +115,7 @@ def test_a_near_twin_differs_but_little():
 
 def test_a_caption_is_true_of_its_scene_and_stays_in_the_vocabulary():
     rng = np.random.default_rng(1)
-    known = set(language.vocabulary())
+    known = set(corpus.vocabulary())
     for scene in scenes(500):
         said = language.caption(scene, rng)
         assert said.facts <= facts(scene), said
@@ -144,22 +144,22 @@ def test_a_wrong_or_foreign_caption_is_not_read_as_true():
 
 def test_answers_and_stories_stay_in_the_vocabulary_and_fit_the_scene():
     rng = np.random.default_rng(3)
-    known = set(language.vocabulary())
+    known = set(corpus.vocabulary())
     for scene in scenes(200):
-        texts = [language.answer(task, scene, rng) for task in language.INSTRUCTIONS if task != "is there"]
-        texts += [*language.is_there(scene, rng), language.free_text(rng)]
+        texts = [corpus.answer(task, scene, rng) for task in corpus.INSTRUCTIONS if task != "is there"]
+        texts += [*corpus.is_there(scene, rng), corpus.free_text(rng)]
         assert set(re.findall("[a-z]+", " ".join(texts))) <= known
-    assert language.answer("count", PAIR, rng) == "there are two things."
-    assert language.answer("colour", PAIR, rng) == "the cat is red and the key is blue."
-    assert language.answer("place", CAT, rng) == "it is on the beach."
+    assert corpus.answer("count", PAIR, rng) == "there are two things."
+    assert corpus.answer("colour", PAIR, rng) == "the cat is red and the key is blue."
+    assert corpus.answer("place", CAT, rng) == "it is on the beach."
 
 
 def test_notes_name_what_is_there():
     rng = np.random.default_rng(4)
     for scene in scenes(100):
         wanted = {t.object for t in scene.things} | {scene.background}
-        assert wanted <= {note[0][0] for note in language.word_notes(scene, rng)}
-        grid = language.grid_notes(scene, rng, seed=1)
+        assert wanted <= {note[0][0] for note in corpus.word_notes(scene, rng)}
+        grid = corpus.grid_notes(scene, rng, seed=1)
         assert len(grid) == 64
         assert all(abs(sum(share for _, share in note) - 1) < 1e-9 for note in grid)
 

@@ -1,8 +1,8 @@
-"""Tests and notebooks with other versions of the packages: python tests/versions.py [oldest] [colab] [tested] [newest] [PATH ...].
+"""Tests and notebooks with other Pythons and packages: python tests/versions.py [oldest] [colab] [conda] [tested] [newest] [PATH ...].
 
-Each environment is made in .venvs/ where it is missing or its list has changed, by the functions of course.py, and there the tests and
-all notebooks run without network. What came out is written into docs/tested-with.json and from it into docs/tested-with.md, unless
-only some PATHs were run. Standard library only.
+Each environment is made in .venvs/ where it is missing or its Python or list has changed, by the functions of course.py, and there the
+tests and all notebooks run without network. What came out is written into docs/tested-with.json and from it into docs/tested-with.md,
+unless only some PATHs were run. An environment whose Python is not on this machine is left out. Standard library only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import signal
@@ -30,9 +31,12 @@ from course import Environment, Problem, Say  # noqa: E402
 ENVIRONMENTS = {
     "oldest": Environment(".venvs/oldest", "requirements.txt", "constraints/oldest.txt"),
     "colab": Environment(".venvs/colab", "constraints/colab.txt", "constraints/colab.txt"),
+    "conda": Environment(".venvs/conda", "requirements.txt", "constraints/tested.txt"),
     "tested": course.TESTED,
     "newest": Environment(".venvs/newest", "requirements.txt", "constraints/newest.txt"),
 }
+# Which Python each is made from: the oldest that we support, Colab's, that of environment.yml (conda and Binder). The others: any.
+PYTHONS = {"oldest": "3.11", "colab": "3.13", "conda": "3.12"}
 # The versions that are written down.
 PACKAGES = [
     "torch",
@@ -70,11 +74,35 @@ class Result(NamedTuple):
 # Running
 
 
-def prepare(name: str, say: Say) -> Environment:
-    """The environment with its packages in place. The newest of another day is made anew: there may be newer releases."""
-    place = ENVIRONMENTS[name]
+def find_python(version: str) -> str | None:
+    """A Python of this version ("3.13"): the one that runs this, pythonX.Y on PATH or in pyenv. None where there is none."""
+    running = getattr(sys, "_base_executable", sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    on_path = shutil.which(f"python{version}")
+    for python in [running, *([on_path] if on_path else []), *sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]:
+        try:  # pyenv's python3.13 on PATH may be there and start nothing
+            ask = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            if subprocess.run(ask, capture_output=True, text=True).stdout.strip() == version:
+                return str(python)
+        except OSError:
+            continue
+    return None
+
+
+def prepare(name: str, say: Say) -> Environment | None:
+    """The environment with its packages in place; None where its Python is missing. One of another Python is made anew.
+
+    So is the newest of another day: there may be newer releases.
+    """
+    place, wanted = ENVIRONMENTS[name], PYTHONS.get(name)
     stamp = course.stamp(place)
-    if name == "newest" and stamp.exists() and day(stamp.stat().st_mtime) != day(time.time()):
+    if wanted:
+        python = find_python(wanted)
+        if python is None:
+            return None
+        place = place._replace(python=python)
+    old = name == "newest" and stamp.exists() and day(stamp.stat().st_mtime) != day(time.time())
+    if old or (wanted and stamp.exists() and course.venv_python_version(place) != wanted):
         shutil.rmtree(course.venv(place))
     course.install(say(f"{name}: the tests, without network", f"{name}：断网运行测试"), say, place)
     return place
@@ -173,9 +201,23 @@ def with_tables(page: str, results: dict[str, Result]) -> str:
     return re.sub(f"(?s){re.escape(BEGIN)}.*{re.escape(END)}", lambda _: block, page)
 
 
+def untried(results: dict[str, Result]) -> list[str]:
+    """The environments that no whole run has tried as they are now: with this Python, and the versions of this list."""
+    return [name for name in ENVIRONMENTS if name not in results or differs(name, results[name].versions)]
+
+
+def differs(name: str, tried: dict[str, str]) -> bool:
+    lines = (ROOT / ENVIRONMENTS[name].constraints).read_text(encoding="utf-8").splitlines()
+    listed = dict(line.split("==") for line in lines if not line.startswith("#"))
+    listed |= {"python": PYTHONS[name]} if name in PYTHONS else {}
+    return any(tried[package] != listed[package] for package in tried if package in listed)
+
+
 def tables(results: dict[str, Result]) -> str:
+    waiting = ", ".join(f"{name} (Python {PYTHONS[name]})" if name in PYTHONS else name for name in untried(results))
+    ahead = [f"No whole run yet of these as they are now: {waiting}."] if waiting else []
     if not results:
-        return "No whole run is written down yet."
+        return ahead[0]
     outcome = [
         [name, r.date, r.commit, r.passed, r.failed, r.skipped, f"{r.notebooks_passed} of {r.notebooks}", minutes(r)]
         for name, r in results.items()
@@ -184,7 +226,7 @@ def tables(results: dict[str, Result]) -> str:
     installed = [[name, *(r.versions[package] for package in ["python", *PACKAGES])] for name, r in results.items()]
     faults = [f"- {name}: `{fault}`" for name, r in results.items() for fault in r.faults]
     failed = "What failed:\n\n" + "\n".join(faults) if faults else "Nothing failed."
-    return "\n\n".join([table(heads, outcome), failed, table(["environment", "Python", *PACKAGES], installed)])
+    return "\n\n".join([*ahead, table(heads, outcome), failed, table(["environment", "Python", *PACKAGES], installed)])
 
 
 def minutes(result: Result) -> str:
@@ -214,7 +256,15 @@ def main(argv: list[str] | None = None) -> int:
     status, lines = 0, []
     for name in chosen:
         try:
-            result = run(prepare(name, say), paths)
+            place = prepare(name, say)
+            if place is None:
+                wanted = PYTHONS[name]
+                english = (
+                    f"{name}: left out, since there is no Python {wanted} here, neither python{wanted} nor in pyenv"
+                )
+                lines.append(say(english, f"{name}：略过，这里没有 Python {wanted}（PATH 里和 pyenv 里都没有）"))
+                continue
+            result = run(place, paths)
         except Problem as problem:
             print(say(*problem.texts), file=sys.stderr)
             status = 1

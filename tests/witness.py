@@ -14,8 +14,8 @@ import looks
 from ipywidgets.widgets import widget
 from matplotlib.figure import Figure
 
-from lessons.figures import base
-from lessons.widgets.base import Explorer
+from lessons.kit import picture
+from lessons.kit.explorer import Explorer
 
 FIGURES: dict[str, dict[str, Any]] = {}
 EXPLORERS: list[Explorer] = []
@@ -29,7 +29,7 @@ MOST_VALUES = 4  # of one control
 def begin() -> None:
     """From here on, figures are judged when they are drawn, and explorers are kept in mind."""
 
-    class Judging(base.FigureCanvasAgg):
+    class Judging(picture.FigureCanvasAgg):
         def draw(self, *args: Any, **more: Any) -> None:
             if not TOLD or MOVING:  # a second run shows the same figures
                 judge(self.figure)
@@ -41,16 +41,16 @@ def begin() -> None:
         plain(self, *args)
 
     plain, Explorer.__init__ = Explorer.__init__, remembered
-    base.FigureCanvasAgg = Judging
+    picture.FigureCanvasAgg = Judging
 
 
 def judge(figure: Figure) -> None:
-    """What is wrong with it goes under the name of the function of lessons/figures that has drawn it."""
+    """What is wrong with it goes under the name of the function of lessons that has drawn it."""
     frames, frame = [], sys._getframe(1)
     while frame:
         frames.append((Path(frame.f_code.co_filename), frame.f_code.co_name))
         frame = frame.f_back
-    name = next(f"{file.stem}.{name}" for file, name in frames if file.parent.name == "figures" and file.stem != "base")
+    name = next(f"{file.stem}.{name}" for file, name in frames if "lessons" in file.parts and file.stem != "picture")
     known = FIGURES.setdefault(name, {"drawn": 0, "faults": []})
     known["drawn"] += 1
     known["faults"] += [fault for fault in looks.faults_of(figure) if fault not in known["faults"]]

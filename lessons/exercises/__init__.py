@@ -1,1 +1,1 @@
-"""One module a lesson: its predictions, quizzes and exercises, with their texts in both languages; `contract` is what they are made of."""
+"""One module a lesson: its predictions, quizzes and exercises, with their texts in both languages; `lessons.kit.exercise` has what they are made of."""

@@ -15,9 +15,10 @@ from helpers.by_hand import text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
-from lessons import experiments, museum
-from lessons.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
-from lessons.experiments import Captions
+from lessons import museum
+from lessons.kit import experiments
+from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
+from lessons.kit.experiments import Captions
 
 
 def close(ours: Tensor, theirs: Tensor) -> bool:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import by_hand
-from lessons.exercises.contract import (
+from lessons.kit.exercise import (
     Choice,
     Exercise,
     Mistake,

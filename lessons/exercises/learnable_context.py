@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import context as by_library
 from helpers.training import Evaluation
-from lessons.exercises.contract import (
+from lessons.kit.exercise import (
     Choice,
     Exercise,
     Mistake,

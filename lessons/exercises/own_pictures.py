@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from helpers.pictures import Classes
-from lessons.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
+from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
 
 # --- how different two pictures are ----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers import reading as by_library
-from lessons.exercises.contract import (
+from lessons.kit.exercise import (
     Choice,
     Exercise,
     Mistake,

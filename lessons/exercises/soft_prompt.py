@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from lessons.exercises.contract import (
+from lessons.kit.exercise import (
     Choice,
     Exercise,
     Mistake,

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers import CLIPModel
 
-from lessons.exercises.contract import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
+from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
 from pocket.world import OBJECTS
 
 two_things = Prediction(

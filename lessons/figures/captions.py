@@ -15,9 +15,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from PIL import Image
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
     CLOUD,
+    EDGE,
     GREY,
     INK,
     LOCK,
@@ -25,17 +26,17 @@ from lessons.figures.base import (
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
     axes_at,
     blank,
     finished,
     fonts,
     halo,
+    rectangle,
     shorten,
     show_image,
 )
-from lessons.figures.inside_clip import _box, _page
 
-EDGE = 0.12  # inches at the sides
 SIZE, LINE = 8.5, 0.165  # points of most letters, and inches from one line of them to the next
 DASHED = (0, (3, 1.5))
 UNKNOWN = 0.1, 3.0  # limits of losses as long as there are none
@@ -78,7 +79,7 @@ def next_tokens(
     height = 0.42 + side + 0.3 + LINE * sum(map(len, rows)) + gap * len(rows)
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
         left, room = EDGE + side + 0.25, 0.95  # inches: of the bars' column, and for the names in it
         style = {"fontsize": 8.5, "va": "center", "color": INK, "family": fonts(), "parse_math": False}
@@ -153,7 +154,7 @@ def captions_learned(
     across = max([length, *(other.length for other in known)])
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
         _losses(axes, across, [value for other in known for value in (*other.loss, *other.validation_loss)])
         for other in earlier:
@@ -176,7 +177,7 @@ def pictures_with_captions(
     side, step, height = 1.9, (WIDTH - 2 * EDGE) / 3, 3.12
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for number, (image, pieces) in enumerate(pictures):
             left, top = EDGE + number * step, height - 0.42
             show_image(axes_at(figure, left, top - side, side, side), image)
@@ -190,7 +191,7 @@ def loss_panels(panels: Mapping[str, Losses], *, title: str, alt: str, caption: 
     every = [value for run in panels.values() for value in (*run.loss, *run.validation_loss)]
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for number, (name, run) in enumerate(panels.items()):
             axes = axes_at(figure, 0.62 + number * (wide + 0.32), 0.76, wide, 1.72)
             _losses(axes, run.length, every, first=not number)
@@ -228,7 +229,7 @@ def two_losses(
     every = [value for run in (*own, *true) for value in run.validation_loss]
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         sides = (own, "The loss it was trained with"), (true, "The loss of the next token")
         for number, (runs, heading) in enumerate(sides):
             axes = axes_at(figure, 0.62 + number * 3.42, height - 0.58 - 1.5, 2.15, 1.5)
@@ -271,7 +272,7 @@ def blended_prompts(
     share = [number / (len(texts) - 1) for number in range(len(texts))]
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
         left = EDGE + side + 0.25
         mixed = f"{100 * (1 - share[chosen]):.0f} % “{names[0]}”  +  {100 * share[chosen]:.0f} % “{names[1]}”"
@@ -284,10 +285,10 @@ def blended_prompts(
         for number, text in enumerate(texts):
             y = top - 0.2 - row * number
             if runs[number] % 2 == 0:
-                page.add_patch(_box(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=TINT, zorder=-1))
+                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=TINT, zorder=-1))
             weight = "bold" if number == chosen else "normal"
             if number == chosen:
-                page.add_patch(_box(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2))
+                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2))
                 _text(page, EDGE + 0.06, y, "▶")
             _text(page, 0.4, y, f"{share[number]:.1f}", weight=weight)
             _below(page, 0.95, y, _lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)
@@ -347,7 +348,7 @@ def dots_in_rows(
     height = 0.62 + row * y + 0.5
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         top = height - 0.62
         for at, heading in headings:
             _text(page, EDGE, top - row * (at + 0.5), heading, colour=SLATE)

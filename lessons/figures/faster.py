@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from lessons.figures.base import (
+from lessons.figures.speed import Curve
+from lessons.kit.picture import (
     BLUE,
+    EDGE,
     GREY,
     INK,
     LOCK,
@@ -18,15 +20,15 @@ from lessons.figures.base import (
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
     axes_at,
     blank,
     finished,
     fonts,
     halo,
+    rectangle,
     shorten,
 )
-from lessons.figures.inside_clip import _box, _page
-from lessons.figures.speed import Curve
 
 Kind = Literal["shared", "own", "cut"]
 LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be told apart without colour
@@ -35,7 +37,6 @@ LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be t
     "cut": {"facecolor": "white", "edgecolor": GREY, "hatch": "/////"},
 }
 NAMES: dict[Kind, str] = {"shared": "the same in all texts", "own": "each text's own", "cut": "after the end: cut off"}
-EDGE = 0.12  # inches at the sides
 MARK = {"markeredgewidth": 1.6, "linestyle": "none", "zorder": 5, "clip_on": False}
 MARGIN = 1.08  # of a limit, so that a curve does not end at the frame
 
@@ -76,7 +77,7 @@ def positions_by_kind(
     top = low + rows * cell
     with LOCK:
         figure = blank(top + 0.82)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         ends = {"shared": (0, shared), "own": (shared, length), "cut": (length, shown)}
         for kind, (first, last) in ends.items():
             _block(page, edges[first : last + 1], low, top, 1 if kind == "shared" else rows, kind)
@@ -91,7 +92,7 @@ def positions_by_kind(
             y = top - (row + 0.5) * cell
             page.text(left - 0.08, y, name, fontsize=8.5, color=INK, **_by_the_axis())
             frame = edges[text.end] + 0.02, edges[text.end + 1] - 0.02, y - cell / 2 + 0.02, y + cell / 2 - 0.02
-            page.add_patch(_box(*frame, edgecolor=INK, linewidth=1.8))
+            page.add_patch(rectangle(*frame, edgecolor=INK, linewidth=1.8))
         if shown < room:
             page.text(edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", fontsize=8.5, color=SLATE, va="center")
         titles = (f"{NAMES['shared']}: {shared}", f"{NAMES['own']}: {length - shared}", "cut off")
@@ -110,7 +111,7 @@ def _block(page: Axes, edges: np.ndarray, low: float, high: float, rows: int, ki
     """Cells of one kind: columns between these edges, so many rows between the two heights."""
     if len(edges) < 2:  # there are none of this kind
         return
-    page.add_patch(_box(edges[0], edges[-1], low, high, linewidth=0.7, **LOOKS[kind]))
+    page.add_patch(rectangle(edges[0], edges[-1], low, high, linewidth=0.7, **LOOKS[kind]))
     lines = {"colors": "white" if kind == "shared" else LOOKS[kind]["edgecolor"], "linewidth": 0.7}
     page.vlines(edges[1:-1], low, high, **lines)
     page.hlines(np.linspace(low, high, rows + 1)[1:-1], edges[0], edges[-1], **lines)
@@ -160,7 +161,7 @@ def _bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) ->
 def _legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, Any], str]]) -> None:
     """A small box of each look, and what it means."""
     for style, meaning in entries:
-        page.add_patch(_box(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
+        page.add_patch(rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
         page.text(x + 0.3, y, meaning, fontsize=8, color=INK, va="center")
         x += 0.3 + 0.058 * len(meaning) + 0.24
 
@@ -195,7 +196,7 @@ def cost_of_ways(
     most = ways[0][1]
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         x, unit = left, (WIDTH - left - 0.3) / room
         page.text(
             left - 0.1,
@@ -248,7 +249,7 @@ def seconds_by_steps(
     most = MARGIN * max(*textbook.y, *ours.y)
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, 0.72, 0.82, 4.9, 2.4)
         ends = []
         for curve, far, colour, marker, name in (

@@ -5,38 +5,38 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
     GREY,
     INK,
     LOCK,
     SHARPNESS,
     SLATE,
+    TINT,
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
     axes_at,
     blank,
     finished,
     fonts,
     halo,
     letters_on,
+    rectangle,
     shorten,
     show_image,
     square,
-    stripes,
 )
+from lessons.kit.strips import GAP, draw_strips, fit_columns
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ def tokens_as_vectors(
     left, strip, height, tops = 1.14, 0.62, 4.3, (3.3, 2.42, 1.7)
     names, used = [shorten(position.token, 10) for position in positions], sum(not p.padding for p in positions)
     widths = [max(0.42, 0.075 * len(name) + 0.1) for name in names]
-    columns = _columns(widths, {0, chosen, pooled, pooled + 1}, used + 2, left, WIDTH - 0.24)
+    columns = fit_columns(widths, {0, chosen, pooled, pooled + 1}, used + 2, left, WIDTH - 0.24)
     limit = 3 * np.median(np.abs([position.row for position in positions[: pooled + 1]]))
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for y, label in (
             (3.64, "token"),
             (3.42, "its id"),
@@ -88,7 +88,7 @@ def tokens_as_vectors(
             position, half, wide = positions[index], min(width, 0.6) / 2, min(width, 0.6) / 2 - 0.05
             style = {"ha": "center", "va": "center", "color": INK, "parse_math": False}
             if index == chosen:
-                page.add_patch(_box(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
+                page.add_patch(rectangle(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
             style["color"] = SLATE if position.padding else INK
@@ -96,16 +96,16 @@ def tokens_as_vectors(
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
             for top in tops:
-                page.add_patch(_box(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8))
+                page.add_patch(rectangle(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8))
             if index == pooled:
-                page.add_patch(_box(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
+                page.add_patch(rectangle(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
                 style = {"color": BLUE, "weight": "bold", "fontsize": 8.5}
                 page.text(middle, high + 0.05, "pooled here", ha="center", va="bottom", **style)
         shown = sorted(columns)
         rows, places = np.stack([positions[i].row for i in shown]), np.stack([positions[i].place for i in shown])
         for top, vectors in zip(tops, (rows, places, rows + places)):
             strips = [(columns[i][0], min(columns[i][1], 0.6) - 0.1, vector) for i, vector in zip(shown, vectors)]
-            _row_of_strips(page, strips, limit, top - strip, top)
+            draw_strips(page, strips, limit, top - strip, top)
         for index, following in zip(shown, [*shown[1:], len(positions)]):
             if following != index + 1:
                 middle, width = columns[index]
@@ -137,7 +137,7 @@ def attention_of_a_place(
     maps += ((seen, f"Who looks at {who}", "of their attention"),)
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for left, (shares, heading, note) in zip((0.1, 2.6, 5.1), maps):
             token, shown = (left, left + 0.275, top + 0.05, top + 0.27), np.asarray(whole)
             words, fill = "class token", "white"
@@ -154,15 +154,15 @@ def attention_of_a_place(
                 words, fill = f"class token {_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
                 _heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
-            page.add_patch(_box(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
+            page.add_patch(rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
             page.text(left, top + 0.36, heading, fontsize=9, color=INK, weight="bold", va="bottom")
             page.text(token[1] + 0.07, top + 0.16, words, fontsize=8, color=INK, va="center")
-            page.add_patch(_box(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
+            page.add_patch(rectangle(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
             if chosen:
                 y, x = divmod(chosen - 1, grid)
                 token = left + x * cell, left + (x + 1) * cell, top - (y + 1) * cell, top - y * cell
             wide = [withStroke(linewidth=4.2, foreground="white")]
-            page.add_patch(_box(*token, edgecolor=INK, linewidth=2, path_effects=wide))
+            page.add_patch(rectangle(*token, edgecolor=INK, linewidth=2, path_effects=wide))
         return finished(figure, alt, caption)
 
 
@@ -192,7 +192,7 @@ def contrastive_matrices(
     rows, columns = _softmax(logits, 1), _softmax(logits, 0)
     with LOCK:
         figure = blank(over + 0.72)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for row, image in enumerate(images):
             box = 0.7 - 0.94 * cell, 0.7, top - (row + 0.97) * cell, top - (row + 0.03) * cell
             page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
@@ -263,7 +263,7 @@ def shares_by_scale(
     height, left = 4.5, 4.6
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         show_image(axes_at(figure, 0.1, 2.05, 2.05, 2.05), image)
         bars = axes_at(figure, left, 2.05, 2.15, 1.86)
         bars.barh(range(len(order)), now, color=[BLUE] + [GREY] * (len(order) - 1), height=0.68)
@@ -324,7 +324,7 @@ def picture_in_patches(
     cell = 0.8 * step
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, 0.12, low, large, large)
         axes.imshow(pixels, interpolation="nearest")
         axes.set(xticks=[], yticks=[])
@@ -342,7 +342,7 @@ def picture_in_patches(
                 style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": halo()}
                 page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
         box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
-        page.add_patch(_box(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
+        page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
         style = {"ha": "center", "va": "center", "color": INK}
         middle = (box[0] + box[1]) / 2
         page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=halo(), **style)
@@ -379,7 +379,7 @@ def similarity_heatmap(
     height = top + room + 0.5
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for row, image in enumerate(images):
             box = (
                 left - 0.97 * cell - 0.06,
@@ -406,7 +406,7 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
     height = top + 0.72 + (longest if upright else 0.12)
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for row, name in enumerate(names):
             y = top - (row + 0.5) * cell
             style = {"fontsize": 8.5, "color": INK, "family": fonts(), "parse_math": False}
@@ -416,19 +416,19 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
             for column in range(n):
                 box = left + column * cell, left + (column + 1) * cell, y - cell / 2, y + cell / 2
                 if column > row:
-                    page.add_patch(_box(*box, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8))
+                    page.add_patch(rectangle(*box, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8))
                     continue
-                page.add_patch(_box(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
+                page.add_patch(rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
                 page.plot(left + (column + 0.5) * cell, y, "o", color="white", markersize=3.5)
             page.text(right + 0.1, y, f"sees {row + 1}", fontsize=8, color=SLATE, va="center")
         style = {"fontsize": 9, "weight": "bold", "color": INK}
         page.text(left, height - 0.46, "what it may see", va="center", **style)
         page.text(0.2, top, "the position that looks", va="top", rotation=90, **style)
         x, y = right + 0.7, top - 0.28
-        page.add_patch(_box(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
+        page.add_patch(rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
         page.plot(x + 0.15, y, "o", color="white", markersize=3.5)
         page.add_patch(
-            _box(x, x + 0.3, y - 0.6, y - 0.3, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8)
+            rectangle(x, x + 0.3, y - 0.6, y - 0.3, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8)
         )
         page.text(x + 0.4, y, "may see: itself\nand what is before it", fontsize=8.5, color=INK, va="center")
         page.text(
@@ -442,66 +442,8 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
         return finished(figure, alt, caption)
 
 
-TINT = "#E4ECF3"  # of the column that is looked at
-GAP = 0.24  # inches for an ellipsis between two columns
-
-
-def _page(figure: Figure, title: str) -> Axes:
-    """The whole figure as axes in inches, without a frame, and its title."""
-    width, height = figure.get_size_inches()
-    page = axes_at(figure, 0, 0, width, height)
-    page.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
-    page.axis("off")
-    page.text(0.08, height - 0.2, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
-    return page
-
-
-def _box(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
-    """A rectangle between two abscissas and two ordinates, empty unless it is given a facecolor."""
-    return Rectangle((left, low), right - left, high - low, **{"facecolor": "none", **style})
-
-
 def _percent(share: float, decimals: int = 1) -> str:
     return f"{100 * share:.{decimals}f} %"
-
-
-def _columns(
-    widths: Sequence[float], wanted: set[int], enough: int, left: float, right: float, most: int = 14
-) -> dict[int, tuple[float, float]]:
-    """The positions that are drawn between two abscissas, with the middle and the width of their columns.
-
-    Always those that are wanted; then, of the first `enough`, as many from the beginning as there is room for.
-    """
-    last = len(widths) - 1
-    shown = sorted(place for place in wanted if place <= last)
-
-    def needed(places: Sequence[int]) -> float:
-        breaks = sum(after != place + 1 for place, after in zip(places, [*places[1:], last + 1]))
-        return sum(widths[place] for place in places) + GAP * breaks
-
-    for place in range(min(enough, last + 1)):
-        more = sorted({*shown, place})
-        if len(more) <= most and needed(more) <= right - left:
-            shown = more
-    spare = min(0.14, (right - left - needed(shown)) / len(shown))
-    columns, x = {}, left
-    for place, after in zip(shown, [*shown[1:], last + 1]):
-        width = widths[place] + spare
-        columns[place] = x + width / 2, width
-        x += width + (GAP if after != place + 1 else 0)
-    return columns
-
-
-def _row_of_strips(
-    page: Axes, strips: Sequence[tuple[float, float, np.ndarray]], limit: float, low: float, high: float
-) -> None:
-    """Vectors as strips, each with the middle and the width it is given, in one image: many small ones would take longer."""
-    pixels = 100 * SHARPNESS
-    canvas = np.zeros((len(strips[0][2]), round(WIDTH * pixels), 4))  # transparent
-    for middle, width, vector in strips:
-        left, right = (round((middle + side * width / 2) * pixels) for side in (-1, 1))
-        canvas[:, left:right] = stripes(vector, limit)[:, None]
-    page.imshow(canvas, extent=(0, WIDTH, low, high), interpolation="nearest", aspect="auto")
 
 
 def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
@@ -555,7 +497,7 @@ def _cells(
         page.text(x, y, text, fontsize=9 if cell > 0.5 else 7.5 if cell > 0.36 else 6, **style)
     for i in range(n):
         box = left + i * cell, left + (i + 1) * cell, top - (i + 1) * cell, top - i * cell
-        page.add_patch(_box(*box, edgecolor=INK, linewidth=2))
+        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2))
 
 
 def _heated(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -12,9 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
     CLOUD,
+    EDGE,
     GREY,
     INK,
     LOCK,
@@ -23,16 +24,18 @@ from lessons.figures.base import (
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
     axes_at,
     blank,
     finished,
     fonts,
     halo,
+    rectangle,
     shorten,
+    spread,
 )
-from lessons.figures.inside_clip import _box, _columns, _page, _row_of_strips
+from lessons.kit.strips import draw_strips, fit_columns
 
-EDGE = 0.12  # inches at the sides of a page of strips
 MOST_COLUMNS = 24  # positions beside each other; of a longer text an ellipsis stands for the rest
 CROWDED = 16  # positions, from which on letters are smaller
 STRIP = 0.86  # inches, the height of a vector
@@ -87,7 +90,7 @@ def text_with_slots(
     names = [max(pair, key=len) for pair in zip([place.label for place in above], [place.label for place in below])]
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         columns = _room_for(names, {0, pooled - 1, pooled}, EDGE)
         limit = _limit([place.vector for place in below if not place.ours])
         for number, (places, heading) in enumerate(zip((above, below), headings)):
@@ -135,7 +138,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
     wanted = {0, *(place for way in ways for place in (way.pooled, way.end))}
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         columns = _room_for(names, wanted, left)
         limit = _limit([place.vector for way in ways for place in way.places if not place.ours])
         for number, way in enumerate(ways):
@@ -156,7 +159,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
                     if place == way.pooled
                     else {"edgecolor": GREY, "linewidth": 0.8}
                 )
-                page.add_patch(_box(middle - half, middle + half, up - 0.63, up - 0.41, **look))
+                page.add_patch(rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **look))
                 look = {
                     "color": SLATE if place > way.pooled else INK,
                     "weight": "bold" if place == way.pooled else "normal",
@@ -174,7 +177,9 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
             half, low = width / 2 - 0.02, up - 1.05 - STRIP
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, up - 0.86), (middle, up - 0.64), arrowprops=look)
-            page.add_patch(_box(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2))
+            page.add_patch(
+                rectangle(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2)
+            )
             told = f"{mark} read off here: {way.places[way.pooled].label}"
             _beneath(page, columns[way.pooled], low - 0.17, told, colour)
             if not right:
@@ -194,7 +199,7 @@ def _room_for(names: Sequence[str], wanted: set[int], left: float) -> dict[int, 
     """The middle and the width of a column for each position that is drawn: as wide as its name, and wider where there is room."""
     room = (WIDTH - EDGE - left) / len(names)
     widths = [max(min(0.58, max(0.27, room)), 0.072 * min(len(name), 10) + 0.1) for name in names]
-    return _columns(widths, wanted, len(names), left, WIDTH - EDGE, MOST_COLUMNS)
+    return fit_columns(widths, wanted, len(names), left, WIDTH - EDGE, MOST_COLUMNS)
 
 
 def _strips(
@@ -202,13 +207,13 @@ def _strips(
 ) -> None:
     """The vectors of the places that are drawn, under their labels."""
     strips = [(middle, width - 0.08, places[i].vector) for i, (middle, width) in columns.items()]
-    _row_of_strips(page, strips, limit, top - STRIP, top)
+    draw_strips(page, strips, limit, top - STRIP, top)
     for i, (middle, width) in columns.items():
         place, half = places[i], width / 2 - 0.04
         look = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
         if place.unread:
-            page.add_patch(_box(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85))
-        page.add_patch(_box(middle - half, middle + half, top - STRIP, top, **look))
+            page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85))
+        page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, **look))
         style = {
             "ha": "center",
             "va": "center",
@@ -429,23 +434,6 @@ def _names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
 
 def _inches_wide(axes: Axes) -> float:
     return axes.get_position().width * axes.figure.get_size_inches()[0]
-
-
-def spread(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights in rising order, moved as little as need be until each is a gap above the one before and all lie between two ends.
-
-    Those that are too near to each other are spread around their mean.
-    """
-    blocks: list[
-        list[float]
-    ] = []  # heights without their gaps, which must rise: where they fall, they share their mean
-    for number, height in enumerate(heights):
-        blocks.append([height - number * gap])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    bare = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
-    top = high - (len(heights) - 1) * gap
-    return (np.clip(bare, low, top) + gap * np.arange(len(heights))).tolist()
 
 
 def _percent(share: float) -> str:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
+    EDGE,
     GREY,
     INK,
     LOCK,
     SLATE,
+    TINT,
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
     axes_at,
     blank,
     finished,
     fonts,
+    rectangle,
     shorten,
+    spread,
 )
-from lessons.figures.inside_clip import TINT, _box, _page
-from lessons.figures.learnable_context import spread
 
-EDGE = 0.12  # inches at the sides
 LINES = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (5, 1.5, 1, 1.5)))
 ALARM = "#FAEEE6"  # behind what an experiment found wrong
 
@@ -101,7 +103,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
     marks = {"next": BLUE, "itself": VERMILION, "padding": VERMILION, "other": VERMILION}
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for y, words in zip(rows.values(), ("position", "what stands there", "is scored against")):
             _words(page, left - 0.1, y, words, 8, ha="right", color=SLATE)
         x = left
@@ -111,7 +113,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
             _words(page, middle, rows["position"], str(first + number), 7, color=SLATE)
             fill = "#E9EBEE" if place.padding else TINT if not number else "white"
             page.add_patch(
-                _box(
+                rectangle(
                     middle - half,
                     middle + half,
                     rows["token"] - 0.14,
@@ -129,7 +131,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
             page.annotate("", (middle, rows["target"] + 0.15), (middle, rows["token"] - 0.15), arrowprops=look)
             wrong = place.kind != "next"
             page.add_patch(
-                _box(
+                rectangle(
                     middle - half, middle + half, rows["target"] - 0.14, rows["target"] + 0.14,
                     facecolor=ALARM if wrong else "white", edgecolor=colour, linewidth=1.8,
                 )
@@ -156,7 +158,7 @@ def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, a
     height = 0.42 + sum(head + row * len(grid.codes) + 0.2 for grid in grids)
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         top = height - 0.42
         for g, grid in enumerate(grids):
             width = (WIDTH - EDGE - left) / max(len(each.experiments) for each in grids)
@@ -171,12 +173,14 @@ def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, a
                 for e, fine in enumerate(passed):
                     x = left + e * width
                     look = {"facecolor": "white" if fine else ALARM, "edgecolor": GREY, "linewidth": 0.8}
-                    page.add_patch(_box(x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
+                    page.add_patch(
+                        rectangle(x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02, **look)
+                    )
                     words, colour = ("✓", BLUE) if fine else ("✗ rings", VERMILION)
                     _words(page, x + width / 2, y, words, 8, color=colour, weight="normal" if fine else "bold")
                     if (g, c, e) == chosen:
                         box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
-                        page.add_patch(_box(*box, edgecolor=INK, linewidth=2.2, zorder=5))
+                        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
             top -= head + row * len(grid.codes) + 0.2
         return finished(figure, alt, caption)
 

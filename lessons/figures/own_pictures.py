@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
     GREY,
     INK,

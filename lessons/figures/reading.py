@@ -13,25 +13,28 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
     CLOUD,
+    EDGE,
     GREY,
     INK,
     LOCK,
     SLATE,
     STONE,
+    TINT,
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
+    add_text,
     axes_at,
     blank,
     finished,
     halo,
     letters_on,
+    rectangle,
 )
-from lessons.figures.inside_clip import TINT, _box, _page
-from lessons.figures.soft_prompt import EDGE, _text
 
 BAND = "#E3E6EA"  # the ground where chance lies
 DOTS = (0, (1, 1.6))
@@ -84,7 +87,7 @@ def nearest_words(
     height = 0.3 + deep * (head + tall) + 0.84
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for number, vector in enumerate(vectors):
             down, right = divmod(number, across)
             left = EDGE + right * (room + wide + gap)
@@ -95,23 +98,23 @@ def nearest_words(
             axes.axvline(own, color=INK, linewidth=1.4, linestyle=DOTS, zorder=4, path_effects=halo())
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(labelsize=8, colors=INK, labelbottom=down == deep - 1 or number + across >= len(vectors))
-            _text(page, left + room, low + tall + 0.11, vector.name, 9, weight="bold")
-            _text(page, left + room + 0.085 * len(vector.name) + 0.1, low + tall + 0.11, vector.note, 8, color=SLATE)
+            add_text(page, left + room, low + tall + 0.11, vector.name, 9, weight="bold")
+            add_text(page, left + room + 0.085 * len(vector.name) + 0.1, low + tall + 0.11, vector.note, 8, color=SLATE)
             for place, (word, apart) in enumerate(zip(vector.words, vector.distances)):
                 mark = vector.marked[place]
                 look = {"color": VERMILION if mark else BLUE, "weight": "bold" if mark else "normal"}
                 axes.barh(place, apart, height=0.62, color=look["color"], zorder=2)
                 y = low + tall - (place + 0.5) * tall / words
-                _text(page, left + room - 0.07, y, f"{word}{mark}", 8.5, ha="right", **look)
+                add_text(page, left + room - 0.07, y, f"{word}{mark}", 8.5, ha="right", **look)
                 axes.annotate(
                     f"{apart:.2f}", (apart, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5,
                     color=INK, path_effects=halo(), zorder=5,
                 )  # fmt: skip
-        _text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
-        page.add_patch(_box(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
-        _text(page, EDGE + 0.38, 0.21, "nearest word of a random vector of the same length, 5–95 %", 8)
+        add_text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
+        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
+        add_text(page, EDGE + 0.38, 0.21, "nearest word of a random vector of the same length, 5–95 %", 8)
         page.plot([4.42, 4.72], [0.21, 0.21], color=INK, linewidth=1.2, linestyle=DOTS)
-        _text(page, 4.8, 0.21, "a word to its nearest other word, median", 8)
+        add_text(page, 4.8, 0.21, "a word to its nearest other word, median", 8)
         return finished(figure, alt, caption)
 
 
@@ -163,7 +166,7 @@ def paths_in_space(
     side, height = 4.4, 5.12
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, EDGE, height - 0.36 - side, side, side)
         limit = space.limit
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
@@ -203,19 +206,19 @@ def paths_in_space(
             (2.55, "x", {"color": VERMILION, "markeredgewidth": 1.3}, "learned from permuted labels"),
         ):
             page.plot(x, 0.17, marker, markersize=5.5, **look)
-            _text(page, x + 0.1, 0.17, name, 8)
+            add_text(page, x + 0.1, 0.17, name, 8)
         left = EDGE + side + 0.56
         _explained(axes_at(figure, left, height - 0.74 - 1.75, WIDTH - left - 0.1, 1.75), explained, shuffled)
         low = height - 0.36 - side
-        _text(page, left - 0.42, low + 1.42, "outside these directions", 8.5, weight="bold")
+        add_text(page, left - 0.42, low + 1.42, "outside these directions", 8.5, weight="bold")
         for number, (name, share, meant) in enumerate(hidden):
             y, begin_x, end_x = low + 1.15 - 0.27 * number, left + 0.42, WIDTH - 0.55
             weight = "bold" if meant else "normal"
-            _text(page, begin_x - 0.07, y, name, 8, ha="right", weight=weight)
-            page.add_patch(_box(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
+            add_text(page, begin_x - 0.07, y, name, 8, ha="right", weight=weight)
+            page.add_patch(rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
             filled = begin_x, begin_x + share * (end_x - begin_x), y - 0.09, y + 0.09
-            page.add_patch(_box(*filled, facecolor=BLUE if meant else SLATE))
-            _text(page, WIDTH - EDGE, y, f"{100 * share:.0f} %", 8, ha="right", weight=weight)
+            page.add_patch(rectangle(*filled, facecolor=BLUE if meant else SLATE))
+            add_text(page, WIDTH - EDGE, y, f"{100 * share:.0f} %", 8, ha="right", weight=weight)
         return finished(figure, alt, caption)
 
 
@@ -370,12 +373,12 @@ def ranks_in_a_grid(
     top = height - 0.98
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         for left, heading in ((room, "learned"), (second, "permuted labels"), (third, "random")):
-            _text(page, left + 0.02, top + 0.42, heading, 9, weight="bold")
+            add_text(page, left + 0.02, top + 0.42, heading, 9, weight="bold")
         for left in (room, second):
             for column, seed in enumerate(seeds):
-                _text(
+                add_text(
                     page,
                     left + (column + 0.5) * cell,
                     top + 0.13,
@@ -384,20 +387,20 @@ def ranks_in_a_grid(
                     ha="center",
                     color=SLATE,
                 )
-        _text(page, third, top + 0.17, "share that\nnames it", 7.5, color=SLATE)
+        add_text(page, third, top + 0.17, "share that\nnames it", 7.5, color=SLATE)
         for number, task in enumerate(tasks):
             y = top - (number + 0.5) * row
-            _text(page, room - 0.1, y, task.name, 8.5, ha="right")
+            add_text(page, room - 0.1, y, task.name, 8.5, ha="right")
             for left, ranks, colour in ((room, task.ranks, BLUE), (second, task.permuted, SLATE)):
                 for column, rank in enumerate(ranks):
                     _rank(page, left + column * cell, y, cell, row, rank, k, colour)
             end = WIDTH - EDGE - 0.44
-            page.add_patch(_box(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
+            page.add_patch(rectangle(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
             page.add_patch(
-                _box(third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE)
+                rectangle(third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE)
             )
-            _text(page, WIDTH - EDGE, y, percent_of_draws(task.chance), 8, ha="right")
-        _text(
+            add_text(page, WIDTH - EDGE, y, percent_of_draws(task.chance), 8, ha="right")
+        add_text(
             page,
             room,
             0.16,
@@ -411,9 +414,9 @@ def ranks_in_a_grid(
 def _rank(page: Axes, left: float, y: float, cell: float, row: float, rank: int, k: int, colour: str) -> None:
     named = rank <= k
     look = {"facecolor": colour} if named else {"facecolor": TINT}
-    page.add_patch(_box(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
+    page.add_patch(rectangle(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
     text, style = (f"{rank}✓", {"color": "white", "weight": "bold"}) if named else (str(rank), {"color": INK})
-    _text(page, left + cell / 2, y, text, 8, ha="center", **style)
+    add_text(page, left + cell / 2, y, text, 8, ha="center", **style)
 
 
 # --- words as levers -------------------------------------------------------------------------------------------------------------
@@ -441,7 +444,7 @@ def levers(
     margin = 0.05 * (every.max() - every.min())
     with LOCK:
         figure = blank(height)
-        _page(figure, title)
+        add_page(figure, title)
         for number, panel in enumerate(panels):
             axes = axes_at(figure, left + number * (wide + gap), 0.52, wide, height - 0.52 - 0.66)
             axes.set_yscale("log")
@@ -499,7 +502,7 @@ def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, al
     scatter = np.random.default_rng(0)  # up and down, so that dots do not hide each other
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, room, 0.56, WIDTH - room - 0.2, row * len(rows))
         axes.set(xlim=limits, ylim=(len(rows), 0), yticks=[])
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -508,7 +511,7 @@ def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, al
         axes.set_xlabel("cosine distance to the nearest word", fontsize=8.5, color=INK, labelpad=3)
         for number, strip in enumerate(rows):
             y = height - 0.4 - (number + 0.5) * row
-            _text(page, room - 0.1, y, strip.name, 8.5, ha="right", weight="bold" if strip.bold else "normal")
+            add_text(page, room - 0.1, y, strip.name, 8.5, ha="right", weight="bold" if strip.bold else "normal")
             up = number + 0.5 + scatter.uniform(-0.26, 0.26, len(strip.distances))
             colour, middle = BLUE if strip.bold else SLATE, float(np.median(strip.distances))
             axes.plot(strip.distances, up, "o", color=colour, markersize=3, alpha=0.35, markeredgewidth=0)
@@ -546,7 +549,7 @@ def words_then_and_now(
     top = height - 0.72
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, left, top - row * len(vectors), wide, row * len(vectors))
         axes.set(xlim=(0, limit), ylim=(len(vectors), 0), yticks=[])
         axes.spines[["top", "right"]].set_visible(False)
@@ -556,22 +559,22 @@ def words_then_and_now(
         for x, name, side in (
             (left - 0.1, "began as", "right"), (beside, "nearest now", "left"), (cosines, "cosine with the beginning", "right"),
         ):  # fmt: skip
-            _text(page, x, top + 0.15, name, 8, color=SLATE, ha=side)
+            add_text(page, x, top + 0.15, name, 8, color=SLATE, ha=side)
         for number, vector in enumerate(vectors):
             y = top - (number + 0.5) * row
             look = {"color": SLATE, "weight": "normal"} if vector.same else {"color": VERMILION, "weight": "bold"}
-            _text(page, EDGE, y, str(number + 1), 8, color=SLATE)
-            _text(page, left - 0.1, y, vector.word, 8.5, ha="right")
+            add_text(page, EDGE, y, str(number + 1), 8, color=SLATE)
+            add_text(page, left - 0.1, y, vector.word, 8.5, ha="right")
             axes.barh(number + 0.5, vector.band[1] - vector.band[0], 1, vector.band[0], color=BAND, linewidth=0)
             axes.plot([0, vector.distances[0]], [number + 0.5] * 2, color=STONE, linewidth=1)
             hollow = {"markerfacecolor": "white"} if vector.same else {}
             axes.plot(vector.distances[0], number + 0.5, "o", color=look["color"], markersize=6, **hollow)
             first = f"{vector.now[0]}{' (the same)' if vector.same else ' (new)'}"
-            _text(page, beside, y, first, 8.5, **look)
-            _text(page, beside + 1.3, y, ", ".join(vector.now[1:]), 8, color=SLATE)
-            _text(page, cosines, y, f"{vector.cosine:.2f}", 8.5, ha="right")
-        page.add_patch(_box(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
-        _text(page, EDGE + 0.38, 0.18, "nearest token of a random vector of the same length, 5–95 %", 8)
+            add_text(page, beside, y, first, 8.5, **look)
+            add_text(page, beside + 1.3, y, ", ".join(vector.now[1:]), 8, color=SLATE)
+            add_text(page, cosines, y, f"{vector.cosine:.2f}", 8.5, ha="right")
+        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
+        add_text(page, EDGE + 0.38, 0.18, "nearest token of a random vector of the same length, 5–95 %", 8)
         return finished(figure, alt, caption)
 
 
@@ -609,7 +612,7 @@ def influence(
     height = 0.62 + tall + 0.6
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         axes = axes_at(figure, room, 0.6, wide, tall)
         most = max(hand, *(share for line in rows for share in line.shares))
         axes.set(xlim=(0, min(1.0, 1.12 * most)), ylim=(len(rows), 0), yticks=[])
@@ -619,7 +622,7 @@ def influence(
         axes.set_xlabel("accuracy on test pictures (%)", fontsize=8.5, color=INK, labelpad=2)
         for number, line in enumerate(rows):
             y, colour = height - 0.62 - (number + 0.5) * row, BLUE if line.bold else SLATE
-            _text(page, room - 0.08, y, line.name, 8.5, ha="right", weight="bold" if line.bold else "normal")
+            add_text(page, room - 0.08, y, line.name, 8.5, ha="right", weight="bold" if line.bold else "normal")
             if len(line.shares) == 1:
                 axes.barh(number + 0.5, line.shares[0], 0.62, color=colour, zorder=2)
                 # at the bar's beginning: its end often lies on the hand prompt's line
@@ -649,7 +652,7 @@ def influence(
         cell = min(0.5, (WIDTH - left - EDGE) / M)
         high = 0.26
         top = height - 0.62
-        _text(page, left - 0.3, top + 0.06, "cosines among the vectors", 8.5, weight="bold")
+        add_text(page, left - 0.3, top + 0.06, "cosines among the vectors", 8.5, weight="bold")
         top -= 0.2
         size = (cell, high)
         _heat(
@@ -664,8 +667,8 @@ def influence(
             lambda c: f"{c:.2f}".replace("-", "−"),
         )
         top -= 0.12 + M * high + 0.5
-        _text(page, left - 0.3, top + 0.26, "attention of EOT to each (%)", 8.5, weight="bold")
-        _text(page, left - 0.3, top + 0.1, f"even shares: {100 * even:.0f}", 8, color=SLATE)
+        add_text(page, left - 0.3, top + 0.26, "attention of EOT to each (%)", 8.5, weight="bold")
+        add_text(page, left - 0.3, top + 0.1, f"even shares: {100 * even:.0f}", 8, color=SLATE)
         limit = max(float(attention.max()), 2 * even)
         layers = [f"layer {number}" for number in range(1, len(attention) + 1)]
         _heat(
@@ -692,10 +695,10 @@ def _heat(
     box = left, left + len(columns) * cell, top - len(rows) * high, top
     page.imshow(painted, extent=box, aspect="auto", interpolation="nearest")
     for column, label in enumerate(columns):
-        _text(page, left + (column + 0.5) * cell, top + 0.08, label, 7.5, ha="center", color=SLATE)
+        add_text(page, left + (column + 0.5) * cell, top + 0.08, label, 7.5, ha="center", color=SLATE)
     for row, label in enumerate(rows):
         y = top - (row + 0.5) * high
-        _text(page, left - 0.06, y, label, 7.5, ha="right", color=SLATE)
+        add_text(page, left - 0.06, y, label, 7.5, ha="right", color=SLATE)
         for column in range(len(columns)):
             look = {"ha": "center", "color": letters_on(painted[row, column])}
-            _text(page, left + (column + 0.5) * cell, y, written(values[row, column]), 7.5, **look)
+            add_text(page, left + (column + 0.5) * cell, y, written(values[row, column]), 7.5, **look)

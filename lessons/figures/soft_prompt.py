@@ -11,26 +11,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from PIL import Image
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
+    EDGE,
     GREY,
     INK,
     LOCK,
     SHARPNESS,
     SLATE,
+    TINT,
     VERMILION,
     WIDTH,
     Picture,
+    add_page,
+    add_text,
     blank,
     finished,
-    fonts,
     halo,
+    rectangle,
     shorten,
     square,
 )
-from lessons.figures.inside_clip import TINT, _box, _page, _row_of_strips
+from lessons.kit.strips import draw_strips
 
-EDGE = 0.12  # inches at the sides of a page
 MOST_LISTED = 12  # words beside a picture, of those that are true and of the others
 TALL, SMALL = 1.8, 0.8  # inches: the height of the soft prompt's strips, and of a word's
 
@@ -74,31 +77,31 @@ def three_parts(
     begun, count = sum(not piece.learned for piece in prompt), len(prompt) + len(patches)
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         strips = [(EDGE + (i + 0.5) * step, step - 0.05, piece.vector) for i, piece in enumerate(prompt)]
-        _row_of_strips(page, strips, limit, low, top)
+        draw_strips(page, strips, limit, low, top)
         for (middle, width, _), piece in zip(strips, prompt):
             look = {"edgecolor": VERMILION, "linewidth": 1.6, "linestyle": "-" if piece.learned else (0, (1.2, 1))}
-            page.add_patch(_box(middle - width / 2, middle + width / 2, low, top, **look))
+            page.add_patch(rectangle(middle - width / 2, middle + width / 2, low, top, **look))
             weight = "bold" if piece.learned else "normal"
-            _text(page, middle, top + 0.1, piece.label, 7.5, ha="center", weight=weight)
+            add_text(page, middle, top + 0.1, piece.label, 7.5, ha="center", weight=weight)
         right, where = EDGE + step * len(prompt), _positions(0, len(prompt))
         _over(page, EDGE, right, top + 0.2, f"soft prompt, M = {len(prompt)}", where, VERMILION)
         if begun:
             first = EDGE + step * (len(prompt) - begun) + 0.03
             words_for = "random" if begun < 8 else "random numbers"
-            _text(page, min(first, right - 0.5), low - 0.1, words_for, 8, color=SLATE)
+            add_text(page, min(first, right - 0.5), low - 0.1, words_for, 8, color=SLATE)
         last, right = _patches(page, image, patches, limit, left, low, top)
         where = f"{_positions(len(prompt), len(patches))}; {projection}"
         _over(page, left, right, top + 0.2, f"picture, P = {len(patches)}", where, BLUE)
         columns = _word_columns([*(word.label for word in words), following[0]])
         if words:
             strips = [(middle, width - 0.1, word.vector) for (middle, width), word in zip(columns, words)]
-            _row_of_strips(page, strips, limit, second - SMALL, second)
+            draw_strips(page, strips, limit, second - SMALL, second)
             for (middle, width, _), word in zip(strips, words):
                 box = middle - width / 2, middle + width / 2, second - SMALL, second
-                page.add_patch(_box(*box, edgecolor=INK, linewidth=1))
-                _text(page, middle, second + 0.11, shorten(word.label, 12), 8.5, ha="center")
+                page.add_patch(rectangle(*box, edgecolor=INK, linewidth=1))
+                add_text(page, middle, second + 0.11, shorten(word.label, 12), 8.5, ha="center")
             middle, width, _ = strips[-1]
             where = _positions(count, len(words))
             _over(page, EDGE, middle + width / 2 + 0.05, second + 0.22, f"text, T = {len(words)}", where, INK)
@@ -131,10 +134,10 @@ def _patches(
         vectors = patches[row * across : (row + 1) * across]
         high = top - row * pitch - side - gap
         strips = [(left + i * step + side / 2, side, vector) for i, vector in enumerate(vectors)]
-        _row_of_strips(page, strips, limit, high - strip, high)
+        draw_strips(page, strips, limit, high - strip, high)
         for middle, width, _ in strips:
             box = middle - width / 2, middle + width / 2, high - strip, high
-            page.add_patch(_box(*box, edgecolor=BLUE, linewidth=0.6 if grid > 1 else 1.6))
+            page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=0.6 if grid > 1 else 1.6))
     return (strips[-1][0], high - strip), left + (across - 1) * step + side
 
 
@@ -150,17 +153,19 @@ def _next(
     """An arrow from the last position to the place that comes next, and the token that it predicts for it. first: of the text."""
     middle, width = column
     left, right, low = middle - width / 2 + 0.05, middle + width / 2 - 0.05, top - SMALL
-    page.add_patch(_box(left, right, low, top, edgecolor=BLUE, linewidth=1.4, linestyle=(0, (3, 2)), facecolor=TINT))
-    _text(page, middle, top - SMALL / 2, shorten(token, 12), 8.5, ha="center", weight="bold")
+    page.add_patch(
+        rectangle(left, right, low, top, edgecolor=BLUE, linewidth=1.4, linestyle=(0, (3, 2)), facecolor=TINT)
+    )
+    add_text(page, middle, top - SMALL / 2, shorten(token, 12), 8.5, ha="center", weight="bold")
     if first:
-        _text(page, right + 0.15, top - SMALL / 2, "text, T = 0: no token yet", 9, weight="bold")
+        add_text(page, right + 0.15, top - SMALL / 2, "text, T = 0: no token yet", 9, weight="bold")
     x, y = last
     turn = y - (0.3 if first else 0.14)  # below what may stand under the prompt
     head = {"arrowstyle": "-|>", "color": BLUE, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     page.plot([x, x, middle], [y, turn, turn], color=BLUE, linewidth=1.4)
     page.annotate("", (middle, top if first else low), (middle, turn), arrowprops=head)
     side = {"ha": "right"} if x > WIDTH - 1.7 else {}
-    _text(
+    add_text(
         page,
         x,
         turn - 0.13,
@@ -187,13 +192,8 @@ def _positions(first: int, number: int) -> str:
 def _over(page: Axes, left: float, right: float, y: float, name: str, where: str, colour: str) -> None:
     """A bracket over a part of the sequence, what it is called, and where it stands."""
     page.plot([left, left, right, right], [y, y + 0.06, y + 0.06, y], color=colour, linewidth=1.4)
-    _text(page, left, y + 0.31, name, 9, weight="bold", color=colour)
-    _text(page, left, y + 0.14, where, 8, color=SLATE)
-
-
-def _text(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
-    style = {"va": "center", "color": INK, "family": fonts(), "parse_math": False, **style}
-    page.text(x, y, words, fontsize=size, **style)
+    add_text(page, left, y + 0.31, name, 9, weight="bold", color=colour)
+    add_text(page, left, y + 0.14, where, 8, color=SLATE)
 
 
 # --- patches as words ------------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def words_on_patches(
     letters = max(4, round(cell / (0.0093 * size)))
     with LOCK:
         figure = blank(top + 0.38)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         pale = 0.62 + 0.38 * np.asarray(square(image, 512), dtype=float) / 255
         page.imshow(pale, extent=(EDGE, EDGE + side, low, top), aspect="auto", interpolation="antialiased")
         for line in range(grid + 1):
@@ -229,21 +229,21 @@ def words_on_patches(
             if hit:
                 half, tall = cell / 2 - 0.025, 0.15 * 8 / max(grid, 8)
                 look = {"edgecolor": BLUE, "facecolor": "white", "linewidth": 1.2}
-                page.add_patch(_box(x - half, x + half, y - tall, y + tall, **look))
-                _text(page, x + half - 0.02, y + tall, "✓", size, ha="right", color=BLUE, path_effects=halo())
+                page.add_patch(rectangle(x - half, x + half, y - tall, y + tall, **look))
+                add_text(page, x + half - 0.02, y + tall, "✓", size, ha="right", color=BLUE, path_effects=halo())
             look = {"weight": "bold", "color": BLUE} if hit else {"color": SLATE, "path_effects": halo()}
-            _text(page, x, y - (0.02 if hit else 0), shorten(word, letters), size, ha="center", **look)
+            add_text(page, x, y - (0.02 if hit else 0), shorten(word, letters), size, ha="center", **look)
         left, y = EDGE + side + 0.16, top - 0.1
         for hit, heading in ((True, "✓ true of it"), (False, "not true of it")):
             mine, look = [key for key in order if key[0] is hit], {"weight": "bold", "color": BLUE if hit else SLATE}
-            _text(page, left, y, f"{heading}: {list(true).count(hit)}", 8.5, **look)
+            add_text(page, left, y, f"{heading}: {list(true).count(hit)}", 8.5, **look)
             for key in mine[:MOST_LISTED]:
                 y -= 0.185
-                _text(page, left + 0.32, y, f"{counts[key]} ×", 8, ha="right", **look)
-                _text(page, left + 0.38, y, shorten(key[1], 14), 8, **look)
+                add_text(page, left + 0.32, y, f"{counts[key]} ×", 8, ha="right", **look)
+                add_text(page, left + 0.38, y, shorten(key[1], 14), 8, **look)
             y -= 0.36
             if len(mine) > MOST_LISTED:
-                _text(page, left + 0.38, y + 0.175, "…", 8, **look)
+                add_text(page, left + 0.38, y + 0.175, "…", 8, **look)
                 y -= 0.185
         return finished(figure, alt, caption)
 
@@ -290,16 +290,16 @@ def strip_with_labels(
     fills = {"prompt": "#F6E3D7", "picture": TINT, "text": "white", "padding": "#E9EBEE"}
     with LOCK:
         figure = blank(height)
-        page = _page(figure, title)
+        page = add_page(figure, title)
         y = height - 0.48
-        _text(page, left - 0.1, y - 0.1 * (len(batch) - 1), "the batch", 8, ha="right", color=SLATE)
+        add_text(page, left - 0.1, y - 0.1 * (len(batch) - 1), "the batch", 8, ha="right", color=SLATE)
         for number, tokens in enumerate(batch):
             look = {"weight": "bold", "color": INK} if number == row else {"color": SLATE}
-            _text(page, (left + begins) / 2, y, f"prompt, picture {number + 1}", 7.5, ha="center", **look)
+            add_text(page, (left + begins) / 2, y, f"prompt, picture {number + 1}", 7.5, ha="center", **look)
             if number == row:
-                page.add_patch(_box(left, WIDTH - EDGE, y - 0.1, y + 0.1, facecolor=TINT, zorder=-1))
+                page.add_patch(rectangle(left, WIDTH - EDGE, y - 0.1, y + 0.1, facecolor=TINT, zorder=-1))
             for middle, token in zip(middles[prefix:], tokens):
-                _text(page, middle, y, token, 7.5, ha="center", **look)
+                add_text(page, middle, y, token, 7.5, ha="center", **look)
             y -= 0.2
         rows = {"position": y - 0.22, "token": y - 0.58, "mask": y - 0.98, "label": y - 2.0}
         for y, words, colour in (
@@ -309,22 +309,22 @@ def strip_with_labels(
             ((rows["mask"] + rows["label"]) / 2, "its prediction\nis scored\nagainst", BLUE),
             (rows["label"], "label", SLATE),
         ):
-            _text(page, left - 0.1, y, words, 8, ha="right", color=colour)
+            add_text(page, left - 0.1, y, words, 8, ha="right", color=colour)
         scored = {to for _, to in arrows}
         for number, (column, middle, width) in enumerate(zip(columns, middles, widths)):
             box = middle - width / 2 + 0.03, middle + width / 2 - 0.03
-            _text(page, middle, rows["position"], column.position, 7.5, ha="center", color=SLATE)
+            add_text(page, middle, rows["position"], column.position, 7.5, ha="center", color=SLATE)
             look = {"facecolor": fills[column.kind], "edgecolor": GREY, "linewidth": 1}
             if column.kind == "padding":
                 look |= {"hatch": "////"}
-            page.add_patch(_box(*box, rows["token"] - 0.22, rows["token"] + 0.22, **look))
-            _text(page, middle, rows["token"], column.token, 8, ha="center", path_effects=halo(), linespacing=1)
+            page.add_patch(rectangle(*box, rows["token"] - 0.22, rows["token"] + 0.22, **look))
+            add_text(page, middle, rows["token"], column.token, 8, ha="center", path_effects=halo(), linespacing=1)
             mask, colour = ("1", INK) if column.seen else ("0", SLATE)
-            _text(page, middle, rows["mask"], mask, 8, ha="center", color=colour)
+            add_text(page, middle, rows["mask"], mask, 8, ha="center", color=colour)
             look = {"edgecolor": BLUE, "linewidth": 1.8} if number in scored else {"edgecolor": GREY, "linewidth": 0.8}
-            page.add_patch(_box(*box, rows["label"] - 0.14, rows["label"] + 0.14, **look))
+            page.add_patch(rectangle(*box, rows["label"] - 0.14, rows["label"] + 0.14, **look))
             look = {"color": INK, "weight": "bold"} if number in scored else {"color": SLATE}
-            _text(page, middle, rows["label"], column.label or ignored, 8, ha="center", **look)
+            add_text(page, middle, rows["label"], column.label or ignored, 8, ha="center", **look)
         for start, end in arrows:
             look = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "color": BLUE}
             look |= {"linewidth": 2.6, "mutation_scale": 15} if start == chosen else {"linewidth": 1.1, "alpha": 0.75}
@@ -333,6 +333,6 @@ def strip_with_labels(
             )
         middle, width = middles[chosen], widths[chosen]
         box = middle - width / 2, middle + width / 2, rows["mask"] - 0.13, rows["position"] + 0.1
-        page.add_patch(_box(*box, edgecolor=INK, linewidth=2.2))
-        _text(page, middle, rows["position"] + 0.17, "▼", 8, ha="center")
+        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2))
+        add_text(page, middle, rows["position"] + 0.17, "▼", 8, ha="center")
         return finished(figure, alt, caption)

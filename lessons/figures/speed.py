@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lessons.figures.base import (
+from lessons.kit.picture import (
     BLUE,
     GREY,
     INK,

@@ -1,45 +1,69 @@
-"""Explorers that learn while one watches: vectors for a frozen CLIP.
+"""A button that trains a context for a frozen CLIP while one watches: curves over the steps, accuracy before and after.
 
-On top of `LongWork`, `figures` and `helpers.context`, which does the learning: here are only its numbers, and how they are shown.
+On top of `LongWork` and `helpers.context`, which does the learning: here are only its numbers, and how they are shown.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
 
 import ipywidgets
 import numpy as np
-import torch
+from matplotlib.axes import Axes
 from torch import Tensor
-from transformers import CLIPModel, CLIPProcessor
 
-from helpers.context import PromptedCLIP, encode_hand_prompt, repeat_words, train_context
-from helpers.data import FewShot, encode_split
+from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
+from helpers.data import FewShot
 from helpers.language import say
-from helpers.reading import draw_random_like
 from helpers.training import Evaluation, TrainConfig
-from lessons import figures
-from lessons.widgets.base import LongWork, Shown, counted, dropdown, look, percent, values_of
-from lessons.widgets.learnable_context import name_positions
-from pocket.datasets import few_shot
-from pocket.studies import first_vectors_study
-from pocket.tasks import Task
+from lessons.kit.explorer import LongWork, Shown, checksum, counted, one_thread, percent, values_of
+from lessons.kit.picture import (
+    BLUE,
+    CLOUD,
+    GREY,
+    INK,
+    LOCK,
+    SLATE,
+    STONE,
+    WIDTH,
+    Picture,
+    axes_at,
+    blank,
+    finished,
+    fonts,
+    halo,
+)
 
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
-VECTORS = 10  # of lesson 00
 PLAN = TrainConfig()
-SHOTS, LENGTHS = (1, 2, 4, 8, 16), (1, 2, 4, 10, 16)
-MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and at most so many
-TESTS = 20  # pictures of each class to test on
+UNKNOWN = 0.0, 2.0  # limits of the losses as long as there are none; a few-shot training of the course begins within
 _GLOSSED = (
     "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步，kept 留下的。）"
 )
+
+
+@dataclass(frozen=True)
+class Run:
+    """The numbers of one training: as many of each as there were looks at the validation pictures. Accuracies are shares of one."""
+
+    length: int  # steps when it is complete
+    steps: Sequence[int]
+    loss: Sequence[float]
+    validation_loss: Sequence[float]
+    validation_accuracy: Sequence[float]
+    hand: float  # accuracy of the hand-written prompt on the validation pictures
+    before: float  # the same on the test pictures
+    after: float | None = None  # accuracy of what was learned on the test pictures; None until it is known
+
+    @property
+    def kept(self) -> int:
+        """Which of the looks had the lowest validation loss so far: what was learned until then is what is kept."""
+        return int(np.argmin(self.validation_loss))
 
 
 @dataclass(frozen=True)
@@ -55,70 +79,13 @@ class Setting:
 class Stored:
     """A run that was made before, by a command: its numbers, and the context (M, D) that it kept."""
 
-    run: figures.Run
+    run: Run
     context: Tensor
     command: str
 
 
-def first_vectors(
-    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: TrainConfig = PLAN
-) -> ContextTraining:
-    """A button that learns ten vectors from few examples, and draws how they do beside the hand-written prompt.
-
-    data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
-    """
-    study = first_vectors_study.load_study()
-    columns = (study.history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
-    run = figures.Run(study.history.steps, *columns, study.hand, study.before, study.after)
-    another = study.seed + 1  # the same start would give the same curve, and hide the stored one
-    label = say(en="start no.", zh="随机起点")
-    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
-
-    def prepare(now: SimpleNamespace) -> Setting:
-        generator = torch.Generator().manual_seed(now.seed)
-        return Setting(PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator), data)
-
-    return ContextTraining(
-        prepare,
-        plan,
-        {"seed": seed},
-        start=say(en="Train ten vectors", zh="训练十个向量"),
-        stored=Stored(run, study.context, study.command),
-    )
-
-
-def few_shot_training(
-    clip: CLIPModel, processor: CLIPProcessor, task: Task, *, plan: TrainConfig = PLAN
-) -> ContextTraining:
-    """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
-
-    Pictures are drawn for the task and encoded; the test pictures are the same for every choice.
-    """
-    controls = {
-        "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
-        "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 4),
-        "init": dropdown(
-            say(en="begins as", zh="初始化"),
-            {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
-            "words",
-            20,
-        ),
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
-        "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
-    }
-
-    def prepare(now: SimpleNamespace) -> Setting:
-        pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
-        begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
-        generator = torch.Generator().manual_seed(now.seed)
-        prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
-        return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
-
-    return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
-
-
 class ContextTraining(LongWork):
-    """A button that trains a context, and a figure that follows it; `first_vectors` and `few_shot_training` return it.
+    """A button that trains a context, and a figure that follows it.
 
     context: (M, D), the vectors learned last, even by a run that was interrupted; before the first press the stored run's (None where
     there is none that fits this model). runs: the numbers of every run so far.
@@ -138,7 +105,7 @@ class ContextTraining(LongWork):
         """prepare: makes of the controls' values what is to be trained; stored: a run to be shown until the button is pressed."""
         self._prepare, self._plan, self._stored = prepare, plan, stored
         self._preparing, self._when_stopped = 0.0, None
-        self.runs: list[figures.Run] = []
+        self.runs: list[Run] = []
         setting = prepare(values_of(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
         self.context = stored.context if fits else None
@@ -152,11 +119,11 @@ class ContextTraining(LongWork):
             steps=plan.steps,
         )
 
-    def _before(self, setting: Setting) -> figures.Run:
+    def _before(self, setting: Setting) -> Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
         by_hand = encode_hand_prompt(setting.prompted)
         hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
-        return figures.Run(self._plan.steps, [], [], [], [], hand, before)
+        return Run(self._plan.steps, [], [], [], [], hand, before)
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
         """One run. What is kept was chosen on the validation pictures; it meets the test pictures once, when all is learned."""
@@ -189,12 +156,12 @@ class ContextTraining(LongWork):
     def _stopped(self, share: float) -> None:
         super()._stopped(share)
         if self._when_stopped is not None:
-            with figures.LOCK:
+            with LOCK:
                 self._show(self._when_stopped())
 
-    def _stored_picture(self, stored: Stored) -> figures.Picture:
+    def _stored_picture(self, stored: Stored) -> Picture:
         whose = say(en="A stored run", zh="事先存好的一次训练")
-        return figures.learning_curve(
+        return learning_curve(
             None,
             stored.run,
             prompts=_prompts(len(stored.context)),
@@ -206,10 +173,10 @@ class ContextTraining(LongWork):
             ),
         )
 
-    def _empty_picture(self, empty: figures.Run) -> figures.Picture:
+    def _empty_picture(self, empty: Run) -> Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
         hand, before = percent(empty.hand, 0), percent(empty.before)
-        return figures.learning_curve(
+        return learning_curve(
             empty,
             self._stored and self._stored.run,
             prompts=(HAND, "learned vectors"),
@@ -226,7 +193,7 @@ class ContextTraining(LongWork):
             ),
         )
 
-    def _growing_picture(self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...]) -> figures.Picture:
+    def _growing_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """While it learns."""
         told = say(
             en="The ring marks the step with the lowest validation loss so far. ",
@@ -234,7 +201,7 @@ class ContextTraining(LongWork):
         )
         return self._picture(setting, run, earlier, "Learning: watch the blue curve and the dotted line", told)
 
-    def _stopped_picture(self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...]) -> figures.Picture:
+    def _stopped_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """After an interrupt."""
         last, kept = run.steps[-1], run.steps[run.kept]
         told = say(
@@ -246,9 +213,7 @@ class ContextTraining(LongWork):
         title = f"Stopped at step {last} of {run.length}: the vectors of step {kept} are kept"
         return self._picture(setting, run, earlier, title, told)
 
-    def _finished_picture(
-        self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...], unchanged: bool
-    ) -> figures.Picture:
+    def _finished_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
         """At the end. unchanged: whether the model is what it was before."""
         vectors, parameters = len(setting.prompted.context), sum(p.numel() for p in setting.prompted.clip.parameters())
         model = (
@@ -270,9 +235,7 @@ class ContextTraining(LongWork):
         )
         return self._picture(setting, run, earlier, f"Your run: {_outcome(run, vectors)}", told)
 
-    def _picture(
-        self, setting: Setting, run: figures.Run, earlier: tuple[figures.Run, ...], title: str, told: str
-    ) -> figures.Picture:
+    def _picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], title: str, told: str) -> Picture:
         """The learner's run so far, over the others; told: what the caption says of it, after what was chosen."""
         vectors, chosen, whose = len(setting.prompted.context), setting.chosen, say(en="Your run", zh="你的训练")
         caption = f"{whose}{say(en=': ', zh='：')}{chosen}{say(en='. ', zh='。')}" if chosen else ""
@@ -289,7 +252,7 @@ class ContextTraining(LongWork):
                 "一旦用测试图片来挑，它们就不能再算测试了。",
             )
         caption += say(en="", zh=_GLOSSED)
-        return figures.learning_curve(
+        return learning_curve(
             run,
             self._stored and self._stored.run,
             earlier,
@@ -300,56 +263,13 @@ class ContextTraining(LongWork):
         )
 
 
-def _slider(label: str, options: Sequence[int], value: int) -> ipywidgets.SelectionSlider:
-    return ipywidgets.SelectionSlider(
-        options=options, value=value, description=label, continuous_update=False, **look(20)
-    )
-
-
-def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
-    """What the controls say, in words, and how many numbers that is to learn."""
-    classes, (vectors, width) = len(prompted.class_names), prompted.context.shape
-    numbers = f"{vectors} × {width} = {vectors * width:,}"
-    place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
-    return say(
-        en=f"{counted(now.shots, 'shot')} of each of {classes} classes; {counted(vectors, 'vector')}, that is {numbers} numbers, begun "
-        f"{'at random' if begin == 'random' else f'as “{begin}”'}; the class name "
-        f"{dict(end='at the end', middle='in the middle', front='in front')[place]}; seed {now.seed}",
-        zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"
-        f"{'用随机数' if begin == 'random' else f'用“{begin}”'}初始化；类别名在{dict(end='末尾', middle='中间', front='开头')[place]}；"
-        f"随机种子 {now.seed}",
-    )
-
-
 def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
     """The share of the pictures, unit features (N, D) with labels (N,), whose class is the nearest of the texts (C, D)."""
     features, labels = pictures
     return ((features @ texts.T).argmax(-1) == labels).float().mean().item()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch computes in one thread: a pocket model gains little from two, and loses much where another program wants the cores.
-
-    Measured on two of them: 2.9 s against 2.4 s when both are free, and 3 to 6 s against 40 to 110 s beside a busy one.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def checksum(model: torch.nn.Module) -> str:
-    """Of all parameters, byte by byte."""
-    digest = hashlib.blake2b()
-    for parameter in model.parameters():
-        digest.update(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _grown(run: figures.Run, at: Evaluation) -> figures.Run:
+def _grown(run: Run, at: Evaluation) -> Run:
     """The run with one look more."""
     return replace(
         run,
@@ -364,12 +284,12 @@ def _prompts(vectors: int) -> tuple[str, str]:
     return HAND, counted(vectors, "learned vector")
 
 
-def _outcome(run: figures.Run, vectors: int) -> str:
+def _outcome(run: Run, vectors: int) -> str:
     """Both accuracies on the test pictures, for a title."""
     return f"{run.after:.1%} with {counted(vectors, 'learned vector')}, {run.before:.1%} with {HAND}"
 
 
-def _in_words(run: figures.Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
+def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
     """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
     loss, check = ((f"{numbers[0]:.1f}", f"{numbers[-1]:.1f}") for numbers in (run.loss, run.validation_loss))
     ends = run.validation_accuracy[0], run.validation_accuracy[-1]
@@ -398,44 +318,179 @@ def _in_words(run: figures.Run, vectors: int, whose: str, chosen: str = "", earl
     )
 
 
-def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> figures.Picture:
-    """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
-    the null, with random vectors there that are as long.
+# --- the figure -------------------------------------------------------------------------------------------------
 
-    context: (M, D), learned vectors; it takes the place of all words of the prompt but the last and the full stop.
+
+def learning_curve(
+    run: Run | None,
+    stored: Run | None = None,
+    earlier: Sequence[Run] = (),
+    *,
+    prompts: tuple[str, str],
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Loss and validation accuracy over the steps, and under them the test accuracy of the two prompts, before and after.
+
+    run: the learner's own, however far it has come, with a ring around what would be kept of it; without a step yet, the axes of the
+    stored run are shown and no curve at all. None shows the stored run alone, its bars hatched.
+    stored: lies in grey behind; earlier: the learner's other runs, their validation accuracy in faint blue and their test accuracy as
+    faint dots under the bars. prompts: what the two bars are called.
     """
-    table = clip.text_model.embeddings.token_embedding.weight.detach().cpu()  # (V, D)
-    ids = processor.tokenizer(prompt)["input_ids"]
-    words = [token.removesuffix("</w>") for token in processor.tokenizer.convert_ids_to_tokens(ids)]
-    words[0], words[-1] = "start", "end"
-    vectors, n = table[ids], len(context)
-    name = len(ids) - 3  # before the full stop and the end
-    (null,) = draw_random_like(context.cpu(), 1, torch.Generator().manual_seed(0))  # (M, D)
+    known = [other for other in (stored, *earlier, run) if other is not None]
+    if not known:
+        raise ValueError("there is nothing to draw: give a run, or a stored one")
+    height, across = 4.1, max(other.length for other in known)
+    stored_curve = None if run is not None and not len(run.steps) else stored
+    with LOCK:
+        figure = blank(height)
+        loss, accuracy = axes_at(figure, 0.62, 1.7, 1.62, 1.86), axes_at(figure, 3.5, 1.7, 2.8, 1.86)
+        for axes, low, high, label, heading in (
+            (loss, *_round_limits(known, ("loss", "validation_loss"), 1), "loss (nats)", "Loss: lower is better"),
+            (
+                accuracy,
+                *_round_limits(known, ("validation_accuracy", "hand"), 0.2, most=1.0),
+                "accuracy (%)",
+                "Accuracy on validation pictures: higher is better",
+            ),
+        ):
+            axes.set(xlim=(-0.02 * across, across), ylim=(low, high), xticks=np.linspace(0, across, 5).round())
+            axes.locator_params(axis="y", nbins=5)
+            axes.tick_params(labelsize=8, colors=INK)
+            axes.set_xlabel("training step", fontsize=8, color=INK, labelpad=2)
+            axes.set_ylabel(label, fontsize=8, color=INK, labelpad=3)
+            axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
+        accuracy.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
+        for other in earlier:
+            accuracy.plot(other.steps, other.validation_accuracy, color=BLUE, alpha=CLOUD, linewidth=0.9)
+        for other, look in (
+            (stored_curve, {"color": STONE, "linewidth": 1.8}),
+            (run, {"color": BLUE, "linewidth": 2.2}),
+        ):
+            if other is not None:
+                loss.plot(other.steps, other.loss, **look)
+                loss.plot(other.steps, other.validation_loss, linestyle=(0, (3, 1.5)), **look)
+                accuracy.plot(other.steps, other.validation_accuracy, **look)
+        _name_curves(loss, accuracy, run, stored_curve, across)
+        _ring_what_is_kept(loss, accuracy, run or stored_curve)
+        hand, ours = known[-1].hand, run or stored
+        below = not len(ours.steps) or ours.validation_accuracy[-1] >= hand  # its name stands where the curve does not
+        accuracy.axhline(hand, color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
+        accuracy.annotate(
+            f"{prompts[0]}  {hand:.0%}",
+            (across, hand),
+            xytext=(0, -4 if below else 4),
+            textcoords="offset points",
+            ha="right",
+            va="top" if below else "bottom",
+            fontsize=8,
+            color=INK,
+            parse_math=False,
+            path_effects=halo(),
+        )
+        _before_and_after(axes_at(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
+        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, family=fonts(), parse_math=False)
+        return finished(figure, alt, caption)
 
-    def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
-        labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
-        return labels, torch.cat([vectors[:1], between, vectors[name:]]).numpy(), [False, *[learned] * n, *[False] * 3]
 
-    rows = [
-        (words, vectors.numpy(), [False] * len(ids)),
-        with_vectors("{}", context.cpu(), learned=True),
-        with_vectors("random", null, learned=False),
-    ]
-    alt = say(
-        en=f"Three rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
-        f"and end. In the middle, {n} framed strips, numbered, stand between start and “{words[name]}”; below, {n} random ones.",
-        zh=f"三排条纹，每条是一个向量，{table.shape[1]} 个数。上排是“{prompt}”的各个词元，前后是开头和结尾；"
-        f"中排的开头和“{words[name]}”之间，是 {n} 条带编号、带框的条纹；下排同样的地方，是 {n} 条随机的。",
-    )
-    stronger = (context.std() / vectors.std()).item()
-    caption = say(
-        en="Each strip is one vector; its stripes are the numbers in it, purple below zero and orange above. Framed: learned. Their "
-        f"numbers are about {stronger:.0f} times as large as those of the words above: nothing keeps them where words are. The third row is "
-        "what chance looks like: random vectors, each as long as the learned one above it. By eye nobody can tell the two rows apart; "
-        "lesson 04 has better instruments.",
-        zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的，"
-        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。第三排是随机对照：随机向量（random），每个和它上面"
-        "学出来的那个一样长。光用眼睛，谁也分不出哪一排是学出来的；第 04 课有更好的工具。",
-    )
-    title = "What the frozen text tower reads: words, learned vectors (framed), and random ones"
-    return figures.rows_of_vectors(rows, title=title, alt=alt, caption=caption)
+def _round_limits(runs: Sequence[Run], names: Sequence[str], unit: float, most: float = np.inf) -> tuple[float, float]:
+    """From below the least to above the greatest of these numbers, in whole units, so that axes seldom move while a curve grows.
+
+    They lie between zero and `most`, and so do the limits.
+    """
+    values = np.concatenate([np.ravel(getattr(run, name)) for run in runs for name in names])
+    if not len(values):
+        return UNKNOWN
+    low, high = unit * np.floor(values.min() / unit - 0.3), unit * np.ceil(values.max() / unit + 0.3)
+    return max(0.0, low), min(most, high)
+
+
+def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None, across: int) -> None:
+    """Each curve by its name, at its end; the learner's ends in a dot, which is all that one look gives."""
+    first = run if run and len(run.steps) else stored
+    if first is None or not len(first.steps):
+        return
+    colour = BLUE if first is run else SLATE
+    at = first.steps[-1]
+    ends = first.loss[-1], first.validation_loss[-1]
+    for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), ("training", "validation"), ends):
+        _label(loss, at, y, name, colour)
+        if first is run:
+            loss.plot(at, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
+    names = [(first.steps[-1], first.validation_accuracy[-1], "your run" if first is run else "a stored run", colour)]
+    if first is run:
+        accuracy.plot(at, names[0][1], "o", color=BLUE, markersize=5.5, clip_on=False)
+        if stored is not None and len(stored.steps):
+            names.append((stored.steps[-1], stored.validation_accuracy[-1], "a stored run", SLATE))
+    heights = [name[1] for name in names]
+    if at > 0.7 * across:
+        heights = _apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
+    for (x, _, name, colour), y in zip(names, heights):
+        _label(accuracy, x, y, name, colour)
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """One or two heights, the two moved from each other where they are closer than the gap."""
+    if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
+        return list(heights)
+    middle, first_up = sum(heights) / 2, 0.5 if heights[0] >= heights[1] - 1e-3 else -0.5
+    return [middle + first_up * gap, middle - first_up * gap]
+
+
+def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
+    style = {"fontsize": 8.5, "color": colour, "va": "center", "weight": "bold" if colour == BLUE else "normal"}
+    axes.annotate(name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=halo(), **style)
+
+
+def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
+    """A ring around the look with the lowest validation loss, in both diagrams, with its name where there is more room."""
+    if run is None or not len(run.steps):
+        return
+    step, share = run.steps[run.kept], run.validation_accuracy[run.kept]
+    look = {
+        "marker": "o",
+        "markersize": 11,
+        "fillstyle": "none",
+        "color": INK,
+        "markeredgewidth": 1.3,
+        "clip_on": False,
+    }
+    loss.plot(step, run.validation_loss[run.kept], zorder=5, **look)
+    accuracy.plot(step, share, zorder=5, **look)
+    low, high = accuracy.get_ylim()
+    up = -1 if share > high - 0.15 * (high - low) else 1
+    style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": halo()}
+    accuracy.annotate("kept", (step, share), (0, 13 * up), textcoords="offset points", annotation_clip=False, **style)
+
+
+def _before_and_after(
+    axes: Axes, run: Run | None, stored: Run | None, earlier: Sequence[Run], prompts: tuple[str, str]
+) -> None:
+    """The accuracy of both prompts on the test pictures, or a question mark where it is not known yet; earlier runs as dots."""
+    shown = run or stored
+    for row, (name, share, colour) in enumerate(zip(prompts, (shown.before, shown.after), (SLATE, BLUE))):
+        style = {"va": "center", "fontsize": 9, "color": INK, "weight": "bold" if row and run else "normal"}
+        axes.text(-0.015, row, name, ha="right", parse_math=False, family=fonts(), **style)
+        if share is None:
+            axes.text(0.015, row, "?", **style)
+            continue
+        if run is None:
+            axes.barh(row, share, height=0.66, facecolor="white", edgecolor=STONE, hatch="////", linewidth=1)
+        else:
+            axes.barh(row, share, height=0.66, color=colour)
+        note = "  (a stored run)" if run is None and row else ""
+        axes.text(share + 0.012, row, f"{share:.1%}{note}", **style)
+    tested = [other.after for other in earlier if other.after is not None]
+    if tested:
+        axes.text(-0.015, 2, "your earlier runs", ha="right", va="center", fontsize=9, color=INK)
+        axes.plot(
+            tested, [2] * len(tested), "o", color=BLUE, alpha=CLOUD, markersize=5.5, markeredgewidth=0, clip_on=False
+        )
+    axes.set(xlim=(0, 1), ylim=(2.5 if tested else 1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
+    axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.set_xlabel("accuracy on test pictures (%)", fontsize=8, color=INK, labelpad=2)
+    axes.spines[["top", "right"]].set_visible(False)

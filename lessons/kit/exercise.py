@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from helpers.language import LearnerError, say
-from lessons import figures
+from lessons.kit.explorer import Live
+from lessons.kit.picture import BLUE, VERMILION
 from lessons.kit.torch_errors import explain, plain_error
-from lessons.widgets.base import Live
 
 LETTERS = "ABCDEF"
 MARKS = {"right": "✓", "wrong": "✗", "untouched": "○", "noted": "●"}
-COLOURS = {"right": figures.BLUE, "wrong": figures.VERMILION, "untouched": "#767676", "noted": figures.BLUE}
+COLOURS = {"right": BLUE, "wrong": VERMILION, "untouched": "#767676", "noted": BLUE}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Experiments to run on anybody's prompt-tuning code: each takes the code as a function, measures one thing, and says what it means.
 
-They know nothing of how the code is written, so they run on a learner's own as well. What they expose is in `lessons.museum`.
+They know nothing of how the code is written, so they run on a learner's own as well.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.by_hand import decode_greedily
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
-from helpers.context import overwrite
+from helpers.context import find_placeholder, overwrite
 from helpers.data import FewShot
 from helpers.language import say
-from lessons.museum import begin_by_tokens, padding, texts_with_slots, tokens, write
 
 Encode = Callable[[CLIPModel, CLIPProcessor, list[str], Tensor], Tensor]  # class names and a context (M, D) to (C, D)
 Begin = Callable[[CLIPModel, CLIPProcessor, str], Tensor]  # words to vectors (M, D)
@@ -48,6 +47,50 @@ class Result:
         colour = "#0072B2" if self.passed else "#B64A00"
         style = f"border-left: 4px solid {colour}; padding: 0.4em 1em; margin: 4px 0; line-height: 1.5"
         return f'<div style="{style}">{html.escape(repr(self))}</div>'
+
+
+# --- what is given to the code ----------------------------------------------------------------------------------------------------
+
+
+def tokens(processor: CLIPProcessor, texts: list[str]) -> Tensor:
+    """ids (C, T), padded to the longest."""
+    return processor.tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
+
+
+def texts_with_slots(processor: CLIPProcessor, names: list[str], vectors: int) -> tuple[Tensor, Tensor]:
+    """ids (C, T) of "x x x x cat.", and where their slots are, (C, T) booleans."""
+    word, placeholder = find_placeholder(processor.tokenizer, names)
+    ids = tokens(processor, [f"{' '.join([word] * vectors)} {name}." for name in names])
+    return ids, ids == placeholder
+
+
+def begin_by_tokens(clip, processor, words):
+    length = len(processor.tokenizer.tokenize(words))  # M
+    ids = tokens(processor, [words])[0]  # SOS, the words, EOT
+    return clip.text_model.embeddings.token_embedding(ids[1 : 1 + length])  # (M, D)
+
+
+def padding(ids: Tensor, lengths: Tensor) -> Tensor:
+    """Where the padding is: (B, T) booleans."""
+    return torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
+
+
+@torch.no_grad()
+def write(
+    next_token: Callable[..., Tensor], model: VLMWithSoftPrompt, features: Tensor, top_p: float = 0.9,
+    temperature: float = 1.0, seed: int = 0, longest: int = 30,
+) -> str:  # fmt: skip
+    """A caption of one picture, features (1, P, Dv), token by token, each chosen by `next_token`."""
+    generator, end = torch.Generator().manual_seed(seed), model.tokenizer.eos_token_id
+    table, vectors, ids = model.language_model.get_input_embeddings(), model.prefix(features), []
+    while len(ids) < longest:
+        logits = model.language_model(inputs_embeds=vectors).logits[0, -1]  # (V,)
+        id = next_token(logits, top_p, temperature, generator)
+        if id == end:
+            break
+        ids.append(int(id))
+        vectors = torch.cat([vectors, table(id)[None, None]], dim=1)  # (1, N + 1, D)
+    return model.tokenizer.decode(ids).strip()
 
 
 # --- texts -------------------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,17 @@
-"""Which model a lesson runs on, and whether what the text says about accuracies is about it."""
+"""Which model a lesson runs on, whether what the text says about accuracies is about it, and what it says of a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from PIL import Image
 from transformers import CLIPModel
 
 from helpers.language import say
 from helpers.pretrained import POCKET_CLIP, identify_model
+from lessons.kit.explorer import glossed, percent
+from lessons.kit.picture import Picture, picture_with_scores, square
 
 
 def whose_numbers(clip: CLIPModel) -> None:
@@ -28,4 +32,26 @@ def whose_numbers(clip: CLIPModel) -> None:
             zh=f"这一课用的是 {name}。课文里关于准确率的说法，还有事先存好的训练结果，都是在口袋 CLIP 上测的，对这个模型不一定成立；"
             "而那些证明“相等”的地方，在这里也必须相等。",
         )
+    )
+
+
+def show_prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> Picture:
+    """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their shares."""
+    names, shares = list(answer), list(answer.values())
+    told = [f"{name} {percent(share, 0)}" for name, share in list(answer.items())[:3]]
+    return picture_with_scores(
+        square(image, 256),
+        names,
+        shares,
+        title=f"The learned prompt says: {names[0]}",
+        alt=say(
+            en=f"A picture, and beside it a bar for each of the likeliest classes: {', '.join(told)}.",
+            zh=f"一张图，旁边是最可能的几个类别，每个一条：{'、'.join(told)}。",
+        ),
+        caption=say(
+            en="The shares of all classes add up to 100 %. CLIP sees the middle square of the picture.",
+            zh="所有类别的得分加起来是 100%。CLIP 看到的是图片正中的方块。"
+            + glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
+        ),
+        top=top,
     )

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from matplotlib import font_manager
@@ -23,14 +24,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
 LOCK = threading.RLock()  # held while drawing, and by `widgets` while a model computes for a callback
 BLUE, VERMILION, GREY, STONE, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#808A95", "#5F6975", "#222222"
 CLOUD = 0.75
+TINT = "#E4ECF3"  # behind what is looked at
 SHARPNESS = 2  # pixels drawn for each one on the page: screens are finer than they say
 WIDTH = 7.4  # of every figure, in inches of 100 CSS pixels
+EDGE = 0.12  # inches at the sides of a page
 MIN_ALT = 15
 
 
@@ -89,6 +93,27 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
 
 
+def add_page(figure: Figure, title: str) -> Axes:
+    """The whole figure as axes in inches, without a frame, under its title."""
+    width, height = figure.get_size_inches()
+    page = axes_at(figure, 0, 0, width, height)
+    page.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
+    page.axis("off")
+    page.text(0.08, height - 0.2, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+    return page
+
+
+def add_text(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
+    """Words on a page, in letters of so many points."""
+    style = {"va": "center", "color": INK, "family": fonts(), "parse_math": False, **style}
+    page.text(x, y, words, fontsize=size, **style)
+
+
+def rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
+    """A rectangle between two abscissas and two ordinates, empty unless it is given a facecolor."""
+    return Rectangle((left, low), right - left, high - low, **{"facecolor": "none", **style})
+
+
 def show_image(axes: Axes, image: Image.Image) -> None:
     axes.imshow(np.asarray(image.convert("RGB")), interpolation="antialiased")
     axes.set(xticks=[], yticks=[])
@@ -104,6 +129,22 @@ def letters_on(colour: Sequence[float]) -> str:
     """White or black, whichever stands out more on (r, g, b) from 0 to 1: by WCAG's formula the contrast is never less than 4.5."""
     light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     return "white" if np.dot(light, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"
+
+
+def spread(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights in rising order, moved as little as need be until each is a gap above the one before and all lie between two ends.
+
+    Those that are too near to each other are spread around their mean.
+    """
+    # heights without their gaps, which must rise: where they fall, they share their mean
+    blocks: list[list[float]] = []
+    for number, height in enumerate(heights):
+        blocks.append([height - number * gap])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    bare = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
+    top = high - (len(heights) - 1) * gap
+    return (np.clip(bare, low, top) + gap * np.arange(len(heights))).tolist()
 
 
 def halo() -> list[withStroke]:
@@ -131,3 +172,53 @@ def encoded(image: Image.Image, **options: object) -> str:
     buffer = io.BytesIO()
     image.save(buffer, **options)
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+# --- a figure that several lessons show -----------------------------------------------------------------------------------------
+
+
+def picture_with_scores(
+    image: Image.Image,
+    names: Sequence[str],
+    scores: Sequence[float],
+    *,
+    title: str,
+    alt: str,
+    caption: str = "",
+    top: int = 8,
+) -> Picture:
+    """A picture, and beside it a bar for each of the `top` names with the highest scores.
+
+    scores: (C,) shares of one, one for each name. The highest bar is darker; its label is bold and carries a triangle.
+    """
+    values = np.asarray(scores, dtype=float)
+    if values.shape != (len(names),):
+        raise ValueError(f"{len(names)} names need as many scores; these have the shape {values.shape}")
+    order = np.argsort(-values, kind="stable")[:top]
+    labels = [shorten(name, 34) for name in names]
+    room = min(0.22 + 0.078 * max(map(len, labels)), 3.3)  # inches for the longest label
+    height = 2.72
+    with LOCK:
+        figure = blank(height)
+        show_image(axes_at(figure, 0.08, 0.08, 2.56, 2.56), image)
+        left = 2.85 + room
+        tall = 0.24 * len(order)
+        bars = axes_at(figure, left, 2.44 - tall, WIDTH - left - 0.62, tall)
+        bars.barh(range(len(order)), values[order], color=[BLUE] + [GREY] * (len(order) - 1), height=0.7)
+        for row, index in enumerate(order):
+            style = {
+                "va": "center",
+                "fontsize": 9,
+                "color": INK,
+                "weight": "normal" if row else "bold",
+                "parse_math": False,
+            }
+            label, beside = labels[index] if row else f"▶ {labels[index]}", bars.get_yaxis_transform()
+            bars.text(-0.06 / (WIDTH - left - 0.62), row, label, ha="right", family=fonts(), transform=beside, **style)
+            bars.annotate(f"{values[index]:.1%}", (values[index], row), (5, 0), textcoords="offset points", **style)
+        bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
+        bars.tick_params(labelsize=8, colors=INK)
+        bars.set_xlabel("share of the score", fontsize=8, color=INK, labelpad=1)
+        bars.spines[["top", "right"]].set_visible(False)
+        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+        return finished(figure, alt, caption)

@@ -25,10 +25,21 @@ from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.training import Evaluation
-from lessons import figures
-from lessons.figures import captions as drawn
-from lessons.widgets.base import Explorer, LongWork, Shown, counted, dropdown, glossed, look, percent
-from lessons.widgets.learning import checksum, one_thread
+from lessons.exercises.soft_prompt import CURVES
+from lessons.figures import captions as figures
+from lessons.kit.explorer import (
+    Explorer,
+    LongWork,
+    Shown,
+    checksum,
+    counted,
+    dropdown,
+    glossed,
+    look,
+    one_thread,
+    percent,
+)
+from lessons.kit.picture import LOCK, Picture
 from pocket.captioning import CONFIG
 from pocket.language import full_caption, read_caption
 from pocket.scoring import expected_claims
@@ -70,14 +81,14 @@ WATCHED = (  # what a captioner in training describes, and never learns from
 # --- what it says ----------------------------------------------------------------------------------------------------------------
 
 
-def described(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> figures.Picture:
+def described(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> Picture:
     """Three drawn scenes, each with its seed, over what the model says of them; what is true is marked."""
     said = _generate(model, _features(model, scenes))
     told = [judged(text, scene) for text, (scene, _) in zip(said, scenes, strict=True)]
     right, of = sum(number for _, number in told), sum(len(_facts(scene)) for scene, _ in scenes)
     en = " ".join(f"{_in_words(scene)} Under it: “{text}”" for text, (scene, _) in zip(said, scenes))
     zh = "".join(f"{_in_words(scene)}下面写着“{text}”。" for text, (scene, _) in zip(said, scenes))
-    return drawn.pictures_with_captions(
+    return figures.pictures_with_captions(
         [(draw(scene, seed), pieces) for (scene, seed), (pieces, _) in zip(scenes, told)],
         title=f"What the frozen GPT-2 writes about pictures: {right} of {of} facts are right",
         alt=say(en=f"Three pictures with captions. {en}", zh=f"三张带说明文字的图片。{zh}"),
@@ -121,7 +132,7 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
     def places(number: int) -> int:
         return len(greedy(number, _state(model))[2])
 
-    with figures.LOCK:
+    with LOCK:
         logits = greedy(0, _state(model))[2]
         unsure, most = int(logits.softmax(-1).amax(-1).argmin()) + 1, len(logits)  # begin where the model is least sure
     controls = {
@@ -134,12 +145,12 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
 
     def fit(change: Mapping[str, Any]) -> None:
         """Another caption may be shorter, or longer."""
-        with figures.LOCK:
+        with LOCK:
             controls["word"].max = places(change["new"])
 
     controls["picture"].observe(fit, names="value")
 
-    def draw_now(now: SimpleNamespace) -> figures.Picture:
+    def draw_now(now: SimpleNamespace) -> Picture:
         state, (scene, seed) = _state(model), ONE_THING[now.picture]
         temperature, top_p = round(now.temperature, 2), round(now.top_p, 2)
         caption, tokens, logits = greedy(now.picture, state)
@@ -149,10 +160,10 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
         kept = ((best.cumsum(0) - best) < top_p) | (top_p == 1)  # as long as the likelier ones do not reach top_p
         kept[0] = True
         names = [_token_name(model.tokenizer, int(id)) for id in ids[:TOP]]
-        likely = [drawn.Likely(*row) for row in zip(names, best.tolist(), kept.tolist())]
+        likely = [figures.Likely(*row) for row in zip(names, best.tolist(), kept.tolist())]
         before, beamed = "".join(tokens[:place]).strip(), with_beams(now.picture, now.beams, state)
         samples = at_random(now.picture, temperature, top_p, state)
-        return drawn.next_tokens(
+        return figures.next_tokens(
             draw(scene, seed),
             likely,
             [("greedy", [caption]), (counted(now.beams, "beam"), [beamed]), ("drawn at random", samples)],
@@ -172,7 +183,7 @@ def _token_name(tokenizer: Any, id: int) -> str:
 
 
 def _tokens_in_words(
-    likely: Sequence[drawn.Likely], before: str, temperature: float, top_p: float, kept: int
+    likely: Sequence[figures.Likely], before: str, temperature: float, top_p: float, kept: int
 ) -> str:  # fmt: skip
     told = [f"{one.token} {percent(one.share)}" for one in likely]
     return say(
@@ -248,7 +259,7 @@ class CaptionerTraining(LongWork):
     def __init__(self, clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any]) -> None:
         self._clip, self._language = clip, language
         self.model: VLMWithSoftPrompt | None = None
-        self.runs: list[drawn.Losses] = []
+        self.runs: list[figures.Losses] = []
         self._albums: dict[int, Album] = {}  # by seed: the validation pictures, and those that were learned from last
         self._drawing, self._preparing = "", 0.0
         self._when_stopped: Callable[[], Shown] | None = None
@@ -278,7 +289,7 @@ class CaptionerTraining(LongWork):
         begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
         frozen = [checksum(part) for part in (model.vision_model, model.language_model)]
-        run, chosen = drawn.Losses(now.steps, [], [], []), _chosen(now, model)
+        run, chosen = figures.Losses(now.steps, [], [], []), _chosen(now, model)
         try:
             with one_thread():
                 checks = yield from self._pictures(model, CHECK_SEED, CHECKS)
@@ -346,16 +357,16 @@ class CaptionerTraining(LongWork):
     def _stopped(self, share: float) -> None:
         super()._stopped(share)
         if self._when_stopped is not None:
-            with figures.LOCK:
+            with LOCK:
                 self._show(self._when_stopped())
 
     # --- what there is to see ---
 
-    def _waiting_picture(self, steps: int) -> figures.Picture:
+    def _waiting_picture(self, steps: int) -> Picture:
         """Before the first press: empty axes, and the pictures with question marks."""
-        pictures = [(draw(scene, seed), [drawn.Piece("?")], "") for scene, seed in WATCHED]
+        pictures = [(draw(scene, seed), [figures.Piece("?")], "") for scene, seed in WATCHED]
         scenes = say(en=" ", zh="").join(_in_words(scene) for scene, _ in WATCHED)
-        return drawn.captions_learned(
+        return figures.captions_learned(
             None,
             (),
             pictures,
@@ -372,8 +383,8 @@ class CaptionerTraining(LongWork):
         )
 
     def _picture(
-        self, run: drawn.Losses, earlier: Sequence[drawn.Losses], said: Sequence[str], chosen: str, *, how: str, frozen: str = ""
-    ) -> figures.Picture:  # fmt: skip
+        self, run: figures.Losses, earlier: Sequence[figures.Losses], said: Sequence[str], chosen: str, *, how: str, frozen: str = ""
+    ) -> Picture:  # fmt: skip
         """The learner's run so far, over the others. how: whether it is "growing", "stopped" or "finished"; frozen: what is told then."""
         told = [judged(text, scene) for text, (scene, _) in zip(said, WATCHED)]
         right, of = sum(right for _, right in told), sum(len(_facts(scene)) for scene, _ in WATCHED)
@@ -383,7 +394,7 @@ class CaptionerTraining(LongWork):
             "stopped": f"Stopped at step {step} of {run.length}",
             "finished": f"Your run, with what step {kept} learned",
         }[how]
-        return drawn.captions_learned(
+        return figures.captions_learned(
             run,
             earlier,
             [
@@ -397,7 +408,7 @@ class CaptionerTraining(LongWork):
         )
 
 
-def judged(caption: str, scene: Scene) -> tuple[list[drawn.Piece], int]:
+def judged(caption: str, scene: Scene) -> tuple[list[figures.Piece], int]:
     """A caption in pieces, those marked that say something true of the scene, and how many of its facts it says.
 
     A word belongs to a fact if the fact is not said without it. Each fact counts where it is said first.
@@ -422,7 +433,7 @@ def judged(caption: str, scene: Scene) -> tuple[list[drawn.Piece], int]:
                 pieces[-1] = (f"{pieces[-1][0]} {part}", whose)
             elif part:
                 pieces.append((part, whose))
-    return [drawn.Piece(part, fact is not None) for part, fact in pieces], len(said)
+    return [figures.Piece(part, fact is not None) for part, fact in pieces], len(said)
 
 
 def _facts(scene: Scene) -> frozenset:
@@ -430,7 +441,7 @@ def _facts(scene: Scene) -> frozenset:
     return frozenset(fact for fact in expected_claims(scene) if fact[0] != "count")
 
 
-def _grown(run: drawn.Losses, at: Evaluation) -> drawn.Losses:
+def _grown(run: figures.Losses, at: Evaluation) -> figures.Losses:
     """The run with one look more."""
     return replace(
         run,
@@ -468,7 +479,7 @@ def _frozen(model: VLMWithSoftPrompt, unchanged: bool) -> str:
 
 
 def _run_in_words(
-    run: drawn.Losses, earlier: Sequence[drawn.Losses], said: Sequence[str], right: int, of: int, chosen: str
+    run: figures.Losses, earlier: Sequence[figures.Losses], said: Sequence[str], right: int, of: int, chosen: str
 ) -> str:  # fmt: skip
     first, last = ([f"{losses[place]:.2f}" for losses in (run.loss, run.validation_loss)] for place in (0, -1))
     step, kept, texts = run.steps[-1], run.steps[run.kept], [f"“{text}”" for text in said]
@@ -484,7 +495,7 @@ def _run_in_words(
     )
 
 
-def _about_run(run: drawn.Losses, earlier: Sequence[drawn.Losses], chosen: str, how: str) -> str:
+def _about_run(run: figures.Losses, earlier: Sequence[figures.Losses], chosen: str, how: str) -> str:
     kept = run.steps[run.kept]
     return say(
         en=f"{chosen}. Solid: loss on training pictures; dashed: on {CHECKS} validation pictures, the same for every run. "
@@ -543,11 +554,11 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
         "blend": _slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
     }
 
-    def draw_now(now: SimpleNamespace) -> figures.Picture:
+    def draw_now(now: SimpleNamespace) -> Picture:
         scene, seed = SOME_THINGS[now.picture]
         written, chosen = texts(now.picture, now.first, now.second, _state(model)), round(now.blend * (BLENDS - 1))
         turns = [place for place in range(1, BLENDS) if written[place] != written[place - 1]]
-        return drawn.blended_prompts(
+        return figures.blended_prompts(
             draw(scene, seed),
             written,
             chosen,
@@ -608,12 +619,15 @@ def _about_blends(now: SimpleNamespace, turns: Sequence[int]) -> str:
 # --- the stored study ------------------------------------------------------------------------------------------------------------
 
 
-def two_losses(file: Path = FILE) -> figures.Picture:
+def two_losses(file: Path = FILE) -> Picture:
     """The right loss beside the classic mistake, a loss without the shift: both losses over the steps, and what each learns to say."""
     study = load_study(file)
     runs = sorted(study.shift, key=lambda run: not run.shifted)  # the right one first
     own, true = (
-        [drawn.Losses(run.history.steps, run.history.column("step"), losses, losses) for run, losses in zip(runs, both)]
+        [
+            figures.Losses(run.history.steps, run.history.column("step"), losses, losses)
+            for run, losses in zip(runs, both)
+        ]
         for both in (
             [run.history.column("validation_loss") for run in runs],
             [run.next_token_loss for run in runs],
@@ -627,7 +641,7 @@ def two_losses(file: Path = FILE) -> figures.Picture:
     objects = [run.object for run in runs]
     told_en = "; ".join(f"the truth “{truth}”, shifted “{one}”, not shifted “{other}”" for truth, (one, other) in said)
     told_zh = "；".join(f"真实的是“{truth}”，错开的说“{one}”，没有错开的说“{other}”" for truth, (one, other) in said)
-    return drawn.two_losses(
+    return figures.two_losses(
         own,
         true,
         said,
@@ -651,14 +665,12 @@ def two_losses(file: Path = FILE) -> figures.Picture:
     )  # fmt: skip
 
 
-def three_curves(file: Path = FILE) -> figures.Picture:
+def three_curves(file: Path = FILE) -> Picture:
     """Three learning curves, A, B and C, with a fault each, for the learner to tell which: it is named nowhere here."""
-    from lessons.exercises.soft_prompt import CURVES  # not above: exercises rest on widgets
-
     study = load_study(file)
     of = {run.fault: run.history for run in study.faults}
     panels = {
-        letter: drawn.Losses(of[what].steps, *(of[what].column(name) for name in ("step", "loss", "validation_loss")))
+        letter: figures.Losses(of[what].steps, *(of[what].column(name) for name in ("step", "loss", "validation_loss")))
         for letter, what in CURVES.items()
     }
     en, zh = [], []
@@ -672,7 +684,7 @@ def three_curves(file: Path = FILE) -> figures.Picture:
         zh.append(
             f"{letter} 图，{run.length} 步：训练集损失从 {loss[0]} 到 {loss[1]}，验证集损失从 {check[0]} 到 {check[1]}，最低是第 {at} 步的 {low}"
         )
-    return drawn.loss_panels(
+    return figures.loss_panels(
         panels,
         title="Three trainings: A, B and C",
         alt=say(en=f"Three learning curves. {'. '.join(en)}.", zh=f"三条学习曲线。{'。'.join(zh)}。"),
@@ -686,23 +698,23 @@ def three_curves(file: Path = FILE) -> figures.Picture:
     )
 
 
-def parts_picture(file: Path = FILE) -> figures.Picture:
+def parts_picture(file: Path = FILE) -> Picture:
     """What each part of the captioner contributes: shares of facts right, as it was trained, with parts exchanged, and trained anew."""
     study = load_study(file)
     ways = _ways(study)
-    groups: dict[str, list[drawn.DotRow]] = {ONE: [], ANEW: []}
+    groups: dict[str, list[figures.DotRow]] = {ONE: [], ANEW: []}
     for (anew, way), runs in ways.items():
         columns = [[getattr(run.scores, kind) for run in runs] for kind in KINDS]
-        groups[ANEW if anew else ONE].append(drawn.DotRow(way, columns, bold=way == "as trained"))
+        groups[ANEW if anew else ONE].append(figures.DotRow(way, columns, bold=way == "as trained"))
     chance = study.chance
     of = {way: mean(run.scores.object for run in runs) for (_, way), runs in ways.items()}
     told = [f"{_way(way)} {percent(share)}" for way, share in of.items()]
     background = {way: mean(run.scores.background for run in runs) for (_, way), runs in ways.items()}
     backgrounds = [f"{_way(way)} {percent(share)}" for way, share in background.items()]
     seeds = max(len(runs) for runs in ways.values())
-    return drawn.dots_in_rows(
+    return figures.dots_in_rows(
         {heading: rows for heading, rows in groups.items() if rows},
-        [drawn.Measure(kind, line=(chance, "chance") if kind == "object" else None) for kind in KINDS],
+        [figures.Measure(kind, line=(chance, "chance") if kind == "object" else None) for kind in KINDS],
         title=f"Objects right: {_in_figure(of['as trained'])} as trained, {_in_figure(of['no picture'])} without the picture",
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
@@ -772,26 +784,28 @@ def tips_explorer(file: Path = FILE) -> Explorer:
         "tip": dropdown(say(en="setting", zh="设置"), {_tip(name): name for name in tips}, next(iter(tips)), 24)
     }  # fmt: skip
 
-    def draw_now(now: SimpleNamespace) -> figures.Picture:
+    def draw_now(now: SimpleNamespace) -> Picture:
         values = tips[now.tip]
         losses = {value: mean(run.validation_loss for run in runs) for value, runs in values.items()}
         best = min(losses, key=losses.__getitem__)
         right = {value: mean(run.object for run in runs) for value, runs in values.items()}
         measures = ("object", "exact", "validation_loss")
         rows = [
-            drawn.DotRow(_value(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best)
+            figures.DotRow(
+                _value(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best
+            )
             for value, runs in values.items()
         ]
         most = 1.1 * max(run.validation_loss for runs in values.values() for run in runs)
         told = say(en="; ", zh="；").join(
             f"{_value_name(value)}{say(en=': ', zh='：')}{percent(right[value])}" for value in values
         )
-        return drawn.dots_in_rows(
+        return figures.dots_in_rows(
             {"": rows},
             [
-                drawn.Measure("object"),
-                drawn.Measure("everything in a caption"),
-                drawn.Measure("validation loss", (0.0, most), share=False),
+                figures.Measure("object"),
+                figures.Measure("everything in a caption"),
+                figures.Measure("validation loss", (0.0, most), share=False),
             ],
             title=f"{ENGLISH_TIPS.get(now.tip, now.tip).capitalize()}: the lowest validation loss is at “{_value(best)}”, with {_in_figure(right[best])} of objects right",
             alt=say(
@@ -937,7 +951,7 @@ def _side(model: VLMWithSoftPrompt) -> int:
 
 def _features(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> Tensor:
     """The vision features (N, P, Dv) of drawn scenes."""
-    with figures.LOCK, one_thread():
+    with LOCK, one_thread():
         return model.encode([draw(scene, seed, _side(model)) for scene, seed in scenes])
 
 

@@ -5,11 +5,9 @@ On top of `Explorer`, `figures`, `helpers.context` and the counts of `helpers.fl
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -25,8 +23,11 @@ from helpers.flops import FLOP, text_tower_macs
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
-from lessons import figures
-from lessons.widgets.base import Explorer, dropdown, glossed, look
+from lessons.figures import faster as figures
+from lessons.figures.speed import Curve, seconds_by_classes
+from lessons.kit.benchmarks import read_benchmarks
+from lessons.kit.explorer import Explorer, dropdown, glossed, look
+from lessons.kit.picture import Picture
 from lessons.widgets.learnable_context import name_positions, token_labels
 
 NEEDED = 3  # positions of a text beside its context and its class name: SOS, the full stop, EOT
@@ -34,7 +35,6 @@ CLASSES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 LENGTHS = (1, 2, 4, 8, 16, 32, 64)
 MOST_TOKENS = 6  # in a class name
 VECTORS = (2, 16)  # the fewest and the most of `shared_explorer`: as many as a screen can hold
-STORED = Path(__file__).resolve().parents[2] / "benchmarks" / "results.json"
 # CoOp goes through 16 shots 200 times: 2000 steps for 20 classes, 32 at a time
 STEPS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 MANY = 120  # seconds or minutes: from here on the next larger unit is easier to read
@@ -70,7 +70,7 @@ def cost_explorer() -> Explorer:
         "model": dropdown(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         room, shared = now.model.text_config.max_position_embeddings, 1 + now.length
         length = now.length + now.tokens + NEEDED
         costs = [
@@ -177,7 +177,7 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
         "length": ipywidgets.IntSlider(4, min=fewest, max=most, description=say(en="how many", zh="个数"), **look(30)),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         try:
             prompted = PromptedCLIP(
                 clip,
@@ -320,7 +320,7 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
         ),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         each, ours = found["seconds"]["textbook step"]["median"], _ours(found, now.kept)
         last = int(ours[-1, 0])
         pace = (ours[-1, 1] - ours[0, 1]) / last  # seconds a step
@@ -328,8 +328,8 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
         inside = ours[ours[:, 0] < now.steps]
         end = float(np.interp(now.steps, *ours.T)) + pace * max(0, now.steps - last)
         curves = (
-            figures.Curve([0, now.steps], [0.0, each * now.steps]),
-            figures.Curve([*inside[:, 0].tolist(), now.steps], [*inside[:, 1].tolist(), end]),
+            Curve([0, now.steps], [0.0, each * now.steps]),
+            Curve([*inside[:, 0].tolist(), now.steps], [*inside[:, 1].tolist(), end]),
         )
         ratio = each * now.steps / end
         return figures.seconds_by_steps(
@@ -419,7 +419,7 @@ def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pac
     )  # fmt: skip
 
 
-def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> figures.Picture:
+def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> Picture:
     """Seconds of a step by the number of classes, plain and fast, beside what the machine would take at its own best.
 
     found: a record of the benchmark `cost_by_classes`, memory: one of `memory_1000_classes`; by default the stored ones. Nothing is
@@ -428,10 +428,10 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
     found, memory = found or _stored("cost_by_classes"), memory or _stored("memory_1000_classes")
     points, absent = found["points"], found["plain_not_run"]
     plain, fast = (
-        figures.Curve(*zip(*((point["classes"], point[way]["median"]) for point in points if way in point)))
+        Curve(*zip(*((point["classes"], point[way]["median"]) for point in points if way in point)))
         for way in ("plain", "fast")
     )
-    limit = figures.Curve(fast.x, [point["limit_seconds"] for point in points])
+    limit = Curve(fast.x, [point["limit_seconds"] for point in points])
     both, most = plain.x[-1], fast.x[-1]
     ratio, beside = plain.y[-1] / fast.y[fast.x.index(both)], fast.y[-1] / limit.y[-1]
     missing = "".join(
@@ -442,7 +442,7 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
         )
         for point in absent
     )
-    return figures.seconds_by_classes(
+    return seconds_by_classes(
         plain,
         fast,
         limit,
@@ -478,7 +478,7 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
 
 def _stored(name: str) -> dict[str, Any]:
     """A record of `python course.py bench`."""
-    return json.loads(STORED.read_text(encoding="utf-8"))[name]
+    return read_benchmarks()[name]
 
 
 def _source(found: Mapping[str, Any]) -> str:

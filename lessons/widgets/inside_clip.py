@@ -25,11 +25,11 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.pretrained import encode_images, encode_texts, find_trained_rows
-from lessons import figures
-from lessons.figures.base import encoded
-from lessons.widgets.base import Explorer, beside, look
+from lessons.figures import inside_clip as figures
+from lessons.kit.explorer import Explorer, beside, look
+from lessons.kit.picture import Picture, encoded, letters_on, square
+from lessons.kit.tokens import WORD_END, letters_of
 
-WORD_END = "</w>"  # of the last piece of a word, in CLIP's vocabulary
 MOST_NAMED = 14  # tokens in an alt text
 STEP = 0.01  # between two cosines of a slider
 
@@ -46,7 +46,7 @@ def token_explorer(clip: CLIPModel, processor: CLIPProcessor, text: str = "a pho
         first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **look(40)
     )
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         read, chosen = _read(clip, processor, now.text), now.position
         columns = [
             figures.Position(token, id, table[id], places[place], padding=place >= read.used)
@@ -101,18 +101,6 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
         strange=not trained[ids[:used]].all(),
         same=tokenizer.pad_token_id == tokenizer.eos_token_id,
     )
-
-
-def letters_of(piece: str) -> str:
-    """A piece of CLIP's vocabulary, which stands for bytes, as letters; bytes that are no whole letter as numbers, like <E7>."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in plain]
-    byte_of = {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
-    data = bytes(byte_of[letter] for letter in piece.removesuffix(WORD_END))
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return "".join(f"<{byte:02X}>" for byte in data)
 
 
 def _tokens_in_words(read: SimpleNamespace, chosen: int) -> str:
@@ -189,7 +177,7 @@ def attention_explorer(
     attention = vision_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()  # (L, H, 1 + P, 1 + P)
     layers, heads, positions, _ = attention.shape
     grid = math.isqrt(positions - 1)
-    seen = figures.square(image, 512)
+    seen = square(image, 512)
     mean = [(say(en="mean of heads", zh="各头取平均"), 0)]
     controls = {
         "place": ipywidgets.IntSlider(
@@ -208,7 +196,7 @@ def attention_explorer(
         ),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         layer = attention[now.layer - 1]
         shares = layer[now.head - 1] if now.head else layer.mean(0)  # (1 + P, 1 + P)
         looks, looked_at = shares[now.place], shares[:, now.place]
@@ -290,7 +278,7 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
             "text_color" in button.style.keys
         ):  # ipywidgets 8; where letters cannot be made to stand out, buttons stay plain
             button.style.button_color = "#{:02x}{:02x}{:02x}".format(*colour)
-            button.style.text_color = figures.letters_on(colour / 255)
+            button.style.text_color = letters_on(colour / 255)
         buttons.append(button)
     for number, button in enumerate(buttons):
         button.on_click(lambda _, number=number: setattr(place, "value", number))
@@ -354,7 +342,7 @@ def matrix_explorer(
     }
     scale = _scale_slider(10, max(100, learned), learned)
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         cosines = torch.tensor([getattr(now, name) for name in cells], dtype=torch.float64).reshape(n, n)
         losses = tuple(loss.item() for loss in contrastive_loss(cosines, now.scale))
         chance = math.log(n)
@@ -431,7 +419,7 @@ def _heading(caption: str) -> ipywidgets.HTML:
 
 
 def _thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
-    data = encoded(figures.square(image, 80), format="png")
+    data = encoded(square(image, 80), format="png")
     alt = say(en=f"Picture {number}, to which “{caption}” belongs", zh=f"第 {number} 张图，和它配对的文字是“{caption}”")
     return ipywidgets.HTML(f'<img alt="{html.escape(alt)}" width="40" height="40" src="data:image/png;base64,{data}">')
 
@@ -468,10 +456,10 @@ def temperature_explorer(
 ) -> Explorer:
     """Move the logit scale, and see how the same cosines share 100 % among the texts."""
     cosines = (encode_images(clip, processor, [image]) @ encode_texts(clip, processor, texts).T)[0]  # (C,)
-    learned, seen, least, most = clip.logit_scale.exp().item(), figures.square(image, 512), 1.0, 200.0
+    learned, seen, least, most = clip.logit_scale.exp().item(), square(image, 512), 1.0, 200.0
     best = texts[int(cosines.argmax())]
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         share = float((now.scale * cosines).softmax(0).max())
         en, zh = ("less than half", "不到一半")
         if share > 0.5:
@@ -504,7 +492,7 @@ def temperature_explorer(
 # --- figures that stand still ------------------------------------------------------------------------------------
 
 
-def patches_of(image: Image.Image, patch: int = 8, side: int = 64) -> figures.Picture:
+def patches_of(image: Image.Image, patch: int = 8, side: int = 64) -> Picture:
     """A picture as the model sees it, side × side pixels, cut into its patches, with the numbers of their positions."""
     n = side // patch
     return figures.picture_in_patches(
@@ -527,7 +515,7 @@ def patches_of(image: Image.Image, patch: int = 8, side: int = 64) -> figures.Pi
 
 def similarity_matrix(
     pictures: Sequence[Image.Image], captions: Sequence[str], cosines: Tensor | np.ndarray
-) -> figures.Picture:
+) -> Picture:
     """Cosines of N pictures and N captions, (N, N), as a heat map with thumbnails; what belongs together is framed."""
     values = torch.as_tensor(cosines).detach().cpu().double().numpy()
     n = len(pictures)
@@ -552,7 +540,7 @@ def similarity_matrix(
     )
 
 
-def mask_picture(T: int, labels: Sequence[str] | None = None) -> figures.Picture:
+def mask_picture(T: int, labels: Sequence[str] | None = None) -> Picture:
     """The causal mask of T positions: who may see whom. labels: what stands at the positions; by default their numbers."""
     names = list(map(str, range(T))) if labels is None else list(labels)
     if len(names) != T:
@@ -661,13 +649,6 @@ def configurations(clip: CLIPModel) -> Table:
     columns = [[f"{size:,}" for size in sizes(model)] for model in models]
     header = ("", say(en="pocket CLIP", zh="口袋 CLIP"), "ViT-B/32", "ViT-B/16")
     return Table(zip(names, *columns, strict=True), header, align="right")
-
-
-def accuracy_table(right: Mapping[str, Tensor]) -> Table:
-    """How often each prompt was right. right: for each prompt (N,) booleans."""
-    rows = [(name, f"{hits.float().mean():.1%}".replace("%", say(en=" %", zh="%"))) for name, hits in right.items()]
-    header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
-    return Table(rows, header, align="right")
 
 
 def _count(*modules: torch.nn.Module) -> int:

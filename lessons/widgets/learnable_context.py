@@ -13,24 +13,30 @@ from types import SimpleNamespace
 
 import ipywidgets
 import torch
-from PIL import Image
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import by_hand
-from helpers.context import Position, PromptedCLIP
+from helpers.context import Position, PromptedCLIP, repeat_words
+from helpers.data import encode_split
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
-from lessons import figures
-from lessons.widgets.base import Explorer, beside, counted, dropdown, glossed, look, percent
-from lessons.widgets.inside_clip import letters_of
+from helpers.training import TrainConfig
+from lessons.figures import learnable_context as figures
+from lessons.kit.context_training import HAND, PLAN, WORDS, ContextTraining, Setting
+from lessons.kit.explorer import Explorer, beside, counted, dropdown, glossed, look, percent
+from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
+from lessons.kit.tokens import letters_of
 from pocket import tasks
+from pocket.datasets import few_shot
 from pocket.studies.context_study import FILE, Choices, ChoicesRun, ContextStudy, NewClassesRun, load_study
 
 MOST_VECTORS = 16
-HAND = "“a photo of a {}”"
-COLOURS = {"context": figures.BLUE, "probe": figures.VERMILION, "class_mean": figures.SLATE}
+SHOTS, LENGTHS = (1, 2, 4, 8, 16), (1, 2, 4, 10, 16)
+MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and at most so many
+TESTS = 20  # pictures of each class to test on
+COLOURS = {"context": BLUE, "probe": VERMILION, "class_mean": SLATE}
 MARKERS = {"context": "o", "probe": "s", "class_mean": "^"}
 PUBLISHED = {  # base, new, harmonic mean: ViT-B/16, 16 shots, the mean of 11 data sets (Zhou et al. 2022, arXiv 2203.05557, table 1)
     "CLIP": (0.6934, 0.7422, 0.7170),
@@ -54,7 +60,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
         "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         name = _clean(processor, now.name)
         prompted = _prompted(clip, processor, name, now.vectors, now.position)
         end = int(prompted.end) + 1
@@ -75,7 +81,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
                 f"The text, with the placeholder “{placeholder}” in each slot",
                 "What enters the tower, with vectors of our own",
             ),
-            title=f"{counted(now.vectors, 'vector')} of our own; SOS, “{figures.shorten(name, 30)}”, full stop and EOT stay as they were",
+            title=f"{counted(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
             alt=_slots_in_words(labels, slots, placeholder),
             caption=_about_slots(placeholder),
         )
@@ -83,7 +89,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
     return Explorer(controls, draw)
 
 
-def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat", vectors: int = 4) -> figures.Picture:
+def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat", vectors: int = 4) -> Picture:
     """Vectors that overwrite slots beside vectors that are inserted: where the tower looks for the end, and what stands there.
 
     All of it follows from the ids, in which the end is looked up, whatever a version of the library makes of it.
@@ -318,7 +324,7 @@ def shots_explorer(file: Path = FILE) -> Explorer:
         "prompts": _tick(say(en="hand-written prompts", zh="手写提示词")),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         entry = by_task[now.task]
         shots = sorted({run.shots for run in entry.runs})
         shown = [method for method in names if getattr(now, method)]
@@ -475,7 +481,7 @@ def choices_explorer(file: Path = FILE) -> Explorer:
     averages = _averages(choices.runs)
     everything = [getattr(run, part) for run in choices.runs for part in ("validation", "test")] + [choices.hand]
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         settings = (now.position, now.init, now.class_specific)
         if (now.length, *settings) not in averages:
             raise LearnerError(
@@ -492,7 +498,7 @@ def choices_explorer(file: Path = FILE) -> Explorer:
                 heading,
                 [
                     figures.Method("", columns(part, like=False), faint=True),
-                    figures.Method("", columns(part, like=True), figures.BLUE),
+                    figures.Method("", columns(part, like=True), BLUE),
                 ],
                 lines,
             )
@@ -658,14 +664,14 @@ def base_to_new_explorer(file: Path = FILE) -> Explorer:
         [
             figures.Method(name, [[share] for share in PUBLISHED[name]], colour, marker)
             for name, colour, marker in (
-                ("CLIP", figures.INK, "D"),
-                ("CoOp", figures.BLUE, "o"),
-                ("CoCoOp", figures.VERMILION, "s"),
+                ("CLIP", INK, "D"),
+                ("CoOp", BLUE, "o"),
+                ("CoCoOp", VERMILION, "s"),
             )
         ],
     )
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         entry = by_task[now.task]
         hand = entry.hand_base, entry.hand_new
         columns = {pull: _three_columns([run for run in entry.runs if run.regularisation == pull]) for pull in pulls}
@@ -673,8 +679,8 @@ def base_to_new_explorer(file: Path = FILE) -> Explorer:
             "The pocket model",
             [
                 *(figures.Method("", columns[pull], faint=True) for pull in pulls if pull != now.pull),
-                figures.Method("hand prompt", [[share] for share in (*hand, _harmonic(*hand))], figures.INK, "D"),
-                figures.Method("context", columns[now.pull], figures.BLUE),
+                figures.Method("hand prompt", [[share] for share in (*hand, _harmonic(*hand))], INK, "D"),
+                figures.Method("context", columns[now.pull], BLUE),
             ],
         )
         everything = [share for runs in (*columns.values(), PUBLISHED.values()) for column in runs for share in column]
@@ -761,25 +767,54 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
 # --- one picture -----------------------------------------------------------------------------------------------------------------
 
 
-def prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> figures.Picture:
-    """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their shares."""
-    names, shares = list(answer), list(answer.values())
-    told = [f"{name} {percent(share, 0)}" for name, share in list(answer.items())[:3]]
-    return figures.picture_with_scores(
-        figures.square(image, 256),
-        names,
-        shares,
-        title=f"The learned prompt says: {names[0]}",
-        alt=say(
-            en=f"A picture, and beside it a bar for each of the likeliest classes: {', '.join(told)}.",
-            zh=f"一张图，旁边是最可能的几个类别，每个一条：{'、'.join(told)}。",
+def few_shot_training(
+    clip: CLIPModel, processor: CLIPProcessor, task: tasks.Task, *, plan: TrainConfig = PLAN
+) -> ContextTraining:
+    """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
+
+    Pictures are drawn for the task and encoded; the test pictures are the same for every choice.
+    """
+    controls = {
+        "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
+        "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 4),
+        "init": dropdown(
+            say(en="begins as", zh="初始化"),
+            {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
+            "words",
+            20,
         ),
-        caption=say(
-            en="The shares of all classes add up to 100 %. CLIP sees the middle square of the picture.",
-            zh="所有类别的得分加起来是 100%。CLIP 看到的是图片正中的方块。"
-            + glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
-        ),
-        top=top,
+        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
+    }
+
+    def prepare(now: SimpleNamespace) -> Setting:
+        pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
+        begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
+        generator = torch.Generator().manual_seed(now.seed)
+        prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
+        return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
+
+    return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
+
+
+def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
+    """What the controls say, in words, and how many numbers that is to learn."""
+    classes, (vectors, width) = len(prompted.class_names), prompted.context.shape
+    numbers = f"{vectors} × {width} = {vectors * width:,}"
+    place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
+    return say(
+        en=f"{counted(now.shots, 'shot')} of each of {classes} classes; {counted(vectors, 'vector')}, that is {numbers} numbers, begun "
+        f"{'at random' if begin == 'random' else f'as “{begin}”'}; the class name "
+        f"{dict(end='at the end', middle='in the middle', front='in front')[place]}; seed {now.seed}",
+        zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"
+        f"{'用随机数' if begin == 'random' else f'用“{begin}”'}初始化；类别名在{dict(end='末尾', middle='中间', front='开头')[place]}；"
+        f"随机种子 {now.seed}",
+    )
+
+
+def _slider(label: str, options: Sequence[int], value: int) -> ipywidgets.SelectionSlider:
+    return ipywidgets.SelectionSlider(
+        options=options, value=value, description=label, continuous_update=False, **look(20)
     )
 
 

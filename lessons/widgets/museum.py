@@ -1,6 +1,6 @@
 """Lesson 05: code behind glass, what a loss scores, words by another table, luck of many looks, and which experiment rings for what.
 
-On top of `Explorer`, `figures`, `lessons.museum` and `lessons.experiments`.
+On top of `Explorer`, `figures`, `lessons.museum` and `lessons.kit.experiments`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
 from helpers.notebook import Table
-from lessons import experiments, figures, museum
-from lessons.experiments import Captions, Result
-from lessons.figures import museum as drawing
+from lessons import museum
+from lessons.figures import museum as figures
+from lessons.kit import experiments
+from lessons.kit.experiments import Captions, Result
+from lessons.kit.explorer import Explorer, dropdown, glossed, look
+from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture
+from lessons.kit.tokens import letters_of
 from lessons.museum import EXHIBITS
-from lessons.widgets.base import Explorer, dropdown, glossed, look
-from lessons.widgets.inside_clip import letters_of
 from pocket.studies.captioner_study import load_study
 
 CODES = {  # what a code is called, in English and in Chinese
@@ -72,7 +74,7 @@ class Glass:
     heading: str
 
     def html(self) -> str:
-        ink = f"; color: {figures.INK}"  # on these grounds, in JupyterLab's dark theme too
+        ink = f"; color: {INK}"  # on these grounds, in JupyterLab's dark theme too
         fills = {"-": f"#F6E3D7{ink}", "+": f"#E4ECF3{ink}"}
         marked = any(mark.strip() for mark, _ in self.lines)
         rows = "".join(
@@ -126,15 +128,15 @@ def _seen_in_chinese(seen_in: str) -> str:
 # --- what a loss scores ------------------------------------------------------------------------------------------------------------
 
 
-def healthy_loss(with_truth: bool = False) -> figures.Picture:
+def healthy_loss(with_truth: bool = False) -> Picture:
     """A stored training with labels that were not shifted: its own loss, and on demand the loss of the next token beside it."""
     run = next(run for run in load_study().shift if not run.shifted)
     own, true, last = run.history.column("validation_loss"), run.next_token_loss, run.history.steps
     steps = run.history.column("step")
-    lines = [drawing.Line(f"its own loss: {own[-1]:.2f}", steps, own)]
+    lines = [figures.Line(f"its own loss: {own[-1]:.2f}", steps, own)]
     if with_truth:
-        lines.append(drawing.Line(f"next-token loss: {true[-1]:.1f}", steps, true, figures.VERMILION))
-    return drawing.curves(
+        lines.append(figures.Line(f"next-token loss: {true[-1]:.1f}", steps, true, VERMILION))
+    return figures.curves(
         lines,
         "training step",
         "loss on validation captions",
@@ -164,19 +166,17 @@ def healthy_loss(with_truth: bool = False) -> figures.Picture:
     )  # fmt: skip
 
 
-def x_ray(
-    code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions, row: int = 0
-) -> figures.Picture:
+def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions, row: int = 0) -> Picture:
     """What a loss, an exhibit's by its name or any other, scores against what in one caption."""
     loss = loss_of(code) if isinstance(code, str) else code
     seen = experiments.x_ray(loss, museum.with_dropout(model), captions)
     length, ids = int(seen.lengths[row]), seen.ids[row]
     found = seen.targets[row]
     names = [_token(model, id) for id in ids]
-    places = [drawing.Place("last patch", *_target(model, seen, row, -1))]
+    places = [figures.Place("last patch", *_target(model, seen, row, -1))]
     for place, name in enumerate(names):
         pad = place >= length
-        places.append(drawing.Place("pad" if pad else name, *_target(model, seen, row, place), padding=pad))
+        places.append(figures.Place("pad" if pad else name, *_target(model, seen, row, place), padding=pad))
     wrong = sum(bool(place.target) and place.kind != "next" for place in places)
     end = seen.scores_end
     title = {
@@ -186,7 +186,7 @@ def x_ray(
         "right": "Each position is scored against the next token, the end included",
     }.get(seen.verdict, "Some positions are scored against something else")
     pairs = say(en=", ", zh="，").join(f"{place.token} → {place.target}" for place in places if place.target)
-    return drawing.scored(
+    return figures.scored(
         places,
         len(model.prefix(captions[0][:1])[0]) - 1,
         title=title,
@@ -282,13 +282,13 @@ def table_explorer(
         ),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         by = looked_up(now.by)
         share, words = by[now.degrees]
         own = by[0][1]
         kept = sum(one == other for one, other in zip(words[: len(ids)], own))
         moved = sum(one != other for one, other in zip(words[len(ids) :], own[len(ids) :]))
-        return drawing.words_by_table(
+        return figures.words_by_table(
             TURNS,
             [by[degrees][0] for degrees in TURNS],
             now.degrees,
@@ -336,21 +336,21 @@ def luck_explorer() -> Explorer:
     }
     steps = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         across = sorted({*steps, now.looks})
         lines, told = [], {}
         for number in TEST_SETS:
             above = [100 * (experiments.expected_best(looks, number, now.accuracy) - now.accuracy) for looks in across]
             mine = number == now.pictures
-            colour = figures.BLUE if mine else figures.SLATE
+            colour = BLUE if mine else SLATE
             told[number] = f"{above[across.index(now.looks)]:.1f}"
             name = f"{number:,} pictures: +{told[number]} at {now.looks}"
-            lines.append(drawing.Line(name, across, above, colour, thin=not mine, at=now.looks))
+            lines.append(figures.Line(name, across, above, colour, thin=not mine, at=now.looks))
         gain = told[now.pictures]
         listed = say(en=", ", zh="，").join(
             say(en=f"{points} with {number:,}", zh=f"{number:,} 张是 {points}") for number, points in told.items()
         )
-        return drawing.curves(
+        return figures.curves(
             lines,
             "looks at the test set, of which the best is told",
             "above the truth, on average\n(points)",
@@ -394,8 +394,8 @@ class Alarms:
         """The experiments that ring for a code."""
         return [name for name, result in self.results[code].items() if not result.passed]
 
-    def grid(self) -> drawing.Grid:
-        return drawing.Grid(
+    def grid(self) -> figures.Grid:
+        return figures.Grid(
             self.heading,
             [CODES[code][0] for code in self.results],
             [EXPERIMENTS[name][0] for name in self.experiments],
@@ -454,7 +454,7 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
         ),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         result, rings = alarms.results[now.code][now.experiment], alarms.ringing(now.code)
         place = list(alarms.results).index(now.code), alarms.experiments.index(now.experiment)
         listed = [
@@ -462,7 +462,7 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
             for name in alarms.results
             if alarms.ringing(name)
         ]
-        return drawing.alarms(
+        return figures.alarms(
             [alarms.grid()],
             (0, *place),
             title=f"“{CODES[now.code][0]}”: {len(rings)} of {len(alarms.experiments)} experiments ring",

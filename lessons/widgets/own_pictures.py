@@ -5,7 +5,6 @@ On top of `Explorer`, `figures`, `helpers.pictures`, which finds what is wrong, 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,11 +32,10 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import COPY_THRESHOLD, BadPicture, Classes, Fault
 from helpers.pretrained import classify_zero_shot
-from lessons import figures
-from lessons.figures import own_pictures as drawing
-from lessons.widgets.base import Explorer, counted, dropdown, glossed, look
-from lessons.widgets.faster import STORED
-from lessons.widgets.scenes import uploaded
+from lessons.figures import own_pictures as figures
+from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
+from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, uploaded
+from lessons.kit.picture import Picture, picture_with_scores, square
 from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet
@@ -45,7 +43,6 @@ MOST_SHOWN = 400  # pictures that a sheet opens
 MOST_TOLD = 12  # faults in an alt text
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # scikit-learn's
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "{}")
-ON_A_GPU = STORED.with_name("gpu.json")
 GB = 1e9
 ROOM = 16  # GB of memory, in many laptops
 COUNTS = {  # what moves in `scale_explorer`
@@ -89,7 +86,7 @@ class FolderTool(Explorer):
         }
         super().__init__(controls, self._look)
 
-    def _look(self, now: SimpleNamespace) -> figures.Picture:
+    def _look(self, now: SimpleNamespace) -> Picture:
         new = now.files and now.files is not self._saved
         if new and (now.label.strip() or now.files is not self._asked):  # asked once, one may go on without
             self._asked = now.files
@@ -178,13 +175,13 @@ def contact_sheet(folder: Path) -> Explorer:
         ),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         return _sheet_picture(folder, rows, now.name, now.wrong)
 
     return Explorer(controls, draw)
 
 
-def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> figures.Picture:
+def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
     """The contact sheet of a folder; told: what stands first in its caption. Raises `LearnerError` where there is nothing to show."""
     with _plainly():
         classes, faults = pictures.check_folder(folder)
@@ -223,7 +220,7 @@ CHINESE = {  # the words for the figure
 }  # fmt: skip
 
 
-def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[drawing.SheetRow]:
+def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figures.SheetRow]:
     """All pictures under their sub-folders, in order of their names."""
     wrong = {fault.path: fault for fault in faults}
     by_place: dict[str, list[Path]] = {fault.path.name: [] for fault in faults if fault.path.is_dir()}
@@ -239,14 +236,14 @@ def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[drawi
             mark = wrong.get(file)
             image = None if mark and mark.kind == "unreadable" or opened >= MOST_SHOWN else _small(file)
             opened += 1
-            tiles.append(drawing.Tile(file.name, image, *(FAULTS[mark.kind] if mark else ())))
+            tiles.append(figures.Tile(file.name, image, *(FAULTS[mark.kind] if mark else ())))
         told = FAULTS[fault.kind][1] if fault else counted(len(tiles), "file")
-        rows.append(drawing.SheetRow(place.replace("_", " "), told, fault is not None, tiles))
+        rows.append(figures.SheetRow(place.replace("_", " "), told, fault is not None, tiles))
     return rows
 
 
 def _small(file: Path) -> Image.Image:
-    return figures.square(pictures.open_picture(file), SMALL)
+    return square(pictures.open_picture(file), SMALL)
 
 
 def _opens(file: Path) -> bool:
@@ -258,8 +255,8 @@ def _opens(file: Path) -> bool:
 
 
 def _sheet_picture(
-    folder: Path, rows: Sequence[drawing.SheetRow], name: str, only_wrong: bool, told: str = ""
-) -> figures.Picture:
+    folder: Path, rows: Sequence[figures.SheetRow], name: str, only_wrong: bool, told: str = ""
+) -> Picture:
     wrong = sum(bool(tile.sign) for row in rows for tile in row.tiles) + sum(row.wrong for row in rows)
     number = sum(len(row.tiles) for row in rows)
     found = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(wrong, f"{wrong} things are wrong")
@@ -275,24 +272,24 @@ def _sheet_picture(
     )
     alt = _sheet_in_words(folder, chosen, wrong, number)
     if not name:
-        return drawing.contact_sheet(rows, title=title, alt=alt, caption=caption)
-    row = chosen[0] if chosen else drawing.SheetRow(name, "", False, [])
+        return figures.contact_sheet(rows, title=title, alt=alt, caption=caption)
+    row = chosen[0] if chosen else figures.SheetRow(name, "", False, [])
     bad = len(_marked(row)) + row.wrong
     title = f"{row.name}: {counted(len(row.tiles), 'file')}, " + (f"{bad} wrong" if bad else "nothing wrong")
-    return drawing.sheet_of_a_class(row, title=title, alt=alt, caption=caption)
+    return figures.sheet_of_a_class(row, title=title, alt=alt, caption=caption)
 
 
-def _marked(row: drawing.SheetRow) -> list[drawing.Tile]:
+def _marked(row: figures.SheetRow) -> list[figures.Tile]:
     return [tile for tile in row.tiles if tile.sign]
 
 
-def _only_wrong(row: drawing.SheetRow) -> drawing.SheetRow:
+def _only_wrong(row: figures.SheetRow) -> figures.SheetRow:
     marked = _marked(row)
     told = row.told if row.wrong else f"{len(marked)} of {counted(len(row.tiles), 'file')}"
-    return drawing.SheetRow(row.name, told, row.wrong, marked)
+    return figures.SheetRow(row.name, told, row.wrong, marked)
 
 
-def _sheet_in_words(folder: Path, rows: Sequence[drawing.SheetRow], wrong: int, number: int) -> str:
+def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int) -> str:
     def told(word: str) -> str:
         return say(en=word, zh=CHINESE[word])
 
@@ -357,16 +354,16 @@ def copies_explorer(folder: Path) -> Explorer:
         )
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         below = sum(difference < now.limit for difference, _, _ in pairs)
-        start = min(max(0, below - 6), max(0, len(pairs) - drawing.PAIRS))
+        start = min(max(0, below - 6), max(0, len(pairs) - figures.PAIRS))
         shown = [
-            drawing.Pair(show(files[one]), show(files[other]), difference, difference < now.limit)
-            for difference, one, other in pairs[start : start + drawing.PAIRS]
+            figures.Pair(show(files[one]), show(files[other]), difference, difference < now.limit)
+            for difference, one, other in pairs[start : start + figures.PAIRS]
         ]
         names = [f"{files[one].name} / {files[other].name}" for _, one, other in pairs[start : start + 3]]
         word = "pair counts" if below == 1 else "pairs count"
-        return drawing.pairs_alike(
+        return figures.pairs_alike(
             shown,
             title=f"Limit {now.limit:.1f}: {below} of {len(pairs):,} {word} as the same picture",
             alt=say(
@@ -398,7 +395,7 @@ WAYS = {  # what is compared: in a figure, in English, in Chinese
 }
 
 
-def splits_picture(file: Path = own_pictures_study.FILE) -> figures.Picture:
+def splits_picture(file: Path = own_pictures_study.FILE) -> Picture:
     """The stored study: accuracies on twenty splits of the example folder, by words, learned vectors and a linear probe."""
     study = own_pictures_study.load_study(file)
     runs, tests, classes = study.runs, study.tests, len(study.classes)
@@ -410,7 +407,7 @@ def splits_picture(file: Path = own_pictures_study.FILE) -> figures.Picture:
     ahead = sum(run.context > run.probe for run in runs)
     en = ", ".join(f"{WAYS[way][1]} {one}" for way, one in told.items())
     zh = "；".join(f"{WAYS[way][2]} {one}" for way, one in told.items())
-    return drawing.accuracies_of_splits(
+    return figures.accuracies_of_splits(
         [(WAYS[way][0], some) for way, some in shares.items()],
         1 / classes,
         title=f"{len(runs)} splits of one folder: learned vectors beat the words in {above} of them, the probe in {ahead}",
@@ -462,7 +459,7 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
     }
     images = photographs()
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         image = images[now.photograph]
         scores = classify_zero_shot(clip, processor, image, [now.template.format(name) for name in names]).tolist()
         best = names[int(np.argmax(scores))]
@@ -470,8 +467,8 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
             en=("a palace tower beside a lake", "an orange dahlia")[now.photograph],
             zh=("湖边的宫殿楼阁", "一朵橙色大丽花")[now.photograph],
         )
-        return figures.picture_with_scores(
-            figures.square(image, 512),
+        return picture_with_scores(
+            square(image, 512),
             names,
             scores,
             title=f"“{now.template}”: this CLIP says {best}",
@@ -559,7 +556,7 @@ class Pace:
 
 def measured_sizes() -> Table:
     """What was measured with random weights in the sizes of the real models, beside what is calculated."""
-    cpu, gpu = (json.loads(file.read_text(encoding="utf-8")) for file in (STORED, ON_A_GPU))
+    cpu, gpu = map(read_benchmarks, (ON_CPU, ON_GPU))
     step, context, steps = cpu["context_text_step"], gpu["learning_a_context"], gpu["learning_to_describe"]
     least, most, pictures = steps[0], steps[-1], gpu["seeing"]["pictures"]
     classes, many, name = step["sizes"]["classes"], context["classes"], _gpu_name(gpu)
@@ -593,7 +590,7 @@ def measured_sizes() -> Table:
 
 
 def _paces() -> dict[str, Pace]:
-    own, gpu = _own_pace(), json.loads(ON_A_GPU.read_text(encoding="utf-8"))
+    own, gpu = _own_pace(), read_benchmarks(ON_GPU)
     by_batch = {one["batch"]: one["tflops"] for one in gpu["learning_to_describe"]}
     even = {name: Pace(pace, pace, dict.fromkeys(by_batch, pace)) for name, pace in {
         say(en=f"2 CPU cores ({own:.2f} TFLOP/s, measured)", zh=f"2 个 CPU 核（{own:.2f} TFLOP/s，实测）"): own,
@@ -631,7 +628,7 @@ def scale_explorer() -> Explorer:
         "pace": dropdown(say(en="each is", zh="每个设备"), {name: name for name in paces}, next(iter(paces)), 32),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         pace, context = paces[now.pace], count_context_training(clip, now.classes, now.each)
         captioner = count_captioner_training(clip, language, now.captions, now.patches, batch=now.batch)
         seconds = {
@@ -648,9 +645,9 @@ def scale_explorer() -> Explorer:
         }
         gigabytes = {name: amount / GB for name, amount in memory.items()}
         total, fits = sum(gigabytes.values()), sum(gigabytes.values()) <= ROOM
-        return drawing.time_and_memory(
-            [drawing.Cost(name, amount, _duration(amount, "en")) for name, amount in seconds.items()],
-            [drawing.Cost(name, amount, _size(amount)) for name, amount in gigabytes.items()],
+        return figures.time_and_memory(
+            [figures.Cost(name, amount, _duration(amount, "en")) for name, amount in seconds.items()],
+            [figures.Cost(name, amount, _size(amount)) for name, amount in gigabytes.items()],
             ROOM,
             title=f"All together {_duration(sum(seconds.values()), 'en')}; {_size(total)} of memory "
             + (f"fit into {ROOM} GB" if fits else f"do not fit into {ROOM} GB"),
@@ -668,7 +665,7 @@ def _of(name: str, value: int, label: str) -> ipywidgets.SelectionSlider:
 
 def _own_pace() -> float:
     """TFLOP/s that the text tower reached on the course's own machine, from the stored benchmark."""
-    step = json.loads(STORED.read_text(encoding="utf-8"))["context_text_step"]
+    step = read_benchmarks()["context_text_step"]
     return step["matmul_gflops"]["before"] / step["fast_beside_limit"] / 1e3
 
 

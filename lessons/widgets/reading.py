@@ -28,12 +28,12 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
-from lessons import figures
-from lessons.figures import reading as drawing
-from lessons.widgets.base import Explorer, counted, dropdown, glossed, look, percent
+from lessons.figures import reading as figures
+from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, percent
+from lessons.kit.picture import Picture
 from pocket.captioning import PROMPTS
+from pocket.corpus import INSTRUCTIONS
 from pocket.datasets import few_shot
-from pocket.language import INSTRUCTIONS
 from pocket.studies import captioner_study, reading_study
 from pocket.studies.reading_study import LearnedContext, find_best_rank, find_best_rank_by_distance, load_study
 from pocket.words import translate
@@ -120,7 +120,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def own(metric: Metric) -> float:
         return reading.distances_within(words.table, words.words, metric).median().item()
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
         vectors = run.path[steps.index(now.step)]  # (M, D)
         near = reading.nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
@@ -139,17 +139,17 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         ]
         least = near.distances[:, 0].min()
         together = reading.share_as_near(least, null.min(1).values).item()
-        told = ", ".join(f"v{f.number} “{f.words[0]}”{drawing.TICK * (f.words[0] in right)}" for f in facts)
+        told = ", ".join(f"v{f.number} “{f.words[0]}”{figures.TICK * (f.words[0] in right)}" for f in facts)
         names_of_step = [name for name, step in (("begun", 0), ("kept", run.step)) if step == now.step]
         said = f" ({', '.join(names_of_step)})" if names_of_step else ""
-        return drawing.nearest_words(
+        return figures.nearest_words(
             [
-                drawing.Nearby(
+                figures.Nearby(
                     f"vector {f.number}",
                     f.words,
                     f.apart,
                     tuple(null[:, f.number - 1].quantile(torch.tensor([0.05, 0.95], dtype=null.dtype)).tolist()),
-                    [drawing.TICK * (name in right) for name in f.words],
+                    [figures.TICK * (name in right) for name in f.words],
                     "nearest to the word it began as" if f.still else "",
                 )
                 for f in facts
@@ -163,7 +163,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         )
 
     @lru_cache(maxsize=1)  # another task moves the step as well, and one picture is asked for twice
-    def drawn_once(**now: Any) -> figures.Picture:
+    def drawn_once(**now: Any) -> Picture:
         return draw(SimpleNamespace(**now))
 
     return Explorer(controls, lambda now: drawn_once(**vars(now)))
@@ -248,7 +248,7 @@ def _about_nearest(
 # --- distances -------------------------------------------------------------------------------------------------------------------
 
 
-def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> figures.Picture:
+def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     """How far from the nearest word: words themselves, learned vectors by how they began, those from permuted labels, and random ones."""
     words = _vocabulary(clip, processor)
     table = words.table[words.words]
@@ -265,18 +265,18 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> figures.Pict
     like = learned[at_random, False].flatten(0, 1)  # (S M, D)
     random = reading.draw_random_like(like, 1, torch.Generator().manual_seed(0))[0]
     rows = [
-        drawing.Strip("a word to its nearest other word", reading.distances_within(words.table, words.words).numpy()),
-        drawing.Strip("learned, begun at random", nearest(learned[at_random, False]), bold=True),
-        drawing.Strip(f"learned, begun as “{as_words}”", nearest(learned[as_words, False]), bold=True),
-        drawing.Strip("permuted labels, begun at random", nearest(learned[at_random, True])),
-        drawing.Strip(f"permuted labels, begun as “{as_words}”", nearest(learned[as_words, True])),
-        drawing.Strip("random vectors of the same lengths", nearest(random)),
+        figures.Strip("a word to its nearest other word", reading.distances_within(words.table, words.words).numpy()),
+        figures.Strip("learned, begun at random", nearest(learned[at_random, False]), bold=True),
+        figures.Strip(f"learned, begun as “{as_words}”", nearest(learned[as_words, False]), bold=True),
+        figures.Strip("permuted labels, begun at random", nearest(learned[at_random, True])),
+        figures.Strip(f"permuted labels, begun as “{as_words}”", nearest(learned[as_words, True])),
+        figures.Strip("random vectors of the same lengths", nearest(random)),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
     within = reading.share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
     kept = {init: [run.step for run in _contexts(init=init, permuted=False)] for init in reading_study.INITS}
     never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
-    return drawing.strips(
+    return figures.strips(
         rows,
         (-0.02, 1.04 * max(float(row.distances.max()) for row in rows)),
         title=f"To the nearest word: learned {real:.2f}, permuted labels {null:.2f}, random {chance:.2f}, word to word {own:.2f}",
@@ -356,7 +356,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             outside={name: shares.view(parts[name].shape[:-1]) for name, shares in zip(each, together.outside.split(sizes))},
         )  # fmt: skip
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         space, right, look_at = shown(now.task, now.init), RIGHT[now.task], steps.index(now.step)
         ends = space.vectors["null"] if now.show == "null" else space.vectors["learned"][:, look_at]  # (S, M, D)
         often = [name for name, _ in Counter(_nearest(words, ends.flatten(0, 1))).most_common()]
@@ -374,8 +374,8 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         centre = (every.amin(0) + every.amax(0)) / 2
         paths = space.places["learned"][:, : look_at + 1].transpose(1, 2).flatten(0, 1)  # (S M, L, 3)
         meant = "permuted" if now.show == "null" else "learned"
-        return drawing.paths_in_space(
-            drawing.Space(
+        return figures.paths_in_space(
+            figures.Space(
                 space.places["words"].numpy(),
                 [(rows[name], name, name in right) for name in named],
                 paths.numpy() if "learned" in which else np.empty((0, 1, 3)),
@@ -533,7 +533,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             random=[score(task, context) for context in drawn],
         )
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         run = runs[now.task, now.init, now.seed]
         known = fixed(now.task, now.init, now.seed)
         (vectors,) = now.length * reading.interpolate(run.begun, run.context, [now.blend])  # (M, D)
@@ -545,15 +545,15 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         share = changed.accuracy(*pictures(now.task))
         attention, even = _attention(changed)
         rows = [
-            drawing.Scored("now", [share], bold=True),
-            drawing.Scored("as learned", [known.learned]),
-            *(drawing.Scored(f"without v{i + 1}", [rest]) for i, rest in enumerate(known.without)),
-            drawing.Scored(f"{ORDERS} other orders", known.orders),
-            drawing.Scored(f"hand prompt, {ORDERS} orders", known.reordered),
-            drawing.Scored(f"{RANDOM_CONTEXTS} random ones", known.random),
+            figures.Scored("now", [share], bold=True),
+            figures.Scored("as learned", [known.learned]),
+            *(figures.Scored(f"without v{i + 1}", [rest]) for i, rest in enumerate(known.without)),
+            figures.Scored(f"{ORDERS} other orders", known.orders),
+            figures.Scored(f"hand prompt, {ORDERS} orders", known.reordered),
+            figures.Scored(f"{RANDOM_CONTEXTS} random ones", known.random),
         ]
         which = {"all": "all vectors", "reversed": "in reverse order"}.get(now.what) or f"without vector {now.what + 1}"
-        return drawing.influence(
+        return figures.influence(
             rows,
             known.hand,
             reading.cosines(vectors).numpy(),
@@ -695,7 +695,7 @@ def planted_explorer() -> Explorer:
         "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         tasks = _tasks(now.kind)
         ranks = {
             permuted: [_best_ranks(task, now.init, permuted, now.metric, now.moment) for task in tasks]
@@ -703,17 +703,17 @@ def planted_explorer() -> Explorer:
         }
         chances = [(_ranks_by_chance(task, now.init, now.metric) <= now.k).double().mean().item() for task in tasks]
         rows = [
-            drawing.Planted(_title_of(task), real, null, chance)
+            figures.Planted(_title_of(task), real, null, chance)
             for task, real, null, chance in zip(tasks, ranks[False], ranks[True], chances)
         ]
         named, by_null = (sum(rank <= now.k for run in ranks[permuted] for rank in run) for permuted in (False, True))
         of, chance = sum(len(run) for run in ranks[False]), mean(chances)
         seeds = sorted({run.seed for run in _contexts(task=tasks[0], init=now.init)})
-        return drawing.ranks_in_a_grid(
+        return figures.ranks_in_a_grid(
             rows,
             now.k,
             seeds,
-            title=f"Named (rank ≤ {now.k}) in {named} of {of} contexts, with permuted labels in {by_null} of {of}, by random vectors in {drawing.percent_of_draws(chance)}",
+            title=f"Named (rank ≤ {now.k}) in {named} of {of} contexts, with permuted labels in {by_null} of {of}, by random vectors in {figures.percent_of_draws(chance)}",
             alt=_planted_in_words(now, tasks, ranks, named, by_null, of, chance),
             caption=_about_planted(now, named, by_null, of, chance),
         )
@@ -844,7 +844,7 @@ def levers_explorer() -> Explorer:
         runs = _contexts(task=task, init="random", permuted=permuted)
         return reading.distances(torch.cat([run.context for run in runs]), table).amin(0)
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         record, right = load_study().helpful_words(now.task), RIGHT[now.task]
         losses = torch.tensor([record.losses[name] for name in names], dtype=torch.float64)
         apart = {permuted: closest(now.task, permuted) for permuted in (False, True)}
@@ -855,14 +855,14 @@ def levers_explorer() -> Explorer:
             near = [names[i] for i in apart[permuted].argsort(stable=True)[:NAMED].tolist()]
             both[permuted] = sum(name in helpful for name in near)
             told = [(names.index(name), name, name in right) for name in dict.fromkeys([*right, *near, *helpful])]
-            panels.append(drawing.Levers(f"{heading}: {both[permuted]} of {NAMED}", apart[permuted].numpy(), told))
+            panels.append(figures.Levers(f"{heading}: {both[permuted]} of {NAMED}", apart[permuted].numpy(), told))
         rank = {name: 1 + int((losses < losses[names.index(name)]).sum()) for name in (*right, nearest[0])}
         facts = SimpleNamespace(
             nearest=nearest, helpful=helpful, without=record.without, best=losses.min().item(),
             both=both, rank=rank, right=right,
             better=int((losses < record.without).sum()), of=len(names),
         )  # fmt: skip
-        return drawing.levers(
+        return figures.levers(
             panels,
             losses.numpy(),
             record.without,
@@ -933,7 +933,7 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }  # fmt: skip
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
         near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
         drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
@@ -941,13 +941,13 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
         cosines = F.cosine_similarity(vectors, table.table[ids], dim=-1).tolist()
         told = [
-            drawing.Begun(names[id], [names[i] for i in nearest], apart, cosine, tuple(band))
+            figures.Begun(names[id], [names[i] for i in nearest], apart, cosine, tuple(band))
             for id, nearest, apart, cosine, band in zip(ids.tolist(), near.ids.tolist(), near.distances.tolist(), cosines, bands)
         ]  # fmt: skip
         same = sum(vector.same for vector in told)
         new = [vector for vector in told if not vector.same]
         shares = [reading.share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
-        return drawing.words_then_and_now(
+        return figures.words_then_and_now(
             told,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),
             unit=f"{'cosine' if now.metric == 'cosine' else 'Euclidean'} distance to the nearest token",
@@ -967,7 +967,7 @@ def _begun(table: Vocabulary, tokenizer: Any, name: str, length: int) -> Tensor:
     return reading.nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
 
 
-def _prompt_in_words(now: SimpleNamespace, told: Sequence[drawing.Begun]) -> str:
+def _prompt_in_words(now: SimpleNamespace, told: Sequence[figures.Begun]) -> str:
     pairs = [f"“{vector.word}” → “{vector.now[0]}”" for vector in told]
     return say(
         en=f"A list of the {len(told)} vectors of the prompt “{now.prompt}”: the token each began as, a dot at the {_metric_name(now.metric)} distance "
@@ -977,7 +977,7 @@ def _prompt_in_words(now: SimpleNamespace, told: Sequence[drawing.Begun]) -> str
     )
 
 
-def _about_prompt(told: Sequence[drawing.Begun], same: int, new: Sequence[drawing.Begun], most: float) -> str:
+def _about_prompt(told: Sequence[figures.Begun], same: int, new: Sequence[figures.Begun], most: float) -> str:
     """most: the largest share of random vectors that are as near to a token as one of these."""
     text = say(
         en=f"Of {len(told)} vectors {same} are nearest to the very token they began as: what reads like an instruction is what was put there, and no "

@@ -26,9 +26,9 @@ from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
-from lessons import figures
-from lessons.figures import soft_prompt as drawing
-from lessons.widgets.base import Explorer, counted, dropdown, glossed, look, percent
+from lessons.figures import soft_prompt as figures
+from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, percent
+from lessons.kit.picture import Picture
 from pocket.datasets import read_scene
 from pocket.language import full_caption
 from pocket.words import translate
@@ -85,7 +85,7 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
 
     controls["picture"].observe(longest, names="value")  # before the explorer's own: then there is never too much text
 
-    def draw_now(now: SimpleNamespace) -> figures.Picture:
+    def draw_now(now: SimpleNamespace) -> Picture:
         text = texts[now.picture][: now.tokens]
         prompt = torch.cat([own, untaught[len(own) :]])[: now.vectors]  # (m, D)
         with torch.no_grad():
@@ -102,11 +102,11 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
             m=m, own=len(own), P=P, T=T, text=model.tokenizer.decode(text).strip(), following=following, shares=shares.tolist(), kind=now.features,
             truth=[*(_label(model, id) for id in texts[now.picture]), "end"][T], trained=model.vision_features,
         )  # fmt: skip
-        return drawing.three_parts(
-            [drawing.Piece(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
+        return figures.three_parts(
+            [figures.Piece(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
             seen[now.picture].large,
             numbers[m : m + P],
-            [drawing.Piece(label, vector) for label, vector in zip(labels, numbers[m + P :])],
+            [figures.Piece(label, vector) for label, vector in zip(labels, numbers[m + P :])],
             (following, shares[0].item()),
             limit,
             projection=f"{'each ' * (P > 1)}projected, {given} → {width} numbers",
@@ -260,7 +260,7 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
         ),
     }
 
-    def draw_now(now: SimpleNamespace) -> figures.Picture:
+    def draw_now(now: SimpleNamespace) -> Picture:
         named = [top[now.rank] for top in nearest[now.projection][now.picture]]
         hits = [[name in true_words(picture.scene) for name in named] for picture in seen]  # (N, P)
         true = hits[now.picture]
@@ -268,7 +268,7 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
         null = sum(by_chance) / len(by_chance)
         rank = ("nearest", "second nearest", "third nearest")[now.rank]
         when = {"learned": "learned", "begun": "not yet learned"}[now.projection]
-        return drawing.words_on_patches(
+        return figures.words_on_patches(
             seen[now.picture].large,
             named,
             true,
@@ -353,10 +353,10 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
         "padding": _tick(say(en="padding scored", zh="填充计入损失"), value=False),
     }
 
-    def draw_now(now: SimpleNamespace) -> figures.Picture:
+    def draw_now(now: SimpleNamespace) -> Picture:
         tokens = names[now.caption]
         text = [
-            drawing.Column(
+            figures.Column(
                 position,
                 token,
                 "padding" if token == "pad" else "text",
@@ -369,7 +369,7 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
         wanted = [column for column, place in enumerate(columns) if place.label]
         arrows = [(column - now.shifted, column) for column in wanted]
         sentences = _at(columns, now.position, dict(arrows), now.shifted)
-        return drawing.strip_with_labels(
+        return figures.strip_with_labels(
             columns,
             names,
             now.caption,
@@ -384,19 +384,19 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
     return Explorer(controls, draw_now)
 
 
-def _prefix(M: int, P: int) -> list[drawing.Column]:
+def _prefix(M: int, P: int) -> list[figures.Column]:
     """What stands before the text, in three boxes: the last place has its own, since it predicts the first word."""
-    columns = [drawing.Column(_span(0, M), f"soft\nprompt\n×{M}", "prompt")]
+    columns = [figures.Column(_span(0, M), f"soft\nprompt\n×{M}", "prompt")]
     if P > 1:
-        columns.append(drawing.Column(_span(M, P - 1), f"patches\n×{P - 1}", "picture"))
-    return [*columns, drawing.Column(str(M + P - 1), "last\npatch" if P > 1 else "picture", "picture")]
+        columns.append(figures.Column(_span(M, P - 1), f"patches\n×{P - 1}", "picture"))
+    return [*columns, figures.Column(str(M + P - 1), "last\npatch" if P > 1 else "picture", "picture")]
 
 
 def _span(first: int, number: int) -> str:
     return str(first) if number == 1 else f"{first}–{first + number - 1}"
 
 
-def _named(column: drawing.Column) -> tuple[str, str]:
+def _named(column: figures.Column) -> tuple[str, str]:
     """What stands there, in English and in Chinese."""
     english = column.token.replace("\n", " ").split(" ×")[0]
     chinese = {"soft prompt": "软提示词", "patches": "前面的图块", "last patch": "最后一个图块", "picture": "图片"}
@@ -405,7 +405,7 @@ def _named(column: drawing.Column) -> tuple[str, str]:
     return f"“{english}”", f"“{english}”"
 
 
-def _at(columns: Sequence[drawing.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> tuple[str, str]:
+def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> tuple[str, str]:
     """What happens at the chosen column: in the English of the figure's title, and in the learner's language."""
     here, (english, chinese) = columns[chosen], _named(columns[chosen])
     if chosen in arrows:
@@ -469,7 +469,7 @@ def _about_strip(scored: int, now: SimpleNamespace) -> str:
     )  # fmt: skip
 
 
-def _strip_in_words(columns: Sequence[drawing.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
+def _strip_in_words(columns: Sequence[figures.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
     names = [say(en=english, zh=chinese) for english, chinese in map(_named, columns)]
     pairs_en = ", ".join(f"{names[a]} to “{columns[b].label}”" for a, b in arrows)
     pairs_zh = "，".join(f"{names[a]}→“{columns[b].label}”" for a, b in arrows)

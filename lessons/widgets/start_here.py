@@ -1,29 +1,59 @@
-"""Explorers of pictures and prompts: compose a scene, see it in every style, try a picture of your own."""
+"""Explorers of lesson 00: compose a scene, see it in every style, try a picture of your own; train ten vectors, and look at them."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
+import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers import pictures
+from helpers.context import PromptedCLIP
+from helpers.data import FewShot
+from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
-from lessons import figures
-from lessons.widgets.base import Explorer, look
+from helpers.training import History, TrainConfig
+from lessons.kit.context_training import PLAN, ContextTraining, Run, Setting, Stored
+from lessons.kit.explorer import Explorer, look, uploaded
+from lessons.kit.picture import (
+    BLUE,
+    GREY,
+    INK,
+    LOCK,
+    VERMILION,
+    WIDTH,
+    Picture,
+    axes_at,
+    blank,
+    finished,
+    fonts,
+    picture_with_scores,
+    show_image,
+    square,
+    stripes,
+)
 from pocket import world
 from pocket.datasets import Pictures
 from pocket.language import full_caption, with_article
 from pocket.words import translate
 
+STORED = (
+    DATA / "runs" / "first-vectors.json"
+)  # pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
+VECTORS = 10
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
 MOST_TEXTS, BARS = 100, 8
 
@@ -48,7 +78,7 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
         "template": template,
     }
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         scene = world.Scene((world.Thing(now.object, now.colour, now.size),), now.background, now.style)
         return scene_with_scores(clip, processor, scene, now.seed, now.template)
 
@@ -62,7 +92,7 @@ def scene_with_scores(
     seed: int = 0,
     template: str = TEMPLATES[0],
     names: Sequence[str] = world.OBJECTS,
-) -> figures.Picture:
+) -> Picture:
     """A scene, and how well each name fits it: the template is filled with one name after the other."""
     texts = [fill(template, name, scene.style) for name in names]
     scores = classify_zero_shot(
@@ -77,14 +107,12 @@ def scene_with_scores(
     caption += _strange_words(clip, processor, texts)
     alt = describe(scene) + say(en=" ", zh="") + _bars_in_words(names, scores)
     title = f"“{template.replace('{style}', scene.style)}”"
-    return figures.picture_with_scores(
-        world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS
-    )
+    return picture_with_scores(world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS)
 
 
 def scene_in_styles(
     clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0, template: str = TEMPLATES[0]
-) -> figures.Picture:
+) -> Picture:
     """A scene of one object in every style of the world, and under each drawing the name that CLIP gives it."""
     truth, size = scene.things[0].object, clip.config.vision_config.image_size
     guesses, scores = {}, []
@@ -108,7 +136,7 @@ def scene_in_styles(
         zh=f"图上方是风格，下方是得分最高的名称，提示词是“{template}”",
     )
     drawings = [world.draw(replace(scene, style=style), seed) for style in guesses]
-    return figures.pictures_with_guesses(
+    return pictures_with_guesses(
         drawings, list(guesses), list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
     )
 
@@ -119,7 +147,7 @@ def labelled_pictures(
     class_names: Sequence[str],
     pictures: Pictures,
     template: str = TEMPLATES[0],
-) -> figures.Picture:
+) -> Picture:
     """Ten pictures of as many classes, each under its label and above the class name that CLIP gives it in the prompt."""
     of_class = {int(label): row for row, label in enumerate(pictures.labels)}
     rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
@@ -139,7 +167,38 @@ def labelled_pictures(
     )
     images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
     scores = [float(share.max()) for share in shares]
-    return figures.pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
+    return pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
+
+
+def pictures_with_guesses(
+    images: Sequence[Image.Image],
+    labels: Sequence[str],
+    guesses: Sequence[str],
+    scores: Sequence[float],
+    truths: Sequence[str],
+    *,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Small pictures in rows of five, each under its label and above the model's guess with its share of the score.
+
+    A guess that is the truth has a tick; any other has a cross, and stands in bold.
+    """
+    if not len(images) == len(labels) == len(guesses) == len(scores) == len(truths):
+        found = f"{len(images)} pictures, {len(labels)} labels, {len(guesses)} guesses, {len(scores)} scores, {len(truths)} truths"
+        raise ValueError(f"{found}: there must be as many of each")
+    side, step = 1.36, WIDTH / 5
+    rows = -(-len(images) // 5)
+    with LOCK:
+        figure = blank(1.92 * rows)
+        for i, (image, label, guess, score, truth) in enumerate(zip(images, labels, guesses, scores, truths)):
+            row, column = divmod(i, 5)
+            axes = axes_at(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
+            show_image(axes, image)
+            axes.set_title(label, fontsize=9, color=INK, pad=3)
+            mark, colour, weight = ("✓", BLUE, "normal") if guess == truth else ("✗", VERMILION, "bold")
+            axes.set_xlabel(f"{mark} {guess} {score:.0%}", fontsize=9, color=colour, weight=weight, labelpad=3)
+        return finished(figure, alt, caption)
 
 
 def fill(template: str, name: str, style: str) -> str:
@@ -191,7 +250,7 @@ def picture_explorer(
     )
     size = clip.config.vision_config.image_size
 
-    def draw(now: SimpleNamespace) -> figures.Picture:
+    def draw(now: SimpleNamespace) -> Picture:
         which, image = _picture_now(now.file, picture)
         candidates = list(dict.fromkeys(line.strip() for line in now.texts.splitlines() if line.strip()))
         if not 2 <= len(candidates) <= MOST_TEXTS:
@@ -208,23 +267,11 @@ def picture_explorer(
         )
         caption += _strange_words(clip, processor, candidates)
         alt = which + _bars_in_words(candidates, scores)
-        seen = figures.square(image, 512)
+        seen = square(image, 512)
         title = "Which text fits best?"
-        return figures.picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
+        return picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
 
     return Explorer({"file": button, "texts": lines}, draw)
-
-
-def uploaded(value: Any) -> tuple[str, bytes] | None:
-    """The name and the bytes of the last file in a FileUpload: ipywidgets 7 keeps a dict by name, 8 a tuple of dicts."""
-    if not value:
-        return None
-    if isinstance(value, Mapping):
-        name, file = list(value.items())[-1]
-    else:
-        file = value[-1]
-        name = file["name"]
-    return name, bytes(file["content"])
 
 
 def open_picture(name: str, data: bytes) -> Image.Image:
@@ -261,6 +308,107 @@ def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple
 
 def _named(file: str) -> str:
     return say(en=f"The picture {file}. ", zh=f"图片“{file}”。")
+
+
+# --- ten vectors -------------------------------------------------------------------------------------------------
+
+
+def first_vectors(
+    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: TrainConfig = PLAN
+) -> ContextTraining:
+    """A button that learns ten vectors from few examples, and draws how they do beside the hand-written prompt.
+
+    data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
+    """
+    study = json.loads(STORED.read_text(encoding="utf-8"))
+    history = History.from_json(study["history"])
+    columns = (history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
+    run = Run(history.steps, *columns, study["hand"], study["before"], study["after"])
+    another = study["seed"] + 1  # the same start would give the same curve, and hide the stored one
+    label = say(en="start no.", zh="随机起点")
+    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
+
+    def prepare(now: SimpleNamespace) -> Setting:
+        generator = torch.Generator().manual_seed(now.seed)
+        return Setting(PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator), data)
+
+    return ContextTraining(
+        prepare,
+        plan,
+        {"seed": seed},
+        start=say(en="Train ten vectors", zh="训练十个向量"),
+        stored=Stored(run, torch.tensor(study["context"]), study["command"]),
+    )
+
+
+def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
+    """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
+    the null, with random vectors there that are as long.
+
+    context: (M, D), learned vectors; it takes the place of all words of the prompt but the last and the full stop.
+    """
+    table = clip.text_model.embeddings.token_embedding.weight.detach().cpu()  # (V, D)
+    ids = processor.tokenizer(prompt)["input_ids"]
+    words = [token.removesuffix("</w>") for token in processor.tokenizer.convert_ids_to_tokens(ids)]
+    words[0], words[-1] = "start", "end"
+    vectors, n = table[ids], len(context)
+    name = len(ids) - 3  # before the full stop and the end
+    null = F.normalize(torch.randn(context.shape, generator=torch.Generator().manual_seed(0)), dim=-1)
+    null = null * context.cpu().norm(dim=-1, keepdim=True)  # (M, D): anywhere, and as long
+
+    def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
+        labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
+        return labels, torch.cat([vectors[:1], between, vectors[name:]]).numpy(), [False, *[learned] * n, *[False] * 3]
+
+    rows = [
+        (words, vectors.numpy(), [False] * len(ids)),
+        with_vectors("{}", context.cpu(), learned=True),
+        with_vectors("random", null, learned=False),
+    ]
+    alt = say(
+        en=f"Three rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
+        f"and end. In the middle, {n} framed strips, numbered, stand between start and “{words[name]}”; below, {n} random ones.",
+        zh=f"三排条纹，每条是一个向量，{table.shape[1]} 个数。上排是“{prompt}”的各个词元，前后是开头和结尾；"
+        f"中排的开头和“{words[name]}”之间，是 {n} 条带编号、带框的条纹；下排同样的地方，是 {n} 条随机的。",
+    )
+    stronger = (context.std() / vectors.std()).item()
+    caption = say(
+        en="Each strip is one vector; its stripes are the numbers in it, purple below zero and orange above. Framed: learned. Their "
+        f"numbers are about {stronger:.0f} times as large as those of the words above: nothing keeps them where words are. The third row is "
+        "what chance looks like: random vectors, each as long as the learned one above it. By eye nobody can tell the two rows apart; "
+        "lesson 04 has better instruments.",
+        zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的，"
+        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。第三排是随机对照：随机向量（random），每个和它上面"
+        "学出来的那个一样长。光用眼睛，谁也分不出哪一排是学出来的；第 04 课有更好的工具。",
+    )
+    title = "What the frozen text tower reads: words, learned vectors (framed), and random ones"
+    return rows_of_vectors(rows, title=title, alt=alt, caption=caption)
+
+
+def rows_of_vectors(
+    rows: Sequence[tuple[Sequence[str], np.ndarray, Sequence[bool]]], *, title: str, alt: str, caption: str = ""
+) -> Picture:
+    """Prompts as a text tower reads them: one vector a position, drawn as a strip of its numbers under its label.
+
+    rows: for each prompt its labels, vectors (T, D), and which of them were learned (T,): those are framed, their labels bold. All
+    strips share one colour scale, purple below zero, orange above it, white at zero.
+    """
+    step, strip, space = 0.5, 1.02, 0.4
+    limit = 4 * np.median(np.abs(np.concatenate([vectors for _, vectors, _ in rows])))
+    height = 0.36 + (strip + space) * len(rows)
+    with LOCK:
+        figure = blank(height)
+        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+        for number, (labels, vectors, learned) in enumerate(rows, start=1):
+            bottom = height - 0.28 - (strip + space) * number
+            for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
+                axes = axes_at(figure, 0.12 + place * step, bottom, step - 0.1, strip)
+                axes.imshow(stripes([vector], limit).swapaxes(0, 1), interpolation="nearest", aspect="auto")
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set(color=INK if ours else GREY, linewidth=2.2 if ours else 0.8)
+                style = {"color": INK, "weight": "bold" if ours else "normal"}
+                axes.set_title(label, fontsize=8.5, pad=3, family=fonts(), parse_math=False, **style)
+        return finished(figure, alt, caption)
 
 
 # --- controls ----------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ from pocket.captioning import (
     new_captioner,
     train_to_describe,
 )
-from pocket.language import INSTRUCTIONS, answer, full_caption
+from pocket.corpus import INSTRUCTIONS, answer
+from pocket.language import full_caption
 from pocket.scoring import CaptionScores, find_form, is_right, score_captions
 from pocket.studies.common import (
     Job,
@@ -488,7 +489,7 @@ def main() -> None:
     with multiprocessing.Pool() as pool:
         setup = CaptionerSetup(load_clip("pocket"), load_gpt2("pocket"), pool)
         models = [repr(identify_model(model)) for model in (setup.clip[0], setup.language[0])]
-        drawing = drawing_version("language.py", "words.py", "scenes.py")
+        drawing = drawing_version("language.py", "corpus.py", "words.py", "scenes.py")
         unfinished = find_unfinished("captioner", CODE, drawing, *models, made_with)
         records, seconds = run_jobs(
             jobs(), lambda job: MEASURE[job["part"]](setup, job), unfinished

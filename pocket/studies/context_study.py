@@ -264,7 +264,14 @@ def measure_shots(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job:
 
 
 def measure_choice(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
-    """One `ChoicesRun`; arguments as of `measure_shots`."""
+    """One `ChoicesRun`.
+
+    Args:
+        clip: the model.
+        processor: what prepares its input.
+        data: the pictures of the job's task and seed.
+        job: its settings.
+    """
     data, names = take_shots(data, CHOICE_SHOTS), TASKS[job["task"]].class_names
     settings = {name: job[name] for name in ("length", "position", "class_specific", "seed")}
     settings["init"] = WORDS if job["init"] == "words" else "random"
@@ -278,7 +285,14 @@ def measure_choice(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job
 def measure_new_classes(
     clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job
 ) -> Numbers:
-    """One `NewClassesRun`: what was learned on the base classes is put before the new names. Arguments as of `measure_shots`."""
+    """One `NewClassesRun`: what was learned on the base classes is put before the new names.
+
+    Args:
+        clip: the model.
+        processor: what prepares its input.
+        data: the pictures of the job's task and seed.
+        job: its settings.
+    """
     names = TASKS[job["task"]].class_names
     base, new = halve_classes(len(names))
     known = FewShot(

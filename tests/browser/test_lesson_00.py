@@ -43,8 +43,8 @@ WATCH = """cell => {  // from now on, every picture and every word of progress t
     window.watched = {pictures, words};
 }"""
 INTERRUPT = "() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel'); }"
-SLOWER = """from lessons.kit import explorer
-explorer.BREATH = 0.5  # between two looks: on a busy machine all 160 steps might end before an interrupt is there"""
+SLOWER = """from lessons.kit import explorer as made_of
+made_of.BREATH = 0.5  # between two looks: on a busy machine all 160 steps might end before an interrupt is there"""
 WATCHED = "() => ({pictures: window.watched.pictures.size, words: window.watched.words})"
 
 
