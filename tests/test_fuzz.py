@@ -27,7 +27,7 @@ from helpers.pretrained import load_clip, load_gpt2
 CAPTIONER = Path(__file__).parents[1] / "data" / "captioner" / "captioner.safetensors"
 configuration.set_hypothesis_home_dir(os.environ["COURSE_CACHE"])  # it would leave a folder in ours
 CALM = settings(deadline=None, database=None, derandomize=True, suppress_health_check=[*HealthCheck])
-many = pytest.mark.parametrize("times", [1, pytest.param(30, marks=pytest.mark.slow)])  # course.py test --all
+many = pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])  # course.py test --all
 
 
 def tries(check, strategy, examples):

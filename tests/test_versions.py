@@ -6,9 +6,9 @@ import sys
 import time
 
 import pytest
+import versions
 
 import course
-from tests import versions
 
 EN = course.speaker("en")
 ROOT = course.ROOT

@@ -1,6 +1,6 @@
 """What explorers are made of: controls, one function that draws what they say or works step by step, one output with two faces.
 
-Core ipywidgets only, 7.7 and 8, on `observe` with an `HTML` view; whatever draws or computes holds the lock of `figures`.
+Core ipywidgets only, 7.7 and 8, on `observe` with an `HTML` view; whatever draws or computes holds `picture.LOCK`.
 The two faces: the live widget where a kernel answers, and its static twin (html, PNG, plain text) on every other page.
 """
 
@@ -34,7 +34,7 @@ REFLEX = 0.3  # seconds: a press that comes sooner after the end was made before
 
 
 class Shown(Protocol):
-    """What an explorer draws: a `figures.Picture` or a `Sentence`."""
+    """What an explorer draws: a `Picture` or a `Sentence`."""
 
     def html(self) -> str: ...
     def bundle(self) -> dict[str, str]: ...
@@ -227,6 +227,14 @@ class LongWork(Live):
         self._tell(say(en="Stopped.", zh="已停下。"))
 
 
+def _left(seconds: float) -> str:
+    if seconds < 1:
+        return say(en=", less than 1 s left", zh="，剩不到 1 秒")
+    if seconds < 90:
+        return say(en=f", about {seconds:.0f} s left", zh=f"，约剩 {seconds:.0f} 秒")
+    return say(en=f", about {seconds / 60:.0f} min left", zh=f"，约剩 {seconds / 60:.0f} 分钟")
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Torch computes in one thread: a pocket model gains little from two, and loses much where another program wants the cores.
@@ -242,22 +250,18 @@ def one_thread() -> Iterator[None]:
 
 
 def checksum(model: torch.nn.Module) -> str:
-    """Of all parameters, byte by byte."""
+    """A checksum of all parameters, byte by byte: equal before and after, no number of a frozen model has changed."""
     digest = hashlib.blake2b()
     for parameter in model.parameters():
         digest.update(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
-def _left(seconds: float) -> str:
-    if seconds < 1:
-        return say(en=", less than 1 s left", zh="，剩不到 1 秒")
-    if seconds < 90:
-        return say(en=f", about {seconds:.0f} s left", zh=f"，约剩 {seconds:.0f} 秒")
-    return say(en=f", about {seconds / 60:.0f} min left", zh=f"，约剩 {seconds / 60:.0f} 分钟")
+# --- controls -----------------------------------------------------------------------------------------------------------------
 
 
 def values_of(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
+    """What stands in controls now, by their names."""
     return SimpleNamespace(**{name: control.value for name, control in controls.items()})
 
 
@@ -273,7 +277,14 @@ def look(width: float = 23.2) -> dict[str, Any]:
 
 
 def dropdown(label: str, options: Mapping[str, Any], value: Any, width: float) -> ipywidgets.Dropdown:
-    """A labelled list of options by what they are called, `width` em wide."""
+    """A labelled list to choose from.
+
+    Args:
+        label: what stands before it.
+        options: values by what they are called.
+        value: the one that is chosen at first.
+        width: of the whole, in em.
+    """
     return ipywidgets.Dropdown(options=list(options.items()), value=value, description=label, **look(width))
 
 
@@ -287,6 +298,9 @@ def uploaded(value: Any) -> tuple[str, bytes] | None:
         file = value[-1]
         name = file["name"]
     return name, bytes(file["content"])
+
+
+# --- words --------------------------------------------------------------------------------------------------------------------
 
 
 def counted(number: int, what: str) -> str:

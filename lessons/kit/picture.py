@@ -28,7 +28,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-LOCK = threading.RLock()  # held while drawing, and by `widgets` while a model computes for a callback
+LOCK = threading.RLock()  # held while drawing, and by explorers while a model computes for a callback
 BLUE, VERMILION, GREY, STONE, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#808A95", "#5F6975", "#222222"
 CLOUD = 0.75
 TINT = "#E4ECF3"  # behind what is looked at
@@ -83,12 +83,13 @@ def square(image: Image.Image, side: int) -> Image.Image:
 
 
 def blank(height: float) -> Figure:
+    """An empty figure as wide as all are, and so many inches high."""
     # a hair more, since 4.1 inches at 200 dots would be cut to 819
     return Figure(figsize=(WIDTH + 1e-6, height + 1e-6), dpi=100 * SHARPNESS, facecolor="white")
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes placed in inches, so that a picture of 256 pixels can stand on 2.56 of them."""
+    """Axes placed in inches from the lower left corner, so that a picture of 256 pixels can stand on 2.56 of them."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
 
@@ -104,7 +105,7 @@ def add_page(figure: Figure, title: str) -> Axes:
 
 
 def add_text(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
-    """Words on a page, in letters of so many points."""
+    """Write words on a page, at a place in inches and in letters of so many points; style: matplotlib's, such as ha and color."""
     style = {"va": "center", "color": INK, "family": fonts(), "parse_math": False, **style}
     page.text(x, y, words, fontsize=size, **style)
 
@@ -115,6 +116,7 @@ def rectangle(left: float, right: float, low: float, high: float, **style: Any) 
 
 
 def show_image(axes: Axes, image: Image.Image) -> None:
+    """Fill axes with a picture, in a thin frame."""
     axes.imshow(np.asarray(image.convert("RGB")), interpolation="antialiased")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(GREY)
@@ -132,9 +134,12 @@ def letters_on(colour: Sequence[float]) -> str:
 
 
 def spread(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights in rising order, moved as little as need be until each is a gap above the one before and all lie between two ends.
+    """Move heights as little as need be until each is a gap above the one before and all lie between two ends.
 
-    Those that are too near to each other are spread around their mean.
+    Args:
+        heights: in rising order; those that are too near to each other are spread around their mean.
+        gap: the least distance between two.
+        low, high: the ends, far enough apart for all.
     """
     # heights without their gaps, which must rise: where they fall, they share their mean
     blocks: list[list[float]] = []
@@ -153,6 +158,7 @@ def halo() -> list[withStroke]:
 
 
 def finished(figure: Figure, alt: str, caption: str) -> Picture:
+    """The figure, drawn."""
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():  # a learner's text may be in a script that no font here can write
         warnings.filterwarnings("ignore", "Glyph .* missing from")
@@ -169,6 +175,7 @@ def fonts() -> tuple[str, ...]:
 
 
 def encoded(image: Image.Image, **options: object) -> str:
+    """A picture's file in base64; options: what `Image.save` takes."""
     buffer = io.BytesIO()
     image.save(buffer, **options)
     return base64.b64encode(buffer.getvalue()).decode()
@@ -187,9 +194,17 @@ def picture_with_scores(
     caption: str = "",
     top: int = 8,
 ) -> Picture:
-    """A picture, and beside it a bar for each of the `top` names with the highest scores.
+    """A picture, and beside it a bar for each of the names with the highest scores.
 
-    scores: (C,) shares of one, one for each name. The highest bar is darker; its label is bold and carries a triangle.
+    Args:
+        image: drawn as a square.
+        names: of the C classes, or texts.
+        scores: (C,) shares of one. The highest bar is darker; its label is bold and carries a triangle.
+        title, alt, caption: as of every figure.
+        top: how many bars there are at most.
+
+    Raises:
+        ValueError: there are not as many scores as names.
     """
     values = np.asarray(scores, dtype=float)
     if values.shape != (len(names),):

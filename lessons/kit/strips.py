@@ -15,9 +15,17 @@ GAP = 0.24  # inches for an ellipsis between two columns
 def fit_columns(
     widths: Sequence[float], wanted: set[int], enough: int, left: float, right: float, most: int = 14
 ) -> dict[int, tuple[float, float]]:
-    """The positions that are drawn between two abscissas, with the middle and the width of their columns.
+    """Choose the positions of a text that are drawn beside each other.
 
-    Always those that are wanted; then, of the first `enough`, as many from the beginning as there is room for.
+    Args:
+        widths: (T,) inches that each position needs.
+        wanted: positions that are drawn in any case.
+        enough: of the first so many, as many from the beginning are drawn as there is room for.
+        left, right: between which abscissas, in inches.
+        most: how many columns there are at most, unless more are wanted.
+
+    Returns:
+        for each position that is drawn the middle and the width of its column; GAP lies where others are left out.
     """
     last = len(widths) - 1
     shown = sorted(place for place in wanted if place <= last)
@@ -42,7 +50,14 @@ def fit_columns(
 def draw_strips(
     page: Axes, strips: Sequence[tuple[float, float, np.ndarray]], limit: float, low: float, high: float
 ) -> None:
-    """Vectors as strips, each with the middle and the width it is given, in one image: many small ones would take longer."""
+    """Draw vectors as strips, all in one image: many small ones would take longer.
+
+    Args:
+        page: the whole figure, in inches.
+        strips: middle, width and vector (D,) of each.
+        limit: the colours go from -limit to limit.
+        low, high: the ordinates of all of them, in inches.
+    """
     pixels = 100 * SHARPNESS
     canvas = np.zeros((len(strips[0][2]), round(WIDTH * pixels), 4))  # transparent
     for middle, width, vector in strips:
