@@ -32,10 +32,10 @@ from benchmarks.machine import (
     timed,
 )
 from benchmarks.records import Measured
-from helpers.context import PromptedCLIP, plain_features, train_context
+from helpers.context import PromptedCLIP, encode_plain, train_context
 from helpers.data import FewShot, cache_features, encode_split
-from helpers.fast_text import fast_features
-from helpers.flops import least_seconds, text_tower_macs
+from helpers.fast_text import encode_fast
+from helpers.flops import count_text_tower, estimate_least_seconds
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
 from lessons.figures.speed import Curve, break_even, seconds_by_classes
@@ -116,7 +116,7 @@ def sizes_of(prompted: PromptedCLIP) -> dict[str, Any]:
 def fast_macs(prompted: PromptedCLIP) -> int:
     """Multiplications of one step of the fast path, forward and backward."""
     texts, length = len(prompted.class_names), int(prompted.end.max()) + 1
-    products = text_tower_macs(prompted.clip.config, texts, length, prompted.shared, only_end=True)
+    products = count_text_tower(prompted.clip.config, texts, length, prompted.shared, only_end=True)
     return products.forward_and_backward
 
 
@@ -128,10 +128,10 @@ def ladder(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
     clip, embeddings, ids, end = prompted.clip, prompted.embeddings, prompted.ids, prompted.end
     longest, together = int(end.max()) + 1, len(ids)
     return {
-        "plain": lambda: plain_features(clip, embeddings, ids),
-        "trimmed": lambda: plain_features(clip, embeddings, ids[:, :longest]),
-        "last layer at the end only": lambda: fast_features(clip, embeddings, ids, end, 0, together),
-        "fast": lambda: fast_features(clip, embeddings, ids, end, prompted.shared),
+        "plain": lambda: encode_plain(clip, embeddings, ids),
+        "trimmed": lambda: encode_plain(clip, embeddings, ids[:, :longest]),
+        "last layer at the end only": lambda: encode_fast(clip, embeddings, ids, end, 0, together),
+        "fast": lambda: encode_fast(clip, embeddings, ids, end, prompted.shared),
     }
 
 
@@ -159,7 +159,9 @@ def context_text_step(
     found = {name: step(prompted, way) for name, way in ways.items()}  # and everything is warm
     seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
     plain, fast = seconds["plain"].median, seconds["fast"].median
-    limit = least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))  # the best that the machine has shown
+    limit = estimate_least_seconds(
+        fast_macs(prompted), max(gflops, matmul_gflops())
+    )  # the best that the machine has shown
     texts, gradient = found["plain"]
     return Measured(
         what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",
@@ -368,7 +370,7 @@ def pocket_few_shot_run(
 
     prompted = whole_run()  # and everything is warm
     whole = timed({"whole run": whole_run}, repeats)["whole run"]
-    limit = plan.steps * least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))
+    limit = plan.steps * estimate_least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))
     return Measured(
         what=(
             f"{plan.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
@@ -430,7 +432,7 @@ def cost_by_classes(
         products.append(fast_macs(prompted))
     best = max(gflops, matmul_gflops())
     for point, count in zip(points, products):
-        point["limit_seconds"] = least_seconds(count, best)
+        point["limit_seconds"] = estimate_least_seconds(count, best)
     both = next(point for point in points if point["classes"] == max(plain))
     ratio = both["plain"]["median"] / both["fast"]["median"]
     return Measured(

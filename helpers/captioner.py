@@ -251,7 +251,7 @@ class VLMWithSoftPrompt(nn.Module):
         if not scored.any():
             raise ValueError(f"every label is {IGNORED}: there is nothing to learn from")
         logits = self.language_model.get_output_embeddings()(predicting[scored])
-        return exact(logits), labels[scored]
+        return to_fp32(logits), labels[scored]
 
     @torch.no_grad()
     def score(self, images: Images, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -374,7 +374,7 @@ class VLMWithSoftPrompt(nn.Module):
         return checkpoint.fingerprint_tensors(*self.vision_projection.parameters())
 
     @contextmanager
-    def prompted(self, vectors: Tensor) -> Iterator[None]:
+    def swap_prompt(self, vectors: Tensor) -> Iterator[None]:
         """Within, these vectors (M, D), as many as there are, stand in the place of the soft prompt."""
         own = self.soft_prompt.prompt_embeddings
         self._take_prompt(vectors)
@@ -395,6 +395,6 @@ def read_vision_features(file: Path) -> tuple[VisionFeatures, int]:
     return (found[1], int(found[2])) if found else ("patches", -2)
 
 
-def exact(numbers: Tensor) -> Tensor:
+def to_fp32(numbers: Tensor) -> Tensor:
     """In fp32, or as they are where that is more."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))

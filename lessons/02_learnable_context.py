@@ -251,23 +251,23 @@ words = trained.token_embedding(ids[0, 1:5])                 # (4, D): a photo o
 ours = CLIPTextLearnableEmbeddings(trained, words, placeholder, processor.tokenizer.eos_token_id)
 
 with_slots = processor.tokenizer(f"{' '.join([word] * 4)} cat.", return_tensors="pt")["input_ids"]
-with context.swapped(clip, ours):
+with context.swap_embeddings(clip, ours):
     pooled = clip.text_model(input_ids=with_slots).pooler_output  # (1, D)
 compare("the words' own vectors in the slots", pooled, clip.text_model(input_ids=ids).pooler_output)
 
 # %% [markdown] lang="en" id="swap-seen"
-# `swapped` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
+# `swap_embeddings` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
 
 # %% [markdown] lang="zh" id="swap-seen"
-# `swapped` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
+# `swap_embeddings` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
 
 # %% id="positions-code"
 for position in ("end", "middle", "front"):
     prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a", position=position)
-    prompts = [context.fill("a photo of a".split(), name, position) for name in task.class_names]
+    prompts = [context.fill_prompt("a photo of a".split(), name, position) for name in task.class_names]
     hard = processor.tokenizer(prompts, padding="max_length", return_tensors="pt")["input_ids"]  # (C, T)
-    ours = context.plain_features(clip, prompted.embeddings, prompted.ids)       # (C, D)
-    words = context.plain_features(clip, trained, hard)                          # (C, D)
+    ours = context.encode_plain(clip, prompted.embeddings, prompted.ids)       # (C, D)
+    words = context.encode_plain(clip, trained, hard)                          # (C, D)
     compare(prompts[0], ours, words)
 
 # %% [markdown] lang="en" id="length"

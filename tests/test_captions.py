@@ -271,7 +271,7 @@ def test_one_beam_is_the_greedy_caption_and_more_are_what_the_library_finds(mode
 def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
     explorer = captions.next_word_explorer(model)
     before = undrawn[-1].numbers[1]
-    with model.prompted(torch.zeros(3, 192)):
+    with model.swap_prompt(torch.zeros(3, 192)):
         explorer.update()
         assert undrawn[-1].numbers[1] != before
     explorer.update()
@@ -439,7 +439,7 @@ def test_the_texts_of_all_blends_are_those_of_the_blended_prompts_one_by_one(mod
     features = model.encode([draw(scene, seed, 64)])
     for place, text in enumerate(texts):
         share = torch.linspace(0, 1, 11)[place]
-        with model.prompted((1 - share) * prompts["describe"] + share * prompts["count"]):
+        with model.swap_prompt((1 - share) * prompts["describe"] + share * prompts["count"]):
             assert model.generate(features, max_new_tokens=40) == [text]
     explorer.controls["blend"].value = 0.8
     assert undrawn[-1].numbers[2] == 8 and undrawn[-1].numbers[1] == texts

@@ -544,7 +544,7 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
         """What the model writes with each of the blends, all in one batch."""
         share = torch.linspace(0, 1, BLENDS)[:, None, None]
         one, other = (prompts[name].detach().float().cpu() for name in (first, second))  # (M, D)
-        with model.prompted((1 - share) * one + share * other):  # (BLENDS, M, D)
+        with model.swap_prompt((1 - share) * one + share * other):  # (BLENDS, M, D)
             return _generate(model, features[number].expand(BLENDS, -1, -1), max_new_tokens=40)
 
     controls = {
