@@ -321,9 +321,7 @@ def first_vectors(
     data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
     study = json.loads(STORED.read_text(encoding="utf-8"))
-    history = History.from_json(study["history"])
-    columns = (history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
-    run = Run(history.steps, *columns, study["hand"], study["before"], study["after"])
+    run = Run(History.from_json(study["history"]), study["hand"], study["before"], study["after"])
     another = study["seed"] + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
