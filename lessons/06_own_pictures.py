@@ -17,7 +17,8 @@ import runpy
 from pathlib import Path
 
 here, script = Path.cwd(), "lessons/kit/start.py"
-found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()] + [*here.glob("*/" + script)]
+found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()]
+found += sorted(here.glob("*/" + script))
 if not found:
     raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
 runpy.run_path(str(found[0]))["start"]("en")

@@ -4,7 +4,6 @@ import json
 import pickle
 import random
 import re
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -29,7 +28,6 @@ from pocket.world import Scene, Thing, draw
 
 DRAWING = ("next_tokens", "captions_learned", "blended_prompts", "loss_panels", "two_losses", "dots_in_rows")
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
-WHERE = "lessons.exercises.soft_prompt"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +115,7 @@ def file(tmp_path_factory):
 def curves(monkeypatch):
     """Which panel holds which curve, as the exercise says."""
     named = {"A": FAULTS[1], "B": FAULTS[2], "C": FAULTS[0]}
-    monkeypatch.setitem(sys.modules, WHERE, SimpleNamespace(CURVES=named))
+    monkeypatch.setattr(captions, "CURVES", named)
     return named
 
 
