@@ -402,26 +402,26 @@ explorers.few_shot_training(clip, processor, task)
 # %% [markdown] lang="en" id="choose"
 # ### Exercise: which step do we keep?
 #
-# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it says nothing about how sure the model is.)
+# `evaluations` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it says nothing about how sure the model is.)
 #
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="choose"
 # ### 练习：留下哪一步？
 #
-# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也看不出模型有多大把握。）
+# `evaluations` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也看不出模型有多大把握。）
 #
 # **练习** · ★☆☆ · 3 分钟
 
 # %% id="choose-exercise" tags=["exercise"]
-def best_step(looks, test):
+def best_step(evaluations, test):
     ...
 
 exercises.choose.check(best_step)
 
 # %% id="choose-solution" tags=["solution"]
-def best_step(looks, test):
-    return min(looks, key=lambda look: look.validation_loss).step
+def best_step(evaluations, test):
+    return min(evaluations, key=lambda evaluation: evaluation.validation_loss).step
 
 # %% [markdown] lang="en" id="against"
 # ## 6 · Better than what?
@@ -573,7 +573,7 @@ explorers.base_to_new_table()
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
+# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next evaluation; here we only wait for the last. Then `prompted` holds the vectors of the best one.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用

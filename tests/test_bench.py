@@ -81,11 +81,11 @@ def measured_small(name, small, folder):
     few = {
         "context_text_step": lambda: bench.context_text_step(*small, classes=5, repeats=2),
         "few_shot_run": lambda: bench.few_shot_run(
-            *small, classes=3, shots=2, checks=1, plan=TrainConfig(steps=12, batch_size=4), steps_a_turn=1, repeats=3
+            *small, classes=3, shots=2, checks=1, config=TrainConfig(steps=12, batch_size=4), steps_a_turn=1, repeats=3
         ),
         "memory_1000_classes": lambda: bench.memory_1000_classes(*small, classes=9),
         "pocket_few_shot_run": lambda: bench.pocket_few_shot_run(
-            *load_clip("pocket"), shots=1, checks=1, plan=TrainConfig(steps=2), repeats=1
+            *load_clip("pocket"), shots=1, checks=1, config=TrainConfig(steps=2), repeats=1
         ),
         "cost_by_classes": lambda: bench.cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
         "captioner_step": lambda: captioner.captioner_step(small_captioner(small), 3.5, batch=3, longest=20, repeats=1),

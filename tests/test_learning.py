@@ -355,7 +355,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return start_here.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
+    return start_here.first_vectors(*clip, TASK.class_names, data, config=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -568,7 +568,7 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 def test_the_stored_run_says_how_it_was_made():
     stored = first_vectors_study.load_study()
     assert stored.command == first_vectors_study.COMMAND == f"python -m {first_vectors_study.__name__}"
-    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == context_training.PLAN
+    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == context_training.CONFIG
     made_with = TASK.name, first_vectors_study.PICTURES, first_vectors_study.SEED
     assert (stored.task, stored.pictures, stored.seed) == made_with
     assert first_vectors_study.VECTORS == len(stored.context) == start_here.VECTORS
@@ -600,7 +600,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return learnable_context.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
+    return learnable_context.few_shot_training(*clip, THREE, config=TrainConfig(steps=steps))
 
 
 def choose(explorer, **values):

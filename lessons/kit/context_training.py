@@ -41,7 +41,7 @@ from lessons.kit.picture import (
 
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
-PLAN = TrainConfig()
+CONFIG = TrainConfig()
 UNKNOWN = 0.0, 2.0  # limits of the losses as long as there are none; a few-shot training of the course begins within
 _GLOSSED = (
     "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步，kept 留下的。）"
@@ -88,14 +88,14 @@ class ContextTraining(LongWork):
     def __init__(
         self,
         prepare: Callable[[SimpleNamespace], Setting],
-        plan: TrainConfig,
+        config: TrainConfig,
         controls: Mapping[str, ipywidgets.Widget],
         *,
         start: str,
         stored: Stored | None = None,
     ) -> None:
         """prepare: makes of the controls' values what is to be trained; stored: a run to be shown until the button is pressed."""
-        self._prepare, self._plan, self._stored = prepare, plan, stored
+        self._prepare, self._config, self._stored = prepare, config, stored
         self._preparing, self._when_stopped = 0.0, None
         self.runs: list[Run] = []
         setting = prepare(values_of(controls))
@@ -108,14 +108,14 @@ class ContextTraining(LongWork):
             waiting=waiting,
             start=start,
             controls=controls,
-            steps=plan.steps,
+            steps=config.steps,
         )
 
     def _before(self, setting: Setting) -> Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
         by_hand = encode_hand_prompt(setting.prompted)
         hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
-        return Run(History(self._plan.steps), hand, before)
+        return Run(History(self._config.steps), hand, before)
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
         """One run. What is kept was chosen on the validation pictures; it meets the test pictures once, when all is learned."""
@@ -126,8 +126,8 @@ class ContextTraining(LongWork):
         model = checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
-            with one_thread(), closing(train_context(prompted, setting.data, self._plan)) as looks:
-                for at in looks:
+            with one_thread(), closing(train_context(prompted, setting.data, self._config)) as evaluations:
+                for at in evaluations:
                     run = replace(run, history=run.history.add(at))
                     if at.best:
                         self.context = prompted.context.detach().clone()

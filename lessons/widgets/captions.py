@@ -298,11 +298,11 @@ class CaptionerTraining(LongWork):
                 initialise_projection(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
-                plan = replace(
+                config = replace(
                     CONFIG, steps=now.steps, learning_rate=now.rate, eval_every=max(1, now.steps // 10), seed=now.seed
                 )
-                with closing(train_captioner(model, train, checks, plan)) as looks:
-                    for at in looks:
+                with closing(train_captioner(model, train, checks, config)) as evaluations:
+                    for at in evaluations:
                         run, said = run.add(at), model.generate(watched, max_new_tokens=MOST_TOKENS)
                         shown = partial(self._picture, run, earlier, said, chosen)
                         self._when_stopped = partial(shown, how="stopped")

@@ -26,7 +26,7 @@ from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
-from lessons.kit.context_training import PLAN, ContextTraining, Run, Setting, Stored
+from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
 from lessons.kit.explorer import Explorer, look, uploaded
 from lessons.kit.picture import (
     BLUE,
@@ -314,7 +314,12 @@ def _named(file: str) -> str:
 
 
 def first_vectors(
-    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: TrainConfig = PLAN
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    class_names: Sequence[str],
+    data: FewShot,
+    *,
+    config: TrainConfig = CONFIG,
 ) -> ContextTraining:
     """A button that learns ten vectors from few examples, and draws how they do beside the hand-written prompt.
 
@@ -332,7 +337,7 @@ def first_vectors(
 
     return ContextTraining(
         prepare,
-        plan,
+        config,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
         stored=Stored(run, torch.tensor(study["context"]), study["command"]),
