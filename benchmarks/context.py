@@ -32,10 +32,10 @@ from benchmarks.machine import (
     timed,
 )
 from benchmarks.records import Measured
-from helpers.context import PromptedCLIP, plain_features, train_context
+from helpers.context import PromptedCLIP, encode_plain, train_context
 from helpers.data import FewShot, cache_features, encode_split
-from helpers.fast_text import fast_features
-from helpers.flops import least_seconds, text_tower_macs
+from helpers.fast_text import encode_fast
+from helpers.flops import count_text_tower, estimate_least_seconds
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
 from lessons.figures.speed import Curve, break_even, seconds_by_classes
@@ -47,8 +47,8 @@ from pocket.world import COLOURS, OBJECTS, SIZES
 SEED = 0
 LENGTH = 16  # M, as in CoOp's paper
 REPEATS = 3
-COOP_PLAN = TrainConfig(steps=200, batch_size=32)
-LESSON_PLAN = TrainConfig()
+COOP_CONFIG = TrainConfig(steps=200, batch_size=32)
+LESSON_CONFIG = TrainConfig()
 PHOTO = 256  # pixels a side of the pictures that are made up, before CLIP's own preparation
 
 
@@ -116,7 +116,7 @@ def sizes_of(prompted: PromptedCLIP) -> dict[str, Any]:
 def fast_macs(prompted: PromptedCLIP) -> int:
     """Multiplications of one step of the fast path, forward and backward."""
     texts, length = len(prompted.class_names), int(prompted.end.max()) + 1
-    products = text_tower_macs(prompted.clip.config, texts, length, prompted.shared, only_end=True)
+    products = count_text_tower(prompted.clip.config, texts, length, prompted.shared, only_end=True)
     return products.forward_and_backward
 
 
@@ -128,10 +128,10 @@ def ladder(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
     clip, embeddings, ids, end = prompted.clip, prompted.embeddings, prompted.ids, prompted.end
     longest, together = int(end.max()) + 1, len(ids)
     return {
-        "plain": lambda: plain_features(clip, embeddings, ids),
-        "trimmed": lambda: plain_features(clip, embeddings, ids[:, :longest]),
-        "last layer at the end only": lambda: fast_features(clip, embeddings, ids, end, 0, together),
-        "fast": lambda: fast_features(clip, embeddings, ids, end, prompted.shared),
+        "plain": lambda: encode_plain(clip, embeddings, ids),
+        "trimmed": lambda: encode_plain(clip, embeddings, ids[:, :longest]),
+        "last layer at the end only": lambda: encode_fast(clip, embeddings, ids, end, 0, together),
+        "fast": lambda: encode_fast(clip, embeddings, ids, end, prompted.shared),
     }
 
 
@@ -159,7 +159,9 @@ def context_text_step(
     found = {name: step(prompted, way) for name, way in ways.items()}  # and everything is warm
     seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
     plain, fast = seconds["plain"].median, seconds["fast"].median
-    limit = least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))  # the best that the machine has shown
+    limit = estimate_least_seconds(
+        fast_macs(prompted), max(gflops, matmul_gflops())
+    )  # the best that the machine has shown
     texts, gradient = found["plain"]
     return Measured(
         what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",
@@ -205,7 +207,7 @@ def run_with_features(
     names: Sequence[str],
     images: Sequence[Image.Image],
     checks: int,
-    plan: TrainConfig,
+    config: TrainConfig,
 ) -> list[tuple[int, float]]:
     """The whole of our way, with an empty cache; after which step (0 is the pictures alone) how many seconds have passed.
 
@@ -219,22 +221,22 @@ def run_with_features(
         validation = (checked, labels[:held])
         data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
         prompted = random_context(clip, processor, names, LENGTH)
-        for look in train_context(prompted, data, plan):
-            if look.step:
-                passed.append((look.step, time.perf_counter() - begun))
+        for evaluation in train_context(prompted, data, config):
+            if evaluation.step:
+                passed.append((evaluation.step, time.perf_counter() - begun))
     return passed
 
 
 def textbook_steps(
-    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], plan: TrainConfig
+    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], config: TrainConfig
 ) -> Iterator[float]:
     """Seconds of one step after the other as CoOp's own code does them: pictures through their tower, texts in full length.
 
     Preparing the pictures is left out, since CoOp leaves it to processes of their own; and nothing is ever validated.
     """
-    labels, order = torch.arange(len(images)) % len(names), BatchSampler(len(images), plan)
+    labels, order = torch.arange(len(images)) % len(names), BatchSampler(len(images), config)
     prompted = random_context(clip, processor, names, LENGTH)
-    optimizer = torch.optim.AdamW([prompted.context], lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW([prompted.context], lr=config.learning_rate, weight_decay=config.weight_decay)
 
     def learn_from(rows: Tensor, pixels: Tensor) -> None:
         encoded = clip.get_image_features(pixel_values=pixels)
@@ -244,7 +246,7 @@ def textbook_steps(
         F.cross_entropy(scores, labels[rows]).backward()
         optimizer.step()
 
-    for number in range(plan.steps):
+    for number in range(config.steps):
         rows = order.batch(number)
         pixels = processor.image_processor([images[row] for row in rows], return_tensors="pt")["pixel_values"]
         yield seconds_of(lambda: learn_from(rows, pixels))
@@ -263,38 +265,38 @@ def few_shot_run(
     classes: int = 20,
     shots: int = 16,
     checks: int = 4,
-    plan: TrainConfig = COOP_PLAN,
+    config: TrainConfig = COOP_CONFIG,
     steps_a_turn: int = 4,
     repeats: int = REPEATS,
 ) -> Measured:
     """A whole run from pictures to a learned context, by ours and, extrapolated from some steps, by the textbook. They take turns."""
     gflops = matmul_gflops()
     names, images = class_names(classes), photos((shots + checks) * classes)
-    textbook_way = textbook_steps(clip, processor, names, images[checks * classes :], plan)
+    textbook_way = textbook_steps(clip, processor, names, images[checks * classes :], config)
     next(textbook_way)  # it warms up
     steps, runs = [], []
     for _ in range(repeats):
         steps += itertools.islice(textbook_way, steps_a_turn)
-        runs.append(run_with_features(clip, processor, names, images, checks, plan))
+        runs.append(run_with_features(clip, processor, names, images, checks, config))
     each = Timing.of(steps)
     runs.sort(key=lambda run: run[-1][1])
-    ours, textbook = runs[len(runs) // 2], plan.steps * each.median
+    ours, textbook = runs[len(runs) // 2], config.steps * each.median
     whole = Timing.of([run[-1][1] for run in runs])
     caching = Timing.of([run[0][1] for run in runs])
     return Measured(
         what=(
-            f"ours: {plan.steps} steps measured whole, from pictures to the learned context, with the features of all pictures "
-            f"computed once and kept, and a look at validation every {plan.eval_every} steps; "
-            f"textbook: {len(steps)} steps measured and extrapolated to {plan.steps}, without preparing pictures and without validation"
+            f"ours: {config.steps} steps measured whole, from pictures to the learned context, with the features of all pictures "
+            f"computed once and kept, and a look at validation every {config.eval_every} steps; "
+            f"textbook: {len(steps)} steps measured and extrapolated to {config.steps}, without preparing pictures and without validation"
         ),
         sizes={
             **sizes_of(random_context(clip, processor, names, LENGTH)),
             "shots": shots,
             "validation_pictures_a_class": checks,
             "picture_side": clip.config.vision_config.image_size,
-            "steps": plan.steps,
-            "batch": plan.batch_size,
-            "eval_every": plan.eval_every,
+            "steps": config.steps,
+            "batch": config.batch_size,
+            "eval_every": config.eval_every,
         },
         seconds={"textbook step": each, "ours": whole, "of ours, caching": caching},
         value=textbook / whole.median,
@@ -353,7 +355,7 @@ def pocket_few_shot_run(
     processor: CLIPProcessor,
     shots: int = 16,
     checks: int = 4,
-    plan: TrainConfig = LESSON_PLAN,
+    config: TrainConfig = LESSON_CONFIG,
     repeats: int = REPEATS,
 ) -> Measured:
     """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
@@ -362,26 +364,26 @@ def pocket_few_shot_run(
 
     def whole_run() -> PromptedCLIP:
         prompted = random_context(clip, processor, BLURRED.class_names, LENGTH)
-        for _ in train_context(prompted, data, plan):
+        for _ in train_context(prompted, data, config):
             pass
         return prompted
 
     prompted = whole_run()  # and everything is warm
     whole = timed({"whole run": whole_run}, repeats)["whole run"]
-    limit = plan.steps * least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))
+    limit = config.steps * estimate_least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))
     return Measured(
         what=(
-            f"{plan.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
-            f"validation every {plan.eval_every} steps; drawing and encoding the pictures is not in it"
+            f"{config.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
+            f"validation every {config.eval_every} steps; drawing and encoding the pictures is not in it"
         ),
         sizes={
             **sizes_of(prompted),
             "weights": "pocket",
             "shots": shots,
             "validation_pictures_a_class": checks,
-            "steps": plan.steps,
+            "steps": config.steps,
             "batch": len(data.train[1]),
-            "eval_every": plan.eval_every,
+            "eval_every": config.eval_every,
         },
         seconds={"whole run": whole},
         value=whole.median,
@@ -430,7 +432,7 @@ def cost_by_classes(
         products.append(fast_macs(prompted))
     best = max(gflops, matmul_gflops())
     for point, count in zip(points, products):
-        point["limit_seconds"] = least_seconds(count, best)
+        point["limit_seconds"] = estimate_least_seconds(count, best)
     both = next(point for point in points if point["classes"] == max(plain))
     ratio = both["plain"]["median"] / both["fast"]["median"]
     return Measured(

@@ -25,7 +25,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.context import PromptedCLIP
 from helpers.files import write_whole
-from helpers.flops import FLOP, count_captioner_training, count_context_training, vision_tower_macs
+from helpers.flops import FLOP, count_captioner_training, count_context_training, count_vision_tower
 
 FILE = FOLDER / "gpu.json"
 REPEATS, WARM = 9, 3
@@ -60,7 +60,7 @@ def seeing(model: VLMWithSoftPrompt, device: str, pictures: int) -> dict[str, An
     """Pictures, prepared already, to their features."""
     side = model.vision_model.config.image_size
     pixels = torch.randn(pictures, 3, side, side, generator=torch.Generator().manual_seed(SEED)).to(device)
-    products = vision_tower_macs(SIZES, pictures).forward
+    products = count_vision_tower(SIZES, pictures).forward
     return {"pictures": pictures, **work(lambda: model.encode(pixels), products, device)}
 
 

@@ -27,7 +27,7 @@ from finetuning import show
 from finetuning.log import RunLog
 from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
 from finetuning.processes import AccelerateGroup, measure_free_memory
-from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, exact, read_vision_features
+from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features, to_fp32
 from helpers.captioner_training import evaluate, initialise_projection, train_captioner
 from helpers.checkpoint import WrongModel
 from helpers.data import tokenize_captions
@@ -428,7 +428,7 @@ def encode_pictures(
 
     Raises ValueError or OSError, in all processes, where one of them cannot open a picture.
     """
-    black = exact(encode_black(model))
+    black = to_fp32(encode_black(model))
     features = black.new_zeros(len(pictures), *black.shape[1:])
     share, problem = range(group.rank, len(pictures), group.size), None
     batches = range(0, len(share), FILE_BATCH_SIZE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import ablations, evaluate
+from helpers.captioner_training import ablate, evaluate
 from helpers.training import Evaluation
 
 SHOWN = 3  # pictures whose captions are shown
@@ -42,7 +42,7 @@ def count_places(model: VLMWithSoftPrompt, patches: int) -> int:
 def measure_ablations(
     model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], words: Tensor
 ) -> dict[str, Result]:
-    """What the model is worth as it was trained, and what with each of the `ablations`.
+    """What the model is worth as it was trained, and what with each of the `ablate`.
 
     Args:
         model: the captioner.
@@ -52,7 +52,7 @@ def measure_ablations(
     """
     return {
         how: measure(model, seen, rows)
-        for how, seen in ablations(model, features, words)
+        for how, seen in ablate(model, features, words)
         # something must stand before the first token
         if len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0
     }

@@ -87,9 +87,7 @@ class SoftPrompt(nn.Module):
         else:
             ids = tokenizer(init, add_special_tokens=False)["input_ids"]
             if not ids:
-                raise ValueError(
-                    f"init={init!r} has no token to begin with: give words, 'random' or 'vocabulary'"
-                )
+                raise ValueError(f"init={init!r} has no token to begin with: give words")
             vectors = table[(ids * prompt_length)[:prompt_length]]
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())  # (M, D)
         self.register_load_state_dict_pre_hook(_drop_ids)
@@ -253,7 +251,7 @@ class VLMWithSoftPrompt(nn.Module):
         if not scored.any():
             raise ValueError(f"every label is {IGNORED}: there is nothing to learn from")
         logits = self.language_model.get_output_embeddings()(predicting[scored])
-        return exact(logits), labels[scored]
+        return to_fp32(logits), labels[scored]
 
     @torch.no_grad()
     def score(self, images: Images, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -289,9 +287,7 @@ class VLMWithSoftPrompt(nn.Module):
             ValueError: temperature or top_p would do nothing, since nothing is drawn.
         """
         if not do_sample and (temperature, top_p) != (1.0, 1.0):
-            raise ValueError(
-                "temperature and top_p change what is drawn at random: use do_sample=True, or leave them out"
-            )
+            raise ValueError("temperature and top_p say how to draw: use do_sample=True with them")
         begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
         begun = begun.long().to(self.language_model.device)  # (1, T)
         words = self.language_model.get_input_embeddings()(begun)  # (1, T, D)
@@ -378,7 +374,7 @@ class VLMWithSoftPrompt(nn.Module):
         return checkpoint.fingerprint_tensors(*self.vision_projection.parameters())
 
     @contextmanager
-    def prompted(self, vectors: Tensor) -> Iterator[None]:
+    def swap_prompt(self, vectors: Tensor) -> Iterator[None]:
         """Within, these vectors (M, D), as many as there are, stand in the place of the soft prompt."""
         own = self.soft_prompt.prompt_embeddings
         self._take_prompt(vectors)
@@ -399,6 +395,6 @@ def read_vision_features(file: Path) -> tuple[VisionFeatures, int]:
     return (found[1], int(found[2])) if found else ("patches", -2)
 
 
-def exact(numbers: Tensor) -> Tensor:
+def to_fp32(numbers: Tensor) -> Tensor:
     """In fp32, or as they are where that is more."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from helpers import training
-from helpers.captioner import IGNORED, VLMWithSoftPrompt, exact
+from helpers.captioner import IGNORED, VLMWithSoftPrompt, to_fp32
 from helpers.data import tokenize_captions
 from helpers.training import Evaluation, ProcessGroup, TrainConfig
 
@@ -84,7 +84,7 @@ def train_captioner(
         texts if isinstance(texts[0], Tensor) else tokenize_captions(model.tokenizer, texts)
         for texts in (captions, check_captions)
     )
-    with whitened(model, features) as whitening:
+    with whiten(model, features) as whitening:
         white, check_white = whitening(features), whitening(check_features)
 
         def loss(numbers: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ def evaluate(
     return loss / tokens, right / tokens
 
 
-def ablations(
+def ablate(
     model: VLMWithSoftPrompt, features: Tensor, words: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield names, and vision features to use, while the model is as it was trained, lacks a part, or has another in its place.
@@ -145,7 +145,8 @@ def ablations(
     own = model.soft_prompt.prompt_embeddings
     shift, unmoved = 0, len(features)
     for candidate in range(1, min(len(features), 20)):
-        count = _count_unmoved(features, candidate)
+        # pictures that would have the features of their own picture again
+        count = int((features == features.roll(candidate, 0)).flatten(1).all(1).sum())
         if count < unmoved:
             shift, unmoved = candidate, count
         if not unmoved:
@@ -158,13 +159,8 @@ def ablations(
         ("no picture", own, features[:, :0]),
         *([("shuffled pictures", own, features.roll(shift, 0))] if shift else []),
     ):
-        with model.prompted(prompt):
+        with model.swap_prompt(prompt):
             yield name, seen
-
-
-def _count_unmoved(features: Tensor, shift: int) -> int:
-    """How many pictures would have the features of their own picture again."""
-    return int((features == features.roll(shift, 0)).flatten(1).all(1).sum())
 
 
 # --- where learning begins, and in which coordinates ---------------------------------------------
@@ -184,7 +180,7 @@ def initialise_projection(
     table = model.language_model.get_input_embeddings().weight.to(weight)  # (V, D)
     rows = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in captions]
     words = torch.stack([table[ids].mean(0) for ids in rows])  # (N, D)
-    features = exact(features)
+    features = to_fp32(features)
     flat = features.flatten(0, 1)  # (N P, Dv)
     centre, middle = flat.mean(0), words.mean(0)  # (Dv,), (D,)
     spread = _covariance(flat)  # (Dv, Dv)
@@ -215,7 +211,7 @@ class Whitening:
     """
 
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
-        flat = exact(features).flatten(0, 1)  # (N P, Dv)
+        flat = to_fp32(features).flatten(0, 1)  # (N P, Dv)
         self.projection, self.centre = projection, flat.mean(0)
         variance, directions = torch.linalg.eigh(_covariance(flat))
         scale = (variance.clamp(min=0) + RIDGE * variance.mean()).sqrt()  # (Dv,)
@@ -224,7 +220,7 @@ class Whitening:
         self.there, self.back = (directions * power @ directions.T for power in (1 / scale, scale))
 
     def __call__(self, plain: Tensor) -> Tensor:
-        return (exact(plain) - self.centre) @ self.there
+        return (to_fp32(plain) - self.centre) @ self.there
 
     @torch.no_grad()
     def enter(self) -> None:
@@ -251,7 +247,7 @@ class Whitening:
 
 
 @contextmanager
-def whitened(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
+def whiten(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
     """Within, the model's projection takes whitened features; afterwards plain ones again."""
     parameters = dict(model.vision_projection.named_parameters())
     whitening, before = (

@@ -22,7 +22,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 
 from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned, write_learned
 from helpers.data import FewShot
-from helpers.fast_text import fast_features, shared_positions
+from helpers.fast_text import count_shared, encode_fast
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, encode_texts, identify_model
 from helpers.training import Evaluation, TrainConfig, train
@@ -143,7 +143,7 @@ def overwrite(words: Tensor, slots: Tensor, context: Tensor) -> Tensor:
 
 
 @contextmanager
-def swapped(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator[None]:
+def swap_embeddings(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator[None]:
     """Within, CLIP reads texts by these embeddings; afterwards by its own again."""
     original = clip.text_model.embeddings
     clip.text_model.embeddings = embeddings
@@ -153,9 +153,9 @@ def swapped(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator[None]:
         clip.text_model.embeddings = original
 
 
-def plain_features(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -> Tensor:
+def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -> Tensor:
     """ids (C, T) to text features (C, D) as they leave CLIP, by the library's own text model, padding and all."""
-    with swapped(clip, embeddings):
+    with swap_embeddings(clip, embeddings):
         pooled = clip.text_model(input_ids=ids).pooler_output  # (C, Dt)
     return clip.text_projection(pooled)
 
@@ -163,7 +163,7 @@ def plain_features(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor)
 # --- the prompts, and the vectors to begin with --------------------------------------------------
 
 
-def fill(words: Sequence[str], class_name: str, position: Position) -> str:
+def fill_prompt(words: Sequence[str], class_name: str, position: Position) -> str:
     """A prompt of words around the class name: "a photo of a" and "cat" to "a photo of a cat.", or "a photo cat of a."."""
     if position not in ("end", "middle", "front"):
         raise ValueError(f"position is {position!r}: use 'end', 'middle' or 'front'")
@@ -194,7 +194,7 @@ def repeat_words(words: str, length: int) -> str:
     return " ".join((length * phrase)[-length:])
 
 
-def initial_context(
+def initialise_context(
     init: str | Tensor,
     shape: tuple[int, ...],
     table: Tensor,
@@ -276,15 +276,15 @@ class PromptedCLIP(nn.Module):
         shape = (context_length, table.shape[1])
         if class_specific:
             shape = (len(self.class_names), *shape)
-        context = initial_context(init, shape, table, tokenizer, generator)
+        context = initialise_context(init, shape, table, tokenizer, generator)
         eos = tokenizer.eos_token_id
         self.embeddings = CLIPTextLearnableEmbeddings(trained, context, placeholder, eos)
-        texts = [fill([word] * context_length, name, position) for name in self.class_names]
+        texts = [fill_prompt([word] * context_length, name, position) for name in self.class_names]
         ids = self._tokenize(texts).to(clip.device)  # (C, T)
         end = (ids == eos).int().argmax(-1)  # (C,)
         self.register_buffer("ids", ids, persistent=False)
         self.register_buffer("end", end, persistent=False)
-        self.shared = shared_positions(ids, end, placeholder if class_specific else None)
+        self.shared = count_shared(ids, end, placeholder if class_specific else None)
         self._known: tuple[Tensor, Tensor] | None = None  # a context, and its class features
 
     def _tokenize(self, texts: Sequence[str]) -> Tensor:
@@ -312,9 +312,9 @@ class PromptedCLIP(nn.Module):
     def text_features(self, fast: bool = True) -> Tensor:
         """Unit text features (C, D), one for each class; the gradient reaches the context."""
         if fast:
-            features = fast_features(self.clip, self.embeddings, self.ids, self.end, self.shared)
+            features = encode_fast(self.clip, self.embeddings, self.ids, self.end, self.shared)
         else:
-            features = plain_features(self.clip, self.embeddings, self.ids)
+            features = encode_plain(self.clip, self.embeddings, self.ids)
         return F.normalize(features, dim=-1)
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 KEPT_FOR_BACKWARD = 512 * 2**20  # bytes that a chunk of texts may keep for the backward pass
 
 
-def fast_features(
+def encode_fast(
     clip: CLIPModel,
     embeddings: CLIPTextEmbeddings,
     ids: Tensor,
@@ -24,7 +24,7 @@ def fast_features(
     shared: int,
     chunk_size: int | None = None,
 ) -> Tensor:
-    """The text features (C, D) of `context.plain_features`, up to rounding.
+    """The text features (C, D) of `context.encode_plain`, up to rounding.
 
     Args:
         clip: the model.
@@ -43,17 +43,17 @@ def fast_features(
         kept = own.element_size() * count_kept(own.shape[2], layers, own.shape[1], shared)
         chunk_size = max(1, KEPT_FOR_BACKWARD // kept)
     if len(own) <= chunk_size:
-        pooled = side_by_side(clip, common, own, end)  # (C, D)
+        pooled = run_side_by_side(clip, common, own, end)  # (C, D)
     else:
         parts = [
-            checkpoint(side_by_side, clip, common, *chunk, use_reentrant=False)
+            checkpoint(run_side_by_side, clip, common, *chunk, use_reentrant=False)
             for chunk in zip(own.split(chunk_size), end.split(chunk_size))
         ]
         pooled = torch.cat(parts)
     return clip.text_projection(clip.text_model.final_layer_norm(pooled))
 
 
-def side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
+def run_side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
     """Send shared positions (S, D) and the texts' own (C, L, D) through the tower; gives what stands at the ends, (C, D).
 
     end: (C,), counted from the first of a text's own positions.
@@ -63,12 +63,12 @@ def side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> T
     x = torch.cat([common, own.flatten(0, 1)])
     *layers, last = clip.text_model.encoder.layers
     for layer in layers:
-        x = finish(layer, x, look_back(layer, x, shared, texts))  # (S + C L, D)
+        x = finish_layer(layer, x, attend_back(layer, x, shared, texts))  # (S + C L, D)
     ends = shared + length * torch.arange(texts, device=x.device) + end  # (C,)
-    return finish(last, x[ends], look_back(last, x, shared, texts)[ends])
+    return finish_layer(last, x[ends], attend_back(last, x, shared, texts)[ends])
 
 
-def look_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
+def attend_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
     """What attention takes for each position from those before it: rows (S + C L, D) to rows.
 
     Shared positions attend to each other, a text's own to the shared ones and to each other.
@@ -96,13 +96,13 @@ def look_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
     return torch.cat([part.transpose(1, 2).flatten(0, 1).flatten(1) for part in taken])
 
 
-def finish(layer: nn.Module, x: Tensor, taken: Tensor) -> Tensor:
+def finish_layer(layer: nn.Module, x: Tensor, taken: Tensor) -> Tensor:
     """The rest of a layer, in which no position sees another: (N, D) to (N, D)."""
     x = x + layer.self_attn.out_proj(taken)
     return x + layer.mlp(layer.layer_norm2(x))
 
 
-def shared_positions(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
+def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
     """How many positions at the beginning are the same in all texts (C, T), none of which ends (C,) among them.
 
     own_slots: id of the placeholder where each text has vectors of its own in the slots, so that none of those is shared.

@@ -35,7 +35,7 @@ class MACs:
         return 2 * self.weights + 3 * self.attention
 
 
-def text_tower_macs(
+def count_text_tower(
     config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False
 ) -> MACs:
     """The features of some texts. Without `shared` and `only_end` this is the plain path, with both the one of helpers/fast_text.py.
@@ -67,7 +67,7 @@ def text_tower_macs(
     return MACs(*(sum(part) for part in zip(*parts)))
 
 
-def vision_tower_macs(config: CLIPConfig, pictures: int) -> MACs:
+def count_vision_tower(config: CLIPConfig, pictures: int) -> MACs:
     """The features of some pictures: their patches, and every layer at every position."""
     sizes = config.vision_config
     width, inner, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
@@ -78,7 +78,7 @@ def vision_tower_macs(config: CLIPConfig, pictures: int) -> MACs:
     return MACs(pictures * weights, pictures * layers * 2 * positions**2 * width)
 
 
-def language_model_macs(config: GPT2Config, texts: int, positions: int, scored: int) -> MACs:
+def count_language_model(config: GPT2Config, texts: int, positions: int, scored: int) -> MACs:
     """Some texts of so many positions through a GPT-2, which predicts the next token at `scored` of them.
 
     Args:
@@ -127,13 +127,13 @@ def count_context_training(
     sizes, pictures = config.text_config, classes * each
     # the start of text and the context; the name, the full stop and the end
     shared, own = 1 + length, name + 2
-    step = text_tower_macs(config, classes, shared + own, shared, only_end=True)
+    step = count_text_tower(config, classes, shared + own, shared, only_end=True)
     kept = classes * FLOAT * count_kept(sizes.hidden_size, sizes.num_hidden_layers, own, shared)
     # texts that do not fit together are computed a second time in the backward pass
     again = step.forward if kept > KEPT_FOR_BACKWARD else 0
     scores = 3 * pictures * classes * config.projection_dim
     return TrainingCost(
-        encoding=vision_tower_macs(config, pictures).forward,
+        encoding=count_vision_tower(config, pictures).forward,
         training=steps * (step.forward_and_backward + again + scores),
         features=FLOAT * pictures * config.projection_dim,
         backward=min(kept, KEPT_FOR_BACKWARD),
@@ -160,18 +160,18 @@ def count_captioner_training(
     sizes = config.vision_config
     seen = (sizes.image_size // sizes.patch_size) ** 2 if patches else 1
     positions = length + seen + tokens
-    step = language_model_macs(language, 1, positions, tokens).forward_and_backward
+    step = count_language_model(language, 1, positions, tokens).forward_and_backward
     projection = 3 * seen * sizes.hidden_size * language.n_embd
     kept = FLOAT * count_kept(language.n_embd, language.n_layer, positions)
     logits = 3 * FLOAT * tokens * language.vocab_size
     return TrainingCost(
-        encoding=vision_tower_macs(config, captions).forward,
+        encoding=count_vision_tower(config, captions).forward,
         training=epochs * captions * (step + projection),
         features=copies * FLOAT * captions * seen * sizes.hidden_size,
         backward=batch * (kept + logits),
     )
 
 
-def least_seconds(macs: int, gflops: float) -> float:
+def estimate_least_seconds(macs: int, gflops: float) -> float:
     """How long so many multiply-adds take a machine that does nothing else, at the pace of its own matrix product."""
     return macs * FLOP / (gflops * 1e9)

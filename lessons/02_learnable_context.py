@@ -252,23 +252,23 @@ words = trained.token_embedding(ids[0, 1:5])                 # (4, D): a photo o
 ours = CLIPTextLearnableEmbeddings(trained, words, placeholder, processor.tokenizer.eos_token_id)
 
 with_slots = processor.tokenizer(f"{' '.join([word] * 4)} cat.", return_tensors="pt")["input_ids"]
-with context.swapped(clip, ours):
+with context.swap_embeddings(clip, ours):
     pooled = clip.text_model(input_ids=with_slots).pooler_output  # (1, D)
 compare("the words' own vectors in the slots", pooled, clip.text_model(input_ids=ids).pooler_output)
 
 # %% [markdown] lang="en" id="swap-seen"
-# `swapped` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
+# `swap_embeddings` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
 
 # %% [markdown] lang="zh" id="swap-seen"
-# `swapped` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
+# `swap_embeddings` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
 
 # %% id="positions-code"
 for position in ("end", "middle", "front"):
     prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a", position=position)
-    prompts = [context.fill("a photo of a".split(), name, position) for name in task.class_names]
+    prompts = [context.fill_prompt("a photo of a".split(), name, position) for name in task.class_names]
     hard = processor.tokenizer(prompts, padding="max_length", return_tensors="pt")["input_ids"]  # (C, T)
-    ours = context.plain_features(clip, prompted.embeddings, prompted.ids)       # (C, D)
-    words = context.plain_features(clip, trained, hard)                          # (C, D)
+    ours = context.encode_plain(clip, prompted.embeddings, prompted.ids)       # (C, D)
+    words = context.encode_plain(clip, trained, hard)                          # (C, D)
     compare(prompts[0], ours, words)
 
 # %% [markdown] lang="en" id="length"
@@ -402,26 +402,26 @@ explorers.few_shot_training(clip, processor, task)
 # %% [markdown] lang="en" id="choose"
 # ### Exercise: which step do we keep?
 #
-# `looks` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it says nothing about how sure the model is.)
+# `evaluations` is what the loop wrote down; each entry has `step`, `loss`, `validation_loss` and `validation_score`. `test` holds the accuracy on the test pictures at the same moments. Return the step that the loop should keep. (It goes by the loss: with so few pictures the accuracy moves in jumps, and it says nothing about how sure the model is.)
 #
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="choose"
 # ### 练习：留下哪一步？
 #
-# `looks` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也看不出模型有多大把握。）
+# `evaluations` 是训练循环记下来的，每一条有 `step`、`loss`、`validation_loss` 和 `validation_score`；`test` 是同样这些时刻在测试图片上的准确率。返回训练循环应该留下的步数。（它看的是损失：图片这么少，准确率一跳一跳的，也看不出模型有多大把握。）
 #
 # **练习** · ★☆☆ · 3 分钟
 
 # %% id="choose-exercise" tags=["exercise"]
-def best_step(looks, test):
+def best_step(evaluations, test):
     ...
 
 exercises.choose.check(best_step)
 
 # %% id="choose-solution" tags=["solution"]
-def best_step(looks, test):
-    return min(looks, key=lambda look: look.validation_loss).step
+def best_step(evaluations, test):
+    return min(evaluations, key=lambda evaluation: evaluation.validation_loss).step
 
 # %% [markdown] lang="en" id="against"
 # ## 6 · Better than what?
@@ -573,7 +573,7 @@ explorers.base_to_new_table()
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next look at validation; here we only wait for the last. Then `prompted` holds the vectors of the best look.
+# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next evaluation; here we only wait for the last. Then `prompted` holds the vectors of the best one.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用

@@ -73,8 +73,8 @@ from transformers import CLIPConfig
 
 vit_b_32 = CLIPConfig()                                       # the sizes of openai/clip-vit-base-patch32
 shared, own = 1 + 16, 3                                       # SOS and the vectors; the class name, full stop, EOT
-plain = flops.text_tower_macs(vit_b_32, texts=100, length=77).forward
-ours = flops.text_tower_macs(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
+plain = flops.count_text_tower(vit_b_32, texts=100, length=77).forward
+ours = flops.count_text_tower(vit_b_32, texts=100, length=shared + own, shared=shared, only_end=True).forward
 print(f"{plain:,} / {ours:,} = {plain / ours:.1f}")
 exercises.times_fewer.reveal(plain / ours)
 
@@ -128,8 +128,8 @@ def trim(ids, end):
 
 # %% id="trim-compare-code"
 short = ids[:, : end.max() + 1]                               # (C, 20)
-padded = context.plain_features(clip, prompted.embeddings, ids)
-trimmed = context.plain_features(clip, prompted.embeddings, short)
+padded = context.encode_plain(clip, prompted.embeddings, ids)
+trimmed = context.encode_plain(clip, prompted.embeddings, short)
 compare("features, padded and trimmed", trimmed, padded)
 [before] = torch.autograd.grad(padded.square().mean(), prompted.context)
 [after] = torch.autograd.grad(trimmed.square().mean(), prompted.context)
@@ -143,8 +143,8 @@ compare("gradient of the context", after, before)
 
 # %% id="trim-timing" tags=["measured"]
 explorers.timing_table({
-    "77 positions": lambda: context.plain_features(clip, prompted.embeddings, ids).sum().backward(),
-    "trimmed": lambda: context.plain_features(clip, prompted.embeddings, short).sum().backward(),
+    "77 positions": lambda: context.encode_plain(clip, prompted.embeddings, ids).sum().backward(),
+    "trimmed": lambda: context.encode_plain(clip, prompted.embeddings, short).sum().backward(),
 })
 
 # %% [markdown] lang="en" id="share"
@@ -190,7 +190,7 @@ def shared(ids):
 # %% id="memory-code"
 vectors = prompted.embeddings(input_ids=short)                # (C, T, D)
 n = prompted.shared
-ends = fast_text.side_by_side(clip, vectors[0, :n], vectors[:, n:], end - n)   # (C, D): what stands at the ends
+ends = fast_text.run_side_by_side(clip, vectors[0, :n], vectors[:, n:], end - n)   # (C, D): what stands at the ends
 fast = clip.text_projection(clip.text_model.final_layer_norm(ends))
 print(f"{n} shared, {short.shape[1] - n} of each text's own")
 compare("features, shared and plain", fast, padded)
@@ -205,8 +205,8 @@ compare("gradient of the context", after, before)
 
 # %% id="memory-timing" tags=["measured"]
 explorers.timing_table({
-    "77 positions": lambda: context.plain_features(clip, prompted.embeddings, ids).sum().backward(),
-    "trimmed": lambda: context.plain_features(clip, prompted.embeddings, short).sum().backward(),
+    "77 positions": lambda: context.encode_plain(clip, prompted.embeddings, ids).sum().backward(),
+    "trimmed": lambda: context.encode_plain(clip, prompted.embeddings, short).sum().backward(),
     "and shared": lambda: prompted.text_features().sum().backward(),
 })
 

@@ -470,7 +470,7 @@ from torch.utils.flop_counter import FlopCounterMode
 real, real_gpt2 = explorers.without_weights()                   # ViT-B/32 and GPT-2: the library's default sizes
 with FlopCounterMode(display=False) as library:
     real.vision_model(pixel_values=torch.empty(1, 3, 224, 224, device="meta"))
-ours = flops.FLOP * flops.vision_tower_macs(real.config, 1).forward
+ours = flops.FLOP * flops.count_vision_tower(real.config, 1).forward
 compare(say(en="to see one picture", zh="看一张图"), ours, library.get_total_flops())
 print(f"{ours / 1e9:.1f} GFLOP")
 

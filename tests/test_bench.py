@@ -19,9 +19,9 @@ import course
 from benchmarks import captioner, gpu, machine, records, run
 from benchmarks import context as bench
 from benchmarks import lessons as whole_course
-from helpers.context import PromptedCLIP, plain_features
-from helpers.fast_text import fast_features
-from helpers.flops import FLOP, least_seconds, text_tower_macs
+from helpers.context import PromptedCLIP, encode_plain
+from helpers.fast_text import encode_fast
+from helpers.flops import FLOP, count_text_tower, estimate_least_seconds
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
 from lessons.figures import speed
@@ -81,11 +81,11 @@ def measured_small(name, small, folder):
     few = {
         "context_text_step": lambda: bench.context_text_step(*small, classes=5, repeats=2),
         "few_shot_run": lambda: bench.few_shot_run(
-            *small, classes=3, shots=2, checks=1, plan=TrainConfig(steps=12, batch_size=4), steps_a_turn=1, repeats=3
+            *small, classes=3, shots=2, checks=1, config=TrainConfig(steps=12, batch_size=4), steps_a_turn=1, repeats=3
         ),
         "memory_1000_classes": lambda: bench.memory_1000_classes(*small, classes=9),
         "pocket_few_shot_run": lambda: bench.pocket_few_shot_run(
-            *load_clip("pocket"), shots=1, checks=1, plan=TrainConfig(steps=2), repeats=1
+            *load_clip("pocket"), shots=1, checks=1, config=TrainConfig(steps=2), repeats=1
         ),
         "cost_by_classes": lambda: bench.cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
         "captioner_step": lambda: captioner.captioner_step(small_captioner(small), 3.5, batch=3, longest=20, repeats=1),
@@ -123,15 +123,15 @@ def test_products_are_those_that_torch_counts(small, way):
     embeddings, ids, end, shared = prompted.embeddings, prompted.ids, prompted.end, prompted.shared
     length = int(end.max()) + 1
     features, sizes = {
-        "plain": (lambda: plain_features(clip, embeddings, ids), {"length": 77}),
-        "trimmed": (lambda: plain_features(clip, embeddings, ids[:, :length]), {"length": length}),
-        "end only": (lambda: fast_features(clip, embeddings, ids, end, 0), {"length": length, "only_end": True}),
+        "plain": (lambda: encode_plain(clip, embeddings, ids), {"length": 77}),
+        "trimmed": (lambda: encode_plain(clip, embeddings, ids[:, :length]), {"length": length}),
+        "end only": (lambda: encode_fast(clip, embeddings, ids, end, 0), {"length": length, "only_end": True}),
         "fast": (
-            lambda: fast_features(clip, embeddings, ids, end, shared),
+            lambda: encode_fast(clip, embeddings, ids, end, shared),
             {"length": length, "shared": shared, "only_end": True},
         ),
     }[way]
-    products = text_tower_macs(clip.config, texts=3, **sizes)
+    products = count_text_tower(clip.config, texts=3, **sizes)
     assert counted(features, backward=False) == products.forward
     assert counted(features, backward=True) == products.forward_and_backward
 
@@ -139,12 +139,12 @@ def test_products_are_those_that_torch_counts(small, way):
 def test_a_layer_of_the_usual_shape_costs_twelve_times_the_square_of_its_width():
     config = CLIPConfig()
     layers, width = config.text_config.num_hidden_layers, config.text_config.hidden_size
-    weights = text_tower_macs(config, texts=2, length=77).weights
+    weights = count_text_tower(config, texts=2, length=77).weights
     assert weights == 2 * 77 * layers * 12 * width**2 + 2 * width * config.projection_dim
 
 
 def test_at_one_gigaflop_a_second_half_a_billion_products_take_a_second():
-    assert least_seconds(500_000_000, 1.0) == 1.0
+    assert estimate_least_seconds(500_000_000, 1.0) == 1.0
 
 
 # --- the machine ----------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, Lla
 
 from helpers import by_hand, captioner, captioner_training, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import batch_captions, train_captioner, whitened
+from helpers.captioner_training import batch_captions, train_captioner, whiten
 from helpers.pretrained import load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 
@@ -298,11 +298,11 @@ def test_words_without_a_table_or_without_tokens_are_refused(tokenizer, processo
 def test_shuffled_no_picture_keeps_its_own_where_that_can_be_helped(model):
     one, two, three = features(3).split(1)
     for seen in (features(5), torch.cat([one, one, two, two, three, three])):
-        shuffled = dict(captioner_training.ablations(model, seen, torch.zeros(4, WIDTH)))["shuffled pictures"]
+        shuffled = dict(captioner_training.ablate(model, seen, torch.zeros(4, WIDTH)))["shuffled pictures"]
         assert not any(torch.equal(then, now) for then, now in zip(seen, shuffled))
         assert all(any(torch.equal(then, now) for then in seen) for now in shuffled)
     for seen in (one, torch.cat([one, one])):
-        assert "shuffled pictures" not in dict(captioner_training.ablations(model, seen, torch.zeros(4, WIDTH)))
+        assert "shuffled pictures" not in dict(captioner_training.ablate(model, seen, torch.zeros(4, WIDTH)))
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------------------
@@ -414,7 +414,7 @@ def test_a_torch_file_of_another_kind_or_width_is_refused_and_nothing_is_taken_o
 def test_in_even_coordinates_the_map_is_the_same_and_afterwards_too(model):
     plain = features(20) * torch.linspace(0.01, 3, VISION_WIDTH) + 2
     before = model.vision_projection(plain)
-    with whitened(model, plain) as even:
+    with whiten(model, plain) as even:
         spread, then = (torch.linalg.eigvalsh(torch.cov(seen.flatten(0, 1).T)) for seen in (even(plain), plain))
         assert distance(model.vision_projection(even(plain)), before) < 1e-4
         assert spread.max() < 1.01 and spread.max() / spread.median() < then.max() / then.median() / 2
@@ -460,10 +460,10 @@ def test_at_each_look_the_model_may_be_used_and_that_changes_nothing(model, toke
 
 def test_other_vectors_stand_in_for_the_prompt_only_within(model):
     own, others = model.soft_prompt.prompt_embeddings, torch.randn(5, WIDTH)
-    with model.prompted(others):
+    with model.swap_prompt(others):
         assert torch.equal(model.prefix(features())[0, :5], others)
     assert model.soft_prompt.prompt_embeddings is own
-    with model.prompted(own[:0]):
+    with model.swap_prompt(own[:0]):
         assert model.prefix(features()).shape == (3, 4, WIDTH)
 
 

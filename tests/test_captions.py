@@ -15,6 +15,7 @@ from transformers import TopPLogitsWarper
 from helpers import captioner_training
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.pretrained import load_clip, load_gpt2
+from helpers.training import History
 from lessons.figures import captions as figures
 from lessons.kit import explorer as made_of
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
@@ -269,7 +270,7 @@ def test_one_beam_is_the_greedy_caption_and_more_are_what_the_library_finds(mode
 def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
     explorer = captions.next_word_explorer(model)
     before = undrawn[-1].numbers[1]
-    with model.prompted(torch.zeros(3, 192)):
+    with model.swap_prompt(torch.zeros(3, 192)):
         explorer.update()
         assert undrawn[-1].numbers[1] != before
     explorer.update()
@@ -329,7 +330,7 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
     monkeypatch.setattr(made_of, "MOST_REDRAWINGS", 10**9)
     few.run()
     (run,), looks = few.runs, [picture for picture in undrawn if picture.numbers[0] is not None]
-    assert list(run.steps) == [0, 1, 2, 3, 4] and run.length == 4 and len(run.loss) == len(run.validation_loss) == 5
+    assert run.column("step") == [0, 1, 2, 3, 4] and run.steps == 4
     assert said(looks[0]) == [re.sub(r" ([.,])", r"\1", text) for text in by_hand[0]]
     last = few.model.generate(captions._features(few.model, captions.WATCHED), max_new_tokens=captions.MOST_TOKENS)
     assert said(looks[-1]) == last and looks[-1].title.startswith("Your run, with what step")
@@ -400,7 +401,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undr
 
     monkeypatch.setattr(captions, "train_captioner", learn)
     few.run()
-    assert list(few.runs[0].steps) == [0, 1, 2] and few.model is not None
+    assert few.runs[0].column("step") == [0, 1, 2] and few.model is not None
     assert undrawn[-1].title.startswith("Stopped at step 2 of 4") and not few.start.disabled
 
 
@@ -437,7 +438,7 @@ def test_the_texts_of_all_blends_are_those_of_the_blended_prompts_one_by_one(mod
     features = model.encode([draw(scene, seed, 64)])
     for place, text in enumerate(texts):
         share = torch.linspace(0, 1, 11)[place]
-        with model.prompted((1 - share) * prompts["describe"] + share * prompts["count"]):
+        with model.swap_prompt((1 - share) * prompts["describe"] + share * prompts["count"]):
             assert model.generate(features, max_new_tokens=40) == [text]
     explorer.controls["blend"].value = 0.8
     assert undrawn[-1].numbers[2] == 8 and undrawn[-1].numbers[1] == texts
@@ -499,8 +500,8 @@ def test_each_way_is_a_row_with_a_dot_for_each_seed_and_the_new_trainings_stand_
 def test_the_two_losses_stand_beside_each_other_the_right_one_first(file, undrawn):
     picture = captions.two_losses(file)
     own, true, texts = undrawn[-1].numbers
-    assert [run.validation_loss[-1] for run in own] == [0.21, 0.004]
-    assert [run.validation_loss[-1] for run in true] == [0.21, 8.1]
+    assert [run.evaluations[-1].validation_loss for run in own] == [0.21, 0.004]
+    assert [losses[-1] for losses in true] == [0.21, 8.1]
     assert texts[1] == ("a photo of a small red dog.", ["a photo of a small red cat.", ""])
     assert undrawn[-1].title == "Not shifted, the loss falls to 0.004, but that of the next token ends at 8.1"
     assert "3.0 % of the objects" in picture.caption and "python make.py" in picture.caption
@@ -510,7 +511,7 @@ def test_the_three_curves_stand_where_the_exercise_says_and_no_fault_is_named(fi
     picture = captions.three_curves(file)
     (panels,) = undrawn[-1].numbers
     lengths = {"too few pictures": 20, "rate too high": 40, "stopped too soon": 60}
-    assert {letter: run.length for letter, run in panels.items()} == {
+    assert {letter: run.steps for letter, run in panels.items()} == {
         name: lengths[what] for name, what in curves.items()
     }
     told = f"{picture.alt} {picture.caption} {undrawn[-1].title}".lower()
@@ -554,7 +555,7 @@ def test_figures_hold_whatever_models_say(file, curves):
     pictures = [
         figures.next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
         figures.blended_prompts(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
-        figures.captions_learned(figures.Losses(9, [], [], []), (), [(image, [figures.Piece(t, True)], "n") for t in texts[:3]], 9, **told),
+        figures.captions_learned(History(9), (), [(image, [figures.Piece(t, True)], "n") for t in texts[:3]], 9, **told),
         captions.two_losses(file), captions.three_curves(file), captions.parts_picture(file),
     ]  # fmt: skip
     assert all(picture.image.width == 1480 and picture.image.height < 1400 for picture in pictures)

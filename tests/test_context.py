@@ -20,15 +20,15 @@ from helpers import fast_text
 from helpers.context import (
     CLIPTextLearnableEmbeddings,
     PromptedCLIP,
-    fill,
+    encode_plain,
+    fill_prompt,
     find_placeholder,
-    initial_context,
-    plain_features,
-    swapped,
+    initialise_context,
+    swap_embeddings,
     train_context,
 )
 from helpers.data import FewShot
-from helpers.fast_text import fast_features
+from helpers.fast_text import encode_fast
 from helpers.files import write_tensors
 from helpers.pretrained import classify_zero_shot, encode_images, encode_texts, fingerprint, load_clip
 from helpers.training import TrainConfig
@@ -131,9 +131,9 @@ def both_ways(prompted, chunk_size=None):
         prompted.context.grad = None
         clip, embeddings, ids = prompted.clip, prompted.embeddings, prompted.ids
         if fast:
-            features = fast_features(clip, embeddings, ids, prompted.end, prompted.shared, chunk_size)
+            features = encode_fast(clip, embeddings, ids, prompted.end, prompted.shared, chunk_size)
         else:
-            features = plain_features(clip, embeddings, ids)
+            features = encode_plain(clip, embeddings, ids)
         (F.normalize(features, dim=-1) * random(features.shape, 1)).sum().backward()
         found.append((features.detach(), prompted.context.grad.clone()))
     return found
@@ -148,7 +148,7 @@ def both_ways(prompted, chunk_size=None):
 def test_context_from_words_gives_the_hard_prompt_exactly(any_model, class_names, position, class_specific):
     prompted = PromptedCLIP(*any_model, class_names, position=position, class_specific=class_specific)
     expected = library(*any_model, [BY_HAND[position].format(name) for name in class_names])
-    ours = plain_features(prompted.clip, prompted.embeddings, prompted.ids)
+    ours = encode_plain(prompted.clip, prompted.embeddings, prompted.ids)
     assert ours.dtype == expected.dtype and (ours - expected).abs().max() == 0.0
     assert torch.equal(prompted.text_features(fast=False), F.normalize(expected, dim=-1))
 
@@ -167,7 +167,7 @@ def test_words_of_two_tokens_are_as_long_as_their_tokens(pocket):
     prompted = PromptedCLIP(*pocket, ["cat", "key"], len(tokens), "a zeppelin of")
     expected = library(*pocket, ["a zeppelin of cat.", "a zeppelin of key."])
     assert len(tokens) > 3
-    assert torch.equal(plain_features(prompted.clip, prompted.embeddings, prompted.ids), expected)
+    assert torch.equal(encode_plain(prompted.clip, prompted.embeddings, prompted.ids), expected)
 
 
 def test_each_class_gets_the_vectors_that_are_its_own(model):
@@ -183,9 +183,9 @@ def test_each_class_gets_the_vectors_that_are_its_own(model):
 def test_a_prompt_is_filled_as_the_position_says():
     words = "a photo of a".split()
     for position, text in BY_HAND.items():
-        assert fill(words, "cat", position) == text.format("cat")
-    assert fill(["a"], "cat", "middle") == "cat a."
-    assert fill([], "cat", "end") == "cat."
+        assert fill_prompt(words, "cat", position) == text.format("cat")
+    assert fill_prompt(["a"], "cat", "middle") == "cat a."
+    assert fill_prompt([], "cat", "end") == "cat."
 
 
 def test_the_placeholder_is_one_token_below_the_end_that_no_name_holds(pocket):
@@ -288,12 +288,12 @@ def test_clip_is_the_same_after_use(any_model):
 def test_clip_is_the_same_after_an_error_within(pocket):
     clip, _ = pocket
     prompted, original = random_prompted(pocket, ["cat"]), clip.text_model.embeddings
-    with pytest.raises(KeyboardInterrupt), swapped(clip, prompted.embeddings):
+    with pytest.raises(KeyboardInterrupt), swap_embeddings(clip, prompted.embeddings):
         assert clip.text_model.embeddings is prompted.embeddings
         raise KeyboardInterrupt
     assert clip.text_model.embeddings is original
     with pytest.raises(ValueError, match="slots"):
-        plain_features(clip, prompted.embeddings, torch.full((1, 5), 7))
+        encode_plain(clip, prompted.embeddings, torch.full((1, 5), 7))
     assert clip.text_model.embeddings is original
 
 
@@ -320,7 +320,7 @@ def test_padded_to_the_last_position_is_trimmed_to_the_last_end(model, position)
     clip, embeddings, ids = prompted.clip, prompted.embeddings, prompted.ids
     last = int(prompted.end.max()) + 1
     assert ids.shape[1] == clip.config.text_config.max_position_embeddings > last
-    assert distance(plain_features(clip, embeddings, ids[:, :last]), plain_features(clip, embeddings, ids)) < 1e-5
+    assert distance(encode_plain(clip, embeddings, ids[:, :last]), encode_plain(clip, embeddings, ids)) < 1e-5
 
 
 def test_tokens_after_the_end_change_nothing(model):
@@ -331,8 +331,8 @@ def test_tokens_after_the_end_change_nothing(model):
         after, torch.randint(3, 90, after.shape, generator=torch.Generator().manual_seed(0)), prompted.ids
     )
     assert not (other[after] == embeddings.placeholder).any() and not torch.equal(other, prompted.ids)
-    assert torch.equal(plain_features(clip, embeddings, other), plain_features(clip, embeddings, prompted.ids))
-    ours = [fast_features(clip, embeddings, ids, end, prompted.shared) for ids in (other, prompted.ids)]
+    assert torch.equal(encode_plain(clip, embeddings, other), encode_plain(clip, embeddings, prompted.ids))
+    ours = [encode_fast(clip, embeddings, ids, end, prompted.shared) for ids in (other, prompted.ids)]
     assert torch.equal(*ours)
 
 
@@ -346,9 +346,7 @@ def test_the_fast_path_gives_features_and_gradient_of_the_plain_one(model, posit
     assert distance(F.normalize(fast, dim=-1), F.normalize(plain, dim=-1)) < 1e-5
     assert distance(fast_gradient, plain_gradient) < 1e-5
     with torch.no_grad():
-        again = fast_features(
-            prompted.clip, prompted.embeddings, prompted.ids, prompted.end, prompted.shared, chunk_size
-        )
+        again = encode_fast(prompted.clip, prompted.embeddings, prompted.ids, prompted.end, prompted.shared, chunk_size)
     assert distance(again, plain) < 1e-5 and not again.requires_grad
 
 
@@ -365,13 +363,13 @@ def test_a_thousand_classes_are_told_apart_as_on_the_plain_path(small, position,
 def test_more_texts_than_memory_allows_go_through_in_turn(pocket, monkeypatch):
     prompted, calls = random_prompted(pocket, names(24)), Counter()
     (_, _), (whole, gradient) = both_ways(prompted)
-    whole_tower = fast_text.side_by_side
+    whole_tower = fast_text.run_side_by_side
 
     def counting(clip, common, own, end):
         calls[len(own)] += 1
         return whole_tower(clip, common, own, end)
 
-    monkeypatch.setattr(fast_text, "side_by_side", counting)
+    monkeypatch.setattr(fast_text, "run_side_by_side", counting)
     monkeypatch.setattr(fast_text, "KEPT_FOR_BACKWARD", 2**20)
     with torch.no_grad():
         prompted.text_features()
@@ -573,7 +571,8 @@ def test_class_names_are_a_list_of_at_least_one(pocket, class_names):
 def test_random_vectors_come_from_the_generator_and_are_as_large_as_those_of_words(pocket):
     table, tokenizer = pocket[0].text_model.embeddings.token_embedding.weight, pocket[1].tokenizer
     one, same = (
-        initial_context("random", (50, 128), table, tokenizer, torch.Generator().manual_seed(seed)) for seed in (3, 3)
+        initialise_context("random", (50, 128), table, tokenizer, torch.Generator().manual_seed(seed))
+        for seed in (3, 3)
     )
     assert torch.equal(one, same) and abs(one.std() / table.std() - 1) < 0.05
     assert not torch.equal(
@@ -607,7 +606,7 @@ def test_learning_does_not_alter_the_words_that_it_began_with(pocket):
 def computed(monkeypatch):
     """How often the texts went through the tower."""
     calls = []
-    monkeypatch.setattr(mechanism, "fast_features", lambda *given: calls.append(1) or fast_features(*given))
+    monkeypatch.setattr(mechanism, "encode_fast", lambda *given: calls.append(1) or encode_fast(*given))
     return calls
 
 

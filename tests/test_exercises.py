@@ -411,26 +411,34 @@ WRONG = {
         ),
     ],
     ("02_learnable_context", "choose-exercise"): [
-        ("def best_step(looks, test): return looks[test.index(max(test))].step", "chose by the test", "按测试图片挑的"),
-        ("def best_step(looks, test): return min(looks, key=lambda look: look.loss).step", "by heart", "背得最熟"),
-        ("def best_step(looks, test): return looks[-1].step", "simply the last", "最后一步"),
         (
-            "def best_step(looks, test): return max(looks, key=lambda look: look.validation_score).step",
+            "def best_step(evaluations, test): return evaluations[test.index(max(test))].step",
+            "chose by the test",
+            "按测试图片挑的",
+        ),
+        (
+            "def best_step(evaluations, test): return min(evaluations, key=lambda evaluation: evaluation.loss).step",
+            "by heart",
+            "背得最熟",
+        ),
+        ("def best_step(evaluations, test): return evaluations[-1].step", "simply the last", "最后一步"),
+        (
+            "def best_step(evaluations, test): return max(evaluations, key=lambda evaluation: evaluation.validation_score).step",
             "goes by the loss",
             "看的是损失",
         ),
         (
-            "def best_step(looks, test): return min(looks, key=lambda look: look.validation_loss)",
+            "def best_step(evaluations, test): return min(evaluations, key=lambda evaluation: evaluation.validation_loss)",
             "number of the step",
             "步数",
         ),
-        ("def best_step(looks, test): return 2", "place in the list", "列表里的位置"),
+        ("def best_step(evaluations, test): return 2", "place in the list", "列表里的位置"),
         (
-            "def best_step(looks, test): return max(looks[:-1], key=lambda look: look.validation_loss).step",
+            "def best_step(evaluations, test): return max(evaluations[:-1], key=lambda evaluation: evaluation.validation_loss).step",
             "small is good",
             "越小越好",
         ),
-        ("def best_step(looks, test): return 10", "smallest validation loss", "验证集损失最小"),
+        ("def best_step(evaluations, test): return 10", "smallest validation loss", "验证集损失最小"),
     ],
     ("02b_faster", "trim-exercise"): [
         ("def trim(ids, end): return ids[:, : end.max()]", "One too short", "短了一个"),

@@ -140,8 +140,8 @@ def test_the_count_of_the_explorer_is_that_of_the_fast_path_on_such_texts(clip):
     names = ["cat", "dog", "fish", "bird", "tree", "car", "boat", "star", "cup", "key"]
     ours, config = prompted(clip, names, 16), clip[0].config
     end = int(ours.end.max()) + 1
-    fewest = flops.text_tower_macs(config, 10, end, ours.shared, only_end=True).forward
-    most = flops.text_tower_macs(config, 10, ours.ids.shape[1]).forward
+    fewest = flops.count_text_tower(config, 10, end, ours.shared, only_end=True).forward
+    most = flops.count_text_tower(config, 10, ours.ids.shape[1]).forward
     explorer = moved(faster.cost_explorer(), classes=10, tokens=1, model=next(iter(faster._sizes().values())))
     assert faster._large(fewest) in explorer.shown.alt and faster._large(most) in explorer.shown.alt
 
@@ -287,7 +287,7 @@ def test_shares_of_the_machines_pace_follow_from_seconds_and_macs(clip, monkeypa
     monkeypatch.setattr(faster, "_timed", lambda ways, repeats: {name: [0.02, 0.01] for name in ways})
     ours = prompted(clip)
     plain, fast, matrices = faster.where_time_goes(ours).rows
-    products = flops.text_tower_macs(clip[0].config, len(NAMES), ours.ids.shape[1]).forward_and_backward
+    products = flops.count_text_tower(clip[0].config, len(NAMES), ours.ids.shape[1]).forward_and_backward
     assert plain[1:4] == ("10.0", faster._large(products), f"{2 * products / 0.01 / 1e9:.1f}")
     assert matrices[4] == "100 %" and plain[4] == f"{products / faster.SIDE**3:.0%}".replace("%", " %")
     assert int(fast[4].split()[0]) < int(plain[4].split()[0])
@@ -301,7 +301,7 @@ def test_the_multiply_adds_are_those_that_torch_counts(clip, fast):
         faster._step(ours, fast)
     length = int(ours.end.max()) + 1
     how = {"length": length, "shared": ours.shared, "only_end": True} if fast else {"length": ours.ids.shape[1]}
-    told = flops.text_tower_macs(clip[0].config, len(NAMES), **how).forward_and_backward
+    told = flops.count_text_tower(clip[0].config, len(NAMES), **how).forward_and_backward
     assert told == counter.get_total_flops() // flops.FLOP
 
 

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
+from helpers.training import History
 from lessons import kit
 from lessons.figures import inside_clip
 from lessons.kit import context_training, strips
@@ -126,21 +127,25 @@ def test_pyplot_is_not_used():
 
 # --- a learning curve ----------------------------------------------------------------------------------------------
 
-WHOLE = context_training.Run(
-    length=40,
-    steps=[0, 8, 16, 24, 32],
-    loss=[1.5, 1.2, 1.1, 1.0, 0.95],
-    validation_loss=[1.4, 1.2, 1.15, 1.1, 1.12],
-    validation_accuracy=[0.4, 0.5, 0.55, 0.6, 0.6],
-    hand=0.45,
-    before=0.47,
-    after=0.58,
-)
+COLUMNS = {
+    "step": [0, 8, 16, 24, 32],
+    "loss": [1.5, 1.2, 1.1, 1.0, 0.95],
+    "validation_loss": [1.4, 1.2, 1.15, 1.1, 1.12],
+    "validation_score": [0.4, 0.5, 0.55, 0.6, 0.6],
+}
 
 
-def up_to(looks, run=WHOLE):
-    grown = ("steps", "loss", "validation_loss", "validation_accuracy")
-    return replace(run, after=None, **{name: getattr(run, name)[:looks] for name in grown})
+def whole(**columns):
+    """A run with these columns in the place of those above."""
+    history = History.from_json({"steps": 40, **COLUMNS, **columns})
+    return context_training.Run(history, hand=0.45, before=0.47, after=0.58)
+
+
+WHOLE = whole()
+
+
+def up_to(evaluations, run=WHOLE):
+    return replace(run, after=None, history=replace(run.history, evaluations=run.history.evaluations[:evaluations]))
 
 
 def curve(*runs, **more):
@@ -174,14 +179,15 @@ def test_a_stored_run_looks_other_than_ones_own_without_colour():
 
 
 def test_what_is_kept_is_the_look_with_the_lowest_validation_loss():
-    assert WHOLE.kept == 3 and up_to(2).kept == 1 and replace(WHOLE, validation_loss=[1, 2, 1, 3, 1]).kept == 0
+    tied = whole(validation_loss=[1, 2, 1, 3, 1])
+    assert [run.history.best.step for run in (WHOLE, up_to(2), tied)] == [24, 8, 0]
 
 
 def test_what_is_kept_is_ringed_in_both_diagrams():
     """The ring moves with the lowest validation loss, and nothing else does."""
-    early, late = (replace(WHOLE, validation_loss=[1.4, *losses, 1.4]) for losses in ([1.2, 1.3, 1.3], [1.3, 1.3, 1.2]))
-    same = {"validation_accuracy": [0.5] * 5, "loss": [1.0] * 5}
-    one, other = (np.asarray(curve(replace(run, **same)).image.convert("L")).astype(int) for run in (early, late))
+    same = {"validation_score": [0.5] * 5, "loss": [1.0] * 5}
+    early, late = (whole(validation_loss=[1.4, *losses, 1.4], **same) for losses in ([1.2, 1.3, 1.3], [1.3, 1.3, 1.2]))
+    one, other = (np.asarray(curve(run).image.convert("L")).astype(int) for run in (early, late))
     changed = (np.abs(one - other) > 100)[100:480]  # the two panels
     assert changed[:, 120:450].any() and changed[:, 700:1260].any() and not (one - other)[490:].any()
 
@@ -199,13 +205,12 @@ def test_before_the_first_step_a_curve_alone_shows_the_hand_prompt_and_sane_axes
     run = up_to(0)
     picture = np.asarray(curve(run).image.convert("L"))
     assert (picture[100:480, 720:1240] < 100).any(1).sum() <= 30, "the dotted line and its name, and no more"
-    assert context_training._round_limits([run], ("loss", "validation_loss"), 1) == context_training.UNKNOWN
+    assert context_training._round_limits(run.history.column("loss"), 1) == context_training.UNKNOWN
 
 
 def test_axes_leave_out_what_no_loss_and_no_share_can_be():
-    runs = [replace(WHOLE, validation_loss=[0.05, 0.4], loss=[0.1, 0.4], validation_accuracy=[0.97, 1.0], hand=0.95)]
-    assert context_training._round_limits(runs, ("loss", "validation_loss"), 1)[0] == 0
-    assert context_training._round_limits(runs, ("validation_accuracy", "hand"), 0.2, most=1.0)[1] == 1
+    assert context_training._round_limits([0.1, 0.4, 0.05, 0.4], 1)[0] == 0
+    assert context_training._round_limits([0.97, 1.0, 0.95], 0.2, most=1.0)[1] == 1
 
 
 @pytest.mark.parametrize(("last", "side"), [(0.6, "top"), (0.3, "bottom")])
@@ -218,7 +223,7 @@ def test_the_name_of_the_dotted_line_stands_where_the_curve_does_not(monkeypatch
         return annotate(axes, text, *given, **more)
 
     monkeypatch.setattr(Axes, "annotate", spied)
-    curve(replace(WHOLE, validation_accuracy=[0.6, 0.6, 0.6, 0.6, last], hand=0.45))
+    curve(whole(validation_score=[0.6, 0.6, 0.6, 0.6, last]))
     assert sides["by hand"] == side
 
 

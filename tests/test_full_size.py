@@ -20,7 +20,7 @@ import soft_prompt_finetune
 from benchmarks import captioner
 from benchmarks.context import difference, vit_b_32
 from helpers import context as mechanism
-from helpers.context import PromptedCLIP, encode_hand_prompt, plain_features, repeat_words, train_context
+from helpers.context import PromptedCLIP, encode_hand_prompt, encode_plain, repeat_words, train_context
 from helpers.data import FewShot
 from helpers.files import read_tensors
 from helpers.pretrained import encode_images, encode_texts, load_clip
@@ -67,10 +67,10 @@ def test_every_function_of_context_py_runs_at_full_size(full_size, tmp_path, mon
         for position in ("end", "middle", "front"):
             for own in (False, True):
                 prompted = PromptedCLIP(clip, processor, NAMES, position=position, class_specific=own)
-                texts = [mechanism.fill("a photo of a".split(), name, position) for name in NAMES]
+                texts = [mechanism.fill_prompt("a photo of a".split(), name, position) for name in NAMES]
                 ids = processor.tokenizer(texts, padding="max_length", return_tensors="pt")["input_ids"]
                 hard = clip.get_text_features(input_ids=ids)
-                plain = plain_features(clip, prompted.embeddings, prompted.ids)
+                plain = encode_plain(clip, prompted.embeddings, prompted.ids)
                 assert torch.equal(plain, getattr(hard, "pooler_output", hard)), "the hard prompt, to the bit"
                 assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
         monkeypatch.setattr("helpers.fast_text.KEPT_FOR_BACKWARD", 1)  # one class after the other

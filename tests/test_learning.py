@@ -355,7 +355,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return start_here.first_vectors(*clip, TASK.class_names, data, plan=TrainConfig(steps=steps))
+    return start_here.first_vectors(*clip, TASK.class_names, data, config=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -399,7 +399,7 @@ def whole_run(clip, data):
 def test_ten_learned_vectors_beat_the_hand_written_prompt_on_the_red_one_of_two(whole_run):
     (run,) = whole_run[0].runs
     assert run.after >= run.before + 0.05
-    assert run.loss[-1] < 0.8 * run.loss[0]
+    assert run.history.evaluations[-1].loss < 0.8 * run.history.evaluations[0].loss
 
 
 def test_the_ten_vectors_come_about_as_far_as_a_prompt_that_names_the_rule(whole_run, clip, data):
@@ -492,7 +492,7 @@ def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data
     before = explorer.context
     explorer.run()
     (run,) = explorer.runs
-    assert list(run.steps) == [0, 8] and run.after is None and not torch.equal(explorer.context, before)
+    assert run.history.column("step") == [0, 8] and run.after is None and not torch.equal(explorer.context, before)
     assert {"en": "Stopped: step 8 of 40", "zh": "已停下：第 8 步，共 40 步"}[lang] in explorer.words.value
     assert titles[-1] == "Stopped at step 8 of 40: the vectors of step 8 are kept"
     assert {"en": "were not looked at", "zh": "还没有看过"}[lang] in explorer.shown.caption
@@ -568,7 +568,7 @@ def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, fe
 def test_the_stored_run_says_how_it_was_made():
     stored = first_vectors_study.load_study()
     assert stored.command == first_vectors_study.COMMAND == f"python -m {first_vectors_study.__name__}"
-    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == context_training.PLAN
+    assert stored.versions["torch"] and stored.config == first_vectors_study.CONFIG == context_training.CONFIG
     made_with = TASK.name, first_vectors_study.PICTURES, first_vectors_study.SEED
     assert (stored.task, stored.pictures, stored.seed) == made_with
     assert first_vectors_study.VECTORS == len(stored.context) == start_here.VECTORS
@@ -600,7 +600,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return learnable_context.few_shot_training(*clip, THREE, plan=TrainConfig(steps=steps))
+    return learnable_context.few_shot_training(*clip, THREE, config=TrainConfig(steps=steps))
 
 
 def choose(explorer, **values):
@@ -671,7 +671,7 @@ def test_a_finished_run_says_what_was_kept_and_why_and_that_the_test_came_once(c
     choose(few, shots=1)
     few.run()
     run, caption = few.runs[0], few.shown.caption
-    kept = run.steps[run.kept]
+    kept = run.history.best.step
     wanted = {
         "en": [f"step {kept} (the ring), where the validation loss was lowest", "looked at once, at the end", "512 numbers"],
         "zh": [f"第 {kept} 步的向量（圆圈处），那时验证集上的损失最低", "只在最后看了一次", "512 个数"],

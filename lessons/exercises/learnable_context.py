@@ -457,7 +457,7 @@ step = Exercise(
 # --- which step to keep ------------------------------------------------------------------------------------------
 
 # A training in which every wrong way to choose leads to another step. The last number is the accuracy on the test pictures.
-LOOKS = [
+EVALUATIONS = [
     (Evaluation(0, 60, 3.1, 3.2, 0.20, True, 0.0), 0.21),
     (Evaluation(10, 60, 1.9, 2.2, 0.48, True, 0.0), 0.50),
     (Evaluation(20, 60, 1.2, 1.8, 0.61, True, 0.0), 0.59),
@@ -469,42 +469,42 @@ LOOKS = [
 
 
 def _choose(answer: Callable[[Sequence[Evaluation], Sequence[float]], int]) -> None:
-    looks, test = [look for look, _ in LOOKS], [share for _, share in LOOKS]
-    ours = answer(looks, test)
+    evaluations, test = [evaluation for evaluation, _ in EVALUATIONS], [share for _, share in EVALUATIONS]
+    ours = answer(evaluations, test)
     if isinstance(ours, Evaluation):
-        raise Mistake(en="Give back the number of the step: look.step.", zh="要返回的是步数：look.step。")
+        raise Mistake(en="Give back the number of the step: evaluation.step.", zh="要返回的是步数：evaluation.step。")
     expect_number(ours)
-    best = min(looks, key=lambda look: look.validation_loss).step
+    best = min(evaluations, key=lambda evaluation: evaluation.validation_loss).step
     if ours == best:
         return
-    if ours == looks[test.index(max(test))].step:
+    if ours == evaluations[test.index(max(test))].step:
         raise Mistake(
             en="You chose by the test pictures. Then they have had a say in the training, and their number is no test any more.",
             zh="你是按测试图片挑的。这样它们就参与了训练，测试集上的数也就不再是测试了。",
         )
-    if ours == max(looks, key=lambda look: look.validation_score).step:
+    if ours == max(evaluations, key=lambda evaluation: evaluation.validation_score).step:
         raise Mistake(
             en="That is where the accuracy on validation pictures is highest. Our loop goes by the loss, which also tells how sure the model is.",
             zh="这一步在验证集上的准确率最高。我们的循环看的是损失，损失还看得出模型有多大把握。",
         )
-    if ours == min(looks, key=lambda look: look.loss).step:
+    if ours == min(evaluations, key=lambda evaluation: evaluation.loss).step:
         raise Mistake(
             en="That is where the training pictures are known best, by heart: see how the validation loss grows by then.",
             zh="那一步只是把训练图片背得最熟：看看那时验证集上的损失已经涨了多少。",
         )
-    if ours == looks[-1].step:
+    if ours == evaluations[-1].step:
         raise Mistake(en="That is simply the last one.", zh="这只是最后一步。")
-    if ours == looks.index(min(looks, key=lambda look: look.validation_loss)):
+    if ours == evaluations.index(min(evaluations, key=lambda evaluation: evaluation.validation_loss)):
         raise Mistake(
-            en="That is the place in the list. Give back the step that stands there: look.step.",
-            zh="这是它在列表里的位置。要返回的是那里的步数：look.step。",
+            en="That is the place in the list. Give back the step that stands there: evaluation.step.",
+            zh="这是它在列表里的位置。要返回的是那里的步数：evaluation.step。",
         )
-    if ours == max(looks, key=lambda look: look.validation_loss).step:
+    if ours == max(evaluations, key=lambda evaluation: evaluation.validation_loss).step:
         raise Mistake(
             en="That is the largest validation loss: small is good.", zh="这是验证集损失最大的一步：损失越小越好。"
         )
     raise Mistake(
-        en="Of all looks, the one with the smallest validation loss, and of that the step.",
+        en="Of all evaluations, the one with the smallest validation loss, and of that the step.",
         zh="在所有记录里，找验证集损失最小的那一次，返回它的步数。",
     )
 
@@ -518,12 +518,12 @@ choose = Exercise(
     hints=(
         Text(en="`test` is in the arguments to tempt you.", zh="参数里的 test 是来诱惑你的。"),
         Text(
-            en="min(looks, key=…) finds the look where a function is smallest.",
-            zh="min(looks, key=…) 能找出让某个函数最小的那一次。",
+            en="min(evaluations, key=…) finds the evaluation where a function is smallest.",
+            zh="min(evaluations, key=…) 能找出让某个函数最小的那一次。",
         ),
         Text(
-            en="min(looks, key=lambda look: look.validation_loss).step",
-            zh="就是 min(looks, key=lambda look: look.validation_loss).step",
+            en="min(evaluations, key=lambda evaluation: evaluation.validation_loss).step",
+            zh="就是 min(evaluations, key=lambda evaluation: evaluation.validation_loss).step",
         ),
     ),
 )

@@ -15,6 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from PIL import Image
 
+from helpers.training import History
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -32,6 +33,7 @@ from lessons.kit.picture import (
     finished,
     fonts,
     halo,
+    plot_column,
     rectangle,
     shorten,
     show_image,
@@ -107,22 +109,9 @@ def next_tokens(
         return finished(figure, alt, caption)
 
 
+LOSSES = "loss", "validation_loss"  # the two curves of a training
+
 # --- captions while they are learned ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Losses:
-    """The losses of one training, as many of each as there were looks so far; length: how many steps it has when it is complete."""
-
-    length: int
-    steps: Sequence[int]
-    loss: Sequence[float]
-    validation_loss: Sequence[float]
-
-    @property
-    def kept(self) -> int:
-        """Which of the looks had the lowest validation loss so far."""
-        return int(np.argmin(self.validation_loss))
 
 
 @dataclass(frozen=True)
@@ -134,8 +123,8 @@ class Piece:
 
 
 def captions_learned(
-    run: Losses | None,
-    earlier: Sequence[Losses],
+    run: History | None,
+    earlier: Sequence[History],
     pictures: Sequence[tuple[Image.Image, Sequence[Piece], str]],
     length: int,
     *,
@@ -150,17 +139,17 @@ def captions_learned(
     """
     side, step = 1.3, (WIDTH - 2 * EDGE) / 3
     height, lines = 4.62, 4
-    known = [*earlier, *([run] if run and len(run.steps) else [])]
-    across = max([length, *(other.length for other in known)])
+    known = [*earlier, *([run] if run and run.evaluations else [])]
+    across = max([length, *(other.steps for other in known)])
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
         axes = axes_at(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
-        _losses(axes, across, [value for other in known for value in (*other.loss, *other.validation_loss)])
+        _losses(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
         for other in earlier:
-            axes.plot(other.steps, other.loss, color=BLUE, alpha=CLOUD, linewidth=0.9)
-            axes.plot(other.steps, other.validation_loss, color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
-        if run and len(run.steps):
+            plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
+            plot_column(axes, other, "validation_loss", color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
+        if run and run.evaluations:
             _curves(axes, run)
         for number, (image, pieces, note) in enumerate(pictures):
             left, top = EDGE + number * step, height - 2.5
@@ -185,19 +174,19 @@ def pictures_with_captions(
         return finished(figure, alt, caption)
 
 
-def loss_panels(panels: Mapping[str, Losses], *, title: str, alt: str, caption: str = "") -> Picture:
+def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption: str = "") -> Picture:
     """Learning curves side by side, each with the letter that it is called by: training and validation loss, on one scale."""
     height, wide = 3.05, 1.95
-    every = [value for run in panels.values() for value in (*run.loss, *run.validation_loss)]
+    every = [loss for run in panels.values() for name in LOSSES for loss in run.column(name)]
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
         for number, (name, run) in enumerate(panels.items()):
             axes = axes_at(figure, 0.62 + number * (wide + 0.32), 0.76, wide, 1.72)
-            _losses(axes, run.length, every, first=not number)
+            _losses(axes, run.steps, every, first=not number)
             axes.set_title(name, fontsize=11, weight="bold", color=INK, loc="left", pad=5)
-            axes.plot(run.steps, run.loss, color=SLATE, linewidth=1.6)
-            axes.plot(run.steps, run.validation_loss, color=BLUE, linewidth=2.2, linestyle=DASHED)
+            plot_column(axes, run, "loss", color=SLATE, linewidth=1.6)
+            plot_column(axes, run, "validation_loss", color=BLUE, linewidth=2.2, linestyle=DASHED)
         for x, name, look in ((1.6, "training loss", {"color": SLATE, "linewidth": 1.6}),
                               (3.7, "validation loss", {"color": BLUE, "linewidth": 2.2, "linestyle": DASHED})):  # fmt: skip
             page.plot([x, x + 0.4], [0.16, 0.16], **look)
@@ -206,8 +195,8 @@ def loss_panels(panels: Mapping[str, Losses], *, title: str, alt: str, caption: 
 
 
 def two_losses(
-    own: Sequence[Losses],
-    true: Sequence[Losses],
+    own: Sequence[History],
+    true: Sequence[Sequence[float]],
     said: Sequence[tuple[str, Sequence[str]]],
     *,
     names: Sequence[str],
@@ -217,8 +206,8 @@ def two_losses(
 ) -> Picture:
     """Trainings by two losses: left the one that each was trained with, right the next-token loss of both; beneath, what they write.
 
-    own, true: for each training its validation losses; names: what the trainings are called; said: true captions, and under each what
-    the trainings write.
+    own: the trainings, each with the validation loss it was trained with; true: of each the next-token losses at the same steps; names:
+    what the trainings are called; said: true captions, and under each what the trainings write.
     """
     looks = [{"color": BLUE, "linestyle": "-", "marker": "o"}, {"color": VERMILION, "linestyle": DASHED, "marker": "s"}]
     beside, gap = 1.42, 0.03
@@ -226,18 +215,19 @@ def two_losses(
                for name, text, look in zip(names, texts, looks))] for truth, texts in said]  # fmt: skip
     rows = [lines for block in blocks for _, _, lines in block]
     height = 2.62 + LINE * sum(map(len, rows)) + gap * len(rows) + 0.1 * len(blocks)
-    every = [value for run in (*own, *true) for value in run.validation_loss]
+    trained = [run.column("validation_loss") for run in own]
+    every = [value for losses in (*trained, *true) for value in losses]
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
-        sides = (own, "The loss it was trained with"), (true, "The loss of the next token")
-        for number, (runs, heading) in enumerate(sides):
+        sides = (trained, "The loss it was trained with"), (true, "The loss of the next token")
+        for number, (both, heading) in enumerate(sides):
             axes = axes_at(figure, 0.62 + number * 3.42, height - 0.58 - 1.5, 2.15, 1.5)
-            _losses(axes, max(run.length for run in runs), every, first=not number)
+            _losses(axes, max(run.steps for run in own), every, first=not number)
             axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
-            ends = [(run.validation_loss[-1], name, look) for run, name, look in zip(runs, names, looks)]
-            for run, look in zip(runs, looks):
-                axes.plot(run.steps, run.validation_loss, linewidth=2, markersize=4, clip_on=False, **look)
+            ends = [(losses[-1], name, look) for losses, name, look in zip(both, names, looks)]
+            for run, losses, look in zip(own, both, looks):
+                axes.plot(run.column("step"), losses, linewidth=2, markersize=4, clip_on=False, **look)
             _names_at_the_end(axes, [(value, name, look["color"]) for value, name, look in ends])
         y = height - 2.62
         for block in blocks:
@@ -407,16 +397,17 @@ def _losses(axes: Axes, across: int, values: Sequence[float], first: bool = True
     axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
 
 
-def _curves(axes: Axes, run: Losses) -> None:
+def _curves(axes: Axes, run: History) -> None:
     """The two losses of the learner's run with their names at their ends, and a ring around the look that would be kept."""
-    axes.plot(run.steps, run.loss, color=BLUE, linewidth=2)
-    axes.plot(run.steps, run.validation_loss, color=BLUE, linewidth=2, linestyle=DASHED)
-    ends = [(run.loss[-1], "training", BLUE), (run.validation_loss[-1], "validation", BLUE)]
+    plot_column(axes, run, "loss", color=BLUE, linewidth=2)
+    plot_column(axes, run, "validation_loss", color=BLUE, linewidth=2, linestyle=DASHED)
+    last = run.evaluations[-1]
+    ends = [(last.loss, "training", BLUE), (last.validation_loss, "validation", BLUE)]
     for value, _, colour in ends:
-        axes.plot(run.steps[-1], value, "o", color=colour, markersize=4.5, clip_on=False)
+        axes.plot(last.step, value, "o", color=colour, markersize=4.5, clip_on=False)
     look = {"marker": "o", "markersize": 11, "fillstyle": "none", "color": INK, "markeredgewidth": 1.3, "zorder": 5}
-    axes.plot(run.steps[run.kept], run.validation_loss[run.kept], clip_on=False, **look)
-    _names_at_the_end(axes, ends, run.steps[-1])
+    axes.plot(run.best.step, run.best.validation_loss, clip_on=False, **look)
+    _names_at_the_end(axes, ends, last.step)
 
 
 def _names_at_the_end(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float | None = None) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
 from helpers.data import FewShot
 from helpers.language import say
-from helpers.training import Evaluation, TrainConfig
+from helpers.training import History, TrainConfig
 from lessons.kit.explorer import LongWork, Shown, checksum, counted, one_thread, percent, values_of
 from lessons.kit.picture import (
     BLUE,
@@ -36,11 +36,12 @@ from lessons.kit.picture import (
     finished,
     fonts,
     halo,
+    plot_column,
 )
 
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
-PLAN = TrainConfig()
+CONFIG = TrainConfig()
 UNKNOWN = 0.0, 2.0  # limits of the losses as long as there are none; a few-shot training of the course begins within
 _GLOSSED = (
     "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步，kept 留下的。）"
@@ -49,21 +50,12 @@ _GLOSSED = (
 
 @dataclass(frozen=True)
 class Run:
-    """The numbers of one training: as many of each as there were looks at the validation pictures. Accuracies are shares of one."""
+    """A training, and what the prompts reach, in shares of one."""
 
-    length: int  # steps when it is complete
-    steps: Sequence[int]
-    loss: Sequence[float]
-    validation_loss: Sequence[float]
-    validation_accuracy: Sequence[float]
+    history: History  # its scores are accuracies on the validation pictures
     hand: float  # accuracy of the hand-written prompt on the validation pictures
     before: float  # the same on the test pictures
     after: float | None = None  # accuracy of what was learned on the test pictures; None until it is known
-
-    @property
-    def kept(self) -> int:
-        """Which of the looks had the lowest validation loss so far: what was learned until then is what is kept."""
-        return int(np.argmin(self.validation_loss))
 
 
 @dataclass(frozen=True)
@@ -96,14 +88,14 @@ class ContextTraining(LongWork):
     def __init__(
         self,
         prepare: Callable[[SimpleNamespace], Setting],
-        plan: TrainConfig,
+        config: TrainConfig,
         controls: Mapping[str, ipywidgets.Widget],
         *,
         start: str,
         stored: Stored | None = None,
     ) -> None:
         """prepare: makes of the controls' values what is to be trained; stored: a run to be shown until the button is pressed."""
-        self._prepare, self._plan, self._stored = prepare, plan, stored
+        self._prepare, self._config, self._stored = prepare, config, stored
         self._preparing, self._when_stopped = 0.0, None
         self.runs: list[Run] = []
         setting = prepare(values_of(controls))
@@ -116,14 +108,14 @@ class ContextTraining(LongWork):
             waiting=waiting,
             start=start,
             controls=controls,
-            steps=plan.steps,
+            steps=config.steps,
         )
 
     def _before(self, setting: Setting) -> Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
         by_hand = encode_hand_prompt(setting.prompted)
         hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
-        return Run(self._plan.steps, [], [], [], [], hand, before)
+        return Run(History(self._config.steps), hand, before)
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
         """One run. What is kept was chosen on the validation pictures; it meets the test pictures once, when all is learned."""
@@ -134,9 +126,9 @@ class ContextTraining(LongWork):
         model = checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
-            with one_thread(), closing(train_context(prompted, setting.data, self._plan)) as looks:
-                for at in looks:
-                    run = _grown(run, at)
+            with one_thread(), closing(train_context(prompted, setting.data, self._config)) as evaluations:
+                for at in evaluations:
+                    run = replace(run, history=run.history.add(at))
                     if at.best:
                         self.context = prompted.context.detach().clone()
                     self._when_stopped = partial(self._stopped_picture, setting, run, earlier)
@@ -146,7 +138,7 @@ class ContextTraining(LongWork):
             self._when_stopped = partial(self._finished_picture, setting, run, earlier, unchanged)
             yield 1.0, self._when_stopped
         finally:
-            if run.steps:
+            if run.history.evaluations:
                 self.runs.append(run)
 
     def _progress(self, share: float, spent: float) -> None:
@@ -182,9 +174,9 @@ class ContextTraining(LongWork):
             prompts=(HAND, "learned vectors"),
             title="Will learned vectors get above the dotted line?",
             alt=say(
-                en=f"Two empty diagrams for loss and accuracy over {empty.length} steps. A dotted line marks what {HAND} reaches on validation "
+                en=f"Two empty diagrams for loss and accuracy over {empty.history.steps} steps. A dotted line marks what {HAND} reaches on validation "
                 f"pictures, {hand}. Below, a bar: on test pictures it gets {before}. Learned vectors have a question mark.",
-                zh=f"两张还空着的图：{empty.length} 步的损失和准确率。点线标出{HAND}在验证集上的准确率 {hand}。下方一条是它在测试集上的准确率 "
+                zh=f"两张还空着的图：{empty.history.steps} 步的损失和准确率。点线标出{HAND}在验证集上的准确率 {hand}。下方一条是它在测试集上的准确率 "
                 f"{before}，学出来的向量那一行还是问号。",
             ),
             caption=say(
@@ -203,14 +195,14 @@ class ContextTraining(LongWork):
 
     def _stopped_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """After an interrupt."""
-        last, kept = run.steps[-1], run.steps[run.kept]
+        last, kept = run.history.evaluations[-1].step, run.history.best.step
         told = say(
-            en=f"Stopped at step {last} of {run.length}. Kept are the vectors of step {kept} (the ring), where the validation loss was lowest "
+            en=f"Stopped at step {last} of {run.history.steps}. Kept are the vectors of step {kept} (the ring), where the validation loss was lowest "
             "until then; the test pictures were not looked at. ",
-            zh=f"共 {run.length} 步，在第 {last} 步停下。留下的是第 {kept} 步的向量（圆圈处）：停下之前，这一步在验证集上的损失最低；"
+            zh=f"共 {run.history.steps} 步，在第 {last} 步停下。留下的是第 {kept} 步的向量（圆圈处）：停下之前，这一步在验证集上的损失最低；"
             "测试图片还没有看过。",
         )
-        title = f"Stopped at step {last} of {run.length}: the vectors of step {kept} are kept"
+        title = f"Stopped at step {last} of {run.history.steps}: the vectors of step {kept} are kept"
         return self._picture(setting, run, earlier, title, told)
 
     def _finished_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
@@ -225,7 +217,7 @@ class ContextTraining(LongWork):
             else say(en="and the model has changed, which it never should", zh="模型的参数变了，这不应该发生")
         )
         learned = "one vector was" if vectors == 1 else f"{vectors} vectors were"
-        kept = run.steps[run.kept]
+        kept = run.history.best.step
         told = say(
             en=f"Only the {learned} learned; {model}. Kept is what stood there at step {kept} (the ring), where the validation loss was lowest; "
             "the test pictures had no say in that and were looked at once, at the end. Test and validation pictures are different ones, so "
@@ -269,17 +261,6 @@ def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
     return ((features @ texts.T).argmax(-1) == labels).float().mean().item()
 
 
-def _grown(run: Run, at: Evaluation) -> Run:
-    """The run with one look more."""
-    return replace(
-        run,
-        steps=[*run.steps, at.step],
-        loss=[*run.loss, at.loss],
-        validation_loss=[*run.validation_loss, at.validation_loss],
-        validation_accuracy=[*run.validation_accuracy, at.validation_score],
-    )
-
-
 def _prompts(vectors: int) -> tuple[str, str]:
     return HAND, counted(vectors, "learned vector")
 
@@ -291,14 +272,14 @@ def _outcome(run: Run, vectors: int) -> str:
 
 def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
     """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
-    loss, check = ((f"{numbers[0]:.1f}", f"{numbers[-1]:.1f}") for numbers in (run.loss, run.validation_loss))
-    ends = run.validation_accuracy[0], run.validation_accuracy[-1]
-    first, last, hand = (percent(share, 0) for share in (*ends, run.hand))
+    history, ends = run.history, (run.history.evaluations[0], run.history.evaluations[-1])
+    loss, check = [f"{end.loss:.1f}" for end in ends], [f"{end.validation_loss:.1f}" for end in ends]
+    first, last, hand = (percent(share, 0) for share in (*(end.validation_score for end in ends), run.hand))
     before, after = percent(run.before), None if run.after is None else percent(run.after)
-    others, kept = [percent(share) for share in earlier], run.steps[run.kept]
-    far = say(en=f", {run.length} steps", zh=f"，共 {run.length} 步")
+    others, kept = [percent(share) for share in earlier], history.best.step
+    far = say(en=f", {history.steps} steps", zh=f"，共 {history.steps} 步")
     if after is None:
-        far = say(en=f", at step {run.steps[-1]} of {run.length}", zh=f"{far}，到第 {run.steps[-1]} 步为止")
+        far = say(en=f", at step {ends[1].step} of {history.steps}", zh=f"{far}，到第 {ends[1].step} 步为止")
     return say(
         en=f"{whose}{f' ({chosen})' if chosen else ''}{far}. Left: the loss goes from {loss[0]} to {loss[1]} on training pictures, from "
         f"{check[0]} to {check[1]} on validation pictures. Right: the accuracy on validation pictures goes from {first} to {last}; a dotted "
@@ -341,16 +322,21 @@ def learning_curve(
     known = [other for other in (stored, *earlier, run) if other is not None]
     if not known:
         raise ValueError("there is nothing to draw: give a run, or a stored one")
-    height, across = 4.1, max(other.length for other in known)
-    stored_curve = None if run is not None and not len(run.steps) else stored
+    height, across = 4.1, max(other.history.steps for other in known)
+    stored_curve = None if run is not None and not run.history.evaluations else stored
     with LOCK:
         figure = blank(height)
         loss, accuracy = axes_at(figure, 0.62, 1.7, 1.62, 1.86), axes_at(figure, 3.5, 1.7, 2.8, 1.86)
         for axes, low, high, label, heading in (
-            (loss, *_round_limits(known, ("loss", "validation_loss"), 1), "loss (nats)", "Loss: lower is better"),
+            (
+                loss,
+                *_round_limits(_numbers(known, "loss", "validation_loss"), 1),
+                "loss (nats)",
+                "Loss: lower is better",
+            ),
             (
                 accuracy,
-                *_round_limits(known, ("validation_accuracy", "hand"), 0.2, most=1.0),
+                *_round_limits([*_numbers(known, "validation_score"), *(run.hand for run in known)], 0.2, most=1.0),
                 "accuracy (%)",
                 "Accuracy on validation pictures: higher is better",
             ),
@@ -365,19 +351,33 @@ def learning_curve(
             axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
         accuracy.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
         for other in earlier:
-            accuracy.plot(other.steps, other.validation_accuracy, color=BLUE, alpha=CLOUD, linewidth=0.9)
+            plot_column(
+                accuracy,
+                other.history,
+                "validation_score",
+                color=BLUE,
+                alpha=CLOUD,
+                linewidth=0.9,
+            )
         for other, look in (
             (stored_curve, {"color": STONE, "linewidth": 1.8}),
             (run, {"color": BLUE, "linewidth": 2.2}),
         ):
             if other is not None:
-                loss.plot(other.steps, other.loss, **look)
-                loss.plot(other.steps, other.validation_loss, linestyle=(0, (3, 1.5)), **look)
-                accuracy.plot(other.steps, other.validation_accuracy, **look)
+                plot_column(loss, other.history, "loss", **look)
+                plot_column(
+                    loss,
+                    other.history,
+                    "validation_loss",
+                    linestyle=(0, (3, 1.5)),
+                    **look,
+                )
+                plot_column(accuracy, other.history, "validation_score", **look)
         _name_curves(loss, accuracy, run, stored_curve, across)
         _ring_what_is_kept(loss, accuracy, run or stored_curve)
         hand, ours = known[-1].hand, run or stored
-        below = not len(ours.steps) or ours.validation_accuracy[-1] >= hand  # its name stands where the curve does not
+        last = ours.history.evaluations[-1:]
+        below = not last or last[0].validation_score >= hand  # its name stands where the curve does not
         accuracy.axhline(hand, color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
         accuracy.annotate(
             f"{prompts[0]}  {hand:.0%}",
@@ -396,37 +396,41 @@ def learning_curve(
         return finished(figure, alt, caption)
 
 
-def _round_limits(runs: Sequence[Run], names: Sequence[str], unit: float, most: float = np.inf) -> tuple[float, float]:
+def _numbers(runs: Sequence[Run], *columns: str) -> list[float]:
+    return [number for run in runs for column in columns for number in run.history.column(column)]
+
+
+def _round_limits(values: Sequence[float], unit: float, most: float = np.inf) -> tuple[float, float]:
     """From below the least to above the greatest of these numbers, in whole units, so that axes seldom move while a curve grows.
 
     They lie between zero and `most`, and so do the limits.
     """
-    values = np.concatenate([np.ravel(getattr(run, name)) for run in runs for name in names])
     if not len(values):
         return UNKNOWN
-    low, high = unit * np.floor(values.min() / unit - 0.3), unit * np.ceil(values.max() / unit + 0.3)
+    low, high = unit * np.floor(min(values) / unit - 0.3), unit * np.ceil(max(values) / unit + 0.3)
     return max(0.0, low), min(most, high)
 
 
 def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None, across: int) -> None:
     """Each curve by its name, at its end; the learner's ends in a dot, which is all that one look gives."""
-    first = run if run and len(run.steps) else stored
-    if first is None or not len(first.steps):
+    first = run if run and run.history.evaluations else stored
+    if first is None or not first.history.evaluations:
         return
     colour = BLUE if first is run else SLATE
-    at = first.steps[-1]
-    ends = first.loss[-1], first.validation_loss[-1]
+    last = first.history.evaluations[-1]
+    ends = last.loss, last.validation_loss
     for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), ("training", "validation"), ends):
-        _label(loss, at, y, name, colour)
+        _label(loss, last.step, y, name, colour)
         if first is run:
-            loss.plot(at, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
-    names = [(first.steps[-1], first.validation_accuracy[-1], "your run" if first is run else "a stored run", colour)]
+            loss.plot(last.step, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
+    names = [(last.step, last.validation_score, "your run" if first is run else "a stored run", colour)]
     if first is run:
-        accuracy.plot(at, names[0][1], "o", color=BLUE, markersize=5.5, clip_on=False)
-        if stored is not None and len(stored.steps):
-            names.append((stored.steps[-1], stored.validation_accuracy[-1], "a stored run", SLATE))
+        accuracy.plot(last.step, last.validation_score, "o", color=BLUE, markersize=5.5, clip_on=False)
+        if stored is not None and stored.history.evaluations:
+            end = stored.history.evaluations[-1]
+            names.append((end.step, end.validation_score, "a stored run", SLATE))
     heights = [name[1] for name in names]
-    if at > 0.7 * across:
+    if last.step > 0.7 * across:
         heights = _apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
     for (x, _, name, colour), y in zip(names, heights):
         _label(accuracy, x, y, name, colour)
@@ -447,9 +451,9 @@ def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
 
 def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
     """A ring around the look with the lowest validation loss, in both diagrams, with its name where there is more room."""
-    if run is None or not len(run.steps):
+    if run is None or not run.history.evaluations:
         return
-    step, share = run.steps[run.kept], run.validation_accuracy[run.kept]
+    best = run.history.best
     look = {
         "marker": "o",
         "markersize": 11,
@@ -458,12 +462,19 @@ def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
         "markeredgewidth": 1.3,
         "clip_on": False,
     }
-    loss.plot(step, run.validation_loss[run.kept], zorder=5, **look)
-    accuracy.plot(step, share, zorder=5, **look)
+    loss.plot(best.step, best.validation_loss, zorder=5, **look)
+    accuracy.plot(best.step, best.validation_score, zorder=5, **look)
     low, high = accuracy.get_ylim()
-    up = -1 if share > high - 0.15 * (high - low) else 1
+    up = -1 if best.validation_score > high - 0.15 * (high - low) else 1
     style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": halo()}
-    accuracy.annotate("kept", (step, share), (0, 13 * up), textcoords="offset points", annotation_clip=False, **style)
+    accuracy.annotate(
+        "kept",
+        (best.step, best.validation_score),
+        (0, 13 * up),
+        textcoords="offset points",
+        annotation_clip=False,
+        **style,
+    )
 
 
 def _before_and_after(

@@ -28,6 +28,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
+from helpers.training import History
+
 LOCK = threading.RLock()  # held while drawing, and by explorers while a model computes for a callback
 BLUE, VERMILION, GREY, STONE, SLATE, INK = "#0072B2", "#B64A00", "#B4BCC6", "#808A95", "#5F6975", "#222222"
 CLOUD = 0.75
@@ -108,6 +110,11 @@ def add_text(page: Axes, x: float, y: float, words: str, size: float, **style: o
     """Write words on a page, at a place in inches and in letters of so many points; style: matplotlib's, such as ha and color."""
     style = {"va": "center", "color": INK, "family": fonts(), "parse_math": False, **style}
     page.text(x, y, words, fontsize=size, **style)
+
+
+def plot_column(axes: Axes, history: History, column: str, **style: Any) -> None:
+    """A curve over the steps of a training, of one of the numbers in its history."""
+    axes.plot(history.column("step"), history.column(column), **style)
 
 
 def rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:

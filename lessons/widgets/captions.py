@@ -24,7 +24,7 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
-from helpers.training import Evaluation
+from helpers.training import History
 from lessons.exercises.soft_prompt import CURVES
 from lessons.figures import captions as figures
 from lessons.kit.explorer import (
@@ -259,7 +259,7 @@ class CaptionerTraining(LongWork):
     def __init__(self, clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any]) -> None:
         self._clip, self._language = clip, language
         self.model: VLMWithSoftPrompt | None = None
-        self.runs: list[figures.Losses] = []
+        self.runs: list[History] = []
         self._albums: dict[int, Album] = {}  # by seed: the validation pictures, and those that were learned from last
         self._drawing, self._preparing = "", 0.0
         self._when_stopped: Callable[[], Shown] | None = None
@@ -289,7 +289,7 @@ class CaptionerTraining(LongWork):
         begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
         frozen = [checksum(part) for part in (model.vision_model, model.language_model)]
-        run, chosen = figures.Losses(now.steps, [], [], []), _chosen(now, model)
+        run, chosen = History(now.steps), _chosen(now, model)
         try:
             with one_thread():
                 checks = yield from self._pictures(model, CHECK_SEED, CHECKS)
@@ -298,12 +298,12 @@ class CaptionerTraining(LongWork):
                 initialise_projection(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
-                plan = replace(
+                config = replace(
                     CONFIG, steps=now.steps, learning_rate=now.rate, eval_every=max(1, now.steps // 10), seed=now.seed
                 )
-                with closing(train_captioner(model, train, checks, plan)) as looks:
-                    for at in looks:
-                        run, said = _grown(run, at), model.generate(watched, max_new_tokens=MOST_TOKENS)
+                with closing(train_captioner(model, train, checks, config)) as evaluations:
+                    for at in evaluations:
+                        run, said = run.add(at), model.generate(watched, max_new_tokens=MOST_TOKENS)
                         shown = partial(self._picture, run, earlier, said, chosen)
                         self._when_stopped = partial(shown, how="stopped")
                         yield at.step / at.steps, partial(shown, how="growing")
@@ -320,7 +320,7 @@ class CaptionerTraining(LongWork):
             ) from None
         finally:
             self._drawing = ""
-            if run.steps:
+            if run.evaluations:
                 self.runs.append(run)
 
     def _pictures(
@@ -383,15 +383,15 @@ class CaptionerTraining(LongWork):
         )
 
     def _picture(
-        self, run: figures.Losses, earlier: Sequence[figures.Losses], said: Sequence[str], chosen: str, *, how: str, frozen: str = ""
+        self, run: History, earlier: Sequence[History], said: Sequence[str], chosen: str, *, how: str, frozen: str = ""
     ) -> Picture:  # fmt: skip
         """The learner's run so far, over the others. how: whether it is "growing", "stopped" or "finished"; frozen: what is told then."""
         told = [judged(text, scene) for text, (scene, _) in zip(said, WATCHED)]
         right, of = sum(right for _, right in told), sum(len(_facts(scene)) for scene, _ in WATCHED)
-        step, kept = run.steps[-1], run.steps[run.kept]
+        step, kept = run.evaluations[-1].step, run.best.step
         begin = {
-            "growing": f"Step {step} of {run.length}",
-            "stopped": f"Stopped at step {step} of {run.length}",
+            "growing": f"Step {step} of {run.steps}",
+            "stopped": f"Stopped at step {step} of {run.steps}",
             "finished": f"Your run, with what step {kept} learned",
         }[how]
         return figures.captions_learned(
@@ -401,7 +401,7 @@ class CaptionerTraining(LongWork):
                 (draw(scene, seed), pieces, f"{number} of {len(_facts(scene))}\nfacts right")
                 for (scene, seed), (pieces, number) in zip(WATCHED, told)
             ],
-            run.length,
+            run.steps,
             title=f"{begin}: {right} of {of} facts about the three pictures are right",
             alt=_run_in_words(run, earlier, said, right, of, chosen),
             caption=_about_run(run, earlier, chosen + frozen, how),
@@ -441,16 +441,6 @@ def _facts(scene: Scene) -> frozenset:
     return frozenset(fact for fact in expected_claims(scene) if fact[0] != "count")
 
 
-def _grown(run: figures.Losses, at: Evaluation) -> figures.Losses:
-    """The run with one look more."""
-    return replace(
-        run,
-        steps=[*run.steps, at.step],
-        loss=[*run.loss, at.loss],
-        validation_loss=[*run.validation_loss, at.validation_loss],
-    )
-
-
 def _chosen(now: SimpleNamespace, model: VLMWithSoftPrompt) -> str:
     """What the controls say, in words, and how many numbers that is to learn."""
     numbers = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -479,24 +469,26 @@ def _frozen(model: VLMWithSoftPrompt, unchanged: bool) -> str:
 
 
 def _run_in_words(
-    run: figures.Losses, earlier: Sequence[figures.Losses], said: Sequence[str], right: int, of: int, chosen: str
+    run: History, earlier: Sequence[History], said: Sequence[str], right: int, of: int, chosen: str
 ) -> str:  # fmt: skip
-    first, last = ([f"{losses[place]:.2f}" for losses in (run.loss, run.validation_loss)] for place in (0, -1))
-    step, kept, texts = run.steps[-1], run.steps[run.kept], [f"“{text}”" for text in said]
-    others = say(en=", ", zh="、").join(f"{min(other.validation_loss):.2f}" for other in earlier)
+    first, last = (
+        [f"{losses[place]:.2f}" for losses in map(run.column, ("loss", "validation_loss"))] for place in (0, -1)
+    )
+    step, kept, texts = run.evaluations[-1].step, run.best.step, [f"“{text}”" for text in said]
+    others = say(en=", ", zh="、").join(f"{other.best.validation_loss:.2f}" for other in earlier)
     return say(
-        en=f"Your run ({chosen}), at step {step} of {run.length}. The loss has gone from {first[0]} to {last[0]} on training pictures, from "
+        en=f"Your run ({chosen}), at step {step} of {run.steps}. The loss has gone from {first[0]} to {last[0]} on training pictures, from "
         f"{first[1]} to {last[1]} on validation pictures; a ring marks step {kept}, the lowest. Beneath, what it says of three pictures: "
         f"{' '.join(texts)} {right} of {of} facts are right."
         + (f" Faint curves: earlier runs, whose lowest validation losses were {others}." if earlier else ""),
-        zh=f"你的训练（{chosen}），共 {run.length} 步，到第 {step} 步。损失在训练图片上从 {first[0]} 到 {last[0]}，在验证图片上从 {first[1]} 到 "
+        zh=f"你的训练（{chosen}），共 {run.steps} 步，到第 {step} 步。损失在训练图片上从 {first[0]} 到 {last[0]}，在验证图片上从 {first[1]} 到 "
         f"{last[1]}；圆圈标出最低的第 {kept} 步。下面是它为三张图片写的说明文字：{''.join(texts)}。{of} 个事实说对了 {right} 个。"
         + (f"浅色曲线是之前的训练，验证集损失最低分别是 {others}。" if earlier else ""),
     )
 
 
-def _about_run(run: figures.Losses, earlier: Sequence[figures.Losses], chosen: str, how: str) -> str:
-    kept = run.steps[run.kept]
+def _about_run(run: History, earlier: Sequence[History], chosen: str, how: str) -> str:
+    kept = run.best.step
     return say(
         en=f"{chosen}. Solid: loss on training pictures; dashed: on {CHECKS} validation pictures, the same for every run. "
         + (
@@ -544,7 +536,7 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
         """What the model writes with each of the blends, all in one batch."""
         share = torch.linspace(0, 1, BLENDS)[:, None, None]
         one, other = (prompts[name].detach().float().cpu() for name in (first, second))  # (M, D)
-        with model.prompted((1 - share) * one + share * other):  # (BLENDS, M, D)
+        with model.swap_prompt((1 - share) * one + share * other):  # (BLENDS, M, D)
             return _generate(model, features[number].expand(BLENDS, -1, -1), max_new_tokens=40)
 
     controls = {
@@ -623,21 +615,12 @@ def two_losses(file: Path = FILE) -> Picture:
     """The right loss beside the classic mistake, a loss without the shift: both losses over the steps, and what each learns to say."""
     study = load_study(file)
     runs = sorted(study.shift, key=lambda run: not run.shifted)  # the right one first
-    own, true = (
-        [
-            figures.Losses(run.history.steps, run.history.column("step"), losses, losses)
-            for run, losses in zip(runs, both)
-        ]
-        for both in (
-            [run.history.column("validation_loss") for run in runs],
-            [run.next_token_loss for run in runs],
-        )
-    )
+    own, true = [run.history for run in runs], [run.next_token_loss for run in runs]
     said = [
         (truth, [run.captions[number][1] for run in runs])
         for number, (truth, _) in enumerate(runs[0].captions)
     ]  # fmt: skip
-    ends = [(f"{one.loss[-1]:.2g}", f"{other.loss[-1]:.2g}") for one, other in zip(own, true)]
+    ends = [(f"{one.evaluations[-1].validation_loss:.2g}", f"{other[-1]:.2g}") for one, other in zip(own, true)]
     objects = [run.object for run in runs]
     told_en = "; ".join(f"the truth “{truth}”, shifted “{one}”, not shifted “{other}”" for truth, (one, other) in said)
     told_zh = "；".join(f"真实的是“{truth}”，错开的说“{one}”，没有错开的说“{other}”" for truth, (one, other) in said)
@@ -648,9 +631,9 @@ def two_losses(file: Path = FILE) -> Picture:
         names=("shifted", "not shifted"),
         title=f"Not shifted, the loss falls to {ends[1][0]}, but that of the next token ends at {ends[1][1]}",
         alt=say(
-            en=f"Two diagrams over {own[0].length} steps. Left, the loss that each was trained with: at the end {ends[0][0]} with shifted labels, "
+            en=f"Two diagrams over {own[0].steps} steps. Left, the loss that each was trained with: at the end {ends[0][0]} with shifted labels, "
             f"{ends[1][0]} without the shift. Right, the loss of the next token: {ends[0][1]} and {ends[1][1]}. Beneath, captions: {told_en}.",
-            zh=f"两张图，横轴是 {own[0].length} 步训练。左图是各自训练用的损失：最后，错开的是 {ends[0][0]}，没有错开的是 {ends[1][0]}。右图是下一个词元的"
+            zh=f"两张图，横轴是 {own[0].steps} 步训练。左图是各自训练用的损失：最后，错开的是 {ends[0][0]}，没有错开的是 {ends[1][0]}。右图是下一个词元的"
             f"损失：{ends[0][1]} 和 {ends[1][1]}。下面是说明文字：{told_zh}。",
         ),
         caption=say(
@@ -669,20 +652,19 @@ def three_curves(file: Path = FILE) -> Picture:
     """Three learning curves, A, B and C, with a fault each, for the learner to tell which: it is named nowhere here."""
     study = load_study(file)
     of = {run.fault: run.history for run in study.faults}
-    panels = {
-        letter: figures.Losses(of[what].steps, *(of[what].column(name) for name in ("step", "loss", "validation_loss")))
-        for letter, what in CURVES.items()
-    }
+    panels = {letter: of[what] for letter, what in CURVES.items()}
     en, zh = [], []
     for letter, run in panels.items():
-        loss, check = ((f"{losses[0]:.2f}", f"{losses[-1]:.2f}") for losses in (run.loss, run.validation_loss))
-        low, at = f"{min(run.validation_loss):.2f}", run.steps[run.kept]
+        loss, check = (
+            (f"{losses[0]:.2f}", f"{losses[-1]:.2f}") for losses in map(run.column, ("loss", "validation_loss"))
+        )
+        low, at = f"{run.best.validation_loss:.2f}", run.best.step
         en.append(
-            f"{letter}, {run.length} steps: training loss from {loss[0]} to {loss[1]}, validation loss from {check[0]} to {check[1]}, lowest at "
+            f"{letter}, {run.steps} steps: training loss from {loss[0]} to {loss[1]}, validation loss from {check[0]} to {check[1]}, lowest at "
             f"step {at} with {low}"
         )
         zh.append(
-            f"{letter} 图，{run.length} 步：训练集损失从 {loss[0]} 到 {loss[1]}，验证集损失从 {check[0]} 到 {check[1]}，最低是第 {at} 步的 {low}"
+            f"{letter} 图，{run.steps} 步：训练集损失从 {loss[0]} 到 {loss[1]}，验证集损失从 {check[0]} 到 {check[1]}，最低是第 {at} 步的 {low}"
         )
     return figures.loss_panels(
         panels,

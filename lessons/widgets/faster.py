@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP
-from helpers.flops import FLOP, text_tower_macs
+from helpers.flops import FLOP, count_text_tower
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
@@ -74,7 +74,7 @@ def cost_explorer() -> Explorer:
         room, shared = now.model.text_config.max_position_embeddings, 1 + now.length
         length = now.length + now.tokens + NEEDED
         costs = [
-            text_tower_macs(now.model, now.classes, *way).forward
+            count_text_tower(now.model, now.classes, *way).forward
             for way in ((room,), (length,), (length, shared), (length, shared, True))
         ]
         names = (f"all {room} positions", "trimmed to the end", "+ shared part once", "+ last layer: ends only")
@@ -522,8 +522,8 @@ def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
         say(en=f"one {SIDE} × {SIDE} matrix product", zh=f"一次 {SIDE} × {SIDE} 的矩阵乘法"),
     )
     products = {
-        plain: text_tower_macs(config, texts, room).forward_and_backward,
-        fast: text_tower_macs(config, texts, length, prompted.shared, only_end=True).forward_and_backward,
+        plain: count_text_tower(config, texts, room).forward_and_backward,
+        fast: count_text_tower(config, texts, length, prompted.shared, only_end=True).forward_and_backward,
         matrices: SIDE**3,
     }
     ways = {

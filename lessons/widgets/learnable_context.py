@@ -24,7 +24,7 @@ from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from helpers.training import TrainConfig
 from lessons.figures import learnable_context as figures
-from lessons.kit.context_training import HAND, PLAN, WORDS, ContextTraining, Setting
+from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Setting
 from lessons.kit.explorer import Explorer, beside, counted, dropdown, glossed, look, percent
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
 from lessons.kit.tokens import letters_of
@@ -768,7 +768,7 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
 
 
 def few_shot_training(
-    clip: CLIPModel, processor: CLIPProcessor, task: tasks.Task, *, plan: TrainConfig = PLAN
+    clip: CLIPModel, processor: CLIPProcessor, task: tasks.Task, *, config: TrainConfig = CONFIG
 ) -> ContextTraining:
     """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
 
@@ -794,7 +794,7 @@ def few_shot_training(
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
         return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
 
-    return ContextTraining(prepare, plan, controls, start=say(en="Train", zh="训练"))
+    return ContextTraining(prepare, config, controls, start=say(en="Train", zh="训练"))
 
 
 def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:

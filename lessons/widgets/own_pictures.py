@@ -27,7 +27,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2L
 from helpers import pictures
 from helpers.data import encode_split, read_own_pictures
 from helpers.files import DATA, cache_folder
-from helpers.flops import FLOAT, count_captioner_training, count_context_training, least_seconds
+from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import COPY_THRESHOLD, BadPicture, Classes, Fault
@@ -670,7 +670,7 @@ def _own_pace() -> float:
 
 
 def _seconds(products: float, tflops: float) -> float:
-    return least_seconds(products, 1e3 * tflops)
+    return estimate_least_seconds(products, 1e3 * tflops)
 
 
 def _duration(seconds: float, lang: str | None = None) -> str:

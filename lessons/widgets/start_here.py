@@ -26,7 +26,7 @@ from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
-from lessons.kit.context_training import PLAN, ContextTraining, Run, Setting, Stored
+from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
 from lessons.kit.explorer import Explorer, look, uploaded
 from lessons.kit.picture import (
     BLUE,
@@ -314,16 +314,19 @@ def _named(file: str) -> str:
 
 
 def first_vectors(
-    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], data: FewShot, *, plan: TrainConfig = PLAN
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    class_names: Sequence[str],
+    data: FewShot,
+    *,
+    config: TrainConfig = CONFIG,
 ) -> ContextTraining:
     """A button that learns ten vectors from few examples, and draws how they do beside the hand-written prompt.
 
     data: image features of the examples. On the page stands a stored run, and its context is there before the first press.
     """
     study = json.loads(STORED.read_text(encoding="utf-8"))
-    history = History.from_json(study["history"])
-    columns = (history.column(name) for name in ("step", "loss", "validation_loss", "validation_score"))
-    run = Run(history.steps, *columns, study["hand"], study["before"], study["after"])
+    run = Run(History.from_json(study["history"]), study["hand"], study["before"], study["after"])
     another = study["seed"] + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
@@ -334,7 +337,7 @@ def first_vectors(
 
     return ContextTraining(
         prepare,
-        plan,
+        config,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
         stored=Stored(run, torch.tensor(study["context"]), study["command"]),

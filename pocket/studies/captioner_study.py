@@ -29,11 +29,11 @@ from torch.nn import functional as F
 from helpers import captioner, captioner_training, training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import (
-    ablations,
+    ablate,
     batch_captions,
     initialise_projection,
     train_captioner,
-    whitened,
+    whiten,
 )
 from helpers.files import DATA
 from helpers.pretrained import identify_model, load_clip, load_gpt2
@@ -267,7 +267,7 @@ def train_unshifted(
         at_tokens = model(features, ids)[:, -ids.shape[1] :]  # (B, T, V)
         return F.cross_entropy(at_tokens.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
-    with whitened(model, train.features) as even:
+    with whiten(model, train.features) as even:
         seen, seen_checks = even(train.features), even(validation.features)
         captions = train.captions
 
@@ -313,7 +313,7 @@ def score_ablations(
     """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
     table = model.language_model.get_input_embeddings().weight
     rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
-    for how, features in ablations(model, test.features, rows):
+    for how, features in ablate(model, test.features, rows):
         yield how, score_captions(model.generate(features), test.scenes)
 
 
@@ -418,7 +418,7 @@ def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
             pass
     model.save_prompt(PROMPTS / f"{task}.safetensors")
     said, scenes = model.generate(data.test.features), data.test.scenes
-    with model.prompted(by_hand):
+    with model.swap_prompt(by_hand):
         in_words = model.generate(data.test.features)
     right: dict[str, list[bool]] = {}
     for text, scene in zip(said, scenes, strict=True):
