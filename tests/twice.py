@@ -15,7 +15,7 @@ from nbformat import NotebookNode, v4
 from lessons import build
 
 TESTS = Path(__file__).resolve().parent
-WITNESS = f"sys.path.append({str(TESTS)!r}); import json, witness; witness.begin()"
+WITNESS = f"import json, sys; sys.path.append({str(TESTS)!r}); import witness; witness.begin()"
 
 
 def texts_of(outputs: list[NotebookNode]) -> list[list[str]]:

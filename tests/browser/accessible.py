@@ -33,6 +33,8 @@ OF_OTHERS = (
     ("aria-input-field-name", 'class="noUi-handle'),
     # the colours in which JupyterLab writes code: comments on its dark ground have 4.15 of 4.5
     ("color-contrast", 'class="ͼ'),
+    # the ¶ that JupyterLab puts behind a heading while the mouse is over it
+    ("link-in-text-block", 'class="jp-InternalAnchorLink"'),
 )
 OPTIONS = {
     "resultTypes": ["violations"],
