@@ -60,7 +60,9 @@ def test_the_first_explorer_answers_soon_after_a_fresh_start(lesson):
 
 @of("00_start_here")
 def test_the_machine_is_looked_at(lesson):
-    output = lesson.notebook.cell("machine-code").locator(".jp-OutputArea-output")
+    cell = lesson.notebook.cell("machine-code")
+    cell.scroll_into_view_if_needed()  # JupyterLab hides what lies far from where the tests before have looked
+    output = cell.locator(".jp-OutputArea-output")
     rows, folded = output.locator("tr"), output.locator("summary")
     if folded.count():  # all is well
         assert lesson.reads_well(folded.inner_text()) and not rows.first.is_visible()
