@@ -28,7 +28,7 @@ from finetuning.log import RunLog
 from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
 from finetuning.processes import AccelerateGroup, measure_free_memory
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features, to_fp32
-from helpers.captioner_training import evaluate, initialise_projection, train_captioner
+from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.checkpoint import WrongModel
 from helpers.data import tokenize_captions
 from helpers.pictures import FILE_BATCH_SIZE, BadPicture, PictureFiles, open_picture, read_pairs
@@ -73,10 +73,7 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
         f"Going on with {config.folder}." if config.resume else config.describe_preset()
     )
     initialise_projection(model, train.features, train.texts)
-    before = (
-        evaluate(model, validation.features, validation.rows, group),
-        show.write_captions(model, validation.features[: show.SHOWN]),
-    )
+    before = show.measure(model, validation.features, validation.rows, group)
     train_config = make_train_config(config, len(train.rows), group)
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     group.print_line(

@@ -9,16 +9,28 @@ from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import ablate, evaluate
-from helpers.training import Evaluation
+from helpers.training import Evaluation, ProcessGroup
 
 SHOWN = 3  # pictures whose captions are shown
 # loss and share of right tokens, and captions of the first pictures
 Result = tuple[tuple[float, float], list[str]]
 
 
-def measure(model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor]) -> Result:
-    """Loss and share of right tokens on captions' ids, and captions of the first pictures; features (N, P, Dv)."""
-    return evaluate(model, features, rows), write_captions(model, features[:SHOWN])
+def measure(
+    model: VLMWithSoftPrompt,
+    features: Tensor,
+    rows: Sequence[Tensor],
+    group: ProcessGroup | None = None,
+) -> Result:
+    """Measure loss and share of right tokens, and write captions of the first pictures.
+
+    Args:
+        model: the captioner.
+        features: vision features of the pictures, (N, P, Dv).
+        rows: the ids of their captions, (T,) each.
+        group: the processes that share the measuring; None: this one alone.
+    """
+    return evaluate(model, features, rows, group), write_captions(model, features[:SHOWN])
 
 
 def write_captions(

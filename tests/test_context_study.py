@@ -353,7 +353,7 @@ def test_a_file_that_was_cut_off_counts_as_none(tmp_path):
     assert study.run_jobs(JOBS[:1], worth, file, lambda line: None)[0] == [JOBS[0] | {"accuracy": 0.3333}]
 
 
-def test_what_another_config_model_or_code_left_unfinished_is_not_taken_up(tmp_path):
+def test_what_another_config_model_or_code_left_unfinished_is_not_taken_up(tmp_path, monkeypatch):
     code = tmp_path / "study.py"
     code.write_text("one = 1")
 
@@ -364,7 +364,11 @@ def test_what_another_config_model_or_code_left_unfinished_is_not_taken_up(tmp_p
     assert before == file() != file(config=replace(study.CONFIG, steps=80))
     assert before != file(model="another")
     code.write_text("one = 2")
-    assert before != file()
+    assert before != (now := file())
+    (tmp_path / "helpers").mkdir()  # with other code of the mechanism, in whichever of its files
+    (tmp_path / "helpers" / "another.py").write_text("two = 2")
+    monkeypatch.setattr(common.files, "__file__", str(tmp_path / "helpers" / "files.py"))
+    assert now != file()
 
 
 def test_the_grid_that_is_run_is_the_grid_that_is_stored(stored):

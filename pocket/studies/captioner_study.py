@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from helpers import captioner, captioner_training, training
+from helpers import training
 from helpers.captioner import DESCRIBE, IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import (
     ablate,
@@ -66,13 +66,7 @@ from pocket.world import OBJECTS, Scene, drawing_version
 
 FILE = DATA / "runs" / "captioner.json"
 COMMAND = "python -m pocket.studies.captioner_study"
-CODE = (
-    __file__,
-    captioning.__file__,
-    scoring.__file__,
-    captioner.__file__,
-    captioner_training.__file__,
-)
+CODE = (__file__, captioning.__file__, scoring.__file__)
 
 SHORT_CONFIG = replace(CONFIG, steps=300, eval_every=100)  # where trainings are compared
 LOSS_CONFIG = replace(CONFIG, steps=1000, eval_every=100)  # where two losses are compared

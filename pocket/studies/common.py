@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import transformers
 
-from helpers import context, training
+from helpers import files
 from helpers.files import cache_folder, write_whole
 from helpers.training import TrainConfig
 
@@ -59,8 +59,12 @@ def describe_machine() -> dict[str, Any]:
 
 
 def find_unfinished(study: str, code: Sequence[str], *made_by: object) -> Path:
-    """Where the cache keeps what a study has run so far; another file for other code (its files), models, versions or configs."""
-    sources = [Path(file).read_bytes() for file in (*code, context.__file__, training.__file__)]
+    """Where the cache keeps what a study has run so far; another file for other code, models, versions or configs.
+
+    code: the study's own files; all of helpers counts besides, since no list of what decides the numbers there would stay right.
+    """
+    mechanism = sorted(Path(files.__file__).parent.glob("*.py"))
+    sources = [Path(file).read_bytes() for file in (*code, *mechanism)]
     digest = hashlib.sha256(repr(made_by).encode() + b"".join(sources))
     return cache_folder() / f"{study}-study-{digest.hexdigest()[:8]}.json"
 

@@ -528,7 +528,7 @@ def main() -> None:
 
     drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
     made_by = drawing, fingerprint(clip), describe_preparation(processor), made_with
-    unfinished = find_unfinished("reading", (__file__, reading.__file__), *made_by)
+    unfinished = find_unfinished("reading", (__file__,), *made_by)
     records, seconds = run_jobs(jobs(), run, unfinished)
     study = ReadingStudy(
         COMMAND,
