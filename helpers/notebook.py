@@ -92,7 +92,7 @@ def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
 
 
 def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
-    exact = say(en="exact, not the smallest difference", zh="完全相等，一点不差")
+    exact = say(en="exact: zero difference", zh="完全相等，差为零")
     different = say(en="different", zh="不同")
     try:
         mine, yours = _numbers(ours), _numbers(theirs)
@@ -115,9 +115,10 @@ def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
         return True, say(
             en=f"close, the largest difference is {largest}", zh=f"很接近，最大差 {largest}"
         )
-    at = f" [{', '.join(map(str, where))}]" if where else ""
+    at = f"[{', '.join(map(str, where))}]"
     return False, say(
-        en=f"different, the largest difference is {largest}{at}", zh=f"不同，最大差 {largest}{at}"
+        en=f"different, the largest difference is {largest}" + f" at {at}" * bool(where),
+        zh=f"不同，最大差 {largest}" + f"，在 {at}" * bool(where),
     )
 
 

@@ -154,7 +154,7 @@ class Fault:
         """What is wrong, in the learner's language; the path of `of`, where there is one, goes on after it."""
         return {
             "unreadable": say(en="cannot be read", zh="读不出来"),
-            "copy": say(en="is a copy of", zh="是复制品，原图是"),
+            "copy": say(en="is a copy of", zh="是重复图片，原图是"),
             "two classes": say(en="lies in another class too, as", zh="也放进了另一个类别，文件是"),
             "empty": say(en="a class without a picture", zh="这个类别里没有图片"),
             "alone": say(en="a class of one picture", zh="这个类别只有一张图片"),

@@ -484,10 +484,10 @@ explorers.shots_table()
 # 在口袋模型上，我们从中读出这几点：
 #
 # - **谜题。** 上下文向量学的是**所有类别共有的一件事**，要学会它，每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
-# - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手写提示词低，各少对了一张测试图片。
+# - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手工提示词低，各少对了一张测试图片。
 # - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
 # - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量靠第一张图提高了七个百分点，以后几乎不再动。线性探针不靠词语，从每类四张图起，它就反超了。
-# - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上都不如手写提示词：学一点点，可能还不如不学。
+# - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上都不如手工提示词：学一点点，可能还不如不学。
 
 # %% [markdown] lang="en" id="choices"
 # ## 7 · Length, place, beginning, sharing
@@ -531,9 +531,9 @@ explorers.choices_table()
 # %% [markdown] lang="zh" id="new-classes"
 # ## 8 · 没见过的类别
 #
-# 手写提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。四个向量，从“a photo of a”开始学，每类 16 张图，做五次。
+# 手工提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。四个向量，从“a photo of a”开始学，每类 16 张图，做五次。
 #
-# 名称只有十二个，图里另一样东西常常不在其中，所以准确率整体比前面高。两半的物体也不同：每一半都要和它自己的手写提示词比。
+# 名称只有十二个，图里另一样东西常常不在其中，所以准确率整体比前面高。两半的物体也不同：每一半都要和它自己的手工提示词比。
 
 # %% id="new-classes-guess"
 exercises.new_classes.ask()
@@ -550,9 +550,9 @@ exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 # One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price on the riddle. Then choose the blurred photos: is it the same there?
 
 # %% [markdown] lang="zh" id="base-to-new"
-# 论文里的实验，在新类上正好相反：和手写提示词比，CoOp 在基类上高出 13 个百分点，在新类上却**低了** 11 个（11 个数据集的平均）。图里把它画在我们的结果旁边；还有同一批作者的 CoCoOp，它的上下文向量随图片而变。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
+# 论文里的实验，在新类上正好相反：和手工提示词比，CoOp 在基类上高出 13 个百分点，在新类上却**低了** 11 个（11 个数据集的平均）。图里把它画在我们的结果旁边；还有同一批作者的 CoCoOp，它的上下文向量随图片而变。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
 #
-# 有一种补救办法：学习时，把每个类别的文字特征往手写提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
+# 有一种补救办法：学习时，把每个类别的文字特征往手工提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
 # %% id="base-to-new-code"
 explorers.base_to_new_explorer()

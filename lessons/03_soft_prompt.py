@@ -57,7 +57,7 @@ model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
 # The painter is CLIP's vision tower, the writer is GPT-2, and both stay as they are. The interpreter is a matrix, the *projection*; the slip is the *soft prompt*. These two learn. Here is the result first, with two small parts that we have trained for you.
 
 # %% [markdown] lang="zh" id="blind-writer"
-# ## 1 · 看不见的作家
+# ## 1 · 失明的作家
 #
 # 设想有一位失明的作家和一位不会说话的画家。画家一小块一小块地看画，每看一块就递出一点东西；译者把每一份都译成作家懂的语言，写成便条；便条前面还有一张任务单，写着要作家拿这些便条做什么。然后作家动笔。
 #
@@ -226,7 +226,7 @@ explorers.translation_explorer(model, (begun.vision_projection.weight, begun.vis
 # A projection that has only begun says “beach” nearly everywhere. After learning the patches on the car say “car” and “purple”, with hardly an error. Counting true words alone would not show it, for “beach” is true everywhere; look at how many *different* facts are said, and where. The other pictures are less tidy: an umbrella's patches say “mushroom”, and most name only colour, style or background. That is enough for GPT-2, which reads all of them, and the vectors themselves. The null in the caption says what the same words would be worth on the wrong pictures.
 
 # %% [markdown] lang="zh" id="translation-seen"
-# 刚开始的投影，几乎到处都说“beach”；学完以后，汽车上的图块说的是“car”和“purple”，几乎没有错。只数符合的词看不出这一点，因为哪里说“beach”都算对；要看说出了几样**不同**的事实，又是在哪里说的。别的图没有这么整齐：雨伞上的图块说的是“mushroom”，大多数图块只说出颜色、风格或背景。这对 GPT-2 来说就够了，它会把所有图块都读一遍，而且读的是向量本身。图下的随机对照（null）告诉你，同样这些词放到不相干的图上，能碰对几个。
+# 刚开始的投影，几乎到处都说“beach”；学完以后，汽车上的图块说的是“car”和“purple”，几乎没有错。只数符合的词看不出这一点，因为哪里说“beach”都算对；要看说出了几样**不同**的事实，又是在哪里说的。别的图没有这么整齐：雨伞上的图块说的是“mushroom”，大多数图块只说出颜色、风格或背景。这对 GPT-2 来说就够了，它会把所有图块都读一遍，而且读的是向量本身。图下的偶然对照（null）告诉你，同样这些词放到不相干的图上，能碰对几个。
 
 # %% [markdown] lang="en" id="scored"
 # ## 5 · What is scored, and against what?
@@ -589,7 +589,7 @@ caption_explorers.prompts_explorer(many, prompts)
 # How well does each keep to its own task, and how well would the same instruction do in plain words (the rows “in words”)? Form: is the answer made as its task wants it, or as another's? Content: is what was asked for right, whatever the form? The last column is a null: what the best single answer to all pictures would get. Measured on 400 scenes each, of one thing, and for counting of one to three.
 
 # %% [markdown] lang="zh" id="prompts-measured"
-# 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是随机对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。
+# 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是偶然对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。
 
 # %% id="prompts-table-code"
 caption_explorers.prompts_table()
@@ -684,4 +684,4 @@ caption_explorers.tips_table()
 #
 # 你能让一个冻结的语言模型读懂分词器给不出的向量；知道哪些该计入损失，也看得出损失是不是好得过分；会写把 logits 变成文字的循环；说得清各部分的作用有多大，以及凭什么这么说；还会换掉十个向量，让同一个冻结的模型去做别的事。全部机制都在 `helpers/captioner.py` 里；想用自己的图片，就运行 `python soft_prompt_finetune.py --data my.json`（用法见 README）。
 #
-# 这十个向量到底在说什么？人人都会先去查离它们最近的词。第 04 课就来查，并且和随机对照放在一起看。
+# 这十个向量到底在说什么？人人都会先去查离它们最近的词。第 04 课就来查，并且和偶然对照放在一起看。

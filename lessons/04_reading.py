@@ -202,7 +202,7 @@ def reads_back(known, ids, table):
 # %% [markdown] lang="zh" id="how-near"
 # ## 4 · 多近才算近？
 #
-# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大；偶然给出的结果，叫作随机对照（null）。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；长度相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
+# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大；偶然给出的结果，叫作偶然对照（null）。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；长度相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
 
 # %% id="how-near-code"
 explorers.distances_picture(clip, processor)
@@ -386,7 +386,7 @@ exercises.snapped.ask()
 # %% id="snapped-code"
 hand, learned, snapped = study.accuracies("blurred")
 print(say(en=f"hand prompt {hand:.1%}, learned {learned:.1%}, snapped {snapped:.1%}",
-          zh=f"手写提示词 {hand:.1%}，学到的 {learned:.1%}，换成词 {snapped:.1%}"))
+          zh=f"手工提示词 {hand:.1%}，学到的 {learned:.1%}，换成词 {snapped:.1%}"))
 exercises.snapped.reveal((hand, learned, snapped))
 
 # %% [markdown] lang="en" id="search"
@@ -470,7 +470,7 @@ explorers.influence_explorer(clip, processor)
 # On the riddle no vector is missed by more than a few points: they all do the same work. On the blurred photos one vector often carries most of the gain, and another order costs nothing with one seed and four points with the next. And look at the colours: the slot that gets the most attention need not be the one that is missed.
 
 # %% [markdown] lang="zh" id="influence-seen"
-# 别因为换顺序没关系，就断定它们不是词：看下面那一行，手写提示词的几个词换成别的顺序，也没什么关系。这个 CLIP 本来就不大在乎顺序。
+# 别因为换顺序没关系，就断定它们不是词：看下面那一行，手工提示词的几个词换成别的顺序，也没什么关系。这个 CLIP 本来就不大在乎顺序。
 #
 # 谜题上，少哪个向量都只差几个百分点：它们在做同一件事。模糊照片上，往往有一个向量扛着大半的提高；换个顺序，这个种子一点不差，下一个种子就差四个百分点。再看右边的颜色：得到注意力（attention）最多的槽位，不一定就是少不得的那个。
 
@@ -527,7 +527,7 @@ exercises.trap.ask()
 # %% [markdown] lang="zh" id="permutation"
 # ### 练习：会不会只是碰巧？
 #
-# 一组上下文向量是用真标签学的，另外许多组用的是打乱的标签。后面这些就是随机对照：全凭偶然能做到什么。偶然有多少次能和观察到的一样好，甚至更好？观察到的那一次也要算进去：要真是全凭偶然，它也不过是其中一次。这个比例叫作 p 值（p-value）。在这里，数越小越不寻常。注意，它永远不能说“绝不可能”：偶然能做出什么，谁也没有全见过。
+# 一组上下文向量是用真标签学的，另外许多组用的是打乱的标签。后面这些就是偶然对照：全凭偶然能做到什么。偶然有多少次能和观察到的一样好，甚至更好？观察到的那一次也要算进去：要真是全凭偶然，它也不过是其中一次。这个比例叫作 p 值（p-value）。在这里，数越小越不寻常。注意，它永远不能说“绝不可能”：偶然能做出什么，谁也没有全见过。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -548,7 +548,7 @@ def p_value(observed, null):
 # With that we ask: could chance have done it? The first context of the riddle, where *red* is the nearest word of all, and the first of the sketches, where *sketch* stands on place 48. For each there are 99 others, learned from the same pictures with the labels permuted. The statistic is the best place that the word takes, seen from any of the four vectors; for each null the cell prints its range, and p.
 
 # %% [markdown] lang="zh" id="p-values"
-# 有了它就可以问：会不会只是碰巧？取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词从四个向量看过去的最好名次；每种随机对照，打印出名次的范围和 p 值。
+# 有了它就可以问：会不会只是碰巧？取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词从四个向量看过去的最好名次；每种偶然对照，打印出名次的范围和 p 值。
 
 # %% id="p-values-guess"
 exercises.significant.ask()
@@ -588,7 +588,7 @@ explorers.planted_table()
 # No style stands against all three, and five secrets do. *Small* fails against permuted labels, which name it as well, and stands against the rest. *Left* and *right* beat permuted labels and random vectors, but not the other secrets: nearly every task with two things pulls towards them. No null has the last word; say which one you used.
 
 # %% [markdown] lang="zh" id="two-nulls"
-# 看素描那一行：打乱标签学出来的中位数，几乎没有这么好的。**显著！** 可这个词排在第 48、26、18、11、7 位，随机向量也能把它排到这里。算术没有错。打乱标签学出来的，全都跑到 bird 和 small 那边去了，那里离每一个风格词都很远；和**它们**不一样，算不上本事。（而且这样比也不公平：它们都走完了 160 步，这五组里却有一组一步没走。）p 值说的是：这不是那种随机对照会给出的结果。它从来没说：词找到了。所以选随机对照，要让它样样都有，单单缺你想证明的那一点；拿不准，就多用几个。
+# 看素描那一行：打乱标签学出来的中位数，几乎没有这么好的。**显著！** 可这个词排在第 48、26、18、11、7 位，随机向量也能把它排到这里。算术没有错。打乱标签学出来的，全都跑到 bird 和 small 那边去了，那里离每一个风格词都很远；和**它们**不一样，算不上本事。（而且这样比也不公平：它们都走完了 160 步，这五组里却有一组一步没走。）p 值说的是：这不是那种偶然对照会给出的结果。它从来没说：词找到了。所以选偶然对照，要让它样样都有，单单缺你想证明的那一点；拿不准，就多用几个。
 #
 # 三种对照都胜过的，风格一个也没有，秘密有五个。small 输给了打乱的标签，因为它们也说 small；另外两种它都胜过。left 和 right 胜过打乱的标签和随机向量，却胜不过别的秘密：有两样东西的任务，几乎都会往这两个词靠。没有哪一种对照能一锤定音；用的是哪一种，要说清楚。
 
@@ -685,7 +685,7 @@ explorers.prompts_read(*load_gpt2("pocket"))
 # All four began as words. Go through them: nearly every vector is still nearest to the very token that it began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside them stood a null, the words of other pictures.)
 
 # %% [markdown] lang="zh" id="prompts-seen"
-# 四个软提示词都是从词语开始学的。逐个看看：几乎每个向量，离得最近的还是它开始时的那个词元（token）。学到的东西在差别里，而差别是查不出来的。（第 03 课的图块（patch）读成词，底气要足一些：那里旁边就摆着随机对照，别的图片的词。）
+# 四个软提示词都是从词语开始学的。逐个看看：几乎每个向量，离得最近的还是它开始时的那个词元（token）。学到的东西在差别里，而差别是查不出来的。（第 03 课的图块（patch）读成词，底气要足一些：那里旁边就摆着偶然对照，别的图片的词。）
 
 # %% id="prompts-quiz"
 exercises.begun_as.ask()

@@ -96,11 +96,11 @@ explorers.fault_table(example, faults)
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="faults"
-# 一个被截断的文件，一个这里读不了的格式，两张复制品，一张放进了两个类别的图（表里占两行），一个只有一张图的类别，还有一个空的。光看清单，有把握的只有最后两个和那个 `.heic`。最糟的是复制品，因为从头到尾没有谁报错：要是一张分去训练，另一张分去测试，考的就是背过的题。
+# 一个被截断的文件，一个这里读不了的格式，两张重复图片，一张放进了两个类别的图（表里占两行），一个只有一张图的类别，还有一个空的。光看清单，有把握的只有最后两个和那个 `.heic`。最糟的是重复图片，因为从头到尾没有谁报错：要是一张分去训练，另一张分去测试，考的就是背过的题。
 #
 # ### 练习：两张图有多不一样？
 #
-# 复制品很少一个字节都不差：聊天软件会把图缩小，再重新保存。所以我们把两张图都缩成 16 × 16 像素的灰度图，再看它们**平均差几个灰度级**。（检查时用的图还要小。）
+# 重复图片很少一个字节都不差：聊天软件会把图缩小，再重新保存。所以我们把两张图都缩成 16 × 16 像素的灰度图，再看它们**平均差几个灰度级**。（检查时用的图还要小。）
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -119,7 +119,7 @@ def difference(one, other):
 # How small is small enough? **Before you move the limit**: what will be found first when it grows, a further copy or a mistake?
 
 # %% [markdown] lang="zh" id="limit"
-# 差多少以内算同一张？**移动界限之前**先猜：界限放宽以后，最先多找出来的会是又一张复制品，还是认错的一对？
+# 差多少以内算同一张？**移动阈值之前**先猜：阈值放宽以后，最先多找出来的会是又一张重复图片，还是认错的一对？
 
 # %% id="limit-code"
 explorers.copies_explorer(example)
@@ -130,7 +130,7 @@ explorers.copies_explorer(example)
 # `read_folder` stops and lists everything that is wrong, so that you can mend it; with `leave_out=True` it goes on without.
 
 # %% [markdown] lang="zh" id="limit-seen"
-# 复制品和其余的图之间隔着一大段，界限就划在这段空档里。你的图片，这段空档也许窄一些，所以要自己看一眼。这个办法很朴素：缩小过的、重新保存过的，它找得到；裁剪过的、左右翻转的、调亮的，它找不到。
+# 重复图片和其余的图之间隔着一大段，阈值就划在这段空档里。你的图片，这段空档也许窄一些，所以要自己看一眼。这个办法很朴素：缩小过的、重新保存过的，它找得到；裁剪过的、左右翻转的、调亮的，它找不到。
 #
 # 遇到问题，`read_folder` 会停下来，全部列出，让你去修；加上 `leave_out=True`，它就把有问题的撇开：
 
@@ -207,7 +207,7 @@ exercises.sepia.reveal((hand, prompted.accuracy(*features.test)))
 # With thirty test pictures a single one is worth three points, so one split says little. Here are twenty splits of the same folder, stored, and three things to hold the context against: vectors learned from shuffled labels, which is the null; vectors for the same classes, named 1 to 8; and a linear probe, which needs no words.
 
 # %% [markdown] lang="zh" id="splits"
-# 测试图片只有三十张，一张就值三个多百分点，所以只划分一次说明不了多少。下面是同一个文件夹划分二十次的结果，事先存好的；放在一起比的还有三样：用打乱的标签（permuted labels）学出来的向量，作随机对照（null）；把这些类别改叫 1 到 8，再学出来的向量；还有不用词语的线性探针（linear probe）。
+# 测试图片只有三十张，一张就值三个多百分点，所以只划分一次说明不了多少。下面是同一个文件夹划分二十次的结果，事先存好的；放在一起比的还有三样：用打乱的标签（permuted labels）学出来的向量，作偶然对照（null）；把这些类别改叫 1 到 8，再学出来的向量；还有不用词语的线性探针（linear probe）。
 
 # %% id="splits-code"
 explorers.splits_picture()
@@ -291,7 +291,7 @@ print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures ri
 # Is that better than the words, than the null, than a probe? On your pictures nobody can know before you ask (test accuracy, in per cent):
 
 # %% [markdown] lang="zh" id="your-splits"
-# 这比词语好吗？比随机对照、比线性探针呢？换成你的图片，只有量过才知道（准确率，%）：
+# 这比词语好吗？比偶然对照、比线性探针呢？换成你的图片，只有量过才知道（准确率，%）：
 
 # %% id="your-splits-code" tags=["measured"]
 explorers.splits_table(clip, processor, mine)
@@ -382,7 +382,7 @@ def entries(classes, folder):
 # `VLMDataset` reads such a file. It checks every entry, opens every picture, and lists all faults at once. Copies it does not look for.
 
 # %% [markdown] lang="zh" id="dataset"
-# 这样的文件由 `VLMDataset` 来读。它会检查每一项、每一张图，有问题就一次全部列出来；只有复制品，它不查。
+# 这样的文件由 `VLMDataset` 来读。它会检查每一项、每一张图，有问题就一次全部列出来；只有重复图片，它不查。
 
 # %% id="dataset-code"
 captions = example / "captions.json"
@@ -579,8 +579,8 @@ exercises.memory.ask()
 #
 # 拿到一个文件夹，或者一个写着说明文字的文件，你能在它浪费你一整天之前找出毛病，划分得让测试有意义，用它学出向量，再找一个公平的对手来比；规模更大时要花多少，你也能先算出来。接下来可以：
 #
-# - 换上真正的 CLIP，用你在意的图片，照样做一遍：手写提示词、上下文向量、线性探针，划分五次；
+# - 换上真正的 CLIP，用你在意的图片，照样做一遍：手工提示词、上下文向量、线性探针，划分五次；
 # - 记得第 05 课最后那句话：第一次长时间训练之前，先问十个小问题；
 # - 读一读 `helpers/context.py` 和 `helpers/captioner.py`：全部机制都在里面，一个晚上读得完，没有哪一行是你写不出来的。
 #
-# 开始时，你面前是十个谁也读不懂的向量；现在你知道它们能说什么、不能说什么，也知道怎样分清这两样。以后不管用它们做什么，都请留住两个习惯：先猜，再看答案；有了发现，就把随机对照放在旁边。谢谢你在这里花的这些时间；现在，去给它看你的图片吧。
+# 开始时，你面前是十个谁也读不懂的向量；现在你知道它们能说什么、不能说什么，也知道怎样分清这两样。以后不管用它们做什么，都请留住两个习惯：先猜，再看答案；有了发现，就把偶然对照放在旁边。谢谢你在这里花的这些时间；现在，去给它看你的图片吧。

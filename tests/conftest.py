@@ -3,9 +3,11 @@
 import signal
 
 import pytest
+from chinese import faults_of_words, who_draws
 from PIL import Image
 
 from helpers import language
+from lessons.kit import picture
 
 # Whoever runs these last keeps the other worker waiting. Notebooks by their lesson, in both languages.
 LONGEST = ("tests/browser", "03_", "04_", "05_", "06_", "02_", "01_", "00_", "02b_", "tests/test_course.py")
@@ -76,6 +78,22 @@ def quick_pictures():
         plain = Image.Image.save
         patch.setattr(Image.Image, "save", quickly)
         yield
+
+
+@pytest.fixture(autouse=True)
+def chinese_figures(monkeypatch):
+    """Whatever figure a test draws in Chinese has no English in it but what models read, and no letter that no font can write."""
+    found = []
+
+    class Judging(picture.FigureCanvasAgg):
+        def draw(self, *args, **more):
+            super().draw(*args, **more)
+            if language.get_language() == "zh":
+                found.extend((who_draws(), fault) for fault in faults_of_words(self.figure, who_draws()))
+
+    monkeypatch.setattr(picture, "FigureCanvasAgg", Judging)
+    yield
+    assert not found, "\n".join(f"{name}: {fault}" for name, fault in dict.fromkeys(found))
 
 
 @pytest.fixture(params=["en", "zh"])

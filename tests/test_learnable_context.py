@@ -348,9 +348,9 @@ def test_how_many_runs_beat_the_hand_prompt_is_counted(runs, often):
 
 def test_a_difference_is_that_of_the_numbers_as_they_are_printed(lang):
     """Of 50.04 and 49.96 per cent the page says 50.0 % and 50.0 %, so it must not say 0.1 points."""
-    same = {"en": "as much as", "zh": "和手写提示词不相上下"}
+    same = {"en": "as much as", "zh": "和手工提示词不相上下"}
     assert learnable_context._difference(0.5004, 0.4996) == same[lang]
-    more = {"en": "0.1 points more than", "zh": "比手写提示词高 0.1 个百分点"}
+    more = {"en": "0.1 points more than", "zh": "比手工提示词高 0.1 个百分点"}
     assert learnable_context._difference(0.5006, 0.4996) == more[lang]
 
 

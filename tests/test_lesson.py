@@ -50,7 +50,7 @@ def test_a_difference_is_told_with_its_place(capsys, lang):
     ours = torch.zeros(2, 3)
     ours[1, 2] = 0.5
     agree, line = printed(capsys, ours, torch.zeros(2, 3))
-    assert not agree and line.startswith("✗") and "5.0e-01 [1, 2]" in line
+    assert not agree and line.startswith("✗") and {"en": "5.0e-01 at [1, 2]", "zh": "5.0e-01，在 [1, 2]"}[lang] in line
 
 
 def test_how_close_is_close_can_be_said(capsys):

@@ -1,24 +1,24 @@
 """Looks on in a notebook's kernel: `begin` in a cell behind the set-up cell, `account` in one behind the lesson (twice.py puts them there).
 
-Every figure is judged when it is drawn (looks.py); controls and HTML are told as they are when the lesson is over.
+Every figure is judged when it is drawn (looks.py, chinese.py); controls and HTML are told as they are when the lesson is over.
 """
 
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import looks
+from chinese import faults_of_words, who_draws
 from ipywidgets.widgets import widget
-from matplotlib.figure import Figure
 
+from helpers.language import get_language, set_language
 from lessons.kit import picture
 from lessons.kit.explorer import Explorer
 
 FIGURES: dict[str, dict[str, Any]] = {}
-EXPLORERS: list[Explorer] = []
+EXPLORERS: list[Explorer] = []  # of the last Chinese run
 TOLD: set[str] = set()  # widgets of earlier accounts
 MOVING: list[bool] = []  # not empty while controls are moved
 PROGRESS = (ipywidgets.IntProgress, ipywidgets.FloatProgress)
@@ -32,9 +32,11 @@ def begin() -> None:
     class Judging(picture.FigureCanvasAgg):
         def draw(self, *args: Any, **more: Any) -> None:
             if not TOLD or MOVING:  # a second run shows the same figures
-                judge(self.figure)
+                judge(looks.faults_of(self.figure))
                 self.figure.set_canvas(self)
             super().draw(*args, **more)
+            if get_language() == "zh":
+                judge(faults_of_words(self.figure, who_draws()))
 
     def remembered(self: Explorer, *args: Any) -> None:
         EXPLORERS.append(self)
@@ -44,28 +46,24 @@ def begin() -> None:
     picture.FigureCanvasAgg = Judging
 
 
-def judge(figure: Figure) -> None:
+def judge(faults: list[str]) -> None:
     """What is wrong with it goes under the name of the function of lessons that has drawn it."""
-    frames, frame = [], sys._getframe(1)
-    while frame:
-        frames.append((Path(frame.f_code.co_filename), frame.f_code.co_name))
-        frame = frame.f_back
-    name = next(f"{file.stem}.{name}" for file, name in frames if "lessons" in file.parts and file.stem != "picture")
-    known = FIGURES.setdefault(name, {"drawn": 0, "faults": []})
+    known = FIGURES.setdefault(who_draws(), {"drawn": 0, "faults": []})
     known["drawn"] += 1
-    known["faults"] += [fault for fault in looks.faults_of(figure) if fault not in known["faults"]]
+    known["faults"] += [fault for fault in faults if fault not in known["faults"]]
 
 
 def account() -> dict[str, Any]:
     """Controls as (kind, label, label and what is said where the pointer rests), and HTML, of widgets made since the last account.
 
-    `move` will move the explorers of the last one.
+    `move` will move the explorers of the last Chinese one.
     """
     known = getattr(widget, "_instances", None)  # ipywidgets 8
     alive = {**(ipywidgets.Widget.widgets if known is None else known)}
     new = [one for number, one in alive.items() if number not in TOLD]
     TOLD.update(alive)
-    EXPLORERS[:] = [one for one in EXPLORERS if one.widget in new]
+    if get_language() == "zh":
+        EXPLORERS[:] = [one for one in EXPLORERS if one.widget in new]
     controls = [one for one in new if hasattr(one, "description") and not isinstance(one, NO_CONTROLS)]
     tips = [getattr(one, "tooltip", None) or getattr(one, "description_tooltip", None) or "" for one in controls]
     return {
@@ -78,6 +76,7 @@ def account() -> dict[str, Any]:
 
 def move() -> int:
     """Set each control of each explorer to some values, one after the other, so that figures are drawn of all; how often."""
+    set_language("zh")
     moves = [(one, value) for explorer in EXPLORERS for one in explorer.controls.values() for value in values_of(one)]
     MOVING.append(True)
     for control, value in moves:

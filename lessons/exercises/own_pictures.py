@@ -26,7 +26,7 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
     if isinstance(ours, (bool, np.bool_)):
         raise Mistake(
             en="A number is wanted: a picture that was saved again differs a little nearly everywhere, so “equal or not” finds no copy.",
-            zh="要的是一个数：重新保存过的图几乎处处都有一点点不同，只问“相等不相等”，一张复制品也找不到。",
+            zh="要的是一个数：重新保存过的图几乎处处都有一点点不同，只问“相等不相等”，一张重复图片也找不到。",
         )
     if np.asarray(ours).size != 1:
         raise Mistake(
@@ -60,12 +60,12 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
         (
             6.5,
             "These are squares: the limit of two grey levels would mean something else then. Take absolute differences.",
-            "这是平方：那样“两个灰度级”的界限就变了意思。要取绝对值。",
+            "这是平方：那样“两个灰度级”的阈值就变了意思。要取绝对值。",
         ),
         (
             2 / 255,
             "In shares of 255: right in itself, but our limit is told in grey levels. Leave out the division.",
-            "这是占 255 的比例：本身没错，但我们的界限是按灰度级说的。不要除以 255。",
+            "这是占 255 的比例：本身没错，但我们的阈值是按灰度级说的。不要除以 255。",
         ),
     )
     for number, english, chinese in known:
@@ -89,7 +89,7 @@ difference = Exercise(
     _difference,
     praise=Text(
         en="Small for the same picture saved again, larger for any other. Where the limit lies, you choose in the next cell.",
-        zh="同一张图重新保存，差别很小；别的图，差别就大。界限划在哪里，下一格你来定。",
+        zh="同一张图重新保存，差别很小；别的图，差别就大。阈值划在哪里，下一格你来定。",
     ),
     hints=(
         Text(en="What is 10 − 13 among numbers that know no minus?", zh="在没有负数的数里，10 − 13 等于几？"),

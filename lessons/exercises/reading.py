@@ -660,7 +660,7 @@ def _permutation(answer: Callable[[float, Tensor], float]) -> None:
             raise mistake
     raise Mistake(
         en="Of all draws, the null's and the observed one, the share that is at most as large as the observed one.",
-        zh="在全部抽取（随机对照的，加上观察到的那一次）里，不大于观察值的占多少。",
+        zh="在全部抽取（偶然对照的，加上观察到的那一次）里，不大于观察值的占多少。",
     )
 
 
@@ -673,7 +673,7 @@ permutation = Exercise(
     hints=(
         Text(
             en="(null <= observed).sum() counts the draws of chance that are as good or better.",
-            zh="(null <= observed).sum() 数出随机对照里一样好或更好的有几个。",
+            zh="(null <= observed).sum() 数出偶然对照里一样好或更好的有几个。",
         ),
         Text(
             en="What was observed is as good as itself: add 1 to that count, and 1 to the number of draws, len(null).",
@@ -947,7 +947,7 @@ trap = Quiz(
             ),
             Text(
                 en="True, and no proof: with permuted labels the training went on to its end and left the beginning behind. A null must share everything with the experiment but the one thing that is tested.",
-                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了初始值。随机对照除了要检验的那一点，其余都得和实验一样。",
+                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了初始值。偶然对照除了要检验的那一点，其余都得和实验一样。",
             ),
         ),
         Choice(
@@ -1043,7 +1043,7 @@ conclude = Quiz(
             ),
             Text(
                 en="A reading is worth what its nulls leave of it. Absent with permuted labels is not enough, as the sketches showed. If the word comes with the true labels, from several beginnings, and under none of the nulls, go on and ask what it does to the loss.",
-                zh="一个读数值多少，要看随机对照给它剩下多少。光是打乱标签时不出现还不够，素描就是例子。如果真标签下、几种初始值都读得出它，而哪一种对照都读不出，就可以接着问：它对损失起什么作用。",
+                zh="一个读数值多少，要看偶然对照给它剩下多少。光是打乱标签时不出现还不够，素描就是例子。如果真标签下、几种初始值都读得出它，而哪一种对照都读不出，就可以接着问：它对损失起什么作用。",
             ),
             right=True,
         ),

@@ -31,7 +31,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
     plot_column,
     rectangle,
@@ -84,7 +83,7 @@ def next_tokens(
         page = add_page(figure, title)
         show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
         left, room = EDGE + side + 0.25, 0.95  # inches: of the bars' column, and for the names in it
-        style = {"fontsize": 8.5, "va": "center", "color": INK, "family": fonts(), "parse_math": False}
+        style = {"fontsize": 8.5, "va": "center", "color": INK, "parse_math": False}
         for number, told in enumerate((f"after “{_tail(before, 46)}”", setting)):
             page.text(left, height - 0.5 - number * LINE, told, weight="normal" if number else "bold", **style)
         wide, tall = WIDTH - left - room - 0.75, side - 2 * LINE - 0.32
@@ -431,7 +430,7 @@ def _names_at_the_end(axes: Axes, ends: Sequence[tuple[float, str, str]], x: flo
 @lru_cache(maxsize=4096)
 def _wide(text: str, size: float, weight: str = "normal") -> float:
     """Inches that a text takes."""
-    properties = FontProperties(family=list(fonts()), size=size, weight=weight)
+    properties = FontProperties(size=size, weight=weight)
     return text_to_path.get_text_width_height_descent(text, properties, False)[0] / 72
 
 
@@ -440,7 +439,7 @@ def _text(
     ha: str = "left", va: str = "center",
 ) -> None:  # fmt: skip
     style = {"fontsize": size, "weight": weight, "color": colour, "ha": ha, "va": va}
-    page.text(x, y, text, family=fonts(), parse_math=False, **style)
+    page.text(x, y, text, parse_math=False, **style)
 
 
 def _lines(text: str, width: float, most: int, size: float = SIZE, weight: str = "normal") -> list[str]:

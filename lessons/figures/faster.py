@@ -24,7 +24,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
     rectangle,
     shorten,
@@ -167,11 +166,11 @@ def _legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, An
 
 
 def _small(page: Axes, x: float, y: float, text: str, *, size: float, **style: Any) -> None:
-    page.text(x, y, text, fontsize=size, ha="center", va="center", family=fonts(), parse_math=False, **style)
+    page.text(x, y, text, fontsize=size, ha="center", va="center", parse_math=False, **style)
 
 
 def _by_the_axis() -> dict[str, Any]:
-    return {"ha": "right", "va": "center", "family": fonts(), "parse_math": False}
+    return {"ha": "right", "va": "center", "parse_math": False}
 
 
 # --- what is saved -----------------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
     letters_on,
     rectangle,
@@ -92,7 +91,7 @@ def tokens_as_vectors(
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
             style["color"] = SLATE if position.padding else INK
-            page.text(middle, 3.64, names[index], fontsize=8.5, family=fonts(), weight=weight, **style)
+            page.text(middle, 3.64, names[index], fontsize=8.5, weight=weight, **style)
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
             for top in tops:
@@ -204,7 +203,7 @@ def contrastive_matrices(
             page.text(left, over + 0.16, first, fontsize=9, weight="bold", color=INK, va="bottom")
             page.text(left, over, second, fontsize=8, color=INK, va="bottom")
             for column, label in enumerate(labels):
-                style = {"ha": "center", "va": "bottom", "color": INK, "family": fonts(), "parse_math": False}
+                style = {"ha": "center", "va": "bottom", "color": INK, "parse_math": False}
                 page.text(left + (column + 0.5) * cell, top + 0.05, label, fontsize=small, linespacing=0.95, **style)
             _cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
         style = {"fontsize": 8.5, "color": INK, "va": "center", "ha": "center"}
@@ -271,7 +270,7 @@ def shares_by_scale(
             y = 2.05 + 1.86 * (1 - (row + 0.5) / len(order))
             style = {"fontsize": 8, "color": INK, "va": "center", "weight": "normal" if row else "bold"}
             name = shorten(texts[index], 27)
-            page.text(left - 0.55, y, name, ha="right", family=fonts(), parse_math=False, **style)
+            page.text(left - 0.55, y, name, ha="right", parse_math=False, **style)
             page.text(left - 0.08, y, f"{values[index]:.2f}".replace("-", "−"), ha="right", **style)
             bars.text(max(now[row], then[row]) + 0.03, row, _percent(now[row]), path_effects=halo(), **style)
             stroke = {"color": VERMILION, "linewidth": 1.6, "path_effects": halo()}  # it may lie on its bar
@@ -305,7 +304,7 @@ def shares_by_scale(
             )  # away from the other, and on the page
             style = {"ha": side, "va": "bottom", "fontsize": 8.5, "color": colour, "textcoords": "offset points"}
             curves.annotate(name, (x, 1.03), (-3 if side == "right" else 3, 1), **style)
-        best, style = shorten(texts[order[0]], 40), {"fontsize": 8, "family": fonts(), "parse_math": False}
+        best, style = shorten(texts[order[0]], 40), {"fontsize": 8, "parse_math": False}
         curves.text(0.015, 0.93, f"“{best}”", color=BLUE, weight="bold", transform=curves.transAxes, va="top", **style)
         curves.text(0.015, 0.76, "the other texts", color=SLATE, transform=curves.transAxes, va="top", **style)
         return finished(figure, alt, caption)
@@ -390,7 +389,7 @@ def similarity_heatmap(
             page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
         _cells(page, values, left, top, cell, limit=float(np.abs(values).max()) or 1.0, bold_best=True)
         for column, text in enumerate(captions):
-            style = {"rotation": 33, "rotation_mode": "anchor", "parse_math": False, "family": fonts()}
+            style = {"rotation": 33, "rotation_mode": "anchor", "parse_math": False}
             page.text(left + (column + 0.45) * cell, top + 0.07, shorten(text, 40), fontsize=8.5, color=INK, **style)
         return finished(figure, alt, caption)
 
@@ -409,7 +408,7 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
         page = add_page(figure, title)
         for row, name in enumerate(names):
             y = top - (row + 0.5) * cell
-            style = {"fontsize": 8.5, "color": INK, "family": fonts(), "parse_math": False}
+            style = {"fontsize": 8.5, "color": INK, "parse_math": False}
             page.text(left - 0.08, y, name, ha="right", va="center", **style)
             style |= {"rotation": 90} if upright else {}
             page.text(left + (row + 0.5) * cell, top + 0.06, name, ha="center", va="bottom", **style)
@@ -449,7 +448,7 @@ def _percent(share: float, decimals: int = 1) -> str:
 def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
     """A word over the pieces that it is cut into."""
     page.plot([left, left, right, right], [low, low + 0.05, low + 0.05, low], color=INK, linewidth=1)
-    style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": INK, "family": fonts(), "parse_math": False}
+    style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": INK, "parse_math": False}
     page.text((left + right) / 2, low + 0.06, shorten(word, max(4, round((right - left) / 0.065))), **style)
 
 

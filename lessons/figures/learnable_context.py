@@ -28,7 +28,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
     rectangle,
     shorten,
@@ -103,7 +102,6 @@ def text_with_slots(
                 weight="bold",
                 color=INK,
                 va="center",
-                family=fonts(),
                 parse_math=False,
             )
             _strips(page, places, columns, limit, up - 0.52)
@@ -152,7 +150,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
             ):
                 page.text(left - 0.1, y, name, fontsize=8, color=SLATE, ha="right", va="center")
             for place, (middle, width) in columns.items():
-                half, style = width / 2 - 0.04, {"ha": "center", "va": "center", "family": fonts(), "parse_math": False}
+                half, style = width / 2 - 0.04, {"ha": "center", "va": "center", "parse_math": False}
                 page.text(middle, up - 0.32, str(place), fontsize=8, color=INK, **style)
                 look = (
                     {"edgecolor": colour, "linewidth": 2.2}
@@ -217,7 +215,6 @@ def _strips(
         style = {
             "ha": "center",
             "va": "center",
-            "family": fonts(),
             "parse_math": False,
             "fontsize": 8.5 if len(columns) < CROWDED else 7.5,
         }
@@ -229,7 +226,7 @@ def _beneath(page: Axes, column: tuple[float, float], y: float, text: str, colou
     """A few words beneath a column, and where there is no room for them to its right, to its left."""
     middle, width = column
     near_the_edge = middle > WIDTH - 0.9
-    style = {"fontsize": 8.5, "weight": "bold", "va": "center", "family": fonts(), "parse_math": False}
+    style = {"fontsize": 8.5, "weight": "bold", "va": "center", "parse_math": False}
     x, side = (middle + width / 2, "right") if near_the_edge else (middle, "center")
     page.text(x, y, text, color=colour, ha=side, **style)
 
@@ -347,7 +344,7 @@ def base_and_new(
 
 def _title(figure: Figure, title: str) -> None:
     width, height = figure.get_size_inches()
-    figure.text(0.08 / width, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+    figure.text(0.08 / width, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
 
 
 def _across(axes: Axes, names: Sequence[str], limits: tuple[float, float]) -> None:

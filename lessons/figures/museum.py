@@ -20,7 +20,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     rectangle,
     shorten,
     spread,
@@ -78,7 +77,7 @@ def curves(
             axes.annotate(
                 line.name, (1, line.y[-1]), (1.035, y), axes.get_yaxis_transform(), axes.get_yaxis_transform(),
                 fontsize=8, color=line.colour, va="center", weight="normal" if line.thin else "bold", parse_math=False,
-                annotation_clip=False, arrowprops={**arrow, "relpos": (0, 0.5)}, family=fonts(),
+                annotation_clip=False, arrowprops={**arrow, "relpos": (0, 0.5)},
             )  # fmt: skip
         _title(figure, title, height)
         return finished(figure, alt, caption)
@@ -226,8 +225,8 @@ def words_by_table(
 
 def _words(page: object, x: float, y: float, words: str, size: float, **style: object) -> None:
     look = {"ha": "center", "va": "center", "color": INK, "linespacing": 1.15, **style}
-    page.text(x, y, words, fontsize=size, family=fonts(), parse_math=False, **look)
+    page.text(x, y, words, fontsize=size, parse_math=False, **look)
 
 
 def _title(figure: object, title: str, height: float) -> None:
-    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)

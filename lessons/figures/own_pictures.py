@@ -24,7 +24,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
     shorten,
     show_image,
@@ -89,7 +88,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: st
         _title(figure, title, height)
         top = height - 0.36
         for row, tiles, rise in zip(rows, shown, tall):
-            style = {"fontsize": 9, "va": "center", "family": fonts(), "parse_math": False}
+            style = {"fontsize": 9, "va": "center", "parse_math": False}
             middle = (top - side / 2) / height
             figure.text(0.08 / WIDTH, middle + 0.07 / height, shorten(row.name, 15), color=INK, weight="bold", **style)
             told, colour = (f"✗ {row.told}", VERMILION) if row.wrong else (row.told, SLATE)
@@ -115,7 +114,7 @@ def sheet_of_a_class(row: SheetRow, *, title: str, alt: str, caption: str = "") 
             line, column = divmod(number, IN_CLASS)
             bottom = height - 0.34 - line * step - side
             _tile(figure, tile, column * side + 0.05, bottom + 0.04, side - 0.1, 8)
-            style = {"fontsize": 7.5, "ha": "center", "va": "top", "color": INK, "family": fonts(), "parse_math": False}
+            style = {"fontsize": 7.5, "ha": "center", "va": "top", "color": INK, "parse_math": False}
             place = bottom - (0.12 if tile.sign else 0.0)
             figure.text((column + 0.5) * side / WIDTH, place / height, shorten(tile.name, 16), **style)
         if not row.tiles:
@@ -259,4 +258,4 @@ def _dots(
 
 
 def _title(figure: Figure, title: str, height: float) -> None:
-    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, family=fonts(), parse_math=False)
+    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)

@@ -21,7 +21,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
 )
 
@@ -135,7 +134,7 @@ def break_even(
 
 
 def _title(figure: Figure, title: str, height: float) -> None:
-    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, family=fonts(), parse_math=False)
+    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)
 
 
 def _dress(axes: Axes, across: str, upwards: str) -> None:

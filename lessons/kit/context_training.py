@@ -34,7 +34,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     halo,
     plot_column,
 )
@@ -181,7 +180,7 @@ class ContextTraining(LongWork):
             ),
             caption=say(
                 en="Dotted: the hand-written prompt. Below, its accuracy on the test pictures, and a question mark.",
-                zh="点线是手写提示词。下面是它在测试集上的准确率，还有一个问号。" + _GLOSSED,
+                zh="点线是手工提示词。下面是它在测试集上的准确率，还有一个问号。" + _GLOSSED,
             ),
         )
 
@@ -292,7 +291,7 @@ def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Seq
         )
         + (f" Dots beneath, for your earlier runs: {', '.join(others)}." if others else ""),
         zh=f"{whose}{f'（{chosen}）' if chosen else ''}{far}。左图：损失在训练图片上从 {loss[0]} 到 {loss[1]}，在验证图片上从 {check[0]} 到 "
-        f"{check[1]}。右图：验证集上的准确率从 {first} 到 {last}，点线标出手写提示词{HAND}的 {hand}。圆圈标出第 {kept} 步，那里验证集上的"
+        f"{check[1]}。右图：验证集上的准确率从 {first} 到 {last}，点线标出手工提示词{HAND}的 {hand}。圆圈标出第 {kept} 步，那里验证集上的"
         f"损失最低。下方两条是测试集上的准确率：{HAND}是 {before}，{vectors} 个学出来的向量"
         + (f"是 {after}。" if after else "还没有测。")
         + (f"再下面的圆点是你之前的训练：{'、'.join(others)}。" if others else ""),
@@ -392,7 +391,7 @@ def learning_curve(
             path_effects=halo(),
         )
         _before_and_after(axes_at(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, family=fonts(), parse_math=False)
+        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)
         return finished(figure, alt, caption)
 
 
@@ -484,7 +483,7 @@ def _before_and_after(
     shown = run or stored
     for row, (name, share, colour) in enumerate(zip(prompts, (shown.before, shown.after), (SLATE, BLUE))):
         style = {"va": "center", "fontsize": 9, "color": INK, "weight": "bold" if row and run else "normal"}
-        axes.text(-0.015, row, name, ha="right", parse_math=False, family=fonts(), **style)
+        axes.text(-0.015, row, name, ha="right", parse_math=False, **style)
         if share is None:
             axes.text(0.015, row, "?", **style)
             continue

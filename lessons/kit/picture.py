@@ -11,14 +11,15 @@ import base64
 import html
 import io
 import threading
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import font_manager
+from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -28,6 +29,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
+from helpers.language import say
 from helpers.training import History
 
 LOCK = threading.RLock()  # held while drawing, and by explorers while a model computes for a callback
@@ -38,6 +40,7 @@ SHARPNESS = 2  # pixels drawn for each one on the page: screens are finer than t
 WIDTH = 7.4  # of every figure, in inches of 100 CSS pixels
 EDGE = 0.12  # inches at the sides of a page
 MIN_ALT = 15
+CHINESE = Path(__file__).parents[2] / "data/fonts/NotoSansSC-Regular.otf"
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,40 @@ class Picture:
         """One output for every reader: html for the page, a small PNG for converters, plain text for the ear and for nbval."""
         page = self.image.resize((self.image.width // SHARPNESS, self.image.height // SHARPNESS), Image.Resampling.BOX)
         png = encoded(page.quantize(128), format="png", optimize=True)
-        return {"text/html": self.html(), "image/png": png, "text/plain": f"Figure: {self.alt}"}
+        plain = say(en="Figure: ", zh="图：") + self.alt
+        return {"text/html": self.html(), "image/png": png, "text/plain": plain}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self.bundle()
 
 
+def add_fonts() -> None:
+    """From here on what matplotlib's own font cannot write is written in the Chinese font of the course, then in those of this machine.
+
+    So axes, ticks and legends need not name a font, and a learner's own figures show Chinese as well.
+    """
+    font_manager.fontManager.addfont(CHINESE)
+    here = {font.name for font in font_manager.fontManager.ttflist}
+    ours = font_manager.ttfFontProperty(font_manager.get_font(CHINESE)).name
+    others = ("PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "WenQuanYi Zen Hei")
+    rcParams["font.family"] = ["DejaVu Sans", ours, *(name for name in others if name in here)]
+
+
+add_fonts()
+
+
+def measure_letters(text: str) -> int:
+    """How broad a text is, in Latin letters: a Chinese character is as broad as two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def shorten(text: str, length: int) -> str:
-    """The text, or as much of it as fits, and an ellipsis."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+    """The text, or as much of it as fits in so many Latin letters, and an ellipsis."""
+    if measure_letters(text) <= length:
+        return text
+    while measure_letters(text) >= length:
+        text = text[:-1]
+    return text.rstrip() + "…"
 
 
 def square(image: Image.Image, side: int) -> Image.Image:
@@ -102,13 +130,13 @@ def add_page(figure: Figure, title: str) -> Axes:
     page = axes_at(figure, 0, 0, width, height)
     page.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
     page.axis("off")
-    page.text(0.08, height - 0.2, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+    page.text(0.08, height - 0.2, title, fontsize=10, color=INK, parse_math=False)
     return page
 
 
 def add_text(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
     """Write words on a page, at a place in inches and in letters of so many points; style: matplotlib's, such as ha and color."""
-    style = {"va": "center", "color": INK, "family": fonts(), "parse_math": False, **style}
+    style = {"va": "center", "color": INK, "parse_math": False, **style}
     page.text(x, y, words, fontsize=size, **style)
 
 
@@ -173,14 +201,6 @@ def finished(figure: Figure, alt: str, caption: str) -> Picture:
     return Picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), alt, caption)
 
 
-@cache
-def fonts() -> tuple[str, ...]:
-    """Matplotlib's own font, then those of this machine that can write Chinese: learners type their own texts."""
-    here = {font.name for font in font_manager.fontManager.ttflist}
-    chinese = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei")
-    return ("DejaVu Sans", *(name for name in chinese if name in here))
-
-
 def encoded(image: Image.Image, **options: object) -> str:
     """A picture's file in base64; options: what `Image.save` takes."""
     buffer = io.BytesIO()
@@ -206,7 +226,7 @@ def picture_with_scores(
     Args:
         image: drawn as a square.
         names: of the C classes, or texts.
-        scores: (C,) shares of one. The highest bar is darker; its label is bold and carries a triangle.
+        scores: (C,) probabilities. The highest bar is darker; its label is bold and carries a triangle.
         title, alt, caption: as of every figure.
         top: how many bars there are at most.
 
@@ -218,7 +238,7 @@ def picture_with_scores(
         raise ValueError(f"{len(names)} names need as many scores; these have the shape {values.shape}")
     order = np.argsort(-values, kind="stable")[:top]
     labels = [shorten(name, 34) for name in names]
-    room = min(0.22 + 0.078 * max(map(len, labels)), 3.3)  # inches for the longest label
+    room = min(0.22 + 0.078 * max(map(measure_letters, labels)), 3.3)  # inches for the longest label
     height = 2.72
     with LOCK:
         figure = blank(height)
@@ -236,11 +256,11 @@ def picture_with_scores(
                 "parse_math": False,
             }
             label, beside = labels[index] if row else f"▶ {labels[index]}", bars.get_yaxis_transform()
-            bars.text(-0.06 / (WIDTH - left - 0.62), row, label, ha="right", family=fonts(), transform=beside, **style)
+            bars.text(-0.06 / (WIDTH - left - 0.62), row, label, ha="right", transform=beside, **style)
             bars.annotate(f"{values[index]:.1%}", (values[index], row), (5, 0), textcoords="offset points", **style)
         bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
         bars.tick_params(labelsize=8, colors=INK)
-        bars.set_xlabel("share of the score", fontsize=8, color=INK, labelpad=1)
+        bars.set_xlabel(say(en="probability", zh="概率"), fontsize=8, color=INK, labelpad=1)
         bars.spines[["top", "right"]].set_visible(False)
-        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
         return finished(figure, alt, caption)

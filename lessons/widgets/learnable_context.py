@@ -321,7 +321,7 @@ def shots_explorer(file: Path = FILE) -> Explorer:
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         **{method: _tick(name) for method, (name, _) in names.items()},
-        "prompts": _tick(say(en="hand-written prompts", zh="手写提示词")),
+        "prompts": _tick(say(en="hand-written prompts", zh="手工提示词")),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -404,7 +404,7 @@ def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand:
         en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
         f"The hand prompt {HAND} gets {percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
-        f"手写提示词{HAND}是 {percent(hand)}，一张图片也不用。"
+        f"手工提示词{HAND}是 {percent(hand)}，一张图片也不用。"
         + glossed(
             "shots 每类训练图片数", "accuracy 准确率", "test 测试集", "learned context 学到的上下文向量", "linear probe 线性探针",
             "nearest class mean 最近类均值：和哪一类训练图片的平均特征最接近，就归哪一类", "templates averaged 几个模板取平均",
@@ -540,7 +540,7 @@ def choices_table(file: Path = FILE) -> Table:
             shares = (f"{100 * mean(getattr(run, part) for run in mine):.1f}" for part in ("validation", "test"))
             label = str(option) if choice == "length" else option_names[option]
             rows.append((f"{name}{say(en=': ', zh='：')}{label}", *shares))
-    rows.append((say(en=f"hand prompt {HAND}", zh=f"手写提示词{HAND}"), "", f"{100 * choices.hand:.1f}"))
+    rows.append((say(en=f"hand prompt {HAND}", zh=f"手工提示词{HAND}"), "", f"{100 * choices.hand:.1f}"))
     return Table(
         rows,
         (say(en="choice", zh="选项"), say(en="validation", zh="验证集"), say(en="test", zh="测试集")),
@@ -583,7 +583,7 @@ def _choice_in_words(
         f"line marks the hand prompt, {percent(choices.hand)}.",
         zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices.runs)} 次训练各画一个点。深色的是"
         f"{_in_words(now)}，按个数排，测试集上的平均准确率是 {'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 "
-        f"{percent(chosen.validation)}，测试集 {percent(chosen.test)}。点线是手写提示词的 {percent(choices.hand)}。",
+        f"{percent(chosen.validation)}，测试集 {percent(chosen.test)}。点线是手工提示词的 {percent(choices.hand)}。",
     )
 
 
@@ -603,7 +603,7 @@ def _about_choice(
         f"validation, {percent(chosen.test)} on test pictures ({percent(min(chosen.runs))} to {percent(max(chosen.runs))}); the hand prompt gets "
         f"{percent(choices.hand)} there. On validation this is number {rank} of {len(every)} combinations. ",
         zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {percent(chosen.validation)}，测试集 "
-        f"{percent(chosen.test)}（{percent(min(chosen.runs))} 到 {percent(max(chosen.runs))}），手写提示词在测试集上是 "
+        f"{percent(chosen.test)}（{percent(min(chosen.runs))} 到 {percent(max(chosen.runs))}），手工提示词在测试集上是 "
         f"{percent(choices.hand)}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
     )
     if rank > 1:
@@ -625,7 +625,7 @@ def _about_choice(
             "test 测试集",
             "accuracy 准确率",
             "length of the context 上下文向量的个数",
-            "hand prompt 手写提示词",
+            "hand prompt 手工提示词",
         ),
     )
 
@@ -738,7 +738,7 @@ def _new_in_words(now: SimpleNamespace, columns: Sequence[Sequence[float]], hand
         f"{_task_name(now.task)}. With the pull {now.pull:g} the context has {base}, {new} and {both}, the hand prompt "
         f"{by_hand[0]}, {by_hand[1]} and {by_hand[2]}. Grey dots are other pulls. Right, published numbers: {others_en}.",
         zh=f"两张图，各有三栏：基类、新类、调和平均。左图是口袋模型，任务：{_task_name(now.task)}。拉力为 {now.pull:g} 时，上下文向量的准确率是 "
-        f"{base}、{new}、{both}，手写提示词是 {'、'.join(by_hand)}。灰点是别的拉力。右图是论文公布的数：{others_zh}。",
+        f"{base}、{new}、{both}，手工提示词是 {'、'.join(by_hand)}。灰点是别的拉力。右图是论文公布的数：{others_zh}。",
     )
 
 
@@ -759,8 +759,8 @@ def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[floa
         f"{_difference(new, hand[1])}；调和平均 {percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种拉力。"
         f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {_more_or_less(coop[0], clip[0])}，新类上"
         f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。"
-        + glossed("pull 拉力：把每个类别的文字特征拉回手写提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
-                   "hand prompt 手写提示词", "context 上下文向量", "published 论文公布的数"),
+        + glossed("pull 拉力：把每个类别的文字特征拉回手工提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
+                   "hand prompt 手工提示词", "context 上下文向量", "published 论文公布的数"),
     )  # fmt: skip
 
 
@@ -912,5 +912,5 @@ def _difference(one: float, hand: float) -> str:
     """How far an accuracy is from that of the hand prompt; in English "3.1 points more than", in Chinese a whole clause."""
     return say(
         en=_more_or_less(one, hand),
-        zh=f"{'和' if not _points(one, hand) else '比'}手写提示词{_more_or_less(one, hand)}",
+        zh=f"{'和' if not _points(one, hand) else '比'}手工提示词{_more_or_less(one, hand)}",
     )

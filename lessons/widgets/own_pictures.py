@@ -215,7 +215,7 @@ FAULTS = {  # a sign, and a word for the figure
     "empty": ("", "empty"), "alone": ("", "one picture"), "few": ("", "too few"),
 }  # fmt: skip
 CHINESE = {  # the words for the figure
-    "unreadable": "读不出来", "copy": "复制品", "two classes": "放进了两个类别", "empty": "没有图片", "one picture": "只有一张",
+    "unreadable": "读不出来", "copy": "重复图片", "two classes": "放进了两个类别", "empty": "没有图片", "one picture": "只有一张",
     "too few": "太少",
 }  # fmt: skip
 
@@ -348,7 +348,7 @@ def copies_explorer(folder: Path) -> Explorer:
             min=0.5,
             max=12,
             step=0.5,
-            description=say(en="the same <", zh="界限"),
+            description=say(en="the same <", zh="阈值"),
             readout_format=".1f",
             **look(30),
         )
@@ -369,14 +369,14 @@ def copies_explorer(folder: Path) -> Explorer:
             alt=say(
                 en=f"{len(shown)} pairs of pictures, the most alike first, among them {names[0]}. With the limit {now.limit:.1f} the number of "
                 f"pairs that count as the same picture is {below}.",
-                zh=f"{len(shown)} 对图片，从最像的排起，其中有 {names[0]}。界限为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
+                zh=f"{len(shown)} 对图片，从最像的排起，其中有 {names[0]}。阈值为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
             ),
             caption=say(
                 en=f"Under each pair the mean difference of the two {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} thumbnails in grey levels, of "
                 f"255. Shown are the pairs around the limit (more alike, and not shown: {start}). The course takes {COPY_THRESHOLD:g}.",
                 zh=f"每对图片下面，是两张 {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} 缩略图的平均差别，单位是灰度级（共 255 级）。"
-                f"显示的是界限附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的界限是 {COPY_THRESHOLD:g}。"
-                + glossed("limit 界限", "the same 同一张", "two pictures 两张不同的图"),
+                f"显示的是阈值附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的阈值是 {COPY_THRESHOLD:g}。"
+                + glossed("limit 阈值", "the same 同一张", "two pictures 两张不同的图"),
             ),
         )
 

@@ -214,7 +214,7 @@ def _about_nearest(
     text = say(
         en=f"The nearest words. {en[0].upper()}{en[1:]}. Of {DRAWS} contexts of {len(facts)} random vectors, {_drawn(together)} hold one that is "
         "as near to a word as the nearest one here. ",
-        zh=f"离每个向量最近的词：{zh}。随机对照：{DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
+        zh=f"离每个向量最近的词：{zh}。偶然对照：{DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
         f"{_drawn(together, zh='占')}。",
     )
     if run.init != "random" and any(f.still for f in facts):
@@ -606,7 +606,7 @@ def _influence_in_words(now: SimpleNamespace, run: LearnedContext) -> str:
         f"dots for the words of the hand prompt in other orders, and dots for random vectors. A dotted line marks the hand prompt, about {stored[1]}. Beside them two tables in colours: the cosines among "
         "the vectors, and how much the end of the text attends to each in each layer.",
         zh=f"测试集准确率的条形图；任务：{_task_name(run.task)}，初始化为{_init_name(run.init)}，种子 {run.seed}。第一条是：{what}，混合比例 "
-        f"{now.blend:.1f}，长度 {now.length:.1f}；下面依次是学出来的样子（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手写提示词的词换顺序（点）、随机向量（点）。点线是手写提示词，约 "
+        f"{now.blend:.1f}，长度 {now.length:.1f}；下面依次是学出来的样子（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手工提示词的词换顺序（点）、随机向量（点）。点线是手工提示词，约 "
         f"{stored[1]}。旁边两张色块表：向量之间的余弦，以及文本结束符在每一层给每个向量的注意力。",
     )
 
@@ -630,12 +630,12 @@ def _about_influence(known: SimpleNamespace) -> str:
         f"vectors of the same lengths, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
         f"“a photo of a”, in {ORDERS} other orders, get {_between(known.reordered)}: this CLIP hardly asks for order at all. "
         "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
-        zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；随机对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
+        zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
         f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
         f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完的样子。注意力多，不等于作用大。"
         + glossed(
-            "blend 混合比例", "length 长度", "right 答对", "as learned 学出来的样子", "hand prompt 手写提示词", "now 现在", "without 去掉", "other orders 别的顺序",
-            "hand prompt, … orders 手写提示词的词换顺序", "random ones 随机向量", "accuracy on test pictures 测试集准确率",
+            "blend 混合比例", "length 长度", "right 答对", "as learned 学出来的样子", "hand prompt 手工提示词", "now 现在", "without 去掉", "other orders 别的顺序",
+            "hand prompt, … orders 手工提示词的词换顺序", "random ones 随机向量", "accuracy on test pictures 测试集准确率",
             "cosines among the vectors 向量之间的余弦", "attention of EOT to each 文本结束符给每个向量的注意力", "even shares 平均分", "layer 层",
         ),
     )  # fmt: skip
@@ -906,7 +906,7 @@ def _about_levers(facts: SimpleNamespace) -> str:
     return text + say(
         en=f"Of the {NAMED} nearest words {facts.both[False]} {'is' if facts.both[False] == 1 else 'are'} among the {NAMED} most helpful; in the null, learned from permuted labels, "
         f"{facts.both[True]}; of words drawn blindly it would be {NAMED**2 / facts.of:.1f}.",
-        zh=f"最近的 {NAMED} 个词里，有 {facts.both[False]} 个也在最有用的 {NAMED} 个里；随机对照（用打乱的标签学出来的）是 {facts.both[True]} 个；随便抽 {NAMED} 个词，"
+        zh=f"最近的 {NAMED} 个词里，有 {facts.both[False]} 个也在最有用的 {NAMED} 个里；偶然对照（用打乱的标签学出来的）是 {facts.both[True]} 个；随便抽 {NAMED} 个词，"
         f"平均是 {NAMED**2 / facts.of:.1f} 个。"
         + glossed(
             "of the nearest words, … are among the most helpful 最近的词里有几个也最有用", "permuted labels 用打乱的标签学出来的", "learned 学出来的",
@@ -982,7 +982,7 @@ def _about_prompt(told: Sequence[figures.Begun], same: int, new: Sequence[figure
     text = say(
         en=f"Of {len(told)} vectors {same} are nearest to the very token they began as: what reads like an instruction is what was put there, and no "
         "finding. The null is the beginning. ",
-        zh=f"{len(told)} 个向量里，有 {same} 个离得最近的就是初始化时的那个词元：读出来像一句指令，是因为本来就放了这句指令，不算发现。这里的随机对照就是起点。",
+        zh=f"{len(told)} 个向量里，有 {same} 个离得最近的就是初始化时的那个词元：读出来像一句指令，是因为本来就放了这句指令，不算发现。这里的偶然对照就是起点。",
     )
     for vector in new:
         text += say(

@@ -312,7 +312,7 @@ def _about_translation(now: SimpleNamespace, true: Sequence[bool], null: float, 
         en=f"On {sum(true)} of {len(true)} patches the word is true of the picture (boxed, ✓): its object, colour, size, background or style. "
         f"The null: the same words, judged against the {others} other pictures of the list, would be true on {null:.1f} on average. "
         f"Nearest by cosine, among the {words:,} whole words that GPT-2's table was trained on.",
-        zh=f"{len(true)} 个图块里，有 {sum(true)} 个图块上的词符合这张图（加框打勾），说的是它的物体、颜色、大小、背景或风格。随机对照：同样这些词，"
+        zh=f"{len(true)} 个图块里，有 {sum(true)} 个图块上的词符合这张图（加框打勾），说的是它的物体、颜色、大小、背景或风格。偶然对照：同样这些词，"
         f"换成列表里另外 {others} 张图来判断，平均有 {null:.1f} 个符合。远近按余弦算，候选是 GPT-2 嵌入表里训练过的 {words:,} 个完整的词。",
     )
     if now.projection == "learned":

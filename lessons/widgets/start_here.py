@@ -39,7 +39,6 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
-    fonts,
     picture_with_scores,
     show_image,
     square,
@@ -381,7 +380,7 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
         "what chance looks like: random vectors, each as long as the learned one above it. By eye nobody can tell the two rows apart; "
         "lesson 04 has better instruments.",
         zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的，"
-        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。第三排是随机对照：随机向量（random），每个和它上面"
+        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。第三排是偶然对照：随机向量（random），每个和它上面"
         "学出来的那个一样长。光用眼睛，谁也分不出哪一排是学出来的；第 04 课有更好的工具。",
     )
     title = "What the frozen text tower reads: words, learned vectors (framed), and random ones"
@@ -401,7 +400,7 @@ def rows_of_vectors(
     height = 0.36 + (strip + space) * len(rows)
     with LOCK:
         figure = blank(height)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, family=fonts(), parse_math=False)
+        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
         for number, (labels, vectors, learned) in enumerate(rows, start=1):
             bottom = height - 0.28 - (strip + space) * number
             for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
@@ -410,7 +409,7 @@ def rows_of_vectors(
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set(color=INK if ours else GREY, linewidth=2.2 if ours else 0.8)
                 style = {"color": INK, "weight": "bold" if ours else "normal"}
-                axes.set_title(label, fontsize=8.5, pad=3, family=fonts(), parse_math=False, **style)
+                axes.set_title(label, fontsize=8.5, pad=3, parse_math=False, **style)
         return finished(figure, alt, caption)
 
 

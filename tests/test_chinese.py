@@ -1,0 +1,72 @@
+"""Facts about what readers of Chinese see: no English but what models read, and letters that every machine can write.
+
+Figures are judged when they are drawn: by conftest.py in every test, and in `--all` whatever their controls say (witness.py).
+"""
+
+import re
+import subprocess
+
+import nbformat
+import pytest
+from chinese import HAN, ROOT, english_of, faults_of_words, written
+from strange import LESSONS
+
+from lessons.kit import picture
+
+# Cells whose output is English for a reason
+ENGLISH = {
+    ("00_start_here", "machine-code"): "names of packages",
+    ("01_inside_clip", "names-code"): "names in code",
+}
+CODE = "-glass"  # of lesson 05: the cell shows code
+
+
+def lines_of(cell):
+    for output in cell.get("outputs", ()):
+        yield from (output.get("text") or output.get("data", {}).get("text/plain", "")).splitlines()
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_what_a_chinese_notebook_prints_is_chinese_but_for_what_models_read(name):
+    cells = nbformat.read(ROOT / "notebooks/zh" / f"{name}.ipynb", as_version=4).cells
+    allowed = {id for lesson, id in ENGLISH if lesson == name}
+    found = {cell.id: [one for line in lines_of(cell) if (one := english_of(line))] for cell in cells}
+    found = {id: lines for id, lines in found.items() if lines and not id.endswith(CODE)}
+    assert {id: lines for id, lines in found.items() if id not in allowed} == {}
+    assert allowed <= found.keys(), "these need no exception any more"
+
+
+@pytest.mark.parametrize(
+    ("line", "english"),
+    [
+        ("✓ by the lines above：很接近", "by the lines above"),
+        ("as trained 84.7%", "as trained 84.7%"),
+        ("a small blue car on the beach", ""),
+        ("softmax 后的 `attention_mask`，CLIP 与 GPT-2", ""),
+        ("ids (1, 7)", "ids (1, 7)"),
+        ("", ""),
+    ],
+)
+def test_english_among_chinese_is_found_and_what_models_read_is_not(line, english):
+    assert english_of(line) == english
+
+
+def test_english_in_a_figure_and_letters_that_no_font_writes_are_found():
+    figure = picture.blank(2)
+    picture.add_page(figure, "the loss falls")
+    picture.axes_at(figure, 1, 0.5, 4, 1).set(xlabel="步数", ylabel="loss", xticks=[0], xticklabels=["a cat"])
+    assert faults_of_words(figure, "any") == ["English: “the loss falls”", "English: “loss”"]
+    figure.text(0, 0, "损失 🐈")
+    assert faults_of_words(figure, "any")[2:] == ["no font here writes 🐈"]
+
+
+def test_the_fonts_of_the_course_write_gb2312_and_every_chinese_letter_of_the_course():
+    rows = range(0xB0, 0xF8)
+    letters = {bytes([row, cell]).decode("gb2312", "ignore") for row in rows for cell in range(0xA1, 0xFF)}
+    assert len(letters - {""}) == 6763
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.py", "*.toml"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split()
+    used = {letter for file in tracked for letter in re.findall(HAN, (ROOT / file).read_text("utf-8"))}
+    assert len(used) > 1000
+    assert sorted(letter for letter in (letters | used) - {""} if ord(letter) not in written()) == []

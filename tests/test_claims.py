@@ -1,0 +1,97 @@
+"""Facts about numbers in prose: each is printed by its lesson, follows from what is stored (claims/), or is cited."""
+
+import importlib
+import re
+from functools import cache
+
+import nbformat
+import pytest
+from chinese import ROOT
+from strange import LESSONS
+
+from lessons import teaching
+from lessons.source import LANGUAGES, NO_PROSE, NO_TEXT, read_script
+
+BOTH = [(lang, name) for lang in LANGUAGES for name in LESSONS]
+NUMBER = (
+    r"(?<![\w.])(\d[\d,]*\.\d+|\d[\d,]*(?=\s?[%×]))(?!\.\d)"  # with a decimal point, or a percentage, or so many times
+)
+MINUTES = {"en": r"(\d+) minutes", "zh": r"(\d+) ?分钟"}
+
+
+def claimed_by(name):
+    return importlib.import_module(f"claims.lesson_{name.split('_')[0]}")
+
+
+@cache
+def prose(name, lang):
+    """The markdown cells of a lesson by their ids, on one line each."""
+    cells = read_script(ROOT / "lessons" / f"{name}.py").cells
+    return {
+        cell.metadata.id: " ".join(cell.source.split())
+        for cell in cells
+        if cell.cell_type == "markdown" and cell.metadata.lang == lang
+    }
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_what_a_lesson_says_of_stored_numbers_holds(name):
+    for claim in claimed_by(name).claims():
+        for lang in LANGUAGES:
+            assert getattr(claim, lang) in prose(name, lang)[claim.cell], (claim.cell, lang, getattr(claim, lang))
+
+
+def printed(name, lang):
+    """All numbers in the text outputs of a notebook's compared cells; shares also as percentages."""
+    cells = nbformat.read(ROOT / "notebooks" / lang / f"{name}.ipynb", as_version=4).cells
+    compared = [cell for cell in cells if "nbval-check-output" in cell.metadata.get("tags", ())]
+    texts = [
+        output.get("text") or output.get("data", {}).get("text/plain", "") for c in compared for output in c.outputs
+    ]
+    numbers = [float(number.replace(",", "")) for text in texts for number in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]
+    return numbers + [100 * number for number in numbers]
+
+
+@pytest.mark.parametrize(("lang", "name"), BOTH)
+def test_every_decimal_and_every_percentage_in_prose_is_printed_or_claimed_or_cited(lang, name):
+    module, there = claimed_by(name), printed(name, lang)
+    said = " ".join(getattr(claim, lang) for claim in module.claims())
+    unbound = []
+    for id, text in prose(name, lang).items():
+        text = re.sub(r"arXiv:? ?[\d.]+", " ", re.sub(NO_TEXT, " ", re.sub(NO_PROSE, " ", text)))
+        for number in re.findall(NUMBER, text):
+            places = len(number.partition(".")[2])
+            known = any(round(value, places) == float(number.replace(",", "")) for value in there)
+            if not known and number not in module.CITED and number not in re.findall(r"\d[\d,.]*\d|\d", said):
+                unbound.append((id, number))
+    assert unbound == []
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_numbers_are_cited_that_the_prose_has(name):
+    texts = " ".join(text for lang in LANGUAGES for text in prose(name, lang).values())
+    assert [number for number in claimed_by(name).CITED if number not in texts] == []
+
+
+# --- minutes: those of the teacher's guide, everywhere ----------------------------------------------------------------------------
+
+
+@cache
+def guide():
+    course = teaching.read_course(ROOT, "")
+    return {lesson.name: course.rounded(lesson) for lesson in course.lessons}
+
+
+@pytest.mark.parametrize(("lang", "name"), BOTH)
+def test_a_lesson_says_at_its_head_how_many_minutes_it_takes(lang, name):
+    assert str(guide()[name]) in re.findall(MINUTES[lang], next(iter(prose(name, lang).values())))
+
+
+@pytest.mark.parametrize(("lang", "readme"), [("en", "README_EN.md"), ("zh", "README.md")])
+def test_readme_and_lesson_00_list_the_same_minutes(lang, readme):
+    row = r"(?m)^\| (\d\d\w?) .*?\| (\d+) \|"
+    listed = dict(re.findall(row, (ROOT / readme).read_text("utf-8")))
+    assert listed == {name.split("_")[0]: str(minutes) for name, minutes in guide().items()}
+    source = (ROOT / "lessons/00_start_here.py").read_text("utf-8")
+    in_lesson = [*re.findall(r"(?m)^# " + row.removeprefix("(?m)^"), source)]
+    assert in_lesson and all(listed[number] == minutes for number, minutes in in_lesson)
