@@ -1683,7 +1683,7 @@ WRONG = {
             NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(
                 "logits.softmax(-1), 1", "(logits > -9e9).float(), 1"
             ),
-            "equal shares",
+            "equal probabilities",
             "机会一样大",
         ),
         (
