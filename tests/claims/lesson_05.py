@@ -9,9 +9,9 @@ from functools import cache
 import nbformat
 import torch
 from chinese import ROOT
-from claims import Claim
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from claims import Claim
 from helpers.pretrained import POCKET_GPT2, load_clip
 from lessons import museum
 from lessons.kit.experiments import every_vector_learns, expected_best
