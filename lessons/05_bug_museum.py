@@ -461,7 +461,7 @@ exercises.nonsense.reveal(told.number)
 experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 
 # %% [markdown] lang="en" id="luck"
-# So choosing on the test set makes accuracy out of nothing. How much, depends on how often one looks, and at how many pictures. **Guess before you move**: where does the best of thirty looks exaggerate more, at 50 pictures or at 5,000? And is one look harmless?
+# So choosing on the test set makes accuracy out of nothing. How much depends on how often one looks (each look is an evaluation), and at how many pictures. **Guess before you move**: where does the best of thirty looks exaggerate more, at 50 pictures or at 5,000? And is one look harmless?
 
 # %% [markdown] lang="zh" id="luck"
 # 可见在测试集上挑选，会凭空造出准确率。造出多少，要看一共看几次、看多少张图片。**动手之前先猜**：同样看三十次取最好的，50 张图片和 5,000 张，哪个虚高得多？只看一次呢，有没有害处？

@@ -99,7 +99,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
     """What a loss scores against what, position by position. first: the number of the first position."""
     left, height = 1.2, 1.95
     letters = [max(measure_letters(place.token), measure_letters(place.target)) for place in places]
-    widths = [max(0.34, 0.07 * number + 0.12) for number in letters]
+    widths = [max(0.34, 0.08 * number + 0.1) for number in letters]
     scale = min(1.6, (WIDTH - EDGE - left) / sum(widths))
     rows = {"position": 1.42, "token": 1.12, "target": 0.42}
     marks = {"next": BLUE, "itself": VERMILION, "padding": VERMILION, "other": VERMILION}
@@ -143,7 +143,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
                     facecolor=ALARM if wrong else "white", edgecolor=colour, linewidth=1.8,
                 )
             )  # fmt: skip
-            _words(page, middle, rows["target"], place.target, 8, color=INK, weight="bold")
+            _words(page, middle, rows["target"], place.target, 8, color=INK)
             if wrong:
                 _words(page, middle, rows["target"] - 0.26, "✗", 9, color=colour, weight="bold")
         return finished(figure, alt, caption)

@@ -172,7 +172,7 @@ def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions:
     length, ids = int(seen.lengths[row]), seen.ids[row]
     found = seen.targets[row]
     names = [_token(model, id) for id in ids]
-    patch = say(en="last patch", zh="最后的图块")
+    patch = say(en="last patch", zh="图块")
     places = [figures.Place(patch, *_target(model, seen, row, -1))]
     for place, name in enumerate(names):
         pad = place >= length
@@ -205,7 +205,7 @@ def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions:
         caption=say(
             en="Read from the gradient alone: each position that is scored pulls one logit up, that of its target. “–”: not scored. “last "
             "patch”: the last position before the text.",
-            zh="这些全是从梯度里读出来的：每个计入损失的位置，都把它目标的 logit 往上拉。“–”表示不计入损失；“最后的图块”是文字前面的最后一个位置。",
+            zh="这些全是从梯度里读出来的：每个计入损失的位置，都把它目标的 logit 往上拉。“–”表示不计入损失；“图块”是图片的最后一块，文字前面的那个位置。",
         ),
     )  # fmt: skip
 
@@ -304,20 +304,20 @@ def table_explorer(
             now.degrees,
             list(zip(names, own, words)),
             title=say(
-                en=f"Turned by {now.degrees}°, {kept} of {len(ids)} known rows read back, and every reading is a real token",
-                zh=f"转 {now.degrees}°：已知的 {len(ids)} 行有 {kept} 行读对，而读出来的个个都是真有的词元",
+                en=f"Turned by {now.degrees}°: {kept} of {len(ids)} known rows read back; {moved} of {len(context)} learned vectors changed their words",
+                zh=f"转 {now.degrees}°：已知的 {len(ids)} 行，{kept} 行读对；学出来的 {len(context)} 个向量，{moved} 个改了口",
             ),
             alt=say(
                 en=f"Left, a curve: of all rows of the table, the share that read back as themselves in a table turned by 0 to 90 degrees; it "
                 f"stays high at first and then falls to nothing. Marked: {now.degrees} degrees, by {now.by}. Right, a list: {kept} of the "
-                f"{len(ids)} known rows (“{known}”) read as they should; beneath, the learned vectors by both tables.",
+                f"{len(ids)} known rows (“{known}”) read as they should; beneath, the learned vectors by both tables: "
+                f"{moved} of {len(context)} have changed their words.",
                 zh=f"左边是一条曲线：表转动 0 到 90 度时，有多大比例的行读回来还是自己；开头一直很高，后来降到零。标出的是 {now.degrees} 度，"
-                f"按{'距离' if now.by == 'distance' else '余弦'}找。右边是一张清单：{len(ids)} 个已知的行（“{known}”）里，有 {kept} 个读得对；下面是学出来的向量在两张表里的读法。",
+                f"按{'距离' if now.by == 'distance' else '余弦'}找。右边是一张清单：{len(ids)} 个已知的行（“{known}”）里，有 {kept} 个读得对；下面是学出来的 {len(context)} 个向量在两张表里的读法，有 {moved} 个不同。",
             ),
             caption=say(
-                en=f"Of the learned vectors, {moved} of {len(context)} read otherwise than in their own table. Nothing about a word shows from "
-                "which table it comes; only rows whose words are known can tell.",
-                zh=f"学出来的 {len(context)} 个向量里，有 {moved} 个读法和自己的表不同。单看一个词，看不出它出自哪张表；只有词义已知的行才能验证。",
+                en="Every reading is a real token. Nothing about a word shows from which table it comes; only rows whose words are known can tell.",
+                zh="读出来的个个都是真有的词元。单看一个词，看不出它出自哪张表；只有词义已知的行才能验证。",
             ),
         )  # fmt: skip
 
