@@ -147,7 +147,7 @@ explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background=
 # %% id="own-picture-code"
 things = (world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small"))
 example = world.draw(world.Scene(things, background="snow", style="cartoon"))
-sentences = ["a cat.", "a dog.", "a brown dog and a red ball in the snow.", "a house at night."]
+sentences = ["a cat.", "a dog.", "a brown dog and a red ball.", "a house at night."]
 explorers.picture_explorer(clip, processor, example, sentences)
 
 # %% [markdown] lang="en" id="secret"
@@ -220,7 +220,7 @@ explorer
 #
 # 还要看看碰运气能到多少，这叫**偶然对照**（null）。事先存好的那条曲线，还什么都没学就有 50%，比词语的 43% 还高。这是运气：两者都不知道规律，图上两样东西答出哪一样，和抛硬币差不多，而每组随机数抛出的结果各不相同。所以表里还有你的向量训练前的样子，和另外十组随机向量。**先别运行下一格**：写明 red 的提示词，会比你的十个向量更好吗？运气最好的一组随机向量能到多少？
 
-# %% id="as-good-as-a-word-code" tags=["measured"]
+# %% id="as-good-as-a-word-code"
 red = encode_texts(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
 prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red}  # (C, D) each
 prompts |= explorers.encode_contexts(clip, processor, task.class_names, explorer.initial, explorer.context)

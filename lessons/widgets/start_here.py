@@ -358,14 +358,12 @@ def encode_contexts(
         generator = torch.Generator().manual_seed(seed)
         return PromptedCLIP(clip, processor, class_names, len(learned), context, generator=generator).class_features()
 
-    several, before, after = (
-        say(
-            en=f"ten random vectors + {{}}., {len(UNTRAINED)} seeds: mean (range)",
-            zh=f"十个随机向量 + {{}}.，{len(UNTRAINED)} 个种子：平均（范围）",
-        ),
-        say(en="ten vectors + {}., before training", zh="十个向量 + {}.，训练前"),
-        say(en="ten vectors + {}., after training", zh="十个向量 + {}.，训练后"),
+    seeds = len(UNTRAINED)
+    several = say(
+        en=f"random vectors + {{}}. (mean and range of {seeds})", zh=f"随机向量 + {{}}.（{seeds} 组的平均和范围）"
     )
+    before = say(en="ten vectors + {}. (before training)", zh="十个向量 + {}.（训练前）")
+    after = say(en="ten vectors + {}. (after training)", zh="十个向量 + {}.（训练后）")
     null = torch.stack([encode("random", seed) for seed in UNTRAINED])
     return {several: null, before: encode(initial), after: encode(learned)}
 
@@ -425,7 +423,7 @@ def rows_of_vectors(
     rows: for each prompt its labels, vectors (T, D), and which of them were learned (T,): those are framed, their labels bold. All
     strips share one colour scale, purple below zero, orange above it, white at zero.
     """
-    step, strip, space = 0.5, 1.02, 0.4
+    step, strip, space = 0.515, 1.02, 0.4
     limit = 4 * np.median(np.abs(np.concatenate([vectors for _, vectors, _ in rows])))
     height = 0.36 + (strip + space) * len(rows)
     with LOCK:
@@ -494,9 +492,9 @@ def _bars_in_words(names: Sequence[str], scores: Sequence[float]) -> str:
     """What the bars show, without decimals: it holds on machines that round otherwise."""
     best = max(range(len(names)), key=scores.__getitem__)
     share = scores[best]
-    en, zh = ("less than half", "不到一半")
+    en, zh = ("less than 50 %", "不到一半")
     if share > 0.5:
-        en, zh = ("more than 90 %", "超过 90%") if share > 0.9 else ("more than half", "超过一半")
+        en, zh = ("more than 90 %", "超过 90%") if share > 0.9 else ("more than 50 %", "超过一半")
     return say(
         en=f"Bars for the best {min(BARS, len(names))} of {len(names)}; the longest, “{names[best]}”, has a probability of {en}.",
         zh=f"右边的条形图列出 {len(names)} 个选项中概率最高的 {min(BARS, len(names))} 个，最长的是“{names[best]}”，概率{zh}。",
