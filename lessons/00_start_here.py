@@ -211,7 +211,7 @@ explorer
 #
 # Nobody mentioned red. For comparison we mention it now, in words, and test that prompt on the same pictures.
 #
-# And we ask what chance reaches, the *null*. The stored curve begins at 50 %, above the 43 % of the words, before anything was learned. That is luck: neither knows the rule, so which of the two things they name is close to a toss of a coin, and every random start tosses its own. So the table also has your vectors before training, and ten other random starts. **Before you run the cell**: will the word do better than your ten vectors? How far does the luckiest random start come?
+# And we ask what chance reaches, the *null*. The stored curve begins at 50 %, above the 43 % of the words, before anything was learned. That is luck: neither knows the rule, so which of the two things they name is close to a coin toss, and every random start tosses its own coin. So the table also has your vectors before training, and ten other random starts. **Before you run the cell**: will the word do better than your ten vectors? How far does the luckiest random start come?
 
 # %% [markdown] lang="zh" id="as-good-as-a-word"
 # ## 它们找到规律了吗？
