@@ -50,6 +50,7 @@ def english_of(text: str) -> str:
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
     "museum.words_by_table": "the nearest tokens of vectors",
+    "start_here.draw": "the texts that the learner has written for CLIP",
 }
 TITLE = 10  # points: of what stands above a figure
 
