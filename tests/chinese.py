@@ -48,7 +48,10 @@ def english_of(text: str) -> str:
 
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
-OF_MODELS: dict[str, str] = {}
+OF_MODELS: dict[str, str] = {
+    "learnable_context.text_with_slots": "tokens of a class name that a learner types",
+    "learnable_context.overwriting_and_inserting": "tokens of a class name",
+}
 TITLE = 10  # points: of what stands above a figure
 
 
