@@ -453,7 +453,7 @@ study = context_study.load_study()
 riddle = study.shots[0]
 one = [run.context for run in riddle.runs if run.shots == 1]   # accuracies
 print(study.command)
-print(say(en="context:", zh="上下文向量："), one, say(en="hand prompt:", zh="手工提示词："), riddle.hand)
+print(say(en="context:", zh="上下文向量"), one, say(en="hand prompt:", zh="手工提示词"), riddle.hand)
 exercises.one_shot.reveal(sum(accuracy > riddle.hand for accuracy in one))
 
 # %% [markdown] lang="en" id="shots"
@@ -544,7 +544,7 @@ exercises.new_classes.ask()
 # %% id="new-classes-code"
 split = study.base_to_new[0]
 new = [run.new for run in split.runs if run.regularisation == 0]
-print(say(en="context:", zh="上下文向量："), new, say(en="hand prompt:", zh="手工提示词："), split.hand_new)
+print(say(en="context:", zh="上下文向量"), new, say(en="hand prompt:", zh="手工提示词"), split.hand_new)
 exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 
 # %% [markdown] lang="en" id="base-to-new"
@@ -586,7 +586,7 @@ explorers.base_to_new_table()
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
 *_, last = context.train_context(prompted, features, training.TrainConfig(steps=80))
-print(f"{prompted.accuracy(*features.test):.1%}", say(en=f"on test pictures, {last.step} steps", zh=f"（测试集），共 {last.step} 步"))
+print(say(en=f"{last.step} steps, on test pictures", zh=f"学了 {last.step} 步，测试集上"), f"{prompted.accuracy(*features.test):.1%}")
 
 # %% [markdown] lang="en" id="save"
 # Saving is one line. (Here the folder is a temporary one; choose your own.)

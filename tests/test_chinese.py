@@ -19,6 +19,8 @@ from lessons.kit import picture
 ENGLISH = {
     ("00_start_here", "machine-code"): "names of packages",
     ("01_inside_clip", "names-code"): "names in code",
+    ("02_learnable_context", "sharing-code"): "what `is` gives",
+    ("02_learnable_context", "one-shot-code"): "a command",
 }
 CODE = "-glass"  # of lesson 05: the cell shows code
 

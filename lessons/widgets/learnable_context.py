@@ -433,7 +433,7 @@ def shots_table(file: Path = FILE) -> Table:
     names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="linear probe", zh="线性探针")}
     few = say(en=counted(shots[0], "shot"), zh=f"每类 {shots[0]} 张")
     header = (
-        say(en="task, and what learned", zh="任务，和学习的办法"),
+        say(en="task: what learned", zh="任务：学习的方法"),
         HAND,
         say(en="the secret told", zh="说出秘密"),
         few,

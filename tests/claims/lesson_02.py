@@ -11,8 +11,8 @@ from pocket.studies import context_study
 from pocket.tasks import RIDDLE
 
 CITED: dict[str, str] = {}
-EN = {2: "two", 3: "three", 4: "four", 5: "five", 7: "seven", 8: "eight", 12: "twelve", 16: "sixteen", 480: "480"}
-ZH = {2: "两", 3: "三", 4: "四", 5: "五", 7: "七", 8: "八", 12: "十二", 16: "十六", 480: "480"}
+EN = "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+ZH = "零 一 两 三 四 五 六 七 八 九 十 十一 十二 十三 十四 十五 十六".split()
 TESTS = context_study.TESTS * len(RIDDLE.class_names)  # pictures, in each share of them
 
 
