@@ -51,6 +51,7 @@ def english_of(text: str) -> str:
 OF_MODELS: dict[str, str] = {
     "learnable_context.text_with_slots": "tokens of a class name that a learner types",
     "learnable_context.overwriting_and_inserting": "tokens of a class name",
+    "start_here.draw": "the texts that the learner has written for CLIP",
 }
 TITLE = 10  # points: of what stands above a figure
 
