@@ -50,6 +50,8 @@ def english_of(text: str) -> str:
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
     "museum.words_by_table": "the nearest tokens of vectors",
+    "learnable_context.text_with_slots": "tokens of a class name that a learner types",
+    "learnable_context.overwriting_and_inserting": "tokens of a class name",
     "start_here.draw": "the texts that the learner has written for CLIP",
 }
 TITLE = 10  # points: of what stands above a figure

@@ -21,6 +21,8 @@ ENGLISH = {
     ("00_start_here", "machine-code"): "names of packages",
     ("01_inside_clip", "names-code"): "names in code",
     ("05_bug_museum", "words-code"): "the nearest tokens of vectors",
+    ("02_learnable_context", "sharing-code"): "what `is` gives",
+    ("02_learnable_context", "one-shot-code"): "a command",
 }
 CODE = {line for exhibit in EXHIBITS.values() for _, line in exhibit.changes()}  # lesson 05 shows it
 
