@@ -330,7 +330,7 @@ ours = by_hand.text_tower(clip, ids)                              # (B, D)
 compare(say(en="text tower", zh="文本塔"), ours, clip.text_model(input_ids=ids).pooler_output)
 compare(say(en="where it is pooled", zh="池化的位置"), end, ids.argmax(-1))
 print("eos_token_id:", clip.config.text_config.eos_token_id)
-print(say(en="largest id:", zh="最大的编号："), ids.max().item())
+print(say(en="largest id:", zh="最大的编号"), ids.max().item())
 
 # %% [markdown] lang="en" id="patches"
 # ## 6 · From a picture to vectors

@@ -25,7 +25,7 @@ def read_by_models() -> set[str]:
     """The words of the drawn world, of the captions and of prompts."""
     texts = [entry["text"] for entry in json.loads((ROOT / "data/captions/train.json").read_text("utf-8"))]
     names = [*world.OBJECTS, *world.COLOURS, *world.SIZES, *world.BACKGROUNDS, *world.ALL_STYLES]
-    return set(re.findall("[a-z]+", " ".join([*texts, *names, "a photo of a", "x"]).lower()))
+    return set(re.findall("[a-z]+", " ".join([*texts, *names, "a photo of a", "a picture of a", "x"]).lower()))
 
 
 def is_kept(word: str) -> bool:

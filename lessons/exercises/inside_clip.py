@@ -285,7 +285,7 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     long = images @ texts.T, images @ F.normalize(texts, dim=-1).T, F.normalize(images, dim=-1) @ texts.T
     if any(close(ours, factor * products) for factor in (1, log_scale, scale) for products in long):
         raise Mistake(
-            en="Long vectors win here, whatever their direction: bring every vector to the norm 1 first, pictures and texts.",
+            en="Long vectors win here, whatever their direction: give every vector the norm 1 first, pictures and texts.",
             zh="现在谁长谁赢，方向反而不重要了：先把每个向量的模长都变成 1，图片和文字都要。",
         )
     if close(ours, scale * F.normalize(images, dim=0) @ F.normalize(texts, dim=0).T):
@@ -312,7 +312,7 @@ logits = Exercise(
     ),
     hints=(
         Text(
-            en="torch.nn.functional.normalize(x, dim=-1) brings each row to the norm 1.",
+            en="torch.nn.functional.normalize(x, dim=-1) gives each row the norm 1.",
             zh="torch.nn.functional.normalize(x, dim=-1) 把每一行的模长变成 1。",
         ),
         Text(
