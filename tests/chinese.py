@@ -49,6 +49,7 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
+    "inside_clip.shares_by_scale": "any texts, shortened where there is no room",
     "inside_clip.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
 }
 TITLE = 10  # points: of what stands above a figure
