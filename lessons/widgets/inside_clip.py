@@ -495,7 +495,7 @@ def temperature_explorer(
             (least, most),
             title=say(
                 en=f"At logit scale {now.scale:.3g} the best text has a probability of {percent(highest)}",
-                zh=f"缩放系数为 {now.scale:.3g} 时，余弦最高的文字概率是 {percent(highest)}",
+                zh=f"缩放系数为 {now.scale:.3g} 时，余弦最高的那句话概率是 {percent(highest)}",
             ),
             alt=say(
                 en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, has a probability of {en}. Below, a "
