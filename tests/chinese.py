@@ -51,6 +51,7 @@ def english_of(text: str) -> str:
 OF_MODELS: dict[str, str] = {
     "inside_clip.shares_by_scale": "any texts, shortened where there is no room",
     "inside_clip.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
+    "start_here.draw": "the texts that the learner has written for CLIP",
 }
 TITLE = 10  # points: of what stands above a figure
 
