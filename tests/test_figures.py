@@ -18,7 +18,7 @@ from helpers.training import History
 from lessons import kit
 from lessons.figures import inside_clip
 from lessons.kit import context_training, strips
-from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.kit.picture import Picture, blank, finished, picture_with_scores, square
 from lessons.widgets.start_here import pictures_with_guesses
 
 NAMES = ["cat", "dog", "fish"]
@@ -316,6 +316,13 @@ def test_pairs_that_belong_together_are_framed():
         [(picture[top + r * cell :, 180 + c * wide :][:cell, :wide] < 60).sum() for c in range(3)] for r in range(3)
     ]
     assert min(np.diag(dark)) > 1.5 * max(dark[0][2], dark[2][0])
+
+
+def test_a_bold_word_makes_no_warning_in_either_language(caplog):
+    figure = blank(1)
+    figure.text(0, 0.5, "loss 损失", weight="bold", fontsize=7.77)  # a size that no other test has looked up
+    finished(figure, ALT, "")
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("n", [2, 4, 6])
