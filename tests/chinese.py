@@ -25,7 +25,7 @@ def read_by_models() -> set[str]:
     """The words of the drawn world, of the captions and of prompts."""
     texts = [entry["text"] for entry in json.loads((ROOT / "data/captions/train.json").read_text("utf-8"))]
     names = [*world.OBJECTS, *world.COLOURS, *world.SIZES, *world.BACKGROUNDS, *world.ALL_STYLES]
-    return set(re.findall("[a-z]+", " ".join([*texts, *names, "a photo of a", "x"]).lower()))
+    return set(re.findall("[a-z]+", " ".join([*texts, *names, "a photo of a", "a picture of a", "x"]).lower()))
 
 
 def is_kept(word: str) -> bool:
@@ -52,6 +52,8 @@ OF_MODELS: dict[str, str] = {
     "museum.words_by_table": "the nearest tokens of vectors",
     "learnable_context.text_with_slots": "tokens of a class name that a learner types",
     "learnable_context.overwriting_and_inserting": "tokens of a class name",
+    "inside_clip.shares_by_scale": "any texts, shortened where there is no room",
+    "inside_clip.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
     "start_here.draw": "the texts that the learner has written for CLIP",
 }
 TITLE = 10  # points: of what stands above a figure

@@ -202,8 +202,8 @@ WRONG = {
             "def logits(images, texts, log_scale):\n"
             "    x = log_scale.exp() * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T\n"
             "    return x.softmax(-1)",
-            "shares already",
-            "已经是份额",
+            "probabilities already",
+            "已经是概率",
         ),
         ("def logits(images, texts, log_scale): return images @ texts", "first factor", "两个矩阵相乘"),
         ("def logits(images, texts, log_scale): return torch.zeros(2, 3)", "The shape is right", "数不对"),
