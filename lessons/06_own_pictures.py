@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import context, data, flops, pictures, training
+from helpers import context, data, flops, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
@@ -41,7 +41,7 @@ from helpers.pretrained import classify_zero_shot, encode_images, load_clip, loa
 from lessons.exercises import own_pictures as exercises
 from lessons.kit.models import show_prediction, whose_numbers
 from lessons.widgets import own_pictures as explorers
-from pocket import classifiers, own_folder, world
+from pocket import classifiers, folders, own_folder, world
 
 clip, processor = load_clip()
 whose_numbers(clip)
@@ -83,7 +83,7 @@ exercises.names.ask()
 explorers.contact_sheet(example)
 
 # %% id="faults-code"
-classes, faults = pictures.check_folder(example)
+classes, faults = folders.check_folder(example)
 explorers.fault_table(example, faults)
 
 # %% [markdown] lang="en" id="faults"
@@ -135,7 +135,7 @@ explorers.copies_explorer(example)
 # 遇到问题，`read_folder` 会停下来，全部列出，让你去修；加上 `leave_out=True`，它就把有问题的撇开：
 
 # %% id="read-code"
-classes = pictures.read_folder(example, leave_out=True)
+classes = folders.read_folder(example, leave_out=True)
 print(len(classes.files), classes.class_names)
 
 # %% [markdown] lang="en" id="split"
@@ -280,7 +280,7 @@ tool
 # 从一个文件夹到一个几 KB 的文件，总共就下面这几行。在上面选好文件夹之后，再运行一次：
 
 # %% id="ten-lines-code" tags=["measured"]
-mine = pictures.read_folder(tool.folder, leave_out=True)
+mine = folders.read_folder(tool.folder, leave_out=True)
 split_up = data.encode_split(clip, processor, data.read_own_pictures(mine))
 learned = PromptedCLIP(clip, processor, mine.class_names, 4, "random", generator=torch.Generator().manual_seed(0))
 *_, last = context.train_context(learned, split_up)
@@ -386,7 +386,7 @@ def entries(classes, folder):
 
 # %% id="dataset-code"
 captions = example / "captions.json"
-captions.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
+captions.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
 gpt2 = load_gpt2()                                            # a model and its tokenizer
 dataset = data.VLMDataset(captions, gpt2[1])
 print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())

@@ -20,7 +20,7 @@ from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
 from lessons.figures import own_pictures as figures
 from lessons.widgets import own_pictures
-from pocket import own_folder, world
+from pocket import folders, own_folder, world
 from pocket.datasets import read_scene
 from pocket.studies import own_pictures_study
 
@@ -64,7 +64,7 @@ def save(image, file, **how):
 
 
 def kinds(folder, **how):
-    return {fault.path.relative_to(folder).as_posix(): fault.kind for fault in pictures.check_folder(folder, **how)[1]}
+    return {fault.path.relative_to(folder).as_posix(): fault.kind for fault in folders.check_folder(folder, **how)[1]}
 
 
 # --- what is wrong with a folder -----------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def kinds(folder, **how):
 
 def test_every_planted_fault_is_found_and_nothing_else(example):
     assert kinds(example) == PLANTED
-    classes, _ = pictures.check_folder(example)
+    classes, _ = folders.check_folder(example)
     assert classes.class_names == EIGHT and len(classes.files) == len(classes.labels) == 126
     assert all(file.parent.name == classes.class_names[label] for file, label in zip(classes.files, classes.labels))
     left = {file.relative_to(example).as_posix() for file in classes.files}
@@ -81,25 +81,25 @@ def test_every_planted_fault_is_found_and_nothing_else(example):
 
 def test_all_faults_are_told_at_once_each_with_what_to_do(example):
     with pytest.raises(ValueError) as error:
-        pictures.read_folder(example)
+        folders.read_folder(example)
     lines = str(error.value).split("\n")
     assert len(lines) == len(PLANTED)
     for path in PLANTED:
         (line,) = [line for line in lines if line.startswith(f"{example / path} ")]
         assert any(word in line for word in ("save", "delete", "needed")), line
-    assert len(pictures.read_folder(example, leave_out=True).files) == 126
+    assert len(folders.read_folder(example, leave_out=True).files) == 126
 
 
 def test_a_folder_without_faults_is_read_whole(tmp_path):
     clean = own_folder.draw_folder(tmp_path / "clean", faults=False)
-    assert len(pictures.read_folder(clean).files) == len(EIGHT) * own_folder.EACH and kinds(clean) == {}
+    assert len(folders.read_folder(clean).files) == len(EIGHT) * own_folder.EACH and kinds(clean) == {}
 
 
 def test_more_than_a_hundred_faults_are_counted(folder):
     for number in range(120):
         (folder / "a" / f"x{number}.jpg").write_text("no picture")
     with pytest.raises(ValueError, match="… and 20 more"):
-        pictures.read_folder(folder)
+        folders.read_folder(folder)
 
 
 def jpeg(image, quality):
@@ -150,21 +150,21 @@ def test_one_that_was_cropped_mirrored_or_made_brighter_is_not_as_the_lesson_say
 
 
 def test_between_copies_and_other_pictures_of_the_example_lies_a_wide_gap(example):
-    classes, faults = pictures.check_folder(example)
+    classes, faults = folders.check_folder(example)
 
     def apart(one, other):
-        return float(np.abs(pictures.make_thumbnail(one) - pictures.make_thumbnail(other)).mean())
+        return float(np.abs(folders.make_thumbnail(one) - folders.make_thumbnail(other)).mean())
 
     copies = [apart(*map(pictures.open_picture, (fault.path, fault.of))) for fault in faults if fault.of]
-    small = [pictures.make_thumbnail(pictures.open_picture(file)) for file in classes.files]
+    small = [folders.make_thumbnail(pictures.open_picture(file)) for file in classes.files]
     others = min(np.abs(one - other).mean() for one, other in combinations(small, 2))
-    assert len(copies) == 4 and max(copies) < 0.5 * pictures.COPY_THRESHOLD and others > 1.5 * pictures.COPY_THRESHOLD
+    assert len(copies) == 4 and max(copies) < 0.5 * folders.COPY_THRESHOLD and others > 1.5 * folders.COPY_THRESHOLD
 
 
 def test_the_original_is_kept_and_its_copy_is_told(folder):
     save(noise(50), folder / "a" / "cat.png")
     save(noise(50), folder / "a" / "cat (1).png")
-    ((fault,), classes) = (pictures.check_folder(folder)[1], pictures.check_folder(folder)[0])
+    ((fault,), classes) = (folders.check_folder(folder)[1], folders.check_folder(folder)[0])
     assert (fault.kind, fault.path.name, fault.of.name) == ("copy", "cat (1).png", "cat.png")
     assert folder / "a" / "cat.png" in classes.files
 
@@ -173,13 +173,13 @@ def test_of_a_picture_in_two_classes_both_are_left_out(folder):
     save(noise(60), folder / "a" / "x.png")
     save(noise(60), folder / "b" / "y.png")
     assert kinds(folder) == {"a/x.png": "two classes", "b/y.png": "two classes"}
-    assert len(pictures.read_folder(folder, leave_out=True).files) == 8
+    assert len(folders.read_folder(folder, leave_out=True).files) == 8
 
 
 def test_a_class_of_too_few_is_left_out_with_its_pictures(folder):
     for number in range(3):
         save(noise(70 + number), folder / "c" / f"{number}.png")
-    assert kinds(folder) == {"c": "few"} and pictures.read_folder(folder, leave_out=True).class_names == ["a", "b"]
+    assert kinds(folder) == {"c": "few"} and folders.read_folder(folder, leave_out=True).class_names == ["a", "b"]
     assert kinds(folder, fewest=3) == {}
 
 
@@ -201,7 +201,7 @@ def test_what_a_system_puts_there_is_no_picture_and_no_class(folder):
 def test_pictures_in_deeper_folders_belong_to_the_class_and_names_may_be_anything(folder):
     (folder / "b").rename(folder / "红 杯_子")
     save(noise(90), folder / "a" / "2024" / "一月" / "9.png")
-    classes = pictures.read_folder(folder)
+    classes = folders.read_folder(folder)
     assert classes.class_names == ["a", "红 杯 子"] and len(classes.files) == 9
 
 
@@ -220,18 +220,18 @@ def test_a_folder_that_holds_no_classes_says_what_it_should_hold(tmp_path, names
         for number in range(4):
             save(noise(number), tmp_path / name / f"{number}.png")
     with pytest.raises(ValueError, match=told):
-        pictures.read_folder(tmp_path)
+        folders.read_folder(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        pictures.read_folder(tmp_path / "nowhere")
+        folders.read_folder(tmp_path / "nowhere")
 
 
 def test_captions_for_a_folder_are_what_the_data_set_of_captions_reads(example):
-    classes = pictures.read_folder(example, leave_out=True)
+    classes = folders.read_folder(example, leave_out=True)
     file = example / "captions.json"
-    file.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
+    file.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
     assert [path for path, _ in pictures.read_pairs(file)] == classes.files
     assert {text for _, text in pictures.read_pairs(file)} == {f"a {name}." for name in EIGHT}
     file.unlink()
@@ -265,7 +265,7 @@ def test_a_class_of_two_cannot_be_split():
 def test_own_pictures_are_encoded_as_any_pictures_and_few_are_open_at_once(example, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     clip, processor = load_clip("pocket")
-    parts = data.read_own_pictures(pictures.read_folder(example, leave_out=True), seed=3)
+    parts = data.read_own_pictures(folders.read_folder(example, leave_out=True), seed=3)
     most = []
 
     def compute(clip, processor, images):
@@ -349,7 +349,7 @@ def test_the_stored_study_says_what_the_lesson_says():
 def test_the_study_measures_again_what_it_stored(example):
     study = own_pictures_study.load_study()
     clip, processor = load_clip("pocket")
-    classes = pictures.read_folder(example, leave_out=True)
+    classes = folders.read_folder(example, leave_out=True)
     features = data.encode_split(clip, processor, data.read_own_pictures(classes, 0))
     again = own_pictures_study.measure_split(clip, processor, classes.class_names, features, 0)
     assert classes.class_names == study.classes and len(classes.files) == study.pictures
@@ -385,11 +385,11 @@ def test_a_crowded_row_keeps_what_is_wrong():
 
 
 def test_every_fault_has_words_in_both_languages(folder, lang):
-    assert set(own_pictures.FAULTS) == set(pictures.FaultKind.__args__)
+    assert set(own_pictures.FAULTS) == set(folders.FaultKind.__args__)
     assert all(word in own_pictures.CHINESE for _, word in own_pictures.FAULTS.values())
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
-    table = own_pictures.fault_table(folder, pictures.check_folder(folder)[1])
+    table = own_pictures.fault_table(folder, folders.check_folder(folder)[1])
     assert repr(table).split("\n")[1].startswith("c  ") and in_language(repr(table).split("\n")[1], lang)
 
 
@@ -414,7 +414,7 @@ def test_a_folder_with_one_class_that_can_be_used_says_what_is_missing(tmp_path,
     caption = own_pictures.sheet(tmp_path).caption
     assert {"en": "not yet two classes", "zh": "还不到两个"}[lang] in caption and in_language(caption, lang)
     with pytest.raises(ValueError, match="fewer than two classes with at least 4 pictures"):
-        pictures.read_folder(tmp_path)
+        folders.read_folder(tmp_path)
 
 
 def test_the_parts_of_a_data_set_are_no_classes(tmp_path, lang):
@@ -590,7 +590,7 @@ def test_the_study_is_drawn_with_its_numbers(lang):
 
 
 def test_the_splits_of_ones_own_pictures_are_measured(example):
-    classes = pictures.read_folder(example, leave_out=True)
+    classes = folders.read_folder(example, leave_out=True)
     table = own_pictures.splits_table(*load_clip("pocket"), classes, seeds=(0,))
     assert [row[0] for row in table.rows] == ["0", "mean"] and table.rows[0][2:] == table.rows[1][2:]
 
@@ -598,9 +598,9 @@ def test_the_splits_of_ones_own_pictures_are_measured(example):
 def test_the_command_line_reads_the_captions_of_a_folder(example):
     from finetuning.options import read_options
 
-    classes = pictures.read_folder(example, leave_out=True)
+    classes = folders.read_folder(example, leave_out=True)
     file = example / "captions.json"
-    file.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
+    file.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
     config = read_options(["--data", str(file)])
     pairs = pictures.read_pairs(config.data, config.allow_outside)
     assert [path for path, _ in pairs] == classes.files and {text for _, text in pairs} == {

@@ -1,6 +1,6 @@
 """Explorers and tables of lesson 06: bring pictures, look through them, and what real models and many machines cost.
 
-On top of `Explorer`, `figures`, `helpers.pictures`, which finds what is wrong, and the counts of `helpers.flops`.
+On top of `Explorer`, `figures`, `pocket.folders`, which finds what is wrong, and the counts of `helpers.flops`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from helpers.files import DATA, cache_folder
 from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
-from helpers.pictures import COPY_THRESHOLD, BadPicture, Classes, Fault
+from helpers.pictures import BadPicture, Classes
 from helpers.pretrained import classify_zero_shot
 from lessons.figures import own_pictures as figures
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, uploaded
 from lessons.kit.picture import Picture, picture_with_scores, square
+from pocket import folders
+from pocket.folders import COPY_THRESHOLD, Fault
 from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet
@@ -162,7 +164,7 @@ def folder_tree(folder: Path) -> None:
 def contact_sheet(folder: Path) -> Explorer:
     """Choose a class, and whether everything is shown or only what is wrong, and see the pictures with their faults marked."""
     with _plainly():
-        rows = _rows(folder, *pictures.check_folder(folder))
+        rows = _rows(folder, *folders.check_folder(folder))
     everything = say(en="all classes", zh="所有类别")
     names = {everything: "", **{row.name: row.name for row in rows}}
     controls = {
@@ -184,7 +186,7 @@ def contact_sheet(folder: Path) -> Explorer:
 def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
     """The contact sheet of a folder; told: what stands first in its caption. Raises `LearnerError` where there is nothing to show."""
     with _plainly():
-        classes, faults = pictures.check_folder(folder)
+        classes, faults = folders.check_folder(folder)
         rows = _rows(folder, classes, faults)
     if len(classes.class_names) < 2:
         told += say(
@@ -332,11 +334,11 @@ def fault_table(folder: Path, faults: Sequence[Fault]) -> Table:
 def copies_explorer(folder: Path) -> Explorer:
     """Choose how different two pictures may be and still count as the same one, and see which pairs that makes the same."""
     with _plainly():
-        classes, faults = pictures.check_folder(folder)
+        classes, faults = folders.check_folder(folder)
     files = sorted({*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _opens(fault.path))})
     if len(files) < 2:
         raise LearnerError(say(en="There are no two pictures to compare.", zh="没有两张图片可以比较。"))
-    small = np.array([pictures.make_thumbnail(pictures.open_picture(file)) for file in files])
+    small = np.array([folders.make_thumbnail(pictures.open_picture(file)) for file in files])
     pairs = sorted(
         (float(np.abs(small[one] - small[other]).mean()), one, other)
         for one, other in combinations(range(len(files)), 2)
@@ -372,9 +374,9 @@ def copies_explorer(folder: Path) -> Explorer:
                 zh=f"{len(shown)} 对图片，从最像的排起，其中有 {names[0]}。阈值为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
             ),
             caption=say(
-                en=f"Under each pair the mean difference of the two {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} thumbnails in grey levels, of "
+                en=f"Under each pair the mean difference of the two {folders.THUMBNAIL_SIZE} × {folders.THUMBNAIL_SIZE} thumbnails in grey levels, of "
                 f"255. Shown are the pairs around the limit (more alike, and not shown: {start}). The course takes {COPY_THRESHOLD:g}.",
-                zh=f"每对图片下面，是两张 {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} 缩略图的平均差别，单位是灰度级（共 255 级）。"
+                zh=f"每对图片下面，是两张 {folders.THUMBNAIL_SIZE} × {folders.THUMBNAIL_SIZE} 缩略图的平均差别，单位是灰度级（共 255 级）。"
                 f"显示的是阈值附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的阈值是 {COPY_THRESHOLD:g}。"
                 + glossed("limit 阈值", "the same 同一张", "two pictures 两张不同的图"),
             ),
