@@ -48,7 +48,10 @@ def english_of(text: str) -> str:
 
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
-OF_MODELS: dict[str, str] = {}
+OF_MODELS: dict[str, str] = {
+    "own_pictures.contact_sheet": "names of a learner's folders",
+    "own_pictures.sheet_with_names": "names of a learner's folders and files",
+}
 TITLE = 10  # points: of what stands above a figure
 
 

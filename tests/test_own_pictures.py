@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import shutil
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +18,7 @@ from helpers import data, fast_text, flops, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
 from lessons.figures import own_pictures as figures
+from lessons.kit.models import show_prediction
 from lessons.widgets import own_pictures
 from pocket import folders, own_folder, world
 from pocket.datasets import read_scene
@@ -331,20 +331,6 @@ def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
 # --- the stored study ----------------------------------------------------------------------------------------------------
 
 
-def test_the_stored_study_says_what_the_lesson_says():
-    study = own_pictures_study.load_study()
-    runs = study.runs
-    ways = {way: [getattr(run, way) for run in runs] for way in ("hand", "context", "shuffled", "numbered", "probe")}
-    means = {way: round(100 * float(np.mean(shares))) for way, shares in ways.items()}
-    assert study.command == own_pictures_study.COMMAND == f"python -m {own_pictures_study.__name__}"
-    assert (study.tests, len(runs)) == (30, 20)
-    assert all(run.context > run.hand for run in runs)
-    assert (means["context"], means["hand"], means["shuffled"]) == (50, 27, 33)
-    assert (round(100 * min(ways["context"])), round(100 * max(ways["context"]))) == (27, 67)
-    assert sum(run.probe > run.context for run in runs) > 10
-    assert abs(means["numbered"] - 100 / 8) < 5
-
-
 @pytest.mark.slow
 def test_the_study_measures_again_what_it_stored(example):
     study = own_pictures_study.load_study()
@@ -375,6 +361,35 @@ def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
         files = sum(shown.alt.count(kind) for kind in (".png", ".jpg", ".heic"))
         assert files == sum("." in path for path in wrong), name
     reads_well(moved(sheet, wrong=True), lang)
+    reads_well(moved(sheet, name="guitar"), lang)  # nothing is wrong with it
+
+
+def test_what_is_wrong_is_shown_with_the_names_of_folder_and_file(example):
+    rows = own_pictures._rows(example, *folders.check_folder(example))
+    tiles = [tile for row in rows for tile in own_pictures._wrong_tiles(row)]
+    assert [tile.name.replace("/\n", "/").rstrip("/") for tile in tiles] == sorted(
+        path.replace("_folder", " folder") for path in PLANTED
+    )
+    assert all(tile.sign and tile.word for tile in tiles)
+
+
+def test_many_pictures_with_names_stay_on_a_page():
+    tiles = [figures.Tile(f"{n}.png", None, "?", "unreadable") for n in range(1000)]
+    assert figures.sheet_with_names(tiles, title="t", alt="many that cannot be read").image.height < 4000
+
+
+def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
+    """A letter that no font can write would fail in conftest.py."""
+    for name in ("猫", "房子", "一只名字特别特别长的红色小猫"):
+        for number in range(4):
+            save(noise(number + 10 * len(name)), tmp_path / "照片" / name / f"图 {number}.png")
+    (tmp_path / "照片" / "猫" / "坏了.png").write_text("no picture")
+    (tmp_path / "照片" / "新建文件夹").mkdir()
+    sheet = own_pictures.contact_sheet(tmp_path / "照片")
+    shown = [moved(sheet, name=name, wrong=wrong) for name in ("", "猫", "新建文件夹") for wrong in (False, True)]
+    assert all("猫/坏了.png" in picture.alt for picture in shown[:4]) and "新建文件夹" in shown[5].alt
+    image = Image.open(tmp_path / "照片" / "猫" / "图 0.png")
+    assert "房子" in show_prediction(image, {"房子": 0.75, "猫": 0.25}).alt
 
 
 def test_a_crowded_row_keeps_what_is_wrong():
@@ -386,7 +401,6 @@ def test_a_crowded_row_keeps_what_is_wrong():
 
 def test_every_fault_has_words_in_both_languages(folder, lang):
     assert set(own_pictures.FAULTS) == set(folders.FaultKind.__args__)
-    assert all(word in own_pictures.CHINESE for _, word in own_pictures.FAULTS.values())
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
     table = own_pictures.fault_table(folder, folders.check_folder(folder)[1])
@@ -551,8 +565,9 @@ def test_what_changes_is_read_off_the_models(lang):
 
 def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alone(lang):
     explorer = own_pictures.scale_explorer()
-    small = reads_well(explorer.shown, lang)
-    large = reads_well(moved(explorer, classes=1000, captions=1_000_000), lang)
+    large = reads_well(explorer.shown, lang)
+    small = reads_well(moved(explorer, classes=100, captions=10_000), lang)
+    moved(explorer, classes=1000, captions=1_000_000)
     assert "452 GB" in large.alt and "452 GB" not in small.alt and {"en": "days", "zh": "天"}[lang] in large.alt
     many = reads_well(moved(explorer, devices=64), lang)
     assert "452 GB" in many.alt and many.alt != large.alt  # memory is as it was, and time is not
@@ -564,29 +579,33 @@ def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alon
 def test_measured_sizes_come_from_the_stored_benchmarks(lang):
     table = own_pictures.measured_sizes()
     numbers = [tuple(float(cell.split()[0]) for cell in row[1:]) for row in table.rows]
-    cpu, seeing, many, few, *memory = [measured / calculated for calculated, measured in numbers]
-    assert cpu < 2 and seeing < 2 and many < 2, "as the lesson says: within a factor of two"
-    assert 15 < few < 25, "and there: twenty times"
-    assert all(1 < share < 1.3 for share in memory)
+    assert all(1 < measured / calculated < 1.3 for calculated, measured in numbers[-2:])  # of memory
     assert all(in_language(row[0], lang) for row in table.rows)
 
 
-def test_a_larger_batch_does_more_for_a_large_gpu_than_eight_devices(lang):
-    def hours(**how):
-        explorer = own_pictures.scale_explorer()
-        pace = explorer.controls["pace"].options[-1][1]
-        told = moved(explorer, pace=pace, captions=1_000_000, **how).alt
-        number, unit = re.search(
-            {"en": r"learn the captioner ([\d.]+) (\w+)", "zh": r"学软提示词和投影 ([\d.]+) (\w+)"}[lang], told
-        ).groups()
-        return float(number) / {"h": 1, "小时": 1, "min": 60, "分钟": 60}[unit]
+def test_the_table_of_costs_says_what_the_explorer_says(lang):
+    table, explorer = own_pictures.scale_table(), own_pictures.scale_explorer()
+    pace = explorer.controls["pace"].options[-1][1]
+    states = {}, {"pace": pace}, {"devices": 8}, {"devices": 1, "batch": 64}
+    for row, how in zip(table.rows, states, strict=True):
+        alt = moved(explorer, **how).alt
+        assert row[4] in alt and {"en": f"together {row[4]}", "zh": f"合计 {row[4]}"}[lang] in alt
+    assert all(in_language(name, lang) for name in (table.rows[0][0], *table.header))
 
-    alone, large, eight = hours(), hours(batch=64), hours(devices=8)
-    assert 8 < alone < 9 and large < 1 < eight, "as the lesson says"
+
+def test_the_table_of_photographs_says_what_the_explorer_says(lang):
+    models = *load_clip("pocket"), world.OBJECTS
+    table, explorer = own_pictures.photograph_table(*models), own_pictures.photograph_explorer(*models)
+    for template, *answers in table.rows:
+        for number, answer in enumerate(answers):
+            shown = moved(explorer, photograph=number, template=template)
+            assert {"en": f"that of “{answer}”", "zh": f"最长的是“{answer}”"}[lang] in shown.alt
 
 
 def test_the_study_is_drawn_with_its_numbers(lang):
     assert "27 (20–37)" in reads_well(own_pictures.splits_picture(), lang).alt
+    command = own_pictures_study.load_study().command
+    assert command == own_pictures_study.COMMAND == f"python -m {own_pictures_study.__name__}"
 
 
 def test_the_splits_of_ones_own_pictures_are_measured(example):
