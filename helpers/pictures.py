@@ -97,6 +97,11 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
         raise BadPicture("broken") from error
 
 
+def tell_unopened(error: OSError) -> str:
+    """Say that a file cannot be opened and why, in words that go on after its name."""
+    return say(en=f"cannot be opened: {error.strerror}", zh=f"打不开：{error.strerror}")
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     # 16 bits a pixel, which Pillow would not shrink but clip
     if image.mode.startswith("I"):
@@ -121,7 +126,7 @@ class PictureFiles(Sequence):
         try:
             return open_picture(self.files[number])
         except BadPicture as error:
-            raise ValueError(f"{self.files[number]} {error}") from error
+            raise LearnerError(f"{self.files[number]} {error}") from error
 
 
 @dataclass(frozen=True)
@@ -142,20 +147,26 @@ def read_pairs(
     """Read picture file and text of every entry of a JSON file.
 
     decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks again where one is broken.
-    Raises OSError, or ValueError with a list of all faults, entries from 1.
+    Raises OSError, or LearnerError with a list of all faults, entries from 1.
     """
     entries = _entries(data_path)
     if not isinstance(entries, list) or not entries:
-        what = "an empty list" if entries == [] else f"{_kind(entries)}, no list"
-        raise ValueError(
-            f"{data_path} holds {what}: "
-            'it should be [{"image_path": "cat.jpg", "text": "a cat."}, …]'
+        kind, example = _kind(entries), '[{"image_path": "cat.jpg", "text": "a cat."}, …]'
+        what = say(en=f"{kind}, no list", zh=f"{kind}，不是列表")
+        if entries == []:
+            what = say(en="an empty list", zh="空列表")
+        raise LearnerError(
+            say(
+                en=f"{data_path} holds {what}: it should be {example}",
+                zh=f"{data_path} 里是{what}：应该是 {example}",
+            )
         )
     # many captions may share a picture, which is looked at once
     folder, known = data_path.parent, {}
+    place = say(en=", entry {}: ", zh="，第 {} 项：")
     raise_faults(
         [
-            f"{data_path}, entry {number}: {fault}"
+            f"{data_path}{place.format(number)}{fault}"
             for number, entry in enumerate(entries, start=1)
             for fault in _faults(entry, folder, allow_outside, decode, known)
         ]
@@ -167,11 +178,12 @@ def read_pairs(
 
 
 def raise_faults(faults: Sequence[str]) -> None:
-    """Raise ValueError with a line for each fault, if there are any; only the first are listed."""
-    more = len(faults) - MAX_FAULTS
-    lines = [*faults[:MAX_FAULTS], *([f"… and {more} more"] if more > 0 else [])]
+    """Raise LearnerError with a line for each fault, if there are any; only the first are listed."""
+    lines = list(faults[:MAX_FAULTS])
+    if (more := len(faults) - MAX_FAULTS) > 0:
+        lines.append(say(en=f"… and {more} more", zh=f"……还有 {more} 处"))
     if lines:
-        raise ValueError("\n".join(lines))
+        raise LearnerError("\n".join(lines))
 
 
 def _entries(data_path: Path) -> Any:
@@ -179,39 +191,51 @@ def _entries(data_path: Path) -> Any:
         return json.loads(data_path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8"
-        ) from None
+        told = say(
+            en=f"is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8",
+            zh=f"不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）：请另存为 UTF-8",
+        )
     except json.JSONDecodeError as error:
         line = [*error.doc.splitlines(), ""][error.lineno - 1].strip()[:80]
-        raise ValueError(
-            f"{data_path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}"
-        ) from None
+        told = say(
+            en=f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}",
+            zh=f"不是 JSON：第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
+        )
     # a number of thousands of digits; lists within lists without end
     except (ValueError, RecursionError):
-        raise ValueError(
-            f"{data_path} is no JSON that can be read here: "
-            "it holds an absurd number, or is nested too deep"
-        ) from None
+        told = say(
+            en="is no JSON that can be read here: it holds an absurd number, or is nested too deep",
+            zh="里的 JSON 这里读不了：有长得离谱的数，或者嵌套太深",
+        )
+    raise LearnerError(f"{data_path} {told}")
 
 
 def _faults(
     entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
 ) -> Iterator[str]:
     if not isinstance(entry, dict):
-        yield f'is {_kind(entry)}, and should be {{"image_path": …, "text": …}}'
+        yield say(en="is {}, and should be {}", zh="这里是{}，应该是 {}").format(
+            _kind(entry), '{"image_path": …, "text": …}'
+        )
         return
     for key in ("image_path", "text"):
         value = entry.get(key)
         if key not in entry:
             others = ", ".join(json.dumps(str(other), ensure_ascii=False)[:40] for other in entry)
-            yield f'has no "{key}"' + (f" (it has {others})" if others else "")
+            told = say(en=f" (it has {others})", zh=f"（只有 {others}）") if others else ""
+            yield say(en=f'has no "{key}"', zh=f'没有 "{key}"') + told
         elif not isinstance(value, str):
-            yield f'"{key}" is {_kind(value)}, and should be text'
+            kind = _kind(value)
+            yield say(
+                en=f'"{key}" is {kind}, and should be text', zh=f'"{key}" 是{kind}，应该是文字'
+            )
         elif not value.strip():
-            yield f'"{key}" is empty'
+            yield say(en=f'"{key}" is empty', zh=f'"{key}" 是空的')
         elif any("\ud800" <= letter <= "\udfff" for letter in value):
-            yield f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole'
+            yield say(
+                en=f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole',
+                zh=f'"{key}" 里有半个字符（JSON 里的 \\ud800 到 \\udfff）：请写完整',
+            )
         elif key == "image_path":
             if value not in known:
                 known[value] = _picture_fault(value, folder, allow_outside, decode)
@@ -223,7 +247,7 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -
     """What is wrong with a picture's path or file; "" where nothing is. What lies outside is not touched, unless that is allowed."""
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
-        return f"the path {shown} holds a zero byte"
+        return say(en=f"the path {shown} holds a zero byte", zh=f"路径 {shown} 里有零字节")
     file = os.path.abspath(folder / path)
     # first by its letters, then with all links followed
     inside = all(
@@ -231,34 +255,52 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -
         for whole in (os.path.abspath, os.path.realpath)
     )
     if not inside and not allow_outside:
-        return f"{shown} leaves the folder of the JSON file: copy the picture into it, or allow it by --allow-outside"
+        return say(
+            en=f"{shown} leaves the folder of the JSON file: "
+            "copy the picture into it, or allow it by --allow-outside",
+            zh=f"{shown} 在 JSON 文件所在的文件夹之外：请把图片复制进来，或者用 --allow-outside 允许",
+        )
     if os.path.isdir(file):
-        return f"{shown} is a folder, and should be a picture"
+        return say(
+            en=f"{shown} is a folder, and should be a picture", zh=f"{shown} 是文件夹，应该是图片"
+        )
     if not os.path.isfile(file):
-        return f"no file {shown} (looked in {os.path.dirname(file)}){_instead(path, file)}. Paths are relative to the JSON file"
+        looked, instead = os.path.dirname(file), _instead(path, file)
+        return say(
+            en=f"no file {shown} (looked in {looked}){instead}. Paths are relative to the JSON file",
+            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径是相对于 JSON 文件的",
+        )
     try:
         if decode:
             open_picture(Path(file))
     except BadPicture as error:
         return f"{shown} {error}"
     except OSError as error:
-        return f"{shown} cannot be opened: {error.strerror}"
+        return f"{shown} {tell_unopened(error)}"
     return ""
 
 
 def _instead(path: str, file: str) -> str:
     """What may have been meant by a path that leads to no file."""
     if "\\" in path:
-        return ": write / and no \\"
+        return say(en=": write / and no \\", zh="：请写 /，不要写 \\")
     try:
         here = os.listdir(os.path.dirname(file))
     except OSError:
         return ""
     names = {name.lower(): name for name in here}
     close = difflib.get_close_matches(os.path.basename(file).lower(), names, 1, 0.8)
-    return f": did you mean {names[close[0]]}?" if close else ""
+    if not close:
+        return ""
+    return say(en=": did you mean {}?", zh="：是不是 {}？").format(names[close[0]])
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    return "null" if value is None else kinds.get(type(value), "a number")
+    kinds = {
+        dict: say(en="an object", zh="对象"),
+        list: say(en="a list", zh="列表"),
+        str: say(en="text", zh="文字"),
+        bool: say(en="true or false", zh=" true 或 false"),
+        type(None): say(en="null", zh=" null"),
+    }
+    return kinds.get(type(value), say(en="a number", zh="数"))

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.language import LearnerError, say
-from helpers.pictures import BadPicture, Classes, open_picture, raise_faults
+from helpers.pictures import BadPicture, Classes, open_picture, raise_faults, tell_unopened
 
 # of a class: two to learn from, one to validate on, one to test on
 MIN_PICTURES = 4
@@ -56,16 +56,19 @@ class Fault:
 def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
     """Read the pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
 
-    Raises ValueError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
+    Raises LearnerError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
     is no such folder.
     """
     classes, faults = check_folder(folder, fewest)
     if not leave_out:
         raise_faults([f"{fault.path} {fault.advice}" for fault in faults])
     if len(classes.class_names) < 2:
-        raise ValueError(
-            f"{folder} has fewer than two classes with at least {fewest} pictures: "
-            "there must be two, to tell them apart"
+        raise LearnerError(
+            say(
+                en=f"{folder} has fewer than two classes with at least {fewest} pictures: "
+                "there must be two, to tell them apart",
+                zh=f"{folder} 里，至少有 {fewest} 张图片的类别不到两个：要有两个，才有东西可区分",
+            )
         )
     return classes
 
@@ -74,7 +77,7 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
     """Find the pictures by class that can be used, and all that is wrong with the others.
 
     Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
-    `fewest` pictures. Raises ValueError where no sub-folder is a class, and OSError where there is no such folder.
+    `fewest` pictures. Raises LearnerError where no sub-folder is a class, and OSError where there is no such folder.
     """
     places: dict[str, list[Path]] = {}
     for place in _class_folders(folder):
@@ -88,7 +91,7 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
             except BadPicture as error:
                 faults.append(Fault("unreadable", file, str(error)))
             except OSError as error:
-                faults.append(Fault("unreadable", file, f"cannot be opened: {error.strerror}"))
+                faults.append(Fault("unreadable", file, tell_unopened(error)))
     faults += _find_copies(found, thumbnails)
     out = {fault.path for fault in faults}
     good: dict[str, list[Path]] = {name: [] for name in places}

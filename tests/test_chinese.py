@@ -17,6 +17,7 @@ from lessons.kit import picture
 ENGLISH = {
     ("00_start_here", "machine-code"): "names of packages",
     ("01_inside_clip", "names-code"): "names in code",
+    ("06_own_pictures", "photograph-table-code"): "prompts",
 }
 CODE = "-glass"  # of lesson 05: the cell shows code
 

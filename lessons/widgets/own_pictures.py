@@ -208,7 +208,7 @@ def _plainly() -> Iterator[None]:
                 zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
             )
         ) from error
-    except ValueError as error:
+    except LearnerError as error:
         raise LearnerError(f"{error}{say(en='.', zh='。')}") from error
 
 
@@ -388,7 +388,7 @@ def copies_explorer(folder: Path) -> Explorer:
         return figures.pairs_alike(
             shown,
             title=say(
-                en=f"Threshold {now.limit:.1f}: of {len(pairs):,} pairs, {below} taken for the same picture",
+                en=f"Threshold {now.limit:.1f}: the same picture in {below} of {len(pairs):,} pairs",
                 zh=f"阈值 {now.limit:.1f}：{len(pairs):,} 对图片里，有 {below} 对算作同一张",
             ),
             alt=say(
