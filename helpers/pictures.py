@@ -12,7 +12,6 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -127,15 +126,6 @@ class PictureFiles(Sequence):
             return open_picture(self.files[number])
         except BadPicture as error:
             raise LearnerError(f"{self.files[number]} {error}") from error
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Picture files with the number of the class of each, and what the classes are called."""
-
-    files: list[Path]
-    labels: list[int]
-    class_names: list[str]
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def split(labels, generator):
 # 往后和第 02 课一样：三个部分都变成特征（feature），只算一次，存起来。和亲手一步步算的（打开图片、预处理、视觉塔、投影）一样吗？
 
 # %% id="features-code"
-parts = data.read_own_pictures(classes, seed=0)
+parts = folders.read_own_pictures(classes, seed=0)
 features = data.encode_split(clip, processor, parts)
 values = prepare_pixels(clip, processor, parts.test.images[:])                              # (N, 3, H, W)
 by_hand = clip.visual_projection(clip.vision_model(pixel_values=values).pooler_output)  # (N, D)
@@ -281,7 +281,7 @@ tool
 
 # %% id="ten-lines-code" tags=["measured"]
 mine = folders.read_folder(tool.folder, leave_out=True)
-split_up = data.encode_split(clip, processor, data.read_own_pictures(mine))
+split_up = data.encode_split(clip, processor, folders.read_own_pictures(mine))
 learned = PromptedCLIP(clip, processor, mine.class_names, 4, "random", generator=torch.Generator().manual_seed(0))
 *_, last = context.train_context(learned, split_up)
 learned.save(Path(mkdtemp()) / "mine.safetensors")

@@ -1,6 +1,6 @@
-"""Folders of anybody's pictures, one sub-folder for each class: what can be used of them, and what is wrong with the rest.
+"""Folders of anybody's pictures, one sub-folder for each class: what can be used of them, in three parts, and what is wrong with the rest.
 
-Rests on helpers/pictures.py. Used by lesson 06 and its study.
+Rests on helpers/pictures.py and data.py. Used by lesson 06 and its study.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
+from helpers.data import split_own_pictures
 from helpers.language import LearnerError, say
-from helpers.pictures import BadPicture, Classes, open_picture, raise_faults, tell_unopened
+from helpers.pictures import BadPicture, PictureFiles, open_picture, raise_faults, tell_unopened
 
 # of a class: two to learn from, one to validate on, one to test on
 MIN_PICTURES = 4
@@ -51,6 +54,15 @@ class Fault:
             "alone": say(en="a class of one picture", zh="这个类别只有一张图片"),
             "few": say(en="a class of too few pictures", zh="这个类别的图片太少"),
         }[self.kind]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Picture files with the number of the class of each, and what the classes are called."""
+
+    files: list[Path]
+    labels: list[int]
+    class_names: list[str]
 
 
 def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
@@ -201,3 +213,30 @@ def _too_few(place: Path, number: int, fewest: int) -> Fault:
         return Fault("alone", place, told)
     told = say(en=f"has {number} pictures: {wanted}", zh=f"只有 {number} 张图片：{wanted}")
     return Fault("few", place, told)
+
+
+@dataclass(frozen=True)
+class OwnPart:
+    """Picture files of one part, opened when they are asked for, and their classes (N,)."""
+
+    images: PictureFiles
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class OwnPictures:
+    """Somebody's own pictures in three parts."""
+
+    train: OwnPart
+    validation: OwnPart
+    test: OwnPart
+
+
+def read_own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
+    """Split pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
+    labels = torch.tensor(classes.labels)
+
+    def part(numbers: Tensor) -> OwnPart:
+        return OwnPart(PictureFiles([classes.files[number] for number in numbers]), labels[numbers])
+
+    return OwnPictures(*map(part, split_own_pictures(labels, seed)))

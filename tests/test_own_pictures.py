@@ -267,7 +267,7 @@ def test_a_class_of_two_cannot_be_split():
 def test_own_pictures_are_encoded_as_any_pictures_and_few_are_open_at_once(example, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     clip, processor = load_clip("pocket")
-    parts = data.read_own_pictures(folders.read_folder(example, leave_out=True), seed=3)
+    parts = folders.read_own_pictures(folders.read_folder(example, leave_out=True), seed=3)
     most = []
 
     def compute(clip, processor, images):
@@ -338,7 +338,7 @@ def test_the_study_measures_again_what_it_stored(example):
     study = own_pictures_study.load_study()
     clip, processor = load_clip("pocket")
     classes = folders.read_folder(example, leave_out=True)
-    features = data.encode_split(clip, processor, data.read_own_pictures(classes, 0))
+    features = data.encode_split(clip, processor, folders.read_own_pictures(classes, 0))
     again = own_pictures_study.measure_split(clip, processor, classes.class_names, features, 0)
     assert classes.class_names == study.classes and len(classes.files) == study.pictures
     for way, share in vars(again).items():  # another processor rounds otherwise, and training makes more of it

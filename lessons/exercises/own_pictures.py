@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.pictures import Classes
 from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
+from pocket.folders import Classes
 
 # --- how different two pictures are ----------------------------------------------------------------------------------
 

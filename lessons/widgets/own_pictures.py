@@ -25,19 +25,19 @@ from sklearn.datasets import load_sample_image
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from helpers import pictures
-from helpers.data import encode_split, read_own_pictures
+from helpers.data import encode_split
 from helpers.files import DATA, cache_folder
 from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
-from helpers.pictures import BadPicture, Classes
+from helpers.pictures import BadPicture
 from helpers.pretrained import classify_zero_shot
 from lessons.figures import own_pictures as figures
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, counted, dropdown, look, uploaded
 from lessons.kit.picture import Picture, picture_with_scores, square
 from pocket import folders
-from pocket.folders import COPY_THRESHOLD, Fault
+from pocket.folders import COPY_THRESHOLD, Classes, Fault, read_own_pictures
 from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet
