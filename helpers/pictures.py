@@ -125,7 +125,8 @@ class PictureFiles(Sequence):
         try:
             return open_picture(self.files[number])
         except BadPicture as error:
-            raise LearnerError(f"{self.files[number]} {error}") from error
+            told = f"{self.files[number]} {error}"
+            raise LearnerError(told) from error
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------
@@ -141,15 +142,11 @@ def read_pairs(
     """
     entries = _entries(data_path)
     if not isinstance(entries, list) or not entries:
-        kind, example = _kind(entries), '[{"image_path": "cat.jpg", "text": "a cat."}, …]'
-        what = say(en=f"{kind}, no list", zh=f"{kind}，不是列表")
-        if entries == []:
-            what = say(en="an empty list", zh="空列表")
+        kind = say(en="an empty list", zh="空列表") if entries == [] else _kind(entries)
+        wanted = '[{"image_path": "cat.jpg", "text": "a cat."}, …]'
         raise LearnerError(
-            say(
-                en=f"{data_path} holds {what}: it should be {example}",
-                zh=f"{data_path} 里是{what}：应该是 {example}",
-            )
+            en=f"{data_path} holds {kind}: it should be {wanted}",
+            zh=f"{data_path} 里是{kind}，应该是 {wanted}",
         )
     # many captions may share a picture, which is looked at once
     folder, known = data_path.parent, {}
@@ -172,8 +169,9 @@ def raise_faults(faults: Sequence[str]) -> None:
     lines = list(faults[:MAX_FAULTS])
     if (more := len(faults) - MAX_FAULTS) > 0:
         lines.append(say(en=f"… and {more} more", zh=f"……还有 {more} 处"))
-    if lines:
-        raise LearnerError("\n".join(lines))
+    told = "\n".join(lines)
+    if told:
+        raise LearnerError(told)
 
 
 def _entries(data_path: Path) -> Any:
@@ -181,23 +179,22 @@ def _entries(data_path: Path) -> Any:
         return json.loads(data_path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        told = say(
-            en=f"is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8",
-            zh=f"不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）：请另存为 UTF-8",
-        )
+        raise LearnerError(
+            en=f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8",
+            zh=f"{data_path} 不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）：请另存为 UTF-8",
+        ) from None
     except json.JSONDecodeError as error:
         line = [*error.doc.splitlines(), ""][error.lineno - 1].strip()[:80]
-        told = say(
-            en=f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}",
-            zh=f"不是 JSON：第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
-        )
+        raise LearnerError(
+            en=f"{data_path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}",
+            zh=f"{data_path} 不是 JSON：第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
+        ) from None
     # a number of thousands of digits; lists within lists without end
     except (ValueError, RecursionError):
-        told = say(
-            en="is no JSON that can be read here: it holds an absurd number, or is nested too deep",
-            zh="里的 JSON 这里读不了：有长得离谱的数，或者嵌套太深",
-        )
-    raise LearnerError(f"{data_path} {told}")
+        raise LearnerError(
+            en=f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep",
+            zh=f"{data_path} 里的 JSON 这里读不了：有长得离谱的数，或者嵌套太深",
+        ) from None
 
 
 def _faults(
@@ -280,9 +277,8 @@ def _instead(path: str, file: str) -> str:
         return ""
     names = {name.lower(): name for name in here}
     close = difflib.get_close_matches(os.path.basename(file).lower(), names, 1, 0.8)
-    if not close:
-        return ""
-    return say(en=": did you mean {}?", zh="：是不是 {}？").format(names[close[0]])
+    meant = names[close[0]] if close else ""
+    return meant and say(en=f": did you mean {meant}?", zh=f"：是不是 {meant}？")
 
 
 def _kind(value: Any) -> str:

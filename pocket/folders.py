@@ -76,11 +76,9 @@ def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = Fals
         raise_faults([f"{fault.path} {fault.advice}" for fault in faults])
     if len(classes.class_names) < 2:
         raise LearnerError(
-            say(
-                en=f"{folder} has fewer than two classes with at least {fewest} pictures: "
-                "there must be two, to tell them apart",
-                zh=f"{folder} 里，至少有 {fewest} 张图片的类别不到两个：要有两个，才有东西可区分",
-            )
+            en=f"{folder} has fewer than two classes with at least {fewest} pictures: "
+            "there must be two, to tell them apart",
+            zh=f"{folder} 里，至少有 {fewest} 张图片的类别不到两个：要有两个，才有东西可区分",
         )
     return classes
 
@@ -137,21 +135,17 @@ def _class_folders(folder: Path) -> list[Path]:
     places = sorted(place for place in folder.iterdir() if place.is_dir() and not _is_hidden(place))
     if not places:
         raise LearnerError(
-            say(
-                en=f"{folder} has no sub-folders: make one for each class, call it what is to be seen, "
-                "and put its pictures in",
-                zh=f"{folder} 里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，"
-                "再把图片放进去",
-            )
+            en=f"{folder} has no sub-folders: make one for each class, call it what is to be seen, "
+            "and put its pictures in",
+            zh=f"{folder} 里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，"
+            "再把图片放进去",
         )
     if {place.name.lower() for place in places} <= PARTS:
         parts = ", ".join(place.name for place in places)
         raise LearnerError(
-            say(
-                en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
-                f"name one of them, such as {places[0]}",
-                zh=f"{folder} 里分的是数据集的几部分（{parts}），不是类别：请选其中一个，例如 {places[0]}",
-            )
+            en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
+            f"name one of them, such as {places[0]}",
+            zh=f"{folder} 里分的是数据集的几部分（{parts}），不是类别：请选其中一个，例如 {places[0]}",
         )
     return places
 

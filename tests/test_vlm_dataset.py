@@ -331,12 +331,12 @@ WRONG_FILES = [
     (b"[" * 100_000, "is no JSON that can be read here: .* nested too deep"),
     (b'{"a": ' * 100_000, "is no JSON that can be read here: .* nested too deep"),
     (b"[]", r'holds an empty list: it should be \[{"image_path": "cat.jpg", "text": "a cat."}, …\]'),
-    (b"{}", "holds an object, no list: it should be "),
-    (b'{"image_path": "cat.png", "text": "a cat."}', "holds an object, no list: it should be "),
-    (b'"cat.png"', "holds text, no list: it should be "),
-    (b"null", "holds null, no list: it should be "),
-    (b"NaN", "holds a number, no list: it should be "),
-    (b"true", "holds true or false, no list: it should be "),
+    (b"{}", "holds an object: it should be "),
+    (b'{"image_path": "cat.png", "text": "a cat."}', "holds an object: it should be "),
+    (b'"cat.png"', "holds text: it should be "),
+    (b"null", "holds null: it should be "),
+    (b"NaN", "holds a number: it should be "),
+    (b"true", "holds true or false: it should be "),
 ]
 
 

@@ -116,10 +116,8 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
     name = class_name.strip().replace(" ", "_")
     if not name or name.startswith(".") or any(letter in name for letter in '/\\:*?"<>|\0'):
         raise LearnerError(
-            say(
-                en="Write first what the class is called, in the field “class”, such as: cat. Then the files go there.",
-                zh="请先在“类别名”里写上这一类叫什么，例如 cat；文件随后就会放进去。",
-            )
+            en="Write first what the class is called, in the field “class”, such as: cat. Then the files go there.",
+            zh="请先在“类别名”里写上这一类叫什么，例如 cat；文件随后就会放进去。",
         )
     folder, temporary = place_for_pictures()
     (folder / name).mkdir(parents=True, exist_ok=True)
@@ -203,10 +201,8 @@ def _plainly() -> Iterator[None]:
         yield
     except OSError as error:
         raise LearnerError(
-            say(
-                en=f"There is no folder {error.filename} that can be read. Check the path, or give the whole of it.",
-                zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
-            )
+            en=f"There is no folder {error.filename} that can be read. Check the path, or give the whole of it.",
+            zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
         ) from error
     except LearnerError as error:
         raise LearnerError(f"{error}{say(en='.', zh='。')}") from error
@@ -358,7 +354,7 @@ def copies_explorer(folder: Path) -> Explorer:
         classes, faults = folders.check_folder(folder)
     files = sorted({*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _opens(fault.path))})
     if len(files) < 2:
-        raise LearnerError(say(en="There are no two pictures to compare.", zh="没有两张图片可以比较。"))
+        raise LearnerError(en="There are no two pictures to compare.", zh="没有两张图片可以比较。")
     small = np.array([folders.make_thumbnail(pictures.open_picture(file)) for file in files])
     pairs = sorted(
         (float(np.abs(small[one] - small[other]).mean()), one, other)
