@@ -193,7 +193,7 @@ def _entries(data_path: Path) -> Any:
     except (ValueError, RecursionError):
         raise LearnerError(
             en=f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep",
-            zh=f"{data_path} 里的 JSON 这里读不了：有长得离谱的数，或者嵌套太深",
+            zh=f"{data_path} 里的 JSON 这里读不了：有长得离谱的数，或者括号一层套一层，太深了",
         ) from None
 
 
