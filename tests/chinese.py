@@ -55,6 +55,8 @@ OF_MODELS: dict[str, str] = {
     "inside_clip.shares_by_scale": "any texts, shortened where there is no room",
     "inside_clip.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
     "start_here.draw": "the texts that the learner has written for CLIP",
+    "own_pictures.contact_sheet": "names of a learner's folders",
+    "own_pictures.sheet_with_names": "names of a learner's folders and files",
 }
 TITLE = 10  # points: of what stands above a figure
 

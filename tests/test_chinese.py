@@ -23,6 +23,7 @@ ENGLISH = {
     ("05_bug_museum", "words-code"): "the nearest tokens of vectors",
     ("02_learnable_context", "sharing-code"): "what `is` gives",
     ("02_learnable_context", "one-shot-code"): "a command",
+    ("06_own_pictures", "photograph-table-code"): "prompts",
 }
 CODE = {line for exhibit in EXHIBITS.values() for _, line in exhibit.changes()}  # lesson 05 shows it
 
