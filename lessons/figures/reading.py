@@ -324,7 +324,7 @@ def _settle(
     for order in orders:
         order = sorted(order, key=lambda number: not first[number])
         placed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for _ in range(4):  # what is placed first knows nothing yet of what comes after it
+        for _ in range(3):  # what is placed first knows nothing yet of what comes after it
             paid = 0.0
             for number in order:
                 boxes, lines, costs = choices[number]
@@ -333,9 +333,8 @@ def _settle(
                     costs += 99 * _overlap(boxes, box) + _inside(line, boxes).any(1) + _inside(lines, box).any(1)
                     costs += _crossing(lines[:, 0], lines[:, -1], line[0], line[-1])
                 placed.pop(number, None)
-                if (
-                    len(costs) and costs.min() < 99
-                ):  # where there is no room: better no name than two that nobody can read
+                # where there is no room: better no name than two that nobody can read
+                if len(costs) and costs.min() < 99:
                     placed[number] = boxes[costs.argmin()], lines[costs.argmin()]
                 paid += min(costs.min(initial=9), 9)
         if paid < least:

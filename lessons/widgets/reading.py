@@ -406,8 +406,8 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             "chance": say(en="random", zh="随机向量"),
         }
         of = {
-            "learned": say(en="a learned vector's", zh="学出来的向量"),
-            "null": say(en="a vector's from permuted labels", zh="打乱标签学出来的向量"),
+            "learned": say(en="a learned vector's squared distance from the centre, on average", zh="学出来的向量"),
+            "null": say(en="the squared distance from the centre, with permuted labels", zh="打乱标签学出来的向量"),
         }[meant]
         return figures.paths_in_space(
             figures.Space(
@@ -424,7 +424,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             shuffled,
             [(names_of[name], share, name == meant) for name, share in hidden.items()],
             title=say(
-                en=f"{100 * hidden[meant]:.0f} % of {of} squared distance from the centre, on average, is in directions not shown",
+                en=f"Directions not shown hold {100 * hidden[meant]:.0f} % of {of}",
                 zh=f"{of}，到中心距离的平方里，平均有 {100 * hidden[meant]:.0f}% 在图上看不见的方向上",
             ),
             alt=_paths_in_words(now, ends, named, hidden[meant], explained),
@@ -551,7 +551,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         what = said.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
         rows = [
             figures.Scored(say(en="now", zh="现在"), [share], bold=True),
-            figures.Scored(say(en="as learned", zh="学出来的样子"), [known.learned]),
+            figures.Scored(say(en="as learned", zh="原样"), [known.learned]),
             *(
                 figures.Scored(say(en=f"without v{i + 1}", zh=f"去掉 v{i + 1}"), [rest])
                 for i, rest in enumerate(known.without)
@@ -571,7 +571,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             [f"v{i + 1}" for i in there],
             title=say(
                 en=f"Blend {now.blend:.1f}, norm × {now.norm:.1f}, {what}: accuracy {percent(share)}, as learned {percent(known.learned)}",
-                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {percent(share)}，学出来的样子是 {percent(known.learned)}",
+                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {percent(share)}，原样 {percent(known.learned)}",
             ),
             alt=_influence_in_words(now, run, what),
             caption=_about_influence(known),
@@ -587,9 +587,10 @@ def influence_table(clip: CLIPModel, processor: CLIPProcessor) -> Table:
         known = worth.fixed("blurred", "random", seed)
         orders = f"{100 * min(known.orders):.1f}–{100 * max(known.orders):.1f}"
         rows.append((str(seed), *(f"{100 * share:.1f}" for share in (known.learned, *known.without)), orders))
+    by_hand_alone = f"{100 * load_study().helpful_words('blurred').hand:.1f}"
     header = (
         say(en="seed", zh="种子"),
-        say(en="as learned", zh="学出来的样子"),
+        say(en=f"as learned (hand prompt {by_hand_alone})", zh=f"原样（手工提示词 {by_hand_alone}）"),
         *(say(en=f"without vector {i + 1}", zh=f"去掉向量 {i + 1}") for i in range(reading_study.LENGTH)),
         say(en=f"{ORDERS} other orders", zh=f"另外 {ORDERS} 种顺序"),
     )
@@ -669,7 +670,7 @@ def _influence_in_words(now: SimpleNamespace, run: LearnedContext, what: str) ->
         f"dots for the words of the hand prompt in other orders, and dots for random vectors. A dotted line marks the hand prompt, about {stored[1]}. Beside them two tables in colours: the cosines among "
         "the vectors, and how much the end of the text attends to each in each layer.",
         zh=f"测试集准确率的条形图；任务：{_task_name(run.task)}，初始化为{_init_name(run.init)}，种子 {run.seed}。第一条是：{what}，混合比例 "
-        f"{now.blend:.1f}，模长 × {now.norm:.1f}；下面依次是学出来的样子（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手工提示词的词换顺序（点）、随机向量（点）。点线是手工提示词，约 "
+        f"{now.blend:.1f}，模长 × {now.norm:.1f}；下面依次是原样（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手工提示词的词换顺序（点）、随机向量（点）。点线是手工提示词，约 "
         f"{stored[1]}。旁边两张色块表：向量之间的余弦，以及文本结束符在每一层给每个向量的注意力。",
     )
 
@@ -695,7 +696,7 @@ def _about_influence(known: SimpleNamespace) -> str:
         "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
         zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组模长相同的随机向量，得 "
         f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
-        f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完的样子。注意力多，不等于作用大。",
+        f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完以后。注意力多，不等于作用大。",
     )
 
 
@@ -845,22 +846,24 @@ def named_table() -> Table:
         kept, last, null = (counts(), counts(moment="last"), counts(permuted=True))
         by_null = ", ".join(f"{word} {times}" for word, times in null.items() if times)
         chance = mean((_ranks_by_chance(task, init, "cosine") <= WITHIN).double().mean().item() for task in tasks)
-        of = len(tasks) * len(load_study().seeds)
+        runs = [run for task in tasks for run in _contexts(task=task, init=init, permuted=False)]
         rows.append(
             (
                 kinds[kind],
                 _init_name(init),
-                str(of),
+                str(len(runs)),
+                str(sum(run.step == 0 for run in runs)),
                 *(str(sum(found.values())) for found in (kept, last)),
                 str(sum(null.values())) + (f" ({by_null})" if by_null else ""),
-                f"{chance * of:.1f}",
+                f"{chance * len(runs):.1f}",
             )
         )
     header = (
         say(en="planted", zh="埋下的"),
         say(en="initialised as", zh="初始化"),
         say(en="contexts", zh="组数"),
-        say(en="name it", zh="说出的组数"),
+        say(en="kept at step 0", zh="留下第 0 步的"),
+        say(en="name it", zh="说出正确的词"),
         say(en="after the last step", zh="最后一步之后"),
         say(en="with permuted labels", zh="标签打乱以后"),
         say(en="by luck", zh="光凭运气"),
@@ -966,7 +969,7 @@ def levers_explorer() -> Explorer:
             losses.numpy(),
             record.without,
             title=say(
-                en=f"{_title_of(now.task).capitalize()}: of the {NAMED} nearest words, {both[False]} {'is' if both[False] == 1 else 'are'} among the {NAMED} most helpful; with permuted labels {both[True]}",
+                en=f"{_title_of(now.task).capitalize()}: {both[False]} of the {NAMED} nearest words among the {NAMED} most helpful (permuted labels: {both[True]})",
                 zh=f"{_title_of(now.task)}：最近的 {NAMED} 个词里，有 {both[False]} 个也在最有用的 {NAMED} 个里；打乱标签时 {both[True]} 个",
             ),
             alt=_levers_in_words(now.task, facts),
@@ -994,10 +997,10 @@ def _about_levers(facts: SimpleNamespace) -> str:
     first, place = facts.nearest[0], facts.rank[facts.nearest[0]]
     text = say(
         en=f"Written into “a photo of a … cat.”, {counted(facts.better, 'word')} of {facts.of} lower the loss on the training pictures; without any it "
-        f"is {facts.without:.2f}, with “{facts.helpful[0]}” {facts.best:.2f}. Nearest to the learned vectors are {told(facts.nearest[:3])}; "
+        f"is {_loss(facts.without)}, with “{facts.helpful[0]}” {_loss(facts.best)}. Nearest to the learned vectors are {told(facts.nearest[:3])}; "
         f"“{first}” is number {place} of the helpful words. ",
-        zh=f"把词写进“a photo of a … cat.”，{facts.of} 个词里有 {facts.better} 个让训练图片上的损失变小；不加词是 {facts.without:.2f}，加上"
-        f"“{facts.helpful[0]}”是 {facts.best:.2f}。离学出来的向量最近的是{told(facts.nearest[:3])}；按用处排，“{first}”是第 {place} 名。",
+        zh=f"把词写进“a photo of a … cat.”，{facts.of} 个词里有 {facts.better} 个让训练图片上的损失变小；不加词是 {_loss(facts.without)}，加上"
+        f"“{facts.helpful[0]}”是 {_loss(facts.best)}。离学出来的向量最近的是{told(facts.nearest[:3])}；按用处排，“{first}”是第 {place} 名。",
     )
     for name in facts.right:
         if name != first:
@@ -1018,18 +1021,17 @@ def levers_table() -> Table:
     most helpful ones, with the right one, and with left and right."""
     words, rows = _pocket()[1], []
     names, table = [words.names[row] for row in words.words.tolist()], words.table[words.words]
-    for task in (task for task in _tasks() if reading_study.KIND[task] == "secret" or task in reading_study.FOLLOWED):
+    for task in (*_tasks("secret"), *reading_study.FOLLOWED[1:]):
         contexts = [run.context for run in _contexts(task=task, init="random", permuted=False)]
         nearest = reading.distances(torch.cat(contexts), table).amin(0).argsort(stable=True)
         losses, without = load_study().helpful_words(task).losses, load_study().helpful_words(task).without
-        digits = 2 if without > 0.1 else 4
         rows.append(
             (
                 _task_name(task),
                 ", ".join(names[i] for i in nearest[:3].tolist()),
-                f"{without:.{digits}f}",
+                _loss(without),
                 *(
-                    ", ".join(f"{word} {losses[word]:.{digits}f}" for word in some)
+                    ", ".join(f"{word} {_loss(losses[word])}" for word in some)
                     for some in (list(losses)[:3], RIGHT[task], ("left", "right"))
                 ),
             )
@@ -1043,6 +1045,10 @@ def levers_table() -> Table:
         say(en="with left or right", zh="加上 left 或 right"),
     )
     return Table(rows, header, align="right")
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.2f}" if loss > 0.1 else f"{loss:.4f}"
 
 
 # --- GPT-2's prompts -------------------------------------------------------------------------------------------------------------
