@@ -71,10 +71,10 @@ print(*map(" · ".join, words), sep="\n")
 exercises.blurred_words.reveal(words)
 
 # %% [markdown] lang="en" id="explore"
-# Now the instrument itself, at the riddle's step 8: the first evaluation of the training. Move the slider back to step 0, the random initialisation: was anything readable there? Look at the grey band as well: there the nearest words of *random* vectors lie. **Before you choose the sketches**: at which step will *sketch* be readable? Then try the other metric and the other initialisation. Beneath the instrument, both tasks in a table.
+# Now the instrument itself, at the riddle's step 8, the first evaluation after the start. Move the slider back to step 0, the random initialisation: was anything readable there? Look at the grey band as well: there the nearest words of *random* vectors lie. **Before you choose the sketches**: at which step will *sketch* be readable? Then try the other metric and the other initialisation. Beneath the instrument, both tasks in a table.
 
 # %% [markdown] lang="zh" id="explore"
-# 现在把这件工具拿在手里。一打开，停在谜题的第 8 步，也就是训练中第一次评估的时候。把滑块移回第 0 步，那里四个向量还是随机数：读得出什么吗？再看看灰色的带子：**随机**向量的最近词落在那里。**换成素描之前**先说：到第几步能读出 sketch？另一种距离、另一种初始化（initialisation）也试试。下面的表，把两个任务各列出几步。
+# 现在把这件工具拿在手里。一打开，停在谜题的第 8 步，也就是训练开始后第一次评估的时候。把滑块移回第 0 步，那里四个向量还是随机数：读得出什么吗？再看看灰色的带子：**随机**向量的最近词落在那里。**换成素描之前**先说：到第几步能读出 sketch？另一种距离、另一种初始化（initialisation）也试试。下面的表，把两个任务各列出几步。
 
 # %% id="explore-code"
 explorers.nearest_explorer(clip, processor)
@@ -517,12 +517,12 @@ explorers.named_table()
 exercises.trap.ask()
 
 # %% [markdown] lang="en" id="planted-seen"
-# Secrets are read every time; styles and mixtures with random initialisation, about as often as luck would have it. (Thirteen of those 40 style contexts were kept at step 0: they *are* their random initialisation, and there is nothing to read. After the last step a few styles more are named, still far fewer than secrets.)
+# Secrets are read every time; styles and mixtures with random initialisation, about as often as luck would have it. (Thirteen of those 40 style contexts were kept at step 0: they *are* their random initialisation, and there is nothing to read. After the last step more are named, of the mixtures from “a photo of a” even 14 of 20, still fewer than secrets.)
 #
 # But permuted labels name something, too: *small* nearly always and, from “a photo of a”, mostly *pink* as well. That does not show that the real contexts did not find it; it shows that this test cannot tell.
 
 # %% [markdown] lang="zh" id="planted-seen"
-# 秘密次次都读得出来；随机初始化的风格和混合，都和碰运气差不多。（这 40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。最后一步之后，风格多读出几个，离秘密还差得远。）
+# 秘密次次都读得出来；随机初始化的风格和混合，都和碰运气差不多。（这 40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。最后一步之后，读出的多一些，从“a photo of a”开始的混合甚至有 20 组里的 14 组，可还是不如秘密。）
 #
 # 可打乱标签学出来的，也说出了一些：几乎总会说出 small；从“a photo of a”开始的，多半还会说出 pink。这不等于真的那些没有找到它，只说明这场考试分辨不出来。
 
