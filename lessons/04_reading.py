@@ -205,7 +205,7 @@ def reads_back(known, ids, table):
 # %% [markdown] lang="zh" id="how-near"
 # ## 4 · 多近才算近？
 #
-# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大。偶然给出的结果，我们叫它偶然对照（null），也就是统计学里零假设（null hypothesis）成立时的结果，它的分布叫零分布；它和医学里的随机对照试验不是一回事。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；模长相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
+# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大。偶然给出的结果，我们叫它偶然对照（null），也就是统计学里零假设（null hypothesis）成立时的结果，它的分布叫零分布。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；模长相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
 
 # %% id="how-near-code"
 explorers.distances_picture(clip, processor)
