@@ -77,9 +77,12 @@ class SoftPrompt(nn.Module):
             spread = 0.02 if table is None else table.std().item()
             vectors = torch.randn(prompt_length, hidden_size, generator=generator) * spread
         elif table is None or table.shape != (vocab_size, hidden_size):
-            have = "no table" if table is None else f"a table {tuple(table.shape)}"
-            raise ValueError(
-                f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is {have}"
+            have = tuple(table.shape) if table is not None else ""
+            raise LearnerError(
+                en=f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is "
+                + (f"a table {have}" if have else "no table"),
+                zh=f"init={init!r} 要从 ({vocab_size}, {hidden_size}) 的表里取行，"
+                + (f"而给的表是 {have}" if have else "却没有给表"),
             )
         elif init == "vocabulary":
             rows = torch.randint(vocab_size, (prompt_length,), generator=generator)
@@ -87,7 +90,10 @@ class SoftPrompt(nn.Module):
         else:
             ids = tokenizer(init, add_special_tokens=False)["input_ids"]
             if not ids:
-                raise ValueError(f"init={init!r} has no token to begin with: give words")
+                raise LearnerError(
+                    en=f"init={init!r} has no token to begin with: give words",
+                    zh=f"init={init!r} 里没有可作起点的词元：请给出词语",
+                )
             vectors = table[(ids * prompt_length)[:prompt_length]]
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())  # (M, D)
         self.register_load_state_dict_pre_hook(_drop_ids)
@@ -140,7 +146,10 @@ class VLMWithSoftPrompt(nn.Module):
         """
         super().__init__()
         if vision_features not in ("patches", "pooled"):
-            raise ValueError(f"vision_features is {vision_features!r}: use 'patches' or 'pooled'")
+            raise LearnerError(
+                en=f"vision_features is {vision_features!r}: use 'patches' or 'pooled'",
+                zh=f"vision_features 是 {vision_features!r}：请用 'patches' 或 'pooled'",
+            )
         if not isinstance(vision_model_name, tuple):
             vision_model_name = load_clip(vision_model_name)
         if not isinstance(language_model_name, tuple):
@@ -150,7 +159,10 @@ class VLMWithSoftPrompt(nn.Module):
         sizes = clip.config.vision_config
         layers = sizes.num_hidden_layers
         if not -layers - 1 <= vision_layer <= layers:
-            raise ValueError(f"vision_layer is {vision_layer}: use {-layers - 1} to {layers}")
+            raise LearnerError(
+                en=f"vision_layer is {vision_layer}: use {-layers - 1} to {layers}",
+                zh=f"vision_layer 是 {vision_layer}：请用 {-layers - 1} 到 {layers}",
+            )
         self.vision_model = clip.vision_model.requires_grad_(False).eval()
         self.language_model = language_model.requires_grad_(False).eval()
         self.vision_features, self.vision_layer = vision_features, vision_layer
@@ -249,7 +261,10 @@ class VLMWithSoftPrompt(nn.Module):
         """Logits (S, V) and labels (S,) of the scored tokens; predicting: the hidden state before each token, (B, T, D)."""
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
-            raise ValueError(f"every label is {IGNORED}: there is nothing to learn from")
+            raise LearnerError(
+                en=f"every label is {IGNORED}: there is nothing to learn from",
+                zh=f"所有标签都是 {IGNORED}：没有东西可学",
+            )
         logits = self.language_model.get_output_embeddings()(predicting[scored])
         return to_fp32(logits), labels[scored]
 
@@ -287,7 +302,10 @@ class VLMWithSoftPrompt(nn.Module):
             ValueError: temperature or top_p would do nothing, since nothing is drawn.
         """
         if not do_sample and (temperature, top_p) != (1.0, 1.0):
-            raise ValueError("temperature and top_p say how to draw: use do_sample=True with them")
+            raise LearnerError(
+                en="temperature and top_p say how to draw: use do_sample=True with them",
+                zh="temperature 和 top_p 管的是怎样采样：要和 do_sample=True 一起用",
+            )
         begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
         begun = begun.long().to(self.language_model.device)  # (1, T)
         words = self.language_model.get_input_embeddings()(begun)  # (1, T, D)
@@ -367,7 +385,10 @@ class VLMWithSoftPrompt(nn.Module):
         checkpoint.check_models(file, kind, notes, self.models)
         then, now = notes.get("vision_features"), self._notes()["vision_features"]
         if then != now:
-            raise ValueError(f"{file} was learned from {then}, and this model takes {now}")
+            raise LearnerError(
+                en=f"{file} was learned from {then}, and this model takes {now}",
+                zh=f"{file} 是从 {then} 学的，而这个模型用的是 {now}",
+            )
         return tensors, notes
 
     def _fingerprint_projection(self) -> str:

@@ -16,7 +16,7 @@ import transformers
 from torch import Tensor
 
 from helpers.files import read_pickled, read_tensors, write_tensors
-from helpers.language import LearnerError
+from helpers.language import LearnerError, say
 
 # the formats, as they stand in the notes of each file
 CONTEXT = "ten-vectors context 1"
@@ -67,9 +67,13 @@ def read_learned(file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, st
     tensors, notes = read_tensors(file)
     found = notes.get("format")
     if found != kind:
-        what, _, maker = KINDS[kind]
-        other = f", and this is one of {KINDS[found][2].split('.')[1]}" if found in KINDS else ""
-        raise ValueError(f"{file} holds no learned {what}: name a file made by {maker}{other}")
+        what, chinese, maker = KINDS[kind]
+        en = f"{file} holds no learned {what}: name a file made by {maker}"
+        zh = f"{file} 里没有学出来的{chinese}：请指定由 {maker} 写的文件"
+        if found in KINDS:
+            other = KINDS[found][2].split(".")[1]
+            en, zh = f"{en}, and this is one of {other}", f"{zh}，而这是 {other} 写的"
+        raise LearnerError(en=en, zh=zh)
     return tensors, notes
 
 
@@ -91,8 +95,9 @@ def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts])
             saved = json.loads(notes["models"])[part] if part else notes
             then = {fact: saved[fact] for fact in now}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(
-                f"{file} does not say which models it was learned with: it is damaged"
+            raise LearnerError(
+                en=f"{file} does not say which models it was learned with: it is damaged",
+                zh=f"{file} 没有写明是配着哪些模型学的：文件已经损坏",
             ) from error
         if any(then[fact] != now[fact] for fact in ("fingerprint", "width")):
             raise WrongModel(kind=KINDS[kind], part=PARTS[part], learned_on=then, this=now)
@@ -107,19 +112,24 @@ def check_tensor(
     """
     tensor = tensors.get(name)
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"{file} holds no {name}: it is damaged, or another kind of file")
+        raise LearnerError(
+            en=f"{file} holds no {name}: it is damaged, or another kind of file",
+            zh=f"{file} 里没有 {name}：文件已经损坏，或者是另一种文件",
+        )
     found = tuple(tensor.shape)
     if not any(
         len(found) == len(shape) and all(own == size or size in ("C", "M") for own, size in zip(found, shape))
         for shape in shapes
     ):  # fmt: skip
-        needed = " or ".join(str(shape).replace("'", "") for shape in shapes)
-        raise ValueError(
-            f"{file} holds {name} of shape {found}, and these models need {needed}: load it onto the models it was learned with"
+        needed = say(en=" or ", zh=" 或 ").join(str(shape).replace("'", "") for shape in shapes)
+        raise LearnerError(
+            en=f"{file} holds {name} of shape {found}, and these models need {needed}: load it onto the models it was learned with",
+            zh=f"{file} 里 {name} 的形状是 {found}，而这些模型要的是 {needed}：请加载到当初一起学的模型上",
         )
     if not tensor.is_floating_point() or not tensor.float().isfinite().all():
-        raise ValueError(
-            f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong"
+        raise LearnerError(
+            en=f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong",
+            zh=f"{file} 里的 {name} 不全是有限的数：文件已经损坏，或者训练出了问题",
         )
     return tensor
 
@@ -130,7 +140,10 @@ def read_seed_file(file: Path, parts: Iterable[str]) -> dict[str, Tensor]:
     for part in parts:
         state = whole.get(f"{part}_state_dict")
         if not isinstance(state, dict):
-            raise ValueError(f"{file} holds no {part}_state_dict: it is another kind of torch file")
+            raise LearnerError(
+                en=f"{file} holds no {part}_state_dict: it is another kind of torch file",
+                zh=f"{file} 里没有 {part}_state_dict：这是另一种 torch 文件",
+            )
         tensors |= {
             f"{part}.{name}": value for name, value in dict.items(state) if _is_plain(value)
         }

@@ -83,13 +83,16 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         nn.Module.__init__(self)  # not the parent's, which would make two new tables
         width = trained.token_embedding.embedding_dim
         if context.dim() not in (2, 3) or context.shape[-1] != width:
-            raise ValueError(
-                f"the context is {tuple(context.shape)}; this model needs (M, {width}) or (C, M, {width})"
+            have = tuple(context.shape)
+            raise LearnerError(
+                en=f"the context is {have}; this model needs (M, {width}) or (C, M, {width})",
+                zh=f"上下文向量的形状是 {have}；这个模型要的是 (M, {width}) 或 (C, M, {width})",
             )
         if placeholder >= end_of_text:
-            raise ValueError(
-                f"the placeholder has the id {placeholder}, not below the end of text with {end_of_text}: CLIP might take it for the "
-                "end. Choose a token with a smaller id"
+            raise LearnerError(
+                en=f"the placeholder has the id {placeholder}, not below the end of text with {end_of_text}: CLIP might take it for "
+                "the end. Choose a token with a smaller id",
+                zh=f"占位词元的编号是 {placeholder}，不小于文本结束符的 {end_of_text}：CLIP 可能把它当成结尾。请选编号更小的词元",
             )
         self.token_embedding = trained.token_embedding
         self.position_embedding = trained.position_embedding
@@ -121,12 +124,15 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
     def _check(self, slots: Tensor) -> None:
         (texts, length), room = slots.shape, len(self.position_embedding.weight)
         if length > room:
-            raise ValueError(
-                f"the texts are {length} positions long and this model has {room}: shorten names or context"
+            raise LearnerError(
+                en=f"the texts are {length} positions long and this model has {room}: shorten names or context",
+                zh=f"文字占 {length} 个位置，而这个模型只有 {room} 个：请缩短名称，或者少用几个向量",
             )
         if self.context.dim() == 3 and len(self.context) != texts:
-            raise ValueError(
-                f"there are {texts} texts and contexts for {len(self.context)}: each text needs its own"
+            own = len(self.context)
+            raise LearnerError(
+                en=f"there are {texts} texts and contexts for {own}: each text needs its own",
+                zh=f"文字有 {texts} 段，上下文向量却有 {own} 组：每段文字要有自己的一组",
             )
         have, need = slots.sum(-1), self.context.shape[-2]  # (C,)
         for text in (have != need).nonzero().flatten().tolist():
@@ -166,7 +172,10 @@ def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -
 def fill_prompt(words: Sequence[str], class_name: str, position: Position) -> str:
     """A prompt of words around the class name: "a photo of a" and "cat" to "a photo of a cat.", or "a photo cat of a."."""
     if position not in ("end", "middle", "front"):
-        raise ValueError(f"position is {position!r}: use 'end', 'middle' or 'front'")
+        raise LearnerError(
+            en=f"position is {position!r}: use 'end', 'middle' or 'front'",
+            zh=f"position 是 {position!r}：请用 'end'、'middle' 或 'front'",
+        )
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
     return " ".join([*words[:before], class_name, *words[before:]]) + "."
 
@@ -182,7 +191,10 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
         single = word.isalpha() and len(ids) == 2 and ids[0] == ids[1]
         if single and ids[0] not in taken and ids[0] < tokenizer.eos_token_id:
             return word, ids[0]
-    raise ValueError("this tokenizer has no word of one token that could mark the slots")
+    raise LearnerError(
+        en="this tokenizer has no word of one token that could mark the slots",
+        zh="这个分词器里找不到只占一个词元、可以用来占住槽位的词",
+    )
 
 
 def repeat_words(words: str, length: int) -> str:
@@ -216,7 +228,11 @@ def initialise_context(
     """
     if isinstance(init, Tensor):
         if init.shape not in (shape, shape[-2:]):
-            raise ValueError(f"init is a tensor {tuple(init.shape)}, and the context is {shape}")
+            have = tuple(init.shape)
+            raise LearnerError(
+                en=f"init is a tensor {have}, and the context is {shape}",
+                zh=f"init 是形状为 {have} 的张量，而上下文向量是 {shape}",
+            )
         return init.detach().expand(shape).clone()
     if init == "random":
         return torch.randn(shape, generator=generator).to(table.device) * table.std()
@@ -267,7 +283,10 @@ class PromptedCLIP(nn.Module):
         """
         super().__init__()
         if isinstance(class_names, str) or not class_names:
-            raise ValueError(f"class_names is {class_names!r}: give a list of names")
+            raise LearnerError(
+                en=f"class_names is {class_names!r}: give a list of names",
+                zh=f"class_names 是 {class_names!r}：请给出类别名的列表",
+            )
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
         self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
@@ -388,8 +407,9 @@ class PromptedCLIP(nn.Module):
         context = check_tensor(Path(file), tensors, "context", shape, ("C", *shape)).to(clip.device)
         names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
         if class_names is not None and own and tuple(class_names) != names:
-            raise ValueError(
-                f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes"
+            raise LearnerError(
+                en=f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes",
+                zh=f"{file} 里的向量是给 {'、'.join(names)} 各学一组的：对别的类别不起作用",
             )
         chosen = names if class_names is None else class_names
         length, position = context.shape[-2], notes["position"]

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import cache_folder, read_tensors, write_tensors
+from helpers.language import LearnerError, say
 from helpers.pictures import FILE_BATCH_SIZE, Classes, PictureFiles, read_pairs
 from helpers.pretrained import encode_images, fingerprint
 
@@ -84,7 +85,10 @@ def split_few_shot(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[
     Raises:
         ValueError: a class has too few.
     """
-    need = f"{shots} shots and {checks} checks need {shots + checks}"
+    need = say(
+        en=f"{shots} shots and {checks} checks need {shots + checks}",
+        zh=f"{shots} 个训练、{checks} 个验证，一共要 {shots + checks} 个",
+    )
     chosen = _shuffle_classes(labels, shots + checks, need, seed)
     validation = torch.cat([numbers[:checks] for numbers in chosen])
     return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
@@ -96,7 +100,8 @@ def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tenso
     labels: (N,), the classes 0, 1, 2 …. Gives the numbers of the examples; raises ValueError where a class has fewer than three.
     """
     parts = []
-    for numbers in _shuffle_classes(labels, 3, "three parts need at least 3", seed):
+    need = say(en="three parts need at least 3", zh="分成三份至少要 3 个")
+    for numbers in _shuffle_classes(labels, 3, need, seed):
         quarter = max(1, len(numbers) // 4)
         parts.append(numbers.split([len(numbers) - 2 * quarter, quarter, quarter]))
     return tuple(map(torch.cat, zip(*parts)))
@@ -108,7 +113,11 @@ def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()
         if len(numbers) < fewest:
-            raise ValueError(f"class {label} has {len(numbers)} examples; {need}")
+            have = len(numbers)
+            raise LearnerError(
+                en=f"class {label} has {have} examples; {need}",
+                zh=f"第 {label} 类有 {have} 个样本；{need}",
+            )
         shuffled.append(numbers[torch.randperm(len(numbers), generator=generator)])
     return shuffled
 
@@ -172,7 +181,10 @@ def cache_features(
     Taken apart in lesson 02b, section 4.
     """
     if not images:
-        raise ValueError("there are no pictures to encode: each part of a split needs at least one")
+        raise LearnerError(
+            en="there are no pictures to encode: each part of a split needs at least one",
+            zh="没有图片可以编码：划分出的每一份至少要有一张",
+        )
     made_by = (
         f"{fingerprint(clip)} {clip.dtype} {describe_preparation(processor)} "
         f"{compute.__module__}.{compute.__qualname__}"
@@ -304,9 +316,9 @@ def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
     """Turn each caption into ids (T,), with an end-of-text to learn. Raises ValueError if the tokenizer knows no end."""
     end = tokenizer.eos_token_id
     if end is None:
-        raise ValueError(
-            "this tokenizer has no end-of-text token, so a caption could never end: "
-            "use another language model"
+        raise LearnerError(
+            en="this tokenizer has no end-of-text token, so a caption could never end: use another language model",
+            zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
         )
     ids = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in captions]
     return [torch.tensor([*row, end]) for row in ids]

@@ -20,6 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from helpers.language import LearnerError, say
+
 # what the repository carries
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -75,23 +77,26 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
         write_whole(file, lambda part: part.write_bytes(whole))
     # no folder, no permission, no room
     except OSError as error:
-        raise OSError(
-            f"{file} could not be written ({error}): choose another folder, or make room"
-        ) from error
+        message = say(
+            en=f"{file} could not be written ({error}): choose another folder, or make room",
+            zh=f"{file} 写不进去（{error}）：请换一个文件夹，或者腾出空间",
+        )
+        raise OSError(message) from error
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors and the texts of a safetensors file. Raises FileNotFoundError, or ValueError for a file that is no such thing."""
     if not file.is_file():
-        raise FileNotFoundError(2, "no such file", str(file))
+        raise FileNotFoundError(2, say(en="no such file", zh="没有这个文件"), str(file))
     try:
         with safe_open(file, framework="pt") as archive:
             # copies: what the archive gives is a view of the file, and Windows replaces no file that is looked at
             tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}
             return tensors, archive.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(
-            f"{file} is not a whole safetensors file ({error}): make or fetch it again"
+        raise LearnerError(
+            en=f"{file} is not a whole safetensors file ({error}): make or fetch it again",
+            zh=f"{file} 不是完整的 safetensors 文件（{error}）：请重新生成或下载",
         ) from error
 
 
@@ -110,15 +115,20 @@ def read_pickled(file: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             whole = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{file} was refused: it holds more than tensors, numbers and texts, or it is damaged"
+        raise LearnerError(
+            en=f"{file} was refused: it holds more than tensors, numbers and texts, or it is damaged",
+            zh=f"拒绝打开 {file}：里面不只有张量、数和文字，或者文件已经损坏",
         ) from error
     # a damaged file makes torch.load raise nearly anything
     except Exception as error:
-        message = f"{file} is not a whole file of torch.save: make or fetch it again"
-        raise ValueError(message) from error
+        raise LearnerError(
+            en=f"{file} is not a whole file of torch.save: make or fetch it again",
+            zh=f"{file} 不是完整的 torch.save 文件：请重新生成或下载",
+        ) from error
     if not isinstance(whole, dict):
-        raise ValueError(
-            f"{file} holds a {type(whole).__name__} and no tensors by name: it is another kind of file"
+        kind = type(whole).__name__
+        raise LearnerError(
+            en=f"{file} holds a {kind} and no tensors by name: it is another kind of file",
+            zh=f"{file} 里是 {kind}，不是有名字的张量：这是另一种文件",
         )
     return whole

@@ -9,7 +9,8 @@ _language = "en"
 class LearnerError(ValueError):
     """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback.
 
-    A subclass says it itself: it is raised with the facts by name, which its sentences `en` and `zh` take in braces.
+    It is raised with the sentence in both languages, `en` and `zh`. A subclass has the two itself, and is raised with the facts by
+    name, which they take in braces.
     """
 
     en = zh = ""
@@ -19,7 +20,10 @@ class LearnerError(ValueError):
         vars(self).update(facts)
 
     def __str__(self) -> str:
-        return say(en=self.en, zh=self.zh).format(**vars(self)) or super().__str__()
+        sentence = say(en=self.en, zh=self.zh)
+        if "en" not in vars(self):
+            sentence = sentence.format(**vars(self))
+        return sentence or super().__str__()
 
 
 def get_language() -> str:

@@ -30,6 +30,8 @@ from transformers import (
     PreTrainedModel,
 )
 
+from helpers.language import say
+
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
 
@@ -183,20 +185,29 @@ def _load(kind: Any, source: str, **options: Any) -> Any:
     meant = folder.is_absolute() or source.startswith((".", "~"))
     if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
         raise OSError(
-            f"no model in the folder {source}: it has no config.json. "
-            "Name a folder saved by save_pretrained, or use 'pocket'."
+            say(
+                en=f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'.",
+                zh=f"文件夹 {source} 里没有模型：缺少 config.json。请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
+            )
         )
     offline = folder.is_dir() or not hub_answers()
     try:
         return kind.from_pretrained(source, local_files_only=offline, **options)
     except Exception as error:
         if folder.is_dir():
-            raise OSError(f"the model in {source} could not be loaded: {error}") from error
-        raise OSError(
-            f"the model {source!r} could not be fetched from {huggingface_hub.constants.ENDPOINT}. "
-            "Check the name and the network; behind a mirror set HF_ENDPOINT (for example "
-            "https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network."
-        ) from error
+            message = say(
+                en=f"the model in {source} could not be loaded: {error}",
+                zh=f"无法加载 {source} 里的模型：{error}",
+            )
+            raise OSError(message) from error
+        hub = huggingface_hub.constants.ENDPOINT
+        message = say(
+            en=f"the model {source!r} could not be fetched from {hub}. Check the name and the network; behind a mirror set HF_ENDPOINT "
+            "(for example https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network.",
+            zh=f"无法从 {hub} 取得模型 {source!r}。请检查名称和网络；要用镜像，请设置 HF_ENDPOINT（例如 https://hf-mirror.com）；"
+            "也可以指定本地文件夹，或者用不需要联网的 'pocket'。",
+        )
+        raise OSError(message) from error
 
 
 @cache

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from helpers.checkpoint import KINDS, check_models
 from helpers.files import read_tensors
+from helpers.language import LearnerError
 from helpers.pretrained import find_trained_rows, identify_model
 
 Metric = Literal["cosine", "euclidean"]
@@ -44,8 +45,9 @@ class Vocabulary:
         for row in self.words.tolist():
             if self.names[row] == word:
                 return row
-        raise ValueError(
-            f"“{word}” is no trained word of one token in this vocabulary: it has no row of its own"
+        raise LearnerError(
+            en=f"“{word}” is no trained word of one token in this vocabulary: it has no row of its own",
+            zh=f"“{word}”在这个词表里不是训练过的、只占一个词元的词：它没有自己的行",
         )
 
 
@@ -72,7 +74,10 @@ def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
     parts = {name.split(".")[-1]: tensor for name, tensor in tensors.items()}
     found = [parts[name] for name in ("context", "prompt_embeddings") if name in parts]
     if not found or notes.get("format") not in KINDS:
-        raise ValueError(f"{file} holds neither a context nor a soft prompt")
+        raise LearnerError(
+            en=f"{file} holds neither a context nor a soft prompt",
+            zh=f"{file} 里既没有上下文向量，也没有软提示词",
+        )
     part = "language" if "models" in notes else ""
     check_models(Path(file), notes["format"], notes, {part: identify_model(model)})
     return found[0]
@@ -95,12 +100,16 @@ def distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tens
     Raises ValueError if the widths differ, and for another metric.
     """
     if vectors.shape[-1] != table.shape[-1]:
-        raise ValueError(
-            f"vectors are {vectors.shape[-1]} wide, the table {table.shape[-1]}: "
-            "they come from different models"
+        own, other = vectors.shape[-1], table.shape[-1]
+        raise LearnerError(
+            en=f"vectors are {own} wide, the table {other}: they come from different models",
+            zh=f"向量的宽度是 {own}，表的宽度是 {other}：它们来自不同的模型",
         )
     if metric not in ("cosine", "euclidean"):
-        raise ValueError(f"metric is {metric!r}: there are 'cosine' and 'euclidean'")
+        raise LearnerError(
+            en=f"metric is {metric!r}: there are 'cosine' and 'euclidean'",
+            zh=f"metric 是 {metric!r}：只有 'cosine' 和 'euclidean'",
+        )
     vectors, table = vectors.detach().double(), table.detach().double()
     if metric == "cosine":
         vectors, table = F.normalize(vectors, dim=-1), F.normalize(table, dim=-1)

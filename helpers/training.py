@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.files import read_tensors, write_tensors
-from helpers.language import LearnerError
+from helpers.language import LearnerError, say
 
 # machines round differently; another model, other examples or another loss change a loss by more than this
 SAME_LOSS = 0.01
@@ -339,14 +339,29 @@ class _State:
         """Take everything from a file. Raises ValueError, and takes nothing, where it belongs to another training."""
         tensors, config, history, now = _read_state(file)
         begin, ours = copy_parameters(self.parameters), self.config
-        changed = [f"{k} was {config[k]} and is {ours[k]}" for k in ours if config[k] != ours[k]]
+        changed = "; ".join(
+            say(
+                en=f"{k} was {config[k]} and is {ours[k]}",
+                zh=f"{k} 原来是 {config[k]}，现在是 {ours[k]}",
+            )
+            for k in ours
+            if config[k] != ours[k]
+        )
         there = {name: tuple(tensor.shape) for name, tensor in tensors["now"].items()}
         here = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
         for is_so, problem in (
-            (changed, f"belongs to another training: {'; '.join(changed)}. Use the same settings, or another file"),
-            (now["data"] != self.data, "belongs to other examples: they were changed since. Put them back as they were, or begin in "
-             "another file"),
-            (there != here, f"holds {there}, and this model trains {here}: they do not belong together"),
+            (changed, say(
+                en=f"belongs to another training: {changed}. Use the same settings, or another file",
+                zh=f"属于另一次训练：{changed}。请用同样的设置，或者换一个文件",
+            )),
+            (now["data"] != self.data, say(
+                en="belongs to other examples: they were changed since. Put them back as they were, or begin in another file",
+                zh="属于别的样本：样本后来改动过。请恢复原样，或者换一个文件重新开始",
+            )),
+            (there != here, say(
+                en=f"holds {there}, and this model trains {here}: they do not belong together",
+                zh=f"里面是 {there}，而这个模型训练的是 {here}：两者对不上",
+            )),
         ):  # fmt: skip
             if is_so:
                 raise ValueError(f"{file} {problem}")
@@ -354,9 +369,11 @@ class _State:
         then, loss = now["loss"], compute_loss(now["step"], False)
         if not math.isclose(loss, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             restore_parameters(self.parameters, begin)
-            raise ValueError(
-                f"{file} belongs to another training: at step {now['step']} its loss was {then:.4g}, and here it is {loss:.4g}. Use the "
-                "same model, examples and loss, or another file"
+            raise LearnerError(
+                en=f"{file} belongs to another training: at step {now['step']} its loss was {then:.4g}, and here it is {loss:.4g}. "
+                "Use the same model, examples and loss, or another file",
+                zh=f"{file} 属于另一次训练：第 {now['step']} 步时它的损失是 {then:.4g}，这里却是 {loss:.4g}。"
+                "请用同样的模型、样本和损失，或者换一个文件",
             )
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors["optimizer"].items():
@@ -382,9 +399,13 @@ def _read_state(file: Path) -> tuple[dict[str, dict], dict[str, Any], History, d
                 tensors[kind][rest] = tensor
             return tensors, config, history, now
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file} is no checkpoint of a training: name another file") from error
-    raise ValueError(
-        f"{file} was written by another version of the course and cannot be resumed: begin in another file"
+        raise LearnerError(
+            en=f"{file} is no checkpoint of a training: name another file",
+            zh=f"{file} 不是训练的检查点：请换一个文件",
+        ) from error
+    raise LearnerError(
+        en=f"{file} was written by another version of the course and cannot be resumed: begin in another file",
+        zh=f"{file} 是课程的另一个版本写的，没法接着训练：请换一个文件重新开始",
     )
 
 

@@ -3,6 +3,7 @@
 Figures are judged when they are drawn: by conftest.py in every test, and in `--all` whatever their controls say (witness.py).
 """
 
+import ast
 import re
 import subprocess
 
@@ -11,6 +12,7 @@ import pytest
 from chinese import HAN, ROOT, english_of, faults_of_words, written
 from strange import LESSONS
 
+from helpers.language import LearnerError
 from lessons.kit import picture
 
 # Cells whose output is English for a reason
@@ -70,3 +72,24 @@ def test_the_fonts_of_the_course_write_gb2312_and_every_chinese_letter_of_the_co
     used = {letter for file in tracked for letter in re.findall(HAN, (ROOT / file).read_text("utf-8"))}
     assert len(used) > 1000
     assert sorted(letter for letter in (letters | used) - {""} if ord(letter) not in written()) == []
+
+
+# Errors that no learner reads: one about the language itself, one that is caught where it is raised
+ENGLISH_ERRORS = {("language.py", "ValueError"), ("notebook.py", "TypeError")}
+
+
+def test_what_helpers_raise_is_said_in_both_languages():
+    found = []
+    for file in sorted((ROOT / "helpers").glob("*.py")):
+        raised = [node.exc for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Raise)]
+        for call in [call for call in raised if isinstance(call, ast.Call) and call.args]:
+            error = getattr(call.func, "id", "")
+            english = any(isinstance(part, ast.JoinedStr) or ast.unparse(part)[0] in "'\"" for part in call.args)
+            if english and error != "BadPicture" and (file.name, error) not in ENGLISH_ERRORS:
+                found.append((file.name, call.lineno))
+    assert found == []
+
+
+def test_a_learners_error_speaks_the_language_of_the_moment_and_keeps_braces(lang):
+    error = LearnerError(en="no file {x}", zh="没有文件 {x}")
+    assert str(error) == {"en": "no file {x}", "zh": "没有文件 {x}"}[lang]
