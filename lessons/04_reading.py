@@ -3,14 +3,14 @@
 #
 # In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? In an issue of a public repository (HealthX-Lab/BiomedCoOp, issue 5) the words nearest to the four vectors of a context, learned on medical pictures, are “mri, curcumin, of, a” (curcumin makes turmeric yellow), and somebody asks what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
 #
-# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. The core, sections 1 to 4, 8 and 9, takes about 45 minutes; all of it, with its six exercises, about 80. At the end we come back to the curcumin.
+# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. The core, sections 1 to 4, 8 and 9, takes about 40 minutes; all of it, with its six exercises, about 70 minutes. At the end we come back to the curcumin.
 
 # %% [markdown] lang="zh" id="reading"
 # # 第 04 课：解读向量
 #
 # 第 02、03 课里，我们学出了一些向量，它们确实管用。可它们到底在**说**什么？在一个公开仓库里（HealthX-Lab/BiomedCoOp，issue 5），有一组用医学图片学出来的上下文向量（context），离四个向量最近的词是“mri, curcumin, of, a”（curcumin 是姜黄素）。提问的人想知道：这是什么意思？CoOp 的作者也列出过这样的词，发现和任务有关的没有几个（Zhou 等，2022，arXiv 2109.01134）。
 #
-# 这一课有五件工具，用来读学出来的向量：最近的词、地图、换回词语、影响，再加一场考试：秘密由我们亲手埋下，看读不读得出来。每一件工具，你都会知道：纯属偶然时，会读出什么。核心部分（第 1 到 4 节、第 8 和第 9 节）大约 45 分钟；连同六道练习全部做完，大约 80 分钟。最后我们再回来看姜黄素。
+# 这一课有五件工具，用来读学出来的向量：最近的词、地图、换回词语、影响，再加一场考试：秘密由我们亲手埋下，看读不读得出来。每一件工具，你都会知道：纯属偶然时，会读出什么。核心部分（第 1 到 4 节、第 8 和第 9 节）大约 40 分钟；连同六道练习全部做完，大约 70 分钟。最后我们再回来看姜黄素。
 
 # %% id="setup" tags=["prepare"]
 import runpy
@@ -661,8 +661,8 @@ losses = {"": blurred.without} | blurred.losses
 for word in ("", "umbrella", "mug"):
     texts = encode_texts(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
     alike = reading.cosines(texts).mean()
-    print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
-                                              zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
+    print(f"“a photo of a {word or '…'}”", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
+                                               zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
 
 # %% id="called-code"
 header = (say(en="384 pictures", zh="384 张图片"), say(en="show it", zh="画的是"), say(en="called so", zh="被叫作"),

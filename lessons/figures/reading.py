@@ -45,7 +45,12 @@ TICK = " ✓"
 
 def percent_of_draws(share: float) -> str:
     """A share of a finite number of draws, in per cent: it never says that there is none, or nothing else."""
-    return "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+    return "< " * (share < 0.01) + "> " * (share > 0.99) + percent_of(min(max(share, 0.01), 0.99))
+
+
+def percent_of(share: float) -> str:
+    """A share in whole per cent, as the learner's language writes it."""
+    return f"{100 * share:.0f}" + say(en=" %", zh="%")
 
 
 # --- nearest words ---------------------------------------------------------------------------------------------------------------
@@ -227,7 +232,7 @@ def paths_in_space(
             page.add_patch(rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
             filled = begin_x, begin_x + share * (end_x - begin_x), y - 0.09, y + 0.09
             page.add_patch(rectangle(*filled, facecolor=BLUE if meant else SLATE))
-            add_text(page, WIDTH - EDGE, y, f"{100 * share:.0f} %", 8, ha="right", weight=weight)
+            add_text(page, WIDTH - EDGE, y, percent_of(share), 8, ha="right", weight=weight)
         return finished(figure, alt, caption)
 
 
