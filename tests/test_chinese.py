@@ -19,6 +19,9 @@ from lessons.kit import picture
 ENGLISH = {
     ("00_start_here", "machine-code"): "names of packages",
     ("01_inside_clip", "names-code"): "names in code",
+    ("04_reading", "first-words-code"): "the words nearest to learned vectors",
+    ("04_reading", "untrained-code"): "rows of the pocket CLIP's vocabulary",
+    ("04_reading", "permuted-words-code"): "the words nearest to learned vectors",
 }
 CODE = "-glass"  # of lesson 05: the cell shows code
 
