@@ -49,6 +49,7 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
+    "start_here.draw": "the texts that the learner has written for CLIP",
     "reading.nearest_words": "the words nearest to learned vectors",
     "reading.paths_in_space": "words of the pocket CLIP's table",
     "reading.levers": "words of the pocket CLIP's table",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,7 +42,6 @@ SIDE = 1024  # of the square matrices that show how fast a machine multiplies
 # --- what a pass costs -------------------------------------------------------------------------------------------
 
 
-@cache
 def _sizes() -> dict[str, CLIPConfig]:
     """The pocket CLIP's configuration; the library's default one, which is ViT-B/32's; and ViT-L/14's (the paper's table 20)."""
     text = {"hidden_size": 768, "intermediate_size": 4 * 768, "num_hidden_layers": 12, "num_attention_heads": 12}
