@@ -3,14 +3,14 @@
 #
 # In lessons 02 and 03 we learned vectors, and they worked. What do they *say*? In an issue of a public repository (HealthX-Lab/BiomedCoOp, issue 5) the words nearest to the four vectors of a context, learned on medical pictures, are “mri, curcumin, of, a” (curcumin makes turmeric yellow), and somebody asks what that means. CoOp's authors printed such words as well, and found few that had to do with the task (Zhou et al. 2022, arXiv 2109.01134).
 #
-# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. The core, sections 1 to 4, 8 and 9, takes about 45 minutes; all of it, with its six exercises, about 80. At the end we come back to the curcumin.
+# In this lesson you read learned vectors with five instruments: nearest words, a map, snapping back to words, influence, and a test on contexts whose secret we planted ourselves. For each of them you will know what pure chance looks like. The core, sections 1 to 4, 8 and 9, takes about 40 minutes; all of it, with its six exercises, about 70 minutes. At the end we come back to the curcumin.
 
 # %% [markdown] lang="zh" id="reading"
 # # 第 04 课：解读向量
 #
 # 第 02、03 课里，我们学出了一些向量，它们确实管用。可它们到底在**说**什么？在一个公开仓库里（HealthX-Lab/BiomedCoOp，issue 5），有一组用医学图片学出来的上下文向量（context），离四个向量最近的词是“mri, curcumin, of, a”（curcumin 是姜黄素）。提问的人想知道：这是什么意思？CoOp 的作者也列出过这样的词，发现和任务有关的没有几个（Zhou 等，2022，arXiv 2109.01134）。
 #
-# 这一课有五件工具，用来读学出来的向量：最近的词、地图、换回词语、影响，再加一场考试：秘密由我们亲手埋下，看读不读得出来。每一件工具，你都会知道：纯属偶然时，会读出什么。核心部分（第 1 到 4 节、第 8 和第 9 节）大约 45 分钟；连同六道练习全部做完，大约 80 分钟。最后我们再回来看姜黄素。
+# 这一课有五件工具，用来读学出来的向量：最近的词、地图、换回词语、影响，再加一场考试：秘密由我们亲手埋下，看读不读得出来。每一件工具，你都会知道：纯属偶然时，会读出什么。核心部分（第 1 到 4 节、第 8 和第 9 节）大约 40 分钟；连同六道练习全部做完，大约 70 分钟。最后我们再回来看姜黄素。
 
 # %% id="setup" tags=["prepare"]
 import runpy
@@ -71,21 +71,24 @@ print(*map(" · ".join, words), sep="\n")
 exercises.blurred_words.reveal(words)
 
 # %% [markdown] lang="en" id="explore"
-# Now the instrument itself. It begins where the training begins, at random vectors. **Before you move the slider**, for the riddle: at which step will *red* be readable? Look at the grey band as well: there the nearest words of *random* vectors lie. Then do the same with the sketches, and try the other metric and the other beginning.
+# Now the instrument itself, at the riddle's step 8, the first evaluation after the start. Move the slider back to step 0, the random initialisation: was anything readable there? Look at the grey band as well: there the nearest words of *random* vectors lie. **Before you choose the sketches**: at which step will *sketch* be readable? Then try the other metric and the other initialisation. Beneath the instrument, both tasks in a table.
 
 # %% [markdown] lang="zh" id="explore"
-# 现在把这件工具拿在手里。一打开，停在训练的起点，四个向量还是随机数。**移动滑块之前**先说：谜题里，到第几步能读出 red？再看看灰色的带子：**随机**向量的最近词落在那里。然后换成素描，再来一遍。另一种距离、另一种初始化（initialisation）也试试。
+# 现在把这件工具拿在手里。一打开，停在谜题的第 8 步，也就是训练开始后第一次评估的时候。把滑块移回第 0 步，那里四个向量还是随机数：读得出什么吗？再看看灰色的带子：**随机**向量的最近词落在那里。**换成素描之前**先说：到第几步能读出 sketch？另一种距离、另一种初始化（initialisation）也试试。下面的表，把两个任务各列出几步。
 
 # %% id="explore-code"
 explorers.nearest_explorer(clip, processor)
 
+# %% id="steps-code"
+explorers.steps_table()
+
 # %% [markdown] lang="en" id="explore-seen"
-# The riddle, begun at random: after eight steps *red* is the nearest word of some vector, and it stays so; *scarlet* and *crimson* follow. The sketches: neon, plain, pretty …, and *sketch* stands far down, on place 48 of 168, where this instrument does not show it.
+# The riddle: from step 8 on, *red* is the nearest word of some vector; *scarlet* and *crimson* follow. The sketches: neon, plain, pretty …, and *sketch* stands far down, on place 48 of 168, where this instrument does not show it. (That it stood on place 5 at step 0 was luck: nothing had been learned yet.)
 #
 # That is where most readings end: red is plausible, the cup is funny, neon is almost right. From here on we do not look for what is plausible.
 
 # %% [markdown] lang="zh" id="explore-seen"
-# 谜题（从随机数开始）：八步以后，就有某个向量的最近词是 red，以后也一直如此，scarlet、crimson 紧随其后。素描：neon、plain、pretty……sketch 远在 168 个词里的第 48 位，词数开到最多也看不见。
+# 谜题：从第 8 步起，总有某个向量的最近词是 red，scarlet、crimson 紧随其后。素描：neon、plain、pretty……sketch 远在 168 个词里的第 48 位，词数开到最多也看不见。（它在第 0 步排第 5，只是运气：那时还什么都没有学。）
 #
 # 大多数解读到这里就结束了：red 说得通，杯子很有趣，neon 也算沾边。从这里起，我们不再问说不说得通。
 
@@ -197,12 +200,12 @@ def reads_back(known, ids, table):
 # %% [markdown] lang="en" id="how-near"
 # ## 4 · How near is near?
 #
-# Something is always nearest. So a distance alone says nothing; we need to know what distances come about by chance. What chance gives is called the *null*. Three references: how far the vocabulary's own words lie from *their* nearest neighbours; random vectors of the same lengths; and vectors learned from *permuted labels*, where the pictures are the same and there is nothing to learn about them.
+# Something is always nearest. So a distance alone says nothing; we need to know what distances come about by chance. What chance gives is called the *null*: in statistics, what the null hypothesis predicts. Three references: how far the vocabulary's own words lie from *their* nearest neighbours; random vectors of the same norms; and vectors learned from *permuted labels*, where the pictures are the same and there is nothing to learn about them.
 
 # %% [markdown] lang="zh" id="how-near"
 # ## 4 · 多近才算近？
 #
-# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大；偶然给出的结果，叫作偶然对照（null）。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；长度相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
+# 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大。偶然给出的结果，我们叫它偶然对照（null），也就是统计学里零假设（null hypothesis）成立时的结果，它的分布叫零分布。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；模长相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
 
 # %% id="how-near-code"
 explorers.distances_picture(clip, processor)
@@ -218,9 +221,9 @@ def nearest_distance(vectors):
     return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
 
 null = nearest_distance(reading.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
-for name in ("the red one of two", "blurred"):
+for name, called in (("the red one of two", say(en="the riddle", zh="谜题")), ("blurred", say(en="blurred photos", zh="模糊的照片"))):
     shares = reading.share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
-    print(name, (shares * len(null)).round().int().tolist())
+    print(called, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
 # On these two tasks few random vectors come as near, and for half of the learned ones not one in 2,000 does. But look at the medians in the figure again: vectors from permuted labels, begun at random, come nearer still. What do they say? For the riddle:
@@ -327,13 +330,13 @@ prompted = PromptedCLIP(clip, processor, reading_study.TASKS["the red one of two
 contexts = prompted.context.detach(), red, shuffled[0]
 alike = [reading.cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
 print(say(en="mean cosine of class texts: hand {:.2f}, learned {:.2f}, from permuted labels {:.2f}",
-          zh="类别文字之间的平均余弦：手写 {:.2f}，学出来的 {:.2f}，打乱标签学出来的 {:.2f}").format(*alike))
+          zh="类别文字之间的平均余弦：手工提示词 {:.2f}，学出来的 {:.2f}，打乱标签学出来的 {:.2f}").format(*alike))
 
 # %% [markdown] lang="en" id="alike-seen"
-# All 24 texts have become nearly the same: whatever the picture, every class gets the same share. Where nothing can be known, being sure of nothing makes the loss as small as it can be, and there is a direction for that.
+# All 24 texts have become nearly the same: whatever the picture, every class gets the same probability. Where nothing can be known, being sure of nothing makes the loss as small as it can be, and there is a direction for that.
 
 # %% [markdown] lang="zh" id="alike-seen"
-# 24 段文字几乎成了同一个向量：不管看到什么图片，每一类得到的份额都一样。既然什么都无从知道，那么对哪一类都不下注，损失（loss）才最小；而恰好有一个方向，能让向量走到这一步。
+# 24 段文字几乎成了同一个向量：不管看到什么图片，每一类得到的概率都一样。既然什么都无从知道，那么对哪一类都不下注，损失（loss）才最小；而恰好有一个方向，能让向量走到这一步。
 
 # %% [markdown] lang="en" id="back-to-words"
 # ## 6 · Back to words
@@ -403,7 +406,7 @@ explorers.snap_table()
 #
 # - **Red, blue, large**: their nearest words do nearly as well as the vectors. As far as accuracy goes, these vectors *are* words.
 # - **Sketches**: everything does well, even four words drawn at random. What is right for every prompt tells nothing of any.
-# - **Left**: learned or not, nothing does better than “a photo of a”. Remember this row in section 8.
+# - **Left**: learned or not, nothing does better on average than “a photo of a”. Remember this row in section 8.
 # - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. Most of what these vectors can do, no four words that we found can do.
 #
 # On language models the same has been reported: soft prompts can be made to lie next to almost any text and work all the while (*prompt waywardness*; Khashabi et al. 2022, arXiv 2112.08348).
@@ -413,7 +416,7 @@ explorers.snap_table()
 #
 # - **红、蓝、大**：最近的词几乎和向量一样好。单看准确率，这些向量**就是**词。
 # - **素描**：什么都行，随便抽四个词也行。对每个提示词都成立的事，说明不了其中任何一个。
-# - **左**：学也好，不学也好，谁也不比“a photo of a”强。这一行请记住，到第 8 节还要用。
+# - **左**：学也好，不学也好，平均起来谁也不比“a photo of a”强。这一行请记住，到第 8 节还要用。
 # - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才得到提高幅度的一半。这些向量的本事，大半是我们找到的任何四个词都做不到的。
 #
 # 语言模型上也有同样的报告：可以让软提示词（soft prompt）紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
@@ -456,33 +459,36 @@ def most_missed(score, vectors):
     return without.index(min(without))
 
 # %% [markdown] lang="en" id="influence-explore"
-# Four more experiments of this kind. **Before each**, say what you expect if the vectors were words: what would another order do? Twice the length? Half of the way from the beginning? What does it do in fact?
+# Four more experiments of this kind. **Before each**, say what you expect if the vectors were words: what would another order do? Twice the norm? Half of the way from the beginning? What does it do in fact? Beneath, a table of the blurred photos.
 
 # %% [markdown] lang="zh" id="influence-explore"
-# 这样的实验还能做几个。**每次动手之前**先说：如果这些向量就是词，换个顺序会怎样？长度加倍呢？从起点只走到一半呢？再看实际上怎样。
+# 这样的实验还能做几个。**每次动手之前**先说：如果这些向量就是词，换个顺序会怎样？模长加倍呢？从起点只走到一半呢？再看实际上怎样。下面的表是模糊的照片。
 
 # %% id="influence-explore-code"
 explorers.influence_explorer(clip, processor)
 
+# %% id="influence-table-code"
+explorers.influence_table(clip, processor)
+
 # %% [markdown] lang="en" id="influence-seen"
 # Do not conclude from the orders that these are no words: look at the row below, where the words of the hand prompt stand in other orders. This CLIP hardly asks for order at all.
 #
-# On the riddle no vector is missed by more than a few points: they all do the same work. On the blurred photos one vector often carries most of the gain, and another order costs nothing with one seed and four points with the next. And look at the colours: the slot that gets the most attention need not be the one that is missed.
+# On the riddle no vector is missed by more than a few points: they all do the same work. On the blurred photos one vector carries most of the gain with three seeds of five, and another order costs nothing with one seed and up to four points with the next. And look at the colours: in the riddle's layer 3 the end of the text attends most to vector 1, and hardly misses it.
 
 # %% [markdown] lang="zh" id="influence-seen"
 # 别因为换顺序没关系，就断定它们不是词：看下面那一行，手工提示词的几个词换成别的顺序，也没什么关系。这个 CLIP 本来就不大在乎顺序。
 #
-# 谜题上，少哪个向量都只差几个百分点：它们在做同一件事。模糊照片上，往往有一个向量扛着大半的提高；换个顺序，这个种子一点不差，下一个种子就差四个百分点。再看右边的颜色：得到注意力（attention）最多的槽位，不一定就是少不得的那个。
+# 谜题上，少哪个向量都只差几个百分点：它们在做同一件事。模糊照片上，五个种子里有三个，是一个向量扛着大半的提高；换个顺序，这个种子一点不差，下一个种子最多差四个百分点。再看右边的颜色：谜题的第 3 层里，文本结束符给向量 1 的注意力（attention）最多，可少了它几乎没有关系。
 
 # %% [markdown] lang="en" id="planted"
-# ## 8 · Planted truth
+# ## 8 · Planted answers
 #
-# So far we told stories about words. Now we test the instrument where we know the truth. Eight *styles*: all pictures are sketches, or mosaics, or neon signs …, and no class name says so. Eight *secrets*: of two things in each picture the label is the red one, the small one, the left one …. For each, five contexts with random beginnings and five that began as “a photo of a”; every one again with permuted labels. A context *names* its secret, let us say, when the right word is among the five nearest of some vector, out of 168. By luck alone that happens to about one context in nine: four vectors with five places each.
+# So far we told stories about words. Now we test the instrument where we know the answer, since we planted it. Eight *styles*: all pictures are sketches, or mosaics, or neon signs …, and no class name says so. Eight *secrets*: of two things in each picture the label is the red one, the small one, the left one …. For each, five contexts with random beginnings and five that began as “a photo of a”; every one again with permuted labels. A context *names* its secret, let us say, when the right word is among the five nearest of some vector, out of 168. By luck alone that happens to about one context in nine: four vectors with five places each.
 
 # %% [markdown] lang="zh" id="planted"
-# ## 8 · 埋下的真相
+# ## 8 · 事先埋好的答案
 #
-# 到现在为止，我们都在围着词讲故事。现在换一个我们知道真相的地方，来考这件工具。八种**风格**，各是一个任务：有的任务里图片全是素描，有的全是马赛克，有的全是霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文向量，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文向量**说出**了秘密。光凭运气，大约九组里会有一组：四个向量，每个五个位置。
+# 到现在为止，我们都在围着词讲故事。现在把答案事先埋好，再来考这件工具。八种**风格**，各是一个任务：有的任务里图片全是素描，有的全是马赛克，有的全是霓虹灯……类别名只字不提。八个**秘密**：每张图两样东西，标签是红的那个、小的那个、左边的那个……每一种都学五组从随机数开始的上下文向量，五组从“a photo of a”开始的；然后全部用打乱的标签再学一遍。如果正确的词排在某个向量最近的五个词里（一共 168 个词），就说这组上下文向量**说出**了秘密。光凭运气，大约九组里会有一组：四个向量，每个五个位置。
 
 # %% id="planted-guess"
 exercises.planted.ask()
@@ -492,30 +498,33 @@ at_random = reading_study.INITS[:1]                          # contexts with ran
 named = {kind: study.count_named(kind, vocabulary, within=5, inits=at_random) for kind in ("secret", "style")}
 for (hits, permuted, contexts), kind in zip(named.values(), (say(en="secrets", zh="秘密"), say(en="styles", zh="风格"))):
     print(say(en=f"{kind}: named by {hits} of {contexts} contexts; with permuted labels by {permuted}",
-              zh=f"{kind}：{contexts} 组里有 {hits} 组说了出来；标签打乱以后 {permuted} 组"))
+              zh=f"{kind}：{contexts} 组里有 {hits} 组说出了正确的词；标签打乱以后 {permuted} 组"))
 exercises.planted.reveal([hits / contexts for hits, _, contexts in named.values()])
 
 # %% [markdown] lang="en" id="planted-explore"
-# Here is every one of them. **Look for**: which styles are named at all? In the row of the photos, what happens with contexts that began as “a photo of a”? Which secrets do the *permuted* labels name? Who is first where *right* is second? And the mixtures, where every picture is one of two styles: is either word read?
+# Here is every one of them. **Look for**: which styles are named at all? In the row of the photos, what happens with contexts that began as “a photo of a”? Which secrets do the *permuted* labels name? And the mixtures, where every picture is one of two styles: is either word read? The table counts what the grids show.
 
 # %% [markdown] lang="zh" id="planted-explore"
-# 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文向量是怎么回事？用**打乱的**标签，说出了哪几个秘密？right 只排第二的时候，排第一的是谁？再看混合的：每张图是两种风格之一，那两个词读得出来吗？
+# 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文向量是怎么回事？用**打乱的**标签，说出了哪几个秘密？再看混合的：每张图是两种风格之一，那两个词读得出来吗？各张格子的合计，列在下面的表里。
 
 # %% id="planted-explore-code"
 explorers.planted_explorer()
+
+# %% id="named-code"
+explorers.named_table()
 
 # %% id="trap-quiz"
 exercises.trap.ask()
 
 # %% [markdown] lang="en" id="planted-seen"
-# Secrets are read every time; styles and mixtures about as often as luck would have it. (Thirteen of the 40 style contexts were kept at step 0: they *are* their random beginning, and there is nothing to read. In the list *vectors* choose those after the last step: a few styles more, still far from the secrets.)
+# Secrets are read every time; styles and mixtures with random initialisation, about as often as luck would have it. (Thirteen of those 40 style contexts were kept at step 0: they *are* their random initialisation, and there is nothing to read. After the last step more are named, of the mixtures from “a photo of a” even 14 of 20, still fewer than secrets.)
 #
-# But the grid on the right is not empty. Contexts from permuted labels name *small* nearly always and, begun as “a photo of a”, mostly *pink*, too. That does not show that the real ones did not find it; it shows that this test cannot tell. And where *right* is second, *left* is first, most of the time.
+# But permuted labels name something, too: *small* nearly always and, from “a photo of a”, mostly *pink* as well. That does not show that the real contexts did not find it; it shows that this test cannot tell.
 
 # %% [markdown] lang="zh" id="planted-seen"
-# 秘密次次都读得出来；风格和混合的，都和碰运气差不多。（40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。把“向量”改选成“最后一步之后”：风格多读出几个，离秘密还差得远。）
+# 秘密次次都读得出来；随机初始化的风格和混合，都和碰运气差不多。（这 40 组风格的上下文向量里，有 13 组留下的是第 0 步：它们**就是**随机的起点，没有东西可读。最后一步之后，读出的多一些，从“a photo of a”开始的混合甚至有 20 组里的 14 组，可还是不如秘密。）
 #
-# 可右边那张格子并不是空的。打乱标签学出来的，几乎总会说出 small；从“a photo of a”开始的，多半还会说出 pink。这不等于真的那些没有找到它，只说明这场考试分辨不出来。再看 right 排第二的地方，排第一的多半是 left。
+# 可打乱标签学出来的，也说出了一些：几乎总会说出 small；从“a photo of a”开始的，多半还会说出 pink。这不等于真的那些没有找到它，只说明这场考试分辨不出来。
 
 # %% [markdown] lang="en" id="permutation"
 # ### Exercise: could chance have done it?
@@ -545,10 +554,10 @@ def p_value(observed, null):
     return (1 + as_good) / (1 + len(null))                   # what was observed is one of the draws
 
 # %% [markdown] lang="en" id="p-values"
-# With that we ask: could chance have done it? The first context of the riddle, where *red* is the nearest word of all, and the first of the sketches, where *sketch* stands on place 48. For each there are 99 others, learned from the same pictures with the labels permuted. The statistic is the best place that the word takes, seen from any of the four vectors; for each null the cell prints its range, and p.
+# With that we ask: could chance have done it? The null hypothesis says: the labels have nothing to do with the pictures. We test the first context of the riddle, where *red* is the nearest word of all, and the first of the sketches, where *sketch* stands on place 48. For each there are 99 others, learned from the same pictures with the labels permuted. The statistic is the best place that the word takes, seen from any of the four vectors; for each null the cell prints its range, and p.
 
 # %% [markdown] lang="zh" id="p-values"
-# 有了它就可以问：会不会只是碰巧？取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词从四个向量看过去的最好名次；每种偶然对照，打印出名次的范围和 p 值。
+# 有了它就可以问：会不会只是碰巧？零假设（null hypothesis）是：标签和图片毫无关系。取谜题的第一组上下文向量，red 是离得最近的词；再取素描的第一组，sketch 排在第 48 位。两边各有另外 99 组，用的是同样的图片、打乱的标签。比的是这个词在四个向量的近邻排名里最靠前的名次；每种偶然对照，打印出名次的范围和 p 值。
 
 # %% id="p-values-guess"
 exercises.significant.ask()
@@ -613,28 +622,31 @@ print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:
 # 和碰巧一样。也难怪：在测试图片上，它们并不比“a photo of a”强（第 6 节的表里是 47.3%）。没学到的东西，当然读不出来。先问准确率，再问词。
 
 # %% [markdown] lang="en" id="levers"
-# ## 9 · Levers
+# ## 9 · Which words lower the loss?
 #
-# Why are secrets read and styles not? And what does the cup have to do with blurred photos? Ask the model instead of the words. We put each of the 168 words into the prompts (“a photo of a *word* cat.” and so on) and measured the loss on the training pictures. Words below the line *help*. **Before you look**: where will *sketch* be among the sketches? Where *cup*, among the blurred?
+# Why are secrets read and styles not? And what does the cup have to do with blurred photos? Ask the model instead of the words. We put each of the 168 words into the prompts (“a photo of a *word* cat.” and so on) and measured the loss on the training pictures. Words below the line *help*. **Before you look**: where will *sketch* be among the sketches? Where *cup*, among the blurred? The table has the other tasks.
 
 # %% [markdown] lang="zh" id="levers"
-# ## 9 · 杠杆
+# ## 9 · 哪个词真能降低损失？
 #
-# 为什么秘密读得出来，风格却读不出来？杯子和模糊的照片又有什么关系？别问词，去问模型。168 个词，我们一个个放进提示词里（“a photo of a *词* cat.”，别的类别也一样），量出训练图片上的损失。落在横线以下的词是**有用**的。**先别看**：素描任务里，sketch 会在哪里？模糊任务里，cup 会在哪里？
+# 为什么秘密读得出来，风格却读不出来？杯子和模糊的照片又有什么关系？别问词，去问模型。168 个词，我们一个个放进提示词里（“a photo of a *词* cat.”，别的类别也一样），量出训练图片上的损失。落在横线以下的词是**有用**的。**先别看**：素描任务里，sketch 会在哪里？模糊任务里，cup 会在哪里？别的任务也列在表里。
 
 # %% id="levers-code"
 explorers.levers_explorer()
 
+# %% id="levers-table-code"
+explorers.levers_table()
+
 # %% [markdown] lang="en" id="levers-seen"
 # - **The riddle**: red, scarlet and crimson are the most helpful words, and the nearest. The reading is right because the model needs that word.
-# - **Left and right**: both words help about as much, on either task. With two things in a picture it mostly helps to say so (not for *the large one*); which of them is meant, the vectors have not learned.
-# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *neon* or *blueprint* came before it, in three of five contexts each, has no reason that we could find; one of those contexts never left its random beginning.
+# - **Left and right**: both words help about as much, on either task, and on both *left* is the nearest. With two things in a picture it mostly helps to say either (not for *the large one*); which of them is meant, the vectors have not learned.
+# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *of*, *good* and *pretty* are the nearest has no reason that we could find.
 # - **Blurred**: *mug* and *cup* are the nearest words, and the most helpful of all 168. So the reading is right here, too, in its way! But what is it that they do?
 
 # %% [markdown] lang="zh" id="levers-seen"
 # - **谜题**：red、scarlet、crimson 是最有用的词，也是最近的词。读得对，是因为模型正需要这个词。
-# - **左和右**：在这两个任务上，left 和 right 都差不多一样有用。图里有两样东西，点明这一点多半有好处（“大的那个”除外）；至于指的是哪一样，向量并没有学到。
-# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。neon 和 blueprint 各在五组里的三组排到了它前面，我们也找不出什么道理；其中有一组根本没离开过随机的起点。
+# - **左和右**：在这两个任务上，left 和 right 都差不多一样有用，最近的也都是 left。图里有两样东西，这两个词随便说哪个，多半都有好处（“大的那个”除外）；至于指的是哪一样，向量并没有学到。
+# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。最近的是 of、good 和 pretty，我们也找不出什么道理。
 # - **模糊**：mug 和 cup 是最近的词，也是 168 个词里最有用的。这么说，这里也读对了，只是换了一种意思！那么，它们到底在做什么？
 
 # %% [markdown] lang="en" id="cups"
@@ -649,8 +661,8 @@ losses = {"": blurred.without} | blurred.losses
 for word in ("", "umbrella", "mug"):
     texts = encode_texts(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
     alike = reading.cosines(texts).mean()
-    print(f"a photo of a {word or '…'}:", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
-                                              zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
+    print(f"“a photo of a {word or '…'}”", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
+                                               zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
 
 # %% id="called-code"
 header = (say(en="384 pictures", zh="384 张图片"), say(en="show it", zh="画的是"), say(en="called so", zh="被叫作"),
@@ -682,10 +694,10 @@ Table([(name, 16, blurred.called[name], blurred.called_with_best[name])
 explorers.prompts_read(*load_gpt2("pocket"))
 
 # %% [markdown] lang="en" id="prompts-seen"
-# All four began as words. Go through them: nearly every vector is still nearest to the very token that it began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside them stood a null, the words of other pictures.)
+# All four began as words. Go through them: of 40 vectors 38 are still nearest to the very token that they began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside them stood a null, the words of other pictures.)
 
 # %% [markdown] lang="zh" id="prompts-seen"
-# 四个软提示词都是从词语开始学的。逐个看看：几乎每个向量，离得最近的还是它开始时的那个词元（token）。学到的东西在差别里，而差别是查不出来的。（第 03 课的图块（patch）读成词，底气要足一些：那里旁边就摆着偶然对照，别的图片的词。）
+# 四个软提示词都是从词语开始学的。逐个看看：40 个向量里有 38 个，离得最近的还是它开始时的那个词元（token）。学到的是它与起点的差，而这个差靠查最近的词查不出来。（第 03 课的图块（patch）读成词，底气要足一些：那里旁边就摆着偶然对照，别的图片的词。）
 
 # %% id="prompts-quiz"
 exercises.begun_as.ask()
@@ -711,7 +723,7 @@ exercises.conclude.ask()
 # What you may say then: “*red* was the nearest word in five of five contexts with random beginnings, among the five nearest in none from permuted labels; and snapped to their nearest words these contexts score 58.1 %, as learned 59.3 %”. What you may never say: “the prompt means …”.
 
 # %% [markdown] lang="zh" id="curcumin"
-# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文向量从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”也许根本不是学来的，只是一开始放在那里，一直没有动。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧挡在路上的生僻行，也可能只是偶然；每一种都可以检验：
+# 现在回到姜黄素。那个模型这里跑不了，但你知道该问什么了。它的配置文件让上下文向量从“a photo of a”开始（HealthX-Lab/BiomedCoOp，configs/trainers）：那么排在第三、第四位的“of”和“a”也许根本不是学来的，只是一开始放在那里，一直没有动。mri 说得通，neon 当初也说得通；curcumin 说不通，mug 也说不通。它们可能是模型正需要的词，可能是配重，可能是碰巧落在附近的生僻词，也可能只是偶然；每一种都可以检验：
 #
 # 1. 一开始那里放的是什么？它动过没有？
 # 2. 别的种子也这么说吗？打乱的标签呢？随机向量呢？别的任务的上下文向量呢？

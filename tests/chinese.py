@@ -57,6 +57,10 @@ OF_MODELS: dict[str, str] = {
     "start_here.draw": "the texts that the learner has written for CLIP",
     "own_pictures.contact_sheet": "names of a learner's folders",
     "own_pictures.sheet_with_names": "names of a learner's folders and files",
+    "reading.nearest_words": "the words nearest to learned vectors",
+    "reading.paths_in_space": "words of the pocket CLIP's table",
+    "reading.levers": "words of the pocket CLIP's table",
+    "reading.words_then_and_now": "tokens of GPT-2",
 }
 TITLE = 10  # points: of what stands above a figure
 

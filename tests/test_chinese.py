@@ -24,6 +24,9 @@ ENGLISH = {
     ("02_learnable_context", "sharing-code"): "what `is` gives",
     ("02_learnable_context", "one-shot-code"): "a command",
     ("06_own_pictures", "photograph-table-code"): "prompts",
+    ("04_reading", "first-words-code"): "the words nearest to learned vectors",
+    ("04_reading", "untrained-code"): "rows of the pocket CLIP's vocabulary",
+    ("04_reading", "permuted-words-code"): "the words nearest to learned vectors",
 }
 CODE = {line for exhibit in EXHIBITS.values() for _, line in exhibit.changes()}  # lesson 05 shows it
 

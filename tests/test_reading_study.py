@@ -114,41 +114,6 @@ def test_what_is_asked_for_and_not_there_is_named(stored):
         stored.contexts("the orange one of two")
 
 
-def test_what_lesson_04_says_of_the_study_holds(stored, words):
-    red, sketch, blurred = study.FOLLOWED
-    searched = [run.accuracy for run in stored.on_words if run.task == blurred]
-    for secret in ("red", "blue", "large"):  # their words do nearly as well as the vectors
-        hand, learned, snapped = stored.accuracies(f"the {secret} one of two")
-        assert learned - 0.02 < snapped and learned > hand + 0.05
-    assert min(stored.helpful_words(sketch).random_words) > 0.95
-    hand, learned, snapped = stored.accuracies(blurred)
-    assert learned > hand + 0.09 and snapped < hand + 0.01 and sum(searched) / 5 < hand + 0.02
-    hits, permuted, contexts = stored.count_named("secret", words, within=5)
-    assert (hits, contexts) == (80, 80) and permuted < 20
-    hits, permuted, contexts = stored.count_named("style", words, within=5)
-    assert hits < 0.2 * contexts and permuted == 0
-    assert stored.count_named("style", words, within=5, field="last")[0] > hits
-    small = study.find_best_rank(stored.contexts("the small one of two", permuted=True), ("small",), words)
-    assert (small <= 5).sum() >= 4
-    losses = stored.helpful_words(sketch).losses
-    assert losses["sketch"] > stored.helpful_words(sketch).without and stored.helpful_words(sketch).without < 0.01
-    assert list(stored.helpful_words(blurred).losses)[:2] == ["mug", "cup"]
-    assert {"red", "scarlet", "crimson"} == set(list(stored.helpful_words(red).losses)[:3])
-    places = {
-        word: study.find_best_rank(stored.contexts(sketch), (word,), words) for word in ("sketch", "neon", "blueprint")
-    }
-    assert all((places[word] < places["sketch"]).sum() == 3 for word in ("neon", "blueprint"))
-    by_step = study.find_best_rank(stored.contexts(red, field="path"), ("red",), words)  # (S, looks)
-    assert (by_step[:, 0] > 1).all() and (by_step[:, 1:] == 1).all()  # from step 8 on
-    kept_at_0 = [run for run in stored.learned if run.step == 0 and not run.permuted and run.init == "random"]
-    assert sum(study.KIND[run.task] == "style" for run in kept_at_0) == 13
-    called = stored.helpful_words(blurred)
-    assert called.called["cup"] == 35 and called.called_with_best["cup"] == 19
-    assert (
-        study.find_best_rank(stored.contexts("objects, each a photo", "a photo of a"), ("photo",), words) == 1
-    ).all()
-
-
 # --- how it is read ------------------------------------------------------------------------------------------------------
 
 

@@ -122,13 +122,13 @@ def _nearest(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     if torch.equal(ours, torch.cdist(vectors, table).topk(k, largest=False).indices):
         raise Mistake(
             en="These are nearest by Euclidean distance, in which lengths count as well. The cosine looks at directions alone.",
-            zh="这是按欧氏距离最近的，长度也算进去了。余弦只看方向。",
+            zh="这是按欧氏距离最近的，模长也算进去了。余弦只看方向。",
         )
     for along in ((0, 0), (-1, 0), (0, -1)):
         if torch.equal(ours, _dots(vectors, table, *along).topk(k).indices):
             raise Mistake(
                 en="Normalised along the wrong dimension: dim=0 runs over the vectors, or the rows. Each of them should get the length 1: dim=-1.",
-                zh="归一化的维度错了：dim=0 是跨着各个向量（或各行）走的。应该让每个向量、每一行自己的长度变成 1：dim=-1。",
+                zh="归一化的维度错了：dim=0 是跨着各个向量（或各行）走的。应该让每个向量、每一行自己的模长变成 1：dim=-1。",
             )
     if torch.equal(ours, cosines.softmax(0).topk(k).indices):
         raise Mistake(
@@ -145,12 +145,12 @@ nearest = Exercise(
     _nearest,
     praise=Text(
         en="Only the rows had to be normalised: the length of a vector stretches all of its own products alike, and changes no order.",
-        zh="其实只把表里的行归一化就够了：一个向量自己的长度，会把它的所有点积一起放大，不改变先后。",
+        zh="其实只把表里的行归一化就够了：一个向量自己的模长，会把它的所有点积一起放大，不改变先后。",
     ),
     hints=(
         Text(
             en="F.normalize(x, dim=-1) gives every row of x the length 1. Then cosines are a product: (M, D) @ (D, V).",
-            zh="F.normalize(x, dim=-1) 让 x 的每一行长度变成 1。这样余弦就是一次矩阵乘法：(M, D) @ (D, V)。",
+            zh="F.normalize(x, dim=-1) 让 x 的每一行模长变成 1。这样余弦就是一次矩阵乘法：(M, D) @ (D, V)。",
         ),
         Text(
             en="cosines.topk(k) finds the k largest of each row, largest first; its .indices say where they were.",
@@ -223,7 +223,7 @@ def _reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
     if rotated:
         raise Mistake(
             en="A rotated table got through. A rotation keeps every length, and every angle between two words; compare the vectors themselves.",
-            zh="一张旋转过的表蒙混过关了。旋转不改变任何长度，也不改变词与词之间的夹角；要比的是向量本身。",
+            zh="一张旋转过的表蒙混过关了。旋转不改变任何模长，也不改变词与词之间的夹角；要比的是向量本身。",
         )
     if says(known, ids, one_other):
         raise Mistake(
@@ -243,7 +243,7 @@ def _reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
     if says(known, ids, 2 * table):
         raise Mistake(
             en="Here each row is twice as long. The cosine sees no lengths, but the model does: compare the numbers, or use the Euclidean distance.",
-            zh="这张表每一行都长了一倍。余弦看不见长度，模型却看得见：要比那些数本身，或者用欧氏距离。",
+            zh="这张表每一行的模长都大了一倍。余弦看不见模长，模型却看得见：要比那些数本身，或者用欧氏距离。",
         )
 
 
@@ -331,7 +331,7 @@ def _pca(answer: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> None
         if _same_lines(lines, axes):
             raise Mistake(
                 en="The directions are right, but their lengths are not 1: leave the singular values out of them.",
-                zh="方向对了，长度却不是 1：不要把奇异值乘进去。",
+                zh="方向对了，模长却不是 1：不要把奇异值乘进去。",
             )
         for value, mistake in (
             (
@@ -529,14 +529,14 @@ def _snap(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
             F.normalize(right, dim=-1),
             Mistake(
                 en="The right rows, but of length 1. Normalise only in order to choose; what the model shall read is the row as it stands in the table.",
-                zh="行选对了，长度却成了 1。归一化只是为了挑选；给模型读的，应该是表里原样的那一行。",
+                zh="行选对了，模长却成了 1。归一化只是为了挑选；给模型读的，应该是表里原样的那一行。",
             ),
         ),
         (
             F.normalize(right, dim=-1) * vectors.norm(dim=-1, keepdim=True),
             Mistake(
                 en="The direction of the row, and the length of the vector: no word is that. Give the row as it stands in the table.",
-                zh="方向是那一行的，长度却还是原来向量的：没有哪个词是这样的。要给出表里原样的那一行。",
+                zh="方向是那一行的，模长却还是原来向量的：没有哪个词是这样的。要给出表里原样的那一行。",
             ),
         ),
         (
@@ -857,7 +857,7 @@ outside = Prediction(
 snapped = Prediction(
     Text(
         en="How well do the nearest words do on blurred photos, in the place of the vectors?",
-        zh="用最近的词顶替那些向量，模糊照片上的准确率会怎样？",
+        zh="把那些向量换成最近的词，模糊照片上的准确率会怎样？",
     ),
     (
         Text(en="nearly as well as the vectors", zh="和向量几乎一样好"),

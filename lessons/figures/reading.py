@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from helpers.language import say
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -33,6 +34,7 @@ from lessons.kit.picture import (
     finished,
     halo,
     letters_on,
+    measure_letters,
     rectangle,
 )
 
@@ -43,7 +45,12 @@ TICK = " ✓"
 
 def percent_of_draws(share: float) -> str:
     """A share of a finite number of draws, in per cent: it never says that there is none, or nothing else."""
-    return "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+    return "< " * (share < 0.01) + "> " * (share > 0.99) + percent_of(min(max(share, 0.01), 0.99))
+
+
+def percent_of(share: float) -> str:
+    """A share in whole per cent, as the learner's language writes it."""
+    return f"{100 * share:.0f}" + say(en=" %", zh="%")
 
 
 # --- nearest words ---------------------------------------------------------------------------------------------------------------
@@ -99,7 +106,8 @@ def nearest_words(
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(labelsize=8, colors=INK, labelbottom=down == deep - 1 or number + across >= len(vectors))
             add_text(page, left + room, low + tall + 0.11, vector.name, 9, weight="bold")
-            add_text(page, left + room + 0.085 * len(vector.name) + 0.1, low + tall + 0.11, vector.note, 8, color=SLATE)
+            beside = left + room + 0.085 * measure_letters(vector.name) + 0.1
+            add_text(page, beside, low + tall + 0.11, vector.note, 8, color=SLATE)
             for place, (word, apart) in enumerate(zip(vector.words, vector.distances)):
                 mark = vector.marked[place]
                 look = {"color": VERMILION if mark else BLUE, "weight": "bold" if mark else "normal"}
@@ -112,9 +120,14 @@ def nearest_words(
                 )  # fmt: skip
         add_text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
         page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
-        add_text(page, EDGE + 0.38, 0.21, "nearest word of a random vector of the same length, 5–95 %", 8)
+        chance = say(
+            en="nearest word of a random vector of the same norm, 5–95 %",
+            zh="模长相同的随机向量，到最近的词（5%–95%）",
+        )
+        add_text(page, EDGE + 0.38, 0.21, chance, 8)
         page.plot([4.42, 4.72], [0.21, 0.21], color=INK, linewidth=1.2, linestyle=DOTS)
-        add_text(page, 4.8, 0.21, "a word to its nearest other word, median", 8)
+        within = say(en="a word to its nearest other word, median", zh="一个词到最近的另一个词（中位数）")
+        add_text(page, 4.8, 0.21, within, 8)
         return finished(figure, alt, caption)
 
 
@@ -175,16 +188,6 @@ def paths_in_space(
         def seen(points: np.ndarray) -> np.ndarray:
             return turned(points - space.centre, turn, tilt)
 
-        begin, labels = seen(np.zeros(3)), []
-        for number, end in enumerate(seen(0.5 * limit * np.eye(3)), start=1):
-            arrow = {"arrowstyle": "->", "color": SLATE, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", end[:2], begin[:2], arrowprops=arrow, zorder=3)
-            if np.hypot(*(end - begin)[:2]) > 0.1 * limit:
-                x, y = np.clip((begin + 1.16 * (end - begin))[:2], -0.83 * limit, 0.83 * limit)
-                look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": SLATE, "path_effects": halo()}
-                axes.text(x, y, f"component {number}", zorder=6, **look)
-                x, y = ((1 + np.array([x, y]) / limit) * side / 2).tolist()  # inches
-                labels.append((x - 0.4, x + 0.4, y - 0.07, y + 0.07))
         words = seen(space.words)
         depth = np.clip(0.5 + words[:, 2] / (2 * limit), 0, 1)  # 1: near to the eye
         axes.scatter(words[:, 0], words[:, 1], s=4 + 14 * depth, color=STONE, linewidths=0, zorder=2)
@@ -192,25 +195,36 @@ def paths_in_space(
             ends = seen(space.null)
             axes.plot(ends[:, 0], ends[:, 1], "x", color=VERMILION, markersize=5.5, markeredgewidth=1.3, zorder=4)
         for path in seen(space.paths) if len(space.paths) else ():
-            axes.plot(path[:, 0], path[:, 1], color=BLUE, linewidth=0.9, alpha=CLOUD, zorder=3)
-            axes.plot(*path[0, :2], "o", color=BLUE, markersize=4, markerfacecolor="white", zorder=4)
-            axes.plot(*path[-1, :2], "o", color=BLUE, markersize=5, zorder=5)
+            axes.plot(
+                path[:, 0], path[:, 1], color=BLUE, linewidth=0.7, alpha=0.35, zorder=3
+            )  # many cross where all began
+            axes.plot(
+                *path[0, :2], "o", color=BLUE, markersize=3, markerfacecolor="white", markeredgewidth=0.8, zorder=4
+            )
+            axes.plot(
+                *path[-1, :2], "o", color=BLUE, markersize=5, markeredgecolor="white", markeredgewidth=0.5, zorder=5
+            )
         ends = [seen(points)[:, :2] for points in (space.null, space.paths[:, -1]) if len(points)]
         named = [(tuple(words[place, :2]), name, marked) for place, name, marked in space.named]
-        _name_points(axes, named, np.concatenate(ends), [*labels, (0, 1.3, 0, 0.4)])  # the last one is the ruler's
+        corners = (0, 1.3, 0, 0.4), (side - 1.1, side, 0, 1.1)  # of the ruler and of the directions
+        _name_points(axes, named, np.concatenate([*3 * ends, words[:, :2]]), corners)  # the ends matter most
         _ruler(axes, limit)
-        for x, marker, look, name in (
-            (0.2, "o", {"color": STONE}, "words"),
-            (0.95, "o", {"color": BLUE, "markerfacecolor": "white"}, "begun"),
-            (1.7, "o", {"color": BLUE}, "learned"),
-            (2.55, "x", {"color": VERMILION, "markeredgewidth": 1.3}, "learned from permuted labels"),
-        ):
+        _directions(axes, limit, turn, tilt)
+        x = 0.2
+        for marker, look, name in (
+            ("o", {"color": STONE}, say(en="words", zh="词")),
+            ("o", {"color": BLUE, "markerfacecolor": "white"}, say(en="initialisation", zh="起点")),
+            ("o", {"color": BLUE}, say(en="learned", zh="学出来的")),
+            ("x", {"color": VERMILION, "markeredgewidth": 1.3}, say(en="learned from permuted labels", zh="用打乱的标签学出来的")),
+        ):  # fmt: skip
             page.plot(x, 0.17, marker, markersize=5.5, **look)
             add_text(page, x + 0.1, 0.17, name, 8)
+            x += 0.36 + 0.067 * measure_letters(name)
         left = EDGE + side + 0.56
         _explained(axes_at(figure, left, height - 0.74 - 1.75, WIDTH - left - 0.1, 1.75), explained, shuffled)
         low = height - 0.36 - side
-        add_text(page, left - 0.42, low + 1.42, "outside these directions", 8.5, weight="bold")
+        heading = say(en="not in these three directions", zh="不在这三个方向上的部分")
+        add_text(page, left - 0.42, low + 1.42, heading, 8.5, weight="bold")
         for number, (name, share, meant) in enumerate(hidden):
             y, begin_x, end_x = low + 1.15 - 0.27 * number, left + 0.42, WIDTH - 0.55
             weight = "bold" if meant else "normal"
@@ -218,7 +232,7 @@ def paths_in_space(
             page.add_patch(rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
             filled = begin_x, begin_x + share * (end_x - begin_x), y - 0.09, y + 0.09
             page.add_patch(rectangle(*filled, facecolor=BLUE if meant else SLATE))
-            add_text(page, WIDTH - EDGE, y, f"{100 * share:.0f} %", 8, ha="right", weight=weight)
+            add_text(page, WIDTH - EDGE, y, percent_of(share), 8, ha="right", weight=weight)
         return finished(figure, alt, caption)
 
 
@@ -227,7 +241,21 @@ def _ruler(axes: Axes, limit: float) -> None:
     length = max(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if step < 0.7 * limit or step == 0.1)
     x, y = -0.94 * limit, -0.93 * limit
     axes.plot([x, x + length], [y, y], color=INK, linewidth=1.6, solid_capstyle="butt")
-    axes.text(x, y + 0.03 * limit, f"distance {length:g}", fontsize=7.5, color=INK, path_effects=halo())
+    words = say(en=f"distance {length:g}", zh=f"距离 {length:g}")
+    axes.text(x, y + 0.03 * limit, words, fontsize=7.5, color=INK, path_effects=halo())
+
+
+def _directions(axes: Axes, limit: float, turn: float, tilt: float) -> None:
+    """Where the three components point, in a corner: from the middle of the cloud their arrows would hide what is there."""
+    origin, look = np.array([0.76, -0.76]) * limit, {"fontsize": 7.5, "color": SLATE, "path_effects": halo()}
+    for number, end in enumerate(0.15 * limit * turned(np.eye(3), turn, tilt)[:, :2], start=1):
+        arrow = {"arrowstyle": "->", "color": SLATE, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", origin + end, origin, arrowprops=arrow)
+        if np.hypot(*end) > 0.04 * limit:  # it does not point at the reader
+            axes.text(
+                *(origin + end + 0.04 * limit * end / np.hypot(*end)), str(number), ha="center", va="center", **look
+            )
+    axes.text(0.97 * limit, -0.97 * limit, say(en="components", zh="主成分"), ha="right", va="bottom", **look)
 
 
 def _explained(axes: Axes, explained: np.ndarray, shuffled: np.ndarray) -> None:
@@ -237,10 +265,12 @@ def _explained(axes: Axes, explained: np.ndarray, shuffled: np.ndarray) -> None:
     axes.plot(places, 100 * shuffled, "D", color=VERMILION, markersize=4, zorder=3)
     axes.set_xticks(places)
     axes.tick_params(labelsize=8, colors=INK)
-    axes.set_xlabel("component (filled: shown)", fontsize=8, color=INK, labelpad=2)
-    axes.set_ylabel("of the words' variance (%)", fontsize=8, color=INK, labelpad=2)
+    axes.set_xlabel(
+        say(en="component (filled: shown)", zh="主成分（实心的画在左图）"), fontsize=8, color=INK, labelpad=2
+    )
+    axes.set_ylabel(say(en="of the words' variance (%)", zh="占词的方差的比例（%）"), fontsize=8, color=INK, labelpad=2)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("◆ columns shuffled", fontsize=8, color=VERMILION, loc="right", pad=-8)
+    axes.set_title(say(en="◆ columns shuffled", zh="◆ 各列打乱"), fontsize=8, color=VERMILION, loc="right", pad=-8)
 
 
 def _name_points(
@@ -262,7 +292,9 @@ def _name_points(
     )
     choices = []
     for at, (_, name, marked) in zip(every, points):
-        boxes, lines, costs = _places_for(at, (0.09 if marked else 0.074) * len(name + TICK * marked) + 0.03)
+        boxes, lines, costs = _places_for(
+            at, (0.09 if marked else 0.074) * measure_letters(name + TICK * marked) + 0.03
+        )
         inside = (boxes[:, ::2] > 0).all(1) & (boxes[:, 1::2] < axes.bbox.size / axes.figure.dpi).all(1)
         fits = inside & ~_overlap(boxes[:, None], must_be_free).any(1)
         boxes, lines, costs = boxes[fits], lines[fits], costs[fits]
@@ -270,17 +302,7 @@ def _name_points(
         through = np.linalg.norm(lines[:, :, None] - foreign, axis=-1).min(1, initial=9) < 0.05  # (K, N)
         costs += 0.06 * _inside(rest, boxes).sum(1) + 0.3 * through.sum(1) + 0.2 * _ambiguous(at, foreign, boxes)
         choices.append((boxes, lines, costs, foreign))
-    placed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for _ in range(3):  # what is placed first knows nothing yet of what comes after it
-        for number in sorted(range(len(points)), key=lambda number: not points[number][2]):
-            boxes, lines, costs, _ = choices[number]
-            costs = costs.copy()
-            for box, line in (there for other, there in placed.items() if other != number):
-                costs += 99 * _overlap(boxes, box) + _inside(line, boxes).any(1) + _inside(lines, box).any(1)
-                costs += _crossing(lines[:, 0], lines[:, -1], line[0], line[-1])
-            placed.pop(number, None)
-            if len(costs) and costs.min() < 99:  # where there is no room: better no name than two that nobody can read
-                placed[number] = boxes[costs.argmin()], lines[costs.argmin()]
+    placed = _settle([choice[:3] for choice in choices], [marked for _, _, marked in points], every)
     for number, (box, line) in placed.items():
         (point, name, marked), at, foreign = points[number], every[number], choices[number][-1]
         colour, shift = VERMILION if marked else INK, {"textcoords": "offset points", "parse_math": False}
@@ -295,6 +317,34 @@ def _name_points(
     for point, _, marked in points:
         size = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.5} if marked else {"markersize": 3.5}
         axes.plot(*point, "o", color=VERMILION if marked else INK, zorder=11 if marked else 8, **size)
+
+
+def _settle(
+    choices: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], first: Sequence[bool], points: np.ndarray
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """For each name its box and its line, from its choices as `_places_for` gives them, so that all together cost little: the best of several
+    orders in which names take their places, those that come `first` always before the others. points (N, 2): where the names belong."""
+    orders = [range(len(choices)), *(np.argsort(sign * points[:, axis]) for axis in (0, 1) for sign in (1, -1))]
+    best, least = {}, np.inf
+    for order in orders:
+        order = sorted(order, key=lambda number: not first[number])
+        placed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for _ in range(3):  # what is placed first knows nothing yet of what comes after it
+            paid = 0.0
+            for number in order:
+                boxes, lines, costs = choices[number]
+                costs = costs.copy()
+                for box, line in (there for other, there in placed.items() if other != number):
+                    costs += 99 * _overlap(boxes, box) + _inside(line, boxes).any(1) + _inside(lines, box).any(1)
+                    costs += _crossing(lines[:, 0], lines[:, -1], line[0], line[-1])
+                placed.pop(number, None)
+                # where there is no room: better no name than two that nobody can read
+                if len(costs) and costs.min() < 99:
+                    placed[number] = boxes[costs.argmin()], lines[costs.argmin()]
+                paid += min(costs.min(initial=9), 9)
+        if paid < least:
+            best, least = placed, paid
+    return best
 
 
 def _places_for(at: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -366,7 +416,7 @@ def ranks_in_a_grid(
 ) -> Picture:
     """Ranks of the right word: a row for each task, a column for each run; those up to k are filled and ticked. Beside them the null twice."""
     row, cell, gap = 0.3, 0.38, 0.24
-    room = 0.2 + max(0.073 * len(task.name) for task in tasks)
+    room = 0.2 + max(0.073 * measure_letters(task.name) for task in tasks)
     wide = max(cell * len(seeds), 1.5)
     second, third = room + wide + gap, room + 2 * (wide + gap)
     height = 0.98 + row * len(tasks) + 0.34
@@ -374,20 +424,17 @@ def ranks_in_a_grid(
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
-        for left, heading in ((room, "learned"), (second, "permuted labels"), (third, "random")):
+        for left, heading in (
+            (room, say(en="learned", zh="学出来的")),
+            (second, say(en="permuted labels", zh="打乱的标签")),
+            (third, say(en="random", zh="随机向量")),
+        ):
             add_text(page, left + 0.02, top + 0.42, heading, 9, weight="bold")
         for left in (room, second):
             for column, seed in enumerate(seeds):
-                add_text(
-                    page,
-                    left + (column + 0.5) * cell,
-                    top + 0.13,
-                    f"{'seed ' * (not column)}{seed}",
-                    7.5,
-                    ha="center",
-                    color=SLATE,
-                )
-        add_text(page, third, top + 0.17, "share that\nnames it", 7.5, color=SLATE)
+                name = say(en=f"seed {seed}", zh=f"种子 {seed}") if column == 0 else str(seed)
+                add_text(page, left + (column + 0.5) * cell, top + 0.13, name, 7.5, ha="center", color=SLATE)
+        add_text(page, third, top + 0.17, say(en="share that\nnames it", zh="说出它的\n比例"), 7.5, color=SLATE)
         for number, task in enumerate(tasks):
             y = top - (number + 0.5) * row
             add_text(page, room - 0.1, y, task.name, 8.5, ha="right")
@@ -400,14 +447,11 @@ def ranks_in_a_grid(
                 rectangle(third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE)
             )
             add_text(page, WIDTH - EDGE, y, percent_of_draws(task.chance), 8, ha="right")
-        add_text(
-            page,
-            room,
-            0.16,
-            f"a cell: the rank of the right word, for the best of the vectors; filled, ✓: within {k}",
-            8,
-            color=SLATE,
+        note = say(
+            en=f"a cell: the rank of the right word, for the best of the vectors; filled, ✓: within {k}",
+            zh=f"格子里：正确的词的名次，取排得最靠前的那个向量；涂色并打 ✓：前 {k} 名",
         )
+        add_text(page, room, 0.16, note, 8, color=SLATE)
         return finished(figure, alt, caption)
 
 
@@ -441,7 +485,10 @@ def levers(
     height, gap, left = 4.3, 0.25, 0.72
     wide = (WIDTH - left - 0.12 - gap * (len(panels) - 1)) / len(panels)
     every = np.concatenate([panel.distances for panel in panels])
-    margin = 0.05 * (every.max() - every.min())
+    margin, aside = (
+        0.05 * (every.max() - every.min()),
+        0.14 * (every.max() - every.min()),
+    )  # the nearest are named on their left
     with LOCK:
         figure = blank(height)
         add_page(figure, title)
@@ -450,20 +497,25 @@ def levers(
             axes.set_yscale("log")
             low, high = min(losses.min(), without), max(losses.max(), without)
             step = (high / low) ** 0.06
-            axes.set(xlim=(every.min() - margin, every.max() + margin), ylim=(low / step, high * step))
+            axes.set(xlim=(every.min() - aside, every.max() + margin), ylim=(low / step, high * step))
             axes.plot(panel.distances, losses, "o", color=SLATE, markersize=4, alpha=CLOUD, markeredgewidth=0)
             axes.axhline(without, color=INK, linewidth=1.2, linestyle=DOTS, zorder=1)
             _log_ticks(axes, low / step, high * step, first=not number)
             axes.tick_params(labelsize=8, colors=INK)
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
-            axes.set_xlabel("cosine distance to the closest vector (nearer: left)", fontsize=8, color=INK, labelpad=3)
-            if not number:
-                axes.set_ylabel("loss of “a photo of a WORD cat.” and so on", fontsize=8, color=INK, labelpad=3)
-            note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": halo()}
-            axes.annotate(
-                "without any word", (every.max() + margin, without), (-2, 2), textcoords="offset points", **note
+            across = say(
+                en="cosine distance to the closest vector (nearer: left)", zh="到最近的向量的余弦距离（越靠左越近）"
             )
+            axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
+            if not number:
+                upwards = say(
+                    en="loss of “a photo of a WORD cat.” and so on", zh="“a photo of a WORD cat.”这类提示词的损失"
+                )
+                axes.set_ylabel(upwards, fontsize=8, color=INK, labelpad=3)
+            note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": halo()}
+            bare = say(en="without any word", zh="不加词")
+            axes.annotate(bare, (every.max() + margin, without), (-2, 2), textcoords="offset points", **note)
             named = [((panel.distances[i], losses[i]), name, marked) for i, name, marked in panel.named]
             _, low = (axes.transData.transform((0, without)) - axes.bbox.min) / figure.dpi
             _name_points(
@@ -497,7 +549,7 @@ class Strip:
 def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, alt: str, caption: str = "") -> Picture:
     """A row of dots for each kind of vector on one axis of distance, and a mark at the median of each."""
     row = 0.46
-    room = 0.2 + max(0.07 * max(map(len, strip.name.split("\n"))) for strip in rows)
+    room = 0.2 + 0.07 * max(measure_letters(strip.name) for strip in rows)
     height = 0.4 + row * len(rows) + 0.56
     scatter = np.random.default_rng(0)  # up and down, so that dots do not hide each other
     with LOCK:
@@ -508,7 +560,12 @@ def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, al
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(labelsize=8, colors=INK)
         axes.grid(axis="x", color=GREY, alpha=0.35, linewidth=0.6)
-        axes.set_xlabel("cosine distance to the nearest word", fontsize=8.5, color=INK, labelpad=3)
+        axes.set_xlabel(
+            say(en="cosine distance to the nearest word", zh="到最近的词的余弦距离"),
+            fontsize=8.5,
+            color=INK,
+            labelpad=3,
+        )
         for number, strip in enumerate(rows):
             y = height - 0.4 - (number + 0.5) * row
             add_text(page, room - 0.1, y, strip.name, 8.5, ha="right", weight="bold" if strip.bold else "normal")
@@ -557,7 +614,9 @@ def words_then_and_now(
         axes.set_xlabel(unit, fontsize=8.5, color=INK, labelpad=2)
         beside, cosines = left + wide + 0.2, WIDTH - EDGE
         for x, name, side in (
-            (left - 0.1, "began as", "right"), (beside, "nearest now", "left"), (cosines, "cosine with the beginning", "right"),
+            (left - 0.1, say(en="initialised as", zh="初始化为"), "right"),
+            (beside, say(en="nearest now", zh="现在最近的"), "left"),
+            (cosines, say(en="cosine with its initialisation", zh="和起点的余弦"), "right"),
         ):  # fmt: skip
             add_text(page, x, top + 0.15, name, 8, color=SLATE, ha=side)
         for number, vector in enumerate(vectors):
@@ -569,12 +628,16 @@ def words_then_and_now(
             axes.plot([0, vector.distances[0]], [number + 0.5] * 2, color=STONE, linewidth=1)
             hollow = {"markerfacecolor": "white"} if vector.same else {}
             axes.plot(vector.distances[0], number + 0.5, "o", color=look["color"], markersize=6, **hollow)
-            first = f"{vector.now[0]}{' (the same)' if vector.same else ' (new)'}"
-            add_text(page, beside, y, first, 8.5, **look)
+            same = say(en=" (the same)", zh="（没变）") if vector.same else say(en=" (new)", zh="（变了）")
+            add_text(page, beside, y, vector.now[0] + same, 8.5, **look)
             add_text(page, beside + 1.3, y, ", ".join(vector.now[1:]), 8, color=SLATE)
             add_text(page, cosines, y, f"{vector.cosine:.2f}", 8.5, ha="right")
         page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
-        add_text(page, EDGE + 0.38, 0.18, "nearest token of a random vector of the same length, 5–95 %", 8)
+        chance = say(
+            en="nearest token of a random vector of the same norm, 5–95 %",
+            zh="模长相同的随机向量，到最近的词元（5%–95%）",
+        )
+        add_text(page, EDGE + 0.38, 0.18, chance, 8)
         return finished(figure, alt, caption)
 
 
@@ -619,7 +682,9 @@ def influence(
         axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8, colors=INK)
-        axes.set_xlabel("accuracy on test pictures (%)", fontsize=8.5, color=INK, labelpad=2)
+        axes.set_xlabel(
+            say(en="accuracy on test pictures (%)", zh="测试图片上的准确率（%）"), fontsize=8.5, color=INK, labelpad=2
+        )
         for number, line in enumerate(rows):
             y, colour = height - 0.62 - (number + 0.5) * row, BLUE if line.bold else SLATE
             add_text(page, room - 0.08, y, line.name, 8.5, ha="right", weight="bold" if line.bold else "normal")
@@ -647,12 +712,14 @@ def influence(
             "ha": "right" if hand > 0.8 * axes.get_xlim()[1] else "center",
             "va": "bottom",
         }
-        axes.annotate("hand prompt", (hand, 0), (0, 3), textcoords="offset points", **note)
+        axes.annotate(say(en="hand prompt", zh="手工提示词"), (hand, 0), (0, 3), textcoords="offset points", **note)
         M, left = len(cosines), room + wide + 0.62
         cell = min(0.5, (WIDTH - left - EDGE) / M)
         high = 0.26
         top = height - 0.62
-        add_text(page, left - 0.3, top + 0.06, "cosines among the vectors", 8.5, weight="bold")
+        add_text(
+            page, left - 0.3, top + 0.06, say(en="cosines among the vectors", zh="向量之间的余弦"), 8.5, weight="bold"
+        )
         top -= 0.2
         size = (cell, high)
         _heat(
@@ -667,10 +734,12 @@ def influence(
             lambda c: f"{c:.2f}".replace("-", "−"),
         )
         top -= 0.12 + M * high + 0.5
-        add_text(page, left - 0.3, top + 0.26, "attention of EOT to each (%)", 8.5, weight="bold")
-        add_text(page, left - 0.3, top + 0.1, f"even shares: {100 * even:.0f}", 8, color=SLATE)
+        heading = say(en="attention of EOT to each (%)", zh="文本结束符给各向量的注意力（%）")
+        add_text(page, left - 0.3, top + 0.26, heading, 8.5, weight="bold")
+        evenly = say(en=f"even shares: {100 * even:.0f}", zh=f"平均分配：{100 * even:.0f}")
+        add_text(page, left - 0.3, top + 0.1, evenly, 8, color=SLATE)
         limit = max(float(attention.max()), 2 * even)
-        layers = [f"layer {number}" for number in range(1, len(attention) + 1)]
+        layers = [say(en=f"layer {number}", zh=f"第 {number} 层") for number in range(1, len(attention) + 1)]
         _heat(
             page,
             attention,

@@ -29,7 +29,7 @@ from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
 from lessons.figures import reading as figures
-from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, percent
+from lessons.kit.explorer import Explorer, counted, dropdown, look, percent
 from lessons.kit.picture import Picture
 from pocket.captioning import PROMPTS
 from pocket.corpus import INSTRUCTIONS
@@ -100,7 +100,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     steps = _steps(first.path)
     controls: dict[str, ipywidgets.Widget] = {
         **_which(runs),
-        "step": ipywidgets.SelectionSlider(options=steps, value=0, description=say(en="step", zh="步"), **look(30)),
+        "step": ipywidgets.SelectionSlider(options=steps, value=steps[1], description=say(en="step", zh="步"), **look(30)),
         "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **look(23.2)),
         "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }  # fmt: skip
@@ -139,25 +139,30 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         ]
         least = near.distances[:, 0].min()
         together = reading.share_as_near(least, null.min(1).values).item()
-        told = ", ".join(f"v{f.number} “{f.words[0]}”{figures.TICK * (f.words[0] in right)}" for f in facts)
-        names_of_step = [name for name, step in (("begun", 0), ("kept", run.step)) if step == now.step]
-        said = f" ({', '.join(names_of_step)})" if names_of_step else ""
+        told = [f"v{f.number} “{f.words[0]}”{figures.TICK * (f.words[0] in right)}" for f in facts]
+        moments = ((say(en=" (initialisation)", zh="（起点）"), 0), (say(en=" (kept)", zh="（留下的一步）"), run.step))
+        said = "".join(name for name, step in moments if step == now.step)
         return figures.nearest_words(
             [
                 figures.Nearby(
-                    f"vector {f.number}",
+                    say(en=f"vector {f.number}", zh=f"向量 {f.number}"),
                     f.words,
                     f.apart,
                     tuple(null[:, f.number - 1].quantile(torch.tensor([0.05, 0.95], dtype=null.dtype)).tolist()),
                     [figures.TICK * (name in right) for name in f.words],
-                    "nearest to the word it began as" if f.still else "",
+                    say(en="nearest to the word it was initialised as", zh="最近的还是初始化时的词") if f.still else "",
                 )
                 for f in facts
             ],
             own(now.metric),
             max(farthest(now.task, now.init, now.seed, now.metric), 1.05 * null.max().item()),
-            unit="cosine distance to the word" if now.metric == "cosine" else "Euclidean distance to the word",
-            title=f"{_title_of(now.task)}, step {now.step}{said}: {told}",
+            unit=say(
+                en=f"{_metric_name(now.metric)} distance to the word", zh=f"到这个词的{_metric_name(now.metric)}距离"
+            ),
+            title=say(
+                en=f"{_title_of(now.task)}, step {now.step}{said}: {', '.join(told)}",
+                zh=f"{_title_of(now.task)}，第 {now.step} 步{said}：{'，'.join(told)}",
+            ),
             alt=_nearest_in_words(now, run, facts, right, own(now.metric)),
             caption=_about_nearest(now, run, facts, right, together),
         )
@@ -228,21 +233,31 @@ def _about_nearest(
         text += say(en="At step 0 nothing has been learned yet. ", zh="第 0 步还什么都没有学。")
     if now.step != run.step:
         text += say(en=f"Kept was step {run.step}. ", zh=f"最后留下来的是第 {run.step} 步。")
-    return text + (
-        say(
-            en=f"Right would be {_or(right)} (bold, ✓).",
-            zh=f"正确的词是{_or(right)}（粗体，✓）。",
-        )
-        if right
-        else say(en="For this task no word would be right.", zh="这个任务没有哪个词算正确。")
-    ) + say(
-        en="",
-        zh=glossed(
-            "nearest words 最近的词", "step 步", "begun 起点", "kept 验证损失最低、留下来的那一步", "vector 向量", "cosine distance 余弦距离",
-            "Euclidean 欧氏", "random vector 随机向量", "a word to its nearest other word, median 词到最近的另一个词的距离，取中位数",
-            "nearest to the word it began as 离初始化时的词最近",
-        ),
-    )  # fmt: skip
+    if not right:
+        return text + say(en="For this task no word would be right.", zh="这个任务没有哪个词算正确。")
+    return text + say(en=f"Right would be {_or(right)} (✓).", zh=f"正确的词是{_or(right)}（标 ✓）。")
+
+
+def steps_table() -> Table:
+    """How the nearest words change while the first context of the riddle and of the sketches is learned, and the place of the right one."""
+    words, rows = _pocket()[1], []
+    for task in reading_study.TESTED:
+        run = _contexts(task=task, init="random", permuted=False)[0]
+        steps = _steps(run.path)
+        for step in sorted({0, steps[1], run.step, steps[-1]}):
+            vectors = run.path[steps.index(step)]  # (M, D)
+            place = find_best_rank(vectors, RIGHT[task], words).item()
+            kept = say(en=" (kept)", zh="（留下的）") if step == run.step else ""
+            rows.append(
+                (_task_name(task), f"{step}{kept}", *_nearest(words, vectors), f"{'/'.join(RIGHT[task])}: {place}")
+            )
+    header = (
+        say(en="task", zh="任务"),
+        say(en="step", zh="步"),
+        *(say(en=f"vector {i + 1}", zh=f"向量 {i + 1}") for i in range(reading_study.LENGTH)),
+        say(en="place of the right word", zh="正确的词排第几"),
+    )
+    return Table(rows, header)
 
 
 # --- distances -------------------------------------------------------------------------------------------------------------------
@@ -264,13 +279,24 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     at_random, as_words = reading_study.INITS
     like = learned[at_random, False].flatten(0, 1)  # (S M, D)
     random = reading.draw_random_like(like, 1, torch.Generator().manual_seed(0))[0]
+    colon = say(en=", ", zh="，")
     rows = [
-        figures.Strip("a word to its nearest other word", reading.distances_within(words.table, words.words).numpy()),
-        figures.Strip("learned, begun at random", nearest(learned[at_random, False]), bold=True),
-        figures.Strip(f"learned, begun as “{as_words}”", nearest(learned[as_words, False]), bold=True),
-        figures.Strip("permuted labels, begun at random", nearest(learned[at_random, True])),
-        figures.Strip(f"permuted labels, begun as “{as_words}”", nearest(learned[as_words, True])),
-        figures.Strip("random vectors of the same lengths", nearest(random)),
+        figures.Strip(
+            say(en="a word to its nearest other word", zh="词到最近的另一个词"),
+            reading.distances_within(words.table, words.words).numpy(),
+        ),
+        *(
+            figures.Strip(f"{labels}{colon}{begun}", nearest(learned[init, permuted]), bold=not permuted)
+            for permuted, labels in (
+                (False, say(en="learned", zh="学出来的")),
+                (True, say(en="permuted labels", zh="打乱的标签")),
+            )
+            for init, begun in (
+                (at_random, say(en="initialised at random", zh="随机初始化")),
+                (as_words, say(en="initialised as words", zh="用词语初始化")),
+            )
+        ),
+        figures.Strip(say(en="random vectors of the same norms", zh="模长相同的随机向量"), nearest(random)),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
     within = reading.share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
@@ -279,7 +305,10 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     return figures.strips(
         rows,
         (-0.02, 1.04 * max(float(row.distances.max()) for row in rows)),
-        title=f"To the nearest word: learned {real:.2f}, permuted labels {null:.2f}, random {chance:.2f}, word to word {own:.2f}",
+        title=say(
+            en=f"To the nearest word: learned {real:.2f}, permuted labels {null:.2f}, random {chance:.2f}, word to word {own:.2f}",
+            zh=f"到最近的词有多远：学出来的 {real:.2f}，打乱标签的 {null:.2f}，随机向量 {chance:.2f}，词和词之间 {own:.2f}",
+        ),
         alt=say(
             en=f"Six rows of dots on one axis, the cosine distance to the nearest word, with their medians: words to other words {own:.2f}; learned, "
             f"begun at random {real:.2f}; learned, begun as words {warm:.2f}; from permuted labels, begun at random {null:.2f}, begun as words "
@@ -298,13 +327,9 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
             "中位数那么近），但远不如词和词之间那么近。用打乱的标签学出来的向量，离词也不远：靠近，只说明学到了些什么，不说明学到的是什么。"
             f"用词语初始化的，本来就占了便宜：正好落在 0 处的点，来自留下第 0 步的上下文向量（{len(kept[as_words])} 组里有 {never_warm} 组），还是原来的词。"
             f"随机初始化的，{len(kept[at_random])} 组里也有 {never} 组留下的是第 0 步：同一个种子在各个任务里起点相同，所以有几列位置一样的点。"
-            "这些向量从没离开过起点。"
-            + glossed(
-                "cosine distance to the nearest word 到最近的词的余弦距离", "a word to its nearest other word 词到最近的另一个词", "learned 学出来的",
-                "begun at random 随机初始化", "begun as 初始化为", "permuted labels 用打乱的标签学出来的", "random vectors of the same lengths 同样长的随机向量",
-            ),
+            "这些向量从没离开过起点。",
         ),
-    )  # fmt: skip
+    )
 
 
 # --- principal components --------------------------------------------------------------------------------------------------------
@@ -364,16 +389,26 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         rows = {words.names[row]: place for place, row in enumerate(words.words.tolist())}
         hidden = {
             "learned": space.outside["learned"][:, look_at].mean().item(),
-            "permuted": space.outside["null"].mean().item(),
+            "null": space.outside["null"].mean().item(),
             "words": space.outside["words"].mean().item(),
-            "random": space.outside["chance"].mean().item(),
+            "chance": space.outside["chance"].mean().item(),
         }
         which = {"real": ("learned",), "null": ("null",), "both": ("learned", "null")}[now.show]
         # from the lowest to the highest in each direction, whatever the step, so that nothing jumps while a path grows
         every = torch.cat([space.places[name].flatten(0, -2) for name in (*which, "words")])
         centre = (every.amin(0) + every.amax(0)) / 2
         paths = space.places["learned"][:, : look_at + 1].transpose(1, 2).flatten(0, 1)  # (S M, L, 3)
-        meant = "permuted" if now.show == "null" else "learned"
+        meant = "null" if now.show == "null" else "learned"
+        names_of = {
+            "learned": say(en="learned", zh="学出来的"),
+            "null": say(en="permuted", zh="打乱标签"),
+            "words": say(en="words", zh="词"),
+            "chance": say(en="random", zh="随机向量"),
+        }
+        of = {
+            "learned": say(en="a learned vector's squared distance from the centre, on average", zh="学出来的向量"),
+            "null": say(en="the squared distance from the centre, with permuted labels", zh="打乱标签学出来的向量"),
+        }[meant]
         return figures.paths_in_space(
             figures.Space(
                 space.places["words"].numpy(),
@@ -387,9 +422,11 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             now.tilt,
             explained,
             shuffled,
-            [(name, share, name == meant) for name, share in hidden.items()],
-            title=f"{100 * hidden[meant]:.0f} % of a {'learned vector' if meant == 'learned' else 'vector from permuted labels'}, on average, "
-            "lie outside the directions that you see",
+            [(names_of[name], share, name == meant) for name, share in hidden.items()],
+            title=say(
+                en=f"Directions not shown hold {100 * hidden[meant]:.0f} % of {of}",
+                zh=f"{of}，到中心距离的平方里，平均有 {100 * hidden[meant]:.0f}% 在图上看不见的方向上",
+            ),
             alt=_paths_in_words(now, ends, named, hidden[meant], explained),
             caption=_about_paths(now, hidden, explained, shuffled),
         )
@@ -431,14 +468,7 @@ def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: n
         zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {percent(seen, 0)}；同样这些数打乱以后，只占 {percent(by_chance, 0)}。按到中心距离的平方算，"
         f"图上看不见的部分，学出来的向量有 {learned}，用打乱的标签学出来的有 {permuted}，词有 {of_words}，随机向量有 {random}。所以图上靠得近，不等于真的近："
         "标出的词是在所有方向上离终点最近的，不是在这三个方向上。",
-    ) + _right_words(RIGHT[now.task]) + say(
-        en="",
-        zh=glossed(
-            "outside the directions that you see 不在看得见的方向里", "component 主成分", "words 词", "begun 起点", "learned 学出来的",
-            "learned from permuted labels 用打乱的标签学出来的", "of the words' variance 占全部词的方差", "columns shuffled 各列打乱",
-            "outside these directions 在这些方向之外的", "random 随机向量", "distance 距离",
-        ),
-    )  # fmt: skip
+    ) + _right_words(RIGHT[now.task])
 
 
 def _right_words(right: Sequence[str]) -> str:
@@ -492,35 +522,106 @@ def _range(shares: Sequence[float]) -> str:
 def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     """Blend from the beginning to what was learned, make the vectors longer, leave one out or change their order, and see what they are
     worth on test pictures, how alike they are, and how much the end of the text attends to each."""
-    _vocabulary(clip, processor)
-    followed = {task: reading_study.TASKS[task] for task in reading_study.FOLLOWED}
-    runs = {(run.task, run.init, run.seed): run for run in _contexts(permuted=False) if run.task in followed}
-    M = len(next(iter(runs.values())).context)
+    worth, runs = _worth_of(clip, processor), _runs_followed()
+    M = reading_study.LENGTH
     whole = {say(en="all, in order", zh="全部，原顺序"): "all", say(en="in reverse order", zh="倒过来"): "reversed"}
     without = {say(en=f"without vector {i + 1}", zh=f"去掉向量 {i + 1}"): i for i in range(M)}
     controls = {
         **_which(runs),
         "what": dropdown(say(en="vectors", zh="向量"), whole | without, "all", 23.2),
         "blend": ipywidgets.FloatSlider(1, min=0, max=1.5, step=0.1, description=say(en="blend", zh="混合比例"), **look(30)),
-        "length": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="length", zh="长度"), **look(30)),
+        "norm": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="norm ×", zh="模长 ×"), **look(30)),
     }  # fmt: skip
+
+    def draw(now: SimpleNamespace) -> Picture:
+        run = runs[now.task, now.init, now.seed]
+        known = worth.fixed(now.task, now.init, now.seed)
+        (vectors,) = now.norm * reading.interpolate(run.begun, run.context, [now.blend])  # (M, D)
+        there = [i for i in range(M) if i != now.what]
+        if now.what == "reversed":
+            there.reverse()
+        vectors = vectors[there]
+        changed = worth.prompted(now.task).with_context(vectors)
+        share = changed.accuracy(*worth.pictures(now.task))
+        attention, even = _attention(changed)
+        said = {
+            "all": say(en="all vectors in order", zh="全部向量，原顺序"),
+            "reversed": say(en="the vectors in reverse order", zh="向量倒过来排"),
+        }
+        what = said.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
+        rows = [
+            figures.Scored(say(en="now", zh="现在"), [share], bold=True),
+            figures.Scored(say(en="as learned", zh="原样"), [known.learned]),
+            *(
+                figures.Scored(say(en=f"without v{i + 1}", zh=f"去掉 v{i + 1}"), [rest])
+                for i, rest in enumerate(known.without)
+            ),
+            figures.Scored(say(en=f"{ORDERS} other orders", zh=f"另外 {ORDERS} 种顺序"), known.orders),
+            figures.Scored(
+                say(en=f"hand prompt, {ORDERS} orders", zh=f"手工提示词换 {ORDERS} 种顺序"), known.reordered
+            ),
+            figures.Scored(say(en=f"{RANDOM_CONTEXTS} random ones", zh=f"{RANDOM_CONTEXTS} 组随机向量"), known.random),
+        ]
+        return figures.influence(
+            rows,
+            known.hand,
+            reading.cosines(vectors).numpy(),
+            attention.numpy(),
+            even,
+            [f"v{i + 1}" for i in there],
+            title=say(
+                en=f"Blend {now.blend:.1f}, norm × {now.norm:.1f}, {what}: accuracy {percent(share)}, as learned {percent(known.learned)}",
+                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {percent(share)}，原样 {percent(known.learned)}",
+            ),
+            alt=_influence_in_words(now, run, what),
+            caption=_about_influence(known),
+        )
+
+    return Explorer(controls, draw)
+
+
+def influence_table(clip: CLIPModel, processor: CLIPProcessor) -> Table:
+    """Of each context that was learned on blurred photos the test accuracy in per cent: as learned, without each vector, in other orders."""
+    worth, rows = _worth_of(clip, processor), []
+    for seed in load_study().seeds:
+        known = worth.fixed("blurred", "random", seed)
+        orders = f"{100 * min(known.orders):.1f}–{100 * max(known.orders):.1f}"
+        rows.append((str(seed), *(f"{100 * share:.1f}" for share in (known.learned, *known.without)), orders))
+    by_hand_alone = f"{100 * load_study().helpful_words('blurred').hand:.1f}"
+    header = (
+        say(en="seed", zh="种子"),
+        say(en=f"as learned (hand prompt {by_hand_alone})", zh=f"原样（手工提示词 {by_hand_alone}）"),
+        *(say(en=f"without vector {i + 1}", zh=f"去掉向量 {i + 1}") for i in range(reading_study.LENGTH)),
+        say(en=f"{ORDERS} other orders", zh=f"另外 {ORDERS} 种顺序"),
+    )
+    return Table(rows, header, align="right")
+
+
+def _runs_followed() -> dict[tuple[str, str, int], LearnedContext]:
+    runs = _contexts(permuted=False)
+    return {(run.task, run.init, run.seed): run for run in runs if run.task in reading_study.FOLLOWED}
+
+
+def _worth_of(clip: CLIPModel, processor: CLIPProcessor) -> SimpleNamespace:
+    """How one scores the followed tasks on the study's test pictures, which are the same for all seeds; `fixed`: all accuracies of a learned
+    context that no slider changes."""
+    _vocabulary(clip, processor)
+    runs = _runs_followed()
 
     @cache
     def pictures(task: str) -> tuple[Tensor, Tensor]:
-        """Features and labels of the study's test pictures, which are the same for all seeds."""
-        test = few_shot(followed[task], 1, 1, reading_study.TESTS).test
+        test = few_shot(reading_study.TASKS[task], 1, 1, reading_study.TESTS).test
         return cache_features(clip, processor, test.images), test.labels.to(clip.device)
 
     @cache
     def prompted(task: str) -> PromptedCLIP:
-        return PromptedCLIP(clip, processor, followed[task].class_names, M)
+        return PromptedCLIP(clip, processor, reading_study.TASKS[task].class_names, reading_study.LENGTH)
 
     def score(task: str, vectors: Tensor) -> float:
         return prompted(task).with_context(vectors).accuracy(*pictures(task))
 
     @cache
     def fixed(task: str, init: str, seed: int) -> SimpleNamespace:
-        """All that the sliders do not change."""
         vectors, generator = runs[task, init, seed].context, torch.Generator().manual_seed(0)
         drawn = reading.draw_random_like(vectors, RANDOM_CONTEXTS, generator)
         by_hand_alone = prompted(task).context.detach()  # it begins as “a photo of a”, and nobody has changed it
@@ -533,39 +634,7 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             random=[score(task, context) for context in drawn],
         )
 
-    def draw(now: SimpleNamespace) -> Picture:
-        run = runs[now.task, now.init, now.seed]
-        known = fixed(now.task, now.init, now.seed)
-        (vectors,) = now.length * reading.interpolate(run.begun, run.context, [now.blend])  # (M, D)
-        there = [i for i in range(M) if i != now.what]
-        if now.what == "reversed":
-            there.reverse()
-        vectors = vectors[there]
-        changed = prompted(now.task).with_context(vectors)
-        share = changed.accuracy(*pictures(now.task))
-        attention, even = _attention(changed)
-        rows = [
-            figures.Scored("now", [share], bold=True),
-            figures.Scored("as learned", [known.learned]),
-            *(figures.Scored(f"without v{i + 1}", [rest]) for i, rest in enumerate(known.without)),
-            figures.Scored(f"{ORDERS} other orders", known.orders),
-            figures.Scored(f"hand prompt, {ORDERS} orders", known.reordered),
-            figures.Scored(f"{RANDOM_CONTEXTS} random ones", known.random),
-        ]
-        which = {"all": "all vectors", "reversed": "in reverse order"}.get(now.what) or f"without vector {now.what + 1}"
-        return figures.influence(
-            rows,
-            known.hand,
-            reading.cosines(vectors).numpy(),
-            attention.numpy(),
-            even,
-            [f"v{i + 1}" for i in there],
-            title=f"Blend {now.blend:.1f}, length {now.length:.1f}, {which}: {100 * share:.1f} % right, as learned {100 * known.learned:.1f} %",
-            alt=_influence_in_words(now, run),
-            caption=_about_influence(known),
-        )
-
-    return Explorer(controls, draw)
+    return SimpleNamespace(pictures=pictures, prompted=prompted, fixed=fixed)
 
 
 def _reordered(words: Sequence[str]) -> list[list[int]]:
@@ -591,22 +660,17 @@ def _attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
     return reading.attention_to_slots(shares, slots, prompted.end), even
 
 
-def _influence_in_words(now: SimpleNamespace, run: LearnedContext) -> str:
+def _influence_in_words(now: SimpleNamespace, run: LearnedContext, what: str) -> str:
     """What is drawn, and only those accuracies that are stored: what is computed here may differ by a picture elsewhere."""
-    which = {
-        "all": say(en="all vectors in order", zh="全部向量，原顺序"),
-        "reversed": say(en="the vectors in reverse order", zh="向量倒过来排"),
-    }
-    what = which.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
     by_hand_alone = load_study().helpful_words(run.task)
     stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone.hand)]
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
-        f"{what}, blend {now.blend:.1f}, length {now.length:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
+        f"{what}, blend {now.blend:.1f}, norm × {now.norm:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
         f"dots for the words of the hand prompt in other orders, and dots for random vectors. A dotted line marks the hand prompt, about {stored[1]}. Beside them two tables in colours: the cosines among "
         "the vectors, and how much the end of the text attends to each in each layer.",
         zh=f"测试集准确率的条形图；任务：{_task_name(run.task)}，初始化为{_init_name(run.init)}，种子 {run.seed}。第一条是：{what}，混合比例 "
-        f"{now.blend:.1f}，长度 {now.length:.1f}；下面依次是学出来的样子（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手工提示词的词换顺序（点）、随机向量（点）。点线是手工提示词，约 "
+        f"{now.blend:.1f}，模长 × {now.norm:.1f}；下面依次是原样（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手工提示词的词换顺序（点）、随机向量（点）。点线是手工提示词，约 "
         f"{stored[1]}。旁边两张色块表：向量之间的余弦，以及文本结束符在每一层给每个向量的注意力。",
     )
 
@@ -617,7 +681,7 @@ def _about_influence(known: SimpleNamespace) -> str:
     missed = (
         say(
             en=f"Vector {most} is missed most (−{points} points)",
-            zh=f"最缺不得的是向量 {most}（少了它降 {points} 个百分点）",
+            zh=f"最少不了的是向量 {most}（少了它降 {points} 个百分点）",
         )
         if max(lost) > 0.01
         else say(
@@ -627,18 +691,13 @@ def _about_influence(known: SimpleNamespace) -> str:
     )
     return say(
         en=f"As learned the vectors get {percent(known.learned, 1)}, “a photo of a” {percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
-        f"vectors of the same lengths, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
+        f"vectors of the same norms, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
         f"“a photo of a”, in {ORDERS} other orders, get {_between(known.reordered)}: this CLIP hardly asks for order at all. "
         "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
-        zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组同样长的随机向量，得 "
+        zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组模长相同的随机向量，得 "
         f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
-        f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完的样子。注意力多，不等于作用大。"
-        + glossed(
-            "blend 混合比例", "length 长度", "right 答对", "as learned 学出来的样子", "hand prompt 手工提示词", "now 现在", "without 去掉", "other orders 别的顺序",
-            "hand prompt, … orders 手工提示词的词换顺序", "random ones 随机向量", "accuracy on test pictures 测试集准确率",
-            "cosines among the vectors 向量之间的余弦", "attention of EOT to each 文本结束符给每个向量的注意力", "even shares 平均分", "layer 层",
-        ),
-    )  # fmt: skip
+        f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完以后。注意力多，不等于作用大。",
+    )
 
 
 def _between(shares: Sequence[float]) -> str:
@@ -713,7 +772,10 @@ def planted_explorer() -> Explorer:
             rows,
             now.k,
             seeds,
-            title=f"Named (rank ≤ {now.k}) in {named} of {of} contexts, with permuted labels in {by_null} of {of}, by random vectors in {figures.percent_of_draws(chance)}",
+            title=say(
+                en=f"Named (rank ≤ {now.k}) in {named} of {of} contexts, with permuted labels in {by_null} of {of}, by random vectors in {figures.percent_of_draws(chance)}",
+                zh=f"正确的词进了前 {now.k} 名：{of} 组里 {named} 组；打乱标签，{of} 组里 {by_null} 组；随机向量，{figures.percent_of_draws(chance)}",
+            ),
             alt=_planted_in_words(now, tasks, ranks, named, by_null, of, chance),
             caption=_about_planted(now, named, by_null, of, chance),
         )
@@ -762,13 +824,51 @@ def _about_planted(now: SimpleNamespace, named: int, by_null: int, of: int, chan
             en="Mind “photo”: contexts that began as “a photo of a” had that word from the start. ",
             zh="注意“photo”这一行：用“a photo of a”初始化的，一开始就有这个词。",
         )
-    return text + say(
-        en="",
-        zh=glossed(
-            "named 读得出来", "rank 名次", "contexts 上下文向量（组）", "learned 学出来的", "permuted labels 用打乱的标签学出来的",
-            "random vectors 随机向量", "seed 种子", "the red one of two 两样东西里红色的那个", "share that names it 读得出它的比例",
-        ),
-    )  # fmt: skip
+    return text
+
+
+def named_table() -> Table:
+    """In how many contexts of each kind the planted word is among the five nearest: as kept, after the last step, from permuted labels, and
+    what random vectors would do."""
+    kinds = {
+        "secret": say(en="secrets", zh="秘密"),
+        "style": say(en="styles", zh="风格"),
+        "mixture": say(en="two styles at once", zh="两种风格混合"),
+    }
+    rows = []
+    for kind, init in ((kind, init) for kind in kinds for init in reading_study.INITS):
+        tasks = _tasks(kind)
+
+        def counts(permuted: bool = False, moment: str = "context") -> dict[str, int]:
+            ranks = {task: _best_ranks(task, init, permuted, "cosine", moment) for task in tasks}
+            return {"/".join(RIGHT[task]): sum(rank <= WITHIN for rank in ranks[task]) for task in tasks}
+
+        kept, last, null = (counts(), counts(moment="last"), counts(permuted=True))
+        by_null = ", ".join(f"{word} {times}" for word, times in null.items() if times)
+        chance = mean((_ranks_by_chance(task, init, "cosine") <= WITHIN).double().mean().item() for task in tasks)
+        runs = [run for task in tasks for run in _contexts(task=task, init=init, permuted=False)]
+        rows.append(
+            (
+                kinds[kind],
+                _init_name(init),
+                str(len(runs)),
+                str(sum(run.step == 0 for run in runs)),
+                *(str(sum(found.values())) for found in (kept, last)),
+                str(sum(null.values())) + (f" ({by_null})" if by_null else ""),
+                f"{chance * len(runs):.1f}",
+            )
+        )
+    header = (
+        say(en="planted", zh="埋下的"),
+        say(en="initialised as", zh="初始化"),
+        say(en="contexts", zh="组数"),
+        say(en="kept at step 0", zh="留下第 0 步的"),
+        say(en="name it", zh="说出正确的词"),
+        say(en="after the last step", zh="最后一步之后"),
+        say(en="with permuted labels", zh="标签打乱以后"),
+        say(en="by luck", zh="光凭运气"),
+    )
+    return Table(rows, header, align="right")
 
 
 def planted_table() -> Table:
@@ -851,11 +951,13 @@ def levers_explorer() -> Explorer:
         nearest = [names[i] for i in apart[False].argsort(stable=True)[:NAMED].tolist()]
         helpful = [names[i] for i in losses.argsort(stable=True)[:NAMED].tolist()]
         panels, both = [], {}
-        for permuted, heading in ((False, "learned"), (True, "permuted labels")):
+        headings = say(en="learned", zh="学出来的"), say(en="permuted labels", zh="打乱的标签")
+        for permuted, heading in enumerate(headings):
             near = [names[i] for i in apart[permuted].argsort(stable=True)[:NAMED].tolist()]
             both[permuted] = sum(name in helpful for name in near)
             told = [(names.index(name), name, name in right) for name in dict.fromkeys([*right, *near, *helpful])]
-            panels.append(figures.Levers(f"{heading}: {both[permuted]} of {NAMED}", apart[permuted].numpy(), told))
+            count = say(en=f": {both[permuted]} of {NAMED}", zh=f"：{NAMED} 个里有 {both[permuted]} 个")
+            panels.append(figures.Levers(heading + count, apart[permuted].numpy(), told))
         rank = {name: 1 + int((losses < losses[names.index(name)]).sum()) for name in (*right, nearest[0])}
         facts = SimpleNamespace(
             nearest=nearest, helpful=helpful, without=record.without, best=losses.min().item(),
@@ -866,7 +968,10 @@ def levers_explorer() -> Explorer:
             panels,
             losses.numpy(),
             record.without,
-            title=f"{_title_of(now.task).capitalize()}: of the {NAMED} nearest words, {both[False]} {'is' if both[False] == 1 else 'are'} among the {NAMED} most helpful; with permuted labels {both[True]}",
+            title=say(
+                en=f"{_title_of(now.task).capitalize()}: {both[False]} of the {NAMED} nearest words among the {NAMED} most helpful (permuted labels: {both[True]})",
+                zh=f"{_title_of(now.task)}：最近的 {NAMED} 个词里，有 {both[False]} 个也在最有用的 {NAMED} 个里；打乱标签时 {both[True]} 个",
+            ),
             alt=_levers_in_words(now.task, facts),
             caption=_about_levers(facts),
         )
@@ -892,10 +997,10 @@ def _about_levers(facts: SimpleNamespace) -> str:
     first, place = facts.nearest[0], facts.rank[facts.nearest[0]]
     text = say(
         en=f"Written into “a photo of a … cat.”, {counted(facts.better, 'word')} of {facts.of} lower the loss on the training pictures; without any it "
-        f"is {facts.without:.2f}, with “{facts.helpful[0]}” {facts.best:.2f}. Nearest to the learned vectors are {told(facts.nearest[:3])}; "
+        f"is {_loss(facts.without)}, with “{facts.helpful[0]}” {_loss(facts.best)}. Nearest to the learned vectors are {told(facts.nearest[:3])}; "
         f"“{first}” is number {place} of the helpful words. ",
-        zh=f"把词写进“a photo of a … cat.”，{facts.of} 个词里有 {facts.better} 个让训练图片上的损失变小；不加词是 {facts.without:.2f}，加上"
-        f"“{facts.helpful[0]}”是 {facts.best:.2f}。离学出来的向量最近的是{told(facts.nearest[:3])}；按用处排，“{first}”是第 {place} 名。",
+        zh=f"把词写进“a photo of a … cat.”，{facts.of} 个词里有 {facts.better} 个让训练图片上的损失变小；不加词是 {_loss(facts.without)}，加上"
+        f"“{facts.helpful[0]}”是 {_loss(facts.best)}。离学出来的向量最近的是{told(facts.nearest[:3])}；按用处排，“{first}”是第 {place} 名。",
     )
     for name in facts.right:
         if name != first:
@@ -907,12 +1012,43 @@ def _about_levers(facts: SimpleNamespace) -> str:
         en=f"Of the {NAMED} nearest words {facts.both[False]} {'is' if facts.both[False] == 1 else 'are'} among the {NAMED} most helpful; in the null, learned from permuted labels, "
         f"{facts.both[True]}; of words drawn blindly it would be {NAMED**2 / facts.of:.1f}.",
         zh=f"最近的 {NAMED} 个词里，有 {facts.both[False]} 个也在最有用的 {NAMED} 个里；偶然对照（用打乱的标签学出来的）是 {facts.both[True]} 个；随便抽 {NAMED} 个词，"
-        f"平均是 {NAMED**2 / facts.of:.1f} 个。"
-        + glossed(
-            "of the nearest words, … are among the most helpful 最近的词里有几个也最有用", "permuted labels 用打乱的标签学出来的", "learned 学出来的",
-            "loss 损失", "cosine distance to the closest vector 到最近的向量的余弦距离", "without any word 不加词",
-        ),
-    )  # fmt: skip
+        f"平均是 {NAMED**2 / facts.of:.1f} 个。",
+    )
+
+
+def levers_table() -> Table:
+    """Of each secret, the sketches and the blurred photos: the words nearest to what was learned, the loss of a prompt without any, with the
+    most helpful ones, with the right one, and with left and right."""
+    words, rows = _pocket()[1], []
+    names, table = [words.names[row] for row in words.words.tolist()], words.table[words.words]
+    for task in (*_tasks("secret"), *reading_study.FOLLOWED[1:]):
+        contexts = [run.context for run in _contexts(task=task, init="random", permuted=False)]
+        nearest = reading.distances(torch.cat(contexts), table).amin(0).argsort(stable=True)
+        losses, without = load_study().helpful_words(task).losses, load_study().helpful_words(task).without
+        rows.append(
+            (
+                _task_name(task),
+                ", ".join(names[i] for i in nearest[:3].tolist()),
+                _loss(without),
+                *(
+                    ", ".join(f"{word} {_loss(losses[word])}" for word in some)
+                    for some in (list(losses)[:3], RIGHT[task], ("left", "right"))
+                ),
+            )
+        )
+    header = (
+        say(en="task", zh="任务"),
+        say(en="nearest words", zh="最近的词"),
+        say(en="loss without any word", zh="不加词的损失"),
+        say(en="with the most helpful", zh="加上最有用的词"),
+        say(en="with the right word", zh="加上正确的词"),
+        say(en="with left or right", zh="加上 left 或 right"),
+    )
+    return Table(rows, header, align="right")
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.2f}" if loss > 0.1 else f"{loss:.4f}"
 
 
 # --- GPT-2's prompts -------------------------------------------------------------------------------------------------------------
@@ -933,6 +1069,12 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }  # fmt: skip
 
+    @cache
+    def unmoved(name: str, metric: Metric) -> tuple[int, int]:
+        """How many vectors of a prompt are nearest to the token that each began as, and of how many."""
+        near = reading.nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
+        return int((near == begun[name]).sum()), len(near)
+
     def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
         near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
@@ -950,10 +1092,16 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         return figures.words_then_and_now(
             told,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),
-            unit=f"{'cosine' if now.metric == 'cosine' else 'Euclidean'} distance to the nearest token",
-            title=f"The prompt “{now.prompt}”: {same} of {len(told)} vectors are nearest to the token they began as",
+            unit=say(
+                en=f"{_metric_name(now.metric)} distance to the nearest token",
+                zh=f"到最近词元的{_metric_name(now.metric)}距离",
+            ),
+            title=say(
+                en=f"The prompt “{now.prompt}”: {same} of {len(told)} vectors are nearest to the token they were initialised as",
+                zh=f"提示词“{_prompt_name(now.prompt)}”：{len(told)} 个向量里，有 {same} 个离得最近的还是初始化时的词元",
+            ),
             alt=_prompt_in_words(now, told),
-            caption=_about_prompt(told, same, new, max(shares)),
+            caption=_about_prompt(told, same, new, max(shares), [unmoved(name, now.metric) for name in learned]),
         )
 
     return Explorer(controls, draw)
@@ -977,8 +1125,15 @@ def _prompt_in_words(now: SimpleNamespace, told: Sequence[figures.Begun]) -> str
     )
 
 
-def _about_prompt(told: Sequence[figures.Begun], same: int, new: Sequence[figures.Begun], most: float) -> str:
-    """most: the largest share of random vectors that are as near to a token as one of these."""
+def _about_prompt(
+    told: Sequence[figures.Begun],
+    same: int,
+    new: Sequence[figures.Begun],
+    most: float,
+    every: Sequence[tuple[int, int]],
+) -> str:
+    """most: the largest share of random vectors that are as near to a token as one of these; every: of each prompt how many, and of how many."""
+    unmoved, of = map(sum, zip(*every))
     text = say(
         en=f"Of {len(told)} vectors {same} are nearest to the very token they began as: what reads like an instruction is what was put there, and no "
         "finding. The null is the beginning. ",
@@ -991,15 +1146,12 @@ def _about_prompt(told: Sequence[figures.Begun], same: int, new: Sequence[figure
     return text + say(
         en="But every one has moved (a cosine of 1.00 would mean: not at all). "
         + (f"At most {percent(most, 0)}" if most >= 0.01 else "Less than 1 %")
-        + " of random vectors of the same length are as near to a token as these.",
-        zh="不过每个向量都移动了（余弦是 1.00 才表示没动）。同样长的随机向量里，"
+        + " of random vectors of the same norm are as near to a token as these. "
+        + f"In all {len(every)} prompts together, {unmoved} of {of} vectors are nearest to the token they were initialised as.",
+        zh="不过每个向量都移动了（余弦是 1.00 才表示没动）。模长相同的随机向量里，"
         + (f"最多有 {percent(most, 0)}" if most >= 0.01 else "只有不到 1%")
-        + " 离词元这么近。"
-        + glossed(
-            "prompt 提示词", "nearest to the token they began as 离初始化时的词元最近", "began as 初始化时", "nearest now 现在最近的", "the same 没变",
-            "new 变了", "cosine with the beginning 和初始化时的余弦", "random vector 随机向量", "EOT 文本结束符",
-        ),
-    )  # fmt: skip
+        + f" 离词元这么近。{len(every)} 个提示词合起来，{of} 个向量里有 {unmoved} 个离得最近的还是初始化时的词元。",
+    )
 
 
 def _prompt_name(name: str) -> str:
@@ -1046,14 +1198,10 @@ def _init_name(init: str) -> str:
 
 def _task_name(task: str) -> str:
     """A task in the learner's language."""
-    if task.startswith("the "):
-        secret = task.split()[1]
-        which = {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or translate(secret)
-        return say(en=f"the {secret} one of two things", zh=f"两样东西里{which}的那个")
-    if task.startswith("objects, each a "):
-        styles = task.removeprefix("objects, each a ").split(" or a ")
-        en, zh = " or a ".join(styles), "或".join(translate(style) for style in styles)
-        return say(en=f"each picture a {en}", zh=f"每张图都是{zh}")
+    if secret := _secret_of(task):
+        return say(en=f"the {secret[0]} one of two things", zh=f"两样东西里{secret[1]}的那个")
+    if styles := _styles_of(task):
+        return say(en=f"each picture a {styles}", zh=f"每张图都是{styles}")
     return {
         "blurred": say(en="blurred photos", zh="模糊的照片"),
         "on its side": say(en="photos on their side", zh="侧放的照片"),
@@ -1061,10 +1209,24 @@ def _task_name(task: str) -> str:
 
 
 def _title_of(task: str) -> str:
-    """A task in the English of a figure, in few words."""
-    if task.startswith("objects, each a "):
-        return task.removeprefix("objects, each a ").replace(" or a ", " or ")
-    return {"blurred": "blurred photos", "on its side": "photos on their side"}.get(task, task)
+    """The same in fewer words, for figures."""
+    if secret := _secret_of(task):
+        return say(en=f"the {secret[0]} one of two", zh=f"两样里{secret[1]}的")
+    return _styles_of(task) or _task_name(task)
+
+
+def _secret_of(task: str) -> tuple[str, str] | None:
+    """Which of two things is meant, in English and in Chinese."""
+    if not task.startswith("the "):
+        return None
+    secret = task.split()[1]
+    return secret, {"left": "左边", "right": "右边", "large": "大", "small": "小"}.get(secret) or translate(secret)
+
+
+def _styles_of(task: str) -> str:
+    """The styles that all pictures of a task have, or nothing."""
+    styles = task.removeprefix("objects, each a ").split(" or a ") if task.startswith("objects, each a ") else []
+    return say(en=" or ".join(styles), zh="或".join(map(translate, styles)))
 
 
 def _or(names: Sequence[str]) -> str:
