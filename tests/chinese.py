@@ -48,7 +48,11 @@ def english_of(text: str) -> str:
 
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
-OF_MODELS: dict[str, str] = {}
+OF_MODELS: dict[str, str] = {
+    "captions.next_tokens": "tokens",
+    "captions.blended_prompts": "answers",
+    "soft_prompt.words_on_patches": "nearest words",
+}
 TITLE = 10  # points: of what stands above a figure
 
 
@@ -57,7 +61,7 @@ def faults_of_words(figure: Figure, name: str) -> list[str]:
     shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     shown = [text for text in shown if text.axes is None or text.axes.get_visible()]
     labels = {label for axes in figure.axes for label in (axes.title, axes.xaxis.label, axes.yaxis.label)}
-    frame = [text for text in shown if text in labels or text.get_fontsize() >= TITLE]
+    frame = [text for text in shown if text in labels or text.get_fontsize() == TITLE]
     judged = frame if name in OF_MODELS else shown
     found = [english for text in judged for line in text.get_text().splitlines() if (english := english_of(line))]
     letters = {letter for text in shown for letter in text.get_text() if not letter.isspace()}
