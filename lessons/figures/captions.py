@@ -75,7 +75,7 @@ def next_tokens(
     before: the text that stands already; setting: how the shares were made. A kept token's bar is filled, another's hatched. texts: for
     each way to write a caption its name and the captions it gave, at most two lines each.
     """
-    side, gap, beside = 2.3, 0.07, 1.42  # inches: of the picture, between two captions, and where these begin
+    side, gap, beside = 2.0, 0.07, 1.42  # inches: of the picture, between two captions, and where these begin
     paragraphs = [(name, [_lines(text, WIDTH - beside - EDGE, 2) for text in captions]) for name, captions in texts]
     rows = [lines for _, captions in paragraphs for lines in captions]
     height = 0.42 + side + 0.3 + LINE * sum(map(len, rows)) + gap * len(rows)
@@ -167,7 +167,7 @@ def pictures_with_captions(
     pictures: Sequence[tuple[Image.Image, Sequence[Piece]]], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Three pictures side by side, each over a caption in pieces; what is true is bold and has a tick."""
-    side, step, height = 1.9, (WIDTH - 2 * EDGE) / 3, 3.12
+    side, step, height = 1.7, (WIDTH - 2 * EDGE) / 3, 2.92
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
@@ -215,7 +215,7 @@ def two_losses(
     """
     looks = [{"color": BLUE, "linestyle": "-", "marker": "o"}, {"color": VERMILION, "linestyle": DASHED, "marker": "s"}]
     beside, gap = 1.42, 0.03
-    blocks = [[(say(en="the truth", zh="正确的"), SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 2))
+    blocks = [[(say(en="the truth", zh="正确的"), SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 1))
                for name, text, look in zip(names, texts, looks))] for truth, texts in said]  # fmt: skip
     rows = [lines for block in blocks for _, _, lines in block]
     height = 2.62 + LINE * sum(map(len, rows)) + gap * len(rows) + 0.1 * len(blocks)

@@ -37,7 +37,7 @@ from lessons.kit.picture import (
 from lessons.kit.strips import draw_strips
 
 MOST_LISTED = 12  # words beside a picture, of those that are true and of the others
-TALL, SMALL = 1.2, 0.8  # inches: the height of the soft prompt's strips, and of a word's
+TALL, SMALL = 1.0, 0.7  # inches: the height of the soft prompt's strips, and of a word's
 GRID = 2.7  # inches: the height of all patches
 
 

@@ -76,8 +76,8 @@ ONE_THING = (  # scenes of one thing, each with the seed of its drawing
 )
 SOME_THINGS = (
     (Scene((Thing("cat", "gray", "large"), Thing("ball", "red", "medium")), "meadow", "photo"), 1),
-    (Scene((Thing("boat", "white", "large"),), "beach", "painting"), 2),
     (Scene((Thing("apple", "green", "large"),), "room", "photo"), 4),
+    (Scene((Thing("boat", "white", "large"),), "beach", "painting"), 2),
     (Scene((Thing("mushroom", "orange", "medium"), Thing("butterfly", "purple", "medium")), "forest", "cartoon"), 3),
     (Scene((Thing("crown", "yellow", "large"),), "snow", "mosaic"), 5),
     (Scene((Thing("car", "red", "large"), Thing("house", "brown", "large")), "city", "sketch"), 6),
