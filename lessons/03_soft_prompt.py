@@ -375,7 +375,7 @@ exercises.unshifted.ask()
 study = captioner_study.load_study()
 right, wrong = study.shift                                   # shifted, and not
 ends = [run.history.evaluations[-1].validation_loss for run in (wrong, right)]
-print(study.command)
+print(say(en=f"made by: {study.command}", zh=f"生成它的命令：{study.command}"))
 print(say(en="without the shift {:.3f}, with it {:.3f}", zh="没有错开 {:.3f}，错开一位 {:.3f}").format(*ends))
 exercises.unshifted.reveal((*ends, wrong.object))
 

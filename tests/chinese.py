@@ -50,6 +50,7 @@ def english_of(text: str) -> str:
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
     "captions.next_tokens": "tokens",
+    "captions.captions_learned": "captions",
     "captions.blended_prompts": "answers",
     "soft_prompt.words_on_patches": "nearest words",
 }

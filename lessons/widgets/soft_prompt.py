@@ -415,7 +415,7 @@ def _prefix(M: int, P: int) -> list[figures.Column]:
     columns = [figures.Column(_span(0, M), f"{prompt}\n×{M}", "prompt")]
     if P > 1:
         columns.append(figures.Column(_span(M, P - 1), f"{say(en='patches', zh='图块')}\n×{P - 1}", "picture"))
-    last = say(en="last\npatch", zh="最后的\n图块") if P > 1 else say(en="picture", zh="图片")
+    last = say(en="last\npatch", zh="最后一个\n图块") if P > 1 else say(en="picture", zh="图片")
     return [*columns, figures.Column(str(M + P - 1), last, "picture")]
 
 
