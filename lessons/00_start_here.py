@@ -3,7 +3,7 @@
 #
 # CLIP is a model that has looked at pictures together with their captions, so it can tell which sentence fits a picture; GPT-2 has read text, so it can continue it. We talk to both in words, the *prompt*. In this course we put **ten vectors** where the words would stand: a few examples teach them their numbers while the model itself stays frozen, and then we try to read what they say.
 #
-# This lesson takes about 15 minutes and needs no account, no graphics card and no network. Run one cell after the other with **Shift + Enter**; while a cell is at work, `[*]` stands beside it. If you come back later and buttons are missing or broken, choose *Run → Run All Above Selected Cell*.
+# This lesson takes about 20 minutes and needs no account, no graphics card and no network. Run one cell after the other with **Shift + Enter**; while a cell is at work, `[*]` stands beside it. If you come back later and buttons are missing or broken, choose *Run → Run All Above Selected Cell*.
 #
 # The first code cell finds the course's folder and chooses the language. You need not read it.
 
@@ -12,7 +12,7 @@
 #
 # CLIP 看过大量图片和对应的说明文字，所以能判断哪句话和哪张图相符；GPT-2 读过许多文字，所以会接着往下写。平时我们用词语和它们打交道，这些词语叫**提示词（prompt）**。这门课把词语换成**十个向量**：模型的参数始终不变（也就是**冻结**，frozen），只用少量例子把这些向量的数值学出来；最后我们再试着读懂它们在说什么。
 #
-# 这一课大约 15 分钟，不需要账号、显卡和网络。按 **Shift + Enter** 一格一格往下运行；旁边显示 `[*]`，就是还在运行。以后再打开时，如果按钮不见了或者坏了，选菜单 *Run → Run All Above Selected Cell*。
+# 这一课大约 20 分钟，不需要账号、显卡和网络。按 **Shift + Enter** 一格一格往下运行；旁边显示 `[*]`，就是还在运行。以后再打开时，如果按钮不见了或者坏了，选菜单 *Run → Run All Above Selected Cell*。
 #
 # 第一个代码格负责找到课程所在的文件夹，并选定语言，不用细看。
 
@@ -54,7 +54,6 @@ doctor()
 
 # %% id="pocket-clip-code" tags=["prepare"]
 from helpers import data, language
-from helpers.context import PromptedCLIP
 from helpers.pretrained import encode_texts, load_clip
 from lessons.exercises import start_here as exercises
 from lessons.kit.explorer import accuracy_table
@@ -69,12 +68,12 @@ print(", ".join(world.OBJECTS))
 # %% [markdown] lang="en" id="first-guess"
 # ## Which name fits?
 #
-# A few words of code describe a scene, and the picture is drawn from them. CLIP compares the picture with one sentence for each object, from “a photo of a cat.” to “a photo of a crown.”; nobody tells it which one is true, and nothing is trained for it, which is why this is called *zero-shot*. **Before you run the next cell**, say a number: what share, in per cent, will go to the right name?
+# A few words of code describe a scene, and the picture is drawn from them. CLIP compares the picture with one sentence for each object, from “a photo of a cat.” to “a photo of a crown.”; nobody tells it which one is true, and nothing is trained for it, which is why this is called *zero-shot*. **Before you run the next cell**, say a number: what probability, in per cent, will the right name get?
 
 # %% [markdown] lang="zh" id="first-guess"
 # ## 哪个名称最符合这张图？
 #
-# 几个词的代码就能描述一个场景，再照着它画出图来。每种物体对应一句话，从“a photo of a cat.”一直到“a photo of a crown.”，CLIP 拿这张图和它们逐一比较，没有人告诉它哪一句是对的。这样不经训练就分类，叫零样本（zero-shot）。**先别运行下一格**，猜一个数：正确的名称会占到百分之几？
+# 几个词的代码就能描述一个场景，再照着它画出图来。每种物体对应一句话，从“a photo of a cat.”一直到“a photo of a crown.”，CLIP 拿这张图和它们逐一比较，没有人告诉它哪一句是对的。这样不经训练就分类，叫零样本（zero-shot）。**先别运行下一格**，猜一个数：正确名称的概率会是百分之几？
 
 # %% id="first-guess-code"
 snail = world.Thing("snail", "purple", "large")
@@ -82,14 +81,14 @@ scene = world.Scene((snail,), background="beach", style="photo")
 explorers.scene_with_scores(clip, processor, scene)
 
 # %% [markdown] lang="en" id="scores"
-# ## What the scores mean
+# ## What the probabilities mean
 #
-# CLIP turns the picture into a vector and every sentence into a vector, and measures how well their directions agree. A softmax turns these measurements into shares of 100 %: the scores in the figure. **Before you run the next cell**: we strike the right name off the list. Will all scores be small now, or will another name take the place?
+# CLIP turns the picture into a vector and every sentence into a vector, and measures how well their directions agree. A softmax turns these measurements into probabilities, which add up to 100 %: the bars in the figure. **Before you run the next cell**: we strike the right name off the list. Will all probabilities be small now, or will another name take the place?
 
 # %% [markdown] lang="zh" id="scores"
-# ## 得分是什么意思
+# ## 概率是什么意思
 #
-# CLIP 把图片变成一个向量，把每句话也变成一个向量，量一量它们的方向有多接近；softmax 再把这些数换算成百分比，加起来正好是 100%，这就是图上的得分（share of the score）。**先别运行下一格**：我们把正确的名称从名单里划掉。这时每个得分都会很低，还是会有别的名称顶上来？
+# CLIP 把图片变成一个向量，把每句话也变成一个向量，量一量它们的方向有多接近；softmax 再把这些数换算成**概率**（probability），加起来正好是 100%，图上的条形就是它们。**先别运行下一格**：我们把正确的名称从名单里划掉。这时每个名称的概率都会很低，还是会有别的名称顶上来？
 
 # %% id="scores-code" tags=["measured"]
 others = [name for name in world.OBJECTS if name != "snail"]
@@ -98,19 +97,20 @@ explorers.scene_with_scores(clip, processor, scene, names=others)
 # %% [markdown] lang="en" id="compose"
 # ## Compose a scene
 #
-# The shares still add up to 100 %: CLIP can only say which of *these* sentences fits best, and never “none of them”.
+# The probabilities still add up to 100 %: CLIP can only say which of *these* sentences fits best, and never “none of them”.
 #
-# Now it is your turn: each control redraws the picture and compares again. Does a small object trouble CLIP? In which style does it go astray? Name that style in the prompt: does it help? (If not, read the line under the figure.) In the prompt, `{}` stands for the name and `{style}` for the style; press Enter after editing it. Without a mouse, Tab goes from control to control, and Space opens a list.
+# Now it is your turn: each control redraws the picture and compares again. We begin with a small dog in a painting, and CLIP is no longer so sure. Is it the size, the style, or only the two together? Name the style in the prompt: does it help? In which style does CLIP go astray, and does naming help there? (If not, read the line under the figure.) In the prompt, `{}` stands for the name and `{style}` for the style; press Enter after editing it. Without a mouse, Tab goes from control to control, and Space opens a list.
 
 # %% [markdown] lang="zh" id="compose"
 # ## 自己搭一个场景
 #
-# 得分加起来仍是 100%：CLIP 只能说**这几句话**里哪句最合适，从来不会说“都不对”。
+# 概率加起来仍是 100%：CLIP 只能说**这几句话**里哪句最合适，从来不会说“都不对”。
 #
-# 现在轮到你了：每动一个控件，图就重画一次，得分也重算一次。把物体变小，CLIP 还认得吗？哪种风格会让它认错？把这种风格写进提示词，有没有帮助？（没有的话，看看图下面那行小字说了什么。）提示词里的 `{}` 代表名称，`{style}` 代表风格；改完按回车。不用鼠标也行：Tab 键换控件，空格键展开列表。
+# 现在轮到你了：每动一个控件，图就重画一次，概率也重算一次。一开始画的是油画里一只小小的狗，CLIP 不那么有把握了。是因为小，因为风格，还是两样凑在一起？把风格写进提示词，有没有帮助？哪种风格会让它认错，写进提示词又有没有用？（没有的话，看看图下面那行小字说了什么。）提示词里的 `{}` 代表名称，`{style}` 代表风格；改完按回车。不用鼠标也行：Tab 键换控件，空格键展开列表。
 
 # %% id="compose-code"
-explorers.scene_explorer(clip, processor, scene)
+dog = world.Thing("dog", "brown", "small")
+explorers.scene_explorer(clip, processor, world.Scene((dog,), background="beach", style="painting"), seed=1)
 
 # %% [markdown] lang="en" id="styles"
 # ## One thing, nine styles
@@ -129,7 +129,7 @@ explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background=
 # %% [markdown] lang="en" id="own-picture"
 # ## A picture of your own
 #
-# A style it never saw does not make this CLIP doubtful: it names something else, and is sure of it. A high score is no proof that the model knows what it sees. (This was one scene; later lessons count over many.)
+# A style it never saw does not make this CLIP doubtful: it names something else, and is sure of it. A high probability is no proof that the model knows what it sees. (This was one scene; later lessons count over many.)
 #
 # Choose a picture file of your own, and write a few English texts, one a line. Do not expect too much of a pocket model: it knows only drawings and the words of its world, so a photograph of a real cat is as strange to it as the sepia print.
 #
@@ -138,7 +138,7 @@ explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background=
 # %% [markdown] lang="zh" id="own-picture"
 # ## 换成你自己的图片
 #
-# 没见过的风格并没有让这个 CLIP 犹豫：它认成了别的东西，而且很有把握。可见得分高，不等于它真的认得。（这只是一个场景；后面的课会在许多图片上统计。）
+# 没见过的风格并没有让这个 CLIP 犹豫：它认成了别的东西，而且很有把握。可见概率高，不等于它真的认得。（这只是一个场景；后面的课会在许多图片上统计。）
 #
 # 选一个自己的图片文件，再写几条英文，一行一条。别对口袋模型期望太高：它只认得画出来的东西和那个世界里的词，真猫的照片对它来说，和那张泛黄老照片一样陌生。
 #
@@ -147,7 +147,7 @@ explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background=
 # %% id="own-picture-code"
 things = (world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small"))
 example = world.draw(world.Scene(things, background="snow", style="cartoon"))
-sentences = ["a cat.", "a dog.", "a brown dog and a red ball in the snow.", "a house at night."]
+sentences = ["a cat.", "a dog.", "a brown dog and a red ball.", "a house at night."]
 explorers.picture_explorer(clip, processor, example, sentences)
 
 # %% [markdown] lang="en" id="secret"
@@ -209,25 +209,28 @@ explorer
 # %% [markdown] lang="en" id="as-good-as-a-word"
 # ## Did they find the rule?
 #
-# Nobody mentioned red. For comparison we mention it now, in words, and test that prompt on the same pictures. **Before you run the cell**: will the word do better than your ten vectors?
+# Nobody mentioned red. For comparison we mention it now, in words, and test that prompt on the same pictures.
+#
+# And we ask what chance reaches, the *null*. The stored curve begins at 50 %, above the 43 % of the words, before anything was learned. That is luck: neither knows the rule, so which of the two things they name is close to a coin toss, and every random start tosses its own coin. So the table also has your vectors before training, and ten other random starts. **Before you run the cell**: will the word do better than your ten vectors? How far does the luckiest random start come?
 
 # %% [markdown] lang="zh" id="as-good-as-a-word"
 # ## 它们找到规律了吗？
 #
-# 没有人提过红色。现在为了比较，我们用词语把它说出来，在同一批图上测一测。**先别运行下一格**：写明 red 的提示词，会比你的十个向量更好吗？
+# 没有人提过红色。现在为了比较，我们用词语把它说出来，在同一批图上测一测。
+#
+# 还要看看碰运气能到多少，这叫**偶然对照**（null）。事先存好的那条曲线，还什么都没学就有 50%，比词语的 43% 还高。这是运气：两者都不知道规律，图上两样东西答出哪一样，和抛硬币差不多，而每组随机数抛出的结果各不相同。所以表里还有你的向量训练前的样子，和另外十组随机向量。**先别运行下一格**：写明 red 的提示词，会比你的十个向量更好吗？运气最好的一组随机向量能到多少？
 
-# %% id="as-good-as-a-word-code" tags=["measured"]
+# %% id="as-good-as-a-word-code"
 red = encode_texts(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
-c = explorer.context  # (M, D)
-learned = PromptedCLIP(clip, processor, task.class_names, context_length=len(c), init=c).class_features()
-prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red, "ten vectors + {}.": learned}
-accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in prompts.items()})
+prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red}  # (C, D) each
+prompts |= explorers.encode_contexts(clip, processor, task.class_names, explorer.initial, explorer.context)
+accuracy_table({name: (images @ features.mT).argmax(-1) == labels for name, features in prompts.items()})
 
 # %% [markdown] lang="en" id="as-good-as-a-word-seen"
-# The ten vectors come about as far as the word, and nobody told them the word. Both stay far from 100 %: a prompt can point at what the model sees in a picture, but it cannot make it see more.
+# The ten vectors come about as far as the word, and nobody told them the word. Untrained ones do not: even the luckiest start stays below both, so what yours have gained they learned from the pictures. Both stay far from 100 %: a prompt can point at what the model sees in a picture, but it cannot make it see more.
 
 # %% [markdown] lang="zh" id="as-good-as-a-word-seen"
-# 没有人把规律告诉这十个向量，它们却做到了和写上 red 差不多的程度。两者离 100% 都还很远：提示词能指出要看什么，却不能让模型在图里看见更多。
+# 没有人把规律告诉这十个向量，它们却做到了和写上 red 差不多的程度。没训练过的做不到：运气最好的一组也比这两者低，可见多出来的部分是从图片里学来的。两者离 100% 都还很远：提示词能指出要看什么，却不能让模型在图里看见更多。
 
 # %% [markdown] lang="en" id="soft-prompt"
 # ## What has just happened
@@ -237,7 +240,7 @@ accuracy_table({p: (images @ t.T).argmax(-1) == labels for p, t in prompts.items
 # %% [markdown] lang="zh" id="soft-prompt"
 # ## 刚才发生了什么
 #
-# 提示词其实是一排向量：分词器（tokenizer）把文字切成词元（token），再查表，给每个词元取来一个向量。模型读的只是向量，并不在乎它是不是对应某个词。入口就在这里：学出来的向量也可以从这里进去，下图中带框的十个就是。这样一排学出来的向量，叫作**软提示词（soft prompt）**。运行下一格看一看：两个“a”的向量是不是一模一样？学出来的向量又和词的向量有什么不同？
+# 提示词其实是一排向量：分词器（tokenizer）把文字切成词元（token），再查表，给每个词元取来一个向量。模型读的只是向量，并不在乎它是不是对应某个词。入口就在这里：学出来的向量也可以从这里进去，下图中带框的十个就是。这样一排学出来的向量，叫作**软提示词（soft prompt）**，也叫软提示。运行下一格看一看：两个“a”的向量是不是一模一样？学出来的向量又和词的向量有什么不同？
 
 # %% id="soft-prompt-code"
 context = explorer.context  # (M, D): the stored run's, until you press the button
@@ -286,7 +289,7 @@ exercises.what_changed.ask()
 # | 01 inside CLIP | follow a picture and a text through CLIP by hand | 45 |
 # | 02 a learnable context | write what the button did: let vectors into CLIP and train them | 60 |
 # | 02b the same, ten times faster (optional) | make it fast, and prove that nothing changed | 30 |
-# | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures | 75 |
+# | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures (a pocket GPT-2, prepared for it by its pretraining) | 75 |
 # | 04 reading the vectors | ask what learned vectors say, and tell it from chance | 80 |
 # | 05 the bug museum | find and mend real mistakes from public code | 65 |
 # | 06 your own pictures | do all of it with your own pictures and the real models | 45 |
@@ -299,10 +302,10 @@ exercises.what_changed.ask()
 # | 课 | 学完你能做什么 | 分钟 |
 # |---|---|---|
 # | **00 从这里开始** | 训练十个向量，说清楚什么是软提示词 | 15 |
-# | 01 走进 CLIP | 跟着一张图、一句话，亲手走完 CLIP | 45 |
+# | 01 走进 CLIP | 跟着一张图、一句话，把 CLIP 从头到尾亲自走一遍 | 45 |
 # | 02 可学习的上下文向量 | 自己写出按钮做的事：让向量进入 CLIP，再训练它们 | 60 |
 # | 02b 结果不变，快十倍（选学） | 加速，并证明结果没有变 | 30 |
-# | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片 | 75 |
+# | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片（用口袋 GPT-2，它预训练时就为此做过准备） | 75 |
 # | 04 解读向量 | 问一问这些向量在说什么，并检验那是不是碰巧 | 80 |
 # | 05 错误博物馆 | 找出并修好公开代码里的真实错误 | 65 |
 # | 06 你自己的图片 | 用自己的图片和真正的模型，全部再做一遍 | 45 |

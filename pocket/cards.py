@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -94,27 +95,30 @@ def fill_in(card: Path, name: str, text: str) -> None:
     card.write_text(f"{before}{mark}\n{text}\n{mark}{after}", encoding="utf-8", newline="\n")
 
 
-def main() -> None:
-    draw_contact_sheet().save(DATA / "world" / "contact-sheet.png", optimize=True)
-    fill_in(DATA / "captions" / "README.md", "samples", format_samples(DATA / "captions"))
+def list_fillings() -> Iterator[tuple[Path, str, str]]:
+    """What is filled into each card: the card, the name of the place, and the text, from the stored measurements."""
+    yield (
+        DATA / "captions" / "README.md",
+        "samples",
+        format_samples(DATA / "captions"),
+    )
     evaluation = json.loads((DATA / "evaluation.json").read_text(encoding="utf-8"))["rows"]
     for name, wanted in (("pocket-clip", True), ("pocket-gpt2", False)):
-        folder = DATA / name
-        draw_curves(folder).savefig(folder / "curves.png", dpi=90)
-        report = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        card = DATA / name / "README.md"
+        report = json.loads(card.with_name("training.json").read_text(encoding="utf-8"))
         settings = ", ".join(f"{key} {value}" for key, value in report["settings"].items())
-        fill_in(
-            folder / "README.md",
-            "training",
-            f"{report['minutes']} minutes on {report['device']}, torch {report['torch']}; {settings}.",
-        )
-        fill_in(
-            folder / "README.md",
-            "evaluation",
-            format_table(
-                [row for row in evaluation if bool(CLIP_PARTS.search(row["what"])) == wanted]
-            ),
-        )
+        made = f"{report['minutes']} minutes on {report['device']}, torch {report['torch']}; {settings}."
+        yield card, "training", made
+        rows = [row for row in evaluation if bool(CLIP_PARTS.search(row["what"])) == wanted]
+        yield card, "evaluation", format_table(rows)
+
+
+def main() -> None:
+    draw_contact_sheet().save(DATA / "world" / "contact-sheet.png", optimize=True)
+    for name in ("pocket-clip", "pocket-gpt2"):
+        draw_curves(DATA / name).savefig(DATA / name / "curves.png", dpi=90)
+    for card, name, text in list_fillings():
+        fill_in(card, name, text)
 
 
 if __name__ == "__main__":

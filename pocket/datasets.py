@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from helpers.files import DATA, cache_arrays, cache_folder
+from helpers.language import LearnerError
 from pocket.language import full_caption
 from pocket.scenes import training_scenes
 from pocket.tasks import Task
@@ -130,8 +131,9 @@ def task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Dr
         examples = (task.drawing(label, index, seed) for index in range(1000 * each))
         mine = list(islice((example for example in examples if fits(example[0], split)), each))
         if len(mine) < each:
-            raise ValueError(
-                f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; ask for fewer"
+            raise LearnerError(
+                en=f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; ask for fewer",
+                zh=f"{task.name}：{split} 里 {name!r} 的图片只有 {len(mine)} 张，不够 {each} 张；请少要一些",
             )
         chosen += mine
     return chosen

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageFilter
 
+from helpers.language import LearnerError
 from pocket.words import NUMBER_WORDS
 from pocket.world import (
     ALL_STYLES,
@@ -99,7 +100,10 @@ def style_task(*styles: str) -> Task:
     """Objects in one style that no class name mentions; of several styles, each picture has one."""
     for style in styles:
         if style not in ALL_STYLES:
-            raise ValueError(f"no style {style!r}; there are {', '.join(ALL_STYLES)}")
+            raise LearnerError(
+                en=f"no style {style!r}; there are {', '.join(ALL_STYLES)}",
+                zh=f"没有 {style!r} 这种风格；有 {'、'.join(ALL_STYLES)}",
+            )
     secret = styles[0] if len(styles) == 1 and styles[0] != UNSEEN_STYLE else None
     return Task(
         f"objects, each a {' or a '.join(styles)}", OBJECTS, partial(_one, styles=styles), secret

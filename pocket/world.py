@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from helpers.language import LearnerError
 from pocket.shapes import BACKDROP_SHAPES, OBJECT_SHAPES, Shape
 from pocket.styles import STYLE_PAINTERS, Figure, Stage, fill
 
@@ -65,7 +66,10 @@ class Scene:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.things) <= 3:
-            raise ValueError(f"a scene holds one to three things, not {len(self.things)}")
+            raise LearnerError(
+                en=f"a scene holds one to three things, not {len(self.things)}",
+                zh=f"一个场景里有一到三件东西，不能是 {len(self.things)} 件",
+            )
         checks = [("background", self.background, BACKGROUNDS), ("style", self.style, ALL_STYLES)]
         for thing in self.things:
             checks += [
@@ -75,8 +79,9 @@ class Scene:
             ]
         for what, value, known in checks:
             if value not in known:
-                raise ValueError(
-                    f"the pocket world has no {what} {value!r}; it knows {', '.join(known)}"
+                raise LearnerError(
+                    en=f"the pocket world has no {what} {value!r}; it knows {', '.join(known)}",
+                    zh=f"口袋世界里没有 {value!r}；这里可以用 {'、'.join(known)}",
                 )
 
     @property
@@ -207,7 +212,10 @@ def stage(scene: Scene, seed: int = 0) -> Stage:
 def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
     """The picture of a scene, RGB, size x size pixels; the same scene, seed and size give the same pixels."""
     if size < 16:
-        raise ValueError(f"a picture needs at least 16 pixels a side, not {size}")
+        raise LearnerError(
+            en=f"a picture needs at least 16 pixels a side, not {size}",
+            zh=f"图片每边至少要 16 个像素，不能是 {size}",
+        )
     pixels = size * (3 if size <= 96 else 2)
     image = STYLE_PAINTERS[scene.style](
         stage(scene, seed), pixels, np.random.default_rng([seed, 1])

@@ -9,8 +9,10 @@ import pytest
 from chinese import ROOT
 from strange import LESSONS
 
+from finetuning import options
 from lessons import teaching
 from lessons.source import LANGUAGES, NO_PROSE, NO_TEXT, read_script
+from pocket.studies import captioner_study
 
 BOTH = [(lang, name) for lang in LANGUAGES for name in LESSONS]
 NUMBER = (
@@ -95,3 +97,21 @@ def test_readme_and_lesson_00_list_the_same_minutes(lang, readme):
     source = (ROOT / "lessons/00_start_here.py").read_text("utf-8")
     in_lesson = [*re.findall(r"(?m)^# " + row.removeprefix("(?m)^"), source)]
     assert in_lesson and all(listed[number] == minutes for number, minutes in in_lesson)
+
+
+# --- what the READMEs say of options and of the study behind them -------------------------------------------------------------------
+
+
+def test_the_readmes_say_what_the_presets_are_and_what_the_study_found_of_the_rate():
+    seed, pocket = options.SEED, options.POCKET
+    vectors, epochs, batch = (seed[name] for name in ("prompt_length", "num_epochs", "batch_size"))
+    rate, larger = (f"{one['learning_rate']:.0e}".replace("e-0", "e-") for one in (seed, pocket))
+    said = {
+        "README_EN.md": f"({vectors} vectors, rate {rate}, {epochs} epochs, batches of {batch})",
+        "README.md": f"（{vectors} 个向量，学习率 {rate}，{epochs} 轮，每批 {batch} 条）",
+    }
+    right = {tip.value: tip.object for tip in captioner_study.load_study().tips if tip.tip == "rate"}
+    assert right[pocket["learning_rate"]] > 2 * right[seed["learning_rate"]]  # "too small for a short training"
+    for readme, presets in said.items():
+        text = (ROOT / readme).read_text("utf-8")
+        assert presets in text and f"--learning_rate {larger}`" in text

@@ -110,8 +110,10 @@ def test_clip_reads_the_stored_pictures_about_as_well_as_pictures_drawn_for_it(t
     assert stored > hits([draw(read_scene(record), record["seed"], 64) for record in lone.values()]) - 0.03
 
 
-def test_the_card_shows_texts_of_the_set():
-    assert cards.format_samples(CAPTIONS) in (CAPTIONS / "README.md").read_text(encoding="utf-8")
+def test_the_cards_say_what_was_measured_and_show_texts_of_the_set():
+    fillings = list(cards.list_fillings())
+    assert len(fillings) == 5
+    assert [(card, name) for card, name, text in fillings if text not in card.read_text(encoding="utf-8")] == []
 
 
 def test_the_set_is_made_whole_and_keeps_its_card(tmp_path, nothing_trained):

@@ -21,7 +21,7 @@ from helpers.language import LearnerError
 from helpers.pretrained import encode_texts, load_clip
 from helpers.training import TrainConfig
 from lessons.kit import context_training
-from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, one_thread
+from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, accuracy_table, one_thread
 from lessons.kit.picture import LOCK
 from lessons.widgets import learnable_context, start_here
 from pocket.datasets import Pictures, Splits, few_shot
@@ -462,6 +462,69 @@ def test_before_the_first_press_the_context_is_the_stored_one(clip, data):
     assert context.shape == (10, 128) and torch.equal(context, stored)
 
 
+def begun_from(clip, seed):
+    return PromptedCLIP(*clip, TASK.class_names, 10, "random", generator=torch.Generator().manual_seed(seed)).context
+
+
+def test_what_the_vectors_were_before_training_is_kept_of_the_stored_run_and_of_ones_own(clip, data):
+    explorer = few_steps(clip, data)
+    assert torch.equal(explorer.initial, begun_from(clip, first_vectors_study.SEED))
+    explorer.controls["seed"].value = 5
+    explorer.run()
+    assert torch.equal(explorer.initial, begun_from(clip, 5)) and not torch.equal(explorer.initial, explorer.context)
+
+
+@pytest.fixture(scope="module")
+def lesson_pictures(clip):
+    """Those of the lesson: unit features (N, D), labels (N,), and which class the other thing is of (N,)."""
+    pictures = few_shot(TASK, **first_vectors_study.PICTURES)
+    named = [[TASK.class_names.index(thing.object) for thing in scene.things] for scene, _ in pictures.test.drawings]
+    images, labels = encode_split(*clip, pictures).test
+    others = torch.tensor([sum(pair) - label for pair, label in zip(named, labels.tolist(), strict=True)])
+    return images, labels, others
+
+
+def guesses_of_prompts(clip, images):
+    """The classes (N,) or (S, N) that the prompts of lesson 00's table name, with the stored run's vectors."""
+    study = first_vectors_study.load_study()
+    rows = start_here.encode_contexts(*clip, TASK.class_names, begun_from(clip, study.seed).detach(), study.context)
+    by_hand = encode_texts(*clip, [f"a photo of a {name}." for name in TASK.class_names])
+    return [(images @ features.mT).argmax(-1) for features in (by_hand, *rows.values())]
+
+
+def test_the_best_of_ten_untrained_starts_stays_far_below_what_was_learned(clip, lesson_pictures):
+    images, labels, _ = lesson_pictures
+    study = first_vectors_study.load_study()
+    hand, null, before, after = ((guess == labels).float().mean(-1) for guess in guesses_of_prompts(clip, images))
+    assert null.shape == (10,) and null.unique().numel() > 5
+    assert max(null.max(), before) + 0.03 < after and after.item() == pytest.approx(study.after, abs=1e-3)
+    assert hand.item() == pytest.approx(study.before, abs=1e-3)
+
+
+def test_of_the_two_things_words_and_untrained_vectors_name_the_red_one_half_the_time(clip, lesson_pictures):
+    """Which is why one of them may be above the other before anything is learned."""
+    images, labels, others = lesson_pictures
+    hand, null, before, after = (
+        (guess == labels).sum(-1) / ((guess == labels) | (guess == others)).sum(-1)
+        for guess in guesses_of_prompts(clip, images)
+    )
+    assert hand.item() == pytest.approx(0.5, abs=0.03) and null.mean().item() == pytest.approx(0.5, abs=0.03)
+    assert before > null.max() and after > before  # the stored run began with luck
+
+
+def test_nobody_can_train_from_the_seeds_of_the_null(clip, data):
+    assert few_steps(clip, data).controls["seed"].max < min(start_here.UNTRAINED)
+
+
+def test_an_accuracy_of_several_is_told_by_mean_and_range(lang):
+    hits = torch.tensor([[True, True, False, False], [True, True, True, False]])
+    table = accuracy_table({"one": hits[0], "several": hits})
+    assert [row[1] for row in table.rows] == {
+        "en": ["50.0 %", "62.5 % (50.0 % to 75.0 %)"],
+        "zh": ["50.0%", "62.5%（50.0% 到 75.0%）"],
+    }[lang]
+
+
 def test_another_start_gives_another_run_and_the_earlier_ones_stay_faintly_behind(clip, data):
     explorer = few_steps(clip, data)
     explorer.run()
@@ -494,7 +557,13 @@ def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data
     (run,) = explorer.runs
     assert run.history.column("step") == [0, 8] and run.after is None and not torch.equal(explorer.context, before)
     assert {"en": "Stopped: step 8 of 40", "zh": "已停下：第 8 步，共 40 步"}[lang] in explorer.words.value
-    assert titles[-1] == "Stopped at step 8 of 40: the vectors of step 8 are kept"
+    assert (
+        titles[-1]
+        == {
+            "en": "Stopped at step 8 of 40: the vectors of step 8 are kept",
+            "zh": "共 40 步，停在第 8 步；留下的是第 8 步的向量",
+        }[lang]
+    )
     assert {"en": "were not looked at", "zh": "还没有看过"}[lang] in explorer.shown.caption
     assert explorer.shown.html() in explorer.view.value
 

@@ -36,8 +36,8 @@ def _count(answer: Any, context: Tensor, clip: CLIPModel) -> None:
         return
     if answer == vectors:
         raise Mistake(
-            en=f"{vectors} is how many vectors there are. Each of them is a whole strip of numbers: how long is one?",
-            zh=f"{vectors} 是向量的个数。每个向量都是一整条数：一条有多长？",
+            en=f"{vectors} is how many vectors there are. Each of them is a whole strip of numbers: how many are in one?",
+            zh=f"{vectors} 是向量的个数。每个向量都是一整条数：一条里有多少个？",
         )
     if answer == width:
         raise Mistake(
@@ -60,8 +60,8 @@ def _count(answer: Any, context: Tensor, clip: CLIPModel) -> None:
             zh="并不是每个名称各有一套向量：所有名称共用同样的十个。",
         )
     raise Mistake(
-        en="Not quite. It is the number of framed strips, times the length of one.",
-        zh="不是这个数。用带框的条数乘以一条的长度。",
+        en="Not quite. It is the number of framed strips, times how many numbers are in one.",
+        zh="不是这个数。用带框的条数，乘以一条里数的个数。",
     )
 
 
@@ -74,8 +74,8 @@ learned_numbers = Exercise(
     hints=(
         Text(en="Count the framed strips in the picture above.", zh="数一数上图中带框的有几条。"),
         Text(
-            en="context.shape has two numbers: how many vectors there are, and how long each of them is.",
-            zh="context.shape 里有两个数：一个是向量的个数，一个是每个向量的长度。",
+            en="context.shape has two numbers: how many vectors there are, and how many numbers each of them holds (its width).",
+            zh="context.shape 里有两个数：一个是向量的个数，一个是每个向量里有多少个数（宽度）。",
         ),
         Text(en="Multiply the two.", zh="把这两个数乘起来。"),
     ),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
+from helpers.language import say
 from lessons.figures.speed import Curve
 from lessons.kit.picture import (
     BLUE,
@@ -25,6 +26,7 @@ from lessons.kit.picture import (
     blank,
     finished,
     halo,
+    measure_letters,
     rectangle,
     shorten,
 )
@@ -35,9 +37,16 @@ LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be t
     "own": {"facecolor": "#FCE9DA", "edgecolor": VERMILION},
     "cut": {"facecolor": "white", "edgecolor": GREY, "hatch": "/////"},
 }
-NAMES: dict[Kind, str] = {"shared": "the same in all texts", "own": "each text's own", "cut": "after the end: cut off"}
 MARK = {"markeredgewidth": 1.6, "linestyle": "none", "zorder": 5, "clip_on": False}
 MARGIN = 1.08  # of a limit, so that a curve does not end at the frame
+
+
+def _name_kinds() -> dict[Kind, str]:
+    return {
+        "shared": say(en="the same in all texts", zh="所有文字都相同"),
+        "own": say(en="each text's own", zh="各段文字自己的"),
+        "cut": say(en="after the end: cut off", zh="结尾之后：截掉"),
+    }
 
 
 # --- where the positions go --------------------------------------------------------------------------------------
@@ -70,7 +79,7 @@ def positions_by_kind(
     room, rows = len(texts[0].labels), len(texts)
     shown = min(length + 2, room)  # two of those that are cut off, and an ellipsis for the others
     names = [shorten(text.name, 20) for text in texts]
-    left, tail, cell = 0.24 + 0.068 * max(map(len, names)), 0.62, 0.27
+    left, tail, cell = 0.24 + 0.068 * max(map(measure_letters, names)), 0.62, 0.27
     labels, edges, size = _columns_for([text.labels[:shown] for text in texts], left, WIDTH - tail)
     low = 0.62 + 0.24 * len(ways)
     top = low + rows * cell
@@ -94,15 +103,20 @@ def positions_by_kind(
             page.add_patch(rectangle(*frame, edgecolor=INK, linewidth=1.8))
         if shown < room:
             page.text(edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", fontsize=8.5, color=SLATE, va="center")
-        titles = (f"{NAMES['shared']}: {shared}", f"{NAMES['own']}: {length - shared}", "cut off")
+        kinds = _name_kinds()
+        titles = (
+            say(en=f"{kinds['shared']}: {shared}", zh=f"{kinds['shared']}：{shared} 个"),
+            say(en=f"{kinds['own']}: {length - shared}", zh=f"{kinds['own']}：{length - shared} 个"),
+            say(en="cut off", zh="截掉"),
+        )
         parts = [
             (edges[first], edges[last], name) for (first, last), name in zip(ends.values(), titles) if last > first
         ]
         _name_parts(page, parts, top + 0.2)
-        page.text(left - 0.08, top + 0.09, "position", fontsize=7, color=SLATE, **_by_the_axis())
+        page.text(left - 0.08, top + 0.09, say(en="position", zh="位置"), fontsize=7, color=SLATE, **_by_the_axis())
         _bars_by_kind(axes_at(figure, 2.2, 0.42, 4.0, 0.24 * len(ways)), ways)
-        kinds = [(LOOKS[kind], name) for kind, name in NAMES.items()]
-        _legend(page, EDGE, 0.2, [*kinds, ({"edgecolor": INK, "linewidth": 1.8}, "the text is read off here")])
+        read_off = {"edgecolor": INK, "linewidth": 1.8}, say(en="the text is read off here", zh="结果从这里取出")
+        _legend(page, EDGE, 0.2, [*((LOOKS[kind], name) for kind, name in kinds.items()), read_off])
         return finished(figure, alt, caption)
 
 
@@ -123,7 +137,7 @@ def _columns_for(rows: Sequence[Sequence[str]], left: float, right: float) -> tu
     """
     for longest, size in ((10, 7.5), (10, 6.5), (8, 6), (6, 6), (6, 5.5), (4, 5.5)):
         labels = [[shorten(label, longest) for label in row] for row in rows]
-        widest = np.array([max(map(len, column)) for column in zip(*labels)])
+        widest = np.array([max(map(measure_letters, column)) for column in zip(*labels)])
         widths = 0.0095 * size * widest + 0.09
         if widths.sum() <= right - left:
             break
@@ -139,7 +153,7 @@ def _name_parts(page: Axes, parts: Sequence[tuple[float, float, str]], y: float)
         page.plot([x0 + 0.02, x1 - 0.02], [y, y], color=INK, linewidth=1.2, solid_capstyle="butt")
         level = 1 - level if x0 < taken else 0
         page.text(x0 + 0.02, y + 0.05 + 0.14 * level, name, fontsize=7.5, color=INK, va="bottom")
-        taken = x0 + 0.066 * len(name)
+        taken = x0 + 0.066 * measure_letters(name)
 
 
 def _bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) -> None:
@@ -152,7 +166,7 @@ def _bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) ->
             start += count
         style = {"fontsize": 8.5, "color": INK, "va": "center", "weight": "bold" if row == len(ways) - 1 else "normal"}
         axes.text(-0.015, row, name, ha="right", transform=axes.get_yaxis_transform(), **style)
-        axes.text(total + 0.015 * most, row, f"{total:,} positions", **style)
+        axes.text(total + 0.015 * most, row, say(en=f"{total:,} positions", zh=f"{total:,} 个位置"), **style)
     axes.set(xlim=(0, most), ylim=(len(ways) - 0.5, -0.5))
     axes.axis("off")
 
@@ -162,7 +176,7 @@ def _legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, An
     for style, meaning in entries:
         page.add_patch(rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
         page.text(x + 0.3, y, meaning, fontsize=8, color=INK, va="center")
-        x += 0.3 + 0.058 * len(meaning) + 0.24
+        x += 0.3 + 0.058 * measure_letters(meaning) + 0.24
 
 
 def _small(page: Axes, x: float, y: float, text: str, *, size: float, **style: Any) -> None:
@@ -200,7 +214,9 @@ def cost_of_ways(
         page.text(
             left - 0.1,
             strip,
-            f"each of {texts:,} texts" if texts > 1 else "the only text",
+            say(en=f"each of {texts:,} texts", zh=f"每段文字（共 {texts:,} 段）")
+            if texts > 1
+            else say(en="the only text", zh="唯一的一段文字"),
             fontsize=9,
             color=INK,
             **_by_the_axis(),
@@ -208,7 +224,11 @@ def cost_of_ways(
         for kind, count in kinds.items():
             _block(page, x + unit * np.arange(count + 1), strip - 0.11, strip + 0.11, 1, kind)
             x += unit * count
-        _legend(page, left, strip - 0.3, [(LOOKS[kind], f"{count} {NAMES[kind]}") for kind, count in kinds.items()])
+        names = _name_kinds()
+        meanings = {
+            kind: say(en=f"{count} {names[kind]}", zh=f"{names[kind]}：{count} 个") for kind, count in kinds.items()
+        }
+        _legend(page, left, strip - 0.3, [(LOOKS[kind], meaning) for kind, meaning in meanings.items()])
         axes = axes_at(figure, left, bars, 3.1, step * len(ways))
         for row, (name, cost, words) in enumerate(ways):
             last = row == len(ways) - 1
@@ -220,7 +240,12 @@ def cost_of_ways(
         axes.set(xlim=(0, most), ylim=(len(ways) - 0.5, -0.5), yticks=[], xticks=np.linspace(0, most, 5))
         axes.set_xticklabels([f"{100 * tick / most:.0f}" for tick in axes.get_xticks()])
         axes.tick_params(labelsize=8, colors=INK)
-        axes.set_xlabel("multiply-adds, per cent of the first", fontsize=8, color=INK, labelpad=2)
+        axes.set_xlabel(
+            say(en="multiply-adds, per cent of the first", zh="乘加次数（第一种算 100）"),
+            fontsize=8,
+            color=INK,
+            labelpad=2,
+        )
         axes.spines[["top", "right"]].set_visible(False)
         return finished(figure, alt, caption)
 
@@ -233,7 +258,7 @@ def seconds_by_steps(
     ours: Curve,
     measured: tuple[int, int],
     even: int | None,
-    setting_up: str,
+    pictures: int,
     *,
     title: str,
     alt: str,
@@ -242,7 +267,7 @@ def seconds_by_steps(
     """Seconds passed by the steps done, the textbook's way and ours; from where both have taken as long, ours is ahead.
 
     measured: up to which step each curve was measured, in the order of the curves; from there on it is dotted. even: the first
-    step after which ours is ahead, None for never; setting_up: what ours does before its first step.
+    step after which ours is ahead, None for never; pictures: so many ours encodes before its first step.
     """
     height, steps = 3.7, max(textbook.x)
     most = MARGIN * max(*textbook.y, *ours.y)
@@ -252,8 +277,8 @@ def seconds_by_steps(
         axes = axes_at(figure, 0.72, 0.82, 4.9, 2.4)
         ends = []
         for curve, far, colour, marker, name in (
-            (textbook, measured[0], VERMILION, "s", "the textbook's way"),
-            (ours, measured[1], BLUE, "o", "ours"),
+            (textbook, measured[0], VERMILION, "s", say(en="the textbook's way", zh="教科书做法")),
+            (ours, measured[1], BLUE, "o", say(en="ours", zh="我们的做法")),
         ):
             known = sorted({*(x for x in curve.x if x < far), min(far, steps)})
             axes.plot(known, np.interp(known, curve.x, curve.y), color=colour, linewidth=2.4, zorder=3)
@@ -264,7 +289,9 @@ def seconds_by_steps(
         heights = _apart([end[0] for end in ends], 0.16 * most)
         for y, (_, name, colour) in zip(heights, ends):
             style = {"fontsize": 9, "color": colour, "weight": "bold", "va": "center", "linespacing": 1.15}
-            axes.annotate(name, (steps, y), (10, 0), textcoords="offset points", annotation_clip=False, **style)
+            axes.annotate(
+                name, (steps, max(y, 0.08 * most)), (10, 0), textcoords="offset points", annotation_clip=False, **style
+            )
         if ours.y[0] > 0:
             axes.plot(0, ours.y[0], "o", color="white", markeredgecolor=BLUE, markersize=7, **MARK)
         meets = even is not None and 1 < even <= steps  # and not at the origin
@@ -277,20 +304,27 @@ def seconds_by_steps(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda number, position: f"{number:,g}")
         axes.tick_params(labelsize=8, colors=INK)
-        axes.set_xlabel("training steps", fontsize=8.5, color=INK, labelpad=2)
-        axes.set_ylabel("seconds since the beginning", fontsize=8.5, color=INK, labelpad=4)
+        axes.set_xlabel(say(en="training steps", zh="训练步数"), fontsize=8.5, color=INK, labelpad=2)
+        axes.set_ylabel(
+            say(en="seconds since the beginning", zh="从开始算起的秒数"), fontsize=8.5, color=INK, labelpad=4
+        )
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
-        ahead = "ours is never ahead" if even is None else f"ours is ahead from step {even} on"
+        ahead = say(en=f"ours is ahead from step {even} on", zh=f"从第 {even} 步起我们的做法领先")
+        if even is None:
+            ahead = say(en="ours is never ahead", zh="我们的做法始终没有领先")
         notes = [("◇  " if meets else "") + ahead]
         if ours.y[0] > 0:
-            notes.append(f"○  before step 1: {setting_up}")
+            encoding = say(
+                en=f"before step 1: the features of {pictures} pictures", zh=f"第 1 步之前：算 {pictures} 张图片的特征"
+            )
+            notes.append(f"○  {encoding}")
         if steps > min(measured):
-            notes.append("····  not measured: the same pace")
+            notes.append("····  " + say(en="not measured: the same pace", zh="没有实测，按同样的速度推算"))
         x = EDGE
         for note in notes:
             page.text(x, 0.22, note, fontsize=8, color=INK, va="center")
-            x += 0.063 * len(note) + 0.2
+            x += 0.063 * measure_letters(note) + 0.2
         return finished(figure, alt, caption)
 
 
@@ -312,4 +346,4 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:,.0f} s" if value >= 99.5 else f"{value:.1f} s"
+    return f"{value:,.{0 if value >= 99.5 else 1}f} " + say(en="s", zh="秒")

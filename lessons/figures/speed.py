@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.language import say
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -58,12 +59,17 @@ def seconds_by_classes(
         figure = blank(height)
         axes = axes_at(figure, 0.72, 0.52, 4.85, 2.9)
         axes.set(xscale="log", yscale="log")
-        _dress(axes, "classes", "seconds for one step")
+        _dress(axes, say(en="classes", zh="类别数"), say(en="seconds for one step", zh="一步的秒数"))
         axes.grid(color=GREY, alpha=0.35, linewidth=0.6)
         for curve, name, look, va in (
-            (plain, "plain: CLIP's own path", PLAIN_LOOK, "center"),
-            (fast, "fast: the same numbers", FAST_LOOK, "bottom"),
-            (limit, "the machine's limit\nfor the fast path", LIMIT_LOOK, "top"),
+            (plain, say(en="plain:\nCLIP's own path", zh="朴素做法：\nCLIP 原来的算法"), PLAIN_LOOK, "center"),
+            (fast, say(en="fast: the same numbers", zh="快的做法：结果相同"), FAST_LOOK, "bottom"),
+            (
+                limit,
+                say(en="the machine's limit\nfor the fast path", zh="快的做法\n在这台机器上的极限"),
+                LIMIT_LOOK,
+                "top",
+            ),
         ):
             axes.plot(curve.x, curve.y, **look)
             _beside(axes, curve.x[-1], curve.y[-1], name, look["color"], (9, 0), va)
@@ -72,7 +78,10 @@ def seconds_by_classes(
         axes.yaxis.set_major_formatter(lambda seconds, position: f"{seconds:g}")
         _gain(axes, plain, fast)
         told = [
-            f"plain for {classes:,} classes was not run:\nit would keep {memory:.0f} GiB for the backward pass"
+            say(
+                en=f"plain for {classes:,} classes was not run:\nit would keep {memory:.0f} GiB for the backward pass",
+                zh=f"{classes:,} 个类别时没有跑朴素做法：\n光是留给反向传播的就要 {memory:.0f} GiB",
+            )
             for classes, memory in absent
         ]
         axes.text(0.02, 0.98, "\n".join(told), transform=axes.transAxes, color=VERMILION, fontsize=8, va="top")

@@ -42,9 +42,6 @@ WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
 CONFIG = TrainConfig()
 UNKNOWN = 0.0, 2.0  # limits of the losses as long as there are none; a few-shot training of the course begins within
-_GLOSSED = (
-    "（图中英文：loss 损失，training 训练集，validation 验证集，test 测试集，accuracy 准确率，step 步，kept 留下的。）"
-)
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,23 @@ class Setting:
 
 @dataclass(frozen=True)
 class Stored:
-    """A run that was made before, by a command: its numbers, and the context (M, D) that it kept."""
+    """A run that was made before, by a command: its numbers, the context (M, D) that it kept, and the one that it began with."""
 
     run: Run
     context: Tensor
     command: str
+    initial: Tensor | None = None
 
 
 class ContextTraining(LongWork):
     """A button that trains a context, and a figure that follows it.
 
     context: (M, D), the vectors learned last, even by a run that was interrupted; before the first press the stored run's (None where
-    there is none that fits this model). runs: the numbers of every run so far.
+    there is none that fits this model). initial: (M, D), what these were before the first step. runs: the numbers of every run so far.
     """
 
     context: Tensor | None
+    initial: Tensor | None
 
     def __init__(
         self,
@@ -99,7 +98,7 @@ class ContextTraining(LongWork):
         self.runs: list[Run] = []
         setting = prepare(values_of(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
-        self.context = stored.context if fits else None
+        self.context, self.initial = (stored.context, stored.initial) if fits else (None, None)
         waiting = self._empty_picture(self._before(setting))
         super().__init__(
             self._learn,
@@ -130,6 +129,8 @@ class ContextTraining(LongWork):
                     run = replace(run, history=run.history.add(at))
                     if at.best:
                         self.context = prompted.context.detach().clone()
+                    if at.step == 0:
+                        self.initial = self.context
                     self._when_stopped = partial(self._stopped_picture, setting, run, earlier)
                     yield at.step / at.steps, partial(self._growing_picture, setting, run, earlier)
                 run = replace(run, after=prompted.accuracy(*setting.data.test))
@@ -156,11 +157,11 @@ class ContextTraining(LongWork):
             None,
             stored.run,
             prompts=_prompts(len(stored.context)),
-            title=f"A stored run: {_outcome(stored.run, len(stored.context))}",
+            title=f"{whose}{say(en=': ', zh='：')}{_outcome(stored.run, len(stored.context))}",
             alt=_in_words(stored.run, len(stored.context), whose),
             caption=say(
                 en=f"A stored run, made by “{stored.command}”. The ring marks the step with the lowest validation loss: its vectors were kept.",
-                zh=f"事先存好的一次训练，由 {stored.command} 得到。圆圈标出验证集损失最低的一步，留下的就是那一步的向量。{_GLOSSED}",
+                zh=f"事先存好的一次训练，由 {stored.command} 得到。圆圈标出验证集损失最低的一步，留下的就是那一步的向量。",
             ),
         )
 
@@ -170,8 +171,8 @@ class ContextTraining(LongWork):
         return learning_curve(
             empty,
             self._stored and self._stored.run,
-            prompts=(HAND, "learned vectors"),
-            title="Will learned vectors get above the dotted line?",
+            prompts=(HAND, say(en="learned vectors", zh="学出来的向量")),
+            title=say(en="Will learned vectors get above the dotted line?", zh="学出来的向量能越过点线吗？"),
             alt=say(
                 en=f"Two empty diagrams for loss and accuracy over {empty.history.steps} steps. A dotted line marks what {HAND} reaches on validation "
                 f"pictures, {hand}. Below, a bar: on test pictures it gets {before}. Learned vectors have a question mark.",
@@ -180,7 +181,7 @@ class ContextTraining(LongWork):
             ),
             caption=say(
                 en="Dotted: the hand-written prompt. Below, its accuracy on the test pictures, and a question mark.",
-                zh="点线是手工提示词。下面是它在测试集上的准确率，还有一个问号。" + _GLOSSED,
+                zh="点线是手工提示词。下面是它在测试集上的准确率，还有一个问号。",
             ),
         )
 
@@ -190,7 +191,8 @@ class ContextTraining(LongWork):
             en="The ring marks the step with the lowest validation loss so far. ",
             zh="圆圈标出到目前为止验证集损失最低的一步。",
         )
-        return self._picture(setting, run, earlier, "Learning: watch the blue curve and the dotted line", told)
+        title = say(en="Learning: watch the blue curve and the dotted line", zh="正在训练：看蓝色曲线和点线")
+        return self._picture(setting, run, earlier, title, told)
 
     def _stopped_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """After an interrupt."""
@@ -201,7 +203,10 @@ class ContextTraining(LongWork):
             zh=f"共 {run.history.steps} 步，在第 {last} 步停下。留下的是第 {kept} 步的向量（圆圈处）：停下之前，这一步在验证集上的损失最低；"
             "测试图片还没有看过。",
         )
-        title = f"Stopped at step {last} of {run.history.steps}: the vectors of step {kept} are kept"
+        title = say(
+            en=f"Stopped at step {last} of {run.history.steps}: the vectors of step {kept} are kept",
+            zh=f"共 {run.history.steps} 步，停在第 {last} 步；留下的是第 {kept} 步的向量",
+        )
         return self._picture(setting, run, earlier, title, told)
 
     def _finished_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
@@ -224,7 +229,8 @@ class ContextTraining(LongWork):
             zh=f"学的只有这 {vectors} 个向量；{model}。留下的是第 {kept} 步的向量（圆圈处），那时验证集上的损失最低；"
             "测试图片没有参与挑选，只在最后看了一次。验证集和测试集是两批不同的图片，所以同一句提示词的准确率会略有不同。",
         )
-        return self._picture(setting, run, earlier, f"Your run: {_outcome(run, vectors)}", told)
+        title = say(en="Your run: ", zh="你的训练：") + _outcome(run, vectors)
+        return self._picture(setting, run, earlier, title, told)
 
     def _picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], title: str, told: str) -> Picture:
         """The learner's run so far, over the others; told: what the caption says of it, after what was chosen."""
@@ -242,7 +248,6 @@ class ContextTraining(LongWork):
                 zh="换了随机种子或每类图片的张数，验证图片可能也换了。要从几次训练里挑一次，就在同一批图片上比较验证集的结果："
                 "一旦用测试图片来挑，它们就不能再算测试了。",
             )
-        caption += say(en="", zh=_GLOSSED)
         return learning_curve(
             run,
             self._stored and self._stored.run,
@@ -261,12 +266,16 @@ def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
 
 
 def _prompts(vectors: int) -> tuple[str, str]:
-    return HAND, counted(vectors, "learned vector")
+    return HAND, say(en=counted(vectors, "learned vector"), zh=f"{vectors} 个学出来的向量")
 
 
 def _outcome(run: Run, vectors: int) -> str:
     """Both accuracies on the test pictures, for a title."""
-    return f"{run.after:.1%} with {counted(vectors, 'learned vector')}, {run.before:.1%} with {HAND}"
+    hand, learned = _prompts(vectors)
+    return say(
+        en=f"{run.after:.1%} with {learned}, {run.before:.1%} with {hand}",
+        zh=f"{learned} {run.after:.1%}，{hand} {run.before:.1%}",
+    )
 
 
 def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
@@ -330,20 +339,20 @@ def learning_curve(
             (
                 loss,
                 *_round_limits(_numbers(known, "loss", "validation_loss"), 1),
-                "loss (nats)",
-                "Loss: lower is better",
+                say(en="loss (nats)", zh="损失（nat）"),
+                say(en="Loss: lower is better", zh="损失：越低越好"),
             ),
             (
                 accuracy,
                 *_round_limits([*_numbers(known, "validation_score"), *(run.hand for run in known)], 0.2, most=1.0),
-                "accuracy (%)",
-                "Accuracy on validation pictures: higher is better",
+                say(en="accuracy (%)", zh="准确率（%）"),
+                say(en="Accuracy on validation pictures: higher is better", zh="验证集上的准确率：越高越好"),
             ),
         ):
             axes.set(xlim=(-0.02 * across, across), ylim=(low, high), xticks=np.linspace(0, across, 5).round())
             axes.locator_params(axis="y", nbins=5)
             axes.tick_params(labelsize=8, colors=INK)
-            axes.set_xlabel("training step", fontsize=8, color=INK, labelpad=2)
+            axes.set_xlabel(say(en="training step", zh="训练步数"), fontsize=8, color=INK, labelpad=2)
             axes.set_ylabel(label, fontsize=8, color=INK, labelpad=3)
             axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
             axes.spines[["top", "right"]].set_visible(False)
@@ -411,23 +420,27 @@ def _round_limits(values: Sequence[float], unit: float, most: float = np.inf) ->
 
 
 def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None, across: int) -> None:
-    """Each curve by its name, at its end; the learner's ends in a dot, which is all that one look gives."""
+    """Each curve by its name, at its end; the learner's ends in a dot, which is all that one evaluation gives."""
     first = run if run and run.history.evaluations else stored
     if first is None or not first.history.evaluations:
         return
     colour = BLUE if first is run else SLATE
     last = first.history.evaluations[-1]
-    ends = last.loss, last.validation_loss
-    for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), ("training", "validation"), ends):
+    ends, names = (
+        (last.loss, last.validation_loss),
+        (say(en="training", zh="训练集"), say(en="validation", zh="验证集")),
+    )
+    for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), names, ends):
         _label(loss, last.step, y, name, colour)
         if first is run:
             loss.plot(last.step, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
-    names = [(last.step, last.validation_score, "your run" if first is run else "a stored run", colour)]
+    own, other = say(en="your run", zh="你的训练"), say(en="a stored run", zh="存好的一次")
+    names = [(last.step, last.validation_score, own if first is run else other, colour)]
     if first is run:
         accuracy.plot(last.step, last.validation_score, "o", color=BLUE, markersize=5.5, clip_on=False)
         if stored is not None and stored.history.evaluations:
             end = stored.history.evaluations[-1]
-            names.append((end.step, end.validation_score, "a stored run", SLATE))
+            names.append((end.step, end.validation_score, other, SLATE))
     heights = [name[1] for name in names]
     if last.step > 0.7 * across:
         heights = _apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
@@ -449,7 +462,7 @@ def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
 
 
 def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
-    """A ring around the look with the lowest validation loss, in both diagrams, with its name where there is more room."""
+    """A ring around the evaluation with the lowest validation loss, in both diagrams, with its name where there is more room."""
     if run is None or not run.history.evaluations:
         return
     best = run.history.best
@@ -467,7 +480,7 @@ def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
     up = -1 if best.validation_score > high - 0.15 * (high - low) else 1
     style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": halo()}
     accuracy.annotate(
-        "kept",
+        say(en="kept", zh="留下"),
         (best.step, best.validation_score),
         (0, 13 * up),
         textcoords="offset points",
@@ -491,16 +504,19 @@ def _before_and_after(
             axes.barh(row, share, height=0.66, facecolor="white", edgecolor=STONE, hatch="////", linewidth=1)
         else:
             axes.barh(row, share, height=0.66, color=colour)
-        note = "  (a stored run)" if run is None and row else ""
+        note = say(en="  (a stored run)", zh="（存好的一次）") if run is None and row else ""
         axes.text(share + 0.012, row, f"{share:.1%}{note}", **style)
     tested = [other.after for other in earlier if other.after is not None]
     if tested:
-        axes.text(-0.015, 2, "your earlier runs", ha="right", va="center", fontsize=9, color=INK)
+        mine = say(en="your earlier runs", zh="你之前的训练")
+        axes.text(-0.015, 2, mine, ha="right", va="center", fontsize=9, color=INK)
         axes.plot(
             tested, [2] * len(tested), "o", color=BLUE, alpha=CLOUD, markersize=5.5, markeredgewidth=0, clip_on=False
         )
     axes.set(xlim=(0, 1), ylim=(2.5 if tested else 1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
     axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
     axes.tick_params(labelsize=8, colors=INK)
-    axes.set_xlabel("accuracy on test pictures (%)", fontsize=8, color=INK, labelpad=2)
+    axes.set_xlabel(
+        say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）"), fontsize=8, color=INK, labelpad=2
+    )
     axes.spines[["top", "right"]].set_visible(False)

@@ -314,8 +314,14 @@ def percent(share: float, decimals: int = 1) -> str:
 
 
 def accuracy_table(right: Mapping[str, Tensor]) -> Table:
-    """How often each prompt was right. right: for each prompt (N,) booleans."""
-    rows = [(name, f"{hits.float().mean():.1%}".replace("%", say(en=" %", zh="%"))) for name, hits in right.items()]
+    """How often each prompt was right. right: for each prompt (N,) booleans, or (S, N) of several, of which mean and range are told."""
+
+    def told(hits: Tensor) -> str:
+        shares = hits.float().mean(-1)  # () or (S,)
+        mean, least, most = (percent(share.item()) for share in (shares.mean(), shares.min(), shares.max()))
+        return say(en=f"{mean} ({least} to {most})", zh=f"{mean}（{least} 到 {most}）") if shares.dim() else mean
+
+    rows = [(name, told(hits)) for name, hits in right.items()]
     header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
     return Table(rows, header, align="right")
 

@@ -258,7 +258,8 @@ def picture_with_scores(
             label, beside = labels[index] if row else f"▶ {labels[index]}", bars.get_yaxis_transform()
             bars.text(-0.06 / (WIDTH - left - 0.62), row, label, ha="right", transform=beside, **style)
             bars.annotate(f"{values[index]:.1%}", (values[index], row), (5, 0), textcoords="offset points", **style)
-        bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
+        ends = ["0", say(en="100 %", zh="100%")]
+        bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=ends)
         bars.tick_params(labelsize=8, colors=INK)
         bars.set_xlabel(say(en="probability", zh="概率"), fontsize=8, color=INK, labelpad=1)
         bars.spines[["top", "right"]].set_visible(False)

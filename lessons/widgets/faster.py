@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,13 +18,13 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP
 from helpers.flops import FLOP, count_text_tower
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError, get_language, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from lessons.figures import faster as figures
 from lessons.figures.speed import Curve, seconds_by_classes
 from lessons.kit.benchmarks import read_benchmarks
-from lessons.kit.explorer import Explorer, dropdown, glossed, look
+from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import Picture
 from lessons.widgets.learnable_context import name_positions, token_labels
 
@@ -44,7 +42,6 @@ SIDE = 1024  # of the square matrices that show how fast a machine multiplies
 # --- what a pass costs -------------------------------------------------------------------------------------------
 
 
-@cache
 def _sizes() -> dict[str, CLIPConfig]:
     """The pocket CLIP's configuration; the library's default one, which is ViT-B/32's; and ViT-L/14's (the paper's table 20)."""
     text = {"hidden_size": 768, "intermediate_size": 4 * 768, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -77,15 +74,22 @@ def cost_explorer() -> Explorer:
             count_text_tower(now.model, now.classes, *way).forward
             for way in ((room,), (length,), (length, shared), (length, shared, True))
         ]
-        names = (f"all {room} positions", "trimmed to the end", "+ shared part once", "+ last layer: ends only")
+        names = (
+            say(en=f"all {room} positions", zh=f"全部 {room} 个位置"),
+            say(en="trimmed to the end", zh="截到结尾"),
+            say(en="+ shared part once", zh="＋ 共有的只算一次"),
+            say(en="+ last layer: ends only", zh="＋ 最后一层只算结尾"),
+        )
+        less = [_times(costs[0] / cost) for cost in costs]
+        told = ["", *(say(en=f" · {times}× less", zh=f" · 原来的 1/{times}") for times in less[1:])]
         return figures.cost_of_ways(
-            [
-                (name, cost, _large(cost, "en") + (f" · {_times(costs[0] / cost)}× less" if cost != costs[0] else ""))
-                for name, cost in zip(names, costs)
-            ],
+            [(name, cost, _large(cost) + words) for name, cost, words in zip(names, costs, told)],
             {"shared": shared, "own": length - shared, "cut": room - length},
             now.classes,
-            title=f"A forward pass of the text tower, counted: {_times(costs[0] / costs[-1])} times fewer multiply-adds",
+            title=say(
+                en=f"A forward pass of the text tower, counted: {less[-1]} times fewer multiply-adds",
+                zh=f"文本塔前向计算一次：乘加次数减少到原来的 1/{less[-1]}",
+            ),
             alt=_cost_in_words(now, costs, (shared, length, room)),
             caption=_about_cost(now, costs),
         )
@@ -99,13 +103,13 @@ def _of(values: Sequence[int], value: int, label: str) -> ipywidgets.SelectionSl
     return ipywidgets.SelectionSlider(options=options, value=value, description=label, **look(30))
 
 
-def _large(number: float, lang: str | None = None) -> str:
-    """A large number for people, to three digits: "27.5 million", or in Chinese "2,750 万". lang: by default the learner's."""
+def _large(number: float) -> str:
+    """A large number for people, to three digits: "27.5 million", or in Chinese "2,750 万"."""
     units = {
         "en": ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")),
         "zh": ((1e12, " 万亿"), (1e8, " 亿"), (1e4, " 万")),
     }
-    unit, word = next((pair for pair in units[lang or say(en="en", zh="zh")] if number >= pair[0]), (1.0, ""))
+    unit, word = next((pair for pair in units[get_language()] if number >= pair[0]), (1.0, ""))
     return f"{float(f'{number / unit:.3g}'):,g}{word}"
 
 
@@ -146,12 +150,8 @@ def _about_cost(now: SimpleNamespace, costs: Sequence[int]) -> str:
         en="Counted, not measured: the time also holds what is no multiplication. The class name stands at the end, and all names are "
         "equally long. The sizes of ViT-B/32 are the library's defaults; those of ViT-L/14 stand in table 20 of Radford et al. 2021.",
         zh="这是数出来的，不是测出来的：真实用时还包括乘法以外的事。这里类别名都在末尾，长度都一样。ViT-B/32 的大小是库里的默认值，"
-        "ViT-L/14 的出自 Radford 等（2021）的表 20。"
-        + glossed(
-            "multiply-adds 乘加次数", "the same in all texts 所有文字都相同", "after the end: cut off 结尾之后，截掉",
-            "trimmed to the end 截到结尾", "shared part once 共有的只算一次", "last layer: ends only 最后一层只算结尾",
-        ),
-    )  # fmt: skip
+        "ViT-L/14 的出自 Radford 等（2021）的表 20。",
+    )
 
 
 # --- what texts share --------------------------------------------------------------------------------------------
@@ -204,16 +204,22 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
         ]
         counts = _counts(prompted)
         ways = [
-            (f"all {room} positions", {"shared": texts * shared, "own": texts * own, "cut": texts * (room - length)}),
-            ("trimmed to the longest", {"shared": texts * shared, "own": texts * own}),
-            ("+ shared part once", {"shared": shared, "own": texts * own}),
+            (
+                say(en=f"all {room} positions", zh=f"全部 {room} 个位置"),
+                {"shared": texts * shared, "own": texts * own, "cut": texts * (room - length)},
+            ),
+            (say(en="trimmed to the longest", zh="截到最长的那段"), {"shared": texts * shared, "own": texts * own}),
+            (say(en="+ shared part once", zh="＋ 共有的只算一次"), {"shared": shared, "own": texts * own}),
         ]
         return figures.positions_by_kind(
             rows,
             shared,
             length,
             ways,
-            title=f"{counts[2]} positions do the work of {counts[0]:,}",
+            title=say(
+                en=f"{counts[2]} positions do the work of {counts[0]:,}",
+                zh=f"全部 {counts[0]:,} 个位置，只需要算其中 {counts[2]} 个",
+            ),
             alt=_shared_in_words(rows, shared, length, counts),
             caption=_about_shared(now, prompted, counts),
         )
@@ -229,9 +235,10 @@ def _counts(prompted: PromptedCLIP) -> tuple[int, int, int]:
 
 def _places(processor: CLIPProcessor, ids: Tensor, end: int, placeholder: int) -> list[str]:
     """What stands at the positions of ids (T,): vectors of our own as v1, v2 …, and "pad" after the end."""
+    pad = say(en="pad", zh="填充")
     vectors, labels = iter(range(1, len(ids) + 1)), token_labels(processor, ids)
     named = [f"v{next(vectors)}" if id == placeholder else label for id, label in zip(ids.tolist(), labels)]
-    return [*named[: end + 1], *["pad"] * (len(ids) - end - 1)]
+    return [*named[: end + 1], *[pad] * (len(ids) - end - 1)]
 
 
 def _shared_in_words(rows: Sequence[figures.TextRow], shared: int, length: int, counts: tuple[int, int, int]) -> str:
@@ -290,15 +297,9 @@ def _about_shared(now: SimpleNamespace, prompted: PromptedCLIP, counts: tuple[in
     if wasted:
         caption += say(
             en=f"Shorter texts are filled up with “pad” to the longest, {wasted} in all: those are computed and never read.",
-            zh=f"短的文字用“pad”补到最长的那么长，一共 {wasted} 个：算是算了，结果没人用。",
+            zh=f"短的文字填充到最长的那么长，一共多出 {wasted} 个位置：算是算了，结果没人用。",
         )
-    return caption.rstrip() + say(
-        en="",
-        zh=glossed(
-            "the same in all texts 所有文字都相同", "each text's own 各段文字自己的", "cut off 截掉", "pad 填充",
-            "the text is read off here 结果在这里取出", "trimmed to the longest 截到最长的那段", "shared part once 共有的只算一次",
-        ),
-    )  # fmt: skip
+    return caption.rstrip()
 
 
 # --- when it pays ------------------------------------------------------------------------------------------------
@@ -314,7 +315,7 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
         "steps": _of(STEPS, 20, say(en="steps", zh="训练步数")),
         "kept": dropdown(
             say(en="features", zh="图片特征"),
-            {say(en="computed first", zh="先算一遍"): False, say(en="on disk already", zh="磁盘上已有"): True},
+            {say(en="computed first", zh="先算一遍"): False, say(en="on disk already", zh="硬盘上已有"): True},
             False,
             24,
         ),
@@ -336,10 +337,16 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
             *curves,
             (found["textbook_steps_measured"], last),
             even,
-            f"the features of {_pictures(found)} pictures",
-            title=f"After {now.steps:,} steps ours is {ratio:.1f} times as fast"
+            _pictures(found),
+            title=say(
+                en=f"After {now.steps:,} steps ours is {ratio:.1f} times as fast",
+                zh=f"训练 {now.steps:,} 步：我们的速度是教科书做法的 {ratio:.1f} 倍",
+            )
             if ratio >= 1
-            else f"After {now.steps:,} steps ours is still behind",
+            else say(
+                en=f"After {now.steps:,} steps ours is still behind",
+                zh=f"训练 {now.steps:,} 步：我们还没有追上教科书做法",
+            ),
             alt=_even_in_words(now, each * now.steps, end, even),
             caption=_about_even(found, now, each, pace),
         )
@@ -405,18 +412,12 @@ def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pac
         f"ViT-B/32。先算特征要 {first:.3g} 秒；教科书做法一步 {each:.3g} 秒，我们的一步 {pace:.3g} 秒（含验证）。教科书做法实测了 {counted} 步，我们的实测了 "
         f"{sizes['steps']} 步。",
     )
-    if now.kept:
-        caption += say(
-            en=" The time to read the features from the disk was not measured and is left out.",
-            zh="从磁盘读特征的时间没有测，不计在内。",
-        )
+    if not now.kept:
+        return caption
     return caption + say(
-        en="",
-        zh=glossed(
-            "the textbook's way 教科书做法", "ours 我们的做法", "is ahead from step … on 从第……步起领先",
-            "not measured: the same pace 没有实测，按同样的速度推算",
-        ),
-    )  # fmt: skip
+        en=" The time to read the features from the disk was not measured and is left out.",
+        zh="从硬盘读特征的时间没有测，不计在内。",
+    )
 
 
 def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> Picture:
@@ -447,13 +448,16 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
         fast,
         limit,
         [(point["classes"], point["would_keep_for_backward_gib"]) for point in absent],
-        title=f"One step through the text tower: with {both} classes the fast path is {ratio:.1f} times as fast",
+        title=say(
+            en=f"One step through the text tower: with {both} classes the fast path is {ratio:.1f} times as fast",
+            zh=f"文本塔上的一步：{both} 个类别时，快的做法速度是朴素做法的 {ratio:.1f} 倍",
+        ),
         alt=say(
             en=f"Seconds of a step over the number of classes, from {fast.x[0]} to {most:,}, both axes logarithmic, three rising lines. "
             f"Highest the plain path, {_for_people(plain.y[-1])} with {both} classes.{missing} Below it the fast path, "
             f"{_for_people(fast.y[-1])} with {most:,} classes. Lowest the machine's limit for the fast path, {_for_people(limit.y[-1])}.",
-            zh=f"横轴是类别数，从 {fast.x[0]} 到 {most:,}，纵轴是一步的秒数，两轴都取对数，三条上升的线。最高的是老实的办法，{both} 个类别要"
-            f"{_for_people(plain.y[-1])}。{missing}下面是快的办法，{most:,} 个类别要{_for_people(fast.y[-1])}。最低的是极限：快的办法在这台机器上"
+            zh=f"横轴是类别数，从 {fast.x[0]} 到 {most:,}，纵轴是一步的秒数，两轴都取对数，三条上升的线。最高的是朴素做法，{both} 个类别要"
+            f"{_for_people(plain.y[-1])}。{missing}下面是快的做法，{most:,} 个类别要{_for_people(fast.y[-1])}。最低的是极限：快的做法在这台机器上"
             f"再快也要{_for_people(limit.y[-1])}。",
         ),
         caption=_source(found)
@@ -462,16 +466,9 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
             f"fast path takes {beside:.1f} times the machine's limit, which is what its multiplications alone would take. It computes so "
             "many classes in turn, and all but the result a second time on the way back, so that memory is bounded: a training step with "
             f"{memory['sizes']['classes']:,} classes took {memory['value']:.1f} GiB, with Python and the whole model in it.",
-            zh=f"前向加反向，{found['sizes']['context_length']} 个向量，文本塔的大小同 ViT-B/32。{most:,} 个类别时，快的办法用时是机器极限的 "
+            zh=f"前向加反向，{found['sizes']['context_length']} 个向量，文本塔的大小同 ViT-B/32。{most:,} 个类别时，快的做法用时是机器极限的 "
             f"{beside:.1f} 倍；极限指光做这些乘法要多久。类别这么多时分批计算，反向传播时再算一遍，内存就有了上限："
-            f"{memory['sizes']['classes']:,} 个类别训练一步，连 Python 和整个模型在内，一共用了 {memory['value']:.1f} GiB。"
-            + glossed(
-                "plain: CLIP's own path 老实的办法",
-                "fast: the same numbers 快的办法",
-                "the machine's limit 机器的极限",
-                "seconds for one step 一步的秒数",
-                "classes 类别数",
-            ),
+            f"{memory['sizes']['classes']:,} 个类别训练一步，连 Python 和整个模型在内，一共用了 {memory['value']:.1f} GiB。",
         ),
     )
 
@@ -495,30 +492,30 @@ def _source(found: Mapping[str, Any]) -> str:
 
 
 def timing_table(ways: Mapping[str, Callable[[], object]], repeats: int = 5) -> Table:
-    """How long each way takes on this machine, the median of some times, and how many times as fast as the first it is."""
-    medians = {name: median(seconds) for name, seconds in _timed(ways, repeats).items()}
-    first = next(iter(medians.values()))
+    """How long each way takes on this machine, and how many times as fast as the first it is."""
+    least = _time(ways, repeats)
+    first = next(iter(least.values()))
     header = (
         say(en="way", zh="做法"),
-        say(en=f"milliseconds (median of {repeats})", zh=f"毫秒（{repeats} 次的中位数）"),
+        say(en=f"milliseconds (best of {repeats})", zh=f"毫秒（{repeats} 次中最快）"),
         say(en="times as fast", zh="速度（倍）"),
     )
-    rows = [(name, _milliseconds(seconds), f"{first / seconds:.1f}×") for name, seconds in medians.items()]
+    rows = [(name, _milliseconds(seconds), f"{first / seconds:.1f}×") for name, seconds in least.items()]
     return Table(rows, header, align="right")
 
 
 def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
     """The text side forward and backward, plain and fast: seconds, multiply-adds, and how much of this machine's pace is reached.
 
-    The pace is that of one product of large float32 matrices, measured on the spot; of each, the best of some times counts. The
+    The pace is that of one product of large float32 matrices, measured on the spot. The
     multiply-adds are those of texts that go through the tower all together.
     """
     clip, config, (texts, room) = prompted.clip, prompted.clip.config, prompted.ids.shape
     length = int(prompted.end.max()) + 1
     left, right = torch.ones(2, SIDE, SIDE, device=clip.device)
     plain, fast, matrices = (
-        say(en="plain: all positions", zh="老实的办法：所有位置"),
-        say(en="fast: trimmed, shared, last layer at the end", zh="快的办法：截短、共用、最后一层只算结尾"),
+        say(en="plain: all positions", zh="朴素做法：所有位置"),
+        say(en="fast: trimmed, shared, last layer at the end", zh="快的做法：截短、共用、最后一层只算结尾"),
         say(en=f"one {SIDE} × {SIDE} matrix product", zh=f"一次 {SIDE} × {SIDE} 的矩阵乘法"),
     )
     products = {
@@ -531,7 +528,7 @@ def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
         fast: lambda: _step(prompted, fast=True),
         matrices: lambda: left @ right,
     }
-    least = {name: min(seconds) for name, seconds in _timed(ways, repeats).items()}
+    least = _time(ways, repeats)
     rates = {name: FLOP * products[name] / least[name] / 1e9 for name in ways}
     header = (
         say(en="way", zh="做法"),
@@ -559,10 +556,13 @@ def _step(prompted: PromptedCLIP, fast: bool) -> Tensor:
         return torch.autograd.grad(prompted.text_features(fast=fast).sum(), prompted.context)[0]
 
 
-def _timed(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way, after one time that does not count. They take turns, so that a busy moment of the machine hits all."""
+def _time(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """The least seconds of each way, since whatever else a machine does only adds to them; a first time does not count.
+
+    They take turns, so that a busy moment hits all.
+    """
     rounds = [{name: _seconds(way) for name, way in ways.items()} for _ in range(1 + repeats)]
-    return {name: [turn[name] for turn in rounds[1:]] for name in ways}
+    return {name: min(turn[name] for turn in rounds[1:]) for name in ways}
 
 
 def _seconds(way: Callable[[], object]) -> float:

@@ -53,6 +53,7 @@ STORED = (
     DATA / "runs" / "first-vectors.json"
 )  # pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
 VECTORS = 10
+UNTRAINED = range(100, 110)  # seeds of the null: nobody can train from them, since those of the button end before
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
 MOST_TEXTS, BARS = 100, 8
 
@@ -98,8 +99,8 @@ def scene_with_scores(
         clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts
     ).tolist()
     caption = say(
-        en=f"The {BARS} highest scores; all {len(texts)} together make 100 %.",
-        zh=f"得分最高的 {BARS} 个名称；全部 {len(texts)} 个名称的得分加起来是 100%。",
+        en=f"The {BARS} highest probabilities; all {len(texts)} together make 100 %.",
+        zh=f"概率最高的 {BARS} 个名称；全部 {len(texts)} 个名称的概率加起来是 100%。",
     )
     if scene.style not in world.SHOWS_COLOUR:
         caption += say(en=" This style does not show the object's colour.", zh="这种风格看不出物体的颜色。")
@@ -131,12 +132,13 @@ def scene_in_styles(
         + (f"，没认出的是：{missed}。" if missed else "。"),
     )
     caption = say(
-        en=f"Above each drawing its style; below it the name with the highest score, in the prompt “{template}”",
-        zh=f"图上方是风格，下方是得分最高的名称，提示词是“{template}”",
+        en=f"Above each drawing its style; below it the name with the highest probability, in the prompt “{template}”",
+        zh=f"图上方是风格，下方是概率最高的名称，提示词是“{template}”",
     )
     drawings = [world.draw(replace(scene, style=style), seed) for style in guesses]
+    styles = [say(en=style, zh=translate(style)) for style in guesses]
     return pictures_with_guesses(
-        drawings, list(guesses), list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
+        drawings, styles, list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
     )
 
 
@@ -161,8 +163,8 @@ def labelled_pictures(
         zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(translate, labels))}。CLIP 的回答和其中 {right} 个一致。",
     )
     caption = say(
-        en=f"Above each picture its label; below it CLIP's answer to “{template}” and its share of the score.",
-        zh=f"图上方是标签，下方是 CLIP 对“{template}”的回答和得分。",
+        en=f"Above each picture its label; below it CLIP's answer to “{template}” and its probability.",
+        zh=f"图上方是标签，下方是 CLIP 对“{template}”的回答和它的概率。",
     )
     images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
     scores = [float(share.max()) for share in shares]
@@ -179,7 +181,7 @@ def pictures_with_guesses(
     alt: str,
     caption: str = "",
 ) -> Picture:
-    """Small pictures in rows of five, each under its label and above the model's guess with its share of the score.
+    """Small pictures in rows of five, each under its label and above the model's guess with its probability.
 
     A guess that is the truth has a tick; any other has a cross, and stands in bold.
     """
@@ -267,7 +269,7 @@ def picture_explorer(
         caption += _strange_words(clip, processor, candidates)
         alt = which + _bars_in_words(candidates, scores)
         seen = square(image, 512)
-        title = "Which text fits best?"
+        title = say(en="Which text fits best?", zh="哪一条和图最相符？")
         return picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
 
     return Explorer({"file": button, "texts": lines}, draw)
@@ -330,33 +332,56 @@ def first_vectors(
     label = say(en="start no.", zh="随机起点")
     seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
 
-    def prepare(now: SimpleNamespace) -> Setting:
-        generator = torch.Generator().manual_seed(now.seed)
-        return Setting(PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator), data)
+    def prepare(seed: int) -> PromptedCLIP:
+        generator = torch.Generator().manual_seed(seed)
+        return PromptedCLIP(clip, processor, class_names, VECTORS, "random", generator=generator)
 
+    initial = prepare(study["seed"]).context.detach()
     return ContextTraining(
-        prepare,
+        lambda now: Setting(prepare(now.seed), data),
         config,
         {"seed": seed},
         start=say(en="Train ten vectors", zh="训练十个向量"),
-        stored=Stored(run, torch.tensor(study["context"]), study["command"]),
+        stored=Stored(run, torch.tensor(study["context"]), study["command"], initial),
     )
+
+
+def encode_contexts(
+    clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str], initial: Tensor, learned: Tensor
+) -> dict[str, Tensor]:
+    """Text features of prompts with vectors, by their names in a table: learned ones (C, D), the same before, and as the null others.
+
+    initial, learned: contexts (M, D). The null, (S, C, D), has as many vectors, random ones as a training begins with.
+    """
+
+    def encode(context: Tensor | str, seed: int = 0) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return PromptedCLIP(clip, processor, class_names, len(learned), context, generator=generator).class_features()
+
+    seeds = len(UNTRAINED)
+    several = say(
+        en=f"random vectors + {{}}. (mean and range of {seeds})", zh=f"随机向量 + {{}}.（{seeds} 组的平均和范围）"
+    )
+    before = say(en="ten vectors + {}. (before training)", zh="十个向量 + {}.（训练前）")
+    after = say(en="ten vectors + {}. (after training)", zh="十个向量 + {}.（训练后）")
+    null = torch.stack([encode("random", seed) for seed in UNTRAINED])
+    return {several: null, before: encode(initial), after: encode(learned)}
 
 
 def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
     """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
-    the null, with random vectors there that are as long.
+    the null, with random vectors there of the same norms.
 
     context: (M, D), learned vectors; it takes the place of all words of the prompt but the last and the full stop.
     """
     table = clip.text_model.embeddings.token_embedding.weight.detach().cpu()  # (V, D)
     ids = processor.tokenizer(prompt)["input_ids"]
     words = [token.removesuffix("</w>") for token in processor.tokenizer.convert_ids_to_tokens(ids)]
-    words[0], words[-1] = "start", "end"
+    words[0], words[-1] = say(en="start", zh="开头"), say(en="end", zh="结尾")
     vectors, n = table[ids], len(context)
     name = len(ids) - 3  # before the full stop and the end
     null = F.normalize(torch.randn(context.shape, generator=torch.Generator().manual_seed(0)), dim=-1)
-    null = null * context.cpu().norm(dim=-1, keepdim=True)  # (M, D): anywhere, and as long
+    null = null * context.cpu().norm(dim=-1, keepdim=True)  # (M, D): in any direction, and of the same norms
 
     def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
         labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
@@ -365,7 +390,7 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
     rows = [
         (words, vectors.numpy(), [False] * len(ids)),
         with_vectors("{}", context.cpu(), learned=True),
-        with_vectors("random", null, learned=False),
+        with_vectors(say(en="random", zh="随机"), null, learned=False),
     ]
     alt = say(
         en=f"Three rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
@@ -377,13 +402,16 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
     caption = say(
         en="Each strip is one vector; its stripes are the numbers in it, purple below zero and orange above. Framed: learned. Their "
         f"numbers are about {stronger:.0f} times as large as those of the words above: nothing keeps them where words are. The third row is "
-        "what chance looks like: random vectors, each as long as the learned one above it. By eye nobody can tell the two rows apart; "
+        "what chance looks like: random vectors, each with the norm of the learned one above it. By eye nobody can tell the two rows apart; "
         "lesson 04 has better instruments.",
         zh="一条就是一个向量，条纹是里面的数：紫色小于零，橙色大于零。带框的是学出来的，"
-        f"它们的数大约是上排词语的 {stronger:.0f} 倍：没有什么要求它们待在词语所在的地方。第三排是偶然对照：随机向量（random），每个和它上面"
-        "学出来的那个一样长。光用眼睛，谁也分不出哪一排是学出来的；第 04 课有更好的工具。",
+        f"它们的数大约是上排词语的 {stronger:.0f} 倍：训练并没有要求它们留在词向量附近。第三排是偶然对照：随机向量，每个的模长（norm）都和"
+        "上面学出来的那个相同。光用眼睛，谁也分不出哪一排是学出来的；第 04 课有更好的工具。",
     )
-    title = "What the frozen text tower reads: words, learned vectors (framed), and random ones"
+    title = say(
+        en="What the frozen text tower reads: words, learned vectors (framed), and random ones",
+        zh="冻结的文本塔读到的东西：词语、学出来的向量（带框）、随机向量",
+    )
     return rows_of_vectors(rows, title=title, alt=alt, caption=caption)
 
 
@@ -395,7 +423,7 @@ def rows_of_vectors(
     rows: for each prompt its labels, vectors (T, D), and which of them were learned (T,): those are framed, their labels bold. All
     strips share one colour scale, purple below zero, orange above it, white at zero.
     """
-    step, strip, space = 0.5, 1.02, 0.4
+    step, strip, space = 0.515, 1.02, 0.4
     limit = 4 * np.median(np.abs(np.concatenate([vectors for _, vectors, _ in rows])))
     height = 0.36 + (strip + space) * len(rows)
     with LOCK:
@@ -464,10 +492,10 @@ def _bars_in_words(names: Sequence[str], scores: Sequence[float]) -> str:
     """What the bars show, without decimals: it holds on machines that round otherwise."""
     best = max(range(len(names)), key=scores.__getitem__)
     share = scores[best]
-    en, zh = ("less than half", "不到一半")
+    en, zh = ("less than 50 %", "不到一半")
     if share > 0.5:
-        en, zh = ("more than 90 %", "超过 90%") if share > 0.9 else ("more than half", "超过一半")
+        en, zh = ("more than 90 %", "超过 90%") if share > 0.9 else ("more than 50 %", "超过一半")
     return say(
-        en=f"Bars for the best {min(BARS, len(names))} of {len(names)}; the longest, “{names[best]}”, has {en} of the score.",
-        zh=f"右边的条形图列出 {len(names)} 个选项中得分最高的 {min(BARS, len(names))} 个，最长的是“{names[best]}”，得分{zh}。",
+        en=f"Bars for the best {min(BARS, len(names))} of {len(names)}; the longest, “{names[best]}”, has a probability of {en}.",
+        zh=f"右边的条形图列出 {len(names)} 个选项中概率最高的 {min(BARS, len(names))} 个，最长的是“{names[best]}”，概率{zh}。",
     )

@@ -23,7 +23,7 @@ FIRST_LOSS = {"en": r"the loss goes from ([\d.]+)", "zh": r"损失在训练图�
 AFTER = {"en": r"10 learned vectors get [\d.]+ %", "zh": r"10 个学出来的向量是 [\d.]+%"}
 MOVES = [  # control, new value, whether the picture changes; the scores always do
     ("colour", "green", True),
-    ("size", "small", True),
+    ("size", "large", True),
     ("background", "forest", True),
     ("style", "sketch", True),
     ("seed", "7", True),

@@ -1,12 +1,52 @@
 """What lesson 02b says of stored numbers."""
 
+import re
 from collections.abc import Iterator
 
+import nbformat
+from chinese import ROOT
+
 from claims import Claim
+from lessons.kit.benchmarks import read_benchmarks
+from lessons.source import LANGUAGES
 
 CITED: dict[str, str] = {}
 
 
+def stored_shares(lang: str) -> tuple[int, int]:
+    """Per cent of the machine's pace that the plain and the fast way reached, in the table that stands in the notebook."""
+    cells = nbformat.read(ROOT / "notebooks" / lang / "02b_faster.ipynb", as_version=4).cells
+    [table] = [cell.outputs[0].data["text/plain"] for cell in cells if cell.id == "limit-code"]
+    plain, fast, _ = (int(share) for share in re.findall(r"(?m)(\d+) ?%$", table))
+    return plain, fast
+
+
 def claims() -> Iterator[Claim]:
     """Each phrase about a number that is stored, and not printed by a compared cell of the lesson."""
-    yield from ()
+    stored = read_benchmarks()
+    run = stored["few_shot_run"]
+    sizes = run["sizes"]
+    classes, steps = sizes["classes"], sizes["steps"]
+    learn, validate = classes * sizes["shots"], classes * sizes["validation_pictures_a_class"]
+    ours = run["ours_after_steps"][-1][1]
+    assert 10 <= steps * run["seconds"]["textbook step"]["median"] / ours < 15
+    yield Claim("faster", "the same, ten times faster", "结果不变，快十倍")
+    yield Claim("faster", f"{steps} steps at the size of ViT-B/32", f"ViT-B/32 的大小，{steps} 步")
+    yield Claim("pays-measured", f"with {learn} pictures to learn from", f"{learn} 张图片训练")
+    yield Claim("pays-measured", f"a whole training of {steps} steps", f"从头到尾 {steps} 步")
+    yield Claim("pays-measured", f"{validate} pictures to validate on", f"{validate} 张图片验证")
+    measured = run["textbook_steps_measured"]
+    assert measured == 12
+    yield Claim("pays-measured", "twelve of its steps were timed", f"它只实测了 {measured} 步")
+
+    for plain, fast in map(stored_shares, LANGUAGES):
+        assert fast < plain and fast < 50
+    yield Claim("limit-seen", "The plain way keeps the processor busier", "朴素做法让处理器更忙")
+    yield Claim("limit-seen", "this is the smaller part", "这一份只是小头")
+    points = stored["cost_by_classes"]["points"]
+    beside = {point["classes"]: point["fast"]["median"] / point["limit_seconds"] for point in points}
+    assert beside[100] < 2
+    yield Claim("limit-seen", "At full size it looks different", "换成全尺寸，情形就不同了")
+    assert min(beside, key=beside.get) == 100 and beside[1] > 2 * beside[100]
+    yield Claim("classes", "nearest to the limit at a hundred classes", "一百个类别时我们离极限最近")
+    yield Claim("classes", "farther from it with one", "一个类别时却离得远")
