@@ -49,14 +49,11 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
-<<<<<<< HEAD
     "captions.next_tokens": "tokens",
     "captions.captions_learned": "captions",
     "captions.blended_prompts": "answers",
     "soft_prompt.words_on_patches": "nearest words",
-=======
     "start_here.draw": "the texts that the learner has written for CLIP",
->>>>>>> main
 }
 TITLE = 10  # points: of what stands above a figure
 
