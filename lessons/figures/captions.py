@@ -97,9 +97,10 @@ def next_tokens(
             style["weight"] = "bold" if likely.kept else "normal"
             left_of = bars.get_yaxis_transform()
             bars.text(-0.06 / wide, place, shorten(likely.token, 12), ha="right", transform=left_of, **style)
-            share = f"{100 * likely.share:.1f} %"
+            share = say(en=f"{100 * likely.share:.1f} %", zh=f"{100 * likely.share:.1f}%")
             bars.annotate(share, (likely.share, place), (4, 0), textcoords="offset points", **style)
-        bars.set(xlim=(0, 1), ylim=(len(tokens) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
+        ends = ["0", say(en="100 %", zh="100%")]
+        bars.set(xlim=(0, 1), ylim=(len(tokens) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=ends)
         bars.tick_params(labelsize=8, colors=INK)
         bars.spines[["top", "right"]].set_visible(False)
         y = height - 0.42 - side - 0.26
@@ -272,7 +273,10 @@ def blended_prompts(
         page = add_page(figure, title)
         show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
         left = EDGE + side + 0.25
-        mixed = f"{100 * (1 - share[chosen]):.0f} % “{names[0]}”  +  {100 * share[chosen]:.0f} % “{names[1]}”"
+        one, other = f"{100 * (1 - share[chosen]):.0f}", f"{100 * share[chosen]:.0f}"
+        mixed = say(
+            en=f"{one} % “{names[0]}”  +  {other} % “{names[1]}”", zh=f"{one}%“{names[0]}” + {other}%“{names[1]}”"
+        )
         _text(page, left, height - 0.52, mixed, size=9, colour=SLATE)
         _below(page, left, height - 0.86, _lines(texts[chosen], WIDTH - left - EDGE, 6, LARGE), LARGE)
         top = height - 0.42 - side - 0.2

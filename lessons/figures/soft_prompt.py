@@ -181,8 +181,8 @@ def _next(
     page.plot([x, x, middle], [y, turn, turn], color=BLUE, linewidth=1.4)
     page.annotate("", (middle, top if first else low), (middle, turn), arrowprops=head)
     side = {"ha": "right"} if x > WIDTH - 1.7 else {}
-    told = f"{shorten(token, 16)}, {100 * share:.0f} %"
-    told = say(en=f"predicts: {told}", zh=f"预测：{told}")
+    token, sure = shorten(token, 16), f"{100 * share:.0f}"
+    told = say(en=f"predicts: {token}, {sure} %", zh=f"预测：{token}，{sure}%")
     add_text(page, x, turn - 0.13, told, 8.5, weight="bold", color=BLUE, **side)
 
 
