@@ -571,7 +571,7 @@ WRONG = {
             "numbers = model.soft_prompt.prompt_embeddings.numel() + model.vision_projection.weight.numel()\n"
             "numbers += model.vision_projection.in_features",
             "not as what goes in",
-            "不是和输入一样长",
+            "宽度和输出相同",
         ),
         ("numbers = model.vision_projection.weight.numel()", "projection alone", "这只是投影"),
         ("numbers = sum(p.numel() for p in model.vision_projection.parameters())", "projection alone", "这只是投影"),
