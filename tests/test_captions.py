@@ -573,7 +573,7 @@ def test_of_a_setting_the_value_with_the_lowest_validation_loss_is_bold(file, un
     (rows,) = undrawn[-1].numbers[0].values()
     assert [(row.name, row.bold) for row in rows] == [("0.0001", False), ("0.005", False), ("0.1", True)]
     assert [len(column) for column in rows[0].columns] == [2, 2, 2]
-    assert "loss is lowest at “0.1”; objects right there: 50.5 %, after 160 steps" in undrawn[-1].title
+    assert "lowest validation loss at “0.1”; objects right after 160 steps: 50.5 %" in undrawn[-1].title
     explorer.controls["tip"].value = "pictures"
     assert [row.name for row in list(undrawn[-1].numbers[0].values())[0]] == ["100", "6,000"]
 

@@ -884,7 +884,7 @@ def tips_explorer(file: Path = FILE) -> Explorer:
                 figures.Measure(say(en="validation loss", zh="验证集损失"), share=False),
             ],
             title=say(
-                en=f"{_tip(now.tip).capitalize()}: the validation loss is lowest at “{_value(best)}”; objects right there: {percent(right[best])}, after {steps} steps",
+                en=f"{_tip(now.tip).capitalize()}: lowest validation loss at “{_value(best)}”; objects right after {steps} steps: {percent(right[best])}",
                 zh=f"{_tip(now.tip)}：验证集损失最低的是“{_value_name(best)}”，{steps} 步之后物体说对 {percent(right[best])}",
             ),
             alt=say(
