@@ -22,7 +22,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import cache_folder, read_tensors, write_tensors
 from helpers.language import LearnerError, say
-from helpers.pictures import FILE_BATCH_SIZE, Classes, PictureFiles, read_pairs
+from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, read_pairs
 from helpers.pretrained import encode_images, fingerprint
 
 # pictures in one batch, and in one file of the cache
@@ -120,33 +120,6 @@ def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[
             )
         shuffled.append(numbers[torch.randperm(len(numbers), generator=generator)])
     return shuffled
-
-
-@dataclass(frozen=True)
-class OwnPart:
-    """Picture files of one part, opened when they are asked for, and their classes (N,)."""
-
-    images: PictureFiles
-    labels: Tensor
-
-
-@dataclass(frozen=True)
-class OwnPictures:
-    """Somebody's own pictures in three parts."""
-
-    train: OwnPart
-    validation: OwnPart
-    test: OwnPart
-
-
-def read_own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
-    """Split pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
-    labels = torch.tensor(classes.labels)
-
-    def part(numbers: Tensor) -> OwnPart:
-        return OwnPart(PictureFiles([classes.files[number] for number in numbers]), labels[numbers])
-
-    return OwnPictures(*map(part, split_own_pictures(labels, seed)))
 
 
 def encode_split(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:

@@ -1,4 +1,4 @@
-"""Picture files, folders of them by class, and JSON files of them with captions, from anybody.
+"""Picture files, and JSON files of them with captions, from anybody.
 
 Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, a path that leaves the folder is not followed, and
 all that is wrong is told at once.
@@ -11,8 +11,7 @@ import errno
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -33,14 +32,6 @@ FORMATS += ("AVIF",) if PIL.features.check("avif") else ()
 MAX_FAULTS = 100
 # pictures that are open at the same time: a photograph takes a hundred megabytes
 FILE_BATCH_SIZE = 8
-# of a class: two to learn from, one to validate on, one to test on
-MIN_PICTURES = 4
-# pixels a side, in grey: so small, a picture is compared with others
-THUMBNAIL_SIZE = 16
-# mean difference of two thumbnails, in grey levels of 255, below which they show the same picture
-COPY_THRESHOLD = 2.0
-# what other data sets call their parts
-PARTS = {"train", "training", "val", "valid", "validation", "test"}
 
 # --- pictures --------------------------------------------------------------------------------------------------------------------
 
@@ -105,6 +96,11 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
         raise BadPicture("broken") from error
 
 
+def tell_unopened(error: OSError) -> str:
+    """Say that a file cannot be opened and why, in words that go on after its name."""
+    return say(en=f"cannot be opened: {error.strerror}", zh=f"打不开：{error.strerror}")
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     # 16 bits a pixel, which Pillow would not shrink but clip
     if image.mode.startswith("I"):
@@ -129,201 +125,8 @@ class PictureFiles(Sequence):
         try:
             return open_picture(self.files[number])
         except BadPicture as error:
-            raise ValueError(f"{self.files[number]} {error}") from error
-
-
-# --- a folder of pictures, one sub-folder for each class --------------------------------------------------------------------------------
-
-FaultKind = Literal["unreadable", "copy", "two classes", "empty", "alone", "few"]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a picture, or with the folder of a class.
-
-    of: the picture that it is the same as, where it is a copy or lies in two classes; advice: what is wrong and what to do, in words
-    that go on after the path.
-    """
-
-    kind: FaultKind
-    path: Path
-    advice: str
-    of: Path | None = None
-
-    def __str__(self) -> str:
-        """What is wrong, in the learner's language; the path of `of`, where there is one, goes on after it."""
-        return {
-            "unreadable": say(en="cannot be read", zh="读不出来"),
-            "copy": say(en="is a copy of", zh="是重复图片，原图是"),
-            "two classes": say(en="lies in another class too, as", zh="也放进了另一个类别，文件是"),
-            "empty": say(en="a class without a picture", zh="这个类别里没有图片"),
-            "alone": say(en="a class of one picture", zh="这个类别只有一张图片"),
-            "few": say(en="a class of too few pictures", zh="这个类别的图片太少"),
-        }[self.kind]
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Picture files with the number of the class of each, and what the classes are called."""
-
-    files: list[Path]
-    labels: list[int]
-    class_names: list[str]
-
-
-def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
-    """Read the pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
-
-    Raises ValueError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
-    is no such folder.
-    """
-    classes, faults = check_folder(folder, fewest)
-    if not leave_out:
-        _refuse([f"{fault.path} {fault.advice}" for fault in faults])
-    if len(classes.class_names) < 2:
-        raise ValueError(
-            f"{folder} has fewer than two classes with at least {fewest} pictures: "
-            "there must be two, to tell them apart"
-        )
-    return classes
-
-
-def _refuse(faults: Sequence[str]) -> None:
-    """Raise ValueError with a line for each fault, if there are any; only the first are listed."""
-    more = len(faults) - MAX_FAULTS
-    lines = [*faults[:MAX_FAULTS], *([f"… and {more} more"] if more > 0 else [])]
-    if lines:
-        raise ValueError("\n".join(lines))
-
-
-def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, list[Fault]]:
-    """Find the pictures by class that can be used, and all that is wrong with the others.
-
-    Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
-    `fewest` pictures. Raises ValueError where no sub-folder is a class, and OSError where there is no such folder.
-    """
-    places: dict[str, list[Path]] = {}
-    for place in _class_folders(folder):
-        places.setdefault(place.name.replace("_", " ").strip(), []).append(place)
-    found, thumbnails, faults = [], [], []
-    for name in places:
-        for file in _files_in(places[name]):
-            try:
-                thumbnails.append(make_thumbnail(open_picture(file)))
-                found.append((file, name))
-            except BadPicture as error:
-                faults.append(Fault("unreadable", file, str(error)))
-            except OSError as error:
-                faults.append(Fault("unreadable", file, f"cannot be opened: {error.strerror}"))
-    faults += _find_copies(found, thumbnails)
-    out = {fault.path for fault in faults}
-    good: dict[str, list[Path]] = {name: [] for name in places}
-    for file, name in found:
-        if file not in out:
-            good[name].append(file)
-    for name, files in list(good.items()):
-        if len(files) < fewest:
-            faults.append(_too_few(places[name][0], len(files), fewest))
-            del good[name]
-    labels = [label for label, files in enumerate(good.values()) for _ in files]
-    return Classes([file for files in good.values() for file in files], labels, list(good)), faults
-
-
-def make_caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
-    """Make a caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
-    texts = [f"a {classes.class_names[label]}." for label in classes.labels]
-    return [
-        {"image_path": file.relative_to(folder).as_posix(), "text": text}
-        for file, text in zip(classes.files, texts)
-    ]
-
-
-def make_thumbnail(image: Image.Image) -> np.ndarray:
-    """Make a picture so small that only its rough light and dark is left: (256,) grey levels from 0 to 255."""
-    grey = image.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX)
-    return np.asarray(grey, dtype=np.float32).ravel()
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    places = sorted(place for place in folder.iterdir() if place.is_dir() and not _is_hidden(place))
-    if not places:
-        raise LearnerError(
-            say(
-                en=f"{folder} has no sub-folders: make one for each class, call it what is to be seen, "
-                "and put its pictures in",
-                zh=f"{folder} 里没有按类别分的子文件夹：每个类别建一个子文件夹，名字就写图里是什么，"
-                "再把图片放进去",
-            )
-        )
-    if {place.name.lower() for place in places} <= PARTS:
-        parts = ", ".join(place.name for place in places)
-        raise LearnerError(
-            say(
-                en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
-                f"name one of them, such as {places[0]}",
-                zh=f"{folder} 里分的是数据集的几部分（{parts}），不是类别：请选其中一个，例如 {places[0]}",
-            )
-        )
-    return places
-
-
-def _files_in(places: Sequence[Path]) -> list[Path]:
-    """All files, in order of their names: "cat.png" before its copy "cat (1).png"."""
-    paths = (path for place in places for path in place.rglob("*"))
-    files = (path for path in paths if path.is_file() and not _is_hidden(path))
-    return sorted(files, key=lambda file: (file.parent, file.stem, file.suffix))
-
-
-def _is_hidden(path: Path) -> bool:
-    """Whether a system put it there, and nobody else."""
-    name = path.name.lower()
-    return name.startswith(".") or name in ("thumbs.db", "desktop.ini", "__macosx")
-
-
-def _find_copies(
-    found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray]
-) -> Iterable[Fault]:
-    """Copies of a picture in its own class, and pictures that lie in two classes, under the files' order."""
-    faults: dict[Path, Fault] = {}
-    small = np.array(thumbnails)
-    for number, (file, name) in enumerate(found):
-        apart = np.abs(small[:number] - small[number]).mean(-1)
-        twins = [found[twin] for twin in np.flatnonzero(apart < COPY_THRESHOLD)]
-        elsewhere = [twin for twin, other in twins if other != name]
-        for one, other in [(file, elsewhere[0]), (elsewhere[0], file)] if elsewhere else []:
-            advice = say(
-                en=f"is the same picture as {other} of another class: "
-                "decide what it shows, and delete one of them",
-                zh=f"和另一个类别里的 {other} 是同一张图：请想好图里是什么，删掉其中一张",
-            )
-            faults[one] = Fault("two classes", one, advice, other)
-        if twins and not elsewhere:
-            first = twins[0][0]
-            advice = say(
-                en=f"is the same picture as {first}: "
-                "delete one of them, or both parts of a split may get it",
-                zh=f"和 {first} 是同一张图：请删掉其中一张，不然划分以后两边可能都有它",
-            )
-            faults[file] = Fault("copy", file, advice, first)
-    return faults.values()
-
-
-def _too_few(place: Path, number: int, fewest: int) -> Fault:
-    wanted = say(
-        en=f"at least {fewest} are needed, to learn from, to validate on and to test on",
-        zh=f"至少要 {fewest} 张，训练、验证和测试都要用",
-    )
-    if number == 0:
-        told = say(
-            en=f"has no picture that can be used: {wanted}; or delete it",
-            zh=f"里没有能用的图片：{wanted}；用不着就删掉",
-        )
-        return Fault("empty", place, told)
-    if number == 1:
-        told = say(en=f"has one picture only: {wanted}", zh=f"只有一张图片：{wanted}")
-        return Fault("alone", place, told)
-    told = say(en=f"has {number} pictures: {wanted}", zh=f"只有 {number} 张图片：{wanted}")
-    return Fault("few", place, told)
+            told = f"{self.files[number]} {error}"
+            raise LearnerError(told) from error
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------
@@ -335,20 +138,22 @@ def read_pairs(
     """Read picture file and text of every entry of a JSON file.
 
     decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks again where one is broken.
-    Raises OSError, or ValueError with a list of all faults, entries from 1.
+    Raises OSError, or LearnerError with a list of all faults, entries from 1.
     """
     entries = _entries(data_path)
     if not isinstance(entries, list) or not entries:
-        what = "an empty list" if entries == [] else f"{_kind(entries)}, no list"
-        raise ValueError(
-            f"{data_path} holds {what}: "
-            'it should be [{"image_path": "cat.jpg", "text": "a cat."}, …]'
+        kind = say(en="an empty list", zh="空列表") if entries == [] else _kind(entries)
+        wanted = '[{"image_path": "cat.jpg", "text": "a cat."}, …]'
+        raise LearnerError(
+            en=f"{data_path} holds {kind}: it should be {wanted}",
+            zh=f"{data_path} 里是{kind}，应该是 {wanted}",
         )
     # many captions may share a picture, which is looked at once
     folder, known = data_path.parent, {}
-    _refuse(
+    place = say(en=", entry {}: ", zh="，第 {} 项：")
+    raise_faults(
         [
-            f"{data_path}, entry {number}: {fault}"
+            f"{data_path}{place.format(number)}{fault}"
             for number, entry in enumerate(entries, start=1)
             for fault in _faults(entry, folder, allow_outside, decode, known)
         ]
@@ -359,24 +164,36 @@ def read_pairs(
     ]
 
 
+def raise_faults(faults: Sequence[str]) -> None:
+    """Raise LearnerError with a line for each fault, if there are any; only the first are listed."""
+    lines = list(faults[:MAX_FAULTS])
+    if (more := len(faults) - MAX_FAULTS) > 0:
+        lines.append(say(en=f"… and {more} more", zh=f"……还有 {more} 处"))
+    told = "\n".join(lines)
+    if told:
+        raise LearnerError(told)
+
+
 def _entries(data_path: Path) -> Any:
     try:
         return json.loads(data_path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8"
+        raise LearnerError(
+            en=f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8",
+            zh=f"{data_path} 不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）：请另存为 UTF-8",
         ) from None
     except json.JSONDecodeError as error:
         line = [*error.doc.splitlines(), ""][error.lineno - 1].strip()[:80]
-        raise ValueError(
-            f"{data_path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}"
+        raise LearnerError(
+            en=f"{data_path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}",
+            zh=f"{data_path} 不是 JSON：第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
         ) from None
     # a number of thousands of digits; lists within lists without end
     except (ValueError, RecursionError):
-        raise ValueError(
-            f"{data_path} is no JSON that can be read here: "
-            "it holds an absurd number, or is nested too deep"
+        raise LearnerError(
+            en=f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep",
+            zh=f"{data_path} 里的 JSON 这里读不了：有长得离谱的数，或者括号一层套一层，太深了",
         ) from None
 
 
@@ -384,19 +201,28 @@ def _faults(
     entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
 ) -> Iterator[str]:
     if not isinstance(entry, dict):
-        yield f'is {_kind(entry)}, and should be {{"image_path": …, "text": …}}'
+        yield say(en="is {}, and should be {}", zh="这里是{}，应该是 {}").format(
+            _kind(entry), '{"image_path": …, "text": …}'
+        )
         return
     for key in ("image_path", "text"):
         value = entry.get(key)
         if key not in entry:
             others = ", ".join(json.dumps(str(other), ensure_ascii=False)[:40] for other in entry)
-            yield f'has no "{key}"' + (f" (it has {others})" if others else "")
+            told = say(en=f" (it has {others})", zh=f"（只有 {others}）") if others else ""
+            yield say(en=f'has no "{key}"', zh=f'没有 "{key}"') + told
         elif not isinstance(value, str):
-            yield f'"{key}" is {_kind(value)}, and should be text'
+            kind = _kind(value)
+            yield say(
+                en=f'"{key}" is {kind}, and should be text', zh=f'"{key}" 是{kind}，应该是文字'
+            )
         elif not value.strip():
-            yield f'"{key}" is empty'
+            yield say(en=f'"{key}" is empty', zh=f'"{key}" 是空的')
         elif any("\ud800" <= letter <= "\udfff" for letter in value):
-            yield f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole'
+            yield say(
+                en=f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole',
+                zh=f'"{key}" 里有半个字符（JSON 里的 \\ud800 到 \\udfff）：请写完整',
+            )
         elif key == "image_path":
             if value not in known:
                 known[value] = _picture_fault(value, folder, allow_outside, decode)
@@ -408,7 +234,7 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -
     """What is wrong with a picture's path or file; "" where nothing is. What lies outside is not touched, unless that is allowed."""
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
-        return f"the path {shown} holds a zero byte"
+        return say(en=f"the path {shown} holds a zero byte", zh=f"路径 {shown} 里有零字节")
     file = os.path.abspath(folder / path)
     # first by its letters, then with all links followed
     inside = all(
@@ -416,34 +242,51 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -
         for whole in (os.path.abspath, os.path.realpath)
     )
     if not inside and not allow_outside:
-        return f"{shown} leaves the folder of the JSON file: copy the picture into it, or allow it by --allow-outside"
+        return say(
+            en=f"{shown} leaves the folder of the JSON file: "
+            "copy the picture into it, or allow it by --allow-outside",
+            zh=f"{shown} 在 JSON 文件所在的文件夹之外：请把图片复制进来，或者用 --allow-outside 允许",
+        )
     if os.path.isdir(file):
-        return f"{shown} is a folder, and should be a picture"
+        return say(
+            en=f"{shown} is a folder, and should be a picture", zh=f"{shown} 是文件夹，应该是图片"
+        )
     if not os.path.isfile(file):
-        return f"no file {shown} (looked in {os.path.dirname(file)}){_instead(path, file)}. Paths are relative to the JSON file"
+        looked, instead = os.path.dirname(file), _instead(path, file)
+        return say(
+            en=f"no file {shown} (looked in {looked}){instead}. Paths are relative to the JSON file",
+            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径是相对于 JSON 文件的",
+        )
     try:
         if decode:
             open_picture(Path(file))
     except BadPicture as error:
         return f"{shown} {error}"
     except OSError as error:
-        return f"{shown} cannot be opened: {error.strerror}"
+        return f"{shown} {tell_unopened(error)}"
     return ""
 
 
 def _instead(path: str, file: str) -> str:
     """What may have been meant by a path that leads to no file."""
     if "\\" in path:
-        return ": write / and no \\"
+        return say(en=": write / and no \\", zh="：请写 /，不要写 \\")
     try:
         here = os.listdir(os.path.dirname(file))
     except OSError:
         return ""
     names = {name.lower(): name for name in here}
     close = difflib.get_close_matches(os.path.basename(file).lower(), names, 1, 0.8)
-    return f": did you mean {names[close[0]]}?" if close else ""
+    meant = names[close[0]] if close else ""
+    return meant and say(en=f": did you mean {meant}?", zh=f"：是不是 {meant}？")
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    return "null" if value is None else kinds.get(type(value), "a number")
+    kinds = {
+        dict: say(en="an object", zh="对象"),
+        list: say(en="a list", zh="列表"),
+        str: say(en="text", zh="文字"),
+        bool: say(en="true or false", zh=" true 或 false"),
+        type(None): say(en="null", zh=" null"),
+    }
+    return kinds.get(type(value), say(en="a number", zh="数"))

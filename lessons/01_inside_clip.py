@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="inside-clip"
 # # Lesson 01: inside CLIP
 #
-# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, with the model's own weights, and check every stretch against the library.
+# In lesson 00 ten vectors went into CLIP by a door that we only pointed at. To open it ourselves we must know the house. In this lesson we walk through both towers of CLIP by hand, the *text tower* and the *vision tower* (in papers: text encoder and image encoder), with the model's own weights, and check every stretch against the library.
 #
 # It takes about 45 minutes. At the end you can say where a text becomes vectors and where these become one, you have seen every step in between as a few lines of code, and written the key ones yourself.
 
 # %% [markdown] lang="zh" id="inside-clip"
 # # 第 01 课：走进 CLIP
 #
-# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。这一课我们用模型自己的权重，亲手走完 CLIP 的两座塔，每走一段就和库的结果对一对。
+# 第 00 课里，十个向量从一扇门进了 CLIP，那扇门我们只是指了指。要自己开门，先得认得这座房子。CLIP 有两座塔：文本塔，也就是文本编码器（text encoder）；视觉塔，也就是图像编码器（image encoder）。这一课我们用模型自己的权重，把两座塔从头到尾亲自走一遍，每走一段就和库的结果对一对。
 #
 # 大约 45 分钟。走完以后，你能说清楚文字在哪里变成一排向量，又在哪里变成一个向量，中间的每一步都拆成几行代码看过，关键的几步是你自己写的。
 
@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from transformers import CLIPConfig
 
 from helpers import by_hand
+from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
 from lessons.exercises import inside_clip as exercises
@@ -63,12 +64,12 @@ explorers.similarity_matrix(pictures, captions, cosines)
 # %% [markdown] lang="en" id="the-matrix"
 # ### Fill the matrix yourself
 #
-# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. The *loss* is small when every question is answered correctly and with confidence; the *logit scale* multiplies all cosines before the softmax. **Try**: with the scale at 1, how small can you make the loss by raising the diagonal alone? Now put only 0.1 on the diagonal: what does a scale of 65 make of that small lead? Then let CLIP fill it. The second caption, “a cat in the snow”, is true of two of the pictures: does this trouble the second row more, or the second column?
+# On the diagonal stand the true pairs. Each row is a question (which caption belongs to this picture?), and each column is one too. The *loss* is small when every question is answered correctly and with confidence; the *logit scale* multiplies all cosines before the softmax. CLIP fills the matrix first. **Before you run the cell**: the second caption, “a cat in the snow”, is true of two of the pictures: will this trouble the second row more, or the second column? Then set all cosines to 0 and **try**: with the scale at 1, how small can you make the loss by raising the diagonal alone? Put only 0.1 on the diagonal: what does a scale of 65 make of that small lead?
 
 # %% [markdown] lang="zh" id="the-matrix"
 # ### 自己填一填
 #
-# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。每个问题都答得又对又有把握，损失（loss）就小；缩放系数（logit scale）是做 softmax 之前所有余弦都要乘的数。**试一试**：把缩放系数调到 1，只抬高对角线，损失最小能到多少？再让对角线只有 0.1：缩放系数调到 65，这一点点领先会变成什么样？最后让 CLIP 来填。第二句“a cat in the snow”其实对两张图都成立：更难答对的是第二行，还是第二列？
+# 对角线上是真正的配对。每一行是一个问题（这张图配哪句话？），每一列也是一个问题。每个问题都答得又对又有把握，损失（loss）就小；缩放系数（logit scale）是做 softmax 之前所有余弦都要乘的数。先让 CLIP 来填。**先别运行下一格**：第二句“a cat in the snow”其实对两张图都成立，更难答对的是第二行，还是第二列？然后把余弦全部归零，自己**试一试**：把缩放系数调到 1，只抬高对角线，损失最小能到多少？再让对角线只有 0.1：缩放系数调到 65，这一点点领先会变成什么样？
 
 # %% id="the-matrix-code"
 near = [("cat", "red"), ("cat", "orange"), ("dog", "red")]
@@ -78,12 +79,12 @@ explorers.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in 
 # %% [markdown] lang="en" id="the-loss"
 # ### The loss is two cross-entropies
 #
-# One asks the rows, one the columns, and the right answer is always the diagonal. With the cosines given, three lines are the whole training objective of CLIP. In the explorer it was the second column that gave trouble: the rule knows one right picture for each caption, even where two would do. (The pocket CLIP's own training leaves such pairs out.)
+# One asks the rows, one the columns, and the right answer is always the diagonal. With the cosines given, three lines are the whole training objective of CLIP. Above it is the second column that gives trouble: CLIP finds the red cat likelier. The rule knows one right picture for each caption, even where two would do. (The pocket CLIP's own training leaves such pairs out.)
 
 # %% [markdown] lang="zh" id="the-loss"
 # ### 损失就是两个交叉熵（cross-entropy）
 #
-# 一个问每一行，一个问每一列，正确答案总在对角线上。有了余弦，CLIP 的全部训练目标三行就写完了。刚才难住 CLIP 的是第二列：按这个规则，每句话只有一张图算对，哪怕两张都说得通。（口袋 CLIP 自己训练时，这样的配对不计入损失。）
+# 一个问每一行，一个问每一列，正确答案总在对角线上。有了余弦，CLIP 的全部训练目标三行就写完了。上面难住 CLIP 的是第二列，它觉得红猫更可能：按这个规则，每句话只有一张图算对，哪怕两张都说得通。（口袋 CLIP 自己训练时，这样的配对不计入损失。）
 
 # %% id="the-loss-code"
 scores = clip.logit_scale.exp() * cosines  # (4, 4)
@@ -91,7 +92,7 @@ diagonal = torch.arange(4)
 ours = (F.cross_entropy(scores, diagonal) + F.cross_entropy(scores.T, diagonal)) / 2
 
 inputs = processor(text=captions, images=pictures, padding=True, return_tensors="pt")
-compare("contrastive loss", ours, clip(**inputs, return_loss=True).loss)
+compare(say(en="contrastive loss", zh="对比损失"), ours, clip(**inputs, return_loss=True).loss)
 
 # %% [markdown] lang="en" id="names"
 # ## 2 · A map of names
@@ -176,7 +177,7 @@ def embed(clip, ids):
 
 # %% id="embed-compare-code"
 x = by_hand.embed_tokens(clip, ids)  # (B, T, D)
-compare("what enters the text tower", x, clip.text_model.embeddings(input_ids=ids))
+compare(say(en="what enters the text tower", zh="进入文本塔的向量"), x, clip.text_model.embeddings(input_ids=ids))
 
 # %% [markdown] lang="en" id="attention"
 # ## 4 · One layer of the text tower
@@ -186,7 +187,7 @@ compare("what enters the text tower", x, clip.text_model.embeddings(input_ids=id
 # %% [markdown] lang="zh" id="attention"
 # ## 4 · 文本塔的一层
 #
-# 到现在为止，词元之间还互不相识。让它们相识的是注意力（attention）：每个位置提一个问题（`query`），亮一块牌子（`key`），备一份内容（`value`）；谁的牌子和我的问题对得上，我就从谁那里多拿一点。每一层并排做好几遍，每一遍都在自己的小空间里，这叫注意力头（head）。先看第一个头。
+# 到现在为止，词元之间还互不相识。让它们相识的是注意力（attention）：每个位置提一个问题（查询，`query`），亮一块牌子（键，`key`），备一份内容（值，`value`）；谁的牌子和我的问题对得上，我就从谁那里多拿一点。每一层并排做好几遍，每一遍都在自己的小空间里，这叫注意力头（head）。先看第一个头。
 
 # %% id="attention-code"
 layer = clip.text_model.encoder.layers[0]
@@ -200,12 +201,12 @@ print(fit.shape)
 # %% [markdown] lang="en" id="mask"
 # ### The causal mask
 #
-# There is a rule in the text tower: nobody looks ahead. Position *i* may take from positions 0 to *i* and from no other. Where looking is forbidden, minus infinity is added to the fit, and the softmax turns that into a share of zero. **Before you run the cell**: which tokens can “cat” see?
+# There is a rule in the text tower: nobody looks ahead. Position *i* may take from positions 0 to *i* and from no other. Where looking is forbidden, minus infinity is added to the fit, and the softmax turns that into an attention weight of zero. **Before you run the cell**: which tokens can “cat” see?
 
 # %% [markdown] lang="zh" id="mask"
 # ### 因果掩码（causal mask）
 #
-# 文本塔里有一条规矩：谁也不许看自己后面的词元。第 *i* 个位置只能从第 0 到第 *i* 个位置拿东西。不许看的地方加上负无穷，softmax 之后份额就是零。**先别运行下一格**：“cat”看得见哪些词元？
+# 文本塔里有一条规矩：谁也不许看自己后面的词元。第 *i* 个位置只能从第 0 到第 *i* 个位置拿东西。不许看的地方加上负无穷，softmax 之后，注意力权重就是零。**先别运行下一格**：“cat”看得见哪些词元？
 
 # %% id="mask-code"
 labels = ["SOS", "a", "photo", "of", "a", "cat", ".", "EOT"]
@@ -240,23 +241,23 @@ def causal_mask(T):
 # A layer has two halves. In the first, every position adds what it has taken by attention; in the second, what a small network (`mlp`) makes of that, each position for itself. Before each half the vector is normalised (`layer_norm`). Both halves *add* to what was there, so the first vector stays in the sum to the end: this is called the *residual stream*.
 
 # %% [markdown] lang="zh" id="layer"
-# 一层分两半：前一半，每个位置加上靠注意力拿来的东西；后一半，各个位置再单独经过一个小网络（`mlp`），加上它的输出。每一半开始之前，先做层归一化（layer normalisation）。两半都是往原来的向量上**加**，最初的向量一直留在这个和里，这叫残差流（residual stream）。
+# 一层分两半：前一半，每个位置加上靠注意力拿来的东西；后一半，各个位置再单独经过一个小网络（`mlp`），加上它的输出。每一半开始之前，先做层归一化（layer normalisation，代码里是 `layer_norm`）。两半都是往原来的向量上**加**，最初的向量一直留在这个和里，这叫残差流（residual stream）。
 
 # %% id="layer-code"
 mask = by_hand.causal_mask(ids.shape[1])                          # (T, T)
 taken, shares = by_hand.attention(layer, layer.layer_norm1(x), mask)  # (B, T, D), (B, H, T, T)
-compare("head 0 by the lines above", (fit + mask).softmax(-1), shares[:, 0])
+compare(say(en="head 0 by the lines above", zh="上面几行算出的第 0 个头"), (fit + mask).softmax(-1), shares[:, 0])
 
 after = x + taken                                                 # (B, T, D)
 after = after + layer.mlp(layer.layer_norm2(after))
 theirs = clip.text_model(input_ids=ids, output_hidden_states=True).hidden_states
-compare("text layer 1", after, theirs[1])
+compare(say(en="text layer 1", zh="文本塔第 1 层"), after, theirs[1])
 
 # %% [markdown] lang="en" id="cat-looks"
-# And where does “cat” look? These are the shares of its row in the first head. **Guess first**: will it look mostly at itself?
+# And where does “cat” look? These are the attention weights of its row in the first head: together they make 100 %. **Guess first**: will it look mostly at itself?
 
 # %% [markdown] lang="zh" id="cat-looks"
-# 那么“cat”在看哪里？下面是第一个头里它那一行的份额。**先猜**：它主要在看自己吗？
+# 那么“cat”在看哪里？下面是第一个头里它那一行的注意力权重，加起来是 100%。**先猜**：它主要在看自己吗？
 
 # %% id="cat-looks-code" tags=["measured"]
 for token, share in zip(labels, shares[0, 0, labels.index("cat")].tolist()):
@@ -326,19 +327,20 @@ def pool(hidden, ids, end):
 
 # %% id="text-tower-code"
 ours = by_hand.text_tower(clip, ids)                              # (B, D)
-compare("text tower", ours, clip.text_model(input_ids=ids).pooler_output)
-compare("where it is pooled", end, ids.argmax(-1))
-print("eos_token_id:", clip.config.text_config.eos_token_id, "largest id:", ids.max().item())
+compare(say(en="text tower", zh="文本塔"), ours, clip.text_model(input_ids=ids).pooler_output)
+compare(say(en="where it is pooled", zh="池化的位置"), end, ids.argmax(-1))
+print("eos_token_id:", clip.config.text_config.eos_token_id)
+print(say(en="largest id:", zh="最大的编号"), ids.max().item())
 
 # %% [markdown] lang="en" id="patches"
 # ## 6 · From a picture to vectors
 #
-# A picture has no words, so CLIP cuts it into squares, the *patches*, and treats each like a word. In front of them stands one more vector, the *class token*: it shows no part of the picture and is learned. As with words, each then gets the vector of its position added.
+# A picture has no words, so CLIP cuts it into squares, the *patches*, and treats each like a word. In front of them stands one more vector, the *class token* (`[CLS]` in papers on ViT): it shows no part of the picture and is learned. As with words, each then gets the vector of its position added.
 
 # %% [markdown] lang="zh" id="patches"
 # ## 6 · 从图片到向量
 #
-# 图片里没有词，CLIP 就把它切成一个个小方块，叫图块（patch），每块当作一个词。最前面还有一个向量，叫类别词元（class token）：它不对应图上任何一块，是学出来的。和词一样，每个向量还要加上所在位置的位置嵌入。
+# 图片里没有词，CLIP 就把它切成一个个小方块，叫图块（patch），每块当作一个词。最前面还有一个向量，叫类别词元（class token，即 ViT 的 `[CLS]`）：它不对应图上任何一块，是学出来的。和词一样，每个向量还要加上所在位置的位置嵌入。
 
 # %% id="patches-code"
 pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]  # (B, 3, S, S)
@@ -370,14 +372,14 @@ positions = (336 // 14) ** 2 + 1
 # How does a square of pixels become a vector? The library writes it as a convolution whose steps are as wide as its window. So the patches do not overlap, and each is treated alike: all its numbers in one row, times the same matrix.
 
 # %% [markdown] lang="zh" id="patch-embedding"
-# 一个方块的像素怎么变成一个向量？库里写成卷积（convolution），步长正好等于窗口的边长，所以图块互不重叠，处理也都一样：把图块里所有的数排成一行，乘同一个矩阵。
+# 一个方块的像素怎么变成一个向量？库里写成卷积（convolution），步长正好等于卷积核的边长，所以图块互不重叠，处理也都一样：把图块里所有的数排成一行，乘同一个矩阵。
 
 # %% id="patch-embedding-code"
 convolution = clip.vision_model.embeddings.patch_embedding
 size = convolution.kernel_size[0]
 squares = F.unfold(pixels, size, stride=size).mT                  # (B, P, 3 · size · size)
 ours = squares @ convolution.weight.flatten(1).T                  # (B, P, D)
-compare("patches times a matrix", ours, convolution(pixels).flatten(2).mT)
+compare(say(en="patches times a matrix", zh="图块乘矩阵"), ours, convolution(pixels).flatten(2).mT)
 
 # %% [markdown] lang="en" id="vision-tower"
 # ## 7 · The vision tower
@@ -394,34 +396,34 @@ x = clip.vision_model.pre_layrnorm(by_hand.embed_patches(clip, pixels))  # (B, 1
 for layer in clip.vision_model.encoder.layers:
     x = by_hand.layer_forward(layer, x)
 ours = clip.vision_model.post_layernorm(x[:, 0])                  # (B, D)
-compare("vision tower", ours, clip.vision_model(pixel_values=pixels).pooler_output)
+compare(say(en="vision tower", zh="视觉塔"), ours, clip.vision_model(pixel_values=pixels).pooler_output)
 
 # %% [markdown] lang="en" id="attention-explorer"
 # ### Who looks at whom?
 #
-# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. **Try**: layer 2, head 1: does it lean to the neighbourhood? Layer 3, head 4: nearly everybody looks at the bottom corners, though there is nothing to see. Then choose 0, the class token, which must answer for the whole picture: what does it look at in layer 4, heads 3 and 4? One caution: attention says where something is taken from, not what is done with it.
+# Choose a patch and see where it looks, layer by layer and head by head, and who looks at it. It begins with patch 64, the bottom right corner, in layer 3, head 4: nearly everybody looks at this corner, though there is nothing to see, and the patch itself looks at both bottom corners. **Try** layer 2, head 1: it leans to the neighbourhood, but only a little. (On average a patch looks 3.3 patches away; if it looked at all patches alike, it would be 4.1.) Then choose 0, the class token, which must answer for the whole picture: what does it look at in layer 4, heads 3 and 4? One caution: attention says where something is taken from, not what is done with it.
 
 # %% [markdown] lang="zh" id="attention-explorer"
 # ### 谁在看谁？
 #
-# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。**试一试**：第 2 层第 1 个头，是不是偏向附近的图块？第 3 层第 4 个头，几乎谁都在看底部的两个角，可那里什么也没有。再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
+# 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。一开始是第 3 层第 4 个头里的图块 64，也就是右下角：几乎谁都在看这个角，可那里什么也没有；它自己看的是底部的两个角。**试一试**第 2 层第 1 个头：它偏向附近的图块，但只偏一点点。（平均下来，一个图块看的地方离自己 3.3 块远；要是对所有图块一视同仁，就是 4.1 块。）再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
 
 # %% id="attention-explorer-code"
-explorers.attention_explorer(clip, processor, pictures[3])
+explorers.attention_explorer(clip, processor, pictures[3], patch=64, layer=3, head=4)
 
 # %% [markdown] lang="en" id="one-space"
 # ## 8 · One space for both
 #
-# The vectors that leave the two towers cannot be compared yet; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There length is thrown away and only the direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm.
+# The vectors that leave the two towers cannot be compared yet; they may even have different widths. Two matrices, `visual_projection` and `text_projection`, bring them into one space. There the norm of a vector is thrown away and only its direction counts: the cosine. Cosines lie between −1 and 1, too close together for a softmax, so they are multiplied by a learned number, the *logit scale* (one over the temperature). The model keeps its logarithm.
 #
-# **Guess first**: one of the texts below is the whole caption of the red cat in the snow, and several short ones are true too. Which gets the largest share? Then move the scale: does the order ever change?
+# **Guess first**: one of the texts below is the whole caption of the red cat in the snow, and several short ones are true too. Which gets the highest probability? Then move the scale: does the order ever change?
 
 # %% [markdown] lang="zh" id="one-space"
 # ## 8 · 同一个空间
 #
-# 两座塔输出的向量还不能直接比较，连宽度都可以不一样。两个投影（projection）矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里长度不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数，它是温度（temperature）的倒数；模型里存的是它的对数。
+# 两座塔输出的向量还不能直接比较，连宽度都可以不一样。两个投影（projection）矩阵 `visual_projection` 和 `text_projection` 把它们带进同一个空间。在那里模长不算数，只看方向，也就是余弦。余弦都在 −1 和 1 之间，挨得太近，softmax 分不开，所以要乘上一个学出来的缩放系数，它是温度（temperature）的倒数；模型里存的是它的对数。
 #
-# **先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句份额最大？再拉动缩放系数：名次会变吗？
+# **先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句概率最大？再拉动缩放系数：名次会变吗？
 
 # %% id="temperature-code"
 explorers.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
@@ -429,7 +431,7 @@ explorers.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.
 # %% [markdown] lang="en" id="logits"
 # ### Exercise: cosine logits
 #
-# The short text won: a cosine compares directions, and does not count how much a text says. Now write it: `images` and `texts` are vectors in the common space, of any length; `log_scale` is the logarithm of the scale.
+# The short text won: a cosine compares directions, and does not count how much a text says. Now write it: `images` and `texts` are vectors in the common space, of any norm; `log_scale` is the logarithm of the scale.
 #
 # **Exercise** · ★★☆ · 5 minutes
 
@@ -457,13 +459,13 @@ def logits(images, texts, log_scale):
 # With that the house is complete. Both towers, both projections, cosine and scale, by hand, against one call of the library:
 
 # %% [markdown] lang="zh" id="whole"
-# 房子盖完了。两座塔、两个投影、余弦和缩放系数，全部手写，和库的一次调用相比：
+# 这座房子，里里外外走完了。两座塔、两个投影、余弦和缩放系数，全部手写，和库的一次调用相比：
 
 # %% id="whole-code"
 ours = by_hand.logits(clip, by_hand.vision_tower(clip, inputs["pixel_values"]), by_hand.text_tower(clip, inputs["input_ids"]))
 theirs = clip(**inputs).logits_per_image                          # (B, C)
 compare("CLIP", ours, theirs)
-compare("the caption chosen for each picture", ours.argmax(-1).tolist(), theirs.argmax(-1).tolist())
+compare(say(en="the caption chosen for each picture", zh="每张图选中的说明文字"), ours.argmax(-1).tolist(), theirs.argmax(-1).tolist())
 
 # %% [markdown] lang="en" id="zero-shot"
 # ## 9 · A classifier made of words
@@ -484,7 +486,7 @@ templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo o
 # %% id="templates-code" tags=["measured"]
 names = [int2str(label) for label in range(len(tasks.BLURRED.class_names))]
 vectors = {t: encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
-vectors["all of them, averaged"] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
+vectors[say(en="all of them, averaged", zh="全部取平均")] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
 accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 
 # %% [markdown] lang="en" id="zero-shot-seen"

@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="learnable-context"
 # # Lesson 02: a learnable context
 #
-# In lesson 00 a button learned ten vectors. Vectors that stand beside a class name like this are called its *context*, and in this lesson you build the button. We find the place where vectors can get into CLIP, write the few lines that let them in, prove that nothing else has changed, and train. Then come the questions that matter more than the gain: compared with what? With how few pictures? And what is left of it on classes that it has never met?
+# In lesson 00 a button learned ten vectors. Vectors that stand beside a class name like this are called its *context* (which has nothing to do with a language model’s context window, or with in-context learning), and in this lesson you build the button. The method is called CoOp, the field around it *prompt learning*. We find the place where vectors can get into CLIP, write the few lines that let them in, prove that nothing else has changed, and train. Then come the questions that matter more than the gain: compared with what? With how few pictures? And what is left of it on classes that it has never met?
 #
 # It takes about 60 minutes. At the end you have written a learnable prompt yourself, and can train, save, load and use one.
 
 # %% [markdown] lang="zh" id="learnable-context"
 # # 第 02 课：可学习的上下文向量
 #
-# 第 00 课里，按一下按钮就学出了十个向量。像这样站在类别名旁边的向量，叫作上下文向量（context）。这一课，我们自己来做这个按钮：找到向量能进入 CLIP 的地方，写几行代码放它们进去，证明别的什么都没变，然后训练。接下来的问题比准确率提高多少更要紧：和什么比？图片少到几张还行？换成没见过的类别，还剩多少？
+# 第 00 课里，按一下按钮就学出了十个向量。像这样放在类别名旁边的向量，叫作上下文向量（context，与大模型的上下文窗口、上下文学习无关）。这种方法叫 CoOp，这一类方法统称提示学习（prompt learning）。这一课，我们自己来做这个按钮：找到向量能进入 CLIP 的地方，写几行代码放它们进去，证明别的什么都没变，然后训练。接下来的问题比准确率提高多少更要紧：和谁比？最少几张图片还管用？换成没见过的类别，还剩多少？
 #
 # 大约 60 分钟。学完以后，你就亲手写过一个可学习的提示词，会训练、保存、加载和使用它。
 
@@ -31,6 +31,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 
 from helpers import by_hand, context, data, training
 from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
+from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip
 from lessons.exercises import learnable_context as exercises
@@ -53,9 +54,9 @@ whose_numbers(clip)
 # %% [markdown] lang="zh" id="floats-enter"
 # ## 1 · 浮点数从哪里进来？
 #
-# 分词器（tokenizer）把文字变成编号，编号是整数，“cat”和“dog”之间什么也没有。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入（position embedding），我们自己的向量可以顶替表里的行。为了给它们留座位，我们在文字里写上占位词元（placeholder）：“x x x x cat.”
+# 分词器（tokenizer）把文字变成编号，编号是离散的：“cat”和“dog”的编号之间没有中间值。但编号只是指明表里的哪一行，而每一行是一个由普通浮点数组成的向量。所以有那么一个时刻，查完表、还没加位置嵌入（position embedding），我们自己的向量可以替换表里的行。为了给它们留位置，我们在文字里写上占位词元（placeholder）：“x x x x cat.”
 #
-# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也顶替掉，会出什么问题？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
+# **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也换掉，会出什么问题？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
 
 # %% id="floats-enter-code"
 explorers.slots_explorer(clip, processor)
@@ -93,7 +94,7 @@ def find_slots(ids, placeholder):
 # %% [markdown] lang="zh" id="two-ways"
 # ## 2 · 两条路，其中一条是陷阱
 #
-# 一条路是**覆盖**（overwrite）：顶替槽位里的向量，文字长度不变。另一条看上去更省事，叫**插入**（insert）：直接把向量塞进去，让文字变长。回想一下第 01 课：塔是怎么找到文字结尾的？
+# 一条路是**覆盖**（overwrite）：换掉槽位里的向量，文字长度不变。另一条看上去更省事，叫**插入**（insert）：直接把向量塞进去，让文字变长。回想一下第 01 课：塔是怎么找到文字结尾的？
 
 # %% id="two-ways-guess"
 exercises.inserted.ask()
@@ -102,7 +103,7 @@ exercises.inserted.ask()
 # We look up where the ids say that the text ends, and then see what stands there after four vectors have been pushed in.
 
 # %% [markdown] lang="zh" id="inserting"
-# 先查一查，按编号看文字在哪里结束；再看塞进四个向量之后，那个位置上站的是什么。
+# 先查一查，按编号看文字在哪里结束；再看塞进四个向量之后，那个位置上现在是什么。
 
 # %% id="inserting-code"
 ids = processor.tokenizer("cat.", return_tensors="pt")["input_ids"]  # (1, 4)
@@ -114,7 +115,7 @@ exercises.inserted.reveal(there[end])
 # Below, both ways side by side. Then the proof for “dog”: we insert the same four vectors before “cat” and before “dog”, send both through the tower by hand, and read off where the ids say.
 
 # %% [markdown] lang="zh" id="inserting-seen"
-# 下面把两条路并排画出来，再验证换成“dog”结果真的一模一样：把同样四个向量分别塞到“cat”和“dog”前面，亲手送过文本塔，再从编号所说的位置取出结果。
+# 下面把两条路并排画出来，再验证换成“dog”结果真的一模一样：把同样四个向量分别塞到“cat”和“dog”前面，自己逐层算一遍文本塔，再从编号所说的位置取出结果。
 
 # %% id="inserting-picture"
 explorers.inserting(clip, processor)
@@ -130,7 +131,7 @@ def inserted(name):
     x = by_hand.text_layers(clip, longer + tables.position_embedding.weight[: longer.shape[1]])
     return x[0, by_hand.find_end_of_text(clip, ids)]                                  # (1, D)
 
-compare("“cat” and “dog”, inserted", inserted("cat"), inserted("dog"))
+compare(say(en="“cat” and “dog”, inserted", zh="插入之后，“cat”和“dog”"), inserted("cat"), inserted("dog"))
 
 # %% [markdown] lang="en" id="never-insert"
 # Two names, one vector: nothing could ever tell them apart. So here is our rule: we overwrite, and never insert.
@@ -190,7 +191,7 @@ trained = clip.text_model.embeddings
 
 # %% id="sharing-code"
 ids = processor.tokenizer("a photo of a cat.", return_tensors="pt")["input_ids"]  # (1, T)
-compare("step 1, nothing changed", Sharing(trained)(input_ids=ids), trained(input_ids=ids))
+compare(say(en="step 1, nothing changed", zh="第一步，什么都没改"), Sharing(trained)(input_ids=ids), trained(input_ids=ids))
 print(Sharing(trained).token_embedding is trained.token_embedding)
 
 # %% [markdown] lang="en" id="forward"
@@ -254,13 +255,14 @@ ours = CLIPTextLearnableEmbeddings(trained, words, placeholder, processor.tokeni
 with_slots = processor.tokenizer(f"{' '.join([word] * 4)} cat.", return_tensors="pt")["input_ids"]
 with context.swap_embeddings(clip, ours):
     pooled = clip.text_model(input_ids=with_slots).pooler_output  # (1, D)
-compare("the words' own vectors in the slots", pooled, clip.text_model(input_ids=ids).pooler_output)
+name = say(en="the words' own vectors in the slots", zh="槽位里放词语自己的向量")
+compare(name, pooled, clip.text_model(input_ids=ids).pooler_output)
 
 # %% [markdown] lang="en" id="swap-seen"
 # `swap_embeddings` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
 
 # %% [markdown] lang="zh" id="swap-seen"
-# `swap_embeddings` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以站在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
+# `swap_embeddings` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以放在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
 
 # %% id="positions-code"
 for position in ("end", "middle", "front"):
@@ -391,10 +393,10 @@ def training_step(prompted, optimizer, images, labels):
     return loss.item()
 
 # %% [markdown] lang="en" id="watch"
-# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set after every eighth, and keeps the best. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of four? With sixteen? Begun at random? With the class name in front?
+# The loop of the course, `helpers/training.py`, makes such steps, looks at the validation set after every eighth, and keeps the best. In grey lies a stored run, with eight pictures of each class and four vectors that begin as “a photo of a”. Train, and train again with other controls. **Before each press** say what will happen: with one vector instead of four? With sixteen? Begun at random? With the class name in front?
 
 # %% [markdown] lang="zh" id="watch"
-# 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：把四个向量换成一个呢？换成十六个呢？从随机数开始呢？把类别名放到最前面呢？
+# 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。灰色的是事先存好的一次：每类八张图，四个向量，从“a photo of a”开始学。你也来训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：把四个向量换成一个呢？换成十六个呢？从随机数开始呢？把类别名放到最前面呢？
 
 # %% id="watch-code"
 explorers.few_shot_training(clip, processor, task)
@@ -426,14 +428,14 @@ def best_step(evaluations, test):
 # %% [markdown] lang="en" id="against"
 # ## 6 · Better than what?
 #
-# “It learned a few vectors and got better” says little: what else could the same pictures have bought? Fair rivals: a template written by somebody who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). A *shot* is one training picture of each class.
+# “It learned a few vectors and got better” says little: what else could the same pictures have bought? Fair rivals: a template written by somebody who knows the secret; the mean of several templates (an *ensemble*); and two classifiers that never use a word, on the very same features: a *linear probe* (one weight vector for each class, fitted to the pictures' vectors), and for each class the mean of its pictures (*nearest class mean*). A *shot* is one training picture of each class, and learning from so few is called *few-shot*.
 #
 # With few pictures much is luck, so everything is done five times, with other pictures to learn from and another random start; the test pictures stay the same. The context has four vectors, begun at random.
 
 # %% [markdown] lang="zh" id="against"
-# ## 6 · 比什么好？
+# ## 6 · 和谁比才算好？
 #
-# 光说“学出几个向量，准确率就提高了”，说明不了多少：同样这些图片，用别的办法能换来什么？公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe，直接在图片的向量上给每一类拟合一个权重向量），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。每类给几张训练图片，就叫几个样本（shot）。
+# 光说“学出几个向量，准确率就提高了”，说明不了多少：同样这些图片，用别的办法能换来什么？公平的对手有：知道秘密的人写的模板；几个模板取平均（集成，ensemble）；还有两个完全不用词语的分类器，用的是同样的特征：线性探针（linear probe，直接在图片的向量上给每一类拟合一个权重向量），以及每类图片取平均、看离谁最近（最近类均值，nearest class mean）。每类给几张训练图片，就叫几个样本（shot）；只给这么几张，叫少样本学习（few-shot learning，也叫小样本学习）。
 #
 # 图片少，运气的成分就大，所以每种都做五遍，每遍换一批训练图片，也换一个随机的起点；测试图片始终不变。这里的上下文是四个向量，从随机数开始学。
 
@@ -449,9 +451,10 @@ exercises.one_shot.ask()
 # %% id="one-shot-code"
 study = context_study.load_study()
 riddle = study.shots[0]
-one = [run.context for run in riddle.runs if run.shots == 1]
-print(study.command, "·", riddle.task, "·", one, "against", riddle.hand)
-exercises.one_shot.reveal(sum(share > riddle.hand for share in one))
+one = [run.context for run in riddle.runs if run.shots == 1]   # accuracies
+print(study.command)
+print(say(en="context:", zh="上下文向量"), one, say(en="hand prompt:", zh="手工提示词"), riddle.hand)
+exercises.one_shot.reveal(sum(accuracy > riddle.hand for accuracy in one))
 
 # %% [markdown] lang="en" id="shots"
 # Now all of it. **Look for**: on which task is there almost nothing to gain? Where does the probe overtake the context, and why there? Where does knowing the secret word do as well as learning, and where is it of no help? Who, with one picture of each class, is worse than no learning at all?
@@ -463,10 +466,10 @@ exercises.one_shot.reveal(sum(share > riddle.hand for share in one))
 explorers.shots_explorer()
 
 # %% [markdown] lang="en" id="shots-in-numbers"
-# The same in numbers, the means of five tries:
+# All four tasks in numbers, the means of five tries; the last column counts the tries that one picture of each class leaves below the hand prompt.
 
 # %% [markdown] lang="zh" id="shots-in-numbers"
-# 换成数字再看一遍，都是五次的平均：
+# 换成数字再看一遍，都是五次的平均；最后一栏数的是：每类一张图时，有几次不如手工提示词。
 
 # %% id="shots-table-code"
 explorers.shots_table()
@@ -474,25 +477,25 @@ explorers.shots_table()
 # %% [markdown] lang="en" id="shots-seen"
 # What we read off it, on the pocket model:
 #
-# - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Whoever knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
+# - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Somebody who knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
 # - **Sketches.** CLIP knows them already, so there is nothing to win; with one picture two tries of five end below the hand prompt, by a single test picture each.
-# - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and here the context gains up to sixteen pictures. *Learning pays most where nobody knows the word.*
+# - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and the context keeps improving with every doubling of the pictures, up to sixteen of each class. *Learning pays most where nobody knows the word.*
 # - **Sepia prints**, a style that this CLIP never saw. Words nearly fail; the context gains seven points with the first picture and then almost nothing, and the probe, which needs no words, passes it from four pictures on.
-# - **The probe** has to learn every class from its own pictures. With one of each it stands below the hand prompt on all four tasks: a little learning can be worse than none.
+# - **The probe** has to learn every class from its own pictures. With one of each it is on average below the hand prompt on all four tasks: a little learning can be worse than none.
 
 # %% [markdown] lang="zh" id="shots-seen"
 # 在口袋模型上，我们从中读出这几点：
 #
 # - **谜题。** 上下文向量学的是**所有类别共有的一件事**，要学会它，每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
 # - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手工提示词低，各少对了一张测试图片。
-# - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
+# - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却随着图片一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
 # - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量靠第一张图提高了七个百分点，以后几乎不再动。线性探针不靠词语，从每类四张图起，它就反超了。
-# - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上都不如手工提示词：学一点点，可能还不如不学。
+# - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上平均都不如手工提示词：学一点点，可能还不如不学。
 
 # %% [markdown] lang="en" id="choices"
-# ## 7 · Length, place, beginning, sharing
+# ## 7 · Length, place, initialisation, sharing
 #
-# How many vectors? Where does the name stand? Do we begin from words or at random? Does each class get vectors of its own (*class-specific*)? **Guess first** which of the four matters most. Then look at it: 60 combinations, three tries each with eight shots, all stored.
+# How many vectors? Where does the name stand? Do we begin from words or at random (*initialisation*)? Does each class get vectors of its own (*class-specific*)? **Guess first** which of the four matters most. Then look at it: 60 combinations, three tries each with eight shots, all stored.
 
 # %% [markdown] lang="zh" id="choices"
 # ## 7 · 个数、位置、初始化、共用
@@ -512,7 +515,7 @@ explorers.choices_explorer()
 explorers.choices_table()
 
 # %% [markdown] lang="en" id="choices-seen"
-# On this task a single vector does as well as sixteen, and place and beginning move little. What matters is sharing: with a context of its own for each class there are 24 times as many numbers to learn, each context has only eight pictures, and *red* must be found 24 times over. On average that ends below “a photo of a”.
+# On this task a single vector does as well as sixteen, and place and initialisation move little. What matters is sharing: with a context of its own for each class there are 24 times as many numbers to learn, each context has only eight pictures, and *red* must be found 24 times over. On average that ends below “a photo of a”.
 #
 # That is this task on this model, where all classes share a secret. CoOp's authors, too, saw shared contexts ahead with few pictures; with 16 of each class, vectors of each class's own did better on some specialised sets: cars, flowers, aircraft, textures, satellite pictures (Zhou et al. 2022, arXiv 2109.01134).
 
@@ -524,14 +527,14 @@ explorers.choices_table()
 # %% [markdown] lang="en" id="new-classes"
 # ## 8 · Classes it has never met
 #
-# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*) and ask about the other twelve (the *new classes*), each half among its own twelve names. Four vectors begin as “a photo of a”; 16 shots, five tries.
+# A hand-written prompt works for any name. Does a learned one? We learn on twelve of the objects (the *base classes*, a word of the papers that has nothing to do with subclasses) and ask about the other twelve (the *new classes*), each half among its own twelve names. Four vectors begin as “a photo of a”; 16 shots, five tries.
 #
 # With only twelve names the other thing in a picture is often none of them, so every accuracy is higher than before. And the two halves hold other objects: compare each with its own hand prompt.
 
 # %% [markdown] lang="zh" id="new-classes"
 # ## 8 · 没见过的类别
 #
-# 手工提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。四个向量，从“a photo of a”开始学，每类 16 张图，做五次。
+# 手工提示词换什么名称都能用，学出来的呢？我们只在十二种物体（基类，base class；和编程里子类、父类的“基类”不是一回事）上学，再拿另外十二种（新类，new class）来考，各在自己那十二个名称里选。四个向量，从“a photo of a”开始学，每类 16 张图，做五次。
 #
 # 名称只有十二个，图里另一样东西常常不在其中，所以准确率整体比前面高。两半的物体也不同：每一半都要和它自己的手工提示词比。
 
@@ -541,18 +544,18 @@ exercises.new_classes.ask()
 # %% id="new-classes-code"
 split = study.base_to_new[0]
 new = [run.new for run in split.runs if run.regularisation == 0]
-print(split.task, "· new classes:", new, "against", split.hand_new)
+print(say(en="context:", zh="上下文向量"), new, say(en="hand prompt:", zh="手工提示词"), split.hand_new)
 exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 
 # %% [markdown] lang="en" id="base-to-new"
 # In the published experiments new classes went the other way: against the hand prompt CoOp gained 13 points on base classes and *lost* 11 on new ones (the mean of 11 data sets). The figure shows it beside ours, and with it CoCoOp, a method by the same authors in which the context depends on the picture. The third column is the *harmonic mean* of the two, which is high only where both are.
 #
-# One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023). **Move the pull** and watch its price on the riddle. Then choose the blurred photos: is it the same there?
+# One remedy is to pull the class features back towards those of the hand prompt while learning, as KgCoOp does (Yao et al. 2023): a *regularisation*. **Move its weight** and watch its price on the riddle. Then choose the blurred photos: is it the same there?
 
 # %% [markdown] lang="zh" id="base-to-new"
 # 论文里的实验，在新类上正好相反：和手工提示词比，CoOp 在基类上高出 13 个百分点，在新类上却**低了** 11 个（11 个数据集的平均）。图里把它画在我们的结果旁边；还有同一批作者的 CoCoOp，它的上下文向量随图片而变。第三栏是两者的调和平均（harmonic mean），两边都高它才高。
 #
-# 有一种补救办法：学习时，把每个类别的文字特征往手工提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023）。**移动滑块，改变拉力（pull）**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
+# 有一种补救办法：学习时，把每个类别的文字特征往手工提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023），这是一种正则化（regularisation）。**移动滑块，改变正则化强度**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
 # %% id="base-to-new-code"
 explorers.base_to_new_explorer()
@@ -561,29 +564,29 @@ explorers.base_to_new_explorer()
 explorers.base_to_new_table()
 
 # %% [markdown] lang="en" id="base-to-new-seen"
-# The same remedy has a different price on each task. On the riddle what was learned holds for every object, and each of the four pulls takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a weak pull costs nothing that five tries could show, and only the strongest trades gain on base classes for gain on new ones. Which pull is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
+# The same remedy has a different price on each task. On the riddle what was learned holds for every object (new classes even gain more than base classes: there the hand prompt was weaker), and each of the four weights takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a small weight costs nothing that five tries could show, and only the largest trades gain on base classes for gain on new ones. Which weight is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.
 #
 # A course that shows only the base classes misleads; so does a paper.
 
 # %% [markdown] lang="zh" id="base-to-new-seen"
-# 同一种补救办法，在不同任务上代价不同。谜题上学到的东西对每种物体都成立，我们试的四种拉力，都会让新类上少提高一些。模糊的照片上，学到的东西有一部分只属于那十二种物体：拉力小的时候，五次训练里看不出有什么代价；拉到最大，才是拿基类上的提高去换新类上的提高。至于拉多少合适，不能像我们刚才那样看着测试集来定，要另外准备一些新类来验证。
+# 同一种补救办法，在不同任务上代价不同。谜题上学到的东西对每种物体都成立（新类的提高甚至比基类还大：手工提示词在新类上本来就弱一些），我们试的四种强度，都会让新类上少提高一些。模糊的照片上，学到的东西有一部分只属于那十二种物体：强度小的时候，五次训练里看不出有什么代价；开到最大，才是拿基类上的提高去换新类上的提高。至于多大合适，不能像我们刚才那样看着测试集来定，要另外准备一些新类来验证。
 #
 # 只给人看基类的结果会误导人，课程如此，论文也如此。
 
 # %% [markdown] lang="en" id="keep"
 # ## 9 · Save, load, use
 #
-# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` trains on whenever we ask for its next evaluation; here we only wait for the last. Then `prompted` holds the vectors of the best one.
+# What we have learned fits into a file of a few kilobytes: the vectors, and which model they belong to. First we learn once more. `context.train_context` is a generator, which trains on whenever we ask for its next evaluation; `*_, last =` takes all of them and keeps the last. Then `prompted` holds the vectors of the best one.
 
 # %% [markdown] lang="zh" id="keep"
 # ## 9 · 保存、加载、使用
 #
-# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。我们每要一条验证集上的记录，`context.train_context` 就接着往下学一段；这里只等最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
+# 学到的东西，一个几 KB 的文件就装得下：那些向量，再加上它们属于哪个模型。先再学一次。`context.train_context` 是生成器：每取一条验证集上的记录，它才往下训练一段；`*_, last =` 让它一直跑到最后一条。那时，`prompted` 里留下的就是验证集上最好的那组向量。
 
 # %% id="learn-code" tags=["measured"]
 prompted = PromptedCLIP(clip, processor, task.class_names, 10, "random", generator=torch.Generator().manual_seed(0))
 *_, last = context.train_context(prompted, features, training.TrainConfig(steps=80))
-print(f"{prompted.accuracy(*features.test):.1%}, {last.step} steps")
+print(say(en=f"{last.step} steps, on test pictures", zh=f"学了 {last.step} 步，测试集上"), f"{prompted.accuracy(*features.test):.1%}")
 
 # %% [markdown] lang="en" id="save"
 # Saving is one line. (Here the folder is a temporary one; choose your own.)
@@ -611,11 +614,11 @@ print(task.class_names[pictures.test.labels[row]])
 
 # %% id="use-code" tags=["measured"]
 again = PromptedCLIP.load(file, *load_clip())
-answer = again.predict(picture)                              # a share for each class
+answer = again.predict(picture)                              # a probability for each class
 show_prediction(picture, answer)
 
 # %% id="same-code"
-compare("before and after the file", again.context, prompted.context)
+compare(say(en="before and after the file", zh="存盘前和加载后"), again.context, prompted.context)
 
 # %% [markdown] lang="en" id="other-model"
 # A vector learned on one model means nothing to another, even where the widths agree and nothing would complain. So the file knows its model by name, width and a *fingerprint*, a short code made from all its weights. Let us make another model by changing one weight matrix a little, and try. The next cell stops with an error, as it should:

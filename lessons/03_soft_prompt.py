@@ -37,6 +37,7 @@ from torch.nn import functional as F
 from helpers import by_hand, captioner_training
 from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
+from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.exercises import soft_prompt as exercises
@@ -61,7 +62,7 @@ model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
 #
 # 设想有一位失明的作家和一位不会说话的画家。画家一小块一小块地看画，每看一块就递出一点东西；译者把每一份都译成作家懂的语言，写成便条；便条前面还有一张任务单，写着要作家拿这些便条做什么。然后作家动笔。
 #
-# 画家是 CLIP 的视觉塔，作家是 GPT-2，两位都原封不动。译者是一个矩阵，叫投影（projection）；那张任务单就是软提示词（soft prompt）。要学的只有这两样。先看结果，这两个小部分我们事先训练好了：
+# 画家是 CLIP 的视觉塔，作家是 GPT-2，两位都原封不动。译者是一个矩阵，叫投影（projection）；那张任务单就是软提示词（soft prompt，也叫软提示）。要学的只有这两样。先看结果，这两个小部分我们事先训练好了：
 
 # %% id="described-code" tags=["measured"]
 cat = world.Scene((world.Thing("cat", "red", "large"),), "meadow", "photo")
@@ -80,7 +81,7 @@ caption_explorers.described(model, scenes)
 # What does GPT-2 read there? Not a picture and not words, but a row of vectors: M of the soft prompt, P of the picture, and then the T tokens of the caption, as far as it has been written. **Before you move anything**: which of the three parts is the longest? If the *features* are pooled, the whole picture is one vector: how long is the row then?
 
 # %% [markdown] lang="zh" id="sequence"
-# GPT-2 读到的到底是什么？不是图片，也不是文字，而是一排向量：软提示词的 M 个，图片的 P 个，再加上已经写出的说明文字（caption）的 T 个词元（token）。**动手之前**先说：三段里哪一段最长？如果把“图片特征”换成“池化成 1 个向量”，这一排又有多长？
+# GPT-2 读到的到底是什么？不是图片，也不是文字，而是一排向量：软提示词的 M 个，图片的 P 个，再加上已经写出的说明文字（caption；看图写说明文字这个任务叫图像描述，image captioning）的 T 个词元（token）。**动手之前**先说：三段里哪一段最长？如果把“图片特征”换成“池化成 1 个向量”，这一排又有多长？
 
 # %% id="sequence-code"
 explorers.sequence_explorer(model)
@@ -112,10 +113,10 @@ def put_before(prompt, pictures, words):
     return torch.cat([prompts, pictures, words], dim=1)
 
 # %% [markdown] lang="en" id="whole-forward"
-# That is the whole architecture (ClipCap and LLaVA are built so, too: Mokady et al. 2021, arXiv 2111.09734; Liu et al. 2023, arXiv 2304.08485). The next cell goes from picture to logits by hand, and compares with what the model does. Dv is the width of CLIP's patches, D that of GPT-2's vectors, V its vocabulary. The patches come from the layer before the last, without the class token, as LLaVA takes them: what the last layer does to patches never mattered to CLIP's loss, which only saw the class token. (Whether that is the better choice here, section 12 tries.)
+# That is the whole architecture. With ClipCap (Mokady et al. 2021, arXiv 2111.09734) and LLaVA (Liu et al. 2023, arXiv 2304.08485) it shares the *projected prefix*: a picture, turned into vectors that stand before the text. Neither of the two has a free soft prompt in front of the picture, and LLaVA trains its language model as well. The next cell goes from picture to logits by hand, and compares with what the model does. Dv is the width of CLIP's patches, D that of GPT-2's vectors, V its vocabulary. The patches come from the layer before the last, without the class token, as LLaVA takes them: what the last layer does to patches never mattered to CLIP's loss, which only saw the class token. (Whether that is the better choice here, section 12 tries.)
 
 # %% [markdown] lang="zh" id="whole-forward"
-# 整个结构就是这样（ClipCap 和 LLaVA 也是这样搭的：Mokady 等，2021，arXiv 2111.09734；Liu 等，2023，arXiv 2304.08485）。从图片到 logits，我们亲手走一遍，和模型的结果对一对。Dv 是 CLIP 图块（patch）向量的宽度，D 是 GPT-2 向量的宽度，V 是词表大小。图块的向量取自倒数第二层，不要类别词元（class token），LLaVA 也是这样取的：最后一层怎样处理图块，CLIP 训练时根本用不上，它的损失（loss）只看类别词元。（在这里这样取是不是更好，第 12 节会试。）
+# 整个结构就是这样。把图片投影成一段前缀，放在文字前面，这一点和 ClipCap（Mokady 等，2021，arXiv 2111.09734）、LLaVA（Liu 等，2023，arXiv 2304.08485）相同；但是那两个模型都没有图片前面这段可以自由学习的软提示词，LLaVA 还连语言模型一起训练。从图片到 logits，我们自己一步步算一遍，和模型的结果对一对。Dv 是 CLIP 图块（patch）向量的宽度，D 是 GPT-2 向量的宽度，V 是词表大小。图块的向量取自倒数第二层，不要类别词元（class token），LLaVA 也是这样取的：最后一层怎样处理图块，CLIP 训练时根本用不上，它的损失（loss）只看类别词元。（在这里这样取是不是更好，第 12 节会试。）
 
 # %% id="whole-forward-code"
 pictures = [world.draw(scene, seed) for scene, seed in scenes]
@@ -127,7 +128,7 @@ words = model.language_model.get_input_embeddings()(ids)     # (B, T, D)
 rows = torch.cat([model.soft_prompt(len(ids)), notes, words], dim=1)  # (B, M + P + T, D)
 ours = model.language_model(inputs_embeds=rows).logits       # (B, M + P + T, V)
 print(tuple(features.shape), tuple(rows.shape), tuple(ours.shape))
-compare("picture to logits", ours, model(pictures, ids))
+compare(say(en="picture to logits", zh="从图片到 logits"), ours, model(pictures, ids))
 
 # %% [markdown] lang="en" id="hard-and-soft"
 # ## 2 · Hard prompt, soft prompt
@@ -137,7 +138,7 @@ compare("picture to logits", ours, model(pictures, ids))
 # %% [markdown] lang="zh" id="hard-and-soft"
 # ## 2 · 硬提示词与软提示词
 #
-# 用词语写成的提示词，叫硬提示词（hard prompt），进了模型也是一排向量：嵌入表（embedding table）里属于那些词元的行。所以软提示词可以**从词语开始**（提示词微调，prompt tuning：Lester 等，2021，arXiv 2104.08691），这时 GPT-2 分不出两者，一点差别也没有：
+# 用词语写成的提示词，叫硬提示词（hard prompt），进了模型也是一排向量：嵌入表（embedding table）里属于那些词元的行。所以软提示词可以**从词语开始**（这叫提示微调，prompt tuning：Lester 等，2021，arXiv 2104.08691；各种学提示词的方法，统称提示学习，prompt learning），这时 GPT-2 分不出两者，一点差别也没有：
 
 # %% id="hard-and-soft-code"
 table = model.language_model.get_input_embeddings().weight   # (V, D)
@@ -145,10 +146,11 @@ text = "describe what you see:"
 text_ids = model.tokenizer(text, return_tensors="pt")["input_ids"]    # (1, M)
 soft = SoftPrompt(text_ids.shape[1], table.shape[1], len(table), text, table=table, tokenizer=model.tokenizer)
 as_vectors = model.language_model(inputs_embeds=soft(1)).logits       # (1, M, V)
-compare("words, and the same as vectors", as_vectors, model.language_model(input_ids=text_ids).logits)
+as_words = model.language_model(input_ids=text_ids).logits
+compare(say(en="words, and the same as vectors", zh="词语，以及同样的词写成向量"), as_vectors, as_words)
 
 # %% [markdown] lang="en" id="hard-and-soft-seen"
-# From there on they part. A hard prompt can only jump from one row of the table to another, and along jumps a gradient is a hint at best. A soft prompt moves a little in any direction, wherever the gradient leads, and may come to rest where no word is. (What such a vector means is the question of lesson 04.)
+# From there on they part. A hard prompt can only jump from one row of the table to another, and where to jump, a gradient can at best hint. A soft prompt moves a little in any direction, wherever the gradient leads, and may come to rest where no word is. (What such a vector means is the question of lesson 04.)
 
 # %% [markdown] lang="zh" id="hard-and-soft-seen"
 # 从这里起，两者就分道扬镳了。硬提示词只能从表里的一行跳到另一行，跳着走，梯度（gradient）最多只能提示往哪里跳；软提示词可以朝任何方向挪一点点，梯度指到哪里就走到哪里，最后可以停在没有任何词的地方。（这样的向量是什么意思，是第 04 课的问题。）
@@ -206,12 +208,12 @@ model.zero_grad()
 # %% [markdown] lang="en" id="translation"
 # ## 4 · A translation into words
 #
-# The projection sends a patch to a place among GPT-2's word vectors. GPT-2 reads that vector; *we* may ask which word lies nearest to it. Nobody ever told a patch of the car to become “car”: a projection begins by guessing, from any patch alike, the average of the word vectors in its picture's caption, and afterwards only whole captions are scored. **Predict**: will the patches on the car differ from those of the beach? Then look, and switch to a projection that has only begun.
+# The projection sends a patch to a place among GPT-2's word vectors. GPT-2 reads that vector; *we* may ask which word lies nearest to it. Nobody ever told a patch of the car to become “car”: a projection begins by guessing, from any patch alike, the average of the word vectors in its picture's caption, and afterwards only whole captions are scored. **Predict**: will the patches on the car differ from those of the beach? Then look, and switch to the projection as it was before learning.
 
 # %% [markdown] lang="zh" id="translation"
 # ## 4 · 翻译成词语
 #
-# 投影把一个图块送到 GPT-2 的词向量中间的某个位置。GPT-2 读的就是那个向量；**我们**可以问：离它最近的是哪个词？从来没有谁要求汽车上的图块变成“car”：投影开始的时候，同一张图的每个图块都去猜同一样东西：说明文字里各个词向量的平均；后来计入损失的，也只有整句的说明文字。**先猜**：汽车上的图块会和沙滩上的不一样吗？然后再看，并切换到刚开始、还没学过的投影比一比。
+# 投影把一个图块送到 GPT-2 的词向量中间的某个位置。GPT-2 读的就是那个向量；**我们**可以问：离它最近的是哪个词？从来没有谁要求汽车上的图块变成“car”：投影刚初始化时，不管从哪个图块出发，要猜的都是同一个目标，即这张图的说明文字里各词向量的平均；后来计入损失的，也只有整句的说明文字。**先猜**：汽车上的图块会和沙滩上的不一样吗？然后再看，并切换到学习之前的投影比一比。
 
 # %% id="begun-code" tags=["prepare"]
 some = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
@@ -220,13 +222,23 @@ begun = VLMWithSoftPrompt(clip, gpt2)
 captioner_training.initialise_projection(begun, seen, [language.full_caption(scene) for scene in some])
 
 # %% id="translation-code" tags=["measured"]
-explorers.translation_explorer(model, (begun.vision_projection.weight, begun.vision_projection.bias))
+before_learning = begun.vision_projection.weight, begun.vision_projection.bias
+explorers.translation_explorer(model, before_learning)
+
+# %% [markdown] lang="en" id="translations"
+# And of all six pictures the words, with the number of patches that say each:
+
+# %% [markdown] lang="zh" id="translations"
+# 再看六张图各说了哪些词，每个词有几个图块在说：
+
+# %% id="translations-code" tags=["measured"]
+explorers.translations_table(model, before_learning)
 
 # %% [markdown] lang="en" id="translation-seen"
-# A projection that has only begun says “beach” nearly everywhere. After learning the patches on the car say “car” and “purple”, with hardly an error. Counting true words alone would not show it, for “beach” is true everywhere; look at how many *different* facts are said, and where. The other pictures are less tidy: an umbrella's patches say “mushroom”, and most name only colour, style or background. That is enough for GPT-2, which reads all of them, and the vectors themselves. The null in the caption says what the same words would be worth on the wrong pictures.
+# Before learning, nearly all patches of the first picture say “beach”. After learning, those on the car say “car” and “purple”, but for two that say “fish”. Counting true words alone would not show it, for “beach” is true everywhere; look at how many *different* facts are said, and where. The other pictures are less tidy: of the umbrella in the city not one patch says “umbrella”, and some say “mushroom”; most patches name only colour, style or background. That is enough for GPT-2, which reads all of them, and the vectors themselves. The null in the caption says what the same words would be worth on the wrong pictures.
 
 # %% [markdown] lang="zh" id="translation-seen"
-# 刚开始的投影，几乎到处都说“beach”；学完以后，汽车上的图块说的是“car”和“purple”，几乎没有错。只数符合的词看不出这一点，因为哪里说“beach”都算对；要看说出了几样**不同**的事实，又是在哪里说的。别的图没有这么整齐：雨伞上的图块说的是“mushroom”，大多数图块只说出颜色、风格或背景。这对 GPT-2 来说就够了，它会把所有图块都读一遍，而且读的是向量本身。图下的偶然对照（null）告诉你，同样这些词放到不相干的图上，能碰对几个。
+# 学习之前，第一张图的图块几乎都说“beach”。学完以后，汽车上的图块说的是“car”和“purple”，只有两个说成了“fish”。只数符合的词看不出这一点，因为哪里说“beach”都算对；要看说出了几样**不同**的事实，又是在哪里说的。别的图没有这么整齐：城市里的那把雨伞，没有一个图块说“umbrella”，倒有几个说“mushroom”；大多数图块只说出颜色、风格或背景。这对 GPT-2 来说就够了，它会把所有图块都读一遍，而且读的是向量本身。图下的偶然对照（null）告诉你，同样这些词放到不相干的图上，能碰对几个。
 
 # %% [markdown] lang="en" id="scored"
 # ## 5 · What is scored, and against what?
@@ -344,7 +356,7 @@ logits = model(pictures, ids)                                # (B, M + P + T, V)
 before = logits.shape[1] - ids.shape[1]                      # M + P
 predicting = logits[:, before - 1 : -1]                      # (B, T, V)
 ours = F.cross_entropy(predicting.flatten(0, 1), labels.flatten(), ignore_index=-100)
-compare("the loss", ours, model(pictures, ids, labels=labels))
+compare(say(en="the loss", zh="损失"), ours, model(pictures, ids, labels=labels))
 
 # %% [markdown] lang="en" id="classic-mistake"
 # ## 6 · Without the shift
@@ -363,8 +375,8 @@ exercises.unshifted.ask()
 study = captioner_study.load_study()
 right, wrong = study.shift                                   # shifted, and not
 ends = [run.history.evaluations[-1].validation_loss for run in (wrong, right)]
-print(study.command)
-print("without the shift {:.3f}, with it {:.3f}".format(*ends))
+print(say(en=f"made by: {study.command}", zh=f"生成它的命令：{study.command}"))
+print(say(en="without the shift {:.3f}, with it {:.3f}", zh="没有错开 {:.3f}，错开一位 {:.3f}").format(*ends))
 exercises.unshifted.reveal((*ends, wrong.object))
 
 # %% id="two-losses-code"
@@ -379,14 +391,14 @@ caption_explorers.two_losses()
 # %% [markdown] lang="en" id="train"
 # ## 7 · Learning
 #
-# Now train one yourself. The pictures are encoded once and their features kept: the vision tower is frozen and nothing is augmented, so they never change. The projection begins, by least squares, as the guess that you saw in section 4. Then projection and soft prompt learn together. (`captioner_training.train_captioner` rescales the features first, so that rare directions, such as which object it is, learn nearly as fast as common ones; the map stays the same one.) A press takes some ten seconds to a minute.
+# Now train one yourself. The pictures are encoded once and their features kept: the vision tower is frozen and nothing is augmented, so they never change. The projection begins, by least squares, as the guess that you saw in section 4. Then projection and soft prompt learn together. (`captioner_training.train_captioner` rescales the features by their covariance first, so that directions of small variance, such as those that tell objects apart, learn nearly as fast as the others; the map stays the same one.) After a press the bar says how long it will take.
 #
 # **Before each press** say what will come: a tenth of the rate? Ten times as high? A few hundred pictures? No soft prompt at all?
 
 # %% [markdown] lang="zh" id="train"
 # ## 7 · 训练
 #
-# 现在自己训练一个。图片只编码一次，特征存起来反复用：视觉塔是冻结的，图片也不做数据增强，所以特征永远不变。投影的起点就是第 4 节见过的那个猜测，用最小二乘法求出来。然后投影和软提示词一起学。（`captioner_training.train_captioner` 会先把特征的尺度调一调，让少见的方向，比如“是哪种物体”，学得几乎和常见的一样快；映射还是同一个映射。）按一次，要等十几秒到一分钟。
+# 现在自己训练一个。图片只编码一次，特征存起来反复用：视觉塔是冻结的，图片也不做数据增强，所以特征永远不变。投影的起点就是第 4 节见过的那个猜测，用最小二乘法求出来。然后投影和软提示词一起学。（`captioner_training.train_captioner` 会先按协方差调整特征的尺度，让方差小的方向（例如区分物体种类的方向）学得几乎和别的方向一样快；映射还是同一个映射。）按下之后，进度条会告诉你还要等多久。
 #
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 
@@ -473,7 +485,8 @@ def greedy(language_model, prefix, end, longest=40):
 # %% id="generate-code"
 prefix = model.prefix(model.encode(pictures[:1]))            # (1, M + P, D)
 ours = by_hand.decode_greedily(model.language_model, prefix, model.tokenizer.eos_token_id)
-compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.generate(pictures[:1])[0])
+text, theirs = model.tokenizer.decode(ours).strip(), model.generate(pictures[:1])[0]
+compare(say(en="our loop and generate", zh="我们的循环和 generate"), text, theirs)
 
 # %% [markdown] lang="en" id="next-word"
 # Greedy is not the only way. *Beam search* follows several beginnings at once and keeps the text whose tokens are likeliest on average. *Sampling* draws each token by its probability, after the logits were divided by the *temperature*; *top-p* leaves only the likeliest tokens that together have the probability p. **Try**: the bars stand at the word of which the model is least sure. What does a temperature of 3 do there, and what at a word of which it is sure? How small must top-p be until sampling is greedy?
@@ -484,11 +497,20 @@ compare("our loop and generate", model.tokenizer.decode(ours).strip(), model.gen
 # %% id="next-word-code" tags=["measured"]
 caption_explorers.next_word_explorer(model)
 
+# %% [markdown] lang="en" id="doubts"
+# How sure the model is at every word of that first caption, at two temperatures:
+
+# %% [markdown] lang="zh" id="doubts"
+# 再看它写第一张图的说明文字时，在每个词上有多大把握，两种温度下各是多少：
+
+# %% id="doubts-code" tags=["measured"]
+caption_explorers.doubts_table(model)
+
 # %% [markdown] lang="en" id="next-word-seen"
-# At the temperature 1 these knobs matter only where the model is in doubt; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
+# At the temperature 1 these settings matter only where the model is in doubt, here at one word; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p: here, when p is no more than the longest bar. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
 
 # %% [markdown] lang="zh" id="next-word-seen"
-# 温度为 1 的时候，只有在模型拿不定主意的地方，这些旋钮才起作用；升到 3，它对哪个词都没把握了。只要可能性最大的那个词元自己就够 p，采样就和贪心一样。在我们的世界里，每张图只有一句正确的说明文字，很难有比贪心更好的办法；要讲故事，靠采样才会每次不同。
+# 温度为 1 的时候，只有在模型拿不定主意的地方，这些设置才起作用，这里只有一个词；升到 3，它对哪个词都没把握了。只要可能性最大的那个词元自己就够 p，采样就和贪心一样：在这里，就是 p 不超过最长的那一条。在我们的世界里，每张图只有一句正确的说明文字，很难有比贪心更好的办法；要讲故事，靠采样才会每次不同。
 
 # %% [markdown] lang="en" id="parts"
 # ## 9 · What does each part contribute?
@@ -509,7 +531,8 @@ def mean_right(runs, way):
     return sum(right) / len(right)
 
 shuffled = mean_right(study.asked, "as trained"), mean_right(study.asked, "shuffled pictures")
-print("as trained {:.1%}, shuffled {:.1%}, chance {:.1%}".format(*shuffled, study.chance))
+print(say(en="after {} steps: as trained {:.1%}, shuffled {:.1%}, chance {:.1%}",
+          zh="{} 步之后：和训练时一样 {:.1%}，打乱图片 {:.1%}，随机猜 {:.1%}").format(study.config.steps, *shuffled, study.chance))
 exercises.shuffled.reveal(shuffled)
 
 # %% [markdown] lang="en" id="retrained"
@@ -523,7 +546,8 @@ exercises.retrained.ask()
 
 # %% id="retrained-code"
 lost = 100 * (mean_right(study.asked, "as trained") - mean_right(study.trained, "without soft prompt"))
-print(f"{lost:.1f} points less")
+print(say(en=f"after {study.config.steps} steps each: {lost:.1f} points less",
+          zh=f"各训练 {study.config.steps} 步之后：低 {lost:.1f} 个百分点"))
 exercises.retrained.reveal(lost)
 
 # %% [markdown] lang="en" id="parts-all"
@@ -568,7 +592,8 @@ prompts = {}
 for task in captioner_study.TASKS:
     many.load_prompt(PROMPTS / f"{task}.safetensors")
     prompts[task] = many.soft_prompt.prompt_embeddings.detach()       # (M, D)
-    print(f"{task:<9} {tuple(prompts[task].shape)}  {os.path.getsize(PROMPTS / f'{task}.safetensors') / 1000:.0f} KB")
+    size = os.path.getsize(PROMPTS / f"{task}.safetensors") / 1000
+    print(f"{task + '.safetensors':<20} {tuple(prompts[task].shape)}  {size:.0f} KB")
 
 # %% [markdown] lang="en" id="blend"
 # Swap the prompt by the list, and then **blend two by the slider**, number by number. **Guess first**: half of “describe” and half of “count”, will that be a mixture of both, nonsense, or one of the two?
@@ -580,16 +605,16 @@ for task in captioner_study.TASKS:
 caption_explorers.prompts_explorer(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
-# No mixture of both: the text keeps to one task for a good way, then stutters, and turns to the other. (The captions of several things are poor: this projection has seen few of them.)
+# No mixture of both: the text keeps to one task for a good way, then stutters, and turns to the other. (Then choose the cat and the ball: of the pictures that this projection has learned from, only one in eight has several things.)
 
 # %% [markdown] lang="zh" id="blend-seen"
-# 不是两者的混合：先有好长一段都守着一个任务，然后磕磕巴巴，转到另一个去。（图里有几样东西时，描述得不好：这样的图，这个投影学得少。）
+# 不是两者的混合：先有好长一段都守着一个任务，然后磕磕巴巴，转到另一个去。（再换成猫和球那一张：这个投影学过的图片里，八张才有一张画着几样东西。）
 
 # %% [markdown] lang="en" id="prompts-measured"
-# How well does each keep to its own task, and how well would the same instruction do in plain words (the rows “in words”)? Form: is the answer made as its task wants it, or as another's? Content: is what was asked for right, whatever the form? The last column is a null: what the best single answer to all pictures would get. Measured on 400 scenes each, of one thing, and for counting of one to three.
+# How well does each keep to its own task, and how well would the same instruction do in plain words (the rows “in words”)? Form: is the answer made as its task wants it, or as another's? Content: is what was asked for right, whatever the form? The last column is a null: what the best single answer to all pictures would get. Measured on 400 scenes each, of one thing, and for counting of one to three. (“Describe” has learned for 2,000 steps, together with the projection, and each of the others for 1,200, alone.)
 
 # %% [markdown] lang="zh" id="prompts-measured"
-# 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是偶然对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。
+# 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是偶然对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。（“描述”和投影一起学了 2,000 步，其余每套提示词各自单独学了 1,200 步。）
 
 # %% id="prompts-table-code"
 caption_explorers.prompts_table()
@@ -622,7 +647,7 @@ again = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(file)
 print(again.generate(pictures[:1]))
 
 # %% id="same-code"
-compare("before and after the file", again(pictures, ids), model(pictures, ids))
+compare(say(en="before and after the file", zh="存盘前后"), again(pictures, ids), model(pictures, ids))
 
 # %% [markdown] lang="en" id="other-projection"
 # A prompt is learned beside *one* projection. Beside another it may still do something, or quietly do worse: every shape fits, and nothing would complain. So its file knows the projection by a fingerprint, and the next cell stops with an error, as it should:
@@ -641,10 +666,12 @@ model.load_prompt(PROMPTS / "count.safetensors")
 # %% [markdown] lang="zh" id="tips"
 # ## 12 · 试一试那些建议
 #
-# 这门课最初的那份代码附了一些建议：学习率要小，1e-4 到 1e-5；样本 100 到 1000 个；收敛慢，就调学习率或加长提示词；内存不够，就减小批大小；生成的文字差，就增加数据。说得对吗？除了内存那一条，我们都用短训练试过：每次只改一个设置，各训练一次。测试图片有 400 张，差两三个百分点说明不了什么。（这些训练的设置打印在下面。学习率是对调过尺度的特征而言的，见第 7 节。）**选之前先猜**：哪个设置影响最大？
+# 这门课最初的那份代码附了一些建议：学习率要小，1e-4 到 1e-5；样本 100 到 1000 个；收敛慢，就调学习率，或者给提示词多加几个向量；内存不够，就减小批大小；生成的文字差，就增加数据。说得对吗？除了内存那一条，我们都用短训练试过：每次只改一个设置，各训练一次。测试图片有 400 张，差两三个百分点说明不了什么。（这些训练的设置打印在下面。学习率是对调过尺度的特征而言的，见第 7 节。）**选之前先猜**：哪个设置影响最大？
 
 # %% id="plan-code"
-print(*(f"{name} {getattr(study.short_config, name)}" for name in ("steps", "batch_size", "learning_rate")))
+short = study.short_config
+print(say(en=f"{short.steps} steps, batch size {short.batch_size}, learning rate {short.learning_rate}",
+          zh=f"{short.steps} 步，批大小 {short.batch_size}，学习率 {short.learning_rate}"))
 
 # %% id="tips-code"
 caption_explorers.tips_explorer()
@@ -655,20 +682,20 @@ caption_explorers.tips_table()
 # %% [markdown] lang="en" id="tips-seen"
 # In so short a training:
 #
-# - **The rate** decides most, and the advice was too timid: at 1e-5 next to nothing is learned, and at 1e-4 less than half of what 1e-3 learns. From 1e-3 to 1e-1, a factor of a hundred, it hardly matters. (In a training of many hours small rates have more time.)
+# - **The rate** decides most: at 1e-5 next to nothing is learned, and at 1e-4 less than half of what 1e-3 learns. From 1e-3 to 1e-1, a factor of a hundred, it hardly matters. The advice is not refuted by that: it was meant for a plain optimiser, and our rates are for features rescaled by their covariance. Without that, and on models of full size, we have not measured. (In a training of many hours small rates have more time.)
 # - **Data**: a hundred pictures are far too few. A thousand do as well as six thousand here, but such a training sees no more than 2,400.
 # - **The batch**: larger is better, and sees more pictures in as many steps. Two at a time is poor.
 # - **The length** moves little; poor text is not cured by a longer prompt.
-# - **The beginning**: a projection that begins as words gets further than a random one in the same number of steps. The prompt's own beginning hardly matters.
+# - **The initialisation**: a projection that begins as words gets further than a random one in the same number of steps. The prompt's own initialisation hardly matters.
 # - **The features**: the last layer's patches did *better* than those before it, against the usual advice; and the pooled vector names most objects, though fewer of its captions are right in everything.
 
 # %% [markdown] lang="zh" id="tips-seen"
 # 在这么短的训练里：
 #
-# - **学习率**影响最大，而那条建议太保守了：用 1e-5 几乎什么也学不到，用 1e-4 学到的还不及 1e-3 的一半。从 1e-3 到 1e-1 差了一百倍，结果却相差不多。（如果训练好几个小时，小的学习率会有更多时间。）
+# - **学习率**影响最大：用 1e-5 几乎什么也学不到，用 1e-4 学到的还不及 1e-3 的一半。从 1e-3 到 1e-1 差了一百倍，结果却相差不多。但这并没有推翻那条建议：它针对的是普通的优化器，而我们的学习率是对按协方差调过尺度的特征而言的；不调尺度会怎样，在全尺寸的模型上又会怎样，我们没有测过。（如果训练好几个小时，小的学习率会有更多时间。）
 # - **数据**：一百张图片远远不够。一千张和六千张在这里一样好，不过这样一次训练最多只看 2,400 张。
 # - **批大小**：大一些更好，同样的步数看的图片也更多；一批两张就差了。
-# - **提示词长度**影响很小：文字写得差，加长提示词治不好。
+# - **提示词的向量个数**影响很小：文字写得差，多加几个向量治不好。
 # - **初始化**：同样的步数，投影从词语开始，比从随机数开始学得多；软提示词自己从哪里开始，差别不大。
 # - **图片特征**：最后一层的图块反而比倒数第二层**更好**，和通常的建议相反；池化的向量说对的物体最多，可是整句全对的反而少一些。
 

@@ -3,14 +3,14 @@
 #
 # Code that crashes is kind: it tells you where it hurts. The code in this museum never crashes. Its loss falls, its shapes are right, often its accuracy is good, and it is wrong. All of this happened in public code, some of it in the code of well-known papers; we have written it anew in a few lines of our own. Nobody is laughed at here: this course grew from one of the exhibits.
 #
-# At each exhibit you read the code, see how healthy it looks, and **say what is wrong** before you go on. Then one experiment exposes it, and you repair it. The six exhibits take about 50 minutes, exercises and all; what lies behind them, the storeroom with seven more mistakes and the list, another 15. At the end you have a page of experiments for any prompt-tuning code, your own first of all.
+# At each exhibit you read the code, see how healthy it looks, and **say what is wrong** before you go on. Then one experiment exposes it, and you repair it. The lesson takes about 65 minutes, exercises and all: 50 for the six exhibits, and 15 for what lies behind them, the storeroom with seven more mistakes and the list. At the end you have a page of experiments for any prompt-tuning code, your own first of all.
 
 # %% [markdown] lang="zh" id="bug-museum"
 # # 第 05 课：错误博物馆
 #
 # 会报错的代码其实很体贴：它告诉你哪里疼。这座博物馆里的代码从不报错：损失（loss）在降，形状都对，准确率（accuracy）往往也不错，可它就是错的。这些错误都在公开的代码里真实出现过，有几个还出自很有名的论文；我们用自己的几行代码重写了一遍。这里不笑话谁：这门课自己，就是从其中一件展品长出来的。
 #
-# 在每件展品前，你先读代码，看看它表面上有多健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。六件展品大约 50 分钟，含练习；后面的库房里还有七个错误，加上最后的清单，再要 15 分钟左右。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
+# 在每件展品前，你先读代码，看看它表面上有多健康，**说出错在哪里**，再往下走。接着用一个实验揭穿它，最后动手修好。全课大约 65 分钟，含练习：六件展品 50 分钟；后面的库房里还有七个错误，加上最后的清单，15 分钟。学完以后，你手里会有一页实验清单，什么样的提示词微调（prompt tuning）代码都能查，先从自己的查起。
 
 # %% id="setup" tags=["prepare"]
 import runpy
@@ -82,13 +82,13 @@ exercises.scored.ask()
 # **The experiment: an X-ray.** Cross-entropy pulls one logit up, that of its target, and pushes all others down. So after one backward pass the gradient of the logits says what a loss scores, and against what, and we need not trust a line of its code. A position without a gradient is not scored; at one with a gradient, the token whose gradient is negative is the target. We try it on three captions.
 
 # %% [markdown] lang="zh" id="x-ray"
-# **实验：透视（X-ray）。** 交叉熵（cross-entropy）会把一个 logit 往上拉，就是目标的那个，其余的都往下压。所以只要做一次反向传播，logits 的梯度（gradient）就会告诉我们：哪些位置计入了损失，对照的又是什么。它的代码，我们一行也不用相信。没有梯度的位置不计入损失；有梯度的位置上，哪个词元（token）的梯度是负的，哪个就是目标。拿三句说明文字来试。
+# **实验：拍 X 光（X-ray）。** 交叉熵（cross-entropy）会把一个 logit 往上拉，就是目标的那个，其余的都往下压。所以只要做一次反向传播，logits 的梯度（gradient）就会告诉我们：哪些位置计入了损失，对照的又是什么。它的代码，我们一行也不用相信。没有梯度的位置不计入损失；有梯度的位置上，哪个词元（token）的梯度是负的，哪个就是目标。拿三句说明文字来试。
 
 # %% id="captions-code" tags=["prepare"]
 scenes = [
     world.Scene((world.Thing("cat", "red", "large"),), "meadow", "photo"),
     world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette"),
-    world.Scene((world.Thing("key", "blue", "small"),), "room", "cartoon"),
+    world.Scene((world.Thing("key", "blue", "large"),), "room", "cartoon"),
 ]
 pictures = model.encode([world.draw(scene, seed) for seed, scene in enumerate(scenes, 1)])       # (B, P, Dv)
 texts = ["a photo of a large red cat in the meadow.", "a white boat.", "a key in the room."]
@@ -103,7 +103,7 @@ exercises.scored.reveal(seen.verdict)
 explorers.x_ray(broken[1], model, captions)
 
 # %% [markdown] lang="en" id="x-ray-seen"
-# To say what one has just read is easy. What we wanted, the next token, it unlearns:
+# To repeat what one has just read is easy. Meanwhile the model unlearns what we wanted of it, to predict the next token:
 
 # %% [markdown] lang="zh" id="x-ray-seen"
 # 把刚读到的再说一遍，当然容易。而我们真正想要的，说出下一个词元，它反倒忘光了：
@@ -125,7 +125,7 @@ explorers.healthy_loss(with_truth=True)
 #
 # ### 练习：修好损失
 #
-# 重写 `caption_loss`，让透视的结果恢复正常。展柜里的代码，对的部分可以照抄。
+# 重写 `caption_loss`，让 X 光片恢复正常。展柜里的代码，对的部分可以照抄。
 #
 # **练习** · ★☆☆ · 3 分钟
 
@@ -148,7 +148,7 @@ def caption_loss(model, features, ids, lengths):
 # A second experiment would have found it without any X-ray: the library shifts by itself when it is given `labels`, so its loss must be ours. (The wrong loss is large here, since this captioner has not learned to copy.)
 
 # %% [markdown] lang="zh" id="too-good-library"
-# 不用透视，还有一个实验也能发现它：把 `labels` 交给库，库会自己错开一位（shift by one），所以库算出的损失应该和我们的一样。（写错的损失在这里很大，因为这个模型没有学过照抄。）
+# 不拍 X 光，还有一个实验也能发现它：把 `labels` 交给库，库会自己错开一位（shift by one），所以库算出的损失应该和我们的一样。（写错的损失在这里很大，因为这个模型没有学过照抄。）
 
 # %% id="too-good-compare"
 print(experiments.library_loss(broken[1], model, captions))
@@ -305,7 +305,7 @@ explorers.gradient_count(both, lambda model: model(ids))
 #
 # ### Exercise: write the experiment
 #
-# The mistake you repair in one line, `language_model.requires_grad_(False)`. Write what finds it: the names of all parameters that hold a gradient. The check brings models that hide something.
+# One line repairs this mistake, `language_model.requires_grad_(False)`. Write the experiment that finds it: the names of all parameters that hold a gradient. The check brings models that hide something.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -374,18 +374,18 @@ for read in (broken[4], museum.read_by_own_table):
 # %% [markdown] lang="en" id="turning"
 # So the script looks into another model's table: `default_clip()` always loads the same model, whichever the vectors were learned on. In CoOp that was the one with the ResNet-50, whose text vectors are as wide as those of the usual ViTs, so nothing complains. We have only one pocket CLIP, so we made the other one ourselves: the same model, with its token table turned into other coordinates. All distances between words are as before.
 #
-# How different must a table be before this test rings? **Guess**, and then turn it back step by step. What changes first, the known rows or what is read from the learned vectors?
+# How different must a table be before this test rings? And what changes first as it turns, the known rows or what is read from the learned vectors? **Guess both**, and then turn it, step by step. We begin half-way.
 
 # %% [markdown] lang="zh" id="turning"
 # 可见脚本查的是别的模型的表：不管向量是在哪个模型上学的，`default_clip()` 总是加载同一个模型。在 CoOp 里，那是用 ResNet-50 的 CLIP；它的文本向量和常用的 ViT 一样宽，所以不会报错。口袋 CLIP 只有一个，另一个是我们自己造的：模型还是它，只是把词元的嵌入表（embedding table）转到了别的坐标系里，词与词之间的距离一点没变。
 #
-# 表要差多远，这个检验才会报警？**先猜**，再把表一点一点转回来。先变的是哪一样：已知的行，还是学出来的向量的读法？
+# 表要差多远，这个检验才会报警？表转动的时候，先变的是哪一样：已知的行，还是学出来的向量的读法？**两样都先猜**，再一点一点转。我们从一半的地方开始。
 
 # %% id="turning-code" tags=["measured"]
 explorers.table_explorer(clip, processor, context)
 
 # %% [markdown] lang="en" id="words-repair"
-# When we tried it (by distance), two of the four learned vectors changed their words after a few degrees, when every known row still read back; the others held out as long as the rows, or longer. Names alone find a foreign table, and not one that is only a little different, such as that of the same model trained further. Lesson 04's test, which compared the numbers themselves, finds that too; this script hands out names only, so here the fingerprint of lesson 02 has to help, which our files carry.
+# When we tried it, two of the four learned vectors had changed their words at 45°, and all four known rows still read back. So names alone find a foreign table, and not one that is only a little different, such as that of the same model trained further. Lesson 04's test, which compared the numbers themselves, finds that too; this script hands out names only, so here the fingerprint of lesson 02 has to help, which our files carry.
 #
 # ### Exercise: write the test
 #
@@ -394,7 +394,7 @@ explorers.table_explorer(clip, processor, context)
 # **Exercise** · ★★☆ · 5 minutes
 
 # %% [markdown] lang="zh" id="words-repair"
-# 我们试的时候（按距离找），学出来的四个向量里，有两个只转几度就改了口，那时已知的行个个都还读得对；另外两个坚持得和那些行一样久，甚至更久。光看词，能发现别家的表，却发现不了只差一点点的表，比如同一个模型又训练了一阵。第 04 课的检验比的是数字本身，这样的表也查得出来；而这个脚本只给出词，这里就得靠第 02 课的指纹（fingerprint）了，我们的文件里都带着。
+# 我们试的时候，转到 45°，学出来的四个向量里有两个已经改了口，而已知的四行个个都还读得对。所以光看词，能发现别家的表，却发现不了只差一点点的表，比如同一个模型又训练了一阵。第 04 课的检验比的是数字本身，这样的表也查得出来；而这个脚本只给出词，这里就得靠第 02 课的指纹（fingerprint）了，我们的文件里都带着。
 #
 # ### 练习：写出这个检验
 #
@@ -461,7 +461,7 @@ exercises.nonsense.reveal(told.number)
 experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 
 # %% [markdown] lang="en" id="luck"
-# So choosing on the test set makes accuracy out of nothing. How much, depends on how often one looks, and at how many pictures. **Guess before you move**: where does the best of thirty looks exaggerate more, at 50 pictures or at 5,000? And is one look harmless?
+# So choosing on the test set makes accuracy out of nothing. How much depends on how often one looks (each look is an evaluation), and at how many pictures. **Guess before you move**: where does the best of thirty looks exaggerate more, at 50 pictures or at 5,000? And is one look harmless?
 
 # %% [markdown] lang="zh" id="luck"
 # 可见在测试集上挑选，会凭空造出准确率。造出多少，要看一共看几次、看多少张图片。**动手之前先猜**：同样看三十次取最好的，50 张图片和 5,000 张，哪个虚高得多？只看一次呢，有没有害处？
@@ -511,12 +511,12 @@ def report(data):
 # %% [markdown] lang="en" id="options"
 # ## 6 · Two options
 #
-# The captioner writes token by token, and this function chooses each of them. `top_p` keeps the likeliest tokens that together have that share, and a `temperature` above one makes unlikely ones likelier.
+# The captioner writes token by token, and this function chooses each of them. `top_p` keeps the likeliest tokens that together reach that probability, and a `temperature` above one makes unlikely ones likelier.
 
 # %% [markdown] lang="zh" id="options"
 # ## 6 · 两个选项
 #
-# 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，加起来刚够这个份额；温度（temperature）大于一，不太可能的词元就会变得可能一些。
+# 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，概率加起来刚够这个数；温度（temperature）大于一，不太可能的词元就会变得可能一些。
 
 # %% id="options-glass"
 explorers.behind_glass(6)
@@ -549,14 +549,14 @@ exercises.options.reveal(int(told.number))
 likeliest = by_hand.decode_greedily(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
 ours = experiments.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
 theirs = model.tokenizer.decode(likeliest).strip()
-compare(say(en="with all options at their boldest, and greedy", zh="选项都开到最大胆，和贪心相比"), ours, theirs)
+compare(say(en="with all options at their boldest, and greedy", zh="两个选项都调到最放开，和贪心相比"), ours, theirs)
 
 # %% [markdown] lang="en" id="options-repair"
 # Whoever compared settings with this code compared a text with itself. (That is why our own `generate` refuses a temperature where nothing is drawn.)
 #
 # ### Exercise: repair the choice
 #
-# Let both options do what they promise, and the seed too: `generator` belongs into `torch.multinomial`.
+# Let both options do what they promise, and the seed too: hand `generator` to `torch.multinomial`.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -565,7 +565,7 @@ compare(say(en="with all options at their boldest, and greedy", zh="选项都开
 #
 # ### 练习：修好选择
 #
-# 让两个选项都名副其实，种子也一样：`generator` 要交给 `torch.multinomial`。
+# 让两个选项都名副其实，种子也一样：把 `generator` 交给 `torch.multinomial`。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -579,8 +579,8 @@ exercises.next_token.check(next_token)
 # %% id="next-token-solution" tags=["solution"]
 def next_token(logits, top_p, temperature, generator):
     logits = logits / temperature                            # (V,)
-    shares, order = logits.softmax(-1).sort(descending=True)
-    beyond = shares.cumsum(-1) - shares >= top_p             # those before already have the share top_p
+    probabilities, order = logits.softmax(-1).sort(descending=True)
+    beyond = probabilities.cumsum(-1) - probabilities >= top_p    # those before already sum to top_p
     logits = logits.index_fill(0, order[beyond], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
 
@@ -590,14 +590,14 @@ experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
 # %% [markdown] lang="en" id="storeroom"
 # ## 7 · The storeroom
 #
-# Seven more, each with one experiment that rings, and its repair. **Cover the lines marked with +** and say what will stand there.
+# Seven more, each with one experiment that rings, and its repair. **Before you run a cell**, say what has to change; then compare: the lines marked − go, those marked + come.
 #
 # **Padding scored.** Where all captions are padded to a fixed length, as in the script that this course grew from, most places are padding, and a model that has learned to say *padding* has a low loss.
 
 # %% [markdown] lang="zh" id="storeroom"
 # ## 7 · 库房
 #
-# 还有七个错误，每个配一个能报警的实验，还有修法。**先遮住标着 + 的行**，说说那里该写什么。
+# 还有七个错误，每个配一个能报警的实验，还有修法。**每运行一格之前**，先说说该怎么改，再来对照：标着 − 的行要删去，标着 + 的行换上。
 #
 # **填充计入损失。** 像这门课最初的那份脚本那样，把说明文字一律填充到固定长度，大多数位置就都是填充；只要学会说“填充”，损失就低了。
 
@@ -616,10 +616,10 @@ print(experiments.end_is_target(broken[8], model, captions))
 explorers.repaired(8)
 
 # %% [markdown] lang="en" id="x-rays"
-# The X-ray tells all of these apart. **Before you choose a code**, say where its marks will be.
+# The X-ray tells all of these apart. Here is one whose padding is scored: on a short caption beside a longer one, most of the targets are padding. **Before you choose another code**, say where its marks will be.
 
 # %% [markdown] lang="zh" id="x-rays"
-# 这几种错误，透视一下就分得清。**每选一份代码之前**，先说说叉号会标在哪里。
+# 这几种错误，拍张 X 光就分得清。下面这张，填充计入了损失：短的一句和长的放在一批，目标大半是填充。**每换一份代码之前**，先说说叉号会标在哪里。
 
 # %% id="x-rays-code"
 explorers.x_ray_explorer(model, captions)
@@ -674,7 +674,7 @@ explorers.repaired(12)
 # **Counted in words.** A context that begins as words has as many vectors as these have *tokens*. With “a photo of a” both numbers agree, which is why nobody noticed. In CoOp's own code the left-over tokens stay in the text, frozen, so that the name still follows; where the name is to stand in front, the cut falls in the wrong place.
 
 # %% [markdown] lang="zh" id="counted"
-# **按单词数出来的长度。** 从词语开始学的上下文向量，个数应该等于这些词的**词元**数。用“a photo of a”的时候，两个数恰好相等，所以没有人发现。在 CoOp 自己的代码里，多出来的词元冻结在文字里，类别名还能跟在后面；可是要把类别名放到前面时，就会切错地方。
+# **个数按单词来数。** 从词语开始学的上下文向量，个数应该等于这些词的**词元**数。用“a photo of a”的时候，两个数恰好相等，所以没有人发现。在 CoOp 自己的代码里，多出来的词元冻结在文字里，类别名还能跟在后面；可是要把类别名放到前面时，就会切错地方。
 
 # %% id="counted-code"
 for words in ("a photo of a", "a close-up photo of a"):
@@ -696,7 +696,7 @@ exercises.symptom.ask()
 
 # %% id="text-alarms-code"
 of_texts = explorers.text_alarms(clip, processor)
-explorers.alarm_explorer(of_texts, "mask", "own words")
+explorers.alarm_explorer(of_texts, "inserted", "learns")
 
 # %% id="caption-alarms-code"
 of_captions = explorers.caption_alarms(model, captions)
@@ -706,16 +706,16 @@ explorers.alarm_explorer(of_captions, "end", "library")
 # What we read off:
 #
 # - **Equality with something trusted finds most**: the library's features of the same words, the library's loss of the same ids. It says that something is wrong.
-# - **What it is, the pattern of the row says, mostly.** Two rows are the same: *inserted* and *read off at the start*. There the number decides: choose them under *every vector learns*, and you see that three of four vectors are reached in one, and none in the other. With dropout left on, *more padding* rings as well: that is chance, not padding.
-# - **No experiment is enough.** The library's loss is right for a model that is frozen on paper only, and the identity test passes a length counted in words, if the words are badly chosen.
+# - **What it is, the pattern of the row says, mostly.** Two rows are the same: *inserted* and *read off at the start*. There the number decides: under *every vector learns*, three of four vectors are reached in the first (it is framed above), and none in the second (the storeroom printed it). With dropout left on, *more padding* rings as well: that is chance, not padding.
+# - **No experiment is enough.** The library's loss is right for a model that is frozen on paper only, and the identity test passes a number of vectors that is counted in words, if the words are badly chosen.
 # - **Loss and accuracy are not in the table.** At the exhibits, what one usually looks at looked well.
 
 # %% [markdown] lang="zh" id="alarms-seen"
 # 从中读出：
 #
 # - **和信得过的东西比是否相等，发现的错误最多**：同样的词，和库的特征比；同样的编号，和库的损失比。它告诉你有问题。
-# - **是什么问题，要看整行哪些报警；还不够，就看数字。** “插入而没有覆盖”和“在开头取结果”五列一模一样，选“每个向量都在学”才分得清：一个有 3 个向量收到梯度，一个是 0 个。没有关掉 dropout 时，“多填充几个位置”也会报警：那是随机性，不是填充。
-# - **哪个实验都不够。** 只在纸面上冻结的模型，损失和库的分毫不差；换回词语自己的向量，词选得不巧，按单词数出来的长度也能通过。
+# - **是什么问题，要看整行哪些报警；还不够，就看数字。** “插入而没有覆盖”和“在开头取结果”五列一模一样，要看“每个向量都在学”量出的数：前一个有 3 个向量收到梯度（上面加框的那一格），后一个是 0 个（库房里打印过）。没有关掉 dropout 时，“多填充几个位置”也会报警：那是随机性，不是填充。
+# - **哪个实验都不够。** 只在纸面上冻结的模型，损失和库的分毫不差；换回词语自己的向量，词选得不巧，按单词数出来的个数也能通过。
 # - **损失和准确率不在表里。** 在展品那里，平常看的那些指标，看上去都很好。
 
 # %% id="only-one-code"
@@ -737,13 +737,13 @@ explorers.checklist()
 # %% [markdown] lang="en" id="done"
 # ## What you can do now
 #
-# You can look at a falling loss without believing it; ask code questions whose answers you know; and tell from a few experiments what is wrong with it, without reading it all. Each experiment was a few lines, and took a few seconds at most. That is the habit to take along: **before the first long training, ten short questions.**
+# You can look at a falling loss without believing it; ask code questions whose answers you know; and tell from a few experiments what is wrong with it, without reading it all. Each experiment is a few lines, and takes next to no time beside the training that it may save. That is the habit to take along: **before the first long training, ten short questions.**
 #
 # In lesson 06 you bring pictures of your own, and code of your own with them.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 损失降下来，你不会马上就信；你会向代码提那些早就知道答案的问题；用几个实验，不必通读，就能说出它错在哪里。每个实验都只有几行，跑起来不过几秒。值得养成的习惯就是这个：**第一次长时间训练之前，先问十个小问题。**
+# 损失降下来，你不会马上就信；你会向代码提那些早就知道答案的问题；用几个实验，不必通读，就能说出它错在哪里。每个实验都只有几行，比起它可能省下的那次训练，几乎不花时间。值得养成的习惯就是这个：**第一次长时间训练之前，先问十个小问题。**
 #
 # 第 06 课里，你会带上自己的图片，也会写自己的代码。

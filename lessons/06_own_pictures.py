@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="own-pictures"
 # # Ten Vectors, lesson 06: your own pictures
 #
-# Up to now the pictures were ours. Now bring yours: a folder with a sub-folder for each class becomes a learned context, and a file of captions becomes a soft prompt. We look through the pictures before anything is learned, then meet the real CLIP and GPT-2, and work out what a thousand classes and a million captions would cost.
+# Up to now the pictures were ours. Now bring yours: a folder with a sub-folder for each class becomes a learned context, and a file of captions becomes a soft prompt. We look through the pictures before anything is learned, then see what changes with the real CLIP and GPT-2, and work out what a thousand classes and a million captions would cost.
 #
 # It takes about 45 minutes. No pictures at hand? We draw a folder that could be somebody's, and everything runs on it.
 
 # %% [markdown] lang="zh" id="own-pictures"
 # # 十个向量 · 第 06 课：你自己的图片
 #
-# 到现在为止，图片都是我们准备的。这一课换成你的：一个文件夹，每个类别一个子文件夹，就能学出上下文向量（context）；一个写着说明文字（caption）的文件，就能学出软提示词（soft prompt）。开始学之前，我们先把图片检查一遍；然后看看怎样换上真正的 CLIP 和 GPT-2，再算一算，一千个类别、一百万句说明文字要花多少代价。
+# 到现在为止，图片都是我们准备的。这一课换成你的：一个文件夹，每个类别一个子文件夹，就能学出上下文向量（context）；一个写着说明文字（caption）的文件，就能学出软提示词（soft prompt）。开始学之前，我们先把图片检查一遍；然后看看换上真正的 CLIP 和 GPT-2 会变什么，再算一算，一千个类别、一百万句说明文字要花多少时间和内存。
 #
 # 大约 45 分钟。手边没有图片也不要紧：我们画好了一个文件夹，就像谁随手攒下来的那样，所有单元格都能用它运行。
 
@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import context, data, flops, pictures, training
+from helpers import context, data, flops, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
@@ -41,7 +41,7 @@ from helpers.pretrained import classify_zero_shot, encode_images, load_clip, loa
 from lessons.exercises import own_pictures as exercises
 from lessons.kit.models import show_prediction, whose_numbers
 from lessons.widgets import own_pictures as explorers
-from pocket import classifiers, own_folder, world
+from pocket import classifiers, folders, own_folder, world
 
 clip, processor = load_clip()
 whose_numbers(clip)
@@ -83,11 +83,11 @@ exercises.names.ask()
 explorers.contact_sheet(example)
 
 # %% id="faults-code"
-classes, faults = pictures.check_folder(example)
+classes, faults = folders.check_folder(example)
 explorers.fault_table(example, faults)
 
 # %% [markdown] lang="en" id="faults"
-# A cup that was cut off; a HEIC, which cannot be read here; two copies; a boat that lies in two classes (two rows); a class of one and a class of none. Only the last two and the HEIC could be told from the list. The copies are the worst, for nothing ever complains: if one of a pair is learned from and the other tested on, the test asks what was learned by heart.
+# A cup that was cut off; a HEIC, which cannot be read here; two copies; a boat that lies in two classes (two rows); a class of one and a class of none. From the list alone only the last two and the HEIC could be told. The copies are the worst, for nothing ever complains: if one of a pair is learned from and the other tested on, the test asks what was learned by heart.
 #
 # ### Exercise: how different are two pictures?
 #
@@ -96,7 +96,7 @@ explorers.fault_table(example, faults)
 # **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="faults"
-# 一个被截断的文件，一个这里读不了的格式，两张重复图片，一张放进了两个类别的图（表里占两行），一个只有一张图的类别，还有一个空的。光看清单，有把握的只有最后两个和那个 `.heic`。最糟的是重复图片，因为从头到尾没有谁报错：要是一张分去训练，另一张分去测试，考的就是背过的题。
+# 一个文件被截断的杯子，一张这里读不了的 HEIC，两张重复图片，一条放进了两个类别的船（表里占两行），一个只有一张图的类别，还有一个空的。光看清单，看得出来的只有最后两个和那张 HEIC。最糟的是重复图片，因为从头到尾没有谁报错：要是一张分去训练，另一张分去测试，考的就是背过的题。
 #
 # ### 练习：两张图有多不一样？
 #
@@ -116,7 +116,7 @@ def difference(one, other):
     return np.abs(one.astype(float) - other.astype(float)).mean()
 
 # %% [markdown] lang="en" id="limit"
-# How small is small enough? **Before you move the limit**: what will be found first when it grows, a further copy or a mistake?
+# How small is small enough? **Before you move the threshold**: what will be found first when it grows, a further copy or a mistake?
 
 # %% [markdown] lang="zh" id="limit"
 # 差多少以内算同一张？**移动阈值之前**先猜：阈值放宽以后，最先多找出来的会是又一张重复图片，还是认错的一对？
@@ -125,7 +125,7 @@ def difference(one, other):
 explorers.copies_explorer(example)
 
 # %% [markdown] lang="en" id="limit-seen"
-# Between the copies and everything else lies a wide gap, and the limit stands in it. In your pictures it may be narrower, so look. This plain method finds pictures that were shrunk or saved again; it does not find those that were cropped, mirrored or made brighter.
+# Between the copies and everything else lies a wide gap, and the threshold stands in it. In your pictures it may be narrower, so look. This plain method finds pictures that were shrunk or saved again; it does not find those that were cropped, mirrored or made brighter.
 #
 # `read_folder` stops and lists everything that is wrong, so that you can mend it; with `leave_out=True` it goes on without.
 
@@ -135,7 +135,7 @@ explorers.copies_explorer(example)
 # 遇到问题，`read_folder` 会停下来，全部列出，让你去修；加上 `leave_out=True`，它就把有问题的撇开：
 
 # %% id="read-code"
-classes = pictures.read_folder(example, leave_out=True)
+classes = folders.read_folder(example, leave_out=True)
 print(len(classes.files), classes.class_names)
 
 # %% [markdown] lang="en" id="split"
@@ -186,7 +186,7 @@ def split(labels, generator):
 # 往后和第 02 课一样：三个部分都变成特征（feature），只算一次，存起来。和亲手一步步算的（打开图片、预处理、视觉塔、投影）一样吗？
 
 # %% id="features-code"
-parts = data.read_own_pictures(classes, seed=0)
+parts = folders.read_own_pictures(classes, seed=0)
 features = data.encode_split(clip, processor, parts)
 values = prepare_pixels(clip, processor, parts.test.images[:])                              # (N, 3, H, W)
 by_hand = clip.visual_projection(clip.vision_model(pixel_values=values).pooler_output)  # (N, D)
@@ -215,18 +215,18 @@ explorers.splits_picture()
 # %% [markdown] lang="en" id="splits-seen"
 # - **The context helps in a style that this model never saw.** It beats the words in all twenty splits, 50 % against 27 on average.
 # - **Not all of the gain is learned from the labels.** Labels that say nothing bring 33 %.
-# - **Names carry it.** The same pictures in classes named 1 to 8: no better than a blind guess.
+# - **Names carry it.** The same pictures in classes named 1 to 8: on average no better than a blind guess.
 # - **One split is luck**: the same folder gives 27 % or 67 %.
-# - **It is not the best that one can do.** The probe is ahead in most splits. Where words describe the pictures badly, a classifier without words is a strong rival: always set it beside your context. It costs a second.
+# - **It is not the best that one can do.** The probe is ahead in most splits. Where words describe the pictures badly, a classifier without words is a strong rival: always set it beside your context. It costs next to nothing.
 #
 # Save, load, use, as ever:
 
 # %% [markdown] lang="zh" id="splits-seen"
 # - **对模型从没见过的风格，上下文向量确实有用。** 二十次划分，次次胜过词语，平均 50% 对 27%。
 # - **但多出来的，不全是从标签里学来的。** 标签打乱了，毫无意义，也有 33%。
-# - **靠的是类别名。** 同样的图片，类别改叫 1 到 8，就和瞎猜差不多。
+# - **靠的是类别名。** 同样的图片，类别改叫 1 到 8，平均下来不比瞎猜强。
 # - **只划分一次，全看运气。** 同一个文件夹，可以是 27%，也可以是 67%。
-# - **它还不是最好的。** 线性探针在多数划分里领先。词语描述不好的图片，不用词语的分类器就是很强的对手：自己做的时候，务必拿它比一比，一秒钟的事。
+# - **它还不是最好的。** 线性探针在多数划分里领先。词语描述不好的图片，不用词语的分类器就是很强的对手：自己做的时候，务必拿它比一比，几乎不花时间。
 #
 # 保存、加载、使用，和以前一样：
 
@@ -277,11 +277,11 @@ tool
 # And this is the whole way, from a folder to a file of a few kilobytes. Run it again after you have chosen a folder above, and save it under a path of your own: `mkdtemp()` makes a temporary folder.
 
 # %% [markdown] lang="zh" id="ten-lines"
-# 从一个文件夹到一个几 KB 的文件，总共就下面这几行。在上面选好文件夹之后，再运行一次：
+# 从一个文件夹到一个几 KB 的文件，总共就下面这几行。在上面选好文件夹之后，再运行一次，并且存到你自己的路径下：`mkdtemp()` 建的是临时文件夹，里面的文件留不住。
 
 # %% id="ten-lines-code" tags=["measured"]
-mine = pictures.read_folder(tool.folder, leave_out=True)
-split_up = data.encode_split(clip, processor, data.read_own_pictures(mine))
+mine = folders.read_folder(tool.folder, leave_out=True)
+split_up = data.encode_split(clip, processor, folders.read_own_pictures(mine))
 learned = PromptedCLIP(clip, processor, mine.class_names, 4, "random", generator=torch.Generator().manual_seed(0))
 *_, last = context.train_context(learned, split_up)
 learned.save(Path(mkdtemp()) / "mine.safetensors")
@@ -299,12 +299,12 @@ explorers.splits_table(clip, processor, mine)
 # %% [markdown] lang="en" id="photographs"
 # ## 5 · And photographs?
 #
-# Your pictures are most likely photographs. The pocket CLIP has seen drawings and nothing else; section 7 brings the real one. scikit-learn, which is installed anyway, carries two photographs; here is a question about the first.
+# Your pictures are most likely photographs. The pocket CLIP has seen drawings and nothing else; section 7 says how to put the real one in its place. scikit-learn, which is installed anyway, carries two photographs; here is a question about the first.
 
 # %% [markdown] lang="zh" id="photographs"
 # ## 5 · 那么照片呢？
 #
-# 你的图片多半是照片，而口袋 CLIP 只见过画。scikit-learn 自带两张照片，先拿第一张来问：
+# 你的图片多半是照片，而口袋 CLIP 只见过画；怎样换上真正的 CLIP，第 7 节会说。scikit-learn 反正已经装好了，它自带两张照片，先拿第一张来问：
 
 # %% id="photograph-guess"
 exercises.photograph.ask()
@@ -317,13 +317,16 @@ exercises.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax()]
 # %% id="photograph-explorer"
 explorers.photograph_explorer(clip, processor, world.OBJECTS)
 
+# %% id="photograph-table-code"
+explorers.photograph_table(clip, processor, world.OBJECTS)
+
 # %% [markdown] lang="en" id="photographs-seen"
-# Now choose the flower, and then another prompt: the answer changes with the prompt, and with the bare `{}` it is even right. Being right once is not knowing.
+# Choose the flower in the figure, and see how sure it is each time; the table has all the answers. That for the flower changes with the prompt, and with the bare `{}` it is even right. Being right once is not knowing.
 #
 # Could it not *learn* photographs, then, as it learned the sepia prints? We try something that looks like a fair test:
 
 # %% [markdown] lang="zh" id="photographs-seen"
-# 再选那朵花，换几种提示词看看：答案在几个名称之间跳来跳去，只写 `{}` 时居然还对了。碰对一次，不等于认得。
+# 在图里选那朵花，看看它每次有多大把握；全部答案都在表里。换一种提示词，花的答案就变，只写 `{}` 时居然还对了。碰对一次，不等于认得。
 #
 # 那么，像学泛黄老照片那样，让它**学**照片不行吗？来做一个看上去很公平的检验：
 
@@ -379,14 +382,14 @@ def entries(classes, folder):
     return found
 
 # %% [markdown] lang="en" id="dataset"
-# `VLMDataset` reads such a file. It checks every entry, opens every picture, and lists all faults at once. Copies it does not look for.
+# `VLMDataset` reads such a file. It checks every entry, opens every picture, and lists all faults at once. It does not look for copies.
 
 # %% [markdown] lang="zh" id="dataset"
 # 这样的文件由 `VLMDataset` 来读。它会检查每一项、每一张图，有问题就一次全部列出来；只有重复图片，它不查。
 
 # %% id="dataset-code"
 captions = example / "captions.json"
-captions.write_text(json.dumps(pictures.make_caption_entries(classes, example)), encoding="utf-8")
+captions.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
 gpt2 = load_gpt2()                                            # a model and its tokenizer
 dataset = data.VLMDataset(captions, gpt2[1])
 print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
@@ -462,7 +465,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_GPT2=gpt2 python course.py lab
 # ```
 #
-# 要花多少代价，一个字节都不用下载就能算出来。放在 *meta* 设备上的模型，张量的形状样样齐全，里面却一个数也没有。看一张图要多少次运算？我们自己数一遍，再和 torch 自带的计数器对一对：
+# 要多少算力和内存，一个字节都不用下载就能算出来。放在 *meta* 设备上的模型，张量的形状样样齐全，里面却一个数也没有。看一张图要多少次运算？我们自己数一遍，再和 torch 自带的计数器对一对：
 
 # %% id="real-code"
 from torch.utils.flop_counter import FlopCounterMode
@@ -486,12 +489,12 @@ explorers.what_changes(clip, gpt2[0])
 # %% [markdown] lang="en" id="changes-seen"
 # (100 is the limit that CLIP's authors set for the logit scale, and their models stand at it: Radford et al. 2021.)
 #
-# Everything else that you have learned stays, the ten questions of lesson 05 among it. The equalities hold there, too: those of lesson 02 and of the captioner were tested on models of these sizes with random weights. What was *not* measured, since the weights could not be fetched here, is any accuracy of the real models. Lesson 02's questions are open for them: run it with `COURSE_CLIP` set, and believe what you measure.
+# Everything else that you have learned stays, the ten questions of lesson 05 included. The equalities hold there, too: those of lesson 02 and of the captioner were tested on models of these sizes with random weights. **But this course has no result on the real weights yet**, since they could not be fetched here: that the method works on photographs is not shown by anything above. Lesson 02's questions are open for them: run it with `COURSE_CLIP` set, and believe what you measure.
 
 # %% [markdown] lang="zh" id="changes-seen"
 # （100 是 CLIP 的作者给缩放系数设的上限，他们发布的模型都停在这个值：Radford 等，2021。）
 #
-# 你学到的其他东西都不变，第 05 课的那十个小问题也照样要问。那些“完全相等”，在那边也成立：无论第 02 课的，还是给图片写说明文字的，我们都用同样大小、随机权重的模型检验过。**没有**测过的，是真正模型的准确率，因为这里下载不到它们的权重。第 02 课的那些问题，对它们还没有答案：设好 `COURSE_CLIP` 再运行一遍，以你测到的为准。
+# 你学到的其他东西都不变，第 05 课的那十个小问题也照样要问。那些“完全相等”，在那边也成立：无论第 02 课的，还是给图片写说明文字的，我们都用同样大小、随机权重的模型检验过。**但是，真正的权重上，这门课还没有任何结果**，因为这里下载不到：这个方法用在照片上行不行，上面的内容什么也没有证明。第 02 课的那些问题，对它们还没有答案：设好 `COURSE_CLIP` 再运行一遍，以你测到的为准。
 
 # %% [markdown] lang="en" id="scale"
 # ## 8 · More than one machine
@@ -546,10 +549,10 @@ gigabytes = 1_000_000 * 49 * 768 * 4 / 1e9
 explorers.measured_sizes()
 
 # %% [markdown] lang="en" id="explore"
-# Where there is much to do at once, the count comes within a factor of two. With two captions a step, the large GPU needs twenty times as long: it waits for its next order. **Everything in the next figure is calculated**, for the H200 from the paces that it reached. Go to a thousand classes and a million captions on it. Which is better, eight of them, or 64 captions in a step? And what do neither of the two help?
+# In three of the times the count comes within a factor of two. The other two are of the large GPU: it needs fifteen times as long for a step with a thousand classes, and nearly twenty times as long with two captions in a step, for then it mostly waits for its next order. **Everything in the next figure is calculated**, for the H200 from the paces that it reached. The figure begins with a thousand classes and a million captions on two CPU cores; choose the H200. What is faster there, eight of them, or 64 captions in a step? And which problem does neither of them solve?
 
 # %% [markdown] lang="zh" id="explore"
-# 一次要做的事够多，实测不到计算值的两倍。可是每步只有两句说明文字时，大 GPU 用的时间是计算值的二十倍：它大部分时间在等下一条指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。选它，把滑块拉到一千个类别、一百万句说明文字：换成八个设备，还是每步改成 64 句，哪个更快？又有什么，这两样都解决不了？
+# 五个时间里，有三个实测不到计算值的两倍。另外两个差得远，都是大 GPU 上的：一千个类别走一步，用的时间是计算值的十五倍；每步只有两句说明文字时，将近二十倍，因为这时它大部分时间在等下一条指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。图从两个 CPU 核、一千个类别、一百万句说明文字开始；请换成 H200。在它上面，改用八个设备，还是每步改成 64 句，哪个更快？又有什么问题，这两样都解决不了？
 
 # %% id="explore-code"
 explorers.scale_explorer()
@@ -557,11 +560,14 @@ explorers.scale_explorer()
 # %% id="memory-quiz"
 exercises.memory.ask()
 
+# %% id="explore-table-code"
+explorers.scale_table()
+
 # %% [markdown] lang="en" id="explore-seen"
-# A thousand classes with sixteen pictures each take some twenty minutes on two CPU cores, since only the text side is computed at every step, and in pieces that fit. A million captions take more than a week there. On the H200 they take more than eight hours with two captions in a step, the script's own choice, and less than one with 64: a larger batch does more than eight devices. How long your machine really takes, the script says at every look: two hundred captions for two minutes tell you more than this figure.
+# A thousand classes with sixteen pictures each take some 40 minutes on two CPU cores: half of the time to see the pictures, once, and half to learn, for only the text side is computed at every step, and in pieces that fit. A million captions take more than a week there. On the H200 they take more than 8 hours with two captions in a step, the script's own choice, and less than one with 64: a larger batch does more than eight devices. How long your machine really takes, the script says at every evaluation: two hundred captions for two minutes tell you more than this figure.
 
 # %% [markdown] lang="zh" id="explore-seen"
-# 一千个类别、每类十六张，两个 CPU 核学二十来分钟就够，因为每一步只算文本那一侧，而且分成装得下的小块来算。一百万句说明文字，在这两个核上要一个多星期；在 H200 上，每步两句（脚本的默认值）要八个多小时，每步 64 句则不到一小时：把批放大，比八个设备还管用。在你的机器上到底要多久，训练时脚本会不断报出来：拿两百句跑上两分钟，比这张图更说明问题。
+# 一千个类别、每类十六张，两个 CPU 核大约要 40 分钟：一半时间用来看图片，只看一遍；一半时间用来学，因为每一步只算文本那一侧，而且分成装得下的小块来算。一百万句说明文字，在这两个核上要一个多星期；在 H200 上，每步两句（脚本的默认值）要 8 个多小时，每步 64 句则不到一小时：把批放大，比八个设备还管用。在你的机器上到底要多久，训练时脚本每次评估都会报出来：拿两百句跑上两分钟，比这张图更说明问题。
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

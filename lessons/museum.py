@@ -284,16 +284,16 @@ def loss_of(weights: Tensor, features: Tensor, labels: Tensor, scale: float = 20
 
 def next_token_likeliest(logits, top_p, temperature, generator):
     logits = logits / temperature  # (V,)
-    shares, order = logits.softmax(-1).sort(descending=True)
-    beyond = shares.cumsum(-1) - shares >= top_p  # those before already have the share top_p
+    probabilities, order = logits.softmax(-1).sort(descending=True)
+    beyond = probabilities.cumsum(-1) - probabilities >= top_p  # those before already sum to top_p
     logits = logits.index_fill(0, order[beyond], float("-inf"))
     return logits.argmax()
 
 
 def next_token_drawn(logits, top_p, temperature, generator):
     logits = logits / temperature  # (V,)
-    shares, order = logits.softmax(-1).sort(descending=True)
-    beyond = shares.cumsum(-1) - shares >= top_p  # those before already have the share top_p
+    probabilities, order = logits.softmax(-1).sort(descending=True)
+    beyond = probabilities.cumsum(-1) - probabilities >= top_p  # those before already sum to top_p
     logits = logits.index_fill(0, order[beyond], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
 

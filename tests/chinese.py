@@ -25,7 +25,7 @@ def read_by_models() -> set[str]:
     """The words of the drawn world, of the captions and of prompts."""
     texts = [entry["text"] for entry in json.loads((ROOT / "data/captions/train.json").read_text("utf-8"))]
     names = [*world.OBJECTS, *world.COLOURS, *world.SIZES, *world.BACKGROUNDS, *world.ALL_STYLES]
-    return set(re.findall("[a-z]+", " ".join([*texts, *names, "a photo of a", "x"]).lower()))
+    return set(re.findall("[a-z]+", " ".join([*texts, *names, "a photo of a", "a picture of a", "x"]).lower()))
 
 
 def is_kept(word: str) -> bool:
@@ -49,7 +49,18 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
+    "museum.words_by_table": "the nearest tokens of vectors",
+    "learnable_context.text_with_slots": "tokens of a class name that a learner types",
+    "learnable_context.overwriting_and_inserting": "tokens of a class name",
+    "inside_clip.shares_by_scale": "any texts, shortened where there is no room",
+    "inside_clip.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
+    "captions.next_tokens": "tokens",
+    "captions.captions_learned": "captions",
+    "captions.blended_prompts": "answers",
+    "soft_prompt.words_on_patches": "nearest words",
     "start_here.draw": "the texts that the learner has written for CLIP",
+    "own_pictures.contact_sheet": "names of a learner's folders",
+    "own_pictures.sheet_with_names": "names of a learner's folders and files",
     "reading.nearest_words": "the words nearest to learned vectors",
     "reading.paths_in_space": "words of the pocket CLIP's table",
     "reading.levers": "words of the pocket CLIP's table",
@@ -63,7 +74,7 @@ def faults_of_words(figure: Figure, name: str) -> list[str]:
     shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     shown = [text for text in shown if text.axes is None or text.axes.get_visible()]
     labels = {label for axes in figure.axes for label in (axes.title, axes.xaxis.label, axes.yaxis.label)}
-    frame = [text for text in shown if text in labels or text.get_fontsize() >= TITLE]
+    frame = [text for text in shown if text in labels or text.get_fontsize() == TITLE]
     judged = frame if name in OF_MODELS else shown
     found = [english for text in judged for line in text.get_text().splitlines() if (english := english_of(line))]
     letters = {letter for text in shown for letter in text.get_text() if not letter.isspace()}

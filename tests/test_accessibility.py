@@ -27,7 +27,11 @@ NAMES = ("top_p",)  # labels that are names in code, the same in both languages
 EXCEPTIONS = (
     ("inside_clip.picture_in_patches", "^line in #ffffff", "a grid on a picture; beside it the patches lie apart"),
     ("soft_prompt.words_on_patches", "^line in #ffffff", "a grid on a pale picture; the words stand in its cells"),
-    ("captions.dots_in_rows", "^only the colour tells marks", "each row has its name, bold where the dots are blue"),
+    (
+        "captions.dots_in_rows",
+        "^only the colour tells marks",
+        "each row has its name, with a triangle where the dots are blue",
+    ),
     (
         "reading.strips",
         "^marks in .* contrast of 1",

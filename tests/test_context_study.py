@@ -14,6 +14,7 @@ from pocket import classifiers, datasets
 from pocket.datasets import few_shot, task_drawings
 from pocket.studies import common
 from pocket.studies import context_study as study
+from pocket.studies.context_study import ChoicesRun
 from pocket.tasks import RIDDLE
 
 TASKS = ["the red one of two", "objects, each a sketch", "blurred", "objects, each a sepia print"]
@@ -113,57 +114,14 @@ def test_a_name_in_the_middle_of_one_vector_stands_in_front_of_it(stored):
     assert len(ones) == 12 and all(runs[key] == runs[1, "front", *key[2:]] for key in ones)
 
 
-def mean_of(runs, method, **settings):
-    shares = [getattr(run, method) for run in runs if settings.items() <= vars(run).items()]
-    return sum(shares) / len(shares)
-
-
-def test_what_lesson_02_says_of_shots_holds(stored):
-    riddle, sketch, blurred, sepia = stored.shots
-    first = [run.context for run in riddle.runs if run.shots == 1]
-    assert round((first[0] - riddle.hand) * TEST_PICTURES) == 1, "the first is ahead by a single picture"
-    assert 0.115 < max(first) - riddle.hand < 0.12, "the best by nearly twelve points"
-    assert riddle.own == pytest.approx(mean_of(riddle.runs, "context", shots=8), abs=0.005)
-    assert sketch.hand > 0.99
-    below = [sketch.hand - run.context for run in sketch.runs if run.shots == 1]
-    assert [round(share * TEST_PICTURES) for share in below if share > 0] == [1, 1], "two of five, by one picture each"
-    assert blurred.own < blurred.hand + 0.005
-    gains = [mean_of(blurred.runs, "context", shots=shots) for shots in (1, 2, 4, 8, 16)]
-    assert gains == sorted(gains) and gains[0] > blurred.hand
-    assert all(mean_of(blurred.runs, "probe", shots=n) < mean_of(blurred.runs, "context", shots=n) for n in (1, 16))
-    context, probe = (
-        [mean_of(sepia.runs, method, shots=n) for n in (1, 2, 4, 8, 16)] for method in ("context", "probe")
-    )
-    assert sepia.hand < 0.2 and max(context) - min(context) < 0.01 and min(context) > sepia.hand + 0.05
-    assert [p > c for p, c in zip(probe, context)] == [False, False, True, True, True]
-    assert all(mean_of(entry.runs, "probe", shots=1) < entry.hand for entry in stored.shots)
-
-
-def test_what_lesson_02_says_of_choices_holds(stored):
-    runs, hand = stored.choices.runs, stored.choices.hand
-    shared = [run for run in runs if not run.class_specific]
-    assert mean_of(shared, "test", length=1) == pytest.approx(mean_of(shared, "test", length=16), abs=0.01)
-    for name, most in (("length", 0.03), ("position", 0.03), ("init", 0.03), ("class_specific", 1)):
-        shares = [mean_of(runs, "test", **{name: option}) for option in {getattr(run, name) for run in runs}]
-        assert (max(shares) - min(shares) < most) and (name != "class_specific" or max(shares) - min(shares) > 0.1)
-    assert mean_of(runs, "test", class_specific=True) < hand < mean_of(shared, "test")
-
-
-def test_what_lesson_02_says_of_new_classes_holds(stored):
-    riddle, blurred = (
-        {
-            pull: [mean_of(entry.runs, part, regularisation=pull) for part in ("base", "new")]
-            for pull in study.REGULARISATIONS
-        }
-        for entry in stored.base_to_new
-    )
-    assert all(riddle[pull][1] < riddle[0][1] for pull in study.REGULARISATIONS if pull), (
-        "every pull takes something away"
-    )
-    assert riddle[0][1] > stored.base_to_new[0].hand_new + 0.05
-    for pull in (0.5, 2):
-        assert all(pulled >= free for pulled, free in zip(blurred[pull], blurred[0])), "a weak pull costs nothing"
-    assert blurred[32][1] > blurred[0][1] + 0.02 and blurred[32][0] < blurred[0][0] - 0.04, "the strongest trades"
+def test_the_example_is_one_of_the_choices_with_its_whole_history(stored):
+    example = stored.example
+    assert (example.task, example.shots) == (RIDDLE.name, stored.choices.shots)
+    choice = ChoicesRun(4, "end", "words", False, example.seed, example.history.best.validation_score, example.after)
+    assert choice in stored.choices.runs
+    assert (example.before, example.hand) == (stored.choices.hand, example.history.evaluations[0].validation_score)
+    assert example.history.evaluations[-1].step == example.history.steps == stored.config.steps
+    assert torch.tensor(example.context).shape == (study.LENGTH, 128)
 
 
 def test_each_record_has_a_line_of_its_own(stored):
@@ -380,5 +338,6 @@ def test_the_grid_that_is_run_is_the_grid_that_is_stored(stored):
         for entry in entries
         for run in entry.runs
     ]  # fmt: skip
+    records.append({"part": "example", **vars(stored.example)})
     assert [{name: record[name] for name in job} for job, record in zip(study.jobs(), records)] == study.jobs()
-    assert len(records) == len(study.jobs()) == 330
+    assert len(records) == len(study.jobs()) == 331

@@ -202,8 +202,8 @@ WRONG = {
             "def logits(images, texts, log_scale):\n"
             "    x = log_scale.exp() * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T\n"
             "    return x.softmax(-1)",
-            "shares already",
-            "已经是份额",
+            "probabilities already",
+            "已经是概率",
         ),
         ("def logits(images, texts, log_scale): return images @ texts", "first factor", "两个矩阵相乘"),
         ("def logits(images, texts, log_scale): return torch.zeros(2, 3)", "The shape is right", "数不对"),
@@ -571,7 +571,7 @@ WRONG = {
             "numbers = model.soft_prompt.prompt_embeddings.numel() + model.vision_projection.weight.numel()\n"
             "numbers += model.vision_projection.in_features",
             "not as what goes in",
-            "不是和输入一样长",
+            "宽度和输出相同",
         ),
         ("numbers = model.vision_projection.weight.numel()", "projection alone", "这只是投影"),
         ("numbers = sum(p.numel() for p in model.vision_projection.parameters())", "projection alone", "这只是投影"),
@@ -1683,7 +1683,7 @@ WRONG = {
             NEXT.format("shares.cumsum(-1) - shares >= top_p").replace(
                 "logits.softmax(-1), 1", "(logits > -9e9).float(), 1"
             ),
-            "equal shares",
+            "equal probabilities",
             "机会一样大",
         ),
         (

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers.training import History
 from lessons import kit
 from lessons.figures import inside_clip
 from lessons.kit import context_training, strips
-from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.kit.picture import Picture, blank, finished, picture_with_scores, square
 from lessons.widgets.start_here import pictures_with_guesses
 
 NAMES = ["cat", "dog", "fish"]
@@ -308,12 +310,30 @@ def test_a_softmax_along_rows_and_one_down_columns_make_one():
 def test_pairs_that_belong_together_are_framed():
     """With all cosines equal only the frames tell the diagonal from the rest."""
     picture = grey_of(inside_clip.similarity_heatmap([RED] * 3, NAMES, np.zeros((3, 3)), title="a title", alt=ALT))
-    cell = 132
+    cell, wide = 132, 320
     top = picture.shape[0] - 24 - 3 * cell
     dark = [
-        [(picture[top + r * cell :, 180 + c * cell :][:cell, :cell] < 60).sum() for c in range(3)] for r in range(3)
+        [(picture[top + r * cell :, 180 + c * wide :][:cell, :wide] < 60).sum() for c in range(3)] for r in range(3)
     ]
     assert min(np.diag(dark)) > 1.5 * max(dark[0][2], dark[2][0])
+
+
+def test_a_bold_word_makes_no_warning_in_either_language(caplog):
+    figure = blank(1)
+    figure.text(0, 0.5, "loss 损失", weight="bold", fontsize=7.77)  # a size that no other test has looked up
+    finished(figure, ALT, "")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("n", [2, 4, 6])
+def test_captions_stand_whole_over_their_columns(n, monkeypatch):
+    monkeypatch.setattr(inside_clip, "finished", lambda figure, *_: figure)
+    caption = "a photo of a small yellow umbrella beside a large purple butterfly at night"
+    figure = inside_clip.similarity_heatmap([RED] * n, [caption] * n, np.zeros((n, n)), title="a title", alt=ALT)
+    labels = [text for text in figure.findobj(Text) if " ".join(text.get_text().split()) == caption]
+    boxes = [label.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for label in labels]
+    assert len(boxes) == n and boxes[-1].x1 <= figure.bbox.x1 and boxes[0].y1 <= figure.bbox.y1 - 50  # under the title
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:]))
 
 
 def test_matrices_of_two_to_four_pairs_with_long_captions_are_drawn():

@@ -82,13 +82,13 @@ def test_every_control_changes_the_picture(clip, name, values):
 
 
 def test_all_texts_are_in_the_learners_language_and_alt_texts_without_measured_decimals(clip, lang):
-    """Other machines round otherwise; what is left are the learned scale, a weight, and the loss of an empty matrix."""
+    """Other machines round otherwise; what is left are the learned scale, a weight, and the loss where all pairs are clear."""
     for name, explorer in explorers(clip).items():
         for key, control in explorer.controls.items():
             assert control.description and (key.startswith("cosine") or in_language(control.description, lang)), name
         assert in_language(explorer.shown.alt, lang) and in_language(explorer.shown.caption, lang)
         decimals = set(re.findall(r"\d+\.\d+", explorer.shown.alt))
-        assert decimals <= {"temperature": {"65.5"}, "matrix": {"1.10"}}.get(name, set())
+        assert decimals <= {"temperature": {"65.5"}, "matrix": {"65.5", "0.00"}}.get(name, set())
         for widget in all_widgets(explorer.widget):
             if isinstance(widget, ipywidgets.Button):
                 assert widget.description and in_language(widget.tooltip or widget.description, lang)
@@ -197,6 +197,8 @@ def test_attention_maps_are_those_of_the_chosen_layer_and_head(clip, monkeypatch
     )
     controls["layer"].value, controls["head"].value, controls["place"].value = 2, 3, 0
     assert np.allclose(seen["looks"], attention[1, 2, 0]) and np.allclose(seen["seen"], attention[1, 2, :, 0])
+    inside_clip.attention_explorer(*clip, world.draw(TWO), patch=64, layer=3, head=4)
+    assert seen["chosen"] == 64 and np.allclose(seen["looks"], attention[2, 3, 64])
 
 
 def patch_buttons(explorer):
@@ -229,6 +231,13 @@ def test_a_map_without_a_clear_maximum_does_not_name_one():
     shares = np.full(65, 0.01)
     shares[10] = 0.36
     assert inside_clip._darkest(shares, 8) == "darkest at patch 10 (row 2, column 2)"
+
+
+def test_where_nearly_everybody_looks_is_told():
+    now = SimpleNamespace(place=64, layer=3, head=4)
+    for share, all_look in ((0.28, True), (1 / 65, False)):
+        words = inside_clip._attention_in_words(now, np.full(65, 1 / 65), np.full(65, share), 8, (4, 4))
+        assert ("nearly all positions do" in words) == all_look
 
 
 # --- the loss ----------------------------------------------------------------------------------------------------
@@ -269,19 +278,19 @@ def press(explorer, name):
     next(button for button in buttons if button.description == name).click()
 
 
-def test_a_button_fills_in_what_clip_says_and_draws_once(clip, monkeypatch):
-    explorer = inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS)
+def test_the_matrix_begins_with_what_clip_says_and_a_button_brings_it_back_and_draws_once(clip, monkeypatch):
     drawn = []
     monkeypatch.setattr(
         figures, "contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or Sentence("drawn")
     )
+    explorer = inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    press(explorer, "All cosines 0")
     press(explorer, "What CLIP says")
     cosines = encode_images(*clip, IMAGES) @ encode_texts(*clip, CAPTIONS).T
-    assert len(drawn) == 1
-    assert np.abs(drawn[0][2] - cosines.numpy()).max() <= 0.005 + 1e-6  # as fine as the sliders are
-    assert drawn[0][3] == pytest.approx(clip[0].logit_scale.exp().item())
-    press(explorer, "All cosines 0")
-    assert len(drawn) == 2 and (drawn[1][2] == 0).all()
+    first, empty, again = drawn
+    assert np.abs(first[2] - cosines.numpy()).max() <= 0.005 + 1e-6  # as fine as the sliders are
+    assert first[3] == pytest.approx(clip[0].logit_scale.exp().item())
+    assert (empty[2] == 0).all() and (again[2] == first[2]).all() and again[3] == pytest.approx(first[3])
 
 
 def test_no_value_is_set_that_a_view_would_move(clip):

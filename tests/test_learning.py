@@ -25,7 +25,7 @@ from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentenc
 from lessons.kit.picture import LOCK
 from lessons.widgets import learnable_context, start_here
 from pocket.datasets import Pictures, Splits, few_shot
-from pocket.studies import first_vectors_study
+from pocket.studies import context_study, first_vectors_study
 from pocket.tasks import secret_task
 
 TASK = secret_task("red")
@@ -682,6 +682,14 @@ def few(clip):
     return few_shots(clip)
 
 
+def test_the_page_shows_the_stored_run_of_the_riddle_and_a_learner_meets_a_question(clip, lang):
+    one = learnable_context.few_shot_training(*clip, TASK)
+    example = context_study.load_study().example
+    assert f"{example.after:.1%}"[:-1] in one.shown.alt and in_language(one.shown.alt, lang)
+    assert ("empty" if lang == "en" else "空着") in one.view.value and one.view.value != one.shown.html()
+    assert torch.equal(one.context, torch.tensor(example.context)) and one.controls["length"].value != len(one.context)
+
+
 def test_before_the_first_press_there_is_an_empty_diagram_with_the_hand_prompt(clip, lang):
     one, other = few_shots(clip), few_shots(clip)
     assert one.view.value == one.shown.html() and one.context is None and one.runs == []
@@ -742,8 +750,8 @@ def test_a_finished_run_says_what_was_kept_and_why_and_that_the_test_came_once(c
     run, caption = few.runs[0], few.shown.caption
     kept = run.history.best.step
     wanted = {
-        "en": [f"step {kept} (the ring), where the validation loss was lowest", "looked at once, at the end", "512 numbers"],
-        "zh": [f"第 {kept} 步的向量（圆圈处），那时验证集上的损失最低", "只在最后看了一次", "512 个数"],
+        "en": [f"step {kept} (the ring), where the validation loss was lowest", "looked at once, at the end", "128 numbers"],
+        "zh": [f"第 {kept} 步的向量（圆圈处），那时验证集上的损失最低", "只在最后看了一次", "128 个数"],
     }  # fmt: skip
     assert all(words in caption for words in wanted[lang]) and in_language(caption, lang)
     assert in_language(few.shown.alt, lang) and in_language(few.start.description, lang)

@@ -116,7 +116,6 @@ def test_all_texts_are_in_the_learners_language(model, begun, lang, undrawn):
                 control.value = value
                 picture = explorer.shown
                 assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
-                assert ("图中英文" in picture.caption) == (lang == "zh")
                 assert not list(wrong_variants(picture.alt + picture.caption, GLOSSARY))
 
 
@@ -317,9 +316,9 @@ def test_the_last_place_of_the_picture_predicts_the_first_word(model, lang, undr
     explorer = soft_prompt.strip_explorer(model)
     caption = moved(explorer, position=2).caption
     columns, *_, rest = undrawn[-1]
-    assert columns[2].token == "last\npatch" and columns[2].position == "73"
-    assert rest["title"].startswith("At the last patch the model must say “a”")
-    assert {"en": "At the last patch the model must say “a”", "zh": "在最后一个图块处，模型要说出“a”"}[lang] in caption
+    assert columns[2].position == "73"
+    sentence = {"en": "At the last patch the model must say “a”", "zh": "在最后一个图块处，模型要说出“a”"}[lang]
+    assert rest["title"].startswith(sentence) and sentence in caption
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from chinese import english_of
+from explorers import in_language
 from PIL import Image, ImageFile
 
+from helpers import language
 from helpers.data import VLMDataset
 from helpers.pictures import MAX_FAULTS
 from helpers.pretrained import load_tokenizer
@@ -318,25 +321,28 @@ def test_pictures_are_found_also_when_one_goes_elsewhere_afterwards(folder, toke
 # --- what is wrong with the file ---------------------------------------------------------------------------------------------------
 
 
+WRONG_FILES = [
+    (b"", "is no JSON: Expecting value in line 1, column 1"),
+    (b'[\n{"image_path": }]', 'is no JSON: Expecting value in line 2, column 16: {"image_path": }]$'),
+    (b'[{"image_path": "cat.png", "text": "a cat."},\n', "is no JSON: .* in line 2, column 1"),
+    (b'[{"text": "' + "é".encode("latin-1"), r"is not UTF-8 \(line 1, byte 12 of the file\): save it as UTF-8"),
+    ("[]".encode("utf-16"), r"is not UTF-8 \(line 1, byte 1 of the file\): save it as UTF-8"),
+    (b"[" + b"9" * 5000 + b"]", "is no JSON that can be read here: it holds an absurd number"),
+    (b"[" * 100_000, "is no JSON that can be read here: .* nested too deep"),
+    (b'{"a": ' * 100_000, "is no JSON that can be read here: .* nested too deep"),
+    (b"[]", r'holds an empty list: it should be \[{"image_path": "cat.jpg", "text": "a cat."}, …\]'),
+    (b"{}", "holds an object: it should be "),
+    (b'{"image_path": "cat.png", "text": "a cat."}', "holds an object: it should be "),
+    (b'"cat.png"', "holds text: it should be "),
+    (b"null", "holds null: it should be "),
+    (b"NaN", "holds a number: it should be "),
+    (b"true", "holds true or false: it should be "),
+]
+
+
 @pytest.mark.parametrize(
     "content, what",
-    [
-        (b"", "is no JSON: Expecting value in line 1, column 1"),
-        (b'[\n{"image_path": }]', 'is no JSON: Expecting value in line 2, column 16: {"image_path": }]$'),
-        (b'[{"image_path": "cat.png", "text": "a cat."},\n', "is no JSON: .* in line 2, column 1"),
-        (b'[{"text": "' + "é".encode("latin-1"), r"is not UTF-8 \(line 1, byte 12 of the file\): save it as UTF-8"),
-        ("[]".encode("utf-16"), r"is not UTF-8 \(line 1, byte 1 of the file\): save it as UTF-8"),
-        (b"[" + b"9" * 5000 + b"]", "is no JSON that can be read here: it holds an absurd number"),
-        (b"[" * 100_000, "is no JSON that can be read here: .* nested too deep"),
-        (b'{"a": ' * 100_000, "is no JSON that can be read here: .* nested too deep"),
-        (b"[]", r'holds an empty list: it should be \[{"image_path": "cat.jpg", "text": "a cat."}, …\]'),
-        (b"{}", "holds an object, no list: it should be "),
-        (b'{"image_path": "cat.png", "text": "a cat."}', "holds an object, no list: it should be "),
-        (b'"cat.png"', "holds text, no list: it should be "),
-        (b"null", "holds null, no list: it should be "),
-        (b"NaN", "holds a number, no list: it should be "),
-        (b"true", "holds true or false, no list: it should be "),
-    ],
+    WRONG_FILES,
     ids=lambda value: value[:12].decode("latin-1") if isinstance(value, bytes) else "",
 )
 def test_a_file_that_is_no_list_of_entries_is_named_with_what_to_do(folder, tokenizer, content, what):
@@ -397,6 +403,21 @@ def test_all_faults_stand_in_one_message_in_order(folder, tokenizer):
     assert len(lines) == len(wanted)
     for line, (number, start) in zip(lines, wanted):
         assert f", entry {number}: {start}" in line
+
+
+def test_readers_of_chinese_are_told_all_of_it_in_chinese(folder, tokenizer):
+    language.set_language("zh")
+    try:
+        lines = faults(written(folder, *(wrong for wrong, _ in WRONG_ENTRIES), *[{}] * 65), tokenizer)
+        for content, _ in WRONG_FILES:
+            (folder / "data.json").write_bytes(content)
+            lines += faults(folder / "data.json", tokenizer)
+        (folder / "cat.png").write_text("no picture")
+        lines += faults(written(folder, entry(), entry("catt.png"), entry("below\\cat.png")), tokenizer)
+    finally:
+        language.set_language("en")
+    assert len(lines) > MAX_FAULTS + len(WRONG_FILES)
+    assert [line for line in lines if not in_language(line, "zh") or english_of(line)] == []
 
 
 def test_more_than_a_hundred_faults_are_counted(folder, tokenizer):

@@ -44,13 +44,13 @@ def _loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Cap
     except ValueError as error:
         raise Mistake(
             en="The X-ray sees no logits. Ask the model for them, model(features, ids), and let the loss be made from these.",
-            zh="透视看不到 logits。请用 model(features, ids) 取得 logits，再由它们算出损失。",
+            zh="X 光看不到 logits。请用 model(features, ids) 取得 logits，再由它们算出损失。",
         ) from error
     lengths = seen.lengths.tolist()
     if seen.shift == 0:
         raise Mistake(
             en="The X-ray still shows every token scored against itself.",
-            zh="透视的结果还是老样子：每个词元对照的是它自己。",
+            zh="X 光片还是老样子：每个词元对照的是它自己。",
         )
     if seen.shift == 2:
         raise Mistake(
@@ -65,7 +65,7 @@ def _loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Cap
     if seen.shift != 1:
         raise Mistake(
             en="The X-ray shows targets that stand nowhere near. Logits at each position, against the token that follows.",
-            zh="透视显示，对照的目标完全对不上。应该拿每个位置的 logits 对照紧跟着的那个词元。",
+            zh="X 光显示，对照的目标完全对不上。应该拿每个位置的 logits 对照紧跟着的那个词元。",
         )
     if any(place < -1 for mine in seen.targets for place in mine):
         raise Mistake(
@@ -100,7 +100,7 @@ loss = Exercise(
     _loss,
     praise=Text(
         en="The X-ray shows every position against its next token, the end included, and the number is the library's.",
-        zh="透视显示，每个位置对照的都是下一个词元，结束符也在内；得到的数和库的一样。",
+        zh="X 光显示，每个位置对照的都是下一个词元，结束符也在内；得到的数和库的一样。",
     ),
     hints=(
         Text(
@@ -182,8 +182,8 @@ def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProce
             raise mistake
     if close(F.normalize(ours, dim=-1), F.normalize(right, dim=-1)):
         raise Mistake(
-            en="The direction is right, the length is not: give the features as they leave CLIP, not yet normalised.",
-            zh="方向对了，长度不对：特征要原样交出来，先不要归一化。",
+            en="The direction is right, the norm is not: give the features as they leave CLIP, not yet normalised.",
+            zh="方向对了，模长不对：特征要原样交出来，先不要归一化。",
         )
     if close(ours, museum.encode_at_start(clip, processor, names, context)):
         raise Mistake(
@@ -513,7 +513,7 @@ report = Exercise(
 
 LOGITS = torch.tensor(
     [0.0, 3.0, 2.6, 1.0, -1.0, 2.0]
-)  # shares 0.02, 0.44, 0.29, 0.06, 0.01, 0.16, sorted: 1, 2, 5, 3, 0, 4
+)  # probabilities 0.02, 0.44, 0.29, 0.06, 0.01, 0.16, sorted: 1, 2, 5, 3, 0, 4
 
 
 def _draws(answer: Callable[..., Any], top_p: float, temperature: float, seed: int = 0, number: int = 600) -> list[int]:
@@ -555,7 +555,7 @@ def _next_token(answer: Callable[..., Any]) -> None:
     share = drawn.count(1) / len(drawn)
     if abs(share - 0.5) < 0.04:
         raise Mistake(
-            en="What is left is drawn with equal shares. The likelier should come more often.",
+            en="What is left is drawn with equal probabilities. The likelier should come more often.",
             zh="剩下的词元抽到的机会一样大。更可能的那个应该抽到得更多。",
         )
     hot, cold = _draws(answer, 1.0, 5.0), _draws(answer, 1.0, 0.3)
@@ -593,12 +593,12 @@ next_token = Exercise(
             zh="除了最后一行，别的都可以不动。过滤从来不会去掉最大的那个，那 argmax 之后，过滤还剩下什么作用？",
         ),
         Text(
-            en="torch.multinomial(shares, 1, generator=generator) draws a place by its share.",
-            zh="torch.multinomial(shares, 1, generator=generator) 按份额抽一个位置。",
+            en="torch.multinomial(probabilities, 1, generator=generator) draws a place by its probability.",
+            zh="torch.multinomial(probabilities, 1, generator=generator) 按概率抽一个位置。",
         ),
         Text(
-            en="The shares of what is left: logits.softmax(-1), in which minus infinity becomes zero.",
-            zh="剩下那些的份额就是 logits.softmax(-1)，负无穷在里面会变成零。",
+            en="The probabilities of what is left: logits.softmax(-1), in which minus infinity becomes zero.",
+            zh="剩下那些的概率就是 logits.softmax(-1)，负无穷在里面会变成零。",
         ),
     ),
 )
@@ -754,7 +754,7 @@ symptom = Quiz(
             ),
         ),
         Choice(
-            Text(en="The X-ray: is the end of the text a target?", zh="透视：文本结束符在不在目标里？"),
+            Text(en="The X-ray: is the end of the text a target?", zh="X 光：文本结束符在不在目标里？"),
             Text(
                 en="Nobody ever asked the model to say the end. In rmokady/CLIP_prefix_caption, issue 43, captions went on with spaces up to the limit.",
                 zh="从来没有人要求模型说出结束符。在 rmokady/CLIP_prefix_caption 的 issue 43 里，说明文字后面跟着一串空格，直到长度上限。",
@@ -794,8 +794,8 @@ only_one = Quiz(
         Choice(
             Text(en="the vectors of “a photo of a” as context", zh="拿“a photo of a”的向量当上下文"),
             Text(
-                en="Nearly: but all these words are single tokens, so a length counted in words passes.",
-                zh="差一点：这几个词都只有一个词元，所以按单词数出来的长度也能通过。",
+                en="Nearly: but all these words are single tokens, so a number of vectors that is counted in words passes.",
+                zh="差一点：这几个词都只有一个词元，所以按单词数出来的个数也能通过。",
             ),
         ),
         Choice(

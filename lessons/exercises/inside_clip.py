@@ -90,7 +90,7 @@ def _embed(answer: Callable[[CLIPModel, Tensor], Tensor], clip: CLIPModel) -> No
     if close(ours, rows):
         raise Mistake(
             en="These are the rows of the tokens alone: in “cat sees dog” and “dog sees cat” the same word would bring the same vector, wherever it stands.",
-            zh="这只是词元各自的行：“cat sees dog”和“dog sees cat”里，同一个词的向量会一模一样，看不出它站在哪里。",
+            zh="这只是词元各自的行：“cat sees dog”和“dog sees cat”里，同一个词的向量会一模一样，看不出它在哪个位置。",
         )
     if close(ours, rows + 2 * places):
         raise Mistake(
@@ -269,8 +269,8 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         return
     if close(ours, cosines):
         raise Mistake(
-            en="These are the cosines. The scale is missing: after a softmax all shares would be nearly equal.",
-            zh="这是余弦，还缺缩放系数：做完 softmax，各项份额会几乎相等。",
+            en="These are the cosines. The scale is missing: after a softmax all probabilities would be nearly equal.",
+            zh="这是余弦，还缺缩放系数：做完 softmax，各项概率会几乎相等。",
         )
     if close(ours, cosines / scale) or close(ours, cosines / log_scale):
         raise Mistake(
@@ -285,8 +285,8 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     long = images @ texts.T, images @ F.normalize(texts, dim=-1).T, F.normalize(images, dim=-1) @ texts.T
     if any(close(ours, factor * products) for factor in (1, log_scale, scale) for products in long):
         raise Mistake(
-            en="Long vectors win here, whatever their direction: bring every vector to the length 1 first, pictures and texts.",
-            zh="现在谁长谁赢，方向反而不重要了：先把每个向量的长度都变成 1，图片和文字都要。",
+            en="Long vectors win here, whatever their direction: give every vector the norm 1 first, pictures and texts.",
+            zh="现在谁长谁赢，方向反而不重要了：先把每个向量的模长都变成 1，图片和文字都要。",
         )
     if close(ours, scale * F.normalize(images, dim=0) @ F.normalize(texts, dim=0).T):
         raise Mistake(
@@ -295,8 +295,8 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         )
     if close(ours, (scale * cosines).softmax(-1)):
         raise Mistake(
-            en="Those are shares already; logits are what goes into the softmax.",
-            zh="这已经是份额了；logits 是送进 softmax 之前的数。",
+            en="Those are probabilities already; logits are what goes into the softmax.",
+            zh="这已经是概率了；logits 是送进 softmax 之前的数。",
         )
     raise Mistake(
         en="The shape is right, the numbers are not: exp(log_scale) times the cosine of each picture with each text.",
@@ -312,8 +312,8 @@ logits = Exercise(
     ),
     hints=(
         Text(
-            en="torch.nn.functional.normalize(x, dim=-1) brings each row to the length 1.",
-            zh="torch.nn.functional.normalize(x, dim=-1) 把每一行的长度变成 1。",
+            en="torch.nn.functional.normalize(x, dim=-1) gives each row the norm 1.",
+            zh="torch.nn.functional.normalize(x, dim=-1) 把每一行的模长变成 1。",
         ),
         Text(
             en="Cosines of all pairs are one product: images @ texts.T.",
@@ -359,7 +359,7 @@ where_pooled = Quiz(
         Choice(
             Text(
                 en="In: in place of rows looked up in the token table. Out: at the end token.",
-                zh="顶替从词元表取出的行，在结束符处取出。",
+                zh="替换从嵌入表取出的行，在结束符处取出。",
             ),
             Text(
                 en="That is the door of lesson 02: they go in before the positions are added, and from there on the tower does not ask where a vector comes from.",

@@ -59,7 +59,7 @@ def _slots(answer: Callable[[Tensor, int], Tensor]) -> None:
     if torch.equal(ours, right[:1].expand_as(right)):
         raise Mistake(
             en="The slots of the first text were taken for all of them. In the second text the name stands in front.",
-            zh="你把第一段文字的槽位用在了所有文字上。第二段文字里，类别名站在前面。",
+            zh="你把第一段文字的槽位用在了所有文字上。第二段文字里，类别名在前面。",
         )
     raise Mistake(
         en="A slot is where the id is the placeholder, wherever in the text that is.",
@@ -71,7 +71,7 @@ slots = Exercise(
     _slots,
     praise=Text(
         en="One comparison, and it makes no difference where the class name stands.",
-        zh="一次比较就够了，类别名站在哪里都一样。",
+        zh="一次比较就够了，类别名在哪里都一样。",
     ),
     hints=(
         Text(
@@ -98,7 +98,7 @@ def _overwrite(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     if ours is not None and tuple(getattr(ours, "shape", ())) == (2, 7, 3):
         raise Mistake(
             en="The text has grown by two positions: that is inserting. Put the vectors in the place of those in the slots.",
-            zh="文字多出了两个位置，这是插入。要让向量顶替槽位上原来的那些。",
+            zh="文字多出了两个位置，这是插入。要用我们的向量替换槽位上原来的那些。",
         )
     expect_tensor(ours, (2, 5, 3), "overwrite(words, slots, context)")
     if close(ours, right):
@@ -120,7 +120,7 @@ def _overwrite(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     if close(ours, words + torch.where(where[..., None], right, 0)):
         raise Mistake(
             en="You added the context to the placeholder's vector. It is to take its place.",
-            zh="你把上下文向量加到了占位词元的向量上。应该是顶替它。",
+            zh="你把上下文向量加到了占位词元的向量上。应该是换掉它。",
         )
     if close(ours[:, 1:3], context.expand(2, -1, -1)):
         raise Mistake(
@@ -306,12 +306,12 @@ def _length(answer: Any, prompt: str, processor: CLIPProcessor) -> None:
     if answer == words:
         raise Mistake(
             en=f"{words} is the number of words. A vector stands in the place of a token, and some words are several tokens.",
-            zh=f"{words} 是单词的个数。一个向量顶替的是一个词元，有的单词不止一个词元。",
+            zh=f"{words} 是单词的个数。一个向量占的是一个词元的位置，有的单词不止一个词元。",
         )
     if answer == tokens + 2:
         raise Mistake(
             en="You counted the start and the end of the text as well. They stay where they are.",
-            zh="你把文本起始符和文本结束符也算进去了。它们留在原处，不用顶替。",
+            zh="你把文本起始符和文本结束符也算进去了。它们留在原处，不用换。",
         )
     if answer == len(prompt):
         raise Mistake(en="That is the number of characters, spaces and all.", zh="这是字符的个数，连空格也算进去了。")
@@ -535,7 +535,7 @@ inserted = Prediction(
     Text(
         en="Four vectors are pushed in between the start and “cat.” The tower looks up the end of the text in the ids, which "
         "know nothing of it. What stands where it reads off the result?",
-        zh="在开头和“cat.”之间塞进四个向量。塔到编号里去查文字在哪里结束，而编号对此一无所知。它取结果的那个位置上，站的是什么？",
+        zh="在开头和“cat.”之间塞进四个向量。塔到编号里去查文字在哪里结束，而编号里并没有这四个向量。它取结果的那个位置上，现在是什么？",
     ),
     (
         Text(en="the end of the text, as always", zh="文本结束符，和往常一样"),

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.pictures import Classes
 from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
+from pocket.folders import Classes
 
 # --- how different two pictures are ----------------------------------------------------------------------------------
 
@@ -59,12 +59,12 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
         ),
         (
             6.5,
-            "These are squares: the limit of two grey levels would mean something else then. Take absolute differences.",
+            "These are squares: the threshold of two grey levels would mean something else then. Take absolute differences.",
             "这是平方：那样“两个灰度级”的阈值就变了意思。要取绝对值。",
         ),
         (
             2 / 255,
-            "In shares of 255: right in itself, but our limit is told in grey levels. Leave out the division.",
+            "In shares of 255: right in itself, but our threshold is told in grey levels. Leave out the division.",
             "这是占 255 的比例：本身没错，但我们的阈值是按灰度级说的。不要除以 255。",
         ),
     )
@@ -88,7 +88,7 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
 difference = Exercise(
     _difference,
     praise=Text(
-        en="Small for the same picture saved again, larger for any other. Where the limit lies, you choose in the next cell.",
+        en="Small for the same picture saved again, larger for any other. Where the threshold lies, you choose in the next cell.",
         zh="同一张图重新保存，差别很小；别的图，差别就大。阈值划在哪里，下一格你来定。",
     ),
     hints=(
@@ -395,7 +395,7 @@ names = Quiz(
             Text(
                 en="The shared vectors turn all three prompts together, and not each to its own pictures. Section 3 shows how far that gets. Rename "
                 "the folders: it is the cheapest gain there is.",
-                zh="共用的向量只能让三句提示词一起变，没法让每句各自靠近自己的图。这样能学到多少，第 3 节会看到。把文件夹改个名：没有比这更省力的提高了。",
+                zh="共用的向量只能让三句提示词一起变，没法让每句各自靠近自己的图。这样能学到多少，第 3 节会看到。把文件夹改个名：这是最省力的改进。",
             ),
             right=True,
         ),
@@ -453,10 +453,10 @@ def _how_sure(found: tuple[float, str]) -> int:
 photograph = Prediction(
     Text(
         en="A photograph of a palace tower above a lake. How sure will this CLIP be of the best of its 24 names, “house” among them?",
-        zh="一张照片：湖边的一座宫殿楼阁。24 个名称里有“house”。对得分最高的那个名称，这个 CLIP 会有多大把握？",
+        zh="一张照片：湖边的一座宫殿楼阁。24 个名称里有“house”。对最像的那个名称，这个 CLIP 会有多大把握？",
     ),
     (
-        Text(en="Unsure: less than a third of the score", zh="拿不准：得分不到三分之一"),
+        Text(en="Unsure: a probability of less than a third", zh="拿不准：概率不到三分之一"),
         Text(en="Between a third and two thirds", zh="三分之一到三分之二之间"),
         Text(en="More than two thirds, and it is “house”", zh="超过三分之二，而且是“house”"),
         Text(en="More than two thirds, and it is something else", zh="超过三分之二，却是别的东西"),

@@ -138,8 +138,8 @@ def _trainable(answer: Any, model: VLMWithSoftPrompt) -> None:
         )
     if answer == prompt + weight + seen:
         raise Mistake(
-            en="The bias is added to what comes out of the projection: it is as long as that, not as what goes in.",
-            zh="偏置加在投影的输出上：它和输出一样长，而不是和输入一样长。",
+            en="The bias is added to what comes out of the projection: it is as wide as that, not as what goes in.",
+            zh="偏置加在投影的输出上：它的宽度和输出相同，而不是和输入相同。",
         )
     if answer in (weight, weight + width):
         raise Mistake(
@@ -446,7 +446,7 @@ def _shift(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
             loss(logits[:, :5]),
             Mistake(
                 en="You scored the first T places. But the prompt and the picture stand in front; the text comes behind them.",
-                zh="你算的是最前面的 T 个位置。可站在那里的是提示词和图片，文字在它们后面。",
+                zh="你算的是最前面的 T 个位置。可那里是提示词和图片，文字在它们后面。",
             ),
         ),
         (
@@ -509,7 +509,7 @@ shift = Exercise(
     hints=(
         Text(
             en="The first token of the text stands at the place `before`, counted from 0. At which place is it predicted?",
-            zh="文字的第一个词元站在位置 before 上（从 0 数起）。它是在哪个位置上预测的？",
+            zh="文字的第一个词元在位置 before 上（从 0 数起）。它是在哪个位置上预测的？",
         ),
         Text(
             en="One place earlier: logits[:, before - 1 : -1], (B, T, V). The last place predicts nothing that we know.",
@@ -872,7 +872,7 @@ fed_in = Quiz(
             ),
             Text(
                 en="It would get one: the first token is predicted from prompt and picture alone, and its loss reaches the prompt. But what should be said after “a red” can only be learned where “a red” stands.",
-                zh="能得到：第一个词元只靠提示词和图片来预测，它的损失就传得回去。可“a red”后面该说什么，只有在“a red”已经站在那里时才学得到。",
+                zh="能得到：第一个词元只靠提示词和图片来预测，它的损失就传得回去。可“a red”后面该说什么，只有“a red”已经在前面时才学得到。",
             ),
         ),
     ),

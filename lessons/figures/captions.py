@@ -15,6 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from PIL import Image
 
+from helpers.language import say
 from helpers.training import History
 from lessons.kit.picture import (
     BLUE,
@@ -74,7 +75,7 @@ def next_tokens(
     before: the text that stands already; setting: how the shares were made. A kept token's bar is filled, another's hatched. texts: for
     each way to write a caption its name and the captions it gave, at most two lines each.
     """
-    side, gap, beside = 2.3, 0.07, 1.42  # inches: of the picture, between two captions, and where these begin
+    side, gap, beside = 2.0, 0.07, 1.42  # inches: of the picture, between two captions, and where these begin
     paragraphs = [(name, [_lines(text, WIDTH - beside - EDGE, 2) for text in captions]) for name, captions in texts]
     rows = [lines for _, captions in paragraphs for lines in captions]
     height = 0.42 + side + 0.3 + LINE * sum(map(len, rows)) + gap * len(rows)
@@ -84,7 +85,9 @@ def next_tokens(
         show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
         left, room = EDGE + side + 0.25, 0.95  # inches: of the bars' column, and for the names in it
         style = {"fontsize": 8.5, "va": "center", "color": INK, "parse_math": False}
-        for number, told in enumerate((f"after “{_tail(before, 46)}”", setting)):
+        after = say(en=f"after “{_tail(before, 46)}”", zh=f"“{_tail(before, 46)}”之后")
+        after = after if before else say(en="at the beginning", zh="开头处")
+        for number, told in enumerate((after, setting)):
             page.text(left, height - 0.5 - number * LINE, told, weight="normal" if number else "bold", **style)
         wide, tall = WIDTH - left - room - 0.75, side - 2 * LINE - 0.32
         bars = axes_at(figure, left + room, height - 0.42 - side + 0.24, wide, tall)
@@ -94,9 +97,10 @@ def next_tokens(
             style["weight"] = "bold" if likely.kept else "normal"
             left_of = bars.get_yaxis_transform()
             bars.text(-0.06 / wide, place, shorten(likely.token, 12), ha="right", transform=left_of, **style)
-            share = f"{100 * likely.share:.1f} %"
+            share = say(en=f"{100 * likely.share:.1f} %", zh=f"{100 * likely.share:.1f}%")
             bars.annotate(share, (likely.share, place), (4, 0), textcoords="offset points", **style)
-        bars.set(xlim=(0, 1), ylim=(len(tokens) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=["0", "100 %"])
+        ends = ["0", say(en="100 %", zh="100%")]
+        bars.set(xlim=(0, 1), ylim=(len(tokens) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=ends)
         bars.tick_params(labelsize=8, colors=INK)
         bars.spines[["top", "right"]].set_visible(False)
         y = height - 0.42 - side - 0.26
@@ -127,6 +131,7 @@ def captions_learned(
     pictures: Sequence[tuple[Image.Image, Sequence[Piece], str]],
     length: int,
     *,
+    stored: bool = False,
     title: str,
     alt: str,
     caption: str = "",
@@ -134,7 +139,8 @@ def captions_learned(
     """Both losses over the steps on a logarithmic scale, and beneath them three pictures over what the model says of each.
 
     run: the learner's own, however far it has come, with a ring around what would be kept; None: there is none yet, and length is how
-    many steps it will have. pictures: each with its caption in pieces and a note; what is true is bold and has a tick.
+    many steps it will have. stored: it is another's, and grey. pictures: each with its caption in pieces and a note; what is true is
+    bold and has a tick.
     """
     side, step = 1.3, (WIDTH - 2 * EDGE) / 3
     height, lines = 4.62, 4
@@ -149,7 +155,7 @@ def captions_learned(
             plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
             plot_column(axes, other, "validation_loss", color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
         if run and run.evaluations:
-            _curves(axes, run)
+            _curves(axes, run, SLATE if stored else BLUE)
         for number, (image, pieces, note) in enumerate(pictures):
             left, top = EDGE + number * step, height - 2.5
             show_image(axes_at(figure, left, top - side, side, side), image)
@@ -162,7 +168,7 @@ def pictures_with_captions(
     pictures: Sequence[tuple[Image.Image, Sequence[Piece]]], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Three pictures side by side, each over a caption in pieces; what is true is bold and has a tick."""
-    side, step, height = 1.9, (WIDTH - 2 * EDGE) / 3, 3.12
+    side, step, height = 1.7, (WIDTH - 2 * EDGE) / 3, 2.92
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
@@ -186,8 +192,8 @@ def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption:
             axes.set_title(name, fontsize=11, weight="bold", color=INK, loc="left", pad=5)
             plot_column(axes, run, "loss", color=SLATE, linewidth=1.6)
             plot_column(axes, run, "validation_loss", color=BLUE, linewidth=2.2, linestyle=DASHED)
-        for x, name, look in ((1.6, "training loss", {"color": SLATE, "linewidth": 1.6}),
-                              (3.7, "validation loss", {"color": BLUE, "linewidth": 2.2, "linestyle": DASHED})):  # fmt: skip
+        for x, name, look in ((1.6, say(en="training loss", zh="训练集损失"), {"color": SLATE, "linewidth": 1.6}),
+                              (3.7, say(en="validation loss", zh="验证集损失"), {"color": BLUE, "linewidth": 2.2, "linestyle": DASHED})):  # fmt: skip
             page.plot([x, x + 0.4], [0.16, 0.16], **look)
             _text(page, x + 0.5, 0.16, name, colour=look["color"], weight="bold")
         return finished(figure, alt, caption)
@@ -210,7 +216,7 @@ def two_losses(
     """
     looks = [{"color": BLUE, "linestyle": "-", "marker": "o"}, {"color": VERMILION, "linestyle": DASHED, "marker": "s"}]
     beside, gap = 1.42, 0.03
-    blocks = [[("the truth", SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 2))
+    blocks = [[(say(en="the truth", zh="正确的"), SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 1))
                for name, text, look in zip(names, texts, looks))] for truth, texts in said]  # fmt: skip
     rows = [lines for block in blocks for _, _, lines in block]
     height = 2.62 + LINE * sum(map(len, rows)) + gap * len(rows) + 0.1 * len(blocks)
@@ -219,7 +225,10 @@ def two_losses(
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
-        sides = (trained, "The loss it was trained with"), (true, "The loss of the next token")
+        sides = (
+            (trained, say(en="The loss it was trained with", zh="训练时用的损失")),
+            (true, say(en="The loss of the next token", zh="预测下一个词元的损失")),
+        )
         for number, (both, heading) in enumerate(sides):
             axes = axes_at(figure, 0.62 + number * 3.42, height - 0.58 - 1.5, 2.15, 1.5)
             _losses(axes, max(run.steps for run in own), every, first=not number)
@@ -264,12 +273,16 @@ def blended_prompts(
         page = add_page(figure, title)
         show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
         left = EDGE + side + 0.25
-        mixed = f"{100 * (1 - share[chosen]):.0f} % “{names[0]}”  +  {100 * share[chosen]:.0f} % “{names[1]}”"
+        one, other = f"{100 * (1 - share[chosen]):.0f}", f"{100 * share[chosen]:.0f}"
+        mixed = say(
+            en=f"{one} % “{names[0]}”  +  {other} % “{names[1]}”", zh=f"{one}%“{names[0]}” + {other}%“{names[1]}”"
+        )
         _text(page, left, height - 0.52, mixed, size=9, colour=SLATE)
         _below(page, left, height - 0.86, _lines(texts[chosen], WIDTH - left - EDGE, 6, LARGE), LARGE)
         top = height - 0.42 - side - 0.2
-        _text(page, 0.34, top, "blend", size=8, colour=SLATE)
-        _text(page, 0.95, top, f"0: all of “{names[0]}”, 1: all of “{names[1]}”", size=8, colour=SLATE)
+        ends = say(en=f"0: all of “{names[0]}”, 1: all of “{names[1]}”", zh=f"0：全是“{names[0]}”，1：全是“{names[1]}”")
+        _text(page, 0.34, top, say(en="blend", zh="比例"), size=8, colour=SLATE)
+        _text(page, 0.95, top, ends, size=8, colour=SLATE)
         runs = np.cumsum([0, *(one != other for one, other in zip(texts, texts[1:]))])
         for number, text in enumerate(texts):
             y = top - 0.2 - row * number
@@ -289,7 +302,7 @@ def blended_prompts(
 
 @dataclass(frozen=True)
 class DotRow:
-    """A way of doing it, and for each panel what its runs got; bold: the one to look at."""
+    """A way of doing it, and for each panel what its runs got; bold: the one to look at, which has a triangle."""
 
     name: str
     columns: Sequence[Sequence[float]]
@@ -298,10 +311,12 @@ class DotRow:
 
 @dataclass(frozen=True)
 class Measure:
-    """What a panel shows, and its limits; `share`: in per cent; line: a dotted line and what it stands for."""
+    """What a panel shows: shares in per cent, or losses, on a logarithmic scale and with their means in figures.
+
+    line: a dotted line and what it stands for.
+    """
 
     name: str
-    limits: tuple[float, float] = (0.0, 1.0)
     share: bool = True
     line: tuple[float, str] | None = None
 
@@ -331,7 +346,7 @@ def dots_in_rows(
             y += 1
         y += 0.35
     y -= 0.35
-    names = [*(entry.name for _, entry in places), *(heading for _, heading in headings)]
+    names = [*(f"▶ {entry.name}" for _, entry in places), *(heading for _, heading in headings)]
     room = 0.22 + max(_wide(name, SIZE, "bold") for name in names)  # inches, for the names
     wide = (WIDTH - room - 0.16 - gap * (len(measures) - 1)) / len(measures)
     height = 0.62 + row * y + 0.5
@@ -343,19 +358,25 @@ def dots_in_rows(
             _text(page, EDGE, top - row * (at + 0.5), heading, colour=SLATE)
         for at, entry in places:
             weight = "bold" if entry.bold else "normal"
-            _text(page, room - 0.06, top - row * (at + 0.5), entry.name, weight=weight, ha="right")
+            name = f"▶ {entry.name}" if entry.bold else entry.name
+            _text(page, room - 0.06, top - row * (at + 0.5), name, weight=weight, ha="right")
         for number, measure in enumerate(measures):
             axes = axes_at(figure, room + number * (wide + gap), 0.5, wide, row * y)
-            low, high = measure.limits
-            axes.set(xlim=(low - 0.03 * (high - low), high + 0.03 * (high - low)), ylim=(y, 0), yticks=[])
+            axes.set(ylim=(y, 0), yticks=[])
             axes.set_title(measure.name, fontsize=9, color=INK, loc="left", pad=5)
             if measure.share:
-                axes.set_xticks(np.linspace(0, 1, 3 if wide < 1.6 else 6))
+                axes.set(xlim=(-0.03, 1.03), xticks=np.linspace(0, 1, 3 if wide < 1.6 else 6))
                 axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
             else:
-                axes.locator_params(axis="x", nbins=4)
+                every = [loss for _, entry in places for loss in entry.columns[number]]
+                low, high = 0.8 * min(every), 2.2 * max(every)  # room on the right for the highest one's figures
+                ticks = _log_ticks(low, high)
+                axes.set(xlim=(low, high), xscale="log")
+                axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                axes.minorticks_off()
             axes.tick_params(labelsize=8, colors=INK)
-            axes.set_xlabel("right (%)" if measure.share else "nats", fontsize=8, color=INK, labelpad=2)
+            unit = say(en="right (%)", zh="说对的（%）") if measure.share else say(en="loss (nats)", zh="损失（nats）")
+            axes.set_xlabel(unit, fontsize=8, color=INK, labelpad=2)
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(axis="x", color=GREY, alpha=0.35, linewidth=0.6)
             for at, entry in places:
@@ -365,6 +386,10 @@ def dots_in_rows(
                 axes.plot(runs, [at + 0.5] * len(runs), "o", zorder=3, **look)
                 if len(runs):
                     axes.plot([np.mean(runs)] * 2, [at + 0.2, at + 0.8], color=colour, linewidth=2.4, zorder=4)
+                if len(runs) and not measure.share:
+                    style = {"va": "center", "fontsize": 8, "color": colour, "path_effects": halo()}
+                    place = max(runs), at + 0.5
+                    axes.annotate(f"{np.mean(runs):.3f}", place, (8, 0), textcoords="offset points", **style)
             if measure.line:
                 axes.axvline(measure.line[0], color=INK, linewidth=1.3, linestyle=(0, (1, 1.6)), zorder=1)
                 note = {"va": "bottom", "fontsize": 7.5, "color": INK, "path_effects": halo()}
@@ -379,34 +404,41 @@ def _losses(axes: Axes, across: int, values: Sequence[float], first: bool = True
     """Axes for losses over so many steps, on a logarithmic scale that these values fit into; the first of several is labelled."""
     low, high = (0.85 * min(values), 1.2 * max(values)) if len(values) else UNKNOWN
     axes.set(xlim=(-0.02 * across, across), ylim=(low, high), yscale="log")
-    steps = [(digit, digit * 10.0**power) for power in range(-6, 3) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8)]
-    within = [(digit, tick) for digit, tick in steps if low <= tick <= high]
-    few = [tick for digit, tick in within if digit in (1, 2, 5)]
-    ticks = few if len(few) > 2 else [tick for _, tick in within]
-    if len(ticks) > MOST_TICKS:
-        ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
+    ticks = _log_ticks(low, high)
     axes.set_yticks(ticks, [f"{tick:g}" if first else "" for tick in ticks])
     axes.minorticks_off()
     axes.locator_params(axis="x", nbins=5, integer=True)
     axes.tick_params(labelsize=8, colors=INK)
-    axes.set_xlabel("training step", fontsize=8, color=INK, labelpad=2)
+    axes.set_xlabel(say(en="training step", zh="训练步"), fontsize=8, color=INK, labelpad=2)
     if first:
-        axes.set_ylabel("loss (nats)", fontsize=8, color=INK, labelpad=3)
+        axes.set_ylabel(say(en="loss (nats)", zh="损失（nats）"), fontsize=8, color=INK, labelpad=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
 
 
-def _curves(axes: Axes, run: History) -> None:
-    """The two losses of the learner's run with their names at their ends, and a ring around the look that would be kept."""
-    plot_column(axes, run, "loss", color=BLUE, linewidth=2)
-    plot_column(axes, run, "validation_loss", color=BLUE, linewidth=2, linestyle=DASHED)
+def _curves(axes: Axes, run: History, colour: str) -> None:
+    """The two losses of a run with their names at their ends, and a ring around the evaluation that would be kept."""
+    plot_column(axes, run, "loss", color=colour, linewidth=2)
+    plot_column(axes, run, "validation_loss", color=colour, linewidth=2, linestyle=DASHED)
     last = run.evaluations[-1]
-    ends = [(last.loss, "training", BLUE), (last.validation_loss, "validation", BLUE)]
-    for value, _, colour in ends:
+    ends = [
+        (last.loss, say(en="training", zh="训练集"), colour),
+        (last.validation_loss, say(en="validation", zh="验证集"), colour),
+    ]
+    for value, *_ in ends:
         axes.plot(last.step, value, "o", color=colour, markersize=4.5, clip_on=False)
     look = {"marker": "o", "markersize": 11, "fillstyle": "none", "color": INK, "markeredgewidth": 1.3, "zorder": 5}
     axes.plot(run.best.step, run.best.validation_loss, clip_on=False, **look)
     _names_at_the_end(axes, ends, last.step)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two ends, for a logarithmic scale."""
+    steps = [(digit, digit * 10.0**power) for power in range(-6, 3) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8)]
+    within = [(digit, tick) for digit, tick in steps if low <= tick <= high]
+    few = [tick for digit, tick in within if digit in (1, 2, 5)]
+    ticks = few if len(few) > 2 else [tick for _, tick in within]
+    return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if f"{tick:e}".startswith("1")]
 
 
 def _names_at_the_end(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float | None = None) -> None:
@@ -444,7 +476,7 @@ def _text(
 
 def _lines(text: str, width: float, most: int, size: float = SIZE, weight: str = "normal") -> list[str]:
     """The text in lines of so many inches; an ellipsis stands for what does not fit into `most` of them."""
-    words, lines = [shorten(word, 36) for word in (text or "(nothing)").split()], [""]
+    words, lines = [shorten(word, 36) for word in (text or _nothing()).split()], [""]
     for number, word in enumerate(words):
         longer, more = f"{lines[-1]} {word}".strip(), number < len(words) - 1
         if _wide(longer + (" …" if more and len(lines) == most else ""), size, weight) <= width:
@@ -466,7 +498,7 @@ def _below(page: Axes, x: float, y: float, lines: Sequence[str], size: float = S
 def _pieces(page: Axes, left: float, y: float, pieces: Sequence[Piece], width: float, most: int) -> None:
     """A caption word by word: true words bold, blue and with a tick behind the last of them, the others plain."""
     space, x, line = _wide("a b", SIZE) - _wide("ab", SIZE), left, 0
-    for text, true, glued in _words(pieces or [Piece("(nothing)")]):
+    for text, true, glued in _words(pieces or [Piece(_nothing())]):
         weight = "bold" if true else "normal"
         wide = 1.015 * _wide(text, SIZE, weight)  # on the page letters stand on whole pixels
         x += 0 if glued or x == left else space
@@ -486,6 +518,10 @@ def _words(pieces: Sequence[Piece]) -> Iterator[tuple[str, bool, bool]]:
         for number, word in enumerate(words):
             last = piece.true and number == len(words) - 1
             yield f"{word}✓" if last else word, piece.true, not word[0].isalnum()
+
+
+def _nothing() -> str:
+    return say(en="(nothing)", zh="（什么也没说）")
 
 
 def _tail(text: str, length: int) -> str:

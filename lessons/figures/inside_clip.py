@@ -13,8 +13,11 @@ from matplotlib.colors import Normalize, to_rgb
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
+from helpers.language import say
+from lessons.kit.explorer import percent
 from lessons.kit.picture import (
     BLUE,
+    EDGE,
     GREY,
     INK,
     LOCK,
@@ -30,6 +33,7 @@ from lessons.kit.picture import (
     finished,
     halo,
     letters_on,
+    measure_letters,
     rectangle,
     shorten,
     show_image,
@@ -67,19 +71,19 @@ def tokens_as_vectors(
     """
     left, strip, height, tops = 1.14, 0.62, 4.3, (3.3, 2.42, 1.7)
     names, used = [shorten(position.token, 10) for position in positions], sum(not p.padding for p in positions)
-    widths = [max(0.42, 0.075 * len(name) + 0.1) for name in names]
+    widths = [max(0.42, 0.075 * measure_letters(name) + 0.1) for name in names]
     columns = fit_columns(widths, {0, chosen, pooled, pooled + 1}, used + 2, left, WIDTH - 0.24)
     limit = 3 * np.median(np.abs([position.row for position in positions[: pooled + 1]]))
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
         for y, label in (
-            (3.64, "token"),
-            (3.42, "its id"),
-            (tops[0] - strip / 2, "row of the\nembedding table"),
-            (tops[1] + 0.12, "position"),
-            (tops[1] - strip / 2, "+ row of the\nposition table"),
-            (tops[2] - strip / 2, "= what enters\nthe text tower"),
+            (3.64, say(en="token", zh="词元")),
+            (3.42, say(en="its id", zh="编号")),
+            (tops[0] - strip / 2, say(en="row of the\nembedding table", zh="嵌入表中的\n一行")),
+            (tops[1] + 0.12, say(en="position", zh="位置")),
+            (tops[1] - strip / 2, say(en="+ row of the\nposition table", zh="+ 位置嵌入表\n中的一行")),
+            (tops[2] - strip / 2, say(en="= what enters\nthe text tower", zh="= 进入文本塔\n的向量")),
         ):
             page.text(left - 0.08, y, label, ha="right", va="center", fontsize=8, color=SLATE)
         low, high = tops[2] - strip - 0.07, 3.77
@@ -99,7 +103,8 @@ def tokens_as_vectors(
             if index == pooled:
                 page.add_patch(rectangle(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
                 style = {"color": BLUE, "weight": "bold", "fontsize": 8.5}
-                page.text(middle, high + 0.05, "pooled here", ha="center", va="bottom", **style)
+                here = say(en="pooled here", zh="在这里池化")
+                page.text(middle, high + 0.05, here, ha="center", va="bottom", **style)
         shown = sorted(columns)
         rows, places = np.stack([positions[i].row for i in shown]), np.stack([positions[i].place for i in shown])
         for top, vectors in zip(tops, (rows, places, rows + places)):
@@ -131,15 +136,22 @@ def attention_of_a_place(
     whole, top, cell = square(image, round(side * 100 * SHARPNESS)), low + side, side / grid
     grey = 0.6 + 0.4 * np.asarray(whole.convert("L"), dtype=float)[..., None] / 255
     where = np.arange(whole.width) * grid // whole.width  # which row, and which column of patches each pixel belongs to
-    who = f"patch {chosen}" if chosen else "the class token"
-    maps = (None, who[0].upper() + who[1:], ""), (looks, f"Where {who} looks", "of its attention")
-    maps += ((seen, f"Who looks at {who}", "of their attention"),)
+    who = say(en=f"patch {chosen}", zh=f"图块 {chosen} ") if chosen else say(en="the class token", zh="类别词元")
+    maps = (
+        (None, who[0].upper() + who[1:].rstrip(), ""),
+        (looks, say(en=f"Where {who} looks", zh=f"{who}往哪里看"), say(en="{} of its attention", zh="它的注意力的 {}")),
+        (
+            seen,
+            say(en=f"Who looks at {who}", zh=f"谁在看{who}".rstrip()),
+            say(en="{} of their attention", zh="各自注意力的 {}"),
+        ),
+    )
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
         for left, (shares, heading, note) in zip((0.1, 2.6, 5.1), maps):
             token, shown = (left, left + 0.275, top + 0.05, top + 0.27), np.asarray(whole)
-            words, fill = "class token", "white"
+            words, fill = say(en="class token", zh="类别词元"), "white"
             if shares is not None:
                 most = max(float(shares.max()), 4 / len(shares))  # where attention is spread evenly, the map is pale
                 heat = shares / most
@@ -150,7 +162,7 @@ def attention_of_a_place(
                     at = left + (x + 0.5) * cell, top - (y + 0.5) * cell
                     if shares[1 + place] >= 0.005:
                         page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
-                words, fill = f"class token {_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
+                words, fill = f"{words} {percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
                 _heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
             page.add_patch(rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
@@ -189,17 +201,26 @@ def contrastive_matrices(
     over = top + 0.12 + 0.115 * max(label.count("\n") + 1 for label in labels)
     logits = scale * np.asarray(cosines, dtype=float)
     rows, columns = _softmax(logits, 1), _softmax(logits, 0)
+    panels = (
+        (cosines, say(en="Cosines", zh="余弦"), say(en="of every picture and caption", zh="每张图和每句说明文字")),
+        (
+            rows,
+            say(en="Each picture chooses:", zh="图片选说明文字："),
+            say(en="a row makes 100 %", zh="概率，一行之和 100%"),
+        ),
+        (
+            columns,
+            say(en="Each caption chooses:", zh="说明文字选图片："),
+            say(en="a column makes 100 %", zh="概率，一列之和 100%"),
+        ),
+    )
     with LOCK:
         figure = blank(over + 0.72)
         page = add_page(figure, title)
         for row, image in enumerate(images):
             box = 0.7 - 0.94 * cell, 0.7, top - (row + 0.97) * cell, top - (row + 0.03) * cell
             page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
-        for left, values, first, second in (
-            (lefts[0], cosines, "Cosines", "of every picture and caption"),
-            (lefts[1], rows, "Each picture chooses:", "a row makes 100 %"),
-            (lefts[2], columns, "Each caption chooses:", "a column makes 100 %"),
-        ):
+        for left, (values, first, second) in zip(lefts, panels):
             page.text(left, over + 0.16, first, fontsize=9, weight="bold", color=INK, va="bottom")
             page.text(left, over, second, fontsize=8, color=INK, va="bottom")
             for column, label in enumerate(labels):
@@ -207,35 +228,27 @@ def contrastive_matrices(
                 page.text(left + (column + 0.5) * cell, top + 0.05, label, fontsize=small, linespacing=0.95, **style)
             _cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
         style = {"fontsize": 8.5, "color": INK, "va": "center", "ha": "center"}
+        note, of_framed = {"fontsize": 7, "color": SLATE}, say(en="−ln of the\nframed", zh="框中概率\n的 −ln")
+        page.text(lefts[1] + panel + 0.28, top + 0.05, of_framed, ha="center", va="bottom", **note)
         page.text(
-            lefts[1] + panel + 0.28, top + 0.05, "−ln of the\nframed", fontsize=7, color=SLATE, ha="center", va="bottom"
+            lefts[2] - 0.06, low - 0.13, of_framed.replace("\n", say(en=" ", zh="")), ha="right", va="center", **note
         )
-        page.text(lefts[2] - 0.06, low - 0.13, "−ln of the framed", fontsize=7, color=SLATE, ha="right", va="center")
         for i in range(n):
             page.text(lefts[1] + panel + 0.28, top - (i + 0.5) * cell, _minus_log(rows[i, i]), **style)
             page.text(lefts[2] + (i + 0.5) * cell, low - 0.13, _minus_log(columns[i, i]), **style)
         style = {"fontsize": 9, "color": INK, "va": "center"}
-        page.text(lefts[1], low - 0.42, f"mean over pictures: {losses[1]:.2f}", **style)
-        page.text(lefts[2] + panel, low - 0.42, f"mean over captions: {losses[2]:.2f}", ha="right", **style)
-        both = f"loss = ({losses[1]:.2f} + {losses[2]:.2f}) / 2 = {losses[0]:.2f}"
-        page.text(
-            (lefts[1] + lefts[2] + panel) / 2,
-            low - 0.72,
-            both,
-            fontsize=11,
-            weight="bold",
-            color=BLUE,
-            ha="center",
-            va="center",
+        over_pictures = say(en="mean over pictures: ", zh="对图片取平均：") + f"{losses[1]:.2f}"
+        over_captions = say(en="mean over captions: ", zh="对说明文字取平均：") + f"{losses[2]:.2f}"
+        page.text(lefts[1], low - 0.42, over_pictures, **style)
+        page.text(lefts[2] + panel, low - 0.42, over_captions, ha="right", **style)
+        both = say(en="loss", zh="损失") + f" = ({losses[1]:.2f} + {losses[2]:.2f}) / 2 = {losses[0]:.2f}"
+        style = {"fontsize": 11, "weight": "bold", "color": BLUE, "ha": "center", "va": "center"}
+        page.text((lefts[1] + lefts[2] + panel) / 2, low - 0.72, both, **style)
+        then = say(
+            en=f"times the logit scale, {scale:.3g},\nthen two softmaxes →",
+            zh=f"乘以缩放系数 {scale:.3g}，\n再做两次 softmax →",
         )
-        page.text(
-            0.08,
-            low - 0.2,
-            f"times the logit scale, {scale:.3g},\nthen two softmaxes →",
-            fontsize=8,
-            color=SLATE,
-            va="top",
-        )
+        page.text(0.08, low - 0.2, then, fontsize=8, color=SLATE, va="top")
         return finished(figure, alt, caption)
 
 
@@ -251,7 +264,7 @@ def shares_by_scale(
     alt: str,
     caption: str = "",
 ) -> Picture:
-    """How a softmax shares 100 % among texts at one logit scale, and the same shares over all scales from the least to the greatest.
+    """What probability a softmax gives each text at one logit scale, and over all scales from the least to the greatest.
 
     cosines: (C,) of the picture and each text; the highest stands first. learned: the model's own scale, a dotted line below and a
     short stroke at each bar.
@@ -259,26 +272,28 @@ def shares_by_scale(
     values = np.asarray(cosines, dtype=float)
     order = np.argsort(-values, kind="stable")
     now, then = (_softmax(s * values, 0)[order] for s in (scale, learned))
-    height, left = 4.5, 4.6
+    height, left = 4.5, 5.05
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
-        show_image(axes_at(figure, 0.1, 2.05, 2.05, 2.05), image)
-        bars = axes_at(figure, left, 2.05, 2.15, 1.86)
+        show_image(axes_at(figure, 0.1, 2.05, 1.86, 1.86), image)
+        bars = axes_at(figure, left, 2.05, 1.7, 1.86)
         bars.barh(range(len(order)), now, color=[BLUE] + [GREY] * (len(order) - 1), height=0.68)
         for row, index in enumerate(order):
             y = 2.05 + 1.86 * (1 - (row + 0.5) / len(order))
             style = {"fontsize": 8, "color": INK, "va": "center", "weight": "normal" if row else "bold"}
-            name = shorten(texts[index], 27)
+            name = shorten(texts[index], 40)
             page.text(left - 0.55, y, name, ha="right", parse_math=False, **style)
             page.text(left - 0.08, y, f"{values[index]:.2f}".replace("-", "−"), ha="right", **style)
-            bars.text(max(now[row], then[row]) + 0.03, row, _percent(now[row]), path_effects=halo(), **style)
+            bars.text(max(now[row], then[row]) + 0.03, row, percent(now[row]), path_effects=halo(), **style)
             stroke = {"color": VERMILION, "linewidth": 1.6, "path_effects": halo()}  # it may lie on its bar
             bars.plot([then[row]] * 2, [row - 0.42, row + 0.42], **stroke)
         bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[])
         bars.spines[["top", "right", "bottom"]].set_visible(False)
-        page.text(left - 0.08, 3.97, "cosine", ha="right", fontsize=8, color=SLATE, va="bottom")
-        page.text(left, 3.97, f"share at scale {scale:.3g}", fontsize=8, color=SLATE, va="bottom")
+        style = {"fontsize": 8, "color": SLATE, "va": "bottom"}
+        at_scale = say(en=f"probability at scale {scale:.3g}", zh=f"缩放系数为 {scale:.3g} 时的概率")
+        page.text(left - 0.08, 3.97, say(en="cosine", zh="余弦"), ha="right", **style)
+        page.text(left, 3.97, at_scale, **style)
         curves = axes_at(figure, 0.62, 0.46, WIDTH - 0.84, 1.2)
         across = np.geomspace(*scales, 120)
         shares = np.stack([_softmax(s * values, 0)[order] for s in across])  # (scales, C)
@@ -292,12 +307,17 @@ def shares_by_scale(
         curves.xaxis.set_major_formatter(lambda tick, position: f"{tick:g}")
         curves.minorticks_off()
         curves.tick_params(labelsize=8, colors=INK)
-        curves.set_xlabel("logit scale (1 / temperature)", fontsize=8, color=INK, labelpad=2)
-        curves.set_ylabel("share (%)", fontsize=8, color=INK, labelpad=3)
+        curves.set_xlabel(
+            say(en="logit scale (1 / temperature)", zh="缩放系数（1 / 温度）"), fontsize=8, color=INK, labelpad=2
+        )
+        curves.set_ylabel(say(en="probability (%)", zh="概率（%）"), fontsize=8, color=INK, labelpad=3)
         curves.spines[["top", "right"]].set_visible(False)
-        names = [(scale, f"now {scale:.3g}", INK), (learned, f"learned {learned:.3g}", VERMILION)]
+        names = [
+            (scale, say(en="now", zh="现在") + f" {scale:.3g}", INK),
+            (learned, say(en="learned", zh="学到的") + f" {learned:.3g}", VERMILION),
+        ]
         if abs(np.log(scale / learned)) < 0.005:
-            names = [(learned, f"now, and learned: {learned:.3g}", INK)]
+            names = [(learned, say(en="now, and learned: ", zh="现在的，也是学到的：") + f"{learned:.3g}", INK)]
         for x, name, colour in sorted(names):
             side = (
                 "right" if x == min(names)[0] or x > 0.75 * scales[1] else "left"
@@ -306,7 +326,15 @@ def shares_by_scale(
             curves.annotate(name, (x, 1.03), (-3 if side == "right" else 3, 1), **style)
         best, style = shorten(texts[order[0]], 40), {"fontsize": 8, "parse_math": False}
         curves.text(0.015, 0.93, f"“{best}”", color=BLUE, weight="bold", transform=curves.transAxes, va="top", **style)
-        curves.text(0.015, 0.76, "the other texts", color=SLATE, transform=curves.transAxes, va="top", **style)
+        curves.text(
+            0.015,
+            0.76,
+            say(en="the other texts", zh="其他文字"),
+            color=SLATE,
+            transform=curves.transAxes,
+            va="top",
+            **style,
+        )
         return finished(figure, alt, caption)
 
 
@@ -345,12 +373,23 @@ def picture_in_patches(
         style = {"ha": "center", "va": "center", "color": INK}
         middle = (box[0] + box[1]) / 2
         page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=halo(), **style)
-        page.text(middle, box[2] - 0.2, "class token,\nlearned", fontsize=8, linespacing=1.1, **style)
+        page.text(
+            middle,
+            box[2] - 0.2,
+            say(en="class token,\nlearned", zh="类别词元，\n学出来的"),
+            fontsize=8,
+            linespacing=1.1,
+            **style,
+        )
         page.text((0.12 + large + left) / 2, low + large / 2, "→", fontsize=22, **style)
-        page.text((0.12 + large + left) / 2, low + large / 2 - 0.26, "cut", fontsize=8.5, **style)
+        page.text((0.12 + large + left) / 2, low + large / 2 - 0.26, say(en="cut", zh="切开"), fontsize=8.5, **style)
         style["va"] = "top"
-        page.text(0.12 + large / 2, low - 0.07, f"{side} × {side} pixels", fontsize=8.5, **style)
-        text = f"{n} × {n} = {n * n} patches of {patch} × {patch} pixels"
+        text = say(en=f"{side} × {side} pixels", zh=f"{side} × {side} 像素")
+        page.text(0.12 + large / 2, low - 0.07, text, fontsize=8.5, **style)
+        text = say(
+            en=f"{n} × {n} = {n * n} patches of {patch} × {patch} pixels",
+            zh=f"{n} × {n} = {n * n} 个图块，每块 {patch} × {patch} 像素",
+        )
         page.text(left + large / 2 - step / 10, low - 0.07, text, fontsize=8.5, **style)
         return finished(figure, alt, caption)
 
@@ -366,31 +405,25 @@ def similarity_heatmap(
 ) -> Picture:
     """Cosines of pictures and captions as a heat map: a row for each picture, a column for each caption, the diagonal framed.
 
-    cosines: (N, N). The highest of each row is bold.
+    cosines: (N, N). The highest of each row is bold. The captions stand whole over their columns.
     """
-    n, values = len(images), np.asarray(cosines, dtype=float)
+    n, values, small = len(images), np.asarray(cosines, dtype=float), 8.5
     cell = min(0.66, 4.4 / n)
     low, left = 0.12, 0.24 + cell
-    top = low + n * cell
-    room = (
-        0.55 * 0.062 * max(len(shorten(text, 40)) for text in captions)
-    )  # a slanted label rises by about half of its length
-    height = top + room + 0.5
+    wide, top = min(1.6, (WIDTH - left - EDGE) / n), low + n * cell
+    labels = [_wrapped(text, round(wide / (0.0086 * small)), 12) for text in captions]
     with LOCK:
-        figure = blank(height)
+        figure = blank(top + 0.45 + 0.14 * max(label.count("\n") + 1 for label in labels))
         page = add_page(figure, title)
         for row, image in enumerate(images):
-            box = (
-                left - 0.97 * cell - 0.06,
-                left - 0.03 * cell - 0.06,
-                top - (row + 0.97) * cell,
-                top - (row + 0.03) * cell,
-            )
+            box = left - 0.97 * cell - 0.06, left - 0.03 * cell - 0.06
+            box += top - (row + 0.97) * cell, top - (row + 0.03) * cell
             page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
-        _cells(page, values, left, top, cell, limit=float(np.abs(values).max()) or 1.0, bold_best=True)
-        for column, text in enumerate(captions):
-            style = {"rotation": 33, "rotation_mode": "anchor", "parse_math": False}
-            page.text(left + (column + 0.45) * cell, top + 0.07, shorten(text, 40), fontsize=8.5, color=INK, **style)
+        limit = float(np.abs(values).max()) or 1.0
+        _cells(page, values, left, top, cell, wide=wide, limit=limit, bold_best=True)
+        for column, label in enumerate(labels):
+            style = {"ha": "center", "va": "bottom", "color": INK, "linespacing": 1.05, "parse_math": False}
+            page.text(left + (column + 0.5) * wide, top + 0.06, label, fontsize=small, **style)
         return finished(figure, alt, caption)
 
 
@@ -398,7 +431,7 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
     """The mask of a text tower: a row is the position that looks, and sees the columns with a dot; the others are hatched."""
     n = len(labels)
     names = [shorten(label, 14) for label in labels]
-    longest = 0.075 * max(map(len, names))
+    longest = 0.075 * max(map(measure_letters, names))
     left, low = 0.65 + longest, 0.14
     cell = min(0.36, (WIDTH - left - 2.75) / n)
     top, right, upright = low + n * cell, left + n * cell, longest > cell
@@ -419,30 +452,24 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
                     continue
                 page.add_patch(rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
                 page.plot(left + (column + 0.5) * cell, y, "o", color="white", markersize=3.5)
-            page.text(right + 0.1, y, f"sees {row + 1}", fontsize=8, color=SLATE, va="center")
+            sees = say(en=f"sees {row + 1}", zh=f"看得见 {row + 1} 个")
+            page.text(right + 0.1, y, sees, fontsize=8, color=SLATE, va="center")
         style = {"fontsize": 9, "weight": "bold", "color": INK}
-        page.text(left, height - 0.46, "what it may see", va="center", **style)
-        page.text(0.2, top, "the position that looks", va="top", rotation=90, **style)
-        x, y = right + 0.7, top - 0.28
+        page.text(left, height - 0.46, say(en="what it may see", zh="看得见哪些"), va="center", **style)
+        page.text(0.2, top, say(en="the position that looks", zh="哪个位置在看"), va="top", rotation=90, **style)
+        x, y = right + 0.85, top - 0.28
         page.add_patch(rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
         page.plot(x + 0.15, y, "o", color="white", markersize=3.5)
         page.add_patch(
             rectangle(x, x + 0.3, y - 0.6, y - 0.3, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8)
         )
-        page.text(x + 0.4, y, "may see: itself\nand what is before it", fontsize=8.5, color=INK, va="center")
-        page.text(
-            x + 0.4,
-            y - 0.45,
-            "may not: −∞ is put there before\nthe softmax, so its share is 0",
-            fontsize=8.5,
-            color=INK,
-            va="center",
+        style, may_not = (
+            {"fontsize": 8.5, "color": INK, "va": "center"},
+            "may not: −∞ is added before the\nsoftmax, so its weight is 0",
         )
+        page.text(x + 0.4, y, say(en="may see: itself\nand what is before it", zh="看得见：自己\n和前面的"), **style)
+        page.text(x + 0.4, y - 0.45, say(en=may_not, zh="看不见：softmax 之前加上 −∞，\n注意力权重就是 0"), **style)
         return finished(figure, alt, caption)
-
-
-def _percent(share: float, decimals: int = 1) -> str:
-    return f"{100 * share:.{decimals}f} %"
 
 
 def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
@@ -455,12 +482,12 @@ def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> No
 def _sum_in_numbers(page: Axes, position: Position, place: int, left: float, numbers: int = 8) -> None:
     """The first numbers of the two vectors of a position and of their sum, one below the other."""
     style = {"ha": "right", "va": "center", "fontsize": 8, "color": INK}
-    page.text(left - 0.08, 0.62, f"▲ position {place}", weight="bold", **style)
+    page.text(left - 0.08, 0.62, say(en=f"▲ position {place}", zh=f"▲ 位置 {place}"), weight="bold", **style)
     both = position.row + position.place
     for y, sign, vector, name in (
-        (0.62, "", position.row, f"row {position.id} of the embedding table"),
-        (0.44, "+", position.place, f"row {place} of the position table"),
-        (0.2, "=", both, "what enters there"),
+        (0.62, "", position.row, say(en=f"row {position.id} of the embedding table", zh=f"嵌入表第 {position.id} 行")),
+        (0.44, "+", position.place, say(en=f"row {place} of the position table", zh=f"位置嵌入表第 {place} 行")),
+        (0.2, "=", both, say(en="what enters there", zh="从这里进入文本塔")),
     ):
         page.text(left + 0.02, y, sign, **style)
         for column, number in enumerate(vector[:numbers]):
@@ -477,25 +504,26 @@ def _cells(
     top: float,
     cell: float,
     *,
+    wide: float | None = None,
     limit: float = 1.0,
     shares: bool = False,
     bold_best: bool = False,
 ) -> None:
     """A square matrix with a number in each cell and a frame around each cell of the diagonal.
 
-    Shares of one go from white to blue; other numbers from purple over white to orange, from -limit to limit.
+    cell: how high one is, and how wide unless `wide` says so. Shares of one go from white to blue; other numbers from purple over white to orange, from -limit to limit.
     """
-    n = len(values)
+    n, wide = len(values), wide or cell
     colours = ScalarMappable(Normalize(0 if shares else -limit, limit), "Blues" if shares else "PuOr_r").to_rgba(values)
-    page.imshow(colours, extent=(left, left + n * cell, top - n * cell, top), aspect="auto", interpolation="nearest")
+    page.imshow(colours, extent=(left, left + n * wide, top - n * cell, top), aspect="auto", interpolation="nearest")
     for row, column in np.ndindex(n, n):
-        x, y, value = left + (column + 0.5) * cell, top - (row + 0.5) * cell, values[row, column]
+        x, y, value = left + (column + 0.5) * wide, top - (row + 0.5) * cell, values[row, column]
         weight = "bold" if bold_best and value == values[row].max() else "normal"
-        text = _percent(value, 0) if shares else f"{value:.2f}".replace("-", "−")
+        text = percent(value, 0) if shares else f"{value:.2f}".replace("-", "−")
         style = {"ha": "center", "va": "center", "color": letters_on(colours[row, column]), "weight": weight}
         page.text(x, y, text, fontsize=9 if cell > 0.5 else 7.5 if cell > 0.36 else 6, **style)
     for i in range(n):
-        box = left + i * cell, left + (i + 1) * cell, top - (i + 1) * cell, top - i * cell
+        box = left + i * wide, left + (i + 1) * wide, top - (i + 1) * cell, top - i * cell
         page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2))
 
 
@@ -505,14 +533,14 @@ def _heated(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def _heat_bar(page: Axes, left: float, y: float, most: float, note: str) -> None:
-    """What the darkest red of a map stands for."""
+    """What the darkest red of a map stands for; note: a sentence with a place for it."""
     page.imshow(
         _heated(np.ones((1, 100, 1)), np.linspace(0, 1, 100)[None, :, None]),
         extent=(left + 0.14, left + 0.64, y - 0.06, y + 0.06),
         aspect="auto",
     )
     page.text(left, y, "0", fontsize=8, va="center", color=INK)
-    page.text(left + 0.7, y, f"{_percent(most)} {note}", fontsize=8, va="center", color=INK)
+    page.text(left + 0.7, y, note.format(percent(most)), fontsize=8, va="center", color=INK)
 
 
 def _softmax(values: np.ndarray, axis: int) -> np.ndarray:

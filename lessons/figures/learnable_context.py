@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.language import say
+from lessons.kit.explorer import percent
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -29,6 +31,7 @@ from lessons.kit.picture import (
     blank,
     finished,
     halo,
+    measure_letters,
     rectangle,
     shorten,
     spread,
@@ -38,7 +41,7 @@ from lessons.kit.strips import draw_strips, fit_columns
 MOST_COLUMNS = 24  # positions beside each other; of a longer text an ellipsis stands for the rest
 CROWDED = 16  # positions, from which on letters are smaller
 STRIP = 0.86  # inches, the height of a vector
-GLYPHS = {"o": "●", "s": "■", "^": "▲", "D": "◆"}  # letters that look like matplotlib's markers
+GLYPHS = {"o": "●○", "s": "■□", "^": "▲△", "D": "◆◇"}  # letters that look like matplotlib's markers, filled and hollow
 TEXT_GAP = 0.155  # inches between two names beside a diagram
 
 
@@ -86,7 +89,8 @@ def text_with_slots(
     """
     row = STRIP + 0.8  # inches: a heading, labels, strips, and what stands beneath them
     height = 0.32 + 2 * row + 0.22
-    names = [max(pair, key=len) for pair in zip([place.label for place in above], [place.label for place in below])]
+    labels = zip([place.label for place in above], [place.label for place in below])
+    names = [max(pair, key=measure_letters) for pair in labels]
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
@@ -119,8 +123,12 @@ def text_with_slots(
             page.text(middle, beneath, str(place), ha="center", va="center", fontsize=8, color=INK)
         middle, width = columns[pooled]
         style = {"va": "center", "fontsize": 8}
-        page.text(EDGE + 0.04, beneath - 0.17, "▲ position, from 0", color=SLATE, **style)
-        page.text(middle + width / 2, beneath - 0.17, "read off here ▲", ha="right", weight="bold", color=BLUE, **style)
+        position, read = (
+            say(en="▲ position, from 0", zh="▲ 位置，从 0 数起"),
+            say(en="read off here ▲", zh="在这里取出 ▲"),
+        )
+        page.text(EDGE + 0.04, beneath - 0.17, position, color=SLATE, **style)
+        page.text(middle + width / 2, beneath - 0.17, read, ha="right", weight="bold", color=BLUE, **style)
         return finished(figure, alt, caption)
 
 
@@ -132,7 +140,8 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
     left, block = 0.82, STRIP + 1.5
     height = 0.4 + block * len(ways)
     length = max(len(way.places) for way in ways)
-    names = [max((way.places[i].label for way in ways if i < len(way.places)), key=len) for i in range(length)]
+    labels = [[way.places[i].label for way in ways if i < len(way.places)] for i in range(length)]
+    names = [max(those, key=measure_letters) for those in labels]
     wanted = {0, *(place for way in ways for place in (way.pooled, way.end))}
     with LOCK:
         figure = blank(height)
@@ -144,9 +153,9 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
             colour, mark = (BLUE, "✓") if right else (VERMILION, "✗")
             page.text(EDGE, up - 0.1, way.heading, fontsize=9, weight="bold", color=INK, va="center", parse_math=False)
             for y, name in (
-                (up - 0.32, "position"),
-                (up - 0.52, "in the ids"),
-                (up - 1.05 - STRIP / 2, "enters\nthe tower"),
+                (up - 0.32, say(en="position", zh="位置")),
+                (up - 0.52, say(en="in the ids", zh="编号")),
+                (up - 1.05 - STRIP / 2, say(en="enters\nthe tower", zh="进入\n文本塔")),
             ):
                 page.text(left - 0.1, y, name, fontsize=8, color=SLATE, ha="right", va="center")
             for place, (middle, width) in columns.items():
@@ -178,11 +187,12 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
             page.add_patch(
                 rectangle(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2)
             )
-            told = f"{mark} read off here: {way.places[way.pooled].label}"
+            told = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
             _beneath(page, columns[way.pooled], low - 0.17, told, colour)
             if not right:
                 near = columns[way.end][0] - middle < 1.4  # inches: too near for both to stand in one line
-                _beneath(page, columns[way.end], low - (0.34 if near else 0.17), "EOT is here", INK)
+                end = say(en="EOT is here", zh="EOT 在这里")
+                _beneath(page, columns[way.end], low - (0.34 if near else 0.17), end, INK)
             _ellipses(page, columns, length, up - 0.52)
             _ellipses(page, columns, length, up - 1.05 - STRIP / 2)
         return finished(figure, alt, caption)
@@ -196,7 +206,7 @@ def _limit(vectors: Sequence[np.ndarray]) -> float:
 def _room_for(names: Sequence[str], wanted: set[int], left: float) -> dict[int, tuple[float, float]]:
     """The middle and the width of a column for each position that is drawn: as wide as its name, and wider where there is room."""
     room = (WIDTH - EDGE - left) / len(names)
-    widths = [max(min(0.58, max(0.27, room)), 0.072 * min(len(name), 10) + 0.1) for name in names]
+    widths = [max(min(0.58, max(0.27, room)), 0.072 * min(measure_letters(name), 10) + 0.1) for name in names]
     return fit_columns(widths, wanted, len(names), left, WIDTH - EDGE, MOST_COLUMNS)
 
 
@@ -254,7 +264,7 @@ def _ellipses(page: Axes, columns: Mapping[int, tuple[float, float]], length: in
 class Method:
     """The accuracies of one way to learn, or of one prompt: in each column those of its runs; a line joins their means.
 
-    colour and marker are its own in every figure. faint: only there to compare with, and without a name.
+    colour and marker are its own in every figure. faint: only there to compare with, hollow and without a line.
     """
 
     name: str
@@ -282,10 +292,13 @@ def accuracy_by_shots(
         figure = blank(height)
         axes = axes_at(figure, 0.62, 0.48, 4.35, 3.02)
         _across(axes, [str(number) for number in shots], limits)
-        axes.set_xlabel("shots: pictures of each class to learn from", fontsize=8, color=INK, labelpad=3)
-        axes.set_ylabel("accuracy on test pictures (%)", fontsize=8, color=INK, labelpad=3)
+        across = say(en="shots: pictures of each class to learn from", zh="每类的训练图片数")
+        axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
+        axes.set_ylabel(
+            say(en="accuracy on test pictures (%)", zh="测试集准确率（%）"), fontsize=8, color=INK, labelpad=3
+        )
         axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
-        _draw(axes, panel, 2.2)
+        _draw(axes, panel)
         _title(figure, title)
         return finished(figure, alt, caption)
 
@@ -302,20 +315,21 @@ def accuracy_by_length(
 ) -> Picture:
     """Accuracy over the length of the context, in two panels: a dot a run, those that share the chosen settings dark.
 
-    chosen: the number of the column whose runs have the settings that the learner chose, all of them: it stands in a frame.
+    chosen: the number of the column whose runs have the settings that the learner chose, all of them: it stands in a frame. What the
+    marks are called stands beside the last panel.
     """
-    height, width = 3.72, 2.9
+    height, width = 3.72, 2.4
     with LOCK:
         figure = blank(height)
         for number, panel in enumerate(panels):
-            axes = axes_at(figure, 0.62 + number * (width + 0.55), 0.48, width, 2.62)
+            axes = axes_at(figure, 0.62 + number * (width + 0.4), 0.48, width, 2.62)
             _across(axes, [str(length) for length in lengths], limits)
             axes.axvspan(chosen - 0.42, chosen + 0.42, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=5)
-            axes.set_xlabel("length of the context (vectors)", fontsize=8, color=INK, labelpad=3)
+            axes.set_xlabel(say(en="vectors in the context", zh="上下文向量的个数"), fontsize=8, color=INK, labelpad=3)
             axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
             if not number:
-                axes.set_ylabel("accuracy (%)", fontsize=8, color=INK, labelpad=3)
-            _draw(axes, panel, 0)
+                axes.set_ylabel(say(en="accuracy (%)", zh="准确率（%）"), fontsize=8, color=INK, labelpad=3)
+            _draw(axes, panel, named=number == len(panels) - 1, joined=len(lengths))
         _title(figure, title)
         return finished(figure, alt, caption)
 
@@ -332,12 +346,17 @@ def base_and_new(
         figure = blank(height)
         for number, panel in enumerate(panels):
             axes = axes_at(figure, 0.62 + number * (width + 1.3), 0.55, width, 2.55)
-            _across(axes, ("base\nclasses", "new\nclasses", "harmonic\nmean"), limits)
+            columns = (
+                say(en="base\nclasses", zh="基类"),
+                say(en="new\nclasses", zh="新类"),
+                say(en="harmonic\nmean", zh="调和平均"),
+            )
+            _across(axes, columns, limits)
             axes.axvline(1.5, color=GREY, linewidth=0.8)
             axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
             if not number:
-                axes.set_ylabel("accuracy (%)", fontsize=8, color=INK, labelpad=3)
-            _draw(axes, panel, 0.95, joined=2)
+                axes.set_ylabel(say(en="accuracy (%)", zh="准确率（%）"), fontsize=8, color=INK, labelpad=3)
+            _draw(axes, panel, joined=2)
         _title(figure, title)
         return finished(figure, alt, caption)
 
@@ -356,17 +375,16 @@ def _across(axes: Axes, names: Sequence[str], limits: tuple[float, float]) -> No
     axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
 
 
-def _draw(axes: Axes, panel: Panel, room: float, joined: int | None = None) -> None:
-    """The methods and the lines of a panel, with their names on its right where there is room (inches) for them.
+def _draw(axes: Axes, panel: Panel, named: bool = True, joined: int | None = None) -> None:
+    """The methods and the lines of a panel, with their names on its right if they are named.
 
-    joined: how many columns a line joins; None: all of them. Beside each other stand the dots of different methods, so that none hides
-    another; those of one method stand one above the other.
+    joined: how many columns a line joins; None: all of them, and the last mean stands behind the name. Beside each other stand the dots
+    of different methods, so that none hides another; those of one method stand one above the other, and so do faint ones of one shape.
     """
-    named, faint = ([method for method in panel.methods if method.faint is wanted] for wanted in (False, True))
-    lanes = [*faint[:1], *named]  # the faint ones share one
+    lanes = list(dict.fromkeys(_lane(method) for method in sorted(panel.methods, key=lambda method: not method.faint)))
     names: list[tuple[float, str, str]] = []
     for method in panel.methods:
-        shift = 0.18 * ((0 if method.faint else lanes.index(method)) - (len(lanes) - 1) / 2)
+        shift = 0.18 * (lanes.index(_lane(method)) - (len(lanes) - 1) / 2)
         look = {"color": method.colour, "zorder": 2 if method.faint else 3}
         means = [(column, float(np.mean(runs))) for column, runs in enumerate(method.columns) if len(runs)]
         for column, runs in enumerate(method.columns):
@@ -376,20 +394,29 @@ def _draw(axes: Axes, panel: Panel, room: float, joined: int | None = None) -> N
                 else {"markersize": 5, "alpha": CLOUD, "markeredgewidth": 0}
             )
             axes.plot([column + shift] * len(runs), runs, method.marker, **dots, **look)
-        if method.faint or not means:
+        if not means:
+            continue
+        text = f"{GLYPHS[method.marker][method.faint]} {method.name}"
+        if method.faint:
+            if method.name:
+                names.append((float(np.mean(np.concatenate(method.columns))), text, method.colour))
             continue
         line = [(column + shift, mean) for column, mean in means if joined is None or column < joined]
         axes.plot(*zip(*line), linewidth=1.8, **look)
         for column, mean in means:
             axes.plot([column + shift - 0.09, column + shift + 0.09], [mean, mean], linewidth=2.6, **look)
-        text = f"{GLYPHS[method.marker]} {method.name}"
-        names.append((means[-1][1], text if joined else f"{text}  {_percent(means[-1][1])}", method.colour))
+        names.append((means[-1][1], text if joined else f"{text}  {percent(means[-1][1])}", method.colour))
     dashes = ((0, (1, 1.6)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
     for (name, share), dash in zip(panel.lines, dashes):
         axes.axhline(share, color=INK, linewidth=1.3, linestyle=dash, zorder=1)
-        names.append((share, f"{name}  {_percent(share)}", INK))
-    if room and names:
+        names.append((share, f"{name}  {percent(share)}", INK))
+    if named and names:
         _names_beside(axes, names)
+
+
+def _lane(method: Method) -> str:
+    """What a method shares its place within a column with."""
+    return method.marker if method.faint else method.name
 
 
 def _names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
@@ -431,7 +458,3 @@ def _names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
 
 def _inches_wide(axes: Axes) -> float:
     return axes.get_position().width * axes.figure.get_size_inches()[0]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

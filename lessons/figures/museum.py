@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from helpers.language import say
 from lessons.kit.picture import (
     BLUE,
     EDGE,
@@ -20,6 +21,7 @@ from lessons.kit.picture import (
     axes_at,
     blank,
     finished,
+    measure_letters,
     rectangle,
     shorten,
     spread,
@@ -96,14 +98,20 @@ class Place:
 def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption: str = "") -> Picture:
     """What a loss scores against what, position by position. first: the number of the first position."""
     left, height = 1.2, 1.95
-    widths = [max(0.34, 0.07 * max(len(place.token), len(place.target)) + 0.12) for place in places]
+    letters = [max(measure_letters(place.token), measure_letters(place.target)) for place in places]
+    widths = [max(0.34, 0.08 * number + 0.1) for number in letters]
     scale = min(1.6, (WIDTH - EDGE - left) / sum(widths))
     rows = {"position": 1.42, "token": 1.12, "target": 0.42}
     marks = {"next": BLUE, "itself": VERMILION, "padding": VERMILION, "other": VERMILION}
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
-        for y, words in zip(rows.values(), ("position", "what stands there", "is scored against")):
+        names = (
+            say(en="position", zh="位置"),
+            say(en="what stands there", zh="这里的词元"),
+            say(en="is scored against", zh="对照的目标"),
+        )
+        for y, words in zip(rows.values(), names):
             _words(page, left - 0.1, y, words, 8, ha="right", color=SLATE)
         x = left
         for number, (place, width) in enumerate(zip(places, widths)):
@@ -135,7 +143,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
                     facecolor=ALARM if wrong else "white", edgecolor=colour, linewidth=1.8,
                 )
             )  # fmt: skip
-            _words(page, middle, rows["target"], place.target, 8, color=INK, weight="bold")
+            _words(page, middle, rows["target"], place.target, 8, color=INK)
             if wrong:
                 _words(page, middle, rows["target"] - 0.26, "✗", 9, color=colour, weight="bold")
         return finished(figure, alt, caption)
@@ -175,7 +183,7 @@ def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, a
                     page.add_patch(
                         rectangle(x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02, **look)
                     )
-                    words, colour = ("✓", BLUE) if fine else ("✗ rings", VERMILION)
+                    words, colour = ("✓", BLUE) if fine else (say(en="✗ rings", zh="✗ 报警"), VERMILION)
                     _words(page, x + width / 2, y, words, 8, color=colour, weight="normal" if fine else "bold")
                     if (g, c, e) == chosen:
                         box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
@@ -201,8 +209,14 @@ def words_by_table(
         axes.axvline(chosen, color=INK, linewidth=0.8)
         axes.set(xlim=(0, 90), ylim=(-0.03, 1.05), xticks=(0, 30, 60, 90))
         axes.yaxis.set_major_formatter(lambda value, position: f"{100 * value:.0f}")
-        axes.set_xlabel("the other table is turned by (degrees)", fontsize=8, color=INK, labelpad=3)
-        axes.set_ylabel("rows that read back as\nthemselves (%)", fontsize=8, color=INK, labelpad=3)
+        axes.set_xlabel(
+            say(en="the other table is turned by (degrees)", zh="另一张表转动的角度（度）"),
+            fontsize=8,
+            color=INK,
+            labelpad=3,
+        )
+        upwards = say(en="rows that read back as\nthemselves (%)", zh="读回来还是自己的行（%）")
+        axes.set_ylabel(upwards, fontsize=8, color=INK, labelpad=3)
         axes.tick_params(labelsize=8, colors=INK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
@@ -210,7 +224,12 @@ def words_by_table(
         page.set(xlim=(0, WIDTH), ylim=(0, height))
         page.axis("off")
         columns = (3.75, 4.95, 6.2)
-        for x, words in zip(columns, ("vector", "by its own table", f"turned by {chosen:g}°")):
+        names = (
+            say(en="vector", zh="向量"),
+            say(en="by its own table", zh="按自己的表"),
+            say(en=f"turned by {chosen:g}°", zh=f"按转了 {chosen:g}° 的表"),
+        )
+        for x, words in zip(columns, names):
             _words(page, x, height - 0.58, words, 8, ha="left", color=SLATE)
         for number, (name, own, other) in enumerate(readings):
             y = height - 0.86 - 0.245 * number

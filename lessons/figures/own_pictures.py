@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from helpers.language import say
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -31,13 +32,17 @@ from lessons.kit.picture import (
 
 LABELS = 1.15  # inches for the names of the classes
 SHOWN = 12  # pictures in a row of the sheet
-IN_CLASS = 8  # in a row of the sheet of one class
+IN_CLASS = 8  # in a row of the sheet with file names
+NAMED = 96  # pictures with file names at most
 PAIRS = 9
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of the sheet, None where it cannot be read; what is wrong with it, as a sign and a word, "" for nothing."""
+    """A picture of the sheet, None where it cannot be read; what is wrong with it, as a sign and a word, "" for nothing.
+
+    name: of the file; it may have two lines, such as the folder and the file.
+    """
 
     name: str
     image: Image.Image | None
@@ -102,23 +107,32 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: st
         return finished(figure, alt, caption)
 
 
-def sheet_of_a_class(row: SheetRow, *, title: str, alt: str, caption: str = "") -> Picture:
-    """All pictures of one class with their file names; what is wrong stands in a frame with its sign and word."""
-    side, step = WIDTH / IN_CLASS, WIDTH / IN_CLASS + 0.27
-    lines = max(1, -(-len(row.tiles) // IN_CLASS))
-    height = 0.4 + lines * step
+def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: str = "") -> Picture:
+    """Pictures with their file names, so many in a row; what is wrong stands in a frame with its sign and word."""
+    shown = tiles[:NAMED]
+    line_height = 0.13
+    names = line_height * max((tile.name.count("\n") + 1 for tile in shown), default=1)
+    words = 0.15 if any(tile.sign for tile in shown) else 0.0
+    side = WIDTH / IN_CLASS
+    step = side + words + names + 0.06
+    height = 0.4 + (-(-len(shown) // IN_CLASS) * step or 0.3)
     with LOCK:
         figure = blank(height)
         _title(figure, title, height)
-        for number, tile in enumerate(row.tiles):
+        for number, tile in enumerate(shown):
             line, column = divmod(number, IN_CLASS)
-            bottom = height - 0.34 - line * step - side
+            bottom = height - 0.36 - line * step - side
             _tile(figure, tile, column * side + 0.05, bottom + 0.04, side - 0.1, 8)
             style = {"fontsize": 7.5, "ha": "center", "va": "top", "color": INK, "parse_math": False}
-            place = bottom - (0.12 if tile.sign else 0.0)
-            figure.text((column + 0.5) * side / WIDTH, place / height, shorten(tile.name, 16), **style)
-        if not row.tiles:
-            figure.text(0.08 / WIDTH, 0.3 / height, "no picture", color=SLATE, fontsize=9)
+            for place, name in enumerate(tile.name.split("\n")):
+                top = bottom - (words if tile.sign else 0) - place * line_height
+                figure.text((column + 0.5) * side / WIDTH, top / height, shorten(name, 16), **style)
+        if not shown:
+            nothing = say(en="no picture", zh="没有图片")
+            figure.text(0.08 / WIDTH, 0.2 / height, nothing, color=SLATE, fontsize=9)
+        if more := len(tiles) - len(shown):
+            style = {"ha": "right", "va": "center", "color": SLATE, "fontsize": 8}
+            figure.text(1 - 0.08 / WIDTH, 1 - 0.2 / height, f"+ {more}", **style)
         return finished(figure, alt, caption)
 
 
@@ -138,9 +152,14 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
                 show_image(axes, image)
                 if pair.same:
                     _frame(axes)
-            told = f"{pair.difference:.2f}" + (" = the same" if pair.same else ": two pictures")
+            told = (
+                say(en="{} = the same", zh="{}：同一张")
+                if pair.same
+                else say(en="{}: two pictures", zh="{}：两张不同的图")
+            )
             colour, weight = (VERMILION, "bold") if pair.same else (INK, "normal")
             style = {"fontsize": 8.5, "ha": "center", "va": "top", "color": colour, "weight": weight}
+            told = told.format(f"{pair.difference:.2f}")
             figure.text((left + side) / WIDTH, (bottom - 0.06) / height, told, **style)
         return finished(figure, alt, caption)
 
@@ -201,12 +220,23 @@ def accuracies_of_splits(
             )
         axes.axvline(chance, color=INK, linewidth=1, linestyle=(0, (3, 2)))
         axes.annotate(
-            "by chance", (chance, -0.56), (3, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"
+            say(en="by chance", zh="随机猜"),
+            (chance, -0.56),
+            (3, 0),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=INK,
+            va="center",
         )
         axes.set(xlim=(0, 1.02), ylim=(len(ways) - 0.5, -0.75), yticks=range(len(ways)))
         axes.set_yticklabels([name for name, _ in ways], fontsize=9, color=INK)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"], fontsize=8, color=INK)
-        axes.set_xlabel("accuracy on the test pictures; blue: the mean", fontsize=8, color=INK, labelpad=2)
+        axes.set_xlabel(
+            say(en="accuracy on the test pictures; blue: the mean", zh="测试图片上的准确率；蓝色：平均"),
+            fontsize=8,
+            color=INK,
+            labelpad=2,
+        )
         axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right"]].set_visible(False)
         return finished(figure, alt, caption)
@@ -220,14 +250,23 @@ def time_and_memory(
 ) -> Picture:
     """Calculated seconds and gigabytes on logarithmic axes, the largest in bold; a line stands where `room` gigabytes of memory end."""
     height = 2.75
-    clock = {1: "1 s", 60: "1 min", 3600: "1 h", 86400: "1 day", 30 * 86400: "1 month", 365 * 86400: "1 year"}
+    clock = {
+        1: say(en="1 s", zh="1 秒"),
+        60: say(en="1 min", zh="1 分钟"),
+        3600: say(en="1 h", zh="1 小时"),
+        86400: say(en="1 day", zh="1 天"),
+        30 * 86400: say(en="1 month", zh="1 个月"),
+        365 * 86400: say(en="1 year", zh="1 年"),
+    }
     sizes = {1e-3: "1 MB", 1e-1: "100 MB", 10: "10 GB", 1e3: "1 TB"}
     with LOCK:
         figure = blank(height)
         _title(figure, title, height)
-        _dots(axes_at(figure, 1.3, 0.5, 2.05, 1.65), "Time, calculated", seconds, (1e-2, 4e8), clock)
+        heading = say(en="Time, calculated", zh="时间（计算值）")
+        _dots(axes_at(figure, 1.3, 0.5, 2.05, 1.65), heading, seconds, (1e-2, 4e8), clock)
         axes = axes_at(figure, 4.85, 0.5, 2.05, 1.65)
-        _dots(axes, "Memory of each process, calculated", gigabytes, (1e-4, 1e4), sizes)
+        heading = say(en="Memory of each process, calculated", zh="每个进程占的内存（计算值）")
+        _dots(axes, heading, gigabytes, (1e-4, 1e4), sizes)
         axes.axvline(room, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=0)
         axes.annotate(
             f"{room:g} GB", (room, -0.55), (2, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from PIL import Image
 
+from helpers.language import say
 from lessons.kit.picture import (
     BLUE,
     EDGE,
@@ -28,6 +29,7 @@ from lessons.kit.picture import (
     blank,
     finished,
     halo,
+    measure_letters,
     rectangle,
     shorten,
     square,
@@ -35,7 +37,8 @@ from lessons.kit.picture import (
 from lessons.kit.strips import draw_strips
 
 MOST_LISTED = 12  # words beside a picture, of those that are true and of the others
-TALL, SMALL = 1.8, 0.8  # inches: the height of the soft prompt's strips, and of a word's
+TALL, SMALL = 1.0, 0.7  # inches: the height of the soft prompt's strips, and of a word's
+GRID = 2.7  # inches: the height of all patches
 
 
 # --- the sequence ----------------------------------------------------------------------------------------------------------------
@@ -65,15 +68,15 @@ def three_parts(
 ) -> Picture:
     """What GPT-2 reads, in two lines: vectors of the soft prompt and of the picture, then those of the text so far.
 
-    patches: (P, D), projected; they stand in rows under their pieces of the image, and under the whole of it where P is 1.
+    patches: (P, D), projected; each stands under its piece of the image, in the image's own rows, and under the whole of it where P is 1.
     following: the most likely next token and its share; limit: the number with the strongest colour; projection: what was done to a
     patch. Vectors of the prompt that nobody taught stand in dotted frames.
     """
-    height, step = 5.02, 0.165  # inches; step: from one vector of the prompt to the next
+    height, step = GRID + 3.1, 0.165  # inches; step: from one vector of the prompt to the next
     top = height - 1.02  # of the first line's strips
     low = top - TALL
     left = EDGE + max(1.5, step * len(prompt)) + 0.3  # of the patches
-    second = low - 1  # top of the second line's strips
+    second = top - GRID - 0.9  # top of the second line's strips
     begun, count = sum(not piece.learned for piece in prompt), len(prompt) + len(patches)
     with LOCK:
         figure = blank(height)
@@ -86,14 +89,18 @@ def three_parts(
             weight = "bold" if piece.learned else "normal"
             add_text(page, middle, top + 0.1, piece.label, 7.5, ha="center", weight=weight)
         right, where = EDGE + step * len(prompt), _positions(0, len(prompt))
-        _over(page, EDGE, right, top + 0.2, f"soft prompt, M = {len(prompt)}", where, VERMILION)
+        name = say(en=f"soft prompt, M = {len(prompt)}", zh=f"软提示词，M = {len(prompt)}")
+        _over(page, EDGE, right, top + 0.2, name, where, VERMILION)
         if begun:
             first = EDGE + step * (len(prompt) - begun) + 0.03
-            words_for = "random" if begun < 8 else "random numbers"
+            words_for = say(en="random" if begun < 8 else "random numbers", zh="随机数")
             add_text(page, min(first, right - 0.5), low - 0.1, words_for, 8, color=SLATE)
-        last, right = _patches(page, image, patches, limit, left, low, top)
-        where = f"{_positions(len(prompt), len(patches))}; {projection}"
-        _over(page, left, right, top + 0.2, f"picture, P = {len(patches)}", where, BLUE)
+        last, right = _patches(
+            page, image, patches, limit, left, top - (GRID if len(patches) > 1 else 1.8), top, len(prompt)
+        )
+        where = say(en="{}; {}", zh="{}；{}").format(_positions(len(prompt), len(patches)), projection)
+        name = say(en=f"picture, P = {len(patches)}", zh=f"图片，P = {len(patches)}")
+        _over(page, left, right, top + 0.2, name, where, BLUE)
         columns = _word_columns([*(word.label for word in words), following[0]])
         if words:
             strips = [(middle, width - 0.1, word.vector) for (middle, width), word in zip(columns, words)]
@@ -104,41 +111,49 @@ def three_parts(
                 add_text(page, middle, second + 0.11, shorten(word.label, 12), 8.5, ha="center")
             middle, width, _ = strips[-1]
             where = _positions(count, len(words))
-            _over(page, EDGE, middle + width / 2 + 0.05, second + 0.22, f"text, T = {len(words)}", where, INK)
+            name = say(en=f"text, T = {len(words)}", zh=f"文字，T = {len(words)}")
+            _over(page, EDGE, middle + width / 2 + 0.05, second + 0.22, name, where, INK)
             last = middle, second - SMALL
         _next(page, columns[-1], *following, second, last, first=not words)
         return finished(figure, alt, caption)
 
 
 def _patches(
-    page: Axes, image: Image.Image, patches: np.ndarray, limit: float, left: float, low: float, top: float
+    page: Axes, image: Image.Image, patches: np.ndarray, limit: float, left: float, low: float, top: float, first: int
 ) -> tuple[tuple[float, float], float]:
-    """Pieces of the picture in rows, each over the strip of its vector. Returns where the last one ends, and all of them on the right."""
+    """Pieces of the picture in its own rows, each over the strip of its vector, and on the right the positions of each row.
+
+    first: position of the first of them. Returns where the last one ends, and all of them on the right.
+    """
     grid = math.isqrt(len(patches))
-    across = 2 * grid if grid > 1 else 1  # two rows of the picture in one of the page
-    lines = math.ceil(len(patches) / across)
-    pitch = (top - low) / lines
-    step = min((WIDTH - EDGE - left) / across, 0.66 * pitch) if grid > 1 else 1.1
+    pitch = (top - low) / grid
+    step = min(0.72 * pitch, (WIDTH - EDGE - left - 1.2) / grid) if grid > 1 else 1.1
     side, gap = 0.88 * step, 0.03 if grid > 1 else 0.1
-    strip = min(pitch - side - gap - (0.06 if lines > 1 else 0), side)
+    strip = min(pitch - side - gap - (0.06 if grid > 1 else 0), side)
     dots = 100 * SHARPNESS
-    sheet = Image.new("RGB", (round(across * step * dots), round((top - low) * dots)), "white")
+    sheet = Image.new("RGB", (round(grid * step * dots), round((top - low) * dots)), "white")
     whole = square(image, grid * max(1, round(side * dots)))
     piece = whole.width // grid
     for number in range(len(patches)):
-        (y, x), (row, column) = divmod(number, grid), divmod(number, across)
-        part = whole.crop((x * piece, y * piece, (x + 1) * piece, (y + 1) * piece))
-        sheet.paste(part, (round(column * step * dots), round(row * pitch * dots)))
-    page.imshow(np.asarray(sheet), extent=(left, left + across * step, low, top), aspect="auto", interpolation="none")
-    for row in range(lines):
-        vectors = patches[row * across : (row + 1) * across]
+        row, column = divmod(number, grid)
+        box = column * piece, row * piece, (column + 1) * piece, (row + 1) * piece
+        sheet.paste(whole.crop(box), (round(column * step * dots), round(row * pitch * dots)))
+    page.imshow(np.asarray(sheet), extent=(left, left + grid * step, low, top), aspect="auto", interpolation="none")
+    for row in range(grid):
+        vectors = patches[row * grid : (row + 1) * grid]
         high = top - row * pitch - side - gap
         strips = [(left + i * step + side / 2, side, vector) for i, vector in enumerate(vectors)]
         draw_strips(page, strips, limit, high - strip, high)
         for middle, width, _ in strips:
             box = middle - width / 2, middle + width / 2, high - strip, high
             page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=0.6 if grid > 1 else 1.6))
-    return (strips[-1][0], high - strip), left + (across - 1) * step + side
+        if 1 < grid and pitch > 0.16:  # there is room for letters
+            begin, height = first + row * grid, top - row * pitch - (side + gap + strip) / 2
+            span = f"{begin}–{begin + grid - 1}"
+            if not row:
+                span = say(en=f"positions {span}", zh=f"位置 {span}")
+            add_text(page, left + grid * step + 0.08, height, span, 8, color=SLATE)
+    return (strips[-1][0], high - strip), left + (grid - 1) * step + side
 
 
 def _next(
@@ -158,35 +173,32 @@ def _next(
     )
     add_text(page, middle, top - SMALL / 2, shorten(token, 12), 8.5, ha="center", weight="bold")
     if first:
-        add_text(page, right + 0.15, top - SMALL / 2, "text, T = 0: no token yet", 9, weight="bold")
+        nothing = say(en="text, T = 0: no token yet", zh="文字，T = 0：还没有词元")
+        add_text(page, right + 0.15, top - SMALL / 2, nothing, 9, weight="bold")
     x, y = last
     turn = y - (0.3 if first else 0.14)  # below what may stand under the prompt
     head = {"arrowstyle": "-|>", "color": BLUE, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     page.plot([x, x, middle], [y, turn, turn], color=BLUE, linewidth=1.4)
     page.annotate("", (middle, top if first else low), (middle, turn), arrowprops=head)
     side = {"ha": "right"} if x > WIDTH - 1.7 else {}
-    add_text(
-        page,
-        x,
-        turn - 0.13,
-        f"predicts: {shorten(token, 16)}, {100 * share:.0f} %",
-        8.5,
-        weight="bold",
-        color=BLUE,
-        **side,
-    )
+    token, sure = shorten(token, 16), f"{100 * share:.0f}"
+    told = say(en=f"predicts: {token}, {sure} %", zh=f"预测：{token}，{sure}%")
+    add_text(page, x, turn - 0.13, told, 8.5, weight="bold", color=BLUE, **side)
 
 
 def _word_columns(labels: Sequence[str]) -> list[tuple[float, float]]:
     """The middle and the width of a column for each label: as wide as it needs, and narrower where all are too many."""
-    widths = np.array([0.085 * min(len(label), 12) + 0.16 for label in labels])
+    widths = np.array([0.085 * min(measure_letters(label), 12) + 0.16 for label in labels])
     widths = np.maximum(widths, 0.34)
     widths *= min(1, (WIDTH - 2 * EDGE) / widths.sum())
     return list(zip((EDGE + np.cumsum(widths) - widths / 2).tolist(), widths.tolist()))
 
 
 def _positions(first: int, number: int) -> str:
-    return f"position {first}" if number == 1 else f"positions {first}–{first + number - 1}"
+    last = first + number - 1
+    if number == 1:
+        return say(en=f"position {first}", zh=f"位置 {first}")
+    return say(en=f"positions {first}–{last}", zh=f"位置 {first}–{last}")
 
 
 def _over(page: Axes, left: float, right: float, y: float, name: str, where: str, colour: str) -> None:
@@ -206,7 +218,7 @@ def words_on_patches(
 
     true: (P,) whether the word is true of the picture; those stand in boxes with a tick.
     """
-    grid, side, low = math.isqrt(len(words)), 5.6, 0.12
+    grid, side, low = math.isqrt(len(words)), 5.0, 0.12
     top, cell = low + side, side / grid
     counts = Counter(zip(true, words))
     order = sorted(counts, key=lambda key: (-counts[key], key[1]))
@@ -234,9 +246,10 @@ def words_on_patches(
             look = {"weight": "bold", "color": BLUE} if hit else {"color": SLATE, "path_effects": halo()}
             add_text(page, x, y - (0.02 if hit else 0), shorten(word, letters), size, ha="center", **look)
         left, y = EDGE + side + 0.16, top - 0.1
-        for hit, heading in ((True, "✓ true of it"), (False, "not true of it")):
+        headings = say(en="✓ true of it", zh="✓ 符合图片"), say(en="not true of it", zh="不符合")
+        for hit, heading in zip((True, False), headings):
             mine, look = [key for key in order if key[0] is hit], {"weight": "bold", "color": BLUE if hit else SLATE}
-            add_text(page, left, y, f"{heading}: {list(true).count(hit)}", 8.5, **look)
+            add_text(page, left, y, f"{heading}{say(en=': ', zh='：')}{list(true).count(hit)}", 8.5, **look)
             for key in mine[:MOST_LISTED]:
                 y -= 0.185
                 add_text(page, left + 0.32, y, f"{counts[key]} ×", 8, ha="right", **look)
@@ -257,7 +270,7 @@ class Column:
 
     position: str
     token: str
-    kind: str  # "prompt", "picture", "text" or "padding"
+    kind: str  # "prompt", "picture", "text", "end" or "padding"
     label: str = ""
     seen: bool = True
 
@@ -281,21 +294,23 @@ def strip_with_labels(
     """
     left = 1.14
     height = 2.84 + 0.2 * len(batch)
-    widths = np.array([0.068 * max(map(len, column.token.split("\n"))) + 0.16 for column in columns])
+    widths = np.array([0.068 * max(map(measure_letters, column.token.split("\n"))) + 0.16 for column in columns])
     widths = np.maximum(widths, 0.4)
     widths *= (WIDTH - EDGE - left) / widths.sum()
     middles = left + np.cumsum(widths) - widths / 2
     prefix = sum(column.kind in ("prompt", "picture") for column in columns)
     begins = middles[prefix] - widths[prefix] / 2  # the text
-    fills = {"prompt": "#F6E3D7", "picture": TINT, "text": "white", "padding": "#E9EBEE"}
+    fills = {"prompt": "#F6E3D7", "picture": TINT, "text": "white", "end": "white", "padding": "#E9EBEE"}
     with LOCK:
         figure = blank(height)
         page = add_page(figure, title)
         y = height - 0.48
-        add_text(page, left - 0.1, y - 0.1 * (len(batch) - 1), "the batch", 8, ha="right", color=SLATE)
+        batch_name = say(en="the batch", zh="一批")
+        add_text(page, left - 0.1, y - 0.1 * (len(batch) - 1), batch_name, 8, ha="right", color=SLATE)
         for number, tokens in enumerate(batch):
             look = {"weight": "bold", "color": INK} if number == row else {"color": SLATE}
-            add_text(page, (left + begins) / 2, y, f"prompt, picture {number + 1}", 7.5, ha="center", **look)
+            before = say(en=f"prompt, picture {number + 1}", zh=f"提示词，图片 {number + 1}")
+            add_text(page, (left + begins) / 2, y, before, 7.5, ha="center", **look)
             if number == row:
                 page.add_patch(rectangle(left, WIDTH - EDGE, y - 0.1, y + 0.1, facecolor=TINT, zorder=-1))
             for middle, token in zip(middles[prefix:], tokens):
@@ -303,11 +318,15 @@ def strip_with_labels(
             y -= 0.2
         rows = {"position": y - 0.22, "token": y - 0.58, "mask": y - 0.98, "label": y - 2.0}
         for y, words, colour in (
-            (rows["position"], "position", SLATE),
-            (rows["token"], "what stands\nthere", SLATE),
-            (rows["mask"], "attention\nmask", SLATE),
-            ((rows["mask"] + rows["label"]) / 2, "its prediction\nis scored\nagainst", BLUE),
-            (rows["label"], "label", SLATE),
+            (rows["position"], say(en="position", zh="位置"), SLATE),
+            (rows["token"], say(en="what stands\nthere", zh="这里是什么"), SLATE),
+            (rows["mask"], say(en="attention\nmask", zh="注意力掩码"), SLATE),
+            (
+                (rows["mask"] + rows["label"]) / 2,
+                say(en="its prediction\nis scored\nagainst", zh="它的预测\n对照哪个标签"),
+                BLUE,
+            ),
+            (rows["label"], say(en="label", zh="标签"), SLATE),
         ):
             add_text(page, left - 0.1, y, words, 8, ha="right", color=colour)
         scored = {to for _, to in arrows}

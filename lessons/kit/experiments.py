@@ -22,7 +22,7 @@ from helpers.by_hand import decode_greedily
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.context import find_placeholder, overwrite
 from helpers.data import FewShot
-from helpers.language import say
+from helpers.language import LearnerError, say
 
 Encode = Callable[[CLIPModel, CLIPProcessor, list[str], Tensor], Tensor]  # class names and a context (M, D) to (C, D)
 Begin = Callable[[CLIPModel, CLIPProcessor, str], Tensor]  # words to vectors (M, D)
@@ -147,8 +147,8 @@ def every_vector_learns(encode: Encode, clip: CLIPModel, processor: CLIPProcesso
         (gradient,) = torch.autograd.grad((features * direction).sum(), context, allow_unused=True)
     else:
         gradient = None
-    lengths = torch.zeros(vectors) if gradient is None else gradient.norm(dim=-1)  # (M,)
-    reached = int((lengths > 1e-6 * lengths.max()).sum())
+    norms = torch.zeros(vectors) if gradient is None else gradient.norm(dim=-1)  # (M,)
+    reached = int((norms > 1e-6 * norms.max()).sum())
     return Result(
         reached == vectors,
         reached,
@@ -313,7 +313,7 @@ class XRay:
 def x_ray(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> XRay:
     """Which position is scored against which token: the gradient pulls up the logit of the target, and pushes all others down.
 
-    Works on any loss that asks the model for its logits. Raises ValueError for one that does not.
+    Works on any loss that asks the model for its logits. Raises LearnerError for one that does not.
     """
     kept: list[Tensor] = []
 
@@ -330,8 +330,11 @@ def x_ray(loss: Loss, model: VLMWithSoftPrompt, captions: Captions) -> XRay:
         finally:
             hook.remove()
     if not kept or kept[0].grad is None:
-        raise ValueError(
-            "the loss does not rest on the model's logits: let it call model(features, ids) and use what comes out"
+        raise LearnerError(
+            say(
+                en="The loss does not rest on the model's logits: let it call model(features, ids) and use what comes out.",
+                zh="这个损失不是由模型的 logits 算出来的：请让它调用 model(features, ids)，再用返回的结果。",
+            )
         )
     gradient = kept[0].grad  # (B, M + P + T, V)
     before = gradient.shape[1] - ids.shape[1]
@@ -459,8 +462,8 @@ def expected_best(looks: int, pictures: int, accuracy: float) -> float:
     """
     k = np.arange(pictures + 1)
     ways = np.array([math.lgamma(pictures + 1) - math.lgamma(i + 1) - math.lgamma(pictures - i + 1) for i in k])
-    shares = np.exp(ways + k * math.log(accuracy) + (pictures - k) * math.log1p(-accuracy))  # binomial
-    at_most = np.minimum(shares.cumsum(), 1)
+    probabilities = np.exp(ways + k * math.log(accuracy) + (pictures - k) * math.log1p(-accuracy))  # binomial
+    at_most = np.minimum(probabilities.cumsum(), 1)
     return float((1 - at_most[:-1] ** looks).sum() / pictures)
 
 
@@ -499,5 +502,6 @@ def _told(apart: float) -> str:
         return say(en="the same, to rounding", zh="一样，只差舍入误差")
     share = f"{100 * apart:.0f}" if apart > 0.01 else f"{100 * apart:.2g}"
     return say(
-        en=f"different; at most by {share} % of the largest number", zh=f"不同；差得最多的一处，有最大值的 {share}%"
+        en=f"different; the largest difference is {share} % of the largest number",
+        zh=f"不同；最大的差，是最大数值的 {share}%",
     )

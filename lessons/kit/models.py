@@ -10,7 +10,7 @@ from transformers import CLIPModel
 
 from helpers.language import say
 from helpers.pretrained import POCKET_CLIP, identify_model
-from lessons.kit.explorer import glossed, percent
+from lessons.kit.explorer import percent
 from lessons.kit.picture import Picture, picture_with_scores, square
 
 
@@ -36,22 +36,21 @@ def whose_numbers(clip: CLIPModel) -> None:
 
 
 def show_prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> Picture:
-    """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their shares."""
+    """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their probabilities."""
     names, shares = list(answer), list(answer.values())
     told = [f"{name} {percent(share, 0)}" for name, share in list(answer.items())[:3]]
     return picture_with_scores(
         square(image, 256),
         names,
         shares,
-        title=f"The learned prompt says: {names[0]}",
+        title=say(en="The learned prompt says: {}", zh="用学到的提示词，认出的是：{}").format(names[0]),
         alt=say(
             en=f"A picture, and beside it a bar for each of the likeliest classes: {', '.join(told)}.",
             zh=f"一张图，旁边是最可能的几个类别，每个一条：{'、'.join(told)}。",
         ),
         caption=say(
-            en="The shares of all classes add up to 100 %. CLIP sees the middle square of the picture.",
-            zh="所有类别的得分加起来是 100%。CLIP 看到的是图片正中的方块。"
-            + glossed("the learned prompt says 学出来的提示词说", "share of the score 得分占比"),
+            en="The probabilities of all classes add up to 100 %. CLIP sees the middle square of the picture.",
+            zh="所有类别的概率加起来是 100%。CLIP 看到的是图片正中的方块。",
         ),
         top=top,
     )

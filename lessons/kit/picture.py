@@ -14,7 +14,7 @@ import threading
 import unicodedata
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,14 @@ def add_fonts() -> None:
     So axes, ticks and legends need not name a font, and a learner's own figures show Chinese as well.
     """
     font_manager.fontManager.addfont(CHINESE)
-    here = {font.name for font in font_manager.fontManager.ttflist}
+    fonts = font_manager.fontManager.ttflist
+    here = {font.name for font in fonts}
     ours = font_manager.ttfFontProperty(font_manager.get_font(CHINESE)).name
     others = ("PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "WenQuanYi Zen Hei")
-    rcParams["font.family"] = ["DejaVu Sans", ours, *(name for name in others if name in here)]
+    added = [ours, *(name for name in others if name in here)]
+    # as bold too: of a font that has no bold, matplotlib 3.11 says so in every notebook
+    fonts += [replace(font, weight=700) for font in fonts if font.name in added]
+    rcParams["font.family"] = ["DejaVu Sans", *added]
 
 
 add_fonts()

@@ -203,6 +203,6 @@ def plain_error(sentence: str, technical: str) -> str:
     style = "border-left: 4px solid #B64A00; padding: 0.4em 1em; line-height: 1.5"
     summary = say(en="technical details", zh="技术细节")
     return (
-        f'<div role="alert" style="{style}"><p>{html.escape(sentence)}</p>'
+        f'<div role="alert" style="{style}"><p style="white-space: pre-line">{html.escape(sentence)}</p>'
         f"<details><summary>{summary}</summary><pre>{html.escape(technical)}</pre></details></div>"
     )

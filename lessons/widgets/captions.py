@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from statistics import mean
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
@@ -34,7 +34,6 @@ from lessons.kit.explorer import (
     checksum,
     counted,
     dropdown,
-    glossed,
     look,
     one_thread,
     percent,
@@ -42,20 +41,32 @@ from lessons.kit.explorer import (
 from lessons.kit.picture import LOCK, Picture
 from pocket.captioning import CONFIG
 from pocket.language import full_caption, read_caption
-from pocket.scoring import expected_claims
-from pocket.studies.captioner_study import FILE, Answers, AskedRun, CaptionerStudy, TipRun, TrainedRun, load_study
+from pocket.scoring import expected_claims, find_form, is_right
+from pocket.studies.captioner_study import (
+    EXAMPLE_CONFIG,
+    EXAMPLE_PICTURES,
+    FILE,
+    WATCHED,
+    Answers,
+    AskedRun,
+    CaptionerStudy,
+    TipRun,
+    TrainedRun,
+    load_study,
+)
 from pocket.words import translate
 from pocket.world import SHOWS_COLOUR, Scene, Thing, draw, random_scene
 
 SEED = 0  # of what is drawn at random: the same figure at every call
 TOP, SAMPLES, MOST_TOKENS = 8, 3, 26  # a caption that says everything of three things has 22
 BLENDS = 11
+EXAMPLES = 2  # captions under two losses
 VECTORS = 10  # of a learned soft prompt
 CHECKS, CHECK_SEED = 64, 1000  # pictures to validate on, and their seed, which no learner can choose
 CHUNK = 25  # pictures that are drawn and encoded in one turn, after which other explorers have theirs
 KINDS = ("object", "colour", "size", "background", "style")
 
-ONE_THING = (  # scenes of one thing, each with the seed of its drawing; a hard one first
+ONE_THING = (  # scenes of one thing, each with the seed of its drawing
     (Scene((Thing("key", "blue", "small"),), "room", "cartoon"), 6),
     (Scene((Thing("cat", "red", "large"),), "snow", "photo"), 4),
     (Scene((Thing("umbrella", "yellow", "medium"),), "beach", "cartoon"), 5),
@@ -65,16 +76,11 @@ ONE_THING = (  # scenes of one thing, each with the seed of its drawing; a hard 
 )
 SOME_THINGS = (
     (Scene((Thing("cat", "gray", "large"), Thing("ball", "red", "medium")), "meadow", "photo"), 1),
-    (Scene((Thing("boat", "white", "large"),), "beach", "painting"), 2),
     (Scene((Thing("apple", "green", "large"),), "room", "photo"), 4),
+    (Scene((Thing("boat", "white", "large"),), "beach", "painting"), 2),
     (Scene((Thing("mushroom", "orange", "medium"), Thing("butterfly", "purple", "medium")), "forest", "cartoon"), 3),
     (Scene((Thing("crown", "yellow", "large"),), "snow", "mosaic"), 5),
     (Scene((Thing("car", "red", "large"), Thing("house", "brown", "large")), "city", "sketch"), 6),
-)
-WATCHED = (  # what a captioner in training describes, and never learns from
-    (Scene((Thing("dog", "orange", "large"),), "beach", "photo"), 1),
-    (Scene((Thing("cup", "pink", "medium"),), "room", "cartoon"), 2),
-    (Scene((Thing("plane", "blue", "large"),), "city", "painting"), 3),
 )
 
 
@@ -90,12 +96,21 @@ def described(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> 
     zh = "".join(f"{_in_words(scene)}下面写着“{text}”。" for text, (scene, _) in zip(said, scenes))
     return figures.pictures_with_captions(
         [(draw(scene, seed), pieces) for (scene, seed), (pieces, _) in zip(scenes, told)],
-        title=f"What the frozen GPT-2 writes about pictures: {right} of {of} facts are right",
-        alt=say(en=f"Three pictures with captions. {en}", zh=f"三张带说明文字的图片。{zh}"),
-        caption=say(
-            en="Bold and with a tick: what is true of the picture. Everything is written by GPT-2, word by word.",
-            zh="粗体打勾的，是符合图片的。每一句都是 GPT-2 一个词一个词写出来的。",
+        title=say(
+            en=f"What the frozen GPT-2 writes about pictures: {right} of {of} facts are right",
+            zh=f"冻结的 GPT-2 给图片写的说明文字：{of} 个事实说对了 {right} 个",
         ),
+        alt=say(en=f"Three pictures with captions. {en}", zh=f"三张带说明文字的图片。{zh}"),
+        caption=_marked()
+        + say(en=" Everything is written by GPT-2, word by word.", zh="每一句都是 GPT-2 一个词一个词写出来的。"),
+    )
+
+
+def _marked() -> str:
+    """What a tick in a caption means."""
+    return say(
+        en="In bold blue with a ✓: what is true of the picture; a size or a colour counts only with the right object.",
+        zh="蓝色带 ✓ 的词符合图片；物体说对了，大小和颜色才算。",
     )
 
 
@@ -110,13 +125,8 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
     features = _features(model, ONE_THING)
 
     @cache
-    def greedy(number: int, state: str) -> tuple[str, list[str], Tensor]:
-        """The greedy caption, its tokens, and the logits (T + 1, V) at each of them and behind the last."""
-        (caption,) = _generate(model, features[number, None])
-        ids = torch.tensor(model.tokenizer(caption, add_special_tokens=False)["input_ids"], dtype=torch.long)
-        with torch.no_grad(), one_thread():
-            logits = model(features[number, None], ids[None].to(features.device))[0, -len(ids) - 1 :]
-        return caption, [model.tokenizer.decode([id]) for id in ids.tolist()], logits.float().cpu()
+    def greedy(number: int, state: str) -> Greedy:
+        return _decode_greedily(model, features[number])
 
     @cache
     def with_beams(number: int, beams: int, state: str) -> str:
@@ -130,14 +140,14 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
             return _generate(model, rows, do_sample=True, temperature=temperature, top_p=top_p)
 
     def places(number: int) -> int:
-        return len(greedy(number, _state(model))[2])
+        return len(greedy(number, _state(model)).logits)
 
     with LOCK:
-        logits = greedy(0, _state(model))[2]
-        unsure, most = int(logits.softmax(-1).amax(-1).argmin()) + 1, len(logits)  # begin where the model is least sure
+        first = _least_sure([greedy(number, _state(model)) for number in range(len(ONE_THING))])
+        unsure = int(greedy(first, _state(model)).sureness().argmin()) + 1
     controls = {
-        "picture": _pictures(ONE_THING),
-        "word": _slider(say(en="word", zh="第几个词"), ipywidgets.IntSlider, unsure, 1, most),
+        "picture": _pictures(ONE_THING, first),
+        "word": _slider(say(en="word", zh="第几个词"), ipywidgets.IntSlider, unsure, 1, places(first)),
         "temperature": _slider(say(en="temperature", zh="温度"), ipywidgets.FloatSlider, 1.0, 0.2, 3.0, step=0.1),
         "top_p": _slider("top_p", ipywidgets.FloatSlider, 0.9, 0.1, 1.0, step=0.05, readout_format=".2f"),
         "beams": _slider(say(en="beams", zh="束的个数"), ipywidgets.IntSlider, 3, 1, 6),
@@ -166,10 +176,20 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
         return figures.next_tokens(
             draw(scene, seed),
             likely,
-            [("greedy", [caption]), (counted(now.beams, "beam"), [beamed]), ("drawn at random", samples)],
+            [
+                (say(en="greedy", zh="贪心"), [caption]),
+                (say(en=counted(now.beams, "beam"), zh=f"束搜索，{now.beams} 束"), [beamed]),
+                (say(en="drawn at random", zh="采样"), samples),
+            ],
             before=before,
-            setting=f"temperature {temperature:g}; top_p {top_p:g} keeps {int(kept.sum()):,} of {len(shares):,} tokens",
-            title=f"The likeliest next token is “{names[0]}” ({_in_figure(likely[0].share)}); greedy decoding always takes that one",
+            setting=say(
+                en=f"temperature {temperature:g}; top_p {top_p:g} keeps {int(kept.sum()):,} of {len(shares):,} tokens",
+                zh=f"温度 {temperature:g}；top_p {top_p:g}，从 {len(shares):,} 个词元里留下 {int(kept.sum()):,} 个",
+            ),
+            title=say(
+                en=f"The likeliest next token is “{names[0]}” ({percent(likely[0].share)}); greedy decoding always takes that one",
+                zh=f"接下来最可能的词元是“{names[0]}”（{percent(likely[0].share)}）；贪心解码总是取它",
+            ),
             alt=_in_words(scene) + _tokens_in_words(likely, before, temperature, top_p, int(kept.sum()))
             + _captions_in_words(caption, now.beams, beamed, samples),
             caption=_about_tokens(place + 1, caption, now.beams, beamed, samples),
@@ -178,8 +198,51 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
     return Explorer(controls, draw_now)
 
 
+class Greedy(NamedTuple):
+    """A greedy caption, its tokens, and the logits (T + 1, V) at each of them and behind the last."""
+
+    caption: str
+    tokens: list[str]
+    logits: Tensor
+
+    def sureness(self, temperature: float = 1.0) -> Tensor:
+        """(T + 1,) the probability of the likeliest token at each place."""
+        return (self.logits / temperature).softmax(-1).amax(-1)
+
+
+def _decode_greedily(model: VLMWithSoftPrompt, features: Tensor) -> Greedy:
+    """What the model writes about one picture, of which these are the features (P, Dv)."""
+    (caption,) = _generate(model, features[None])
+    ids = torch.tensor(model.tokenizer(caption, add_special_tokens=False)["input_ids"], dtype=torch.long)
+    with torch.no_grad(), one_thread():
+        logits = model(features[None], ids[None].to(features.device))[0, -len(ids) - 1 :]
+    return Greedy(caption, [model.tokenizer.decode([id]) for id in ids.tolist()], logits.float().cpu())
+
+
+def _least_sure(written: Sequence[Greedy]) -> int:
+    """Of the pictures that are described rightly the one with the greatest doubt about a word; of all, if none is."""
+    right = [number for number, (scene, _) in enumerate(ONE_THING) if written[number].caption == full_caption(scene)]
+    return min(right or range(len(written)), key=lambda number: written[number].sureness().min())
+
+
+def doubts_table(model: VLMWithSoftPrompt, temperatures: Sequence[float] = (1.0, 3.0)) -> Table:
+    """At each word of the caption that `next_word_explorer` shows first the probability of the likeliest token, by temperature."""
+    with LOCK:
+        written = [_decode_greedily(model, features) for features in _features(model, ONE_THING)]
+    shown = written[_least_sure(written)]
+    columns = [shown.sureness(temperature).tolist() for temperature in temperatures]
+    names = [*(token.strip() for token in shown.tokens), say(en="(end)", zh="（结束）")]
+    header = (
+        say(en="likeliest next token", zh="最可能的下一个词元"),
+        *(say(en=f"probability at {one:g}", zh=f"温度 {one:g} 时的概率") for one in temperatures),
+    )
+    return Table([(name, *map(percent, row)) for name, *row in zip(names, *columns)], header, align="right")
+
+
 def _token_name(tokenizer: Any, id: int) -> str:
-    return "(end)" if id == tokenizer.eos_token_id else tokenizer.decode([id]).strip() or "(space)"
+    if id == tokenizer.eos_token_id:
+        return say(en="(end)", zh="（结束）")
+    return tokenizer.decode([id]).strip() or say(en="(space)", zh="（空格）")
 
 
 def _tokens_in_words(
@@ -214,14 +277,10 @@ def _about_tokens(place: int, greedy: str, beams: int, beamed: str, samples: Seq
         "together have this share (filled); hatched ones are never drawn. Beams follow several beginnings at once and take the text whose "
         f"tokens are likeliest on average: with {counted(beams, 'beam')} it is {'the greedy caption again' if same else 'another caption'}. Of the "
         f"{len(samples)} drawn at random, {others} differ{'s' if others == 1 else ''} from the greedy one.",
-        zh=f"第 {place} 个词：前面是图片和贪心说明文字里已有的词，条形图是 GPT-2 给下一个词元的概率。温度用来除 logits："
+        zh=f"第 {place} 个词：前面是图片和贪心说明文字里已有的词，条形图是 GPT-2 给下一个词元的概率。logits 要除以温度："
         "小于 1，最长的一条更长；大于 1，各条趋于相等。top_p 只留下最可能的几个词元，合起来的概率刚好够这么多（实心）；斜线的永远抽不到。"
         f"束搜索同时跟着几个开头，取平均每个词元可能性最大的一句：用 {beams} 束，得到的"
-        f"{'还是贪心的那一句' if same else '是另一句'}。采样的 {len(samples)} 句里，有 {others} 句和贪心的不同。"
-        + glossed(
-            "likeliest next token 最可能的下一个词元", "after ……之后", "temperature 温度", "keeps … of … tokens 从……个词元里留下……个",
-            "(end) 文本结束符", "greedy decoding 贪心解码", "beams 束", "drawn at random 采样",
-        ),
+        f"{'还是贪心的那一句' if same else '是另一句'}。采样的 {len(samples)} 句里，有 {others} 句和贪心的不同。",
     )  # fmt: skip
 
 
@@ -229,13 +288,13 @@ def _about_tokens(place: int, greedy: str, beams: int, beamed: str, samples: Seq
 
 
 def captioner_training(
-    clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any]
+    clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any], file: Path = FILE
 ) -> CaptionerTraining:  # fmt: skip
     """Choose from how many pictures and how fast a captioner learns, press the button, and see what it says of three pictures.
 
-    clip: what `load_clip` returned, language: what `load_gpt2` returned.
+    clip: what `load_clip` returned, language: what `load_gpt2` returned. On a page without a kernel the stored run stands there.
     """
-    return CaptionerTraining(clip, language)
+    return CaptionerTraining(clip, language, file)
 
 
 @dataclass
@@ -256,7 +315,9 @@ class CaptionerTraining(LongWork):
     model: what was trained last, even by a run that was interrupted (None before the first press); runs: the losses of every run.
     """
 
-    def __init__(self, clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any]) -> None:
+    def __init__(
+        self, clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any], file: Path
+    ) -> None:
         self._clip, self._language = clip, language
         self.model: VLMWithSoftPrompt | None = None
         self.runs: list[History] = []
@@ -265,16 +326,17 @@ class CaptionerTraining(LongWork):
         self._when_stopped: Callable[[], Shown] | None = None
         learned = say(en="learned", zh="学习得到"), say(en="none", zh="不用")
         controls = {
-            "pictures": _options(say(en="pictures", zh="图片数"), (300, 1000, 3000), 1000),
-            "steps": _options(say(en="steps", zh="步数"), (200, 400, 800), 400),
-            "rate": _options(say(en="highest rate", zh="最大学习率"), (3e-4, 3e-3, 3e-2), 3e-3),
+            "pictures": _options(say(en="pictures", zh="图片数"), (300, 1000, 3000), EXAMPLE_PICTURES),
+            "steps": _options(say(en="steps", zh="步数"), (200, 400, 800), EXAMPLE_CONFIG.steps),
+            "rate": _options(say(en="highest rate", zh="最大学习率"), (3e-4, 3e-3, 3e-2), EXAMPLE_CONFIG.learning_rate),
             "length": dropdown(say(en="soft prompt", zh="软提示词"), {learned[0]: VECTORS, learned[1]: 0}, VECTORS, 17),
             "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
         }
         steps = controls["steps"].value
         super().__init__(
             self._learn,
-            self._waiting_picture(steps),
+            _example_picture(load_study(file)),
+            waiting=self._waiting_picture(steps),
             start=say(en="Train a captioner", zh="训练"),
             controls=controls,
             steps=steps,
@@ -371,14 +433,14 @@ class CaptionerTraining(LongWork):
             (),
             pictures,
             steps,
-            title="What will a captioner say of these three pictures?",
+            title=say(en="What will a captioner say of these three pictures?", zh="模型会怎样描述这三张图片？"),
             alt=say(
                 en=f"An empty diagram for the loss over {steps} steps. Beneath it three pictures, and a question mark under each. {scenes}",
                 zh=f"一张还空着的图，留给 {steps} 步的损失。下面三张图片，每张底下一个问号。{scenes}",
             ),
             caption=say(
                 en="None of the three pictures is among those that it learns from.",
-                zh="这三张图片都不在训练图片里。" + _GLOSSED,
+                zh="这三张图片都不在训练图片里。",
             ),
         )
 
@@ -386,26 +448,54 @@ class CaptionerTraining(LongWork):
         self, run: History, earlier: Sequence[History], said: Sequence[str], chosen: str, *, how: str, frozen: str = ""
     ) -> Picture:  # fmt: skip
         """The learner's run so far, over the others. how: whether it is "growing", "stopped" or "finished"; frozen: what is told then."""
-        told = [judged(text, scene) for text, (scene, _) in zip(said, WATCHED)]
-        right, of = sum(right for _, right in told), sum(len(_facts(scene)) for scene, _ in WATCHED)
         step, kept = run.evaluations[-1].step, run.best.step
         begin = {
-            "growing": f"Step {step} of {run.steps}",
-            "stopped": f"Stopped at step {step} of {run.steps}",
-            "finished": f"Your run, with what step {kept} learned",
+            "growing": say(en=f"Step {step} of {run.steps}", zh=f"第 {step} 步，共 {run.steps} 步"),
+            "stopped": say(en=f"Stopped at step {step} of {run.steps}", zh=f"共 {run.steps} 步，停在第 {step} 步"),
+            "finished": say(en=f"Your run, with what step {kept} learned", zh=f"你的训练，用的是第 {kept} 步学到的数"),
         }[how]
-        return figures.captions_learned(
-            run,
-            earlier,
-            [
-                (draw(scene, seed), pieces, f"{number} of {len(_facts(scene))}\nfacts right")
-                for (scene, seed), (pieces, number) in zip(WATCHED, told)
-            ],
-            run.steps,
-            title=f"{begin}: {right} of {of} facts about the three pictures are right",
-            alt=_run_in_words(run, earlier, said, right, of, chosen),
-            caption=_about_run(run, earlier, chosen + frozen, how),
-        )
+        whose = say(en=f"Your run ({chosen})", zh=f"你的训练（{chosen}）")
+        return _run_picture(run, earlier, said, begin, whose, _about_run(run, earlier, chosen + frozen, how))
+
+
+def _run_picture(
+    run: History, earlier: Sequence[History], said: Sequence[str], begin: str, whose: str, caption: str, stored: bool = False
+) -> Picture:  # fmt: skip
+    """The losses of a run over what it says of the watched pictures. begin: of the title; whose: run it is, for the alt text."""
+    told = [judged(text, scene) for text, (scene, _) in zip(said, WATCHED)]
+    right, of = sum(right for _, right in told), sum(len(_facts(scene)) for scene, _ in WATCHED)
+    notes = [
+        say(en=f"{number} of {len(_facts(scene))}\nfacts right", zh=f"{len(_facts(scene))} 个事实\n说对 {number} 个")
+        for (scene, _), (_, number) in zip(WATCHED, told)
+    ]
+    return figures.captions_learned(
+        run,
+        earlier,
+        [(draw(scene, seed), pieces, note) for (scene, seed), (pieces, _), note in zip(WATCHED, told, notes)],
+        run.steps,
+        stored=stored,
+        title=say(
+            en=f"{begin}: {right} of {of} facts about the three pictures are right",
+            zh=f"{begin}：三张图片的 {of} 个事实说对了 {right} 个",
+        ),
+        alt=_run_in_words(run, earlier, said, right, of, whose),
+        caption=caption,
+    )
+
+
+def _example_picture(study: CaptionerStudy) -> Picture:
+    """What stands on a page before the first press, where no kernel answers: the run that the controls would give."""
+    (example,) = study.example
+    begin = say(en="A stored run", zh="事先存好的一次训练")
+    caption = say(
+        en=f"{example.pictures:,} pictures, {example.history.steps} steps. Solid: loss on training pictures; dashed: on validation pictures; the "
+        f"ring marks step {example.history.best.step}, where that was lowest and whose numbers are kept. None of the three pictures is among "
+        "those that it learned from. ",
+        zh=f"{example.pictures:,} 张训练图片，{example.history.steps} 步。实线是训练图片上的损失，虚线是验证图片上的；圆圈标出验证集损失最低的第 "
+        f"{example.history.best.step} 步，留下的就是那一步学到的数。这三张图片都不在训练图片里。",
+    )
+    caption += _marked() + say(en=" ", zh="") + _source(study)
+    return _run_picture(example.history, (), example.captions, begin, begin, caption, stored=True)
 
 
 def judged(caption: str, scene: Scene) -> tuple[list[figures.Piece], int]:
@@ -469,7 +559,7 @@ def _frozen(model: VLMWithSoftPrompt, unchanged: bool) -> str:
 
 
 def _run_in_words(
-    run: History, earlier: Sequence[History], said: Sequence[str], right: int, of: int, chosen: str
+    run: History, earlier: Sequence[History], said: Sequence[str], right: int, of: int, whose: str
 ) -> str:  # fmt: skip
     first, last = (
         [f"{losses[place]:.2f}" for losses in map(run.column, ("loss", "validation_loss"))] for place in (0, -1)
@@ -477,11 +567,11 @@ def _run_in_words(
     step, kept, texts = run.evaluations[-1].step, run.best.step, [f"“{text}”" for text in said]
     others = say(en=", ", zh="、").join(f"{other.best.validation_loss:.2f}" for other in earlier)
     return say(
-        en=f"Your run ({chosen}), at step {step} of {run.steps}. The loss has gone from {first[0]} to {last[0]} on training pictures, from "
+        en=f"{whose}, at step {step} of {run.steps}. The loss has gone from {first[0]} to {last[0]} on training pictures, from "
         f"{first[1]} to {last[1]} on validation pictures; a ring marks step {kept}, the lowest. Beneath, what it says of three pictures: "
         f"{' '.join(texts)} {right} of {of} facts are right."
         + (f" Faint curves: earlier runs, whose lowest validation losses were {others}." if earlier else ""),
-        zh=f"你的训练（{chosen}），共 {run.steps} 步，到第 {step} 步。损失在训练图片上从 {first[0]} 到 {last[0]}，在验证图片上从 {first[1]} 到 "
+        zh=f"{whose}，共 {run.steps} 步，到第 {step} 步。损失在训练图片上从 {first[0]} 到 {last[0]}，在验证图片上从 {first[1]} 到 "
         f"{last[1]}；圆圈标出最低的第 {kept} 步。下面是它为三张图片写的说明文字：{''.join(texts)}。{of} 个事实说对了 {right} 个。"
         + (f"浅色曲线是之前的训练，验证集损失最低分别是 {others}。" if earlier else ""),
     )
@@ -497,8 +587,8 @@ def _about_run(run: History, earlier: Sequence[History], chosen: str, how: str) 
             if how != "growing"
             else "The ring marks the lowest validation loss so far. "
         )
-        + "Bold with ✓: true of the picture; size and colour count only with the right object. "
-        + ("Faint: your earlier runs." if earlier else ""),
+        + _marked()
+        + (" Faint: your earlier runs." if earlier else ""),
         zh=f"{chosen}。实线是训练图片上的损失，虚线是 {CHECKS} 张验证图片上的，每次训练都用这一批。"
         + (
             f"圆圈标出第 {kept} 步，验证集损失在那里最低，留下的就是那一步学到的数"
@@ -506,15 +596,9 @@ def _about_run(run: History, earlier: Sequence[History], chosen: str, how: str) 
             if how != "growing"
             else "圆圈标出到目前为止验证集损失最低的一步。"
         )
-        + "粗体带 ✓ 的词符合图片；物体说对了，大小和颜色才算。"
-        + ("浅色的是你之前的训练。" if earlier else "")
-        + _GLOSSED,
+        + _marked()
+        + ("浅色的是你之前的训练。" if earlier else ""),
     )
-
-
-_GLOSSED = glossed(
-    "loss 损失", "training 训练集", "validation 验证集", "step 步", "facts right 说对的事实", "captioner 写说明文字的模型"
-)  # fmt: skip
 
 
 # --- prompts, blended ------------------------------------------------------------------------------------------------------------
@@ -523,7 +607,8 @@ _GLOSSED = glossed(
 def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) -> Explorer:
     """Choose a picture and two soft prompts, blend them, and see what one frozen model writes.
 
-    prompts: by name, (M, D) each, learned beside the projection that the model has.
+    prompts: by name, a task each, (M, D), learned beside the projection that the model has. The first picture of the list that all of
+    them answer rightly is shown first.
     """
     shapes = {name: tuple(vectors.shape) for name, vectors in prompts.items()}
     if len(set(shapes.values())) != 1:
@@ -539,8 +624,15 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
         with model.swap_prompt((1 - share) * one + share * other):  # (BLENDS, M, D)
             return _generate(model, features[number].expand(BLENDS, -1, -1), max_new_tokens=40)
 
+    def all_right(number: int) -> bool:
+        scene, _ = SOME_THINGS[number]
+        answers = {name: texts(number, name, name, _state(model))[0] for name in names}
+        return all(find_form(text) == task and is_right(task, text, scene) for task, text in answers.items())
+
+    with LOCK:
+        shown = next(filter(all_right, range(len(SOME_THINGS))), 0)
     controls = {
-        "picture": _pictures(SOME_THINGS),
+        "picture": _pictures(SOME_THINGS, shown),
         "first": dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
         "second": dropdown(say(en="and", zh="另一个"), options, names[1], 20),
         "blend": _slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
@@ -554,8 +646,11 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
             draw(scene, seed),
             written,
             chosen,
-            names=(now.first, now.second),
-            title=f"One frozen model: from “{now.first}” to “{now.second}” the text changes {_times(len(turns))}",
+            names=(_prompt_name(now.first), _prompt_name(now.second)),
+            title=say(
+                en=f"One frozen model: from “{now.first}” to “{now.second}” the text changes {_times(len(turns))}",
+                zh=f"同一个冻结的模型：提示词从“{_prompt_name(now.first)}”到“{_prompt_name(now.second)}”，文字变了 {len(turns)} 次",
+            ),
             alt=_in_words(scene) + _blends_in_words(now, written, chosen, turns),
             caption=_about_blends(now, turns),
         )
@@ -596,13 +691,8 @@ def _about_blends(now: SimpleNamespace, turns: Sequence[int]) -> str:
         + "The ground of the list changes with it.",
         zh="模型、投影和图片都不变，换的只是最前面的十个向量。混合比例为 b 时，它们是（1 − b）× 第一个提示词 + b × 第二个，逐个数相加。"
         + (f"文字在 {where} 处变了，" if turns else "十一种混合写出的都是同一句话，")
-        + "列表的底色随文字一起变。"
-        + glossed(
-            "blend 混合比例",
-            *(f"{name} {_prompt_name(name)}" for name in dict.fromkeys((now.first, now.second))),
-            "all of 全部是", "the text changes 文字变化的次数",
-        ),
-    )  # fmt: skip
+        + "列表的底色随文字一起变。",
+    )
     if first == second:
         text += say(en=" (Both prompts are the same one: choose another.)", zh="（两个提示词是同一个：换一个试试。）")
     return text
@@ -618,7 +708,7 @@ def two_losses(file: Path = FILE) -> Picture:
     own, true = [run.history for run in runs], [run.next_token_loss for run in runs]
     said = [
         (truth, [run.captions[number][1] for run in runs])
-        for number, (truth, _) in enumerate(runs[0].captions)
+        for number, (truth, _) in enumerate(runs[0].captions[:EXAMPLES])
     ]  # fmt: skip
     ends = [(f"{one.evaluations[-1].validation_loss:.2g}", f"{other[-1]:.2g}") for one, other in zip(own, true)]
     objects = [run.object for run in runs]
@@ -628,8 +718,11 @@ def two_losses(file: Path = FILE) -> Picture:
         own,
         true,
         said,
-        names=("shifted", "not shifted"),
-        title=f"Not shifted, the loss falls to {ends[1][0]}, but that of the next token ends at {ends[1][1]}",
+        names=(say(en="shifted", zh="错开一位"), say(en="not shifted", zh="没有错开")),
+        title=say(
+            en=f"Not shifted, the loss falls to {ends[1][0]}, but that of the next token ends at {ends[1][1]}",
+            zh=f"没有错开，损失降到 {ends[1][0]}，可是预测下一个词元的损失最后是 {ends[1][1]}",
+        ),
         alt=say(
             en=f"Two diagrams over {own[0].steps} steps. Left, the loss that each was trained with: at the end {ends[0][0]} with shifted labels, "
             f"{ends[1][0]} without the shift. Right, the loss of the next token: {ends[0][1]} and {ends[1][1]}. Beneath, captions: {told_en}.",
@@ -638,14 +731,12 @@ def two_losses(file: Path = FILE) -> Picture:
         ),
         caption=say(
             en="Not shifted: what is predicted at a token is compared with that token itself, which stands in the input. Its own loss says that all "
-            f"is well; yet {percent(objects[1])} of the objects are named right, and {percent(objects[0])} with the shift. ",
-            zh="没有错开：每个词元处的预测，拿来比的是这个词元自己，而它就写在输入里。光看自己的损失，一切都好；可是物体只说对了 "
-            f"{percent(objects[1])}，错开的说对了 {percent(objects[0])}。"
-            + glossed("shifted 错开", "not shifted 没有错开", "the loss it was trained with 训练时用的损失", "the loss of the next token 下一个词元的损失",
-                      "training step 训练步", "the truth 真实的", "(nothing) 什么也没说"),
+            f"is well; yet after {own[1].steps:,} steps {percent(objects[1])} of the objects are named right, and {percent(objects[0])} with the shift. ",
+            zh=f"没有错开：每个词元处的预测，拿来比的是这个词元自己，而它就写在输入里。光看自己的损失，一切都好；可是 {own[1].steps:,} 步之后，物体只说对了 "
+            f"{percent(objects[1])}，错开的说对了 {percent(objects[0])}。",
         )
         + _source(study),
-    )  # fmt: skip
+    )
 
 
 def three_curves(file: Path = FILE) -> Picture:
@@ -668,13 +759,12 @@ def three_curves(file: Path = FILE) -> Picture:
         )
     return figures.loss_panels(
         panels,
-        title="Three trainings: A, B and C",
+        title=say(en="Three trainings: A, B and C", zh="三次训练：A、B、C"),
         alt=say(en=f"Three learning curves. {'. '.join(en)}.", zh=f"三条学习曲线。{'。'.join(zh)}。"),
         caption=say(
             en="Solid: the loss of the training pictures of each step; dashed: of validation pictures. The scale of the loss is logarithmic and "
             "the same in all three; the numbers of steps are not. ",
-            zh="实线是每一步那批训练图片的损失，虚线是验证图片的。三张图的损失轴是同一个对数刻度，步数不全相同。"
-            + glossed("training loss 训练集损失", "validation loss 验证集损失", "training step 训练步"),
+            zh="实线是每一步那批训练图片的损失，虚线是验证图片的。三张图的损失轴是同一个对数刻度，步数不全相同。",
         )
         + _source(study),
     )
@@ -684,20 +774,27 @@ def parts_picture(file: Path = FILE) -> Picture:
     """What each part of the captioner contributes: shares of facts right, as it was trained, with parts exchanged, and trained anew."""
     study = load_study(file)
     ways = _ways(study)
-    groups: dict[str, list[figures.DotRow]] = {ONE: [], ANEW: []}
+    groups: dict[bool, list[figures.DotRow]] = {False: [], True: []}
+    headings = say(en="once trained", zh="同一批模型"), say(en="trained anew", zh="重新训练")
     for (anew, way), runs in ways.items():
         columns = [[getattr(run.scores, kind) for run in runs] for kind in KINDS]
-        groups[ANEW if anew else ONE].append(figures.DotRow(way, columns, bold=way == "as trained"))
-    chance = study.chance
+        groups[anew].append(figures.DotRow(_way(way), columns, bold=way == "as trained"))
+    chance, steps = study.chance, f"{study.config.steps:,}"
     of = {way: mean(run.scores.object for run in runs) for (_, way), runs in ways.items()}
     told = [f"{_way(way)} {percent(share)}" for way, share in of.items()]
     background = {way: mean(run.scores.background for run in runs) for (_, way), runs in ways.items()}
     backgrounds = [f"{_way(way)} {percent(share)}" for way, share in background.items()]
     seeds = max(len(runs) for runs in ways.values())
     return figures.dots_in_rows(
-        {heading: rows for heading, rows in groups.items() if rows},
-        [figures.Measure(kind, line=(chance, "chance") if kind == "object" else None) for kind in KINDS],
-        title=f"Objects right: {_in_figure(of['as trained'])} as trained, {_in_figure(of['no picture'])} without the picture",
+        {headings[anew]: rows for anew, rows in groups.items() if rows},
+        [
+            figures.Measure(_kind(kind), line=(chance, say(en="chance", zh="随机猜")) if kind == "object" else None)
+            for kind in KINDS
+        ],
+        title=say(
+            en=f"Objects right after {steps} steps: {percent(of['as trained'])} as trained, {percent(of['no picture'])} without the picture",
+            zh=f"{steps} 步之后说对的物体：和训练时一样问，{percent(of['as trained'])}；不给图片，{percent(of['no picture'])}",
+        ),
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
             f"average: {'; '.join(told)}. A dotted line marks chance, {percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
@@ -705,30 +802,28 @@ def parts_picture(file: Path = FILE) -> Picture:
             f"{percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
         ),
         caption=say(
-            en=f"Shares of what is true of the test pictures that the captions say. A dot: one of {seeds} trainings; a tick: their mean. A colour or "
+            en=f"Shares of what is true of the test pictures that the captions say. A dot: one of {seeds} trainings of {steps} steps; a tick: their mean. A colour or "
             "a size counts only with the right object. Above, the same captioners, with a part taken away or exchanged only when they are asked; below, "
             "others that learned without that part. ",
-            zh=f"测试图片里的事实，说明文字说对了多少。一个点是一次训练（共 {seeds} 次），竖线是平均。颜色和大小要连物体一起说对才算。"
-            "上面几行是同一批模型，只在提问时去掉或换掉一部分；下面几行是从训练起就没有那一部分的。"
-            + glossed(
-                "object 物体", "colour 颜色", "size 大小", "background 背景", "style 风格", "right 说对的比例", "chance 随机猜",
-                f"{ONE} 同一批模型", f"{ANEW} 重新训练", *(f"{way} {_way(way)}" for _, way in ways),
-            ),
+            zh=f"测试图片里的事实，说明文字说对了多少。一个点是一次训练（共 {seeds} 次，每次 {steps} 步），竖线是平均。颜色和大小要连物体一起说对才算。"
+            "上面几行是同一批模型，只在提问时去掉或换掉一部分；下面几行是从训练起就没有那一部分的。",
         )
         + _source(study),
-    )  # fmt: skip
+    )
 
 
 def parts_table(file: Path = FILE) -> Table:
     """Of each way to ask or to train the mean shares of facts right, in per cent."""
-    header = (say(en="way", zh="做法"), *(_kind(kind) for kind in KINDS))
+    study = load_study(file)
+    steps = f"{study.config.steps:,}"
+    header = (say(en=f"after {steps} steps", zh=f"{steps} 步之后"), *(_kind(kind) for kind in KINDS))
     anew = say(en="trained anew: ", zh="重新训练：")
     rows = [
         (
             f"{anew if trained else ''}{_way(way)}",
             *(f"{100 * mean(getattr(run.scores, kind) for run in runs):.1f}" for kind in KINDS),
         )
-        for (trained, way), runs in _ways(load_study(file)).items()
+        for (trained, way), runs in _ways(study).items()
     ]
     return Table(rows, header, align="right")
 
@@ -761,7 +856,7 @@ def prompts_table(file: Path = FILE) -> Table:
 def tips_explorer(file: Path = FILE) -> Explorer:
     """Choose a setting of the training, and see how the captioner does at each of its values."""
     study = load_study(file)
-    tips = _tips(study)
+    tips, steps = _tips(study), study.short_config.steps
     controls = {
         "tip": dropdown(say(en="setting", zh="设置"), {_tip(name): name for name in tips}, next(iter(tips)), 24)
     }  # fmt: skip
@@ -774,22 +869,24 @@ def tips_explorer(file: Path = FILE) -> Explorer:
         measures = ("object", "exact", "validation_loss")
         rows = [
             figures.DotRow(
-                _value(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best
+                _value_name(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best
             )
             for value, runs in values.items()
         ]
-        most = 1.1 * max(run.validation_loss for runs in values.values() for run in runs)
         told = say(en="; ", zh="；").join(
             f"{_value_name(value)}{say(en=': ', zh='：')}{percent(right[value])}" for value in values
         )
         return figures.dots_in_rows(
             {"": rows},
             [
-                figures.Measure("object"),
-                figures.Measure("everything in a caption"),
-                figures.Measure("validation loss", (0.0, most), share=False),
+                figures.Measure(_kind("object")),
+                figures.Measure(say(en="everything in a caption", zh="整句全对")),
+                figures.Measure(say(en="validation loss", zh="验证集损失"), share=False),
             ],
-            title=f"{ENGLISH_TIPS.get(now.tip, now.tip).capitalize()}: the lowest validation loss is at “{_value(best)}”, with {_in_figure(right[best])} of objects right",
+            title=say(
+                en=f"{_tip(now.tip).capitalize()}: the validation loss is lowest at “{_value(best)}”; objects right there: {percent(right[best])}, after {steps} steps",
+                zh=f"{_tip(now.tip)}：验证集损失最低的是“{_value_name(best)}”，{steps} 步之后物体说对 {percent(right[best])}",
+            ),
             alt=say(
                 en=f"Three diagrams side by side, with a row for each value of the setting “{_tip(now.tip)}”. Objects right on average: {told}. The "
                 f"validation loss is lowest at {_value_name(best)}, with {losses[best]:.2f}.",
@@ -797,24 +894,24 @@ def tips_explorer(file: Path = FILE) -> Explorer:
                 f"{losses[best]:.2f}。",
             ),
             caption=say(
-                en="A dot is one training. Left, objects named right on test pictures; in the middle, captions in which nothing is "
-                "missing or wrong; right, the validation loss, which is what one may choose by: its lowest row is bold. ",
-                zh="一个点是一次训练。左图是测试图片上物体说对的比例，中间是一句话里什么都不缺、什么都不错的比例，右图是验证集损失："
-                "挑选设置只能看它，最低的一行用粗体。"
-                + glossed("object 物体", "everything in a caption 整句全对", "right 说对的比例", "validation loss 验证集损失",
-                          f"{ENGLISH_TIPS.get(now.tip, now.tip)} {_tip(now.tip)}",
-                          *(f"{value} {_value_name(value)}" for value in values if isinstance(value, str))),
+                en=f"A dot is one training of {steps} steps. Left, objects named right on test pictures; in the middle, captions in which "
+                "nothing is missing or wrong; right, on a logarithmic scale, the validation loss, which is what one may choose by: ▶ marks the "
+                "lowest. ",
+                zh=f"一个点是一次 {steps} 步的训练。左图是测试图片上物体说对的比例，中间是一句话里什么都不缺、什么都不错的比例，右图是验证集损失，"
+                "用对数刻度：挑选设置只能看它，▶ 标出最低的一行。",
             )
             + _source(study),
-        )  # fmt: skip
+        )
 
     return Explorer(controls, draw_now)
 
 
 def tips_table(file: Path = FILE) -> Table:
     """Of each setting and value the means: objects right and captions right in per cent, and the validation loss."""
+    study = load_study(file)
+    steps = study.short_config.steps
     header = (
-        say(en="setting and value", zh="设置和取值"),
+        say(en=f"setting, after {steps} steps", zh=f"设置和取值，{steps} 步之后"),
         say(en="object", zh="物体"),
         say(en="everything", zh="整句全对"),
         say(en="validation loss", zh="验证集损失"),
@@ -825,7 +922,7 @@ def tips_table(file: Path = FILE) -> Table:
             *(f"{100 * mean(getattr(run, name) for run in runs):.1f}" for name in ("object", "exact")),
             f"{mean(run.validation_loss for run in runs):.3f}",
         )
-        for tip, values in _tips(load_study(file)).items()
+        for tip, values in _tips(study).items()
         for value, runs in values.items()
     ]
     return Table(rows, header, align="right")
@@ -833,7 +930,6 @@ def tips_table(file: Path = FILE) -> Table:
 
 # --- what stands in the study ----------------------------------------------------------------------------------------------------
 
-ONE, ANEW = "once trained", "trained anew"
 WAYS = {
     "as trained": "和训练时一样",
     "soft prompt removed": "去掉软提示词",
@@ -855,7 +951,7 @@ ENGLISH_TIPS = {
 }
 CHINESE_TIPS = {
     "rate": "学习率",
-    "length": "提示词长度",
+    "length": "提示词向量个数",
     "pictures": "训练图片数",
     "begin": "初始化",
     "steps": "步数",
@@ -947,9 +1043,9 @@ def _state(model: VLMWithSoftPrompt) -> str:
     return checksum(model.soft_prompt) + checksum(model.vision_projection)
 
 
-def _pictures(scenes: Sequence[tuple[Scene, int]]) -> ipywidgets.Dropdown:
+def _pictures(scenes: Sequence[tuple[Scene, int]], first: int) -> ipywidgets.Dropdown:
     options = {_called(scene): number for number, (scene, _) in enumerate(scenes)}
-    return dropdown(say(en="picture", zh="图片"), options, 0, 30)
+    return dropdown(say(en="picture", zh="图片"), options, first, 30)
 
 
 def _slider(label: str, kind: type, value: float, least: float, most: float, **more: Any) -> ipywidgets.Widget:
@@ -991,8 +1087,3 @@ def _in_words(scene: Scene) -> str:
         en=english[0].upper() + english[1:],
         zh=f"{translate(scene.style)}风格的画：{'、'.join(things)}，背景是{translate(scene.background)}。",
     )
-
-
-def _in_figure(share: float) -> str:
-    """Per cent in the English of figures."""
-    return f"{100 * share:.1f} %"

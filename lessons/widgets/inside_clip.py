@@ -26,7 +26,7 @@ from helpers.language import say
 from helpers.notebook import Table
 from helpers.pretrained import encode_images, encode_texts, find_trained_rows
 from lessons.figures import inside_clip as figures
-from lessons.kit.explorer import Explorer, beside, look
+from lessons.kit.explorer import Explorer, beside, look, percent, values_of
 from lessons.kit.picture import Picture, encoded, letters_on, square
 from lessons.kit.tokens import WORD_END, letters_of
 
@@ -52,13 +52,16 @@ def token_explorer(clip: CLIPModel, processor: CLIPProcessor, text: str = "a pho
             figures.Position(token, id, table[id], places[place], padding=place >= read.used)
             for place, (token, id) in enumerate(zip(read.tokens, read.ids))
         ]
-        rows, token = f"row {read.ids[chosen]} of {len(table):,}", read.tokens[chosen]
+        token, row = read.tokens[chosen], read.ids[chosen]
         return figures.tokens_as_vectors(
             columns,
             read.words,
             chosen=chosen,
             pooled=read.pooled,
-            title=f"“{token}” at position {chosen}: {rows}, plus row {chosen} of {len(places)}, is what enters",
+            title=say(
+                en=f"“{token}” at position {chosen}: row {row} of {len(table):,}, plus row {chosen} of {len(places)}, is what enters",
+                zh=f"位置 {chosen} 的“{token}”：嵌入表第 {row} 行（共 {len(table):,} 行）加上位置嵌入表第 {chosen} 行（共 {len(places)} 行）",
+            ),
             alt=_tokens_in_words(read, chosen),
             caption=_about_tokens(read, len(places)),
         )
@@ -115,7 +118,7 @@ def _tokens_in_words(read: SimpleNamespace, chosen: int) -> str:
         f"position {pooled}, EOT, says “pooled here”. A triangle marks position {chosen}, {read.tokens[chosen]}, whose first numbers "
         "are added up below.",
         zh=f"一段文字从词元变成向量，一列是一个位置。位置 0 到 {used - 1} 上的词元：{listed}。编号：{ids}。每个词元下面有三条带条纹的竖条，"
-        f"依次是嵌入表的一行、位置嵌入表的一行、两行之和。位置 {pooled}（EOT）加了框，标着“pooled here”，池化取的就是这里。"
+        f"依次是嵌入表的一行、位置嵌入表的一行、两行之和。位置 {pooled}（EOT）加了框，标着“在这里池化”。"
         f"三角指着位置 {chosen}（{read.tokens[chosen]}），图的下方列出了它开头的几个数。",
     )
 
@@ -167,11 +170,18 @@ def vision_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
 
 
 def attention_explorer(
-    clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, patch: int | None = None
+    clip: CLIPModel,
+    processor: CLIPProcessor,
+    image: Image.Image,
+    patch: int | None = None,
+    layer: int | None = None,
+    head: int = 0,
 ) -> Explorer:
     """Choose a patch, a layer and a head, and see where that patch looks, and who looks at it.
 
-    The patch is chosen by its button or by the slider; 0 is the class token. patch: the one to begin with; by default in the middle.
+    The patch is chosen by its button or by the slider; 0 is the class token.
+
+    patch, layer, head: those to begin with, counted from 1; by default the patch in the middle, the last layer, and the mean of its heads.
     """
     pixels = processor.image_processor([image.convert("RGB")], return_tensors="pt")["pixel_values"]
     attention = vision_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()  # (L, H, 1 + P, 1 + P)
@@ -187,35 +197,40 @@ def attention_explorer(
             description=say(en="who looks", zh="谁在看"),
             **look(30),
         ),
-        "layer": ipywidgets.IntSlider(layers, min=1, max=layers, description=say(en="layer", zh="层"), **look(30)),
+        "layer": ipywidgets.IntSlider(
+            layer or layers, min=1, max=layers, description=say(en="layer", zh="层"), **look(30)
+        ),
         "head": ipywidgets.SelectionSlider(
             options=mean + [(say(en=f"head {head}", zh=f"第 {head} 个头"), head) for head in range(1, heads + 1)],
-            value=0,
+            value=head,
             description=say(en="head", zh="头"),
             **look(30),
         ),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        layer = attention[now.layer - 1]
-        shares = layer[now.head - 1] if now.head else layer.mean(0)  # (1 + P, 1 + P)
+        by_head = attention[now.layer - 1]
+        shares = by_head[now.head - 1] if now.head else by_head.mean(0)  # (1 + P, 1 + P)
         looks, looked_at = shares[now.place], shares[:, now.place]
-        where = f"layer {now.layer} of {layers}, " + (
-            f"head {now.head} of {heads}" if now.head else f"mean of {heads} heads"
-        )
+        who = say(en=f"patch {now.place}", zh=f"图块 {now.place} ") if now.place else _place(0, grid)
+        which = say(en=f"head {now.head}", zh=f"第 {now.head} 个头") if now.head else mean[0][0]
+        gets, evenly = percent(looked_at.mean()), percent(1 / positions)
         return figures.attention_of_a_place(
             seen,
             now.place,
             looks,
             looked_at,
-            title=f"Attention in the vision tower, {where}",
+            title=say(
+                en=f"Layer {now.layer}, {which}: {who} gets {gets} of all attention (an even share: {evenly})",
+                zh=f"第 {now.layer} 层，{which}：{who}得到全部注意力的 {gets}（平均分的话是 {evenly}）",
+            ),
             alt=_attention_in_words(now, looks, looked_at, grid, (layers, heads)),
             caption=say(
                 en=f"The darker, the more attention; each map has its own scale. The numbers are the three highest, in per cent; shared out "
-                f"evenly, each of the {positions} positions would get {100 / positions:.1f} %. In the middle all shares make 100 %. On the "
-                "right each comes out of another position's 100 %.",
-                zh=f"颜色越深，注意力越多；两张图的刻度各不相同。数字是最高的三份，单位是 %；要是平均分，{positions} 个位置各得 "
-                f"{100 / positions:.1f}%。中间那张图所有份额加起来是 100%；右边那张图，每一份都出自另一个位置的 100%。",
+                f"evenly, each of the {positions} positions would get {evenly}. In the middle all weights make 100 %. On the right each "
+                "comes out of another position's 100 %.",
+                zh=f"颜色越深，注意力越多；两张图的刻度各不相同。数字是最高的三个注意力权重，单位是 %；要是平均分，{positions} 个位置各得 "
+                f"{evenly}。中间那张图的权重加起来是 100%；右边那张图，每个权重都出自另一个位置的 100%。",
             ),
         )
 
@@ -233,6 +248,10 @@ def _attention_in_words(
 ) -> str:
     """Where the two maps are darkest, as far as it is clear on every machine."""
     who, most, from_ = _place(now.place, grid), _darkest(looks, grid), _darkest(seen, grid)
+    if np.quantile(seen, 0.1) > 3 / len(seen):
+        from_ = say(
+            en="and nearly all positions do, by much more than an even share", zh="几乎每个位置都在看，权重远高于平均"
+        )
     layers, heads = of
     en = f"head {now.head} of {heads}" if now.head else f"mean of {heads} heads"
     zh = f"第 {now.head} 个头（共 {heads} 个）的注意力" if now.head else f"注意力，{heads} 个头取平均"
@@ -313,20 +332,21 @@ def contrastive_loss(cosines: Tensor, scale: float | Tensor) -> tuple[Tensor, Te
 def matrix_explorer(
     clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image], captions: Sequence[str]
 ) -> Explorer:
-    """Fill a small matrix of cosines, and see both softmaxes and the loss; a button fills in what CLIP says.
+    """Fill a small matrix of cosines, and see both softmaxes and the loss. It begins with what CLIP says; a button brings that back.
 
     images, captions: two to four, each caption at the place of its picture.
     """
     n, learned = len(images), clip.logit_scale.exp().item()
     if not 2 <= n == len(captions) <= 4:
         raise ValueError(f"{n} pictures and {len(captions)} captions: there must be as many of each, two to four")
-    own = encode_images(clip, processor, images) @ encode_texts(clip, processor, captions).T  # (N, N)
+    own = (encode_images(clip, processor, images) @ encode_texts(clip, processor, captions).T).double()  # (N, N)
+    own = STEP * ((own + 1) / STEP).round() - 1
     tip = (
         "tooltip" if ipywidgets.FloatSlider.class_traits().get("tooltip") else "description_tooltip"
     )  # ipywidgets 8, or 7
     cells = {
         f"cosine_{row}_{column}": ipywidgets.FloatSlider(
-            0,
+            own[row - 1, column - 1].item(),
             min=-1,
             max=1,
             step=STEP,
@@ -340,7 +360,7 @@ def matrix_explorer(
         for row in range(1, n + 1)
         for column in range(1, n + 1)
     }
-    scale = _scale_slider(10, max(100, learned), learned)
+    first, scale = values_of(cells), _scale_slider(learned, max(100, learned), learned)
 
     def draw(now: SimpleNamespace) -> Picture:
         cosines = torch.tensor([getattr(now, name) for name in cells], dtype=torch.float64).reshape(n, n)
@@ -352,21 +372,23 @@ def matrix_explorer(
             cosines.numpy(),
             now.scale,
             losses,
-            title=f"The loss is {losses[0]:.2f}; whoever guesses among {n} gets ln {n} = {chance:.2f}",
+            title=say(
+                en=f"The loss is {losses[0]:.2f}; guessing among {n} gives ln {n} = {chance:.2f}",
+                zh=f"损失是 {losses[0]:.2f}；在 {n} 个里瞎猜，损失是 ln {n} = {chance:.2f}",
+            ),
             alt=_matrix_in_words(cosines, now.scale, losses[0]),
             caption=say(
-                en="Framed: the pairs that belong together. Raise them, lower the others, and watch the loss; then raise the scale. "
-                f"“What CLIP says” fills in this CLIP's cosines, to two decimals, and its scale, {learned:.3g}.",
-                zh="加框的是本来就配对的图和文字。把它们的余弦调高，把别的调低，看看损失怎么变；再把缩放系数调大。"
-                f"按“CLIP 怎么说”，就会填上这个 CLIP 算出的余弦（两位小数）和它的缩放系数 {learned:.3g}。",
+                en="Framed: the pairs that belong together. Raise them, lower the others, and watch the loss; then move the scale. "
+                f"“What CLIP says” brings back this CLIP's cosines, to two decimals, and its scale, {learned:.3g}.",
+                zh="加框的是本来就配对的图和文字。把它们的余弦调高，把别的调低，看看损失怎么变；再拉动缩放系数。"
+                f"按“CLIP 怎么说”，就会恢复这个 CLIP 算出的余弦（两位小数）和它的缩放系数 {learned:.3g}。",
             ),
         )
 
     explorer = Explorer({**cells, "scale": scale}, draw)
     fill = ipywidgets.Button(description=say(en="What CLIP says", zh="CLIP 怎么说"), button_style="primary")
     clear = ipywidgets.Button(description=say(en="All cosines 0", zh="余弦全部归零"))
-    values = dict(zip(cells, (STEP * round((cosine + 1) / STEP) - 1 for cosine in own.flatten().tolist())))
-    fill.on_click(lambda _: _set(explorer, {**values, "scale": learned}))
+    fill.on_click(lambda _: _set(explorer, {**vars(first), "scale": learned}))
     clear.on_click(lambda _: _set(explorer, dict.fromkeys(cells, 0.0)))
     grid = ipywidgets.GridBox(
         [ipywidgets.HTML(), *map(_heading, captions)]
@@ -439,11 +461,11 @@ def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
         return say(en=f"clearly right: {en}{'s' * (len(numbers) > 1)} {listed}", zh=f"明确选对的是第 {listed} {zh}")
 
     return say(
-        en=f"Three matrices of {n} pictures and {n} captions, the diagonal framed. First the cosines. Then each picture shares 100 % among "
-        f"the captions; {clearly(pictures, 'picture', '')}. Then each caption shares 100 % among the pictures; "
+        en=f"Three matrices of {n} pictures and {n} captions, the diagonal framed. First the cosines. Then the probabilities by which each "
+        f"picture chooses a caption; {clearly(pictures, 'picture', '')}. Then those by which each caption chooses a picture; "
         f"{clearly(captions, 'caption', '')}. At the logit scale {scale:.3g} the loss is {loss:.2f}.",
-        zh=f"{n} 张图和 {n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个里，每张图把 100% 分给各句说明文字，"
-        f"{clearly(pictures, '', '张图')}。第三个里，每句说明文字把 100% 分给各张图，{clearly(captions, '', '句')}。"
+        zh=f"{n} 张图和 {n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个是每张图选各句说明文字的概率，"
+        f"{clearly(pictures, '', '张图')}。第三个是每句说明文字选各张图的概率，{clearly(captions, '', '句')}。"
         f"缩放系数是 {scale:.3g} 时，损失是 {loss:.2f}。",
     )
 
@@ -454,16 +476,16 @@ def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
 def temperature_explorer(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Explorer:
-    """Move the logit scale, and see how the same cosines share 100 % among the texts."""
+    """Move the logit scale, and see what probability the same cosines give each text."""
     cosines = (encode_images(clip, processor, [image]) @ encode_texts(clip, processor, texts).T)[0]  # (C,)
     learned, seen, least, most = clip.logit_scale.exp().item(), square(image, 512), 1.0, 200.0
     best = texts[int(cosines.argmax())]
 
     def draw(now: SimpleNamespace) -> Picture:
-        share = float((now.scale * cosines).softmax(0).max())
-        en, zh = ("less than half", "不到一半")
-        if share > 0.5:
-            en, zh = ("more than 90 %", " 90% 以上") if share > 0.9 else ("more than half", "一半以上")
+        highest = float((now.scale * cosines).softmax(0).max())
+        en, zh = ("less than a half", "不到一半")
+        if highest > 0.5:
+            en, zh = ("more than 90 %", "超过 90%") if highest > 0.9 else ("more than a half", "超过一半")
         return figures.shares_by_scale(
             seen,
             texts,
@@ -471,18 +493,21 @@ def temperature_explorer(
             now.scale,
             learned,
             (least, most),
-            title=f"Scale {now.scale:.3g}: the best text gets {share:.1%}".replace("%", " %"),
+            title=say(
+                en=f"At logit scale {now.scale:.3g} the best text has a probability of {percent(highest)}",
+                zh=f"缩放系数为 {now.scale:.3g} 时，余弦最高的那句话概率是 {percent(highest)}",
+            ),
             alt=say(
-                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, gets {en}. Below, a "
+                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, has a probability of {en}. Below, a "
                 f"curve for each text from scale {least:g} to {most:g}: they begin close together and part, and the best one rises. A "
                 f"dotted line marks the learned scale, {learned:.3g}.",
-                zh=f"一张图和 {len(texts)} 句话。缩放系数为 {now.scale:.3g} 时，余弦最高的“{best}”分到{zh}。下面每句话有一条曲线，缩放系数从 "
+                zh=f"一张图和 {len(texts)} 句话。缩放系数为 {now.scale:.3g} 时，余弦最高的“{best}”概率{zh}。下面每句话有一条曲线，缩放系数从 "
                 f"{least:g} 到 {most:g}：起先挤在一起，后来分开，余弦最高的一路升高。点线标出学到的缩放系数 {learned:.3g}。",
             ),
             caption=say(
-                en="The cosines never change; the scale only decides how much a small lead counts. The red stroke on each bar marks the share at the scale that "
+                en="The cosines never change; the scale only decides how much a small lead counts. The red stroke on each bar marks the probability at the scale that "
                 "CLIP learned. The temperature is one divided by the scale.",
-                zh="余弦始终不变；缩放系数只决定一点点领先能换来多大的份额。条形图上的红色短线标出按 CLIP 学到的缩放系数算出的份额。温度就是缩放系数的倒数。",
+                zh="余弦始终不变；缩放系数只决定一点点领先能换来多大的概率。条形图上的红色短线标出按 CLIP 学到的缩放系数算出的概率。温度就是缩放系数的倒数。",
             ),
         )
 
@@ -499,7 +524,10 @@ def patches_of(image: Image.Image, patch: int = 8, side: int = 64) -> Picture:
         image,
         patch,
         side,
-        title=f"What the vision tower reads: position 0 is the class token, 1 to {n * n} are patches",
+        title=say(
+            en=f"What the vision tower reads: position 0 is the class token, 1 to {n * n} are patches",
+            zh=f"视觉塔读到的：位置 0 是类别词元，1 到 {n * n} 是图块",
+        ),
         alt=say(
             en=f"Left, a picture of {side} by {side} pixels under a grid. Right, the same cut into {n} rows of {n} patches, numbered row by "
             f"row from 1 to {n * n}. Between them a hatched square, number 0: the class token.",
@@ -526,7 +554,10 @@ def similarity_matrix(
         pictures,
         captions,
         values,
-        title=f"Cosines: in {right} of {n} rows the framed caption is the highest",
+        title=say(
+            en=f"Cosines: in {right} of {n} rows the framed caption is the highest",
+            zh=f"余弦：{n} 行里有 {right} 行是框里的最高",
+        ),
         alt=say(
             en=f"A matrix of {n} pictures, down the side, and {n} captions, along the top, with the cosine of each pair. The diagonal, where "
             f"picture and caption belong together, is framed. It is the highest of its row in {right} of {n} rows.",
@@ -547,7 +578,10 @@ def mask_picture(T: int, labels: Sequence[str] | None = None) -> Picture:
         raise ValueError(f"{T} positions need {T} labels, and there are {len(names)}")
     return figures.causal_mask(
         names,
-        title="Causal mask: no position sees what comes after it, and only the last sees everything",
+        title=say(
+            en="Causal mask: no position sees what comes after it, and only the last sees everything",
+            zh="因果掩码：谁也看不见自己后面的词元，只有最后一个位置看得见全文",
+        ),
         alt=say(
             en=f"A grid of {T} rows and {T} columns, labelled {', '.join(names)}. In each row the cells up to the diagonal are filled and have "
             "a dot: these it may see. Those to the right of it are hatched. The first row sees one position, itself; the last sees "

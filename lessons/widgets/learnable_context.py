@@ -6,7 +6,7 @@ al. 2022, arXiv 2203.05557.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from types import SimpleNamespace
@@ -24,8 +24,8 @@ from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from helpers.training import TrainConfig
 from lessons.figures import learnable_context as figures
-from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Setting
-from lessons.kit.explorer import Explorer, beside, counted, dropdown, glossed, look, percent
+from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Run, Setting, Stored
+from lessons.kit.explorer import Explorer, beside, counted, dropdown, look, percent
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
 from lessons.kit.tokens import letters_of
 from pocket import tasks
@@ -38,6 +38,7 @@ MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and 
 TESTS = 20  # pictures of each class to test on
 COLOURS = {"context": BLUE, "probe": VERMILION, "class_mean": SLATE}
 MARKERS = {"context": "o", "probe": "s", "class_mean": "^"}
+SHARING = {False: (SLATE, "o"), True: (VERMILION, "^")}  # whether each class has vectors of its own
 PUBLISHED = {  # base, new, harmonic mean: ViT-B/16, 16 shots, the mean of 11 data sets (Zhou et al. 2022, arXiv 2203.05557, table 1)
     "CLIP": (0.6934, 0.7422, 0.7170),
     "CoOp": (0.8269, 0.6322, 0.7166),
@@ -78,10 +79,16 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
             below,
             end - 1,
             headings=(
-                f"The text, with the placeholder “{placeholder}” in each slot",
-                "What enters the tower, with vectors of our own",
+                say(
+                    en=f"The text, with the placeholder “{placeholder}” in each slot",
+                    zh=f"文字本身：每个槽位里是占位词元“{placeholder}”",
+                ),
+                say(en="What enters the tower, with vectors of our own", zh="进入文本塔的：槽位里换成了我们自己的向量"),
             ),
-            title=f"{counted(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
+            title=say(
+                en=f"{counted(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
+                zh=f"换上自己的 {now.vectors} 个向量，SOS、“{shorten(name, 30)}”、句号和 EOT 原样不动",
+            ),
             alt=_slots_in_words(labels, slots, placeholder),
             caption=_about_slots(placeholder),
         )
@@ -112,11 +119,18 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
     inside = [tokens[0], *ours, *without[1:]]
     ways = [
         figures.WayIn(
-            "Overwriting: the text already has slots", tokens, _places(inside, overwritten, vectors), pooled, pooled
+            say(en="Overwriting: the text already has slots", zh="覆盖：文字里已经留好了槽位"),
+            tokens,
+            _places(inside, overwritten, vectors),
+            pooled,
+            pooled,
         ),
         figures.WayIn(
-            "Inserting: the text has none, and the vectors push the rest to the right",
-            without + ["pad"] * (length - len(without)),
+            say(
+                en="Inserting: the text has none, and the vectors push the rest to the right",
+                zh="插入：没有槽位，向量把后面的词元都往右挤",
+            ),
+            without + [say(en="pad", zh="填充")] * (length - len(without)),
             _places(inside, inserted, vectors),
             found,
             pooled,
@@ -124,7 +138,10 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
     ]
     return figures.overwriting_and_inserting(
         ways,
-        title=f"Inserted, “{inside[found]}” is read off at position {found}; overwritten, “{inside[pooled]}” at position {pooled}",
+        title=say(
+            en=f"Inserted, “{inside[found]}” is read off at position {found}; overwritten, “{inside[pooled]}” at position {pooled}",
+            zh=f"插入时，从位置 {found} 取出的是“{inside[found]}”；覆盖时，从位置 {pooled} 取出的是“{inside[pooled]}”",
+        ),
         alt=say(
             en=f"Two ways to bring in {counted(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
             f"Overwriting: the ids are {', '.join(tokens)}, and an arrow leads from EOT at position {pooled} down to EOT. Inserting: the "
@@ -141,15 +158,8 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
             zh="结尾是在编号里找的，取出的是同一位置上的向量。覆盖时，每个词元都还在编号所说的位置；插入时，向量多出 "
             f"{vectors} 个，编号却不知道：塔取出的是位置 {found}，那里是“{inside[found]}”。",
         )
-        + _seen_from(found, vectors, len(without) - 3)
-        + say(
-            en="",
-            zh=glossed(
-                "overwriting 覆盖", "inserting 插入", "slots 槽位", "in the ids 编号里", "enters the tower 进入文本塔",
-                "SOS 文本起始符", "EOT 文本结束符", "pad 填充", "position 位置", "read off here 在这里取出",
-            ),
-        ),
-    )  # fmt: skip
+        + _seen_from(found, vectors, len(without) - 3),
+    )
 
 
 def _seen_from(found: int, vectors: int, name: int) -> str:
@@ -231,10 +241,8 @@ def _about_slots(placeholder: str) -> str:
         "Below, framed, vectors of our own, v1, v2 and so on: random numbers here, as before training. “=”: not one number differs. The "
         "vector of the position is already added in both rows.",
         zh=f"上排是分词器给出的文字：“{placeholder}”只用来占位，它自己的向量（灰色）没有人读。下排带框的 v1、v2……是我们自己的向量，"
-        "这里还是训练前的随机数。“=”表示一个数也没变。两排都已经加上了位置嵌入。"
-        + glossed("placeholder 占位词元", "slot 槽位", "what enters the tower 进入文本塔的内容", "SOS 文本起始符", "EOT 文本结束符",
-                   "position 位置", "read off here 在这里取出"),
-    )  # fmt: skip
+        "这里还是训练前的随机数。“=”表示一个数也没变。两排都已经加上了位置嵌入。SOS 是文本起始符，EOT 是文本结束符。",
+    )
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -284,7 +292,7 @@ def gradient_table(prompted: PromptedCLIP) -> Table:
         say(en="part", zh="部分"),
         say(en="numbers", zh="参数个数"),
         say(en="requires a gradient", zh="需要梯度"),
-        say(en="length of its gradient", zh="梯度的模长"),
+        say(en="norm of its gradient", zh="梯度的模长"),
     )
     return Table(rows, header, align="right")
 
@@ -294,14 +302,14 @@ def _numbers(parameters: Sequence[torch.nn.Parameter]) -> str:
 
 
 def _gradient(parameters: Sequence[torch.nn.Parameter]) -> tuple[str, str]:
-    """Whether any of them requires a gradient, and the length of all they have together."""
+    """Whether any of them requires a gradient, and the norm of all they have together."""
     has = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    length = (
+    norm = (
         f"{sum(gradient.float().square().sum().item() for gradient in has) ** 0.5:.2g}"
         if has
         else say(en="none", zh="没有")
     )
-    return say(en="yes", zh="是") if any(p.requires_grad for p in parameters) else say(en="no", zh="否"), length
+    return say(en="yes", zh="是") if any(p.requires_grad for p in parameters) else say(en="no", zh="否"), norm
 
 
 # --- the stored study: accuracy by shots -----------------------------------------------------------------------------------------
@@ -312,15 +320,15 @@ def shots_explorer(file: Path = FILE) -> Explorer:
     study = load_study(file)
     by_task = {entry.task: entry for entry in study.shots}
     names = {
-        "context": (say(en="learned context", zh="学到的上下文向量"), "learned context"),
-        "probe": (say(en="linear probe", zh="线性探针"), "linear probe"),
-        "class_mean": (say(en="nearest class mean", zh="最近类均值"), "nearest class mean"),
+        "context": say(en="learned context", zh="学到的上下文向量"),
+        "probe": say(en="linear probe", zh="线性探针"),
+        "class_mean": say(en="nearest class mean", zh="最近类均值"),
     }
     controls: dict[str, ipywidgets.Widget] = {
         "task": dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
-        **{method: _tick(name) for method, (name, _) in names.items()},
+        **{method: _tick(name) for method, name in names.items()},
         "prompts": _tick(say(en="hand-written prompts", zh="手工提示词")),
     }
 
@@ -333,37 +341,27 @@ def shots_explorer(file: Path = FILE) -> Explorer:
             for method in names
         }  # of each method, accuracies by shots and seed
         own, averaged = f"“{entry.own_template.removesuffix('.')}”", len(entry.ensemble_templates)
-        prompts = (  # what each is called in the figure and in the alt text
-            (HAND, HAND, entry.hand),
-            (
-                f"{averaged} templates averaged",
-                say(en=f"{averaged} templates averaged", zh=f"{averaged} 个模板取平均"),
-                entry.ensemble,
-            ),
-            (own, own, entry.own),
-        )
-        everything = [share for method in columns.values() for runs in method for share in runs] + [
-            share for *_, share in prompts
+        prompts = [
+            (HAND, entry.hand),
+            (say(en=f"{averaged} templates averaged", zh=f"{averaged} 个模板取平均"), entry.ensemble),
+            (own, entry.own),
         ]
-        methods = [
-            figures.Method(names[method][1], columns[method], COLOURS[method], MARKERS[method]) for method in shown
-        ]
-        most = _in_figure(mean(columns["context"][-1]))
+        everything = [share for method in columns.values() for runs in method for share in runs]
+        limits = _limits(everything + [share for _, share in prompts])
+        methods = [figures.Method(names[method], columns[method], COLOURS[method], MARKERS[method]) for method in shown]
+        prompts = prompts if now.prompts else []
+        most = percent(mean(columns["context"][-1]))
         return figures.accuracy_by_shots(
             shots,
             figures.Panel(
-                "A dot: one run; a line: their mean",
-                methods,
-                [(name, share) for name, _, share in prompts if now.prompts],
+                say(en="A dot: one run; a line: their mean", zh="点：一次训练；线：它们的平均"), methods, prompts
             ),
-            _limits(everything),
-            title=f"{_title_of(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {_in_figure(entry.hand)}",
-            alt=_shots_in_words(
-                now.task,
-                shots,
-                {names[method][0]: columns[method] for method in shown},
-                [(told, share) for _, told, share in prompts if now.prompts],
+            limits,
+            title=say(
+                en=f"{_title_of(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {percent(entry.hand)}",
+                zh=f"{_title_of(now.task)}：每类 {shots[-1]} 张图时，上下文向量的准确率是 {most}，{HAND}是 {percent(entry.hand)}",
             ),
+            alt=_shots_in_words(now.task, shots, {names[method]: columns[method] for method in shown}, prompts),
             caption=_about_shots(shots, columns["context"], entry.hand) + _source(study),
         )
 
@@ -404,12 +402,8 @@ def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand:
         en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
         f"The hand prompt {HAND} gets {percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
-        f"手工提示词{HAND}是 {percent(hand)}，一张图片也不用。"
-        + glossed(
-            "shots 每类训练图片数", "accuracy 准确率", "test 测试集", "learned context 学到的上下文向量", "linear probe 线性探针",
-            "nearest class mean 最近类均值：和哪一类训练图片的平均特征最接近，就归哪一类", "templates averaged 几个模板取平均",
-        ),
-    )  # fmt: skip
+        f"手工提示词{HAND}是 {percent(hand)}，一张图片也不用。",
+    )
 
 
 def _beside(runs: Sequence[float], hand: float) -> str:
@@ -430,33 +424,35 @@ def _beside(runs: Sequence[float], hand: float) -> str:
 
 
 def shots_table(file: Path = FILE) -> Table:
-    """Of each task the test accuracies in per cent: hand-written prompts, and what was learned from the fewest and the most shots."""
+    """Of each task the test accuracies in per cent: hand-written prompts, and the means of what was learned, by the number of shots.
+
+    The last column says how many runs with the fewest shots stayed below the hand prompt.
+    """
     entries = load_study(file).shots
     shots = sorted({run.shots for run in entries[0].runs})
-    ends = [(method, number) for method in ("context", "probe") for number in (shots[0], shots[-1])]
-    names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="probe", zh="线性探针")}
+    names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="linear probe", zh="线性探针")}
+    few = say(en=counted(shots[0], "shot"), zh=f"每类 {shots[0]} 张")
     header = (
-        say(en="task", zh="任务"),
+        say(en="task: what learned", zh="任务：学习的方法"),
         HAND,
         say(en="the secret told", zh="说出秘密"),
-        *(f"{names[method]}{say(en=', ', zh='，')}{_shots(number)}" for method, number in ends),
+        few,
+        *map(str, shots[1:]),
+        say(en=f"{few}: below {HAND}", zh=f"{few}时低于{HAND}"),
     )
-    rows = [
-        (
-            _task_name(entry.task),
-            *(f"{100 * share:.1f}" for share in (entry.hand, entry.own)),
-            *(
-                f"{100 * mean(getattr(run, method) for run in entry.runs if run.shots == number):.1f}"
-                for method, number in ends
-            ),
-        )
-        for entry in entries
-    ]
+    rows = []
+    for entry in entries:
+        for method, name in names.items():
+            runs = [[getattr(run, method) for run in entry.runs if run.shots == number] for number in shots]
+            below, tries = sum(share < entry.hand for share in runs[0]), len(runs[0])
+            rows.append(
+                (
+                    f"{_title_of(entry.task)}{say(en=': ', zh='：')}{name}",
+                    *(f"{100 * share:.1f}" for share in (entry.hand, entry.own, *map(mean, runs))),
+                    say(en=f"{below} of {tries} tries", zh=f"{tries} 次里 {below} 次"),
+                )
+            )
     return Table(rows, header, align="right")
-
-
-def _shots(number: int) -> str:
-    return say(en=counted(number, "shot"), zh=f"每类 {number} 张")
 
 
 # --- the stored study: choices ---------------------------------------------------------------------------------------------------
@@ -488,23 +484,37 @@ def choices_explorer(file: Path = FILE) -> Explorer:
                 say(en="No stored run has this combination: choose another.", zh="没有存过这个组合的训练：请换一个。")
             )
 
-        def columns(part: str, like: bool) -> list[list[float]]:
-            """Accuracies by length, of the runs with these settings or of the others."""
-            mine = [run for run in choices.runs if (_settings(run)[1:] == settings) is like]
+        def columns(part: str, like: Callable[[ChoicesRun], bool]) -> list[list[float]]:
+            """Accuracies by length, of such runs."""
+            mine = [run for run in choices.runs if like(run)]
             return [[getattr(run, part) for run in mine if run.length == length] for length in lengths]
 
+        def is_chosen(run: ChoicesRun) -> bool:
+            return _settings(run)[1:] == settings
+
+        def is_another(own: bool) -> Callable[[ChoicesRun], bool]:
+            return lambda run: not is_chosen(run) and run.class_specific is own
+
+        mine = say(en="your settings", zh="你选的设置")
         panels = [
             figures.Panel(
                 heading,
                 [
-                    figures.Method("", columns(part, like=False), faint=True),
-                    figures.Method("", columns(part, like=True), BLUE),
+                    *(
+                        figures.Method(name, columns(part, is_another(own)), *SHARING[own], faint=True)
+                        for own, name in _sharing().items()
+                    ),
+                    figures.Method(mine, columns(part, is_chosen), BLUE, SHARING[now.class_specific][1]),
                 ],
                 lines,
             )
             for part, heading, lines in (
-                ("validation", "Validation: what one may choose by", ()),
-                ("test", "Test: only to report; dotted: hand prompt", [("", choices.hand)]),
+                ("validation", say(en="Validation: what one may choose by", zh="验证集：可以用来挑选"), ()),
+                (
+                    "test",
+                    say(en="Test: only to report", zh="测试集：只用来报告"),
+                    [(say(en="hand prompt", zh="手工提示词"), choices.hand)],
+                ),
             )
         ]
         chosen = averages[now.length, *settings]
@@ -513,8 +523,11 @@ def choices_explorer(file: Path = FILE) -> Explorer:
             lengths.index(now.length),
             panels,
             _limits(everything),
-            title=f"{_title_of(choices.task)}: your choice gets {_in_figure(chosen.validation)} on validation, {_in_figure(chosen.test)} on test pictures",
-            alt=_choice_in_words(now, lengths, panels[1].methods[1].columns, chosen, choices),
+            title=say(
+                en=f"{_title_of(choices.task)}: your choice gets {percent(chosen.validation)} on validation, {percent(chosen.test)} on test pictures",
+                zh=f"{_title_of(choices.task)}：你选的设置，验证集上是 {percent(chosen.validation)}，测试集上是 {percent(chosen.test)}",
+            ),
+            alt=_choice_in_words(now, lengths, panels[1].methods[-1].columns, chosen, choices),
             caption=_about_choice(now, averages, width * now.length * (classes if now.class_specific else 1), choices)
             + _source(study),
         )
@@ -576,14 +589,17 @@ def _choice_in_words(
 ) -> str:
     of = say(en=": ", zh=" 个 ")
     by_length = [f"{length}{of}{percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
+    shared, own = (percent(mean(run.test for run in choices.runs if run.class_specific is own)) for own in SHARING)
     return say(
-        en=f"Two diagrams of accuracy over the length of the context, left on validation and right on test pictures, with a dot for each of "
-        f"{len(choices.runs)} runs. Dark are those with {_in_words(now)}; their mean test accuracies by length are {', '.join(by_length)}. A "
-        f"frame marks the length {now.length}: {percent(chosen.validation)} on validation, {percent(chosen.test)} on test pictures. A dotted "
-        f"line marks the hand prompt, {percent(choices.hand)}.",
-        zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices.runs)} 次训练各画一个点。深色的是"
-        f"{_in_words(now)}，按个数排，测试集上的平均准确率是 {'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 "
-        f"{percent(chosen.validation)}，测试集 {percent(chosen.test)}。点线是手工提示词的 {percent(choices.hand)}。",
+        en=f"Two diagrams of accuracy over the number of vectors, left on validation and right on test pictures, with a mark for each of "
+        f"{len(choices.runs)} runs: circles where all classes share the vectors, on test pictures {shared} on average, and triangles where "
+        f"each class has its own, {own}. Filled are those with {_in_words(now)}; their mean test accuracies by length are "
+        f"{', '.join(by_length)}. A frame marks the length {now.length}: {percent(chosen.validation)} on validation, {percent(chosen.test)} "
+        f"on test pictures. A dotted line marks the hand prompt, {percent(choices.hand)}.",
+        zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices.runs)} 次训练各画一个标记：圆点是各类共用的，"
+        f"测试集上平均 {shared}；三角是每类各一套的，平均 {own}。实心的是{_in_words(now)}，按个数排，测试集上的平均准确率是 "
+        f"{'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 {percent(chosen.validation)}，测试集 {percent(chosen.test)}。"
+        f"点线是手工提示词的 {percent(choices.hand)}。",
     )
 
 
@@ -618,15 +634,10 @@ def _about_choice(
             zh="（只有一个向量，谈不上中间：类别名在它前面。）",
         )
     return text + say(
-        en=f"Blue, filled: these settings at every length, with a frame around yours; hollow: all others. All were learned from {choices.shots} shots. ",
-        zh=f"实心蓝点：同样设置、各种个数的训练，你选的个数加了框；空心点：其余的训练。每类都用 {choices.shots} 张图片训练。"
-        + glossed(
-            "validation 验证集",
-            "test 测试集",
-            "accuracy 准确率",
-            "length of the context 上下文向量的个数",
-            "hand prompt 手工提示词",
-        ),
+        en="Blue, filled: these settings at every length, with a frame around yours. Hollow: all others, circles where all classes share the "
+        f"vectors, triangles where each class has its own. All were learned from {choices.shots} shots. ",
+        zh="蓝色实心：同样设置、各种个数的训练，你选的个数加了框。空心：其余的训练，圆点是各类共用的，三角是每类各一套的。"
+        f"每类都用 {choices.shots} 张图片训练。",
     )
 
 
@@ -644,23 +655,23 @@ def _in_words(now: SimpleNamespace) -> str:
 
 
 def base_to_new_explorer(file: Path = FILE) -> Explorer:
-    """Choose how strongly a context is pulled back to the hand prompt, and see what it wins and loses on classes it never saw."""
+    """Choose how strongly a context is held to the hand prompt, and see what it wins and loses on classes it never saw."""
     study = load_study(file)
     by_task = {entry.task: entry for entry in study.base_to_new}
-    pulls = sorted({run.regularisation for entry in by_task.values() for run in entry.runs})
+    weights = sorted({run.regularisation for entry in by_task.values() for run in entry.runs})
     controls = {
         "task": dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
-        "pull": ipywidgets.SelectionSlider(
-            options=[(f"{pull:g}", pull) for pull in pulls],
-            value=pulls[0],
-            description=say(en="pull", zh="拉力"),
+        "weight": ipywidgets.SelectionSlider(
+            options=[(f"{weight:g}", weight) for weight in weights],
+            value=weights[0],
+            description=say(en="weight", zh="正则化强度"),
             **look(26),
         ),
     }
     published = figures.Panel(
-        "Published: 11 sets of photos",
+        say(en="Published: 11 sets of photos", zh="论文：11 个照片数据集"),
         [
             figures.Method(name, [[share] for share in PUBLISHED[name]], colour, marker)
             for name, colour, marker in (
@@ -674,30 +685,40 @@ def base_to_new_explorer(file: Path = FILE) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         entry = by_task[now.task]
         hand = entry.hand_base, entry.hand_new
-        columns = {pull: _three_columns([run for run in entry.runs if run.regularisation == pull]) for pull in pulls}
+        columns = {
+            weight: _three_columns([run for run in entry.runs if run.regularisation == weight]) for weight in weights
+        }
         ours = figures.Panel(
-            "The pocket model",
+            say(en="The pocket model", zh="口袋模型"),
             [
-                *(figures.Method("", columns[pull], faint=True) for pull in pulls if pull != now.pull),
-                figures.Method("hand prompt", [[share] for share in (*hand, _harmonic(*hand))], INK, "D"),
-                figures.Method("context", columns[now.pull], BLUE),
+                *(figures.Method("", columns[weight], faint=True) for weight in weights if weight != now.weight),
+                figures.Method(
+                    say(en="hand prompt", zh="手工提示词"),
+                    [[share] for share in (*hand, _harmonic(*hand))],
+                    INK,
+                    "D",
+                ),
+                figures.Method(say(en="context", zh="上下文向量"), columns[now.weight], BLUE),
             ],
         )
+        gains = [_signed(runs, prompt) for runs, prompt in zip(columns[now.weight], hand)]
         everything = [share for runs in (*columns.values(), PUBLISHED.values()) for column in runs for share in column]
         return figures.base_and_new(
             [ours, published],
             _limits([*everything, *hand]),
-            title=f"{_title_of(now.task)}, pull {now.pull:g}: {_signed(columns[now.pull][0], hand[0])} points on base classes, "
-            f"{_signed(columns[now.pull][1], hand[1])} on new ones",
-            alt=_new_in_words(now, columns[now.pull], hand),
-            caption=_about_new(now.pull, columns[now.pull], hand, len(pulls) - 1) + _source(study),
+            title=say(
+                en=f"{_title_of(now.task)}, regularisation {now.weight:g}: {gains[0]} points on base classes, {gains[1]} on new ones",
+                zh=f"{_title_of(now.task)}，正则化强度 {now.weight:g}：基类 {gains[0]} 个百分点，新类 {gains[1]} 个百分点",
+            ),
+            alt=_new_in_words(now, columns[now.weight], hand),
+            caption=_about_new(now.weight, columns[now.weight], hand, len(weights) - 1) + _source(study),
         )
 
     return Explorer(controls, draw)
 
 
 def base_to_new_table(file: Path = FILE) -> Table:
-    """Of each task and pull the mean test accuracies in per cent, under those of the hand prompt."""
+    """Of each task and weight of the regularisation the mean test accuracies in per cent, under those of the hand prompt."""
     header = (
         say(en="task and prompt", zh="任务和提示词"),
         say(en="base classes", zh="基类"),
@@ -708,9 +729,10 @@ def base_to_new_table(file: Path = FILE) -> Table:
     for entry in load_study(file).base_to_new:
         base, new = entry.hand_base, entry.hand_new
         rows.append((f"{_task_name(entry.task)}{say(en=': ', zh='：')}{HAND}", base, new, _harmonic(base, new)))
-        for pull in sorted({run.regularisation for run in entry.runs}):
-            columns = _three_columns([run for run in entry.runs if run.regularisation == pull])
-            rows.append((say(en=f"context, pull {pull:g}", zh=f"上下文向量，拉力 {pull:g}"), *map(mean, columns)))
+        for weight in sorted({run.regularisation for run in entry.runs}):
+            columns = _three_columns([run for run in entry.runs if run.regularisation == weight])
+            name = say(en=f"context, regularisation {weight:g}", zh=f"上下文向量，正则化强度 {weight:g}")
+            rows.append((name, *map(mean, columns)))
     return Table([(name, *(f"{100 * share:.1f}" for share in shares)) for name, *shares in rows], header, align="right")
 
 
@@ -735,33 +757,31 @@ def _new_in_words(now: SimpleNamespace, columns: Sequence[Sequence[float]], hand
     others_zh = "；".join(f"{name} 是 {'、'.join(map(percent, shares))}" for name, shares in PUBLISHED.items())
     return say(
         en=f"Two diagrams with three columns each: base classes, new classes, harmonic mean. Left, the pocket model; the task: "
-        f"{_task_name(now.task)}. With the pull {now.pull:g} the context has {base}, {new} and {both}, the hand prompt "
-        f"{by_hand[0]}, {by_hand[1]} and {by_hand[2]}. Grey dots are other pulls. Right, published numbers: {others_en}.",
-        zh=f"两张图，各有三栏：基类、新类、调和平均。左图是口袋模型，任务：{_task_name(now.task)}。拉力为 {now.pull:g} 时，上下文向量的准确率是 "
-        f"{base}、{new}、{both}，手工提示词是 {'、'.join(by_hand)}。灰点是别的拉力。右图是论文公布的数：{others_zh}。",
+        f"{_task_name(now.task)}. With the regularisation {now.weight:g} the context has {base}, {new} and {both}, the hand prompt "
+        f"{by_hand[0]}, {by_hand[1]} and {by_hand[2]}. Grey dots are other weights. Right, published numbers: {others_en}.",
+        zh=f"两张图，各有三栏：基类、新类、调和平均。左图是口袋模型，任务：{_task_name(now.task)}。正则化强度为 {now.weight:g} 时，上下文向量的准确率是 "
+        f"{base}、{new}、{both}，手工提示词是 {'、'.join(by_hand)}。灰点是别的强度。右图是论文公布的数：{others_zh}。",
     )
 
 
-def _about_new(pull: float, columns: Sequence[Sequence[float]], hand: tuple[float, float], others: int) -> str:
+def _about_new(weight: float, columns: Sequence[Sequence[float]], hand: tuple[float, float], others: int) -> str:
     base, new, both = (mean(column) for column in columns)
     clip, coop, runs = PUBLISHED["CLIP"], PUBLISHED["CoOp"], len(columns[0])
     strength = (
-        say(en="Without a pull the context", zh="没有拉力时，上下文向量")
-        if not pull
-        else say(en=f"With the pull {pull:g} the context", zh=f"拉力为 {pull:g} 时，上下文向量")
+        say(en="Without regularisation the context", zh="不加正则化时，上下文向量")
+        if not weight
+        else say(en=f"With the regularisation {weight:g} the context", zh=f"正则化强度为 {weight:g} 时，上下文向量")
     )
     return say(
         en=f"{strength} gets {percent(base)} on the classes it learned from, {_difference(base, hand[0])} the hand prompt, and {percent(new)} on new "
         f"ones, {_difference(new, hand[1])} it; in the harmonic mean {percent(both)}, {_difference(both, _harmonic(*hand))} it (means of {runs} "
-        f"runs). Hollow dots: the other {others} pulls. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {_difference(coop[0], clip[0])} CLIP on "
+        f"runs). Hollow dots: the other {others} weights. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {_difference(coop[0], clip[0])} CLIP on "
         f"base classes, {_difference(coop[1], clip[1])} it on new ones (Zhou et al. 2022, arXiv 2203.05557). ",
         zh=f"{strength}在学过的基类上是 {percent(base)}，{_difference(base, hand[0])}；在没学过的新类上是 {percent(new)}，"
-        f"{_difference(new, hand[1])}；调和平均 {percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种拉力。"
+        f"{_difference(new, hand[1])}；调和平均 {percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种强度。"
         f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {_more_or_less(coop[0], clip[0])}，新类上"
-        f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。"
-        + glossed("pull 拉力：把每个类别的文字特征拉回手工提示词的强度", "base classes 基类", "new classes 新类", "harmonic mean 调和平均",
-                   "hand prompt 手工提示词", "context 上下文向量", "published 论文公布的数"),
-    )  # fmt: skip
+        f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。",
+    )
 
 
 # --- one picture -----------------------------------------------------------------------------------------------------------------
@@ -772,11 +792,16 @@ def few_shot_training(
 ) -> ContextTraining:
     """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
 
-    Pictures are drawn for the task and encoded; the test pictures are the same for every choice.
+    Pictures are drawn for the task and encoded; the test pictures are the same for every choice. Where the study has an example of the
+    task, it lies behind in grey; the controls begin with fewer vectors, since the same would hide it.
     """
+    study = load_study()
+    example = study.example
+    run = Run(example.history, example.hand, example.before, example.after)
+    stored = Stored(run, torch.tensor(example.context), study.command) if task.name == example.task else None
     controls = {
         "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
-        "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 4),
+        "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 1),
         "init": dropdown(
             say(en="begins as", zh="初始化"),
             {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
@@ -794,7 +819,7 @@ def few_shot_training(
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
         return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
 
-    return ContextTraining(prepare, config, controls, start=say(en="Train", zh="训练"))
+    return ContextTraining(prepare, config, controls, start=say(en="Train", zh="训练"), stored=stored)
 
 
 def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
@@ -834,10 +859,14 @@ def _tasks() -> dict[str, tasks.Task]:
 
 
 def _title_of(task: str) -> str:
-    """A task in the English of a figure's title."""
+    """A task in few words, for titles and tables."""
     riddle, blurred, sketch, sepia = _tasks()
-    names = {riddle: "The red one of two", blurred: "Blurred photos", sketch: "Sketches", sepia: "Sepia prints"}
-    return names[task]
+    return {
+        riddle: say(en="The red one of two", zh="红色的那一样"),
+        blurred: say(en="Blurred photos", zh="模糊的照片"),
+        sketch: say(en="Sketches", zh="素描"),
+        sepia: say(en="Sepia prints", zh="泛黄老照片"),
+    }[task]
 
 
 def _task_name(task: str) -> str:
@@ -873,6 +902,11 @@ def _owners() -> dict[str, bool]:
     }
 
 
+def _sharing() -> dict[bool, str]:
+    """The same in the words of the field."""
+    return {False: say(en="shared", zh="各类共用"), True: say(en="class-specific", zh="每类各一套")}
+
+
 def _tick(label: str) -> ipywidgets.Checkbox:
     return ipywidgets.Checkbox(
         True, description=label, indent=False, layout={"width": "auto", "margin": "2px 1.2em 2px 0"}
@@ -883,11 +917,6 @@ def _limits(shares: Sequence[float], unit: float = 0.05) -> tuple[float, float]:
     """From below the least to above the greatest of these accuracies, in steps of five points."""
     low, high = min(shares) - 0.01, max(shares) + 0.01
     return max(0.0, unit * (low // unit)), min(1.02, unit * (high // unit + 1))
-
-
-def _in_figure(share: float) -> str:
-    """Per cent in the English of figures."""
-    return f"{100 * share:.1f} %"
 
 
 def _points(one: float, other: float) -> float:

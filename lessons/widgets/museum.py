@@ -26,7 +26,7 @@ from lessons import museum
 from lessons.figures import museum as figures
 from lessons.kit import experiments
 from lessons.kit.experiments import Captions, Result
-from lessons.kit.explorer import Explorer, dropdown, glossed, look
+from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture
 from lessons.kit.tokens import letters_of
 from lessons.museum import EXHIBITS
@@ -43,20 +43,20 @@ CODES = {  # what a code is called, in English and in Chinese
     "inserted": ("context inserted", "插入而没有覆盖"),
     "start": ("read off at the start", "在开头取结果"),
     "mask": ("no causal mask", "没有因果掩码"),
-    "words": ("length counted in words", "按单词数出来的长度"),
+    "words": ("counted in words", "个数按单词来数"),
 }
-EXPERIMENTS = {  # what an experiment is called: in a figure, in English, and in Chinese
-    "own words": ("the words’\nown vectors", "the words’ own vectors", "词语自己的向量"),
-    "split": ("… of words\nthat split", "… of words that split", "换成会拆开的词"),
-    "name": ("another\nname", "another name", "换一个类别名"),
-    "learns": ("every vector\nlearns", "every vector learns", "每个向量都在学"),
-    "company": ("alone and in\ncompany", "alone and in company", "单独与同批"),
-    "library": ("the library’s\nloss", "the library’s loss", "和库的损失相比"),
-    "again": ("twice\nthe same", "twice the same", "同一批算两次"),
-    "more": ("more\npadding", "more padding", "多填充几个位置"),
-    "next": ("the next token\nis the target", "the next token is the target", "目标是下一个词元"),
-    "stop": ("the end is\na target", "the end is a target", "结束符在目标里"),
-    "only": ("only the\nprompt learns", "only the prompt learns", "只有提示词在学"),
+EXPERIMENTS = {  # what an experiment is called, in English and in Chinese; lines as they stand in a figure
+    "own words": ("the words’\nown vectors", "词语自己的向量"),
+    "split": ("… of words\nthat split", "换成会拆开的词"),
+    "name": ("another\nname", "换一个类别名"),
+    "learns": ("every vector\nlearns", "每个向量都在学"),
+    "company": ("alone and in\ncompany", "单独与同批"),
+    "library": ("the library’s\nloss", "和库的损失相比"),
+    "again": ("twice\nthe same", "同一批算两次"),
+    "more": ("more\npadding", "多填充几个位置"),
+    "next": ("the next token\nis the target", "目标是\n下一个词元"),
+    "stop": ("the end is\na target", "结束符在目标里"),
+    "only": ("only the\nprompt learns", "只有提示词在学"),
 }
 TURNS = tuple(range(0, 91, 5))  # degrees
 TEST_SETS = (50, 200, 1000, 5000)  # pictures
@@ -133,15 +133,21 @@ def healthy_loss(with_truth: bool = False) -> Picture:
     run = next(run for run in load_study().shift if not run.shifted)
     own, true, last = run.history.column("validation_loss"), run.next_token_loss, run.history.steps
     steps = run.history.column("step")
-    lines = [figures.Line(f"its own loss: {own[-1]:.2f}", steps, own)]
+    name = say(en=f"its own loss: {own[-1]:.2f}", zh=f"训练所用的损失：{own[-1]:.2f}")
+    lines = [figures.Line(name, steps, own)]
     if with_truth:
-        lines.append(figures.Line(f"next-token loss: {true[-1]:.1f}", steps, true, VERMILION))
+        name = say(en=f"next-token loss: {true[-1]:.1f}", zh=f"下一个词元的损失：{true[-1]:.1f}")
+        lines.append(figures.Line(name, steps, true, VERMILION))
     return figures.curves(
         lines,
-        "training step",
-        "loss on validation captions",
-        title=f"The loss that it was trained with falls to {own[-1]:.2f}"
-        + (f", the loss of the next token rises to {true[-1]:.1f}" if with_truth else ""),
+        say(en="training step", zh="训练步"),
+        say(en="loss on validation captions", zh="验证集上的损失"),
+        title=say(
+            en=f"The loss that it was trained with falls to {own[-1]:.2f}"
+            + (f", the loss of the next token rises to {true[-1]:.1f}" if with_truth else ""),
+            zh=f"训练所用的损失降到了 {own[-1]:.2f}"
+            + (f"，下一个词元的损失却升到了 {true[-1]:.1f}" if with_truth else ""),
+        ),
         alt=say(
             en=f"A curve over {last} training steps: the loss falls from {own[0]:.1f} to {own[-1]:.2f}, steeply at first."
             + (f" A second, dashed one rises: the loss of the next token, from {true[0]:.1f} to {true[-1]:.1f}." if with_truth else ""),
@@ -149,19 +155,12 @@ def healthy_loss(with_truth: bool = False) -> Picture:
             + (f"另一条虚线在上升：下一个词元的损失从 {true[0]:.1f} 涨到 {true[-1]:.1f}。" if with_truth else ""),
         ),
         caption=say(
-            en=(
-                "The same training, judged twice. What it was asked for, it learned; what we wanted, it unlearned."
-                if with_truth
-                else "A stored run. Smooth, steep, and close to zero at the end."
-            )
-            + " ",
-            zh=(
-                "同一次训练，两种评判。要求它学的，它学会了；我们真正想要的，它反而忘了。"
-                if with_truth
-                else "这是存好的一次训练。曲线又顺又陡，最后几乎降到零。"
-            )
-            + glossed("loss 损失", "training step 训练步", "validation captions 验证集上的说明文字",
-                      *(["next-token loss 下一个词元的损失"] if with_truth else [])),
+            en="The same training, judged twice. It learned what it was asked for, and unlearned what we wanted."
+            if with_truth
+            else "A stored run. Smooth, steep, and close to zero at the end.",
+            zh="同一次训练，两种评判。要求它学的，它学会了；我们真正想要的，它反而忘了。"
+            if with_truth
+            else "这是存好的一次训练。曲线又顺又陡，最后几乎降到零。",
         ),
     )  # fmt: skip
 
@@ -173,18 +172,25 @@ def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions:
     length, ids = int(seen.lengths[row]), seen.ids[row]
     found = seen.targets[row]
     names = [_token(model, id) for id in ids]
-    places = [figures.Place("last patch", *_target(model, seen, row, -1))]
+    patch = say(en="last patch", zh="图块")
+    places = [figures.Place(patch, *_target(model, seen, row, -1))]
     for place, name in enumerate(names):
         pad = place >= length
-        places.append(figures.Place("pad" if pad else name, *_target(model, seen, row, place), padding=pad))
+        places.append(figures.Place(_pad() if pad else name, *_target(model, seen, row, place), padding=pad))
     wrong = sum(bool(place.target) and place.kind != "next" for place in places)
     end = seen.scores_end
     title = {
-        "itself": "Every token is scored against itself",
-        "padding": f"{wrong} of {len(found)} targets here are padding",
-        "no end": "The end of the text is never a target",
-        "right": "Each position is scored against the next token, the end included",
-    }.get(seen.verdict, "Some positions are scored against something else")
+        "itself": say(en="Every token is scored against itself", zh="每个词元对照的都是它自己"),
+        "padding": say(
+            en=f"{wrong} of {len(found)} targets here are padding",
+            zh=f"这里的 {len(found)} 个目标，有 {wrong} 个是填充",
+        ),
+        "no end": say(en="The end of the text is never a target", zh="文本结束符从来不是目标"),
+        "right": say(
+            en="Each position is scored against the next token, the end included",
+            zh="每个位置对照的都是下一个词元，结束符也在内",
+        ),
+    }.get(seen.verdict, say(en="Some positions are scored against something else", zh="有些位置对照的是别的东西"))
     pairs = say(en=", ", zh="，").join(f"{place.token} → {place.target}" for place in places if place.target)
     return figures.scored(
         places,
@@ -198,20 +204,19 @@ def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions:
         ),
         caption=say(
             en="Read from the gradient alone: each position that is scored pulls one logit up, that of its target. “–”: not scored. “last "
-            "patch”: the last position before the text. ",
-            zh="这些全是从梯度里读出来的：每个计入损失的位置，都把它目标的 logit 往上拉。“–”表示不计入损失；“last patch”是文字前面的最后一个位置。"
-            + glossed("position 位置", "what stands there 那里是什么", "is scored against 拿来对照的目标", "end 文本结束符", "pad 填充"),
+            "patch”: the last position before the text.",
+            zh="这些全是从梯度里读出来的：每个计入损失的位置，都把它目标的 logit 往上拉。“–”表示不计入损失；“图块”是图片的最后一块，文字前面的那个位置。",
         ),
     )  # fmt: skip
 
 
 def x_ray_explorer(model: VLMWithSoftPrompt, captions: Captions) -> Explorer:
-    """Choose a loss and a caption, and see what is scored against what."""
+    """Choose a loss and a caption, and see what is scored against what: first padding, behind a caption that is not the longest."""
     texts = [model.tokenizer.decode(ids[: int(length) - 1]).strip() for ids, length in zip(captions[1], captions[2])]
     codes = ("shift", "padding", "end", "right")
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {called(code): code for code in codes}, "shift", 26),
-        "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 0, 32),
+        "code": dropdown(say(en="code", zh="代码"), {called(code): code for code in codes}, "padding", 26),
+        "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 1, 32),
     }
     return Explorer(controls, lambda now: x_ray(now.code, model, captions, now.caption))
 
@@ -232,12 +237,16 @@ def _target(model: VLMWithSoftPrompt, seen: experiments.XRay, row: int, place: i
         kind = "other"
     else:
         kind = "padding" if place + 1 >= int(seen.lengths[row]) else "next"
-    return "pad" if kind == "padding" else _token(model, target), kind
+    return _pad() if kind == "padding" else _token(model, target), kind
+
+
+def _pad() -> str:
+    return say(en="pad", zh="填充")
 
 
 def _token(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
     if int(id) == model.tokenizer.eos_token_id:
-        return "end"
+        return say(en="end", zh="结束符")
     text = model.tokenizer.decode([int(id)])
     return text.strip() or repr(text)[1:-1]
 
@@ -251,8 +260,9 @@ def table_explorer(
     """Turn the table in which words are looked up, and see which known rows, and which learned vectors, still read the same."""
     table = clip.text_model.embeddings.token_embedding.weight.detach()
     ids = processor.tokenizer(known, add_special_tokens=False)["input_ids"]
-    names = [f"row of “{letters_of(piece)}”" for piece in processor.tokenizer.convert_ids_to_tokens(ids)]
-    names += [f"learned v{number + 1}" for number in range(len(context))]
+    pieces = [letters_of(piece) for piece in processor.tokenizer.convert_ids_to_tokens(ids)]
+    names = [say(en=f"row of “{piece}”", zh=f"“{piece}”的行") for piece in pieces]
+    names += [say(en=f"learned v{number + 1}", zh=f"学到的 v{number + 1}") for number in range(len(context))]
     vectors = torch.cat([table[ids], context.detach()])
     found: dict[str, dict[int, tuple[float, list[str]]]] = {}
 
@@ -269,7 +279,7 @@ def table_explorer(
     controls = {
         "degrees": ipywidgets.SelectionSlider(
             options=[(f"{degrees}°", degrees) for degrees in TURNS],
-            value=90,
+            value=45,
             description=say(en="turned by", zh="转动"),
             continuous_update=False,
             **look(30),
@@ -293,19 +303,21 @@ def table_explorer(
             [by[degrees][0] for degrees in TURNS],
             now.degrees,
             list(zip(names, own, words)),
-            title=f"Turned by {now.degrees}°, {kept} of {len(ids)} known rows read back, and every reading is a real token",
+            title=say(
+                en=f"Turned by {now.degrees}°: {kept} of {len(ids)} known rows read back; {moved} of {len(context)} learned vectors changed their words",
+                zh=f"转 {now.degrees}°：已知的 {len(ids)} 行，{kept} 行读对；学出来的 {len(context)} 个向量，{moved} 个改了口",
+            ),
             alt=say(
                 en=f"Left, a curve: of all rows of the table, the share that read back as themselves in a table turned by 0 to 90 degrees; it "
                 f"stays high at first and then falls to nothing. Marked: {now.degrees} degrees, by {now.by}. Right, a list: {kept} of the "
-                f"{len(ids)} known rows (“{known}”) read as they should; beneath, the learned vectors by both tables.",
+                f"{len(ids)} known rows (“{known}”) read as they should; beneath, the learned vectors by both tables: "
+                f"{moved} of {len(context)} have changed their words.",
                 zh=f"左边是一条曲线：表转动 0 到 90 度时，有多大比例的行读回来还是自己；开头一直很高，后来降到零。标出的是 {now.degrees} 度，"
-                f"按{'距离' if now.by == 'distance' else '余弦'}找。右边是一张清单：{len(ids)} 个已知的行（“{known}”）里，有 {kept} 个读得对；下面是学出来的向量在两张表里的读法。",
+                f"按{'距离' if now.by == 'distance' else '余弦'}找。右边是一张清单：{len(ids)} 个已知的行（“{known}”）里，有 {kept} 个读得对；下面是学出来的 {len(context)} 个向量在两张表里的读法，有 {moved} 个不同。",
             ),
             caption=say(
-                en=f"Of the learned vectors, {moved} of {len(context)} read otherwise than in their own table. Nothing about a word shows from "
-                "which table it comes; only rows whose words are known can tell. ",
-                zh=f"学出来的 {len(context)} 个向量里，有 {moved} 个读法和自己的表不同。单看一个词，看不出它出自哪张表；只有词义已知的行才能验证。"
-                + glossed("row of 某个词的行", "learned 学出来的", "by its own table 按自己的表", "turned by 转动", "rows that read back as themselves 读回来还是自己的行"),
+                en="Every reading is a real token. Nothing about a word shows from which table it comes; only rows whose words are known can tell.",
+                zh="读出来的个个都是真有的词元。单看一个词，看不出它出自哪张表；只有词义已知的行才能验证。",
             ),
         )  # fmt: skip
 
@@ -325,7 +337,9 @@ def _nearest(vectors: Tensor, table: Tensor, by: str) -> Tensor:
 def luck_explorer() -> Explorer:
     """Choose how often one looks at how large a test set, and see how far the best look lies above the truth by luck alone."""
     controls = {
-        "looks": ipywidgets.IntSlider(30, min=1, max=MOST_LOOKS, description=say(en="looks", zh="看几次"), **look(30)),
+        "looks": ipywidgets.IntSlider(
+            30, min=1, max=MOST_LOOKS, description=say(en="evaluations", zh="看几次"), **look(30)
+        ),
         "pictures": dropdown(
             say(en="test set", zh="测试集"),
             {say(en=f"{number:,} pictures", zh=f"{number:,} 张图片"): number for number in TEST_SETS},
@@ -344,7 +358,10 @@ def luck_explorer() -> Explorer:
             mine = number == now.pictures
             colour = BLUE if mine else SLATE
             told[number] = f"{above[across.index(now.looks)]:.1f}"
-            name = f"{number:,} pictures: +{told[number]} at {now.looks}"
+            name = say(
+                en=f"{number:,} pictures: +{told[number]} at {now.looks}",
+                zh=f"{number:,} 张：看 {now.looks} 次，高 {told[number]}",
+            )
             lines.append(figures.Line(name, across, above, colour, thin=not mine, at=now.looks))
         gain = told[now.pictures]
         listed = say(en=", ", zh="，").join(
@@ -352,22 +369,24 @@ def luck_explorer() -> Explorer:
         )
         return figures.curves(
             lines,
-            "looks at the test set, of which the best is told",
-            "above the truth, on average\n(points)",
-            title=f"The best of {now.looks} looks at {now.pictures:,} pictures tells {gain} points too much",
+            say(en="evaluations on the test set, of which the best is reported", zh="看测试集的次数（只报告最好的一次）"),
+            say(en="above the truth, on average\n(points)", zh="平均比真实水平高出\n（百分点）"),
+            title=say(
+                en=f"The best of {now.looks} evaluations on {now.pictures:,} pictures lies {gain} points above the truth",
+                zh=f"测试集 {now.pictures:,} 张，看 {now.looks} 次取最好的：虚高 {gain} 个百分点",
+            ),
             alt=say(
-                en=f"Curves over 1 to {MOST_LOOKS} looks, one for each size of the test set: how many points the best look lies above the truth. "
-                f"All rise, steeply at first, and the smaller the test set the higher. At {now.looks} looks: {listed} pictures. "
+                en=f"Curves over 1 to {MOST_LOOKS} evaluations, one for each size of the test set: how many points the best lies above the truth. "
+                f"All rise, steeply at first, and the smaller the test set the higher. At {now.looks} evaluations: {listed} pictures. "
                 f"The thick one is that of {now.pictures:,}.",
                 zh=f"横轴是看测试集的次数，从 1 到 {MOST_LOOKS}；每种测试集大小一条曲线：最好的那次比真实水平高出多少个百分点。曲线都上升，开头最陡；"
                 f"测试集越小，升得越高。看 {now.looks} 次时：{listed}。粗的那条是 {now.pictures:,} 张。",
             ),
             caption=say(
-                en=f"True accuracy {100 * now.accuracy:.1f} %, computed exactly for looks that are independent of each other. Neighbouring epochs of one "
-                "training are alike, so their luck is smaller. Beside each size: the points at the chosen number of looks. ",
+                en=f"True accuracy {100 * now.accuracy:.1f} %, computed exactly for evaluations that are independent of each other. Neighbouring epochs of one "
+                "training are alike, so their luck is smaller. Beside each size: the points at the chosen number of evaluations.",
                 zh=f"真实准确率 {100 * now.accuracy:.1f}%；假定每次看都互相独立，这是精确算出来的。同一次训练里相邻的轮彼此相像，运气的成分要小一些。"
-                "每个大小后面的数，是所选次数下高出的百分点。"
-                + glossed("looks 看测试集的次数", "pictures 测试图片数", "above the truth 比真实水平高", "points 百分点"),
+                "每个大小后面的数，是所选次数下高出的百分点。",
             ),
             limits=(0, 1.08 * max(max(line.y) for line in lines)),
             ticks=(1, 2, 5, 10, 20, 50, 100),
@@ -397,8 +416,8 @@ class Alarms:
     def grid(self) -> figures.Grid:
         return figures.Grid(
             self.heading,
-            [CODES[code][0] for code in self.results],
-            [EXPERIMENTS[name][0] for name in self.experiments],
+            [called(code) for code in self.results],
+            [say(en=EXPERIMENTS[name][0], zh=EXPERIMENTS[name][1]) for name in self.experiments],
             [[result.passed for result in found.values()] for found in self.results.values()],
         )
 
@@ -422,7 +441,7 @@ def text_alarms(clip: CLIPModel, processor: CLIPProcessor) -> Alarms:
             "learns": experiments.every_vector_learns(encode, clip, processor),
             "company": experiments.alone_and_in_company(encode, clip, processor),
         }
-    return Alarms("text encoders", found)
+    return Alarms(say(en="text encoders", zh="文本编码"), found)
 
 
 def caption_alarms(model: VLMWithSoftPrompt, captions: Captions) -> Alarms:
@@ -442,7 +461,7 @@ def caption_alarms(model: VLMWithSoftPrompt, captions: Captions) -> Alarms:
             "stop": experiments.end_is_target(loss, judged, captions),
             "only": experiments.only_it_learns(judged, partial(loss, judged, *captions), learners),
         }
-    return Alarms("losses of captions", found)
+    return Alarms(say(en="caption losses", zh="说明文字的损失"), found)
 
 
 def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
@@ -465,7 +484,10 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
         return figures.alarms(
             [alarms.grid()],
             (0, *place),
-            title=f"“{CODES[now.code][0]}”: {len(rings)} of {len(alarms.experiments)} experiments ring",
+            title=say(
+                en=f"“{called(now.code)}”: {len(rings)} of {len(alarms.experiments)} experiments ring",
+                zh=f"“{called(now.code)}”：{len(alarms.experiments)} 个实验里有 {len(rings)} 个报警",
+            ),
             alt=say(
                 en=f"A table of {len(alarms.results)} codes by {len(alarms.experiments)} experiments. These ring, of each code: {'; '.join(listed)}. "
                 f"For “{called('right')}” none. Framed: {called(now.code)}, {asked(now.experiment)}.",
@@ -476,12 +498,7 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
             + result.sentence
             + say(
                 en=". “✗ rings”: the experiment has found something.",
-                zh="。“✗ rings”表示这个实验发现了问题。"
-                + glossed(
-                    "rings 报警",
-                    *(" ".join(CODES[name]) for name in alarms.results),
-                    *(f"{EXPERIMENTS[name][1]} {EXPERIMENTS[name][2]}" for name in alarms.experiments),
-                ),
+                zh="。“✗ 报警”表示这个实验发现了问题。",
             ),
         )
 
@@ -494,8 +511,9 @@ def called(code: str) -> str:
 
 
 def asked(experiment: str) -> str:
-    """What an experiment is called, in the learner's language."""
-    return say(en=EXPERIMENTS[experiment][1], zh=EXPERIMENTS[experiment][2])
+    """What an experiment is called, in the learner's language, on one line."""
+    english, chinese = EXPERIMENTS[experiment]
+    return say(en=english.replace("\n", " "), zh=chinese.replace("\n", ""))
 
 
 # --- the list ----------------------------------------------------------------------------------------------------------------------
@@ -507,8 +525,8 @@ def checklist() -> Table:
         (
             say(en="Context = the vectors of words that split into several tokens", zh="用会拆成几个词元的词，拿它们的向量当上下文"),
             say(en="the library's own features of those words", zh="和库算出的这些词的特征一样"),
-            say(en="position embeddings twice or not at all; inserted; read off elsewhere; no mask; wrong length",
-                zh="位置嵌入加了两次或没加、插入、取错地方、没有掩码、长度数错"),
+            say(en="position embeddings twice or not at all; inserted; read off elsewhere; no mask; wrong number of vectors",
+                zh="位置嵌入加了两次或没加、插入、取错地方、没有掩码、个数不对"),
         ),
         (
             say(en="Another class name", zh="换一个类别名"),
@@ -531,7 +549,7 @@ def checklist() -> Table:
             say(en="every mistake in what is scored; dropout", zh="计入损失的一切错误、dropout"),
         ),
         (
-            say(en="X-ray: the gradient of the logits", zh="透视：logits 的梯度"),
+            say(en="X-ray: the gradient of the logits", zh="X 光：logits 的梯度"),
             say(en="each place against the next token; the end a target; padding none", zh="每个位置对照下一个词元；结束符是目标，填充不是"),
             say(en="which of them it is", zh="究竟是哪一种错"),
         ),

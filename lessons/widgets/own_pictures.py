@@ -1,6 +1,6 @@
 """Explorers and tables of lesson 06: bring pictures, look through them, and what real models and many machines cost.
 
-On top of `Explorer`, `figures`, `helpers.pictures`, which finds what is wrong, and the counts of `helpers.flops`.
+On top of `Explorer`, `figures`, `pocket.folders`, which finds what is wrong, and the counts of `helpers.flops`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -25,17 +25,19 @@ from sklearn.datasets import load_sample_image
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from helpers import pictures
-from helpers.data import encode_split, read_own_pictures
+from helpers.data import encode_split
 from helpers.files import DATA, cache_folder
 from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
-from helpers.pictures import COPY_THRESHOLD, BadPicture, Classes, Fault
+from helpers.pictures import BadPicture
 from helpers.pretrained import classify_zero_shot
 from lessons.figures import own_pictures as figures
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
-from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, uploaded
+from lessons.kit.explorer import Explorer, counted, dropdown, look, uploaded
 from lessons.kit.picture import Picture, picture_with_scores, square
+from pocket import folders
+from pocket.folders import COPY_THRESHOLD, Classes, Fault, read_own_pictures
 from pocket.studies import own_pictures_study
 
 SMALL = 112  # pixels a side of a picture on the sheet
@@ -114,10 +116,8 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
     name = class_name.strip().replace(" ", "_")
     if not name or name.startswith(".") or any(letter in name for letter in '/\\:*?"<>|\0'):
         raise LearnerError(
-            say(
-                en="Write first what the class is called, in the field “class”, such as: cat. Then the files go there.",
-                zh="请先在“类别名”里写上这一类叫什么，例如 cat；文件随后就会放进去。",
-            )
+            en="Write first what the class is called, in the field “class”, such as: cat. Then the files go there.",
+            zh="请先在“类别名”里写上这一类叫什么，例如 cat；文件随后就会放进去。",
         )
     folder, temporary = place_for_pictures()
     (folder / name).mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def folder_tree(folder: Path) -> None:
 def contact_sheet(folder: Path) -> Explorer:
     """Choose a class, and whether everything is shown or only what is wrong, and see the pictures with their faults marked."""
     with _plainly():
-        rows = _rows(folder, *pictures.check_folder(folder))
+        rows = _rows(folder, *folders.check_folder(folder))
     everything = say(en="all classes", zh="所有类别")
     names = {everything: "", **{row.name: row.name for row in rows}}
     controls = {
@@ -184,7 +184,7 @@ def contact_sheet(folder: Path) -> Explorer:
 def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
     """The contact sheet of a folder; told: what stands first in its caption. Raises `LearnerError` where there is nothing to show."""
     with _plainly():
-        classes, faults = pictures.check_folder(folder)
+        classes, faults = folders.check_folder(folder)
         rows = _rows(folder, classes, faults)
     if len(classes.class_names) < 2:
         told += say(
@@ -201,23 +201,23 @@ def _plainly() -> Iterator[None]:
         yield
     except OSError as error:
         raise LearnerError(
-            say(
-                en=f"There is no folder {error.filename} that can be read. Check the path, or give the whole of it.",
-                zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
-            )
+            en=f"There is no folder {error.filename} that can be read. Check the path, or give the whole of it.",
+            zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
         ) from error
-    except ValueError as error:
+    except LearnerError as error:
         raise LearnerError(f"{error}{say(en='.', zh='。')}") from error
 
 
-FAULTS = {  # a sign, and a word for the figure
-    "unreadable": ("?", "unreadable"), "copy": ("=", "copy"), "two classes": ("2", "two classes"),
-    "empty": ("", "empty"), "alone": ("", "one picture"), "few": ("", "too few"),
+FAULTS = {  # a sign for a picture, and a word for the figure in English and in Chinese
+    "unreadable": ("?", "unreadable", "读不出来"), "copy": ("=", "copy", "重复图片"),
+    "two classes": ("2", "two classes", "两类都有"), "empty": ("", "empty", "没有图片"),
+    "alone": ("", "one picture", "只有一张"), "few": ("", "too few", "太少"),
 }  # fmt: skip
-CHINESE = {  # the words for the figure
-    "unreadable": "读不出来", "copy": "重复图片", "two classes": "放进了两个类别", "empty": "没有图片", "one picture": "只有一张",
-    "too few": "太少",
-}  # fmt: skip
+
+
+def _word(kind: str) -> str:
+    _, en, zh = FAULTS[kind]
+    return say(en=en, zh=zh)
 
 
 def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figures.SheetRow]:
@@ -236,8 +236,8 @@ def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figur
             mark = wrong.get(file)
             image = None if mark and mark.kind == "unreadable" or opened >= MOST_SHOWN else _small(file)
             opened += 1
-            tiles.append(figures.Tile(file.name, image, *(FAULTS[mark.kind] if mark else ())))
-        told = FAULTS[fault.kind][1] if fault else counted(len(tiles), "file")
+            tiles.append(figures.Tile(file.name, image, *((FAULTS[mark.kind][0], _word(mark.kind)) if mark else ())))
+        told = _word(fault.kind) if fault else _files(len(tiles))
         rows.append(figures.SheetRow(place.replace("_", " "), told, fault is not None, tiles))
     return rows
 
@@ -259,44 +259,63 @@ def _sheet_picture(
 ) -> Picture:
     wrong = sum(bool(tile.sign) for row in rows for tile in row.tiles) + sum(row.wrong for row in rows)
     number = sum(len(row.tiles) for row in rows)
-    found = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(wrong, f"{wrong} things are wrong")
-    title = f"{folder.name}: {counted(number, 'file')} in {counted(len(rows), 'sub-folder')}, {found}"
-    if only_wrong:
-        rows, title = [_only_wrong(row) for row in rows if row.wrong or _marked(row)], f"{folder.name}: {found}"
     chosen = [row for row in rows if row.name == name] if name else rows
-    caption = told + say(
-        en="In a frame, with a sign and a word: what cannot be used as it is. Whether a picture shows what its folder says, only you "
-        "can see.",
-        zh="加了框、带符号和文字的，是不能直接用的。至于图里画的是不是文件夹名说的那样，只有你能看出来。"
-        + glossed("files 个文件", *(f"{english} {chinese}" for english, chinese in CHINESE.items())),
+    words = {
+        "caption": told
+        + say(
+            en="In a frame, with a sign and a word: what cannot be used as it is. Whether a picture shows what its folder says, only "
+            "you can see.",
+            zh="加了框、带符号和文字的，是不能直接用的。至于图里画的是不是文件夹名说的那样，只有你能看出来。",
+        ),
+        "alt": _sheet_in_words(folder, chosen, wrong, number),
+    }
+    if only_wrong:
+        tiles = [tile for row in chosen for tile in _wrong_tiles(row)]
+        return figures.sheet_with_names(tiles, title=f"{name or folder.name}{_colon()}{_found(len(tiles))}", **words)
+    if name:
+        tiles = chosen[0].tiles if chosen else []
+        found = _found(sum(len(_wrong_tiles(row)) for row in chosen))
+        title = f"{name}{_colon()}" + say(en=f"{_files(len(tiles))}, {found}", zh=f"{_files(len(tiles))}，{found}")
+        return figures.sheet_with_names(tiles, title=title, **words)
+    title = f"{folder.name}{_colon()}" + say(
+        en=f"{_files(number)} in {counted(len(rows), 'sub-folder')}, {_found(wrong)}",
+        zh=f"{len(rows)} 个子文件夹，{_files(number)}，{_found(wrong)}",
     )
-    alt = _sheet_in_words(folder, chosen, wrong, number)
-    if not name:
-        return figures.contact_sheet(rows, title=title, alt=alt, caption=caption)
-    row = chosen[0] if chosen else figures.SheetRow(name, "", False, [])
-    bad = len(_marked(row)) + row.wrong
-    title = f"{row.name}: {counted(len(row.tiles), 'file')}, " + (f"{bad} wrong" if bad else "nothing wrong")
-    return figures.sheet_of_a_class(row, title=title, alt=alt, caption=caption)
+    return figures.contact_sheet(rows, title=title, **words)
+
+
+def _colon() -> str:
+    return say(en=": ", zh="：")
+
+
+def _files(number: int) -> str:
+    return say(en=counted(number, "file"), zh=f"{number} 个文件")
+
+
+def _found(wrong: int) -> str:
+    if wrong == 0:
+        return say(en="nothing is wrong", zh="没有发现问题")
+    return say(en="1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong", zh=f"{wrong} 处有问题")
 
 
 def _marked(row: figures.SheetRow) -> list[figures.Tile]:
     return [tile for tile in row.tiles if tile.sign]
 
 
-def _only_wrong(row: figures.SheetRow) -> figures.SheetRow:
-    marked = _marked(row)
-    told = row.told if row.wrong else f"{len(marked)} of {counted(len(row.tiles), 'file')}"
-    return figures.SheetRow(row.name, told, row.wrong, marked)
+def _wrong_tiles(row: figures.SheetRow) -> list[figures.Tile]:
+    """What is wrong in a class, each under the names of folder and file; the class itself as its first picture, or as an empty one."""
+    marked = [replace(tile, name=f"{row.name}/\n{tile.name}") for tile in _marked(row)]
+    if not row.wrong:
+        return marked
+    image = row.tiles[0].image if row.tiles else Image.new("RGB", (SMALL, SMALL), "white")
+    return [figures.Tile(f"{row.name}/", image, "✗", row.told), *marked]
 
 
 def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int) -> str:
-    def told(word: str) -> str:
-        return say(en=word, zh=CHINESE[word])
-
     marked = [
-        *(row.name + say(en=" ({})", zh="（{}）").format(told(row.told)) for row in rows if row.wrong),
+        *(row.name + say(en=" ({})", zh="（{}）").format(row.told) for row in rows if row.wrong),
         *(
-            f"{row.name}/{tile.name}" + say(en=" ({})", zh="（{}）").format(told(tile.word))
+            f"{row.name}/{tile.name}" + say(en=" ({})", zh="（{}）").format(tile.word)
             for row in rows
             for tile in _marked(row)
         ),
@@ -332,11 +351,11 @@ def fault_table(folder: Path, faults: Sequence[Fault]) -> Table:
 def copies_explorer(folder: Path) -> Explorer:
     """Choose how different two pictures may be and still count as the same one, and see which pairs that makes the same."""
     with _plainly():
-        classes, faults = pictures.check_folder(folder)
+        classes, faults = folders.check_folder(folder)
     files = sorted({*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _opens(fault.path))})
     if len(files) < 2:
-        raise LearnerError(say(en="There are no two pictures to compare.", zh="没有两张图片可以比较。"))
-    small = np.array([pictures.make_thumbnail(pictures.open_picture(file)) for file in files])
+        raise LearnerError(en="There are no two pictures to compare.", zh="没有两张图片可以比较。")
+    small = np.array([folders.make_thumbnail(pictures.open_picture(file)) for file in files])
     pairs = sorted(
         (float(np.abs(small[one] - small[other]).mean()), one, other)
         for one, other in combinations(range(len(files)), 2)
@@ -348,7 +367,7 @@ def copies_explorer(folder: Path) -> Explorer:
             min=0.5,
             max=12,
             step=0.5,
-            description=say(en="the same <", zh="阈值"),
+            description=say(en="threshold", zh="阈值"),
             readout_format=".1f",
             **look(30),
         )
@@ -362,21 +381,22 @@ def copies_explorer(folder: Path) -> Explorer:
             for difference, one, other in pairs[start : start + figures.PAIRS]
         ]
         names = [f"{files[one].name} / {files[other].name}" for _, one, other in pairs[start : start + 3]]
-        word = "pair counts" if below == 1 else "pairs count"
         return figures.pairs_alike(
             shown,
-            title=f"Limit {now.limit:.1f}: {below} of {len(pairs):,} {word} as the same picture",
+            title=say(
+                en=f"Threshold {now.limit:.1f}: the same picture in {below} of {len(pairs):,} pairs",
+                zh=f"阈值 {now.limit:.1f}：{len(pairs):,} 对图片里，有 {below} 对算作同一张",
+            ),
             alt=say(
-                en=f"{len(shown)} pairs of pictures, the most alike first, among them {names[0]}. With the limit {now.limit:.1f} the number of "
+                en=f"{len(shown)} pairs of pictures, the most alike first, among them {names[0]}. With the threshold {now.limit:.1f} the number of "
                 f"pairs that count as the same picture is {below}.",
                 zh=f"{len(shown)} 对图片，从最像的排起，其中有 {names[0]}。阈值为 {now.limit:.1f} 时，算作同一张图的有 {below} 对。",
             ),
             caption=say(
-                en=f"Under each pair the mean difference of the two {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} thumbnails in grey levels, of "
-                f"255. Shown are the pairs around the limit (more alike, and not shown: {start}). The course takes {COPY_THRESHOLD:g}.",
-                zh=f"每对图片下面，是两张 {pictures.THUMBNAIL_SIZE} × {pictures.THUMBNAIL_SIZE} 缩略图的平均差别，单位是灰度级（共 255 级）。"
-                f"显示的是阈值附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的阈值是 {COPY_THRESHOLD:g}。"
-                + glossed("limit 阈值", "the same 同一张", "two pictures 两张不同的图"),
+                en=f"Under each pair the mean difference of the two {folders.THUMBNAIL_SIZE} × {folders.THUMBNAIL_SIZE} thumbnails in grey levels, of "
+                f"255. Shown are the pairs around the threshold (more alike, and not shown: {start}). The course takes {COPY_THRESHOLD:g}.",
+                zh=f"每对图片下面，是两张 {folders.THUMBNAIL_SIZE} × {folders.THUMBNAIL_SIZE} 缩略图的平均差别，单位是灰度级（共 255 级）。"
+                f"显示的是阈值附近的几对{f'，更像的还有 {start} 对没有画出' if start else ''}。课程用的阈值是 {COPY_THRESHOLD:g}。",
             ),
         )
 
@@ -408,22 +428,21 @@ def splits_picture(file: Path = own_pictures_study.FILE) -> Picture:
     en = ", ".join(f"{WAYS[way][1]} {one}" for way, one in told.items())
     zh = "；".join(f"{WAYS[way][2]} {one}" for way, one in told.items())
     return figures.accuracies_of_splits(
-        [(WAYS[way][0], some) for way, some in shares.items()],
+        [(say(en=WAYS[way][0], zh=WAYS[way][2]), some) for way, some in shares.items()],
         1 / classes,
-        title=f"{len(runs)} splits of one folder: learned vectors beat the words in {above} of them, the probe in {ahead}",
+        title=say(
+            en=f"{len(runs)} splits of one folder: learned vectors beat the words in {above} of them, the probe in {ahead}",
+            zh=f"同一个文件夹划分 {len(runs)} 次：学到的向量有 {above} 次胜过词语，{ahead} 次胜过线性探针",
+        ),
         alt=say(
             en=f"Five rows of dots, one for each of {len(runs)} splits: per cent of the {tests} test pictures that are right, mean (least–most): {en}.",
             zh=f"五排点，每排 {len(runs)} 个，一次划分一个点：{tests} 张测试图片里答对的百分比，平均（最低到最高）：{zh}。",
         ),
         caption=say(
             en=f"Eight classes, {study.pictures} pictures, {tests} of them to test on. Stored runs on the pocket model, made by “{study.command}”.",
-            zh=f"八个类别，{study.pictures} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study.command} 算好。"
-            + glossed(
-                "splits 划分", "learned vectors 学到的向量", "shuffled labels 打乱的标签", "classes 1, 2 … 类别叫 1、2……", "linear probe 线性探针", "by chance 随机猜",
-                "accuracy 准确率", "mean 平均",
-            ),
+            zh=f"八个类别，{study.pictures} 张图片，其中 {tests} 张用来测试。都是口袋模型上的结果，事先由 {study.command} 算好。",
         ),
-    )  # fmt: skip
+    )
 
 
 def splits_table(clip: CLIPModel, processor: CLIPProcessor, classes: Classes, seeds: Sequence[int] = range(3)) -> Table:
@@ -471,19 +490,28 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
             square(image, 512),
             names,
             scores,
-            title=f"“{now.template}”: this CLIP says {best}",
+            title=say(en=f"“{now.template}”: this CLIP says {best}", zh=f"“{now.template}”：这个 CLIP 认为是 {best}"),
             alt=say(
                 en=f"A photograph of {what}, and beside it bars for eight names; the longest is that of “{best}”.",
                 zh=f"一张照片，{what}；旁边是八个名称的条形图，最长的是“{best}”。",
             ),
             caption=say(
-                en="The eight highest scores; all together make 100 %. The photographs come with scikit-learn.",
-                zh="图里是得分最高的八个名称；所有名称加起来是 100%。照片是 scikit-learn 自带的。"
-                + glossed("share of the score 得分占比", "this CLIP says 这个 CLIP 说"),
+                en="The eight highest probabilities; those of all names add up to 100 %. The photographs come with scikit-learn.",
+                zh="图里是概率最高的八个名称；所有名称的概率加起来是 100%。照片是 scikit-learn 自带的。",
             ),
         )
 
     return Explorer(controls, draw)
+
+
+def photograph_table(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str]) -> Table:
+    """What this CLIP says of each photograph with each prompt."""
+    rows = []
+    for template in TEMPLATES:
+        texts = [template.format(name) for name in names]
+        shares = [classify_zero_shot(clip, processor, image, texts) for image in photographs()]
+        rows.append((template, *(names[int(share.argmax())] for share in shares)))
+    return Table(rows, (say(en="prompt", zh="提示词"), *PHOTOGRAPHS))
 
 
 def photograph_pieces(seed: int = 0, each: int = 16) -> tuple[list[Image.Image], torch.Tensor]:
@@ -581,6 +609,7 @@ def measured_sizes() -> Table:
                 time(f"a step with {one['batch']} captions", f"{one['batch']} 句说明文字走一步", one)
                 for one in (most, least)
             ),
+            time(f"a step for {many} classes", f"{many} 个类别走一步", context),
             memory(f"a step for {many} classes", f"{many} 个类别走一步", context),
             memory(f"a step with {most['batch']} captions", f"{most['batch']} 句说明文字走一步", most),
         ],
@@ -589,7 +618,8 @@ def measured_sizes() -> Table:
     )
 
 
-def _paces() -> dict[str, Pace]:
+def read_paces() -> dict[str, Pace]:
+    """What two CPU cores and a large GPU reached in the stored benchmarks, and between them a GPU that is assumed; by what they are called."""
     own, gpu = _own_pace(), read_benchmarks(ON_GPU)
     by_batch = {one["batch"]: one["tflops"] for one in gpu["learning_to_describe"]}
     even = {name: Pace(pace, pace, dict.fromkeys(by_batch, pace)) for name, pace in {
@@ -607,21 +637,66 @@ def _gpu_name(record: Mapping[str, Any]) -> str:
     return record["machine"]["gpu"].removeprefix("NVIDIA ")
 
 
+PAID_FOR = {  # what time and memory go into
+    "see class pictures": "看各类图片",
+    "learn the context": "学上下文向量",
+    "see caption pictures": "看说明文字的图片",
+    "learn the captioner": "学软提示词和投影",
+    "both models": "两个模型",
+    "class features": "各类图片的特征",
+    "caption features": "说明文字图片的特征",
+    "one step": "走一步",
+}
+
+
+def estimate_costs(
+    pace: Pace, classes: int, each: int, captions: int, batch: int = 2, patches: bool = True, devices: int = 1
+) -> tuple[dict[str, float], dict[str, float]]:
+    """How long the real models take to learn from classes and from captions, and what memory each process needs.
+
+    Args:
+        pace: of a device.
+        classes, each: how many, and how many pictures of each.
+        captions: how many, each of another picture.
+        batch: captions in a step.
+        patches: whether GPT-2 sees all patches of a picture, or one vector.
+        devices: how many share the captions.
+
+    Returns:
+        seconds and gigabytes, by names of `PAID_FOR`.
+    """
+    clip, language = CLIPConfig(), GPT2Config()
+    context = count_context_training(clip, classes, each)
+    captioner = count_captioner_training(clip, language, captions, patches, batch=batch)
+    seconds = {
+        "see class pictures": _seconds(context.encoding, pace.seeing),
+        "learn the context": _seconds(context.training, pace.context),
+        "see caption pictures": _seconds(captioner.encoding, pace.seeing) / devices,
+        "learn the captioner": _seconds(captioner.training, pace.captioner[batch]) / devices,
+    }
+    memory = {
+        "both models": FLOAT * sum(map(_count, without_weights())),
+        "class features": context.features,
+        "caption features": captioner.features,
+        "one step": max(context.backward, captioner.backward),
+    }
+    return seconds, {name: amount / GB for name, amount in memory.items()}
+
+
 def scale_explorer() -> Explorer:
     """Choose how many classes, pictures, captions and devices, and see how long it takes the real models and what memory they need.
 
     Everything is calculated, from multiplications and a pace; the pace alone is measured, where its name says so.
     """
-    clip, language, sizes = CLIPConfig(), GPT2Config(), sum(map(_count, without_weights()))
-    paces = _paces()
+    paces = read_paces()
     features = {
         say(en="all 49 patches", zh="全部 49 个图块"): True,
         say(en="one vector a picture", zh="每张图一个向量"): False,
     }
     controls = {
-        "classes": _of("classes", 100, say(en="classes", zh="类别数")),
+        "classes": _of("classes", 1000, say(en="classes", zh="类别数")),
         "each": _of("each", 16, say(en="pics a class", zh="每类图片")),
-        "captions": _of("captions", 10_000, say(en="captions", zh="说明文字")),
+        "captions": _of("captions", 1_000_000, say(en="captions", zh="说明文字")),
         "batch": _of("batch", 2, say(en="in a step", zh="每步几句")),
         "patches": dropdown(say(en="GPT-2 sees", zh="GPT-2 看"), features, True, 22),
         "devices": _of("devices", 1, say(en="devices", zh="设备数")),
@@ -629,33 +704,53 @@ def scale_explorer() -> Explorer:
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        pace, context = paces[now.pace], count_context_training(clip, now.classes, now.each)
-        captioner = count_captioner_training(clip, language, now.captions, now.patches, batch=now.batch)
-        seconds = {
-            "see class pictures": _seconds(context.encoding, pace.seeing),
-            "learn the context": _seconds(context.training, pace.context),
-            "see caption pictures": _seconds(captioner.encoding, pace.seeing) / now.devices,
-            "learn the captioner": _seconds(captioner.training, pace.captioner[now.batch]) / now.devices,
-        }
-        memory = {
-            "both models": FLOAT * sizes,
-            "class features": context.features,
-            "caption features": captioner.features,
-            "one step": max(context.backward, captioner.backward),
-        }
-        gigabytes = {name: amount / GB for name, amount in memory.items()}
+        how = {name: value for name, value in vars(now).items() if name != "pace"}
+        seconds, gigabytes = estimate_costs(paces[now.pace], **how)
         total, fits = sum(gigabytes.values()), sum(gigabytes.values()) <= ROOM
+        time = _duration(sum(seconds.values()))
         return figures.time_and_memory(
-            [figures.Cost(name, amount, _duration(amount, "en")) for name, amount in seconds.items()],
-            [figures.Cost(name, amount, _size(amount)) for name, amount in gigabytes.items()],
+            [figures.Cost(_paid_for(name), amount, _duration(amount)) for name, amount in seconds.items()],
+            [figures.Cost(_paid_for(name), amount, _size(amount)) for name, amount in gigabytes.items()],
             ROOM,
-            title=f"All together {_duration(sum(seconds.values()), 'en')}; {_size(total)} of memory "
-            + (f"fit into {ROOM} GB" if fits else f"do not fit into {ROOM} GB"),
+            title=say(
+                en=f"All together {time}; {_size(total)} of memory {'fit' if fits else 'do not fit'} into {ROOM} GB",
+                zh=f"总共 {time}；要 {_size(total)} 内存，{ROOM} GB {'装得下' if fits else '装不下'}",
+            ),
             alt=_scale_in_words(seconds, gigabytes, total),
             caption=_about_scale(now, gigabytes, fits),
         )
 
     return Explorer(controls, draw)
+
+
+def scale_table(classes: int = 1000, each: int = 16, captions: int = 1_000_000) -> Table:
+    """What the explorer says of so much work on two CPU cores, on the large GPU, on eight of them, and with a larger batch; calculated."""
+    cpu, _, gpu = read_paces().values()
+    few, *_, many = COUNTS["batch"]
+    cores, name = say(en="2 CPU cores", zh="2 个 CPU 核"), _gpu_name(read_benchmarks(ON_GPU))
+    rows = []
+    for pace, device, devices, batch in (
+        (cpu, cores, 1, few),
+        (gpu, name, 1, few),
+        (gpu, name, 8, few),
+        (gpu, name, 1, many),
+    ):
+        seconds, gigabytes = estimate_costs(pace, classes, each, captions, batch, devices=devices)
+        *context, see, learn = seconds.values()
+        told = _duration(sum(context)), _duration(see + learn), _size(sum(gigabytes.values()))
+        rows.append((device if devices == 1 else f"{devices} × {device}", str(batch), *told))
+    header = (
+        say(en="device", zh="设备"),
+        say(en="captions a step", zh="每步几句"),
+        say(en=f"{classes:,} classes", zh=f"{classes:,} 个类别"),
+        say(en=f"{captions:,} captions", zh=f"{captions:,} 句说明文字"),
+        say(en="memory of each process", zh="每个进程占的内存"),
+    )
+    return Table(rows, header, align="right")
+
+
+def _paid_for(name: str) -> str:
+    return say(en=name, zh=PAID_FOR[name])
 
 
 def _of(name: str, value: int, label: str) -> ipywidgets.SelectionSlider:
@@ -673,17 +768,17 @@ def _seconds(products: float, tflops: float) -> float:
     return estimate_least_seconds(products, 1e3 * tflops)
 
 
-def _duration(seconds: float, lang: str | None = None) -> str:
+def _duration(seconds: float) -> str:
     units = (
-        (365 * 86400, "years", "年"),
-        (86400, "days", "天"),
-        (3600, "h", "小时"),
-        (60, "min", "分钟"),
-        (0, "s", "秒"),
+        (365 * 86400, say(en="years", zh="年")),
+        (86400, say(en="days", zh="天")),
+        (3600, say(en="h", zh="小时")),
+        (60, say(en="min", zh="分钟")),
+        (0, say(en="s", zh="秒")),
     )
-    size, *names = next(unit for unit in units if seconds >= 2 * unit[0])
+    size, name = next(unit for unit in units if seconds >= 2 * unit[0])
     number = seconds / (size or 1)
-    return f"{number:.{1 if number < 10 else 0}f} {names[(lang or say(en='en', zh='zh')) == 'zh']}"
+    return f"{number:.{1 if number < 10 else 0}f} {name}"
 
 
 def _size(gigabytes: float) -> str:
@@ -693,23 +788,14 @@ def _size(gigabytes: float) -> str:
 
 
 def _scale_in_words(seconds: dict[str, float], gigabytes: dict[str, float], total: float) -> str:
-    chinese = (
-        "看各类图片",
-        "学上下文向量",
-        "看说明文字的图片",
-        "学软提示词和投影",
-        "两个模型",
-        "各类图片的特征",
-        "说明文字图片的特征",
-        "走一步",
-    )
-    times = {name: _duration(amount) for name, amount in seconds.items()}
-    sizes = {name: _size(amount) for name, amount in gigabytes.items()}
-    en = "; ".join(f"{name} {told}" for name, told in [*times.items(), *sizes.items()])
-    zh = "；".join(f"{name} {told}" for name, told in zip(chinese, [*times.values(), *sizes.values()]))
+    told = [
+        *(f"{_paid_for(name)} {_duration(amount)}" for name, amount in seconds.items()),
+        *(f"{_paid_for(name)} {_size(amount)}" for name, amount in gigabytes.items()),
+    ]
+    listed = say(en="; ", zh="；").join(told)
     return say(
-        en=f"Two charts, calculated: time of four pieces of work, and memory of each process. {en}; together {_size(total)}.",
-        zh=f"左右两张图，都是计算出来的：四件事各要多少时间，每个进程要多少内存。{zh}；内存合计 {_size(total)}。",
+        en=f"Two charts, calculated: time of four pieces of work, and memory of each process. {listed}; together {_size(total)}.",
+        zh=f"左右两张图，都是计算出来的：四件事各要多少时间，每个进程要多少内存。{listed}；内存合计 {_size(total)}。",
     )
 
 
@@ -726,10 +812,4 @@ def _about_scale(now: SimpleNamespace, gigabytes: dict[str, float], fits: bool) 
             en="More devices do not help the memory, since every process holds all features.",
             zh="增加设备帮不了内存，因为每个进程都存着全部特征。",
         )
-    return text + say(
-        en="",
-        zh=glossed(
-            "see 看（算出特征）", "learn 学", "context 上下文向量", "captioner 软提示词和投影", "both models 两个模型", "features 特征",
-            "one step 走一步", "fit into 装得下", "do not fit into 装不下", "calculated 计算出来的",
-        ),
-    )  # fmt: skip
+    return text

@@ -27,7 +27,7 @@ from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
 from lessons.figures import soft_prompt as figures
-from lessons.kit.explorer import Explorer, counted, dropdown, glossed, look, percent
+from lessons.kit.explorer import Explorer, counted, dropdown, look, percent
 from lessons.kit.picture import Picture
 from pocket.datasets import read_scene
 from pocket.language import full_caption
@@ -100,7 +100,7 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
         given, width = model.vision_projection.in_features, model.vision_projection.out_features
         facts = SimpleNamespace(
             m=m, own=len(own), P=P, T=T, text=model.tokenizer.decode(text).strip(), following=following, shares=shares.tolist(), kind=now.features,
-            truth=[*(_label(model, id) for id in texts[now.picture]), "end"][T], trained=model.vision_features,
+            truth=[*(_label(model, id) for id in texts[now.picture]), _end()][T], trained=model.vision_features,
         )  # fmt: skip
         return figures.three_parts(
             [figures.Piece(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
@@ -109,8 +109,14 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
             [figures.Piece(label, vector) for label, vector in zip(labels, numbers[m + P :])],
             (following, shares[0].item()),
             limit,
-            projection=f"{'each ' * (P > 1)}projected, {given} → {width} numbers",
-            title=f"GPT-2 reads M + P + T = {m} + {P} + {T} = {m + P + T} vectors of {width} numbers, and predicts the next token",
+            projection=say(
+                en=f"{'each ' * (P > 1)}projected, {given} → {width} numbers",
+                zh=f"{'各自' * (P > 1)}投影，{given} → {width} 个数",
+            ),
+            title=say(
+                en=f"GPT-2 reads M + P + T = {m} + {P} + {T} = {m + P + T} vectors of {width} numbers, and predicts the next token",
+                zh=f"GPT-2 读到 M + P + T = {m} + {P} + {T} = {m + P + T} 个向量，宽度 {width}，由此预测下一个词元",
+            ),
             alt=_sequence_in_words(seen[now.picture].scene, facts),
             caption=_about_sequence(facts),
         )
@@ -126,7 +132,11 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
         en=f"A sequence in two lines. First the soft prompt: {counted(m, 'narrow striped strip')}, numbered, in "
         + ("solid frames" if not untaught else f"solid frames, but for the last {untaught}, in dotted ones")
         + f". Beside it the picture ({_name(scene)}), "
-        + (f"cut into {P} pieces in rows, with a strip under each" if P > 1 else "whole, with one strip under it")
+        + (
+            f"cut into {P} pieces, row by row as they lie in it, with a strip under each"
+            if P > 1
+            else "whole, with one strip under it"
+        )
         + ". Below, "
         + (f"the text “{text}” as {counted(T, 'wider strip')}. " if T else "no text yet. ")
         + "An arrow leads from the last position to a dashed box: the next token"
@@ -134,7 +144,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
         zh=f"一个序列，画成两行。第一行先是软提示词：{m} 条编了号的窄条纹，"
         + ("都是实线框" if not untaught else f"最后 {untaught} 条是点线框，其余是实线框")
         + f"；旁边是图片（{_name(scene)}），"
-        + (f"切成 {P} 块排成几行，每块下面有一条条纹。" if P > 1 else "没有切开，下面只有一条条纹。")
+        + (f"切成 {P} 块，各在原来的位置，每块下面有一条条纹。" if P > 1 else "没有切开，下面只有一条条纹。")
         + (f"第二行是文字“{text}”，{T} 条较宽的条纹。" if T else "第二行还没有文字。")
         + "箭头从最后一个位置指向虚线框，框里是下一个词元"
         + (f"“{facts.following}”。" if sure else "，有两个的可能性差不多大。"),
@@ -144,9 +154,9 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
 def _about_sequence(facts: SimpleNamespace) -> str:
     m, own, share = facts.m, facts.own, percent(facts.shares[0], 0)
     caption = say(
-        en="One sequence, read line by line. To GPT-2 all of it is vectors (purple below zero, orange above), to which it adds the positions "
+        en="One sequence, read line by line, the picture row by row. To GPT-2 all of it is vectors (purple below zero, orange above), to which it adds the positions "
         f"itself. What it finds most likely to come next is “{facts.following}” ({share}); the picture's caption goes on with “{facts.truth}”.",
-        zh="这是一个序列，逐行往下读。在 GPT-2 眼里全是向量（紫色小于零，橙色大于零），位置嵌入由它自己加上。它认为接下来最可能是"
+        zh="这是一个序列，逐行往下读，图片也是一行一行地读。在 GPT-2 眼里全是向量（紫色小于零，橙色大于零），位置嵌入由它自己加上。它认为接下来最可能是"
         f"“{facts.following}”（{share}）；这张图的说明文字里，接下来是“{facts.truth}”。",
     )
     if m < own:
@@ -166,13 +176,7 @@ def _about_sequence(facts: SimpleNamespace) -> str:
             "sequence here, and do not believe the prediction.",
             zh=f"这个投影是给{_features_named(facts.trained)}准备的，没学过另一种特征：这里只看序列有多长，预测不能当真。",
         )
-    return caption + say(
-        en="",
-        zh=glossed(
-            "soft prompt 软提示词", "picture 图片", "text 文字", "positions 位置", "each projected 逐个投影", "numbers 数", "predicts 预测",
-            "end 文本结束符", "random 随机数",
-        ),
-    )  # fmt: skip
+    return caption
 
 
 def _features_named(kind: str) -> str:
@@ -235,22 +239,11 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
     begun: weight (D, Dv) and bias (D,) of the projection as they were before training.
     """
     seen = _pictures(model)
-    features = _features(model, seen, model.vision_features)  # (N, P, Dv)
-    words = reading.read_vocabulary(model.language_model, model.tokenizer)
-    learned = model.vision_projection.weight.detach().clone(), model.vision_projection.bias.detach().clone()
-    projections = {"learned": learned, "begun": tuple(part.detach().to(learned[0]) for part in begun)}
-    nearest = {}  # of each projection the words (N, P, 3) of all pictures, nearest first
-    for name, (weight, bias) in projections.items():
-        projected = F.linear(features, weight, bias)  # (N, P, D)
-        best = reading.nearest_tokens(projected, words.table, 3, rows=words.words).ids
-        nearest[name] = [[[_label(model, id) for id in top] for top in patches] for patches in best.tolist()]
+    nearest, among = _nearest_words(model, seen, begun)
     controls = {
         "picture": _picture_list(seen),
         "projection": dropdown(
-            say(en="projection", zh="投影"),
-            {say(en="learned", zh="学完以后"): "learned", say(en="as it began", zh="学习之前"): "begun"},
-            "learned",
-            20,
+            say(en="projection", zh="投影"), {_when(name): name for name in ("learned", "begun")}, "learned", 20
         ),
         "rank": dropdown(
             say(en="word", zh="词"),
@@ -266,18 +259,59 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
         true = hits[now.picture]
         by_chance = [sum(row) for number, row in enumerate(hits) if number != now.picture]
         null = sum(by_chance) / len(by_chance)
-        rank = ("nearest", "second nearest", "third nearest")[now.rank]
-        when = {"learned": "learned", "begun": "not yet learned"}[now.projection]
+        rank, when = _rank(now.rank), _when(now.projection)
         return figures.words_on_patches(
             seen[now.picture].large,
             named,
             true,
-            title=f"The {rank} word to each projected patch ({when}): true of the picture on {sum(true)} of {len(true)}",
+            title=say(
+                en=f"The {rank} word to each projected patch, {when}: true of the picture on {sum(true)} of {len(true)}",
+                zh=f"离每个图块的投影{rank}的词（{when}）：{len(true)} 个图块里有 {sum(true)} 个符合图片",
+            ),
             alt=_translation_in_words(seen[now.picture].scene, now, named, true),
-            caption=_about_translation(now, true, null, len(by_chance), len(words.words)),
+            caption=_about_translation(now, true, null, len(by_chance), among),
         )
 
     return Explorer(controls, draw_now)
+
+
+def _rank(number: int) -> str:
+    return say(en=("nearest", "second nearest", "third nearest")[number], zh=("最近", "第二近", "第三近")[number])
+
+
+def _when(projection: str) -> str:
+    begun = say(en="before learning", zh="学习之前")
+    return {"learned": say(en="after learning", zh="学完以后"), "begun": begun}[projection]
+
+
+def translations_table(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor]) -> Table:
+    """Of each picture of `translation_explorer` the words that are nearest to its patches, and on how many patches they stand."""
+    seen = _pictures(model)
+    nearest, _ = _nearest_words(model, seen, begun)
+
+    def most_frequent(patches: list[list[str]]) -> str:
+        return ", ".join(f"{often} × {word}" for word, often in Counter(top[0] for top in patches).most_common())
+
+    rows = [
+        (_name(picture.scene), *(most_frequent(nearest[when][number]) for when in ("begun", "learned")))
+        for number, picture in enumerate(seen)
+    ]
+    return Table(rows, (say(en="picture", zh="图片"), _when("begun"), _when("learned")))
+
+
+def _nearest_words(
+    model: VLMWithSoftPrompt, seen: Sequence[Seen], begun: tuple[Tensor, Tensor]
+) -> tuple[dict[str, list[list[list[str]]]], int]:
+    """Of each projection the words (N, P, 3) that are nearest to the projected patches, nearest first; among how many."""
+    features = _features(model, seen, model.vision_features)  # (N, P, Dv)
+    words = reading.read_vocabulary(model.language_model, model.tokenizer)
+    learned = model.vision_projection.weight.detach().clone(), model.vision_projection.bias.detach().clone()
+    nearest = {}
+    for name, projection in (("learned", learned), ("begun", [part.detach().to(learned[0]) for part in begun])):
+        projected = F.linear(features, *projection)  # (N, P, D)
+        best = reading.nearest_tokens(projected, words.table, 3, rows=words.words).ids
+        nearest[name] = [[[_label(model, id) for id in top] for top in patches] for patches in best.tolist()]
+    return nearest, len(words.words)
 
 
 def true_words(scene: Scene) -> set[str]:
@@ -294,8 +328,7 @@ def _translation_in_words(scene: Scene, now: SimpleNamespace, words: Sequence[st
         [name for name, _ in Counter(w for w, hit in zip(words, true) if hit is wanted).most_common(5)]
         for wanted in (True, False)
     )
-    when = {"learned": say(en="learned", zh="学完以后"), "begun": say(en="as it began", zh="学习之前")}[now.projection]
-    rank = say(en=("nearest", "second nearest", "third nearest")[now.rank], zh=("最近", "第二近", "第三近")[now.rank])
+    rank, when = _rank(now.rank), _when(now.projection)
     none = say(en="none", zh="没有")
     listed = [say(en=", ", zh="、").join(names) or none for names in (good, other)]
     return say(
@@ -320,13 +353,7 @@ def _about_translation(now: SimpleNamespace, true: Sequence[bool], null: float, 
             en=" Only captions were scored in training; where a word should be said, nobody told.",
             zh="训练时计入损失的只有说明文字，没有谁说过哪个图块该是哪个词。",
         )
-    return caption + say(
-        en="",
-        zh=glossed(
-            "word 词", "nearest 最近的", "second 第二", "third 第三", "projected patch 投影后的图块", "learned 学完以后",
-            "not yet learned 学习之前", "true of 符合",
-        ),
-    )  # fmt: skip
+    return caption
 
 
 # --- what is scored against what -------------------------------------------------------------------------------------------------
@@ -338,8 +365,12 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
     M, P = len(model.soft_prompt.prompt_embeddings), _patch_count(model)
     prefix = _prefix(M, P)
     names = [[_label(model, id) for id in row] for row in ids]
-    for row, mine in zip(names, labels.tolist()):
-        row[:] = ["pad" if label == IGNORED else name for name, label in zip(row, mine)]
+    kinds = [
+        ["padding" if label == IGNORED else "end" if name == _end() else "text" for name, label in zip(row, mine)]
+        for row, mine in zip(names, labels.tolist())
+    ]
+    for row, mine in zip(names, kinds):
+        row[:] = [_pad() if kind == "padding" else name for name, kind in zip(row, mine)]
     positions = [column.position for column in prefix] + [str(M + P + i) for i in range(ids.shape[1])]
     controls = {
         "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26),
@@ -356,19 +387,13 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
     def draw_now(now: SimpleNamespace) -> Picture:
         tokens = names[now.caption]
         text = [
-            figures.Column(
-                position,
-                token,
-                "padding" if token == "pad" else "text",
-                token if token != "pad" or now.padding else "",
-                token != "pad",
-            )
-            for position, token in zip(positions[len(prefix) :], tokens)
+            figures.Column(position, token, kind, token if kind != "padding" or now.padding else "", kind != "padding")
+            for position, token, kind in zip(positions[len(prefix) :], tokens, kinds[now.caption])
         ]
         columns = [*prefix, *text]
         wanted = [column for column, place in enumerate(columns) if place.label]
         arrows = [(column - now.shifted, column) for column in wanted]
-        sentences = _at(columns, now.position, dict(arrows), now.shifted)
+        sentence = _at(columns, now.position, dict(arrows), now.shifted)
         return figures.strip_with_labels(
             columns,
             names,
@@ -376,9 +401,9 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
             arrows,
             now.position,
             ignored=MINUS_100,
-            title=sentences[0],
+            title=sentence,
             alt=_strip_in_words(columns, arrows, now),
-            caption=sentences[1] + _about_strip(len(arrows), now),
+            caption=sentence + say(en=". ", zh="。") + _about_strip(len(arrows), now),
         )
 
     return Explorer(controls, draw_now)
@@ -386,55 +411,64 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
 
 def _prefix(M: int, P: int) -> list[figures.Column]:
     """What stands before the text, in three boxes: the last place has its own, since it predicts the first word."""
-    columns = [figures.Column(_span(0, M), f"soft\nprompt\n×{M}", "prompt")]
+    prompt = say(en="soft\nprompt", zh="软提示词")
+    columns = [figures.Column(_span(0, M), f"{prompt}\n×{M}", "prompt")]
     if P > 1:
-        columns.append(figures.Column(_span(M, P - 1), f"patches\n×{P - 1}", "picture"))
-    return [*columns, figures.Column(str(M + P - 1), "last\npatch" if P > 1 else "picture", "picture")]
+        columns.append(figures.Column(_span(M, P - 1), f"{say(en='patches', zh='图块')}\n×{P - 1}", "picture"))
+    last = say(en="last\npatch", zh="最后一个\n图块") if P > 1 else say(en="picture", zh="图片")
+    return [*columns, figures.Column(str(M + P - 1), last, "picture")]
 
 
 def _span(first: int, number: int) -> str:
     return str(first) if number == 1 else f"{first}–{first + number - 1}"
 
 
-def _named(column: figures.Column) -> tuple[str, str]:
-    """What stands there, in English and in Chinese."""
-    english = column.token.replace("\n", " ").split(" ×")[0]
-    chinese = {"soft prompt": "软提示词", "patches": "前面的图块", "last patch": "最后一个图块", "picture": "图片"}
+def _named(column: figures.Column) -> str:
+    """What stands there, within a sentence."""
     if column.kind in ("prompt", "picture"):
-        return f"the {english}", chinese[english]
-    return f"“{english}”", f"“{english}”"
+        first, *more = column.token.split("\n×")[0].split("\n")
+        return say(en=" ".join(("the", first, *more)), zh="".join((first, *more)))
+    return f"“{column.token}”"
 
 
-def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> tuple[str, str]:
-    """What happens at the chosen column: in the English of the figure's title, and in the learner's language."""
-    here, (english, chinese) = columns[chosen], _named(columns[chosen])
+def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> str:
+    """What happens at the chosen column."""
+    here = columns[chosen]
     if chosen in arrows:
-        target = columns[arrows[chosen]].label
+        target = columns[arrows[chosen]]
         if not shifted:
-            en = f"it is scored against “{target}”, which it can see: it need only copy"
-            zh = f"，对照的标签就是“{target}”，而它看得见这个词元：照抄就行"
-        elif target == "pad":
-            en, zh = "it learns to say padding, which nobody wants to read", "，模型会学着输出填充，可没有人要读它"
+            told = say(
+                en=f"it is scored against “{target.label}”, which it can see: it need only copy",
+                zh=f"对照的标签就是“{target.label}”，而它看得见这个词元：照抄就行",
+            )
+        elif target.kind == "padding":
+            told = say(
+                en="it learns to say padding, which nobody wants to read",
+                zh="模型会学着输出填充，可没有人要读它",
+            )
         elif here.kind == "text":
-            en = f"the model must say “{target}”: it sees everything up to here"
-            zh = f"，模型要说出“{target}”：到这里为止的内容它都看得见"
+            told = say(
+                en=f"the model must say “{target.label}”: it sees everything up to here",
+                zh=f"模型要说出“{target.label}”：到这里为止的内容它都看得见",
+            )
         else:
-            en = f"the model must say “{target}”: it sees the prompt and the picture, and no word yet"
-            zh = f"，模型要说出“{target}”：它看得见软提示词和图片，文字还一个都没有"
+            told = say(
+                en=f"the model must say “{target.label}”: it sees the prompt and the picture, and no word yet",
+                zh=f"模型要说出“{target.label}”：它看得见软提示词和图片，文字还一个都没有",
+            )
     else:
-        why = (
-            ("no word of the caption comes next", "下一个位置上还不是说明文字")
-            if shifted
-            else ("no word of the caption stands here", "这里还不是说明文字")
-        )
-        if here.token == "end":
-            why = "the caption is over", "说明文字到此为止"
+        if here.kind == "end":
+            why = say(en="the caption is over", zh="说明文字到此为止")
+        elif here.kind == "padding" and chosen == len(columns) - 1 and here.label:
+            why = say(en="the row is over", zh="这一行到此为止")
         elif here.kind == "padding":
-            why = "padding only fills up the row", "填充只是把这一行凑到一样长"
-            if chosen == len(columns) - 1 and here.label:
-                why = "the row is over", "这一行到此为止"
-        en, zh = f"nothing is scored: {why[0]}", f"不计入损失：{why[1]}"
-    return f"At {english} {en}", say(en=f"At {english} {en}. ", zh=f"在{chinese}处{zh}。")
+            why = say(en="padding only fills up the row", zh="填充只是把这一行凑到一样长")
+        elif shifted:
+            why = say(en="no word of the caption comes next", zh="下一个位置上还不是说明文字")
+        else:
+            why = say(en="no word of the caption stands here", zh="这里还不是说明文字")
+        told = say(en=f"nothing is scored: {why}", zh=f"不计入损失：{why}")
+    return say(en=f"At {_named(here)} {told}", zh=f"在{_named(here)}处，{told}")
 
 
 def _about_strip(scored: int, now: SimpleNamespace) -> str:
@@ -460,17 +494,12 @@ def _about_strip(scored: int, now: SimpleNamespace) -> str:
         )
     return caption + say(
         en=" The mask hides padding; where it stands on the right, nobody could see it anyway.",
-        zh="掩码把填充遮住；填充排在右边时，本来也没有哪个文字词元看得见它。"
-        + glossed(
-            "the batch 一批", "picture 图片", "position 位置", "what stands there 这里是什么", "attention mask 注意力掩码",
-            "its prediction is scored against 它的预测对照哪个标签", "label 标签", "soft prompt 软提示词", "patch 图块", "end 文本结束符",
-            "pad 填充",
-        ),
-    )  # fmt: skip
+        zh="掩码把填充遮住；填充排在右边时，本来也没有哪个文字词元看得见它。",
+    )
 
 
 def _strip_in_words(columns: Sequence[figures.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
-    names = [say(en=english, zh=chinese) for english, chinese in map(_named, columns)]
+    names = [_named(column) for column in columns]
     pairs_en = ", ".join(f"{names[a]} to “{columns[b].label}”" for a, b in arrows)
     pairs_zh = "，".join(f"{names[a]}→“{columns[b].label}”" for a, b in arrows)
     position = columns[now.position].position
@@ -524,11 +553,19 @@ def _ids(model: VLMWithSoftPrompt, text: str) -> list[int]:
 
 
 def _label(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
-    """A token for people: "end" for the end of text; of white space its name in code."""
+    """A token for people: a word for the end of text; of white space its name in code."""
     if int(id) == model.tokenizer.eos_token_id:
-        return "end"
+        return _end()
     text = model.tokenizer.decode([int(id)])
     return text.strip() or repr(text)[1:-1]
+
+
+def _end() -> str:
+    return say(en="end", zh="结束")
+
+
+def _pad() -> str:
+    return say(en="pad", zh="填充")
 
 
 def _tick(label: str, value: bool = True) -> ipywidgets.Checkbox:

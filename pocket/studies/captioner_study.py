@@ -62,7 +62,7 @@ from pocket.studies.common import (
     sort_by_part,
     write_json,
 )
-from pocket.world import OBJECTS, Scene, drawing_version
+from pocket.world import OBJECTS, Scene, Thing, draw, drawing_version
 
 FILE = DATA / "runs" / "captioner.json"
 COMMAND = "python -m pocket.studies.captioner_study"
@@ -95,6 +95,13 @@ FAULTS: dict[str, dict[str, Any]] = {
     },
     "stopped too soon": {"steps": 480, "eval_every": 8, "until": 96},
 }
+# what the button of lesson 03 trains if nobody moves its controls, and what is described then and never learned from
+EXAMPLE_CONFIG, EXAMPLE_PICTURES = replace(CONFIG, steps=400, eval_every=40), 1000
+WATCHED = (  # each with the seed of its drawing
+    (Scene((Thing("dog", "orange", "large"),), "beach", "photo"), 1),
+    (Scene((Thing("cup", "pink", "medium"),), "room", "cartoon"), 2),
+    (Scene((Thing("plane", "blue", "large"),), "city", "painting"), 3),
+)
 
 
 # --- the numbers ---------------------------------------------------------------------------------------------------------
@@ -143,6 +150,15 @@ class FaultRun:
 
 
 @dataclass(frozen=True)
+class ExampleRun:
+    """A training from so many pictures by `EXAMPLE_CONFIG`, and what it says of the `WATCHED` scenes."""
+
+    pictures: int
+    history: History
+    captions: list[str]
+
+
+@dataclass(frozen=True)
 class Answers:
     """The share of answers that have the form of each task, and of those that are right in what was asked for."""
 
@@ -186,6 +202,7 @@ class CaptionerStudy(Study):
     trained: list[TrainedRun]
     shift: list[LossRun]
     faults: list[FaultRun]
+    example: list[ExampleRun]
     prompts: list[PromptRun]
     tips: list[TipRun]
     asked: list[AskedRun]
@@ -198,6 +215,7 @@ def save_study(study: CaptionerStudy, file: Path = FILE) -> None:
         for part, runs, columns in (
             ("shift", study.shift, LOSS_COLUMNS),
             ("faults", study.faults, FAULT_COLUMNS),
+            ("example", study.example, FAULT_COLUMNS),
         )
     }
     write_json(file, asdict(study) | parts)
@@ -229,6 +247,7 @@ def parse_study(stored: dict[str, Any]) -> CaptionerStudy:
         "asked": [build(AskedRun, run, scores, "scores") for run in stored["asked"]],
         "shift": [build(LossRun, run, curve, "history") for run in stored["shift"]],
         "faults": [build(FaultRun, run, curve, "history") for run in stored["faults"]],
+        "example": [build(ExampleRun, run, curve, "history") for run in stored["example"]],
         "prompts": [
             build(PromptRun, run, answers, "learned", "by_hand") for run in stored["prompts"]
         ],
@@ -358,6 +377,20 @@ def measure_fault(setup: CaptionerSetup, job: Job) -> Numbers:
     return {"history": History(evaluations[-1].step, evaluations).to_json(*FAULT_COLUMNS)}
 
 
+def measure_example(setup: CaptionerSetup, job: Job) -> Numbers:
+    """An `ExampleRun`."""
+    data, watched = setup.data(), {scene for scene, _ in WATCHED}
+    rows = [row for row, scene in enumerate(data.train.scenes) if scene not in watched]
+    train = data.train.take(rows[: job["pictures"]])
+    model = setup.new_captioner(train)
+    evaluations = train_to_describe(model, train, data.validation, EXAMPLE_CONFIG)
+    features = model.encode([draw(scene, seed, 64) for scene, seed in WATCHED])
+    return {
+        "history": History(EXAMPLE_CONFIG.steps, evaluations).to_json(*FAULT_COLUMNS),
+        "captions": model.generate(features),
+    }
+
+
 def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `TipRun`."""
     setting = {
@@ -442,6 +475,7 @@ MEASURE = {
     "trained": measure_trained,
     "shift": measure_loss,
     "faults": measure_fault,
+    "example": measure_example,
     "prompts": measure_prompt,
     "tips": measure_tip,
 }
@@ -459,10 +493,11 @@ def jobs() -> list[Job]:
     prompts = [{"part": "prompts", "prompt": task} for task in TASKS]
     shift = [{"part": "shift", "shifted": shifted} for shifted in (True, False)]
     faults = [{"part": "faults", "fault": fault} for fault in FAULTS]
+    example = [{"part": "example", "pictures": EXAMPLE_PICTURES}]
     tips = [
         {"part": "tips", "tip": tip, "value": value} for tip, values in TIPS.items() for value in values
     ]  # fmt: skip
-    return [trained[0], *prompts, *shift, *faults, *trained[1:], *tips]
+    return [trained[0], *prompts, *shift, *faults, *example, *trained[1:], *tips]
 
 
 def part_asked(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ All accuracies are shares of the same 20 test pictures a class, and nothing is c
 shots, and at most 4 a class, as in CoOp. What was chosen beyond that: in "shots" a context of 4 random vectors, the class name at the
 end; in "base_to_new" 16 shots, and 4 vectors that begin as "a photo of a", so that without a step they are the hand prompt. In
 "choices" one vector cannot be split around the name: at length 1 the name "in the middle" stands in front, and that was run twice.
+"example" is one of the "choices" again, with its whole history, which the lesson shows before the learner's own.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ from typing import Any
 import torch
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.context import PromptedCLIP
+from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
 from helpers.data import (
     FewShot,
     LabelledFeatures,
     describe_preparation,
     encode_split,
+    measure_accuracy,
     measure_class_mean,
     measure_probe,
 )
 from helpers.files import DATA
 from helpers.pretrained import fingerprint, load_clip
-from helpers.training import TrainConfig
+from helpers.training import History, TrainConfig
 from pocket import classifiers
 from pocket.classifiers import HAND, measure_templates, train_new_context
 from pocket.datasets import few_shot
@@ -73,6 +75,8 @@ CHOICE_SHOTS, CHOICE_SEEDS = 8, range(3)
 LENGTHS, POSITIONS, INITS = (1, 2, 4, 8, 16), ("end", "middle", "front"), ("words", "random")
 REGULARISATIONS = (0, 0.5, 2, 8, 32)
 NEW_TASKS = (RIDDLE, BLURRED)
+EXAMPLE_SEED = 0
+COLUMNS = ("step", "loss", "validation_loss", "validation_score")
 
 
 # --- the numbers ---------------------------------------------------------------------------------------------------------
@@ -151,17 +155,36 @@ class NewClasses:
 
 
 @dataclass(frozen=True)
+class Example:
+    """One training from its first step to its last, and the vectors (M, D) that it kept.
+
+    hand: the validation accuracy of the hand prompt; before, after: test accuracies of that and of the vectors.
+    """
+
+    task: str
+    shots: int
+    seed: int
+    hand: float
+    before: float
+    after: float
+    history: History
+    context: list[list[float]]
+
+
+@dataclass(frozen=True)
 class ContextStudy(Study):
-    """Accuracies by shots, by choices, and on new classes."""
+    """Accuracies by shots, by choices, and on new classes, and one training in full."""
 
     shots: list[TaskByShots]
     choices: Choices
     base_to_new: list[NewClasses]
+    example: Example
 
 
 def save_study(study: ContextStudy, file: Path = FILE) -> None:
     """Write the study for `load_study`."""
-    write_json(file, asdict(study))
+    example = vars(study.example) | {"history": study.example.history.to_json(*COLUMNS)}
+    write_json(file, asdict(study) | {"example": example})
 
 
 def load_study(file: Path = FILE) -> ContextStudy:
@@ -180,6 +203,9 @@ def parse_study(stored: dict[str, Any]) -> ContextStudy:
         "shots": [build(TaskByShots, ShotsRun, entry) for entry in stored["shots"]],
         "choices": build(Choices, ChoicesRun, stored["choices"]),
         "base_to_new": [build(NewClasses, NewClassesRun, one) for one in stored["base_to_new"]],
+        "example": Example(
+            **stored["example"] | {"history": History.from_json(stored["example"]["history"])}
+        ),
     }
     return ContextStudy(**stored | parts)
 
@@ -203,7 +229,8 @@ def jobs() -> list[Job]:
         {"part": "base_to_new", "task": task.name, "regularisation": regularisation, "seed": seed}
         for task in NEW_TASKS for regularisation in REGULARISATIONS for seed in SEEDS
     ]  # fmt: skip
-    return [*shots, *choices, *new]
+    example = {"part": "example", "task": RIDDLE.name, "shots": CHOICE_SHOTS, "seed": EXAMPLE_SEED}
+    return [*shots, *choices, *new, example]
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------------
@@ -310,7 +337,34 @@ def measure_new_classes(
     }
 
 
-MEASURE = {"shots": measure_shots, "choices": measure_choice, "base_to_new": measure_new_classes}
+def measure_example(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
+    """The `Example`.
+
+    Args:
+        clip: the model.
+        processor: what prepares its input.
+        data: the pictures of the job's task and seed.
+        job: its settings.
+    """
+    data = take_shots(data, job["shots"])
+    prompted = PromptedCLIP(clip, processor, TASKS[job["task"]].class_names, LENGTH, WORDS)
+    by_hand = encode_hand_prompt(prompted)
+    history = History(CONFIG.steps, list(train_context(prompted, data, CONFIG)))
+    return {
+        "hand": measure_accuracy(data.validation, by_hand),
+        "before": measure_accuracy(data.test, by_hand),
+        "after": prompted.accuracy(*data.test),
+        "history": history.to_json(*COLUMNS),
+        "context": prompted.context.tolist(),
+    }
+
+
+MEASURE = {
+    "shots": measure_shots,
+    "choices": measure_choice,
+    "base_to_new": measure_new_classes,
+    "example": measure_example,
+}
 
 
 # --- making it -----------------------------------------------------------------------------------------------------------
@@ -322,7 +376,7 @@ def add_hand_prompts(
     clip: CLIPModel,
     processor: CLIPProcessor,
 ) -> dict[str, Any]:
-    """The three parts of the stored file: the records beside what hand-written prompts reach on the same pictures.
+    """The parts of the stored file: the records beside what hand-written prompts reach on the same pictures.
 
     Args:
         records: of all jobs.
@@ -375,6 +429,7 @@ def add_hand_prompts(
             "runs": runs("choices", riddle),
         },
         "base_to_new": [new_entry(task.name) for task in NEW_TASKS],
+        "example": parts["example"][0],
     }
 
 
