@@ -1104,7 +1104,7 @@ WRONG = {
             "def reads_back(known, ids, table):\n    near = reading.nearest_tokens(known, table, 1)\n"
             "    return bool((near.ids[:, 0] == ids).all() and (near.distances < 1e-6).all())",
             "each row is twice as long",
-            "每一行都长了一倍",
+            "模长都大了一倍",
         ),
         ("def reads_back(known, ids, table): return torch.equal(known, table[ids])", "Allow for rounding", "容许舍入"),
         (
