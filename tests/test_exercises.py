@@ -1104,7 +1104,7 @@ WRONG = {
             "def reads_back(known, ids, table):\n    near = reading.nearest_tokens(known, table, 1)\n"
             "    return bool((near.ids[:, 0] == ids).all() and (near.distances < 1e-6).all())",
             "each row is twice as long",
-            "每一行都长了一倍",
+            "模长都大了一倍",
         ),
         ("def reads_back(known, ids, table): return torch.equal(known, table[ids])", "Allow for rounding", "容许舍入"),
         (
@@ -1194,7 +1194,7 @@ WRONG = {
             "    _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)\n"
             "    return mean, S[:n, None] * Vh[:n], S[:n] ** 2 / (S**2).sum()",
             "their lengths are not 1",
-            "长度却不是 1",
+            "模长却不是 1",
         ),
         (
             "def pca(table, n):\n    mean = table.mean(0)\n"
@@ -1316,13 +1316,13 @@ WRONG = {
             "def snap(vectors, table, allowed):\n    words = F.normalize(table[allowed], dim=-1)\n"
             "    return words[(vectors @ words.T).argmax(-1)]",
             "but of length 1",
-            "长度却成了 1",
+            "模长却成了 1",
         ),
         (
             "def snap(vectors, table, allowed):\n    words = F.normalize(table[allowed], dim=-1)\n"
             "    return words[(vectors @ words.T).argmax(-1)] * vectors.norm(dim=-1, keepdim=True)",
             "and the length of the vector",
-            "长度却还是原来向量的",
+            "模长却还是原来向量的",
         ),
         (
             "def snap(vectors, table, allowed): return table[allowed[reading.distances(vectors, table[allowed]).argmax(-1)]]",
