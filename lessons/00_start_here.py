@@ -285,12 +285,12 @@ exercises.what_changed.ask()
 #
 # | lesson | you will be able to | minutes |
 # |---|---|---|
-# | **00 start here** | train ten vectors, and say what a soft prompt is | 15 |
+# | **00 start here** | train ten vectors, and say what a soft prompt is | 20 |
 # | 01 inside CLIP | follow a picture and a text through CLIP by hand | 45 |
 # | 02 a learnable context | write what the button did: let vectors into CLIP and train them | 60 |
 # | 02b the same, ten times faster (optional) | make it fast, and prove that nothing changed | 30 |
 # | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures (a pocket GPT-2, prepared for it by its pretraining) | 75 |
-# | 04 reading the vectors | ask what learned vectors say, and tell it from chance | 80 |
+# | 04 reading the vectors | ask what learned vectors say, and tell it from chance | 70 |
 # | 05 the bug museum | find and mend real mistakes from public code | 65 |
 # | 06 your own pictures | do all of it with your own pictures and the real models | 45 |
 #
@@ -301,12 +301,12 @@ exercises.what_changed.ask()
 #
 # | 课 | 学完你能做什么 | 分钟 |
 # |---|---|---|
-# | **00 从这里开始** | 训练十个向量，说清楚什么是软提示词 | 15 |
+# | **00 从这里开始** | 训练十个向量，说清楚什么是软提示词 | 20 |
 # | 01 走进 CLIP | 跟着一张图、一句话，把 CLIP 从头到尾亲自走一遍 | 45 |
 # | 02 可学习的上下文向量 | 自己写出按钮做的事：让向量进入 CLIP，再训练它们 | 60 |
 # | 02b 结果不变，快十倍（选学） | 加速，并证明结果没有变 | 30 |
 # | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片（用口袋 GPT-2，它预训练时就为此做过准备） | 75 |
-# | 04 解读向量 | 问一问这些向量在说什么，并检验那是不是碰巧 | 80 |
+# | 04 解读向量 | 问一问这些向量在说什么，并检验那是不是碰巧 | 70 |
 # | 05 错误博物馆 | 找出并修好公开代码里的真实错误 | 65 |
 # | 06 你自己的图片 | 用自己的图片和真正的模型，全部再做一遍 | 45 |
 #
