@@ -23,7 +23,6 @@ ENGLISH = {
     ("05_bug_museum", "words-code"): "the nearest tokens of vectors",
     ("02_learnable_context", "sharing-code"): "what `is` gives",
     ("02_learnable_context", "one-shot-code"): "a command",
-    ("06_own_pictures", "photograph-table-code"): "prompts",
     ("04_reading", "first-words-code"): "the words nearest to learned vectors",
     ("04_reading", "untrained-code"): "rows of the pocket CLIP's vocabulary",
     ("04_reading", "permuted-words-code"): "the words nearest to learned vectors",

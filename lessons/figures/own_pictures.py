@@ -230,7 +230,9 @@ def accuracies_of_splits(
         )
         axes.set(xlim=(0, 1.02), ylim=(len(ways) - 0.5, -0.75), yticks=range(len(ways)))
         axes.set_yticklabels([name for name, _ in ways], fontsize=9, color=INK)
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"], fontsize=8, color=INK)
+        ticks = [0, 0.25, 0.5, 0.75, 1]
+        labels = [f"{tick:.0%}".replace("%", say(en=" %", zh="%")) for tick in ticks]
+        axes.set_xticks(ticks, labels, fontsize=8, color=INK)
         axes.set_xlabel(
             say(en="accuracy on the test pictures; blue: the mean", zh="测试图片上的准确率；蓝色：平均"),
             fontsize=8,
