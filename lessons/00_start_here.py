@@ -211,14 +211,14 @@ explorer
 #
 # Nobody mentioned red. For comparison we mention it now, in words, and test that prompt on the same pictures.
 #
-# And we ask what chance reaches, the *null*. The stored curve begins at 50 %, above the 43 % of the words, before anything was learned. That is luck: neither knows the rule, so which of the two things they name is close to a coin toss, and every random start tosses its own coin. So the table also has your vectors before training, and ten other random starts. **Before you run the cell**: will the word do better than your ten vectors? How far does the luckiest random start come?
+# And we ask what comes out where nothing has been learned: this is called the *null*. The stored curve begins at 50 %, above the 43 % of the words, before anything was learned (both on the validation pictures). That is luck: neither knows the rule, so each is right only when it happens to name the red one of the two things. Random vectors shift what CLIP favours, each start in its own way: one happens to name the red thing more often, another less often. So the table, which counts on the test pictures, also has your vectors before training, and the mean and range of ten other random starts. **Before you run the cell**: will the word do better than your ten vectors? How far does the luckiest random start come?
 
 # %% [markdown] lang="zh" id="as-good-as-a-word"
 # ## 它们找到规律了吗？
 #
 # 没有人提过红色。现在为了比较，我们用词语把它说出来，在同一批图上测一测。
 #
-# 还要看看碰运气能到多少，这叫**偶然对照**（null）。事先存好的那条曲线，还什么都没学就有 50%，比词语的 43% 还高。这是运气：两者都不知道规律，图上两样东西答出哪一样，和抛硬币差不多，而每组随机数抛出的结果各不相同。所以表里还有你的向量训练前的样子，和另外十组随机向量。**先别运行下一格**：写明 red 的提示词，会比你的十个向量更好吗？运气最好的一组随机向量能到多少？
+# 还要看看什么都没学的时候能到多少，这叫**偶然对照**（null）。事先存好的那条曲线，还什么都没学就有 50%，比词语的 43% 还高（都是在验证集上）。这是运气：两者都不知道规律，只有碰巧答出红色的那一样，才算对。随机向量会让 CLIP 有所偏向，每一组偏得不一样：有的碰巧多答中红色的那一样，有的少一些。所以下面的表（在测试集上统计）里，还有你的向量训练前的样子，以及另外十组随机向量的平均和范围。**先别运行下一格**：写明 red 的提示词，会比你的十个向量更好吗？运气最好的一组随机向量能到多少？
 
 # %% id="as-good-as-a-word-code"
 red = encode_texts(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
@@ -227,10 +227,10 @@ prompts |= explorers.encode_contexts(clip, processor, task.class_names, explorer
 accuracy_table({name: (images @ features.mT).argmax(-1) == labels for name, features in prompts.items()})
 
 # %% [markdown] lang="en" id="as-good-as-a-word-seen"
-# The ten vectors come about as far as the word, and nobody told them the word. Untrained ones do not: even the luckiest start stays below both, so what yours have gained they learned from the pictures. Both stay far from 100 %: a prompt can point at what the model sees in a picture, but it cannot make it see more.
+# The ten vectors come about as far as the word, and nobody told them the word. Untrained ones do not: the ten other starts stay below even “a photo of a”, and the luckiest of all eleven (in the stored run the one before training) stays below both. So what training added was learned from the pictures. Both stay far from 100 %: a prompt can point at what the model sees in a picture, but it cannot make it see more.
 
 # %% [markdown] lang="zh" id="as-good-as-a-word-seen"
-# 没有人把规律告诉这十个向量，它们却做到了和写上 red 差不多的程度。没训练过的做不到：运气最好的一组也比这两者低，可见多出来的部分是从图片里学来的。两者离 100% 都还很远：提示词能指出要看什么，却不能让模型在图里看见更多。
+# 没有人把规律告诉这十个向量，它们却做到了和写上 red 差不多的程度。没训练过的做不到：另外十组连“a photo of a”都不如，十一组里运气最好的（存好的这次，就是训练前的那一组）也比这两者低。可见训练多出来的部分，是从图片里学来的。两者离 100% 都还很远：提示词能指出要看什么，却不能让模型在图里看见更多。
 
 # %% [markdown] lang="en" id="soft-prompt"
 # ## What has just happened

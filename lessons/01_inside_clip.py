@@ -330,7 +330,7 @@ ours = by_hand.text_tower(clip, ids)                              # (B, D)
 compare(say(en="text tower", zh="文本塔"), ours, clip.text_model(input_ids=ids).pooler_output)
 compare(say(en="where it is pooled", zh="池化的位置"), end, ids.argmax(-1))
 print("eos_token_id:", clip.config.text_config.eos_token_id)
-print(say(en="largest id:", zh="最大的编号"), ids.max().item())
+print(say(en="largest id:", zh="最大的编号："), ids.max().item())
 
 # %% [markdown] lang="en" id="patches"
 # ## 6 · From a picture to vectors
@@ -490,10 +490,10 @@ vectors[say(en="all of them, averaged", zh="全部取平均")] = F.normalize(tor
 accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 
 # %% [markdown] lang="en" id="zero-shot-seen"
-# On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures costs something, and the other sentences are all alike. We expected the average to win, and it does not. Is it the bare name that pulls it down? Take “{}” out of the list and run both cells again; then add a template of your own. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own.
+# On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures seems to cost a little, and the other sentences are all alike. We expected the average to win, and it does not. Is it the bare name that pulls it down? Take “{}” out of the list and run both cells again; then add a template of your own. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own.
 
 # %% [markdown] lang="zh" id="zero-shot-seen"
-# 在口袋模型上，只写名称不如写一句话；加一个对多数图不成立的形容词，准确率会下降；其余几句都差不多。我们原以为平均会赢，结果没有。是不是光写名称那一条拖了后腿？把“{}”从列表里去掉，再运行这两格；然后加一个你自己的模板试试。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。
+# 在口袋模型上，只写名称不如写一句话；加一个对多数图不成立的形容词，准确率似乎低一点；其余几句都差不多。我们原以为平均会赢，结果没有。是不是光写名称那一条拖了后腿？把“{}”从列表里去掉，再运行这两格；然后加一个你自己的模板试试。（在 ImageNet 上，CLIP 的作者把 80 个模板平均，提高了 3.5 个百分点：Radford 等，2021，3.1.4 节。）口袋模型教的是机制，数字只属于它自己。
 
 # %% [markdown] lang="en" id="where-pooled"
 # ## What you can do now

@@ -453,7 +453,7 @@ study = context_study.load_study()
 riddle = study.shots[0]
 one = [run.context for run in riddle.runs if run.shots == 1]   # accuracies
 print(study.command)
-print(say(en="context:", zh="上下文向量"), one, say(en="hand prompt:", zh="手工提示词"), riddle.hand)
+print(say(en="context:", zh="上下文向量："), one, say(en="hand prompt:", zh="手工提示词："), riddle.hand)
 exercises.one_shot.reveal(sum(accuracy > riddle.hand for accuracy in one))
 
 # %% [markdown] lang="en" id="shots"
@@ -479,7 +479,7 @@ explorers.shots_table()
 #
 # - **The riddle.** A context learns *one thing that all classes share*, and for that a single picture of each class can be enough, though the five tries lie far apart. Somebody who knows the word needs no picture at all: “a photo of a red {}” does as well as eight pictures of each object.
 # - **Sketches.** CLIP knows them already, so there is nothing to win; with one picture two tries of five end below the hand prompt, by a single test picture each.
-# - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and the context keeps improving with every doubling of the pictures, up to sixteen of each class. *Learning pays most where nobody knows the word.*
+# - **Blurred photos.** Naming the secret does not help, for this CLIP never learned that word, and the context keeps improving with every doubling of the pictures, up to sixteen of each class. *Beside the best words, learning pays most where nobody knows the right one.*
 # - **Sepia prints**, a style that this CLIP never saw. Words nearly fail; the context gains seven points with the first picture and then almost nothing, and the probe, which needs no words, passes it from four pictures on.
 # - **The probe** has to learn every class from its own pictures. With one of each it is on average below the hand prompt on all four tasks: a little learning can be worse than none.
 
@@ -488,7 +488,7 @@ explorers.shots_table()
 #
 # - **谜题。** 上下文向量学的是**所有类别共有的一件事**，要学会它，每类一张图也许就够了，只是五次之间相差不小。而知道那个词的人一张图也不用：“a photo of a red {}”就抵得上每种物体八张图。
 # - **素描（sketch）。** CLIP 本来就几乎全认得，没有什么可提高的；每类只有一张图时，五次里有两次反而比手工提示词低，各少对了一张测试图片。
-# - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却随着图片一路提高，直到每类十六张。**没有人知道该写哪个词的时候，学习最划算。**
+# - **模糊的照片。** 说出秘密也没用，因为这个 CLIP 从没学过 blurred 这个词；学出来的向量却随着图片一路提高，直到每类十六张。**和写得最好的词语比，没有人知道该写哪个词的时候，学习最划算。**
 # - **泛黄老照片（sepia print）**，这个 CLIP 从没见过的风格。词语几乎失灵；上下文向量靠第一张图提高了七个百分点，以后几乎不再动。线性探针不靠词语，从每类四张图起，它就反超了。
 # - **线性探针**要从每一类自己的图片里学会这一类。每类只有一张图时，它在四个任务上平均都不如手工提示词：学一点点，可能还不如不学。
 
@@ -544,7 +544,7 @@ exercises.new_classes.ask()
 # %% id="new-classes-code"
 split = study.base_to_new[0]
 new = [run.new for run in split.runs if run.regularisation == 0]
-print(say(en="context:", zh="上下文向量"), new, say(en="hand prompt:", zh="手工提示词"), split.hand_new)
+print(say(en="context:", zh="上下文向量："), new, say(en="hand prompt:", zh="手工提示词："), split.hand_new)
 exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 
 # %% [markdown] lang="en" id="base-to-new"

@@ -3,7 +3,7 @@
 #
 # CoOp's own code, and much that follows it, pads every class text to full length and sends it through the tower, at every step. Most of what it computes cannot matter. In this lesson we find such work, one kind after the other, leave it out, and prove each time that nothing has changed. No cleverness about hardware is needed: only lesson 01, and the rule that nobody looks ahead.
 #
-# (*Ten times* is what a whole training gains: 200 steps at the size of ViT-B/32, encoding the pictures included. Part 4 shows its stored timing. Another model or another machine has another factor.)
+# (*Ten times* is what a whole training of 200 steps gains at the size of ViT-B/32, encoding the pictures included. Ours was timed in full; the other way was timed for twelve steps and reckoned on at that pace. Part 4 shows it. Another model or another machine has another factor.)
 #
 # It takes about 30 minutes, and no later lesson needs it.
 
@@ -12,7 +12,7 @@
 #
 # CoOp 自己的代码，还有许多照着它写的代码，每一步都把每个类别的文字填充到最大长度送进塔里，其中大部分计算不影响结果。这一课我们把这样的计算一类一类找出来，省掉，并且每次都证明结果没有变。不需要懂硬件，只要记得第 01 课和那条规矩：谁也不许往后看。
 #
-# （“十倍”说的是一次完整的训练：ViT-B/32 的大小，200 步，连算图片特征的时间在内。第 4 节有事先测好存下来的数据。换一个模型，或者换一台机器，倍数就不一样。）
+# （“十倍”说的是一次完整的训练：ViT-B/32 的大小，200 步，连算图片特征的时间在内。我们的做法从头到尾计了时；另一种做法只计了十二步，其余按这个速度推算。第 4 节有存好的数据。换一个模型，或者换一台机器，倍数就不一样。）
 #
 # 大约 30 分钟。后面的课不要求学过它。
 

@@ -449,7 +449,7 @@ letters = "BAC"
 # %% [markdown] lang="zh" id="generation"
 # ## 8 · 写出来
 #
-# 训练好的模型给出的是 logits；要变成文字，得一个词元一个词元地取。最朴素的办法叫贪心（greedy）：取可能性最大的词元，把它的向量接到这一排的末尾，再来一次，直到模型说“文本结束”。
+# 训练好的模型给出的是 logits；要变成文字，得一个词元一个词元地取。最朴素的办法叫贪心（greedy）：取概率最高的词元，把它的向量接到这一排的末尾，再来一次，直到模型说“文本结束”。
 #
 # ### 练习：贪心循环
 #
@@ -492,7 +492,7 @@ compare(say(en="our loop and generate", zh="我们的循环和 generate"), text,
 # Greedy is not the only way. *Beam search* follows several beginnings at once and keeps the text whose tokens are likeliest on average. *Sampling* draws each token by its probability, after the logits were divided by the *temperature*; *top-p* leaves only the likeliest tokens that together have the probability p. **Try**: the bars stand at the word of which the model is least sure. What does a temperature of 3 do there, and what at a word of which it is sure? How small must top-p be until sampling is greedy?
 
 # %% [markdown] lang="zh" id="next-word"
-# 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元可能性最大的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
+# 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元概率最高的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
 
 # %% id="next-word-code" tags=["measured"]
 caption_explorers.next_word_explorer(model)
@@ -510,7 +510,7 @@ caption_explorers.doubts_table(model)
 # At the temperature 1 these settings matter only where the model is in doubt, here at one word; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p: here, when p is no more than the longest bar. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
 
 # %% [markdown] lang="zh" id="next-word-seen"
-# 温度为 1 的时候，只有在模型拿不定主意的地方，这些设置才起作用，这里只有一个词；升到 3，它对哪个词都没把握了。只要可能性最大的那个词元自己就够 p，采样就和贪心一样：在这里，就是 p 不超过最长的那一条。在我们的世界里，每张图只有一句正确的说明文字，很难有比贪心更好的办法；要讲故事，靠采样才会每次不同。
+# 温度为 1 的时候，只有在模型拿不定主意的地方，这些设置才起作用，这里只有一个词；升到 3，它对哪个词都没把握了。只要概率最高的那个词元自己就够 p，采样就和贪心一样：在这里，就是 p 不超过最长的那一条。在我们的世界里，每张图只有一句正确的说明文字，很难有比贪心更好的办法；要讲故事，靠采样才会每次不同。
 
 # %% [markdown] lang="en" id="parts"
 # ## 9 · What does each part contribute?
@@ -532,7 +532,7 @@ def mean_right(runs, way):
 
 shuffled = mean_right(study.asked, "as trained"), mean_right(study.asked, "shuffled pictures")
 print(say(en="after {} steps: as trained {:.1%}, shuffled {:.1%}, chance {:.1%}",
-          zh="{} 步之后：和训练时一样 {:.1%}，打乱图片 {:.1%}，随机猜 {:.1%}").format(study.config.steps, *shuffled, study.chance))
+          zh="{} 步之后：和训练时一样 {:.1%}，打乱图片 {:.1%}，瞎猜 {:.1%}").format(study.config.steps, *shuffled, study.chance))
 exercises.shuffled.reveal(shuffled)
 
 # %% [markdown] lang="en" id="retrained"
@@ -565,7 +565,7 @@ caption_explorers.parts_table()
 # %% [markdown] lang="en" id="parts-seen"
 # What we read off it, on the pocket models:
 #
-# - **The picture** carries all of it. Without one, or with another's, the object is right no more often than by chance, and the captions read as well as ever.
+# - **The picture** carries all of it. Without one, or with another's, the object is right about as often as by chance, and the captions read as well as ever.
 # - **The soft prompt** of a trained model cannot simply be taken out, nor exchanged for the words that it began as: the projection has learned to rely on it. Trained anew without it, a captioner is a few points worse, no more.
 # - **One pooled vector** instead of 64 patches: we expected less, and got more. It names the object in more than nine of ten pictures. CLIP was trained to put into just this vector what captions say; the patches it left as they came. Where a picture holds several things, this need not be so; we have not measured it.
 
@@ -605,10 +605,10 @@ for task in captioner_study.TASKS:
 caption_explorers.prompts_explorer(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
-# No mixture of both: the text keeps to one task for a good way, then stutters, and turns to the other. (Then choose the cat and the ball: of the pictures that this projection has learned from, only one in eight has several things.)
+# No sensible mixture of both: the text keeps to one task for a good way, then stutters with words of both, and turns to the other. (Then choose the cat and the ball: of the pictures that this projection has learned from, only one in eight has several things.)
 
 # %% [markdown] lang="zh" id="blend-seen"
-# 不是两者的混合：先有好长一段都守着一个任务，然后磕磕巴巴，转到另一个去。（再换成猫和球那一张：这个投影学过的图片里，八张才有一张画着几样东西。）
+# 混不出像样的句子：先有好长一段都守着一个任务，然后磕磕巴巴，两边的词搅在一起，再转到另一个去。（再换成猫和球那一张：这个投影学过的图片里，八张才有一张画着几样东西。）
 
 # %% [markdown] lang="en" id="prompts-measured"
 # How well does each keep to its own task, and how well would the same instruction do in plain words (the rows “in words”)? Form: is the answer made as its task wants it, or as another's? Content: is what was asked for right, whatever the form? The last column is a null: what the best single answer to all pictures would get. Measured on 400 scenes each, of one thing, and for counting of one to three. (“Describe” has learned for 2,000 steps, together with the projection, and each of the others for 1,200, alone.)
@@ -647,7 +647,7 @@ again = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(file)
 print(again.generate(pictures[:1]))
 
 # %% id="same-code"
-compare(say(en="before and after the file", zh="存盘前后"), again(pictures, ids), model(pictures, ids))
+compare(say(en="before and after the file", zh="存盘前和加载后"), again(pictures, ids), model(pictures, ids))
 
 # %% [markdown] lang="en" id="other-projection"
 # A prompt is learned beside *one* projection. Beside another it may still do something, or quietly do worse: every shape fits, and nothing would complain. So its file knows the projection by a fingerprint, and the next cell stops with an error, as it should:

@@ -389,7 +389,7 @@ exercises.snapped.ask()
 # %% id="snapped-code"
 hand, learned, snapped = study.accuracies("blurred")
 print(say(en=f"hand prompt {hand:.1%}, learned {learned:.1%}, snapped {snapped:.1%}",
-          zh=f"手工提示词 {hand:.1%}，学到的 {learned:.1%}，换成词 {snapped:.1%}"))
+          zh=f"手工提示词 {hand:.1%}，学出来的 {learned:.1%}，换成词 {snapped:.1%}"))
 exercises.snapped.reveal((hand, learned, snapped))
 
 # %% [markdown] lang="en" id="search"
@@ -407,7 +407,7 @@ explorers.snap_table()
 # - **Red, blue, large**: their nearest words do nearly as well as the vectors. As far as accuracy goes, these vectors *are* words.
 # - **Sketches**: everything does well, even four words drawn at random. What is right for every prompt tells nothing of any.
 # - **Left**: learned or not, nothing does better on average than “a photo of a”. Remember this row in section 8.
-# - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. Most of what these vectors can do, no four words that we found can do.
+# - **Blurred**: the vectors gain ten points, their nearest words nothing. The search on words gets little more on average, and once, with a lucky seed, half of the gain. On average almost none of the gain, and at best half of it, can be had by four words that we found.
 #
 # On language models the same has been reported: soft prompts can be made to lie next to almost any text and work all the while (*prompt waywardness*; Khashabi et al. 2022, arXiv 2112.08348).
 
@@ -417,7 +417,7 @@ explorers.snap_table()
 # - **红、蓝、大**：最近的词几乎和向量一样好。单看准确率，这些向量**就是**词。
 # - **素描**：什么都行，随便抽四个词也行。对每个提示词都成立的事，说明不了其中任何一个。
 # - **左**：学也好，不学也好，平均起来谁也不比“a photo of a”强。这一行请记住，到第 8 节还要用。
-# - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才得到提高幅度的一半。这些向量的本事，大半是我们找到的任何四个词都做不到的。
+# - **模糊**：向量提高了十个百分点，最近的词一点也没提高。只在词上搜索，平均下来也多不了多少；只有一次，碰上运气好的种子，才得到提高幅度的一半。这些向量的提高，我们找到的四个词平均几乎得不到，最好的一次也只得到一半。
 #
 # 语言模型上也有同样的报告：可以让软提示词（soft prompt）紧挨着几乎任意一段文字，却照样管用（prompt waywardness；Khashabi 等，2022，arXiv 2112.08348）。
 
@@ -471,14 +471,14 @@ explorers.influence_explorer(clip, processor)
 explorers.influence_table(clip, processor)
 
 # %% [markdown] lang="en" id="influence-seen"
-# Do not conclude from the orders that these are no words: look at the row below, where the words of the hand prompt stand in other orders. This CLIP hardly asks for order at all.
+# Do not conclude from the orders that these are no words: look at the next row of the figure, where the words of the hand prompt stand in other orders. This CLIP hardly asks for order at all.
 #
-# On the riddle no vector is missed by more than a few points: they all do the same work. On the blurred photos one vector carries most of the gain with three seeds of five, and another order costs nothing with one seed and up to four points with the next. And look at the colours: in the riddle's layer 3 the end of the text attends most to vector 1, and hardly misses it.
+# On the riddle no vector is missed by more than a few points: they all do the same work. On the blurred photos one vector carries most of the gain with three seeds of five, and another order costs nothing with one seed and up to four points with the next. And look at the colours in the figure: in the riddle's layer 3 the end of the text attends most to vector 1, and hardly misses it.
 
 # %% [markdown] lang="zh" id="influence-seen"
-# 别因为换顺序没关系，就断定它们不是词：看下面那一行，手工提示词的几个词换成别的顺序，也没什么关系。这个 CLIP 本来就不大在乎顺序。
+# 别因为换顺序没关系，就断定它们不是词：看图里的下一行，手工提示词的几个词换成别的顺序，也没什么关系。这个 CLIP 本来就不大在乎顺序。
 #
-# 谜题上，少哪个向量都只差几个百分点：它们在做同一件事。模糊照片上，五个种子里有三个，是一个向量扛着大半的提高；换个顺序，这个种子一点不差，下一个种子最多差四个百分点。再看右边的颜色：谜题的第 3 层里，文本结束符给向量 1 的注意力（attention）最多，可少了它几乎没有关系。
+# 谜题上，少哪个向量都只差几个百分点：它们在做同一件事。模糊照片上，五个种子里有三个，是一个向量扛着大半的提高；换个顺序，有的种子一点不降，有的最多降四个百分点。再看图右边的颜色：谜题的第 3 层里，文本结束符给向量 1 的注意力（attention）最多，可少了它几乎没有关系。
 
 # %% [markdown] lang="en" id="planted"
 # ## 8 · Planted answers
@@ -640,13 +640,13 @@ explorers.levers_table()
 # %% [markdown] lang="en" id="levers-seen"
 # - **The riddle**: red, scarlet and crimson are the most helpful words, and the nearest. The reading is right because the model needs that word.
 # - **Left and right**: both words help about as much, on either task, and on both *left* is the nearest. With two things in a picture it mostly helps to say either (not for *the large one*); which of them is meant, the vectors have not learned.
-# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *of*, *good* and *pretty* are the nearest has no reason that we could find.
+# - **Sketches**: the loss is next to nothing without any word, and *sketch* makes it *larger*. Nothing pulled a vector towards it. That *of*, *good* and *pretty* are the nearest over all five contexts (section 1 showed one of them) has no reason that we could find.
 # - **Blurred**: *mug* and *cup* are the nearest words, and the most helpful of all 168. So the reading is right here, too, in its way! But what is it that they do?
 
 # %% [markdown] lang="zh" id="levers-seen"
 # - **谜题**：red、scarlet、crimson 是最有用的词，也是最近的词。读得对，是因为模型正需要这个词。
 # - **左和右**：在这两个任务上，left 和 right 都差不多一样有用，最近的也都是 left。图里有两样东西，这两个词随便说哪个，多半都有好处（“大的那个”除外）；至于指的是哪一样，向量并没有学到。
-# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。最近的是 of、good 和 pretty，我们也找不出什么道理。
+# - **素描**：什么词也不加，损失就几乎为零；加上 sketch，损失反而**变大**。没有什么把向量往它那里拉。五组合起来看（第 1 节里是其中一组），最近的是 of、good 和 pretty，我们也找不出什么道理。
 # - **模糊**：mug 和 cup 是最近的词，也是 168 个词里最有用的。这么说，这里也读对了，只是换了一种意思！那么，它们到底在做什么？
 
 # %% [markdown] lang="en" id="cups"
@@ -671,12 +671,12 @@ Table([(name, 16, blurred.called[name], blurred.called_with_best[name])
        for name in ("cup", "snail", "apple", "plane", "car")], header, align="right")
 
 # %% [markdown] lang="en" id="cups-seen"
-# *Umbrella* makes the texts as alike as *mug*, nearly, and that alone helps a CLIP that is so often wrong. But *mug* does much more: it goes against the grain of this CLIP, which takes blurred things for cups more than twice as often as there are any, too often for snails and apples as well, and seldom for cars. (Mug, cup, fruit, apple, slug, snail: the six most helpful words are words for just these three.) With *mug* in every prompt, being like a cup is nothing special any more.
+# *Umbrella* makes the texts nearly as alike as *mug* does, and the loss falls: to be less sure helps a CLIP that is so often wrong. But *mug* does much more: it goes against the grain of this CLIP, which takes blurred things for cups more than twice as often as there are any, too often for snails and apples as well, and seldom for cars. (Mug, cup, fruit, apple, slug, snail: the six most helpful words are words for just these three.) With *mug* in every prompt, being like a cup is nothing special any more.
 #
 # So the word is a *counterweight*, at least in part. It tells what the model gets wrong about these pictures, and nothing of what they show. No reader of “mug, cup” would have thought of that; it took an experiment.
 
 # %% [markdown] lang="zh" id="cups-seen"
-# umbrella 让文字彼此相像的程度，和 mug 差不多；对一个老是出错的 CLIP，光这一点就有好处。可 mug 的作用大得多：它正好和这个 CLIP 的偏爱拧着来。模糊以后，CLIP 叫“杯子”的次数是实际的两倍多，蜗牛和苹果也叫得太多，汽车却叫得很少。（最有用的六个词 mug、cup、fruit、apple、slug、snail，正是这三类的词。）每个提示词里都有了 mug，“像杯子”就不再稀奇。
+# umbrella 让文字彼此相像的程度，和 mug 差不多，损失也降了：一个老是出错的 CLIP，少一点把握就有好处。可 mug 的作用大得多：它正好和这个 CLIP 的偏爱拧着来。模糊以后，CLIP 叫“杯子”的次数是实际的两倍多，蜗牛和苹果也叫得太多，汽车却叫得很少。（最有用的六个词 mug、cup、fruit、apple、slug、snail，正是这三类的词。）每个提示词里都有了 mug，“像杯子”就不再稀奇。
 #
 # 所以这个词是**配重**，至少有一部分是。它说的是模型看这些图片时偏在哪里，而不是图片里有什么。光读“mug, cup”，谁也想不到这一层；要做实验才知道。
 

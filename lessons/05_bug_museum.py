@@ -475,7 +475,7 @@ name = say(en="one look is harmless on average (a single one still errs by its o
 compare(name, experiments.expected_best(1, 200, 0.5), 0.5)
 
 # %% [markdown] lang="en" id="best-epoch-repair"
-# This is how the accuracy of Tip-Adapter-F was chosen. In issue 11 of that repository it was pointed out and acknowledged; the answer says that in their experiments it did not change the final performance. The figure above takes all looks as independent of each other: at 5,000 pictures thirty of them still tell more than a point too much. Neighbouring epochs of one training are alike, so in fact it is much less, and with tens of thousands of test pictures nothing is to be seen. So what they say may well be true. With fifty pictures it would be a surprise.
+# This is how the accuracy of Tip-Adapter-F was chosen. In issue 11 of that repository it was pointed out and acknowledged; the answer says that in their experiments it did not change the final performance. The figure above takes all looks as independent of each other: at 5,000 pictures thirty of them still tell more than a point too much. Neighbouring epochs of one training are alike, so in fact it is less, and with tens of thousands of test pictures hardly anything should be left. So what they say may well be true. With fifty pictures it would be a surprise.
 #
 # Mind one thing: a *prompt* would not fall to chance on shuffled labels, for class names bring knowledge of their own. The experiment is for learners that know classes by their pictures alone.
 #
@@ -486,7 +486,7 @@ compare(name, experiments.expected_best(1, 200, 0.5), 0.5)
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="best-epoch-repair"
-# Tip-Adapter-F 的准确率，当初就是这样挑出来的。有人在那个仓库的 issue 11 里指出来，作者承认了，并说在他们的实验里，最终结果不受影响。上面的图把每次看当作互相独立：5,000 张，看三十次，还会虚高 1 个多百分点。同一次训练里相邻的轮彼此相像，实际要小得多；测试图片有几万张时，更看不出来。所以他们说的可能不假。可要是只有五十张，就不大可能了。
+# Tip-Adapter-F 的准确率，当初就是这样挑出来的。有人在那个仓库的 issue 11 里指出来，作者承认了，并说在他们的实验里，最终结果不受影响。上面的图把每次看当作互相独立：5,000 张，看三十次，还会虚高 1 个多百分点。同一次训练里相邻的轮彼此相像，实际要小一些；测试图片有几万张时，应该几乎看不出来。所以他们说的可能不假。可要是只有五十张，就不大可能了。
 #
 # 有一点要小心：换成**提示词**来学，标签打乱之后并不会掉到瞎猜的水平，因为类别名本身就带着知识。这个实验只适用于单凭图片认识类别的方法。
 #

@@ -936,7 +936,7 @@ trap = Quiz(
             ),
             Text(
                 en="No step had a lower validation loss than the beginning, so the beginning was kept. Whoever begins with words must compare with those words before he reads anything.",
-                zh="没有哪一步的验证损失比一开始更低，所以留下的就是初始值。从词语开始学，读之前就得先和那几个词比一比。",
+                zh="没有哪一步的验证损失比一开始更低，所以留下的就是起点。从词语开始学，读之前就得先和那几个词比一比。",
             ),
             right=True,
         ),
@@ -947,7 +947,7 @@ trap = Quiz(
             ),
             Text(
                 en="True, and no proof: with permuted labels the training went on to its end and left the beginning behind. A null must share everything with the experiment but the one thing that is tested.",
-                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了初始值。偶然对照除了要检验的那一点，其余都得和实验一样。",
+                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了起点。偶然对照除了要检验的那一点，其余都得和实验一样。",
             ),
         ),
         Choice(
@@ -983,7 +983,7 @@ begun_as = Quiz(
             ),
             Text(
                 en="What training did lies in the difference to the beginning: where the nearest word has changed, and in the part that no word is near to.",
-                zh="训练做了什么，要看和初始值的差别：最近的词变了的那些位置，还有离哪个词都不近的那一部分。",
+                zh="训练做了什么，要看和起点的差别：最近的词变了的那些位置，还有离哪个词都不近的那一部分。",
             ),
             right=True,
         ),
@@ -1039,11 +1039,11 @@ conclude = Quiz(
         Choice(
             Text(
                 en="Learn again with other seeds and another beginning, and count how often mri comes; count the same with permuted labels, with random vectors, and for another task.",
-                zh="换几个随机种子、换一种初始值重新学，数一数 mri 出现多少次；再用打乱的标签、随机向量和别的任务，同样各数一遍。",
+                zh="换几个随机种子、换一种初始化重新学，数一数 mri 出现多少次；再用打乱的标签、随机向量和别的任务，同样各数一遍。",
             ),
             Text(
                 en="A reading is worth what its nulls leave of it. Absent with permuted labels is not enough, as the sketches showed. If the word comes with the true labels, from several beginnings, and under none of the nulls, go on and ask what it does to the loss.",
-                zh="一个读数值多少，要看偶然对照给它剩下多少。光是打乱标签时不出现还不够，素描就是例子。如果真标签下、几种初始值都读得出它，而哪一种对照都读不出，就可以接着问：它对损失起什么作用。",
+                zh="一个读数值多少，要看偶然对照给它剩下多少。光是打乱标签时不出现还不够，素描就是例子。如果真标签下、几种初始化都读得出它，而哪一种对照都读不出，就可以接着问：它对损失起什么作用。",
             ),
             right=True,
         ),

@@ -216,7 +216,7 @@ def two_losses(
     """
     looks = [{"color": BLUE, "linestyle": "-", "marker": "o"}, {"color": VERMILION, "linestyle": DASHED, "marker": "s"}]
     beside, gap = 1.42, 0.03
-    blocks = [[(say(en="the truth", zh="正确的"), SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 1))
+    blocks = [[(say(en="the truth", zh="正确答案"), SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 1))
                for name, text, look in zip(names, texts, looks))] for truth, texts in said]  # fmt: skip
     rows = [lines for block in blocks for _, _, lines in block]
     height = 2.62 + LINE * sum(map(len, rows)) + gap * len(rows) + 0.1 * len(blocks)
@@ -375,7 +375,7 @@ def dots_in_rows(
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
                 axes.minorticks_off()
             axes.tick_params(labelsize=8, colors=INK)
-            unit = say(en="right (%)", zh="说对的（%）") if measure.share else say(en="loss (nats)", zh="损失（nats）")
+            unit = say(en="right (%)", zh="说对的（%）") if measure.share else say(en="loss (nats)", zh="损失（nat）")
             axes.set_xlabel(unit, fontsize=8, color=INK, labelpad=2)
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(axis="x", color=GREY, alpha=0.35, linewidth=0.6)
@@ -409,9 +409,9 @@ def _losses(axes: Axes, across: int, values: Sequence[float], first: bool = True
     axes.minorticks_off()
     axes.locator_params(axis="x", nbins=5, integer=True)
     axes.tick_params(labelsize=8, colors=INK)
-    axes.set_xlabel(say(en="training step", zh="训练步"), fontsize=8, color=INK, labelpad=2)
+    axes.set_xlabel(say(en="training step", zh="训练步数"), fontsize=8, color=INK, labelpad=2)
     if first:
-        axes.set_ylabel(say(en="loss (nats)", zh="损失（nats）"), fontsize=8, color=INK, labelpad=3)
+        axes.set_ylabel(say(en="loss (nats)", zh="损失（nat）"), fontsize=8, color=INK, labelpad=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
 

@@ -241,7 +241,7 @@ def cost_of_ways(
         axes.set_xticklabels([f"{100 * tick / most:.0f}" for tick in axes.get_xticks()])
         axes.tick_params(labelsize=8, colors=INK)
         axes.set_xlabel(
-            say(en="multiply-adds, per cent of the first", zh="乘加次数（第一种算 100）"),
+            say(en="multiply-adds, per cent of the first", zh="乘加次数（占第一条的百分比）"),
             fontsize=8,
             color=INK,
             labelpad=2,

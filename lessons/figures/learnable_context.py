@@ -295,7 +295,7 @@ def accuracy_by_shots(
         across = say(en="shots: pictures of each class to learn from", zh="每类的训练图片数")
         axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
         axes.set_ylabel(
-            say(en="accuracy on test pictures (%)", zh="测试集准确率（%）"), fontsize=8, color=INK, labelpad=3
+            say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）"), fontsize=8, color=INK, labelpad=3
         )
         axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
         _draw(axes, panel)

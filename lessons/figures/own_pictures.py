@@ -220,7 +220,7 @@ def accuracies_of_splits(
             )
         axes.axvline(chance, color=INK, linewidth=1, linestyle=(0, (3, 2)))
         axes.annotate(
-            say(en="by chance", zh="随机猜"),
+            say(en="by chance", zh="瞎猜"),
             (chance, -0.56),
             (3, 0),
             textcoords="offset points",

@@ -509,13 +509,12 @@ def levers(
             )
             axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
             if not number:
-                upwards = say(
-                    en="loss of “a photo of a WORD cat.” and so on", zh="“a photo of a WORD cat.”这类提示词的损失"
-                )
+                upwards = say(en="loss of “a photo of a … cat.” and so on", zh="“a photo of a … cat.”这类提示词的损失")
                 axes.set_ylabel(upwards, fontsize=8, color=INK, labelpad=3)
             note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": halo()}
-            bare = say(en="without any word", zh="不加词")
-            axes.annotate(bare, (every.max() + margin, without), (-2, 2), textcoords="offset points", **note)
+            if not number:  # in the next diagram it would lie on dots
+                bare = say(en="without any word", zh="不加词")
+                axes.annotate(bare, (every.max() + margin, without), (-2, 2), textcoords="offset points", **note)
             named = [((panel.distances[i], losses[i]), name, marked) for i, name, marked in panel.named]
             _, low = (axes.transData.transform((0, without)) - axes.bbox.min) / figure.dpi
             _name_points(
@@ -628,7 +627,7 @@ def words_then_and_now(
             axes.plot([0, vector.distances[0]], [number + 0.5] * 2, color=STONE, linewidth=1)
             hollow = {"markerfacecolor": "white"} if vector.same else {}
             axes.plot(vector.distances[0], number + 0.5, "o", color=look["color"], markersize=6, **hollow)
-            same = say(en=" (the same)", zh="（没变）") if vector.same else say(en=" (new)", zh="（变了）")
+            same = say(en=" (the same)", zh="（还是它）") if vector.same else say(en=" (new)", zh="（换了）")
             add_text(page, beside, y, vector.now[0] + same, 8.5, **look)
             add_text(page, beside + 1.3, y, ", ".join(vector.now[1:]), 8, color=SLATE)
             add_text(page, cosines, y, f"{vector.cosine:.2f}", 8.5, ha="right")

@@ -62,7 +62,7 @@ def seconds_by_classes(
         _dress(axes, say(en="classes", zh="类别数"), say(en="seconds for one step", zh="一步的秒数"))
         axes.grid(color=GREY, alpha=0.35, linewidth=0.6)
         for curve, name, look, va in (
-            (plain, say(en="plain:\nCLIP's own path", zh="朴素做法：\nCLIP 原来的算法"), PLAIN_LOOK, "center"),
+            (plain, say(en="plain:\nCLIP's own path", zh="朴素做法：\nCLIP 自带的"), PLAIN_LOOK, "center"),
             (fast, say(en="fast: the same numbers", zh="快的做法：结果相同"), FAST_LOOK, "bottom"),
             (
                 limit,

@@ -279,8 +279,8 @@ def _about_tokens(place: int, greedy: str, beams: int, beamed: str, samples: Seq
         f"{len(samples)} drawn at random, {others} differ{'s' if others == 1 else ''} from the greedy one.",
         zh=f"第 {place} 个词：前面是图片和贪心说明文字里已有的词，条形图是 GPT-2 给下一个词元的概率。logits 要除以温度："
         "小于 1，最长的一条更长；大于 1，各条趋于相等。top_p 只留下最可能的几个词元，合起来的概率刚好够这么多（实心）；斜线的永远抽不到。"
-        f"束搜索同时跟着几个开头，取平均每个词元可能性最大的一句：用 {beams} 束，得到的"
-        f"{'还是贪心的那一句' if same else '是另一句'}。采样的 {len(samples)} 句里，有 {others} 句和贪心的不同。",
+        f"束搜索同时跟着几个开头，取平均每个词元概率最高的一句：用 {beams} 束，得到的"
+        f"{'还是贪心的那一句' if same else '是另一句'}。采样的 {len(samples)} 句{f'里，有 {others} 句和贪心的不同' if others else '都和贪心的一样'}。",
     )  # fmt: skip
 
 
@@ -788,7 +788,7 @@ def parts_picture(file: Path = FILE) -> Picture:
     return figures.dots_in_rows(
         {headings[anew]: rows for anew, rows in groups.items() if rows},
         [
-            figures.Measure(_kind(kind), line=(chance, say(en="chance", zh="随机猜")) if kind == "object" else None)
+            figures.Measure(_kind(kind), line=(chance, say(en="chance", zh="瞎猜")) if kind == "object" else None)
             for kind in KINDS
         ],
         title=say(
@@ -798,7 +798,7 @@ def parts_picture(file: Path = FILE) -> Picture:
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
             f"average: {'; '.join(told)}. A dotted line marks chance, {percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
-            zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(told)}。点线标出随机猜的 "
+            zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(told)}。点线标出瞎猜的 "
             f"{percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
         ),
         caption=say(
@@ -888,9 +888,9 @@ def tips_explorer(file: Path = FILE) -> Explorer:
                 zh=f"{_tip(now.tip)}：验证集损失最低的是“{_value_name(best)}”，{steps} 步之后物体说对 {percent(right[best])}",
             ),
             alt=say(
-                en=f"Three diagrams side by side, with a row for each value of the setting “{_tip(now.tip)}”. Objects right on average: {told}. The "
+                en=f"Three diagrams side by side, with a row for each value of the setting “{_tip(now.tip)}”. Objects right: {told}. The "
                 f"validation loss is lowest at {_value_name(best)}, with {losses[best]:.2f}.",
-                zh=f"并排三张图，“{_tip(now.tip)}”的每个取值一行。物体说对的平均比例：{told}。验证集损失最低的取值是“{_value_name(best)}”，为 "
+                zh=f"并排三张图，“{_tip(now.tip)}”的每个取值一行。物体说对的比例：{told}。验证集损失最低的取值是“{_value_name(best)}”，为 "
                 f"{losses[best]:.2f}。",
             ),
             caption=say(

@@ -505,9 +505,9 @@ def temperature_explorer(
                 f"{least:g} 到 {most:g}：起先挤在一起，后来分开，余弦最高的一路升高。点线标出学到的缩放系数 {learned:.3g}。",
             ),
             caption=say(
-                en="The cosines never change; the scale only decides how much a small lead counts. The red stroke on each bar marks the probability at the scale that "
+                en="The cosines never change; the scale only decides how much a small lead counts. The orange stroke on each bar marks the probability at the scale that "
                 "CLIP learned. The temperature is one divided by the scale.",
-                zh="余弦始终不变；缩放系数只决定一点点领先能换来多大的概率。条形图上的红色短线标出按 CLIP 学到的缩放系数算出的概率。温度就是缩放系数的倒数。",
+                zh="余弦始终不变；缩放系数只决定一点点领先能换来多大的概率。条形图上的橙色短线标出按 CLIP 学到的缩放系数算出的概率。温度就是缩放系数的倒数。",
             ),
         )
 
@@ -556,13 +556,13 @@ def similarity_matrix(
         values,
         title=say(
             en=f"Cosines: in {right} of {n} rows the framed caption is the highest",
-            zh=f"余弦：{n} 行里有 {right} 行是框里的最高",
+            zh=f"余弦：{n} 行里有 {right} 行，最高的正好在框里",
         ),
         alt=say(
             en=f"A matrix of {n} pictures, down the side, and {n} captions, along the top, with the cosine of each pair. The diagonal, where "
             f"picture and caption belong together, is framed. It is the highest of its row in {right} of {n} rows.",
             zh=f"一个矩阵，左边是 {n} 张图，上面是 {n} 句说明文字，格子里是每一对的余弦。对角线上图和文字本来就是一对，加了框；{n} 行里有 "
-            f"{right} 行是框里的最高。",
+            f"{right} 行，最高的正好在框里。",
         ),
         caption=say(
             en="A row is a picture, a column a caption. Framed: the pairs that belong together. Bold: the highest of its row.",

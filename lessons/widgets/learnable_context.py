@@ -758,9 +758,9 @@ def _new_in_words(now: SimpleNamespace, columns: Sequence[Sequence[float]], hand
     return say(
         en=f"Two diagrams with three columns each: base classes, new classes, harmonic mean. Left, the pocket model; the task: "
         f"{_task_name(now.task)}. With the regularisation {now.weight:g} the context has {base}, {new} and {both}, the hand prompt "
-        f"{by_hand[0]}, {by_hand[1]} and {by_hand[2]}. Grey dots are other weights. Right, published numbers: {others_en}.",
+        f"{by_hand[0]}, {by_hand[1]} and {by_hand[2]}. Hollow dots are other weights. Right, published numbers: {others_en}.",
         zh=f"两张图，各有三栏：基类、新类、调和平均。左图是口袋模型，任务：{_task_name(now.task)}。正则化强度为 {now.weight:g} 时，上下文向量的准确率是 "
-        f"{base}、{new}、{both}，手工提示词是 {'、'.join(by_hand)}。灰点是别的强度。右图是论文公布的数：{others_zh}。",
+        f"{base}、{new}、{both}，手工提示词是 {'、'.join(by_hand)}。空心点是别的强度。右图是论文公布的数：{others_zh}。",
     )
 
 

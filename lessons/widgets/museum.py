@@ -133,19 +133,19 @@ def healthy_loss(with_truth: bool = False) -> Picture:
     run = next(run for run in load_study().shift if not run.shifted)
     own, true, last = run.history.column("validation_loss"), run.next_token_loss, run.history.steps
     steps = run.history.column("step")
-    name = say(en=f"its own loss: {own[-1]:.2f}", zh=f"训练所用的损失：{own[-1]:.2f}")
+    name = say(en=f"its own loss: {own[-1]:.2f}", zh=f"它自己的损失：{own[-1]:.2f}")
     lines = [figures.Line(name, steps, own)]
     if with_truth:
         name = say(en=f"next-token loss: {true[-1]:.1f}", zh=f"下一个词元的损失：{true[-1]:.1f}")
         lines.append(figures.Line(name, steps, true, VERMILION))
     return figures.curves(
         lines,
-        say(en="training step", zh="训练步"),
+        say(en="training step", zh="训练步数"),
         say(en="loss on validation captions", zh="验证集上的损失"),
         title=say(
             en=f"The loss that it was trained with falls to {own[-1]:.2f}"
             + (f", the loss of the next token rises to {true[-1]:.1f}" if with_truth else ""),
-            zh=f"训练所用的损失降到了 {own[-1]:.2f}"
+            zh=f"训练时用的损失降到了 {own[-1]:.2f}"
             + (f"，下一个词元的损失却升到了 {true[-1]:.1f}" if with_truth else ""),
         ),
         alt=say(
@@ -262,7 +262,7 @@ def table_explorer(
     ids = processor.tokenizer(known, add_special_tokens=False)["input_ids"]
     pieces = [letters_of(piece) for piece in processor.tokenizer.convert_ids_to_tokens(ids)]
     names = [say(en=f"row of “{piece}”", zh=f"“{piece}”的行") for piece in pieces]
-    names += [say(en=f"learned v{number + 1}", zh=f"学到的 v{number + 1}") for number in range(len(context))]
+    names += [say(en=f"learned v{number + 1}", zh=f"学出来的 v{number + 1}") for number in range(len(context))]
     vectors = torch.cat([table[ids], context.detach()])
     found: dict[str, dict[int, tuple[float, list[str]]]] = {}
 

@@ -267,7 +267,7 @@ def _sheet_picture(
             "you can see.",
             zh="加了框、带符号和文字的，是不能直接用的。至于图里画的是不是文件夹名说的那样，只有你能看出来。",
         ),
-        "alt": _sheet_in_words(folder, chosen, wrong, number),
+        "alt": _sheet_in_words(folder, chosen, wrong, number, only_wrong),
     }
     if only_wrong:
         tiles = [tile for row in chosen for tile in _wrong_tiles(row)]
@@ -278,8 +278,8 @@ def _sheet_picture(
         title = f"{name}{_colon()}" + say(en=f"{_files(len(tiles))}, {found}", zh=f"{_files(len(tiles))}，{found}")
         return figures.sheet_with_names(tiles, title=title, **words)
     title = f"{folder.name}{_colon()}" + say(
-        en=f"{_files(number)} in {counted(len(rows), 'sub-folder')}, {_found(wrong)}",
-        zh=f"{len(rows)} 个子文件夹，{_files(number)}，{_found(wrong)}",
+        en=f"{counted(number, 'picture file')} in {counted(len(rows), 'sub-folder')}, {_found(wrong)}",
+        zh=f"{len(rows)} 个子文件夹，{number} 个图片文件，{_found(wrong)}",
     )
     return figures.contact_sheet(rows, title=title, **words)
 
@@ -311,7 +311,7 @@ def _wrong_tiles(row: figures.SheetRow) -> list[figures.Tile]:
     return [figures.Tile(f"{row.name}/", image, "✗", row.told), *marked]
 
 
-def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int) -> str:
+def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int, only_wrong: bool) -> str:
     marked = [
         *(row.name + say(en=" ({})", zh="（{}）").format(row.told) for row in rows if row.wrong),
         *(
@@ -328,13 +328,26 @@ def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, 
         if marked
         else say(en=", none of them here.", zh="，都不在这里。")
     )
-    return say(
-        en=f"A contact sheet of the folder {folder.name}, a row for each class. Shown: {names}. The folder holds {number} files, and ",
-        zh=f"文件夹 {folder.name} 的缩略图一览，每个类别一行。这里显示的是：{names}。共 {number} 个文件，",
-    ) + (
-        say(en=f"{wrong} things are wrong", zh=f"标出的问题有 {wrong} 处") + here
-        if wrong
-        else say(en="nothing is wrong.", zh="没有标出问题。")
+    shown = (
+        say(
+            en=f"What is wrong in the folder {folder.name}, a picture for each. ",
+            zh=f"文件夹 {folder.name} 里有问题的，每处一格。",
+        )
+        if only_wrong
+        else say(
+            en=f"A contact sheet of the folder {folder.name}, a row for each class. Shown: {names}. ",
+            zh=f"文件夹 {folder.name} 的缩略图一览，每个类别一行。这里显示的是：{names}。",
+        )
+    )
+    held = say(en=f"The folder holds {number} picture files, and ", zh=f"共 {number} 个图片文件，")
+    return (
+        shown
+        + held
+        + (
+            say(en=f"{wrong} things are wrong", zh=f"标出的问题有 {wrong} 处") + here
+            if wrong
+            else say(en="nothing is wrong.", zh="没有标出问题。")
+        )
     )
 
 
@@ -640,11 +653,11 @@ def _gpu_name(record: Mapping[str, Any]) -> str:
 PAID_FOR = {  # what time and memory go into
     "see class pictures": "看各类图片",
     "learn the context": "学上下文向量",
-    "see caption pictures": "看说明文字的图片",
+    "see caption pictures": "看配了文字的图片",
     "learn the captioner": "学软提示词和投影",
     "both models": "两个模型",
     "class features": "各类图片的特征",
-    "caption features": "说明文字图片的特征",
+    "caption features": "配文字图片的特征",
     "one step": "走一步",
 }
 
@@ -804,7 +817,7 @@ def _about_scale(now: SimpleNamespace, gigabytes: dict[str, float], fits: bool) 
         en="Calculated for ViT-B/32 and GPT-2 small: multiplications at this pace; 160 steps for a context of 16 vectors, 3 epochs for the "
         "captioner, with three copies of the caption features. Reading and shrinking picture files comes on top. Devices share the captions; "
         "a context is learned on one. ",
-        zh="按 ViT-B/32 和小号 GPT-2 计算：乘法次数除以这个速度；16 个上下文向量学 160 步，软提示词和投影学 3 轮；说明文字图片的特征按三份算，因为训练时要复制。读文件、缩小图片的时间另算。"
+        zh="按 ViT-B/32 和小号 GPT-2 计算：乘法次数除以这个速度；16 个上下文向量学 160 步，软提示词和投影学 3 轮；配文字图片的特征按三份算，因为训练时要复制。读文件、缩小图片的时间另算。"
         "设备之间分摊的是说明文字；上下文向量只在一个设备上学。",
     )
     if not fits and gigabytes["caption features"] > ROOM / 2 and now.patches:

@@ -306,8 +306,8 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
         rows,
         (-0.02, 1.04 * max(float(row.distances.max()) for row in rows)),
         title=say(
-            en=f"To the nearest word: learned {real:.2f}, permuted labels {null:.2f}, random {chance:.2f}, word to word {own:.2f}",
-            zh=f"到最近的词有多远：学出来的 {real:.2f}，打乱标签的 {null:.2f}，随机向量 {chance:.2f}，词和词之间 {own:.2f}",
+            en=f"Median distances (initialised at random): learned {real:.2f}, permuted {null:.2f}; random {chance:.2f}, words {own:.2f}",
+            zh=f"到最近的词有多远（随机初始化，中位数）：学出来的 {real:.2f}，打乱标签的 {null:.2f}；随机向量 {chance:.2f}，词和词之间 {own:.2f}",
         ),
         alt=say(
             en=f"Six rows of dots on one axis, the cosine distance to the nearest word, with their medians: words to other words {own:.2f}; learned, "

@@ -490,7 +490,7 @@ def _about_strip(scored: int, now: SimpleNamespace) -> str:
     if now.padding:
         caption += say(
             en=" With padding scored, the shorter a caption, the more of its loss is about padding.",
-            zh="填充也计入损失的话，说明文字越短，填充在损失里占的份额就越大。",
+            zh="填充也计入损失的话，说明文字越短，填充在损失里占的比例就越大。",
         )
     return caption + say(
         en=" The mask hides padding; where it stands on the right, nobody could see it anyway.",

@@ -160,7 +160,7 @@ def labelled_pictures(
     right = sum(label == guess for label, guess in zip(labels, guesses))
     alt = say(
         en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
-        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(map(translate, labels))}。CLIP 的回答和其中 {right} 个一致。",
+        zh=f"{len(rows)} 张图，每张画了两样东西。标签依次是：{'、'.join(labels)}。CLIP 的回答和其中 {right} 个一致。",
     )
     caption = say(
         en=f"Above each picture its label; below it CLIP's answer to “{template}” and its probability.",

@@ -118,7 +118,7 @@ def of_parts(study):
     trained = mean_right(study.asked, "as trained")
     for how in ("no picture", "shuffled pictures"):
         assert mean_right(study.asked, how) < study.chance + 2 * (study.chance * (1 - study.chance) / TESTS) ** 0.5
-    yield Claim("parts-seen", "the object is right no more often than by chance", "物体说对的比例就和瞎猜差不多")
+    yield Claim("parts-seen", "the object is right about as often as by chance", "物体说对的比例就和瞎猜差不多")
     assert max(mean_right(study.asked, how) for how in ("soft prompt removed", "words instead")) < trained - 0.1
     yield Claim(
         "parts-seen",

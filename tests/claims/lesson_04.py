@@ -200,7 +200,7 @@ def influence() -> Iterator[Claim]:
     yield Claim(
         "influence-seen",
         "another order costs nothing with one seed and up to four points with the next",
-        "换个顺序，这个种子一点不差，下一个种子最多差四个百分点",
+        "换个顺序，有的种子一点不降，有的最多降四个百分点",
     )
 
 
