@@ -62,8 +62,8 @@ def account() -> dict[str, Any]:
     alive = {**(ipywidgets.Widget.widgets if known is None else known)}
     new = [one for number, one in alive.items() if number not in TOLD]
     TOLD.update(alive)
-    if get_language() == "zh":
-        EXPLORERS[:] = [one for one in EXPLORERS if one.widget in new]
+    chinese = get_language() == "zh"
+    EXPLORERS[:] = [one for one in EXPLORERS if (one.widget in new) is chinese]
     controls = [one for one in new if hasattr(one, "description") and not isinstance(one, NO_CONTROLS)]
     tips = [getattr(one, "tooltip", None) or getattr(one, "description_tooltip", None) or "" for one in controls]
     return {

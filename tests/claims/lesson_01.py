@@ -92,7 +92,9 @@ def _of_templates(lesson: dict) -> Iterator[Claim]:
     bare, small, mean, alike = right[0], right[4], right[5], right[1:4]
     assert bare + 2 < min(right[1:5]) and max(alike) - min(alike) < 1 and small + 2 < min(alike)
     yield Claim("zero-shot-seen", "a bare name does worse than a sentence", "只写名称不如写一句话")
-    yield Claim("zero-shot-seen", "untrue of most pictures seems to cost a little", "对多数图不成立的形容词，准确率似乎低一点")
+    yield Claim(
+        "zero-shot-seen", "untrue of most pictures seems to cost a little", "对多数图不成立的形容词，准确率似乎低一点"
+    )
     yield Claim("zero-shot-seen", "the other sentences are all alike", "其余几句都差不多")
     assert mean < min(alike)
     yield Claim("zero-shot-seen", "We expected the average to win, and it does not", "我们原以为平均会赢，结果没有")
