@@ -402,7 +402,7 @@ def matrix_explorer(
         ],
         layout={"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"},
     )
-    explorer.widget.children = [grid, beside(scale, fill, clear, align_items="center"), explorer.view]
+    explorer.widget.children = [grid, beside(scale, clear, fill, align_items="center"), explorer.view]
     return explorer
 
 

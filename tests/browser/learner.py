@@ -274,12 +274,10 @@ def moves_of(page, cell, step_by_step=()):
     buttons = cell.locator(".jp-OutputArea-output button.jupyter-button").all()
     if len(buttons) > 4:
         buttons = buttons[3 :: len(buttons) // 3]
-    sliders = cell.get_by_role("slider").all() if len(buttons) == 1 else []  # a single button may bring them back
-    for how, key in (("", None), (", by keyboard,", "Enter")):
-        for number, button in enumerate(buttons):
-            for slider in sliders[:1]:
-                yield "slider 0, before the button,", partial(step, slider)
-            yield f"button {number}{how}", partial(button.press, key) if key else button.click
+    for number, button in enumerate(buttons):
+        yield f"button {number}", button.click
+    for number, button in enumerate(buttons):
+        yield f"button {number}, by keyboard,", partial(button.press, "Enter")
 
 
 def place(handle) -> float:
