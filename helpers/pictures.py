@@ -125,8 +125,7 @@ class PictureFiles(Sequence):
         try:
             return open_picture(self.files[number])
         except BadPicture as error:
-            told = f"{self.files[number]} {error}"
-            raise LearnerError(told) from error
+            raise LearnerError(f"{self.files[number]} {error}") from error
 
 
 # --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
 from lessons.kit import picture
+from lessons.source import HAN
 from pocket import world
 
 ROOT = Path(__file__).parents[1]
-HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 WORD = r"[A-Za-z][A-Za-z0-9_.'’-]*"
 # Names of libraries and data sets, units, and letters that stand for a number
 KEPT = {"torch", "transformers", "matplotlib", "numpy", "sklearn", "pytest", "nats", "nat", "ms", "px", "pt", "ln", "log", "exp"}  # fmt: skip
@@ -38,7 +38,7 @@ def is_kept(word: str) -> bool:
 def english_of(text: str) -> str:
     """What of one line is English and should not be: all of it, or a run of three words among Chinese; "" if nothing."""
     bare = re.sub(r"https?://\S+|`[^`]*`|<[|/]?\w+[|]?>|“[^”]*”|\"[^\"]*\"|'[^']*'", " ", text)
-    if not HAN.search(bare):
+    if not re.search(HAN, bare):
         return text.strip() if any(not is_kept(word) for word in re.findall(WORD, bare)) else ""
     runs = re.findall(rf"{WORD}(?: {WORD}){{2,}}", bare)
     return next((run for run in runs if any(not is_kept(word) for word in run.split())), "")

@@ -28,11 +28,6 @@ EXCEPTIONS = (
     ("inside_clip.picture_in_patches", "^line in #ffffff", "a grid on a picture; beside it the patches lie apart"),
     ("soft_prompt.words_on_patches", "^line in #ffffff", "a grid on a pale picture; the words stand in its cells"),
     (
-        "reading.paths_in_space",
-        "^line in .* contrast of 1",
-        "many paths, paler than the names on them; their ends are marks",
-    ),
-    (
         "captions.dots_in_rows",
         "^only the colour tells marks",
         "each row has its name, with a triangle where the dots are blue",

@@ -7,9 +7,9 @@ import ast
 import re
 import subprocess
 
-import nbformat
 import pytest
 from chinese import HAN, ROOT, english_of, faults_of_words, written
+from claims import stored_cells, texts_of
 from strange import LESSONS
 
 from helpers.language import LearnerError
@@ -31,14 +31,13 @@ CODE = {line for exhibit in EXHIBITS.values() for _, line in exhibit.changes()} 
 
 
 def lines_of(cell):
-    for output in cell.get("outputs", ()):
-        lines = (output.get("text") or output.get("data", {}).get("text/plain", "")).splitlines()
-        yield from (line for line in lines if not CODE & {line, line[2:]})
+    lines = (line for text in texts_of(cell) for line in text.splitlines())
+    return [line for line in lines if not CODE & {line, line[2:]}]
 
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_what_a_chinese_notebook_prints_is_chinese_but_for_what_models_read(name):
-    cells = nbformat.read(ROOT / "notebooks/zh" / f"{name}.ipynb", as_version=4).cells
+    cells = stored_cells(name, "zh").values()
     allowed = {id for lesson, id in ENGLISH if lesson == name}
     found = {cell.id: [one for line in lines_of(cell) if (one := english_of(line))] for cell in cells}
     found = {id: lines for id, lines in found.items() if lines}

@@ -4,9 +4,9 @@ import importlib
 import re
 from functools import cache
 
-import nbformat
 import pytest
 from chinese import ROOT
+from claims import stored_cells, texts_of
 from strange import LESSONS
 
 from finetuning import options
@@ -26,6 +26,12 @@ def claimed_by(name):
 
 
 @cache
+def claims_of(name):
+    """All claims of a lesson; some run its models."""
+    return tuple(claimed_by(name).claims())
+
+
+@cache
 def prose(name, lang):
     """The markdown cells of a lesson by their ids, on one line each."""
     cells = read_script(ROOT / "lessons" / f"{name}.py").cells
@@ -38,18 +44,16 @@ def prose(name, lang):
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_what_a_lesson_says_of_stored_numbers_holds(name):
-    for claim in claimed_by(name).claims():
+    for claim in claims_of(name):
         for lang in LANGUAGES:
             assert getattr(claim, lang) in prose(name, lang)[claim.cell], (claim.cell, lang, getattr(claim, lang))
 
 
 def printed(name, lang):
     """All numbers in the text outputs of a notebook's compared cells; shares also as percentages."""
-    cells = nbformat.read(ROOT / "notebooks" / lang / f"{name}.ipynb", as_version=4).cells
+    cells = stored_cells(name, lang).values()
     compared = [cell for cell in cells if "nbval-check-output" in cell.metadata.get("tags", ())]
-    texts = [
-        output.get("text") or output.get("data", {}).get("text/plain", "") for c in compared for output in c.outputs
-    ]
+    texts = [text for cell in compared for text in texts_of(cell)]
     numbers = [float(number.replace(",", "")) for text in texts for number in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]
     return numbers + [100 * number for number in numbers]
 
@@ -57,7 +61,7 @@ def printed(name, lang):
 @pytest.mark.parametrize(("lang", "name"), BOTH)
 def test_every_decimal_and_every_percentage_in_prose_is_printed_or_claimed_or_cited(lang, name):
     module, there = claimed_by(name), printed(name, lang)
-    said = " ".join(getattr(claim, lang) for claim in module.claims())
+    said = " ".join(getattr(claim, lang) for claim in claims_of(name))
     unbound = []
     for id, text in prose(name, lang).items():
         text = re.sub(r"arXiv:? ?[\d.]+", " ", re.sub(NO_TEXT, " ", re.sub(NO_PROSE, " ", text)))

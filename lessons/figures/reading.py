@@ -196,7 +196,7 @@ def paths_in_space(
             axes.plot(ends[:, 0], ends[:, 1], "x", color=VERMILION, markersize=5.5, markeredgewidth=1.3, zorder=4)
         for path in seen(space.paths) if len(space.paths) else ():
             axes.plot(
-                path[:, 0], path[:, 1], color=BLUE, linewidth=0.7, alpha=0.35, zorder=3
+                path[:, 0], path[:, 1], color=BLUE, linewidth=0.6, alpha=CLOUD, zorder=3
             )  # many cross where all began
             axes.plot(
                 *path[0, :2], "o", color=BLUE, markersize=3, markerfacecolor="white", markeredgewidth=0.8, zorder=4

@@ -324,8 +324,3 @@ def accuracy_table(right: Mapping[str, Tensor]) -> Table:
     rows = [(name, told(hits)) for name, hits in right.items()]
     header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
     return Table(rows, header, align="right")
-
-
-def glossed(*words: str) -> str:
-    """The English words of a figure, each with its Chinese one, for readers of Chinese."""
-    return f"（图中英文：{'，'.join(words)}。）"

@@ -4,7 +4,15 @@ A module a lesson. `claims` computes each phrase, or asserts what a phrase in wo
 that changes fails the sentence about it, and a sentence that changes fails here. CITED: numbers of papers, each with its source.
 """
 
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 class Claim(NamedTuple):
@@ -13,3 +21,15 @@ class Claim(NamedTuple):
     cell: str  # the id
     en: str
     zh: str
+
+
+@cache
+def stored_cells(name: str, lang: str) -> dict[str, NotebookNode]:
+    """The cells of a lesson's stored notebook by their ids."""
+    cells = nbformat.read(NOTEBOOKS / lang / f"{name}.ipynb", as_version=4).cells
+    return {cell.id: cell for cell in cells}
+
+
+def texts_of(cell: NotebookNode, kind: str = "text/plain") -> Sequence[str]:
+    """What a cell has printed or shown, output by output."""
+    return [output.get("text") or output.get("data", {}).get(kind, "") for output in cell.get("outputs", ())]

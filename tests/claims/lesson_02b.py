@@ -3,10 +3,7 @@
 import re
 from collections.abc import Iterator
 
-import nbformat
-from chinese import ROOT
-
-from claims import Claim
+from claims import Claim, stored_cells, texts_of
 from lessons.kit.benchmarks import read_benchmarks
 from lessons.source import LANGUAGES
 
@@ -15,8 +12,7 @@ CITED: dict[str, str] = {}
 
 def stored_shares(lang: str) -> tuple[int, int]:
     """Per cent of the machine's pace that the plain and the fast way reached, in the table that stands in the notebook."""
-    cells = nbformat.read(ROOT / "notebooks" / lang / "02b_faster.ipynb", as_version=4).cells
-    [table] = [cell.outputs[0].data["text/plain"] for cell in cells if cell.id == "limit-code"]
+    table = texts_of(stored_cells("02b_faster", lang)["limit-code"])[0]
     plain, fast, _ = (int(share) for share in re.findall(r"(?m)(\d+) ?%$", table))
     return plain, fast
 

@@ -4,14 +4,11 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 
-import nbformat
 import torch
-from chinese import ROOT
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from claims import Claim
+from claims import Claim, stored_cells, texts_of
 from helpers.pretrained import POCKET_GPT2, load_clip
 from lessons import museum
 from lessons.kit.experiments import every_vector_learns, expected_best
@@ -25,17 +22,9 @@ ENGLISH = {2: "two", 3: "three", 4: "four", 10: "ten"}
 CHINESE = {2: "两", 3: "3", 4: "四", 10: "十"}
 
 
-@cache
-def cells(lang: str) -> dict[str, nbformat.NotebookNode]:
-    """The cells of the stored notebook by their ids."""
-    notebook = nbformat.read(ROOT / "notebooks" / lang / "05_bug_museum.ipynb", as_version=4)
-    return {cell.id: cell for cell in notebook.cells}
-
-
 def printed(cell: str, lang: str = "en", kind: str = "text/plain") -> str:
     """What a cell has printed or shown, as it is stored."""
-    found = cells(lang)[cell].outputs
-    return "\n".join(output.get("text") or output.data.get(kind, "") for output in found)
+    return "\n".join(texts_of(stored_cells("05_bug_museum", lang)[cell], kind))
 
 
 def percentages(cell: str, lang: str) -> list[float]:
@@ -100,7 +89,10 @@ def claims() -> Iterator[Claim]:
     )
     yield Claim("best-epoch-repair", "With fifty pictures it would be a surprise", "要是只有五十张，就不大可能了")
 
-    scenes = eval(re.search(r"scenes = (\[.*?\n\])", cells("en")["captions-code"].source, re.S)[1], {"world": world})
+    scenes = eval(
+        re.search(r"scenes = (\[.*?\n\])", stored_cells("05_bug_museum", "en")["captions-code"].source, re.S)[1],
+        {"world": world},
+    )
     for lang in LANGUAGES:
         assert printed("options-code", lang).split("\n")[:-1] == [full_caption(scene) for scene in scenes]
     yield Claim("options-healthy", "It writes well", "写得不错")
