@@ -1,7 +1,7 @@
 """The one command of the course: python course.py lab | test | build | bench | doctor.
 
 It makes .venv beside this file, installs requirements.txt into it in the versions of constraints/tested.txt, and there starts
-JupyterLab, the tests, lessons/build.py or the benchmarks. Standard library only, and it parses on old Pythons too, which it answers
+JupyterLab, the tests, tools/build.py or the benchmarks. Standard library only, and it parses on old Pythons too, which it answers
 with one sentence.
 """
 
@@ -649,7 +649,7 @@ def build(arguments: argparse.Namespace, say: Say) -> int:
     python = ready(arguments.here, ["jupytext", "nbformat", "nbclient", "torch", "transformers"], goal, say)
     options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
     options += ["--no-solutions", "--lang", arguments.lang] if arguments.no_solutions else []
-    return attend([python, "-m", "lessons.build", *options, *arguments.lesson])
+    return attend([python, "-m", "tools.build", *options, *arguments.lesson])
 
 
 # bench

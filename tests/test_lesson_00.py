@@ -1,4 +1,4 @@
-"""Facts about lessons/widgets, on the pocket CLIP."""
+"""Facts about the explorers of lesson 00, on the pocket CLIP."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from helpers import language, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip
 from lessons.kit.explorer import WIDGET_VIEW, Explorer, Sentence, uploaded
-from lessons.widgets import start_here
+from lessons.lesson_00_start_here import explorers as start_here
 from pocket import words, world
 
 SCENE = world.Scene((world.Thing("snail", "purple", "large"),), "beach", "photo")

@@ -1,4 +1,4 @@
-"""Facts about lessons/widgets/inside_clip.py, on the pocket CLIP: the explorers, the figures and the tables of lesson 01."""
+"""Facts about lessons/lesson_01_inside_clip/explorers.py, on the pocket CLIP: the explorers, the figures and the tables of lesson 01."""
 
 import ast
 import builtins
@@ -17,9 +17,9 @@ from transformers import CLIPConfig, CLIPModel
 
 from helpers import notebook
 from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, encode_texts, load_clip
-from lessons.figures import inside_clip as figures
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
-from lessons.widgets import inside_clip
+from lessons.lesson_01_inside_clip import explorers as inside_clip
+from lessons.lesson_01_inside_clip import figures
 from pocket import datasets, tasks, world
 
 LESSON = Path(__file__).parents[1] / "lessons" / "01_inside_clip.py"

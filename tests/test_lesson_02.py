@@ -15,11 +15,11 @@ from helpers import by_hand
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip
-from lessons.figures import learnable_context as figures
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
 from lessons.kit.models import show_prediction
 from lessons.kit.picture import Picture, spread
-from lessons.widgets import learnable_context
+from lessons.lesson_02_learnable_context import explorers as learnable_context
+from lessons.lesson_02_learnable_context import figures
 from pocket import tasks
 from pocket.studies.context_study import load_study
 

@@ -1,4 +1,4 @@
-"""Facts about lessons/widgets/faster.py and lessons/figures/faster.py: the explorers, figures and tables of lesson 02b."""
+"""Facts about lessons/lesson_02_learnable_context/explorers_b.py and lessons/lesson_02_learnable_context/figures_b.py: the explorers, figures and tables of lesson 02b."""
 
 from types import SimpleNamespace
 
@@ -13,10 +13,10 @@ from transformers import CLIPConfig
 from helpers import flops
 from helpers.context import PromptedCLIP
 from helpers.pretrained import POCKET_CLIP, load_clip
-from lessons.figures import faster as figures
-from lessons.figures.speed import Curve
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
-from lessons.widgets import faster
+from lessons.lesson_02_learnable_context import explorers_b as faster
+from lessons.lesson_02_learnable_context import figures_b as figures
+from lessons.lesson_02_learnable_context.speed import Curve
 
 NAMES = ["cat", "umbrella", "red car", "small white house", "butterfly", "key"]
 MACHINE = {"cpu": "Some Processor", "threads": 2}

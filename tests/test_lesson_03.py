@@ -16,15 +16,15 @@ from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.build import read_glossary, wrong_variants
-from lessons.figures import soft_prompt as figures
 from lessons.kit.explorer import WIDGET_VIEW, checksum
 from lessons.kit.picture import Picture
-from lessons.widgets import soft_prompt
+from lessons.lesson_03_soft_prompt import explorers as soft_prompt
+from lessons.lesson_03_soft_prompt import figures
 from pocket.datasets import read_scene
 from pocket.language import full_caption
 from pocket.words import CHINESE_WORDS
 from pocket.world import Scene, Thing, draw
+from tools.build import read_glossary, wrong_variants
 
 ROOT = Path(__file__).parents[1]
 DRAWING = ("three_parts", "words_on_patches", "strip_with_labels")

@@ -16,11 +16,11 @@ from helpers import captioner_training
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History
-from lessons.figures import captions as figures
 from lessons.kit import explorer as made_of
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
 from lessons.kit.picture import Picture
-from lessons.widgets import captions
+from lessons.lesson_03_soft_prompt import explorers_captions as captions
+from lessons.lesson_03_soft_prompt import figures_captions as figures
 from pocket.captioning import PROMPTS
 from pocket.language import full_caption
 from pocket.studies import captioner_study

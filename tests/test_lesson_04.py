@@ -17,12 +17,12 @@ from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
-from lessons.build import read_glossary, wrong_variants
-from lessons.figures import reading as figures
 from lessons.kit.explorer import WIDGET_VIEW, checksum
 from lessons.kit.picture import Picture, axes_at, blank
-from lessons.widgets import reading as ours
+from lessons.lesson_04_reading import explorers as ours
+from lessons.lesson_04_reading import figures
 from pocket.studies import reading_study as study
+from tools.build import read_glossary, wrong_variants
 
 GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
 RED, SKETCH, BLURRED = study.FOLLOWED

@@ -17,12 +17,11 @@ from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import museum
-from lessons.figures import museum as drawing
-from lessons.kit import experiments
 from lessons.kit.explorer import WIDGET_VIEW, checksum
 from lessons.kit.picture import Picture
-from lessons.widgets import museum as shown
+from lessons.lesson_05_bug_museum import experiments, museum
+from lessons.lesson_05_bug_museum import explorers as shown
+from lessons.lesson_05_bug_museum import figures as drawing
 from pocket import world
 from pocket.captioning import PROMPTS
 

@@ -18,9 +18,9 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 from helpers import data, fast_text, flops, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
-from lessons.figures import own_pictures as figures
 from lessons.kit.models import show_prediction
-from lessons.widgets import own_pictures
+from lessons.lesson_06_own_pictures import explorers as own_pictures
+from lessons.lesson_06_own_pictures import figures
 from pocket import folders, own_folder, world
 from pocket.datasets import read_scene
 from pocket.studies import own_pictures_study

@@ -1,5 +1,5 @@
-"""Builds the notebooks: each lessons/NN_name.py holds a lesson, its text in English and Chinese side by side and its code once.
-And the teacher's pages, by lessons/teaching.py; and for a class a set of notebooks without solutions.
+"""Builds the notebooks: lesson.py in a lesson's room holds its text in English and Chinese side by side and its code once.
+And the teacher's pages, by tools/teaching.py; and for a class a set of notebooks without solutions.
 
 `python course.py build` runs this file. jupytext reads the scripts, nbclient runs the notebooks, nbformat writes them.
 """
@@ -18,8 +18,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode, v4
 
-from lessons import teaching
-from lessons.source import EXERCISE, HAN, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_script, scripts
+from tools import teaching
+from tools.source import EXERCISE, HAN, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_lessons
 
 TAGS = ("exercise", "solution", "prepare", "measured", "raises-exception")
 # The first code cell of every script, and what it says in Chinese. The course lies in a folder above, or in one below.
@@ -164,7 +164,7 @@ def differences(lesson: Lesson, root: Path, address: str = "") -> Iterator[str]:
     """Where the stored notebooks are not what the script makes, outputs aside."""
     for lang, path, old, book in compared(lesson, root, address):
         for id in [(new or was).get("id") for new, was in zip_longest(book.cells, old) if new != was][:1]:
-            what = f"differs from lessons/{lesson.name}.py" if old else "the notebook is missing or cannot be read"
+            what = f"differs from {lesson.script}" if old else "the notebook is missing or cannot be read"
             yield f'notebooks/{lang}/{path.name}, cell "{id}": {what}; run python course.py build {lesson.name}.'
 
 
@@ -191,7 +191,7 @@ def faults(lesson: Lesson, glossary: list[list[list[str]]]) -> list[str]:
     for n, cell in enumerate(lesson.cells):
         name = f'"{cell.metadata.id}"' if cell.metadata.id else f"no. {n + 1}"
         whats = [*form_faults(lesson.cells, n), *word_faults(cell, glossary)]
-        found += [f"lessons/{lesson.name}.py, cell {name}: {what}." for what in whats]
+        found += [f"{lesson.script}, cell {name}: {what}." for what in whats]
     return list(dict.fromkeys(found))
 
 
@@ -218,7 +218,7 @@ def form_faults(cells: list[NotebookNode], n: int) -> list[str]:
         'lang is "en" or "zh" for markdown, and absent for code; mend it': lang not in (WORDS if markdown else [""]),
         "its other half is missing; write it in both languages": markdown and lang in WORDS and not apart,
         "its halves stand apart; put them side by side": markdown and apart and min(apart) > 1,
-        "it is not the set-up cell; copy SETUP from lessons/build.py": first and (id, cell.source) != ("setup", SETUP),
+        "it is not the set-up cell; copy SETUP from tools/build.py": first and (id, cell.source) != ("setup", SETUP),
         "no solution follows; write it in the next cell": "exercise" in tags and not solved,
         "it solves no exercise; put it behind one": "solution" in tags and not posed,
         "**Exercise** · ★☆☆ · 4 minutes or the same **练习** · ★☆☆ · 4 分钟 is missing above; write both": unlike,
@@ -266,6 +266,36 @@ def word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator
         yield f"half-width punctuation after Chinese ({found.strip()}); use the full-width sign"
 
 
+def text_faults(room: Path, glossary: list[list[list[str]]]) -> list[str]:
+    """All that is wrong with the texts of a room's questions, one after the other."""
+    path = room / "questions.toml"
+    place = f"lessons/{room.name}/questions.toml"
+    try:
+        questions = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{place}: this is not TOML ({error}); mend it.") from error
+    found = []
+    for name, text in texts_in(questions):
+        if missing := [lang for lang in WORDS if not text.get(lang, "").strip()]:
+            found.append(f"{place}, {name}: {' and '.join(missing)} is missing; write it in both languages.")
+        elif not re.search(HAN, text["zh"]):
+            found.append(f"{place}, {name}: there is no Chinese in zh; say it in Chinese.")
+        for lang in [lang for lang in WORDS if lang in text]:
+            cell = v4.new_markdown_cell(text[lang], metadata={"lang": lang})
+            found += [f"{place}, {name}: {what}." for what in word_faults(cell, glossary)]
+    return list(dict.fromkeys(found))
+
+
+def texts_in(part: dict | list, name: str = "") -> Iterator[tuple[str, dict[str, str]]]:
+    """Each text {en, zh} of a file of questions, and where it stands: "quiz.cached.choices.0.why"."""
+    named = part.items() if isinstance(part, dict) else enumerate(part)
+    if isinstance(part, dict) and set(WORDS) & set(part):
+        yield name, {lang: part[lang] for lang in WORDS if lang in part}
+    for key, inner in named:
+        if isinstance(inner, dict | list):
+            yield from texts_in(inner, f"{name}.{key}".strip("."))
+
+
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="course.py build", description=__doc__.splitlines()[0])
     parser.add_argument("lesson", nargs="*", help="a name or a number, such as 00; without any, all lessons")
@@ -274,14 +304,16 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--no-solutions", action="store_true", help="a set for a class, in classroom/; run nothing")
     parser.add_argument("--lang", choices=WORDS, default="en", help="of what --no-solutions says")
     arguments = parser.parse_args(argv)
-    there = {name: p for p in scripts(root) for name in (p.stem, p.stem.split("_")[0])}
     try:
+        there = {name: lesson for lesson in read_lessons(root) for name in (lesson.name, lesson.number)}
         if unknown := [name for name in arguments.lesson if name not in there]:
             raise Refused(f"There is no lesson {', '.join(unknown)}; there are {', '.join(there) or 'none yet'}.")
         address = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["ten-vectors"]["address"]
         glossary = read_glossary(root / "lessons/glossary.md")
-        lessons = [read_script(path) for path in dict.fromkeys(there[name] for name in arguments.lesson or there)]
+        lessons = [*{there[name].name: there[name] for name in arguments.lesson or there}.values()]
         refused = [fault for lesson in lessons for fault in faults(lesson, glossary)]
+        rooms = dict.fromkeys(root / "lessons" / lesson.room for lesson in lessons)
+        refused += [fault for room in rooms for fault in text_faults(room, glossary)]
         if arguments.no_solutions and not refused:
             print(build_for_class(lessons, root, address, arguments.lang))
         elif arguments.check and not refused:

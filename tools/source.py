@@ -24,20 +24,40 @@ class Refused(Exception):
 
 
 class Lesson(NamedTuple):
-    name: str  # "00_start_here"
+    """A script of a room: lesson.py, or lesson_b.py, whose notebook is called by its number and the id of its first cell."""
+
+    room: str  # "lesson_02_learnable_context"
+    part: str  # "" or "_b"
     cells: list[NotebookNode]  # as in the script, right or wrong; the metadata has id, lang ("" for code) and tags
 
+    @property
+    def script(self) -> str:
+        return f"lessons/{self.room}/lesson{self.part}.py"
 
-def scripts(root: Path) -> list[Path]:
-    return sorted(root.glob("lessons/[0-9]*_*.py"))
+    @property
+    def number(self) -> str:
+        """ "02" or "02b"."""
+        return self.room.split("_")[1] + self.part[1:]
+
+    @property
+    def name(self) -> str:
+        """That of its notebooks: "02_learnable_context" or "02b_faster"."""
+        own = str(self.cells[0].metadata.id).replace("-", "_")
+        return f"{self.number}_{own}" if self.part else self.room.removeprefix("lesson_")
+
+
+def read_lessons(root: Path) -> list[Lesson]:
+    """All of them, in their order."""
+    return [read_script(path) for path in sorted(root.glob("lessons/lesson_*/lesson*.py"))]
 
 
 def read_script(path: Path) -> Lesson:
+    lesson = Lesson(path.parent.name, path.stem.removeprefix("lesson"), [])
     try:
         cells = jupytext.read(path, fmt="py:percent").cells or [v4.new_code_cell()]  # an empty file is an empty cell
     except ValidationError as error:
-        raise Refused(f"lessons/{path.name}: jupytext cannot read it ({str(error).splitlines()[0]}).") from error
+        raise Refused(f"{lesson.script}: jupytext cannot read it ({str(error).splitlines()[0]}).") from error
     for cell in cells:
         cell.metadata = NotebookNode({"id": "", "lang": "", "tags": []} | cell.metadata)
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own
-    return Lesson(path.stem, cells)
+    return lesson._replace(cells=cells)

@@ -1,8 +1,8 @@
 """The teacher's guide and the answers, docs/teaching.*.md and docs/answers.*.md: built from the lessons, so that they cannot fall behind.
 
-From a lesson's script come its sections and their minutes, its exercises and solutions; from lessons/exercises its questions, and what
-the checks say to wrong answers; from the stored notebook how a guess came out; from benchmarks/results.json time and memory. What only
-a person can say (routes, goals, the board, discussions, what is behind a wrong guess) stands in lessons/teaching.toml.
+From a lesson's script come its sections and their minutes, its exercises and solutions; from its room its questions, and what the
+checks say to wrong answers; from the stored notebook how a guess came out; from benchmarks/results.json time and memory. What only
+a person can say (routes, goals, the board, discussions) stands in lessons/teaching.toml.
 """
 
 import ast
@@ -10,7 +10,6 @@ import importlib
 import inspect
 import json
 import math
-import pkgutil
 import re
 import tomllib
 from collections.abc import Iterable
@@ -21,8 +20,7 @@ from typing import Any, NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from lessons import widgets
-from lessons.source import EXERCISE, HAN, LANGUAGES, NO_PROSE, NO_TEXT, Lesson, Refused, read_script, scripts
+from tools.source import EXERCISE, HAN, LANGUAGES, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_lessons
 
 NOTES = "lessons/teaching.toml"
 # The rule of minutes: for a learner alone, who reads all, plays with every explorer and does every exercise
@@ -38,7 +36,7 @@ TRAININGS = (
     "LongWork",
     "ContextTraining",
     "CaptionerTraining",
-)  # what functions of lessons/widgets give back
+)  # what functions that show an explorer give back
 # Functions of the kit that lessons call, and that show something
 SHOWING = ("explorer.accuracy_table", "models.show_prediction", "models.whose_numbers")
 HEADING = r"(?m)^##? (.+)"
@@ -87,18 +85,20 @@ def minutes_of_text(text: str, lang: str) -> float:
 def seconds_of_code(cell: NotebookNode) -> int:
     """To read it, and to look at what it shows."""
     lines = 0 if cell.metadata.id == "setup" else len([line for line in cell.source.split("\n") if line.strip()])
-    called = re.findall(r"(explorers\.\w+|\b\w+)\(", cell.source)
+    called = re.findall(r"\b(\w+(?:\.\w+)?)\(", cell.source)
     kinds = ["line"] * lines + [shown()[name] for name in called if name in shown()]
     return sum(SECONDS[kind] for kind in kinds + ["question"] * cell.source.count(".ask()"))
 
 
 @cache
 def shown() -> dict[str, str]:
-    """What the functions of lessons/widgets and of the kit show, "picture" or "explorer", by the names that lessons call them by."""
+    """What the functions of explorers and of the kit show, "picture" or "explorer", by the names that lessons call them by."""
     found = {}
-    for name in [module.name for module in pkgutil.iter_modules(widgets.__path__)]:
-        module = importlib.import_module(f"lessons.widgets.{name}")
-        found |= {f"explorers.{name}": it for name, it in inspect.getmembers(module, inspect.isfunction)}
+    for path in ROOT.glob("lessons/lesson_*/**/*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if ".explorers" in module and path.stem != "__init__":
+            functions = inspect.getmembers(importlib.import_module(module), inspect.isfunction)
+            found |= {f"{path.stem.removesuffix('_b')}.{name}": it for name, it in functions}
     for module, name in [place.split(".") for place in SHOWING]:
         found[name] = getattr(importlib.import_module(f"lessons.kit.{module}"), name)
     return {name: kind for name, it in found.items() if (kind := kind_of(it))}
@@ -125,7 +125,8 @@ class Asked(NamedTuple):
     """A guess, a quiz or an exercise, where it stands in a lesson."""
 
     section: Section
-    name: str  # "start_here.two_things": its module in lessons/exercises, and its name there
+    module: Any  # the exercises of its room
+    name: str  # and its name there
     it: Any  # a Prediction, Quiz or Exercise of lessons.kit.exercise
     outcome: str  # the letter that a guess came out as, in the stored notebook
     above: dict[str, str]  # the text just above it, in each language
@@ -138,16 +139,14 @@ class Asked(NamedTuple):
 
 def questions(lesson: Lesson, root: Path) -> list[Asked]:
     """All that a lesson asks, in its order."""
-    code = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code")
-    room = "".join(re.findall(r"from lessons\.exercises import (\w+) as exercises", code))
     came_out, found = outcomes(root / "notebooks/en" / f"{lesson.name}.ipynb"), []
     for section in sections(lesson):
         for n, cell in [(n, cell) for n, cell in enumerate(section.cells) if cell.cell_type == "code"]:
             above = {half.metadata.lang: half.source for half in section.cells[max(0, n - 2) : n]}
             below = "".join(after.source for after in section.cells[n + 1 : n + 2])
             for name in re.findall(r"(?m)^exercises\.(\w+)\.(?:ask|check)\(", cell.source):
-                it = getattr(importlib.import_module(f"lessons.exercises.{room}"), name)
-                found.append(Asked(section, f"{room}.{name}", it, came_out.get(name, ""), above, below))
+                module = importlib.import_module(f"lessons.{lesson.room}.exercises{lesson.part}")
+                found.append(Asked(section, module, name, getattr(module, name), came_out.get(name, ""), above, below))
     return found
 
 
@@ -161,12 +160,18 @@ def outcomes(notebook: Path) -> dict[str, str]:
     return letters
 
 
-def mistakes(module: str, test: str) -> list[dict[str, str]]:
+def behind(one: Asked) -> dict[str, dict[str, str]]:
+    """What is behind each wrong answer to a prediction, by its letter."""
+    answers = one.module.questions.texts["prediction"][one.name]["answers"]
+    return {letter: answer["behind"] for letter, answer in zip(LETTERS, answers) if "behind" in answer}
+
+
+def mistakes(module: Any, test: str) -> list[dict[str, str]]:
     """What a check says to wrong answers, in both languages; … stands for what depends on the answer.
 
     Left out is what several checks of the module share: it speaks of types and shapes.
     """
-    tree = ast.parse(inspect.getsource(importlib.import_module(f"lessons.exercises.{module}")))
+    tree = ast.parse(inspect.getsource(module))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
     def reached(name: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -175,7 +180,9 @@ def mistakes(module: str, test: str) -> list[dict[str, str]]:
                 seen = reached(node.id, (*seen, node.id))
         return seen
 
-    checks = [node.args[0].id for node in ast.walk(tree) if is_call(node, "Exercise") and node.args]
+    checks = [
+        name for name, node in functions.items() if any("exercise" in ast.unparse(it) for it in node.decorator_list)
+    ]
     of_others = {name for check in checks if check != test for name in reached(check)}
     own = [functions[name] for name in (test, *reached(test)) if name not in of_others]
     nodes = sorted((node for function in own for node in ast.walk(function) if hasattr(node, "lineno")), key=by_line)
@@ -233,19 +240,18 @@ class Course(NamedTuple):
 
 def read_course(root: Path, address: str) -> Course:
     """Raises Refused where the notes lack something, or name what is not there."""
-    lessons = [read_script(path) for path in scripts(root)]
+    lessons = read_lessons(root)
     notes = tomllib.loads((root / NOTES).read_text("utf-8"))
     record = json.loads((root / "benchmarks/results.json").read_text("utf-8"))["lessons"]
     asked = {lesson.name: questions(lesson, root) for lesson in lessons}
     if missing := [lesson.name for lesson in lessons if lesson.name not in notes["lesson"]]:
         raise Refused(f"{NOTES} has nothing on {', '.join(missing)}: write goals, board and discussions.")
     for one in [one for each in asked.values() for one in each if one.kind == "Prediction"]:
-        wrong = [letter for letter in LETTERS[: len(one.it.answers)] if letter != one.outcome]
         if not one.outcome:
-            raise Refused(f"{NOTES}: how {one.name} came out stands in no notebook; build its lesson first.")
-        if wrong != list(notes["guess"].get(one.name, {})):
+            raise Refused(f"How {one.name} came out stands in no notebook: build its lesson first.")
+        if [letter for letter in LETTERS[: len(one.it.answers)] if letter != one.outcome] != list(behind(one)):
             raise Refused(
-                f'{NOTES}: [guess."{one.name}"] must say what is behind {", ".join(wrong)}, and nothing else.'
+                f"{one.module.questions.path.relative_to(ROOT).as_posix()}: of the answers to {one.name} each wrong one has behind.en and behind.zh, and no other."
             )
     return Course(lessons, asked, notes, record, address)
 
@@ -531,9 +537,9 @@ def of_question(course: Course, one: Asked, lang: str) -> list[str]:
         rows = [(text(choice.text), text(choice.why), choice.right) for choice in one.it.choices]
         lines = [say(lang, "**Quiz.** ", "**小测验**：") + text(one.it.question), ""]
     else:
-        behind = course.notes["guess"][one.name] | {one.outcome: {lang: text(one.it.because)}}
+        whys = behind(one) | {one.outcome: {lang: text(one.it.because)}}
         rows = [
-            (text(given), behind[letter][lang], letter == one.outcome) for letter, given in zip(LETTERS, one.it.answers)
+            (text(given), whys[letter][lang], letter == one.outcome) for letter, given in zip(LETTERS, one.it.answers)
         ]
         lines = [say(lang, "**Guess.** ", "**先猜**：") + text(one.it.question), ""]
     for letter, (given, why, right) in zip(LETTERS, rows):
@@ -545,8 +551,7 @@ def of_exercise(one: Asked, lang: str) -> list[str]:
     """Its line, solution, hints, and the mistakes that its check names."""
     line = re.search(EXERCISE[lang], one.above[lang])[0].strip()
     name = re.findall(r"(?m)^#+ (.+)", one.above[lang])[-1:] or [one.section.heading(lang)]
-    module, _ = one.name.split(".")
-    said = mistakes(module, one.it.test.__name__)
+    said = mistakes(one.module, one.name)
     return [
         f"{line} · {re.split('[:：] *', name[0], maxsplit=1)[-1]}",
         "",

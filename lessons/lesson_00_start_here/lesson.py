@@ -55,9 +55,8 @@ doctor()
 # %% id="pocket-clip-code" tags=["prepare"]
 from helpers import data, language
 from helpers.pretrained import encode_texts, load_clip
-from lessons.exercises import start_here as exercises
 from lessons.kit.explorer import accuracy_table
-from lessons.widgets import start_here as explorers
+from lessons.lesson_00_start_here import exercises, explorers
 from pocket import datasets, tasks, world
 
 clip, processor = load_clip()

@@ -12,21 +12,20 @@ from transformers import CLIPConfig, CLIPModel
 
 from helpers import by_hand
 from lessons.kit.exercise import (
-    Choice,
-    Exercise,
     Mistake,
-    Prediction,
-    Quiz,
-    Text,
+    Questions,
     close,
     expect_number,
     expect_tensor,
 )
 
+questions = Questions(__file__)
+
 # --- positions ---------------------------------------------------------------------------------------------------
 
 
-def _positions(answer: Any, config: CLIPConfig) -> None:
+@questions.exercise
+def positions(answer: Any, config: CLIPConfig) -> None:
     """Patches and the class token: 24 × 24 + 1 for ViT-L/14@336px."""
     expect_number(answer)
     size, patch = config.vision_config.image_size, config.vision_config.patch_size
@@ -54,27 +53,11 @@ def _positions(answer: Any, config: CLIPConfig) -> None:
     )
 
 
-positions = Exercise(
-    _positions,
-    praise=Text(
-        en="All patches and the class token: the table of positions has exactly as many rows.",
-        zh="所有图块，再加类别词元：它的位置嵌入表正好有这么多行。",
-    ),
-    hints=(
-        Text(en="Divide the edge of the picture by the edge of a patch.", zh="用图片的边长除以图块的边长。"),
-        Text(
-            en="That many patches stand in each row, and there are as many rows.",
-            zh="一行有这么多图块，行数也是这么多。",
-        ),
-        Text(en="Before the patches stands one class token.", zh="图块前面还有一个类别词元。"),
-    ),
-)
-
-
 # --- what enters the text tower ----------------------------------------------------------------------------------
 
 
-def _embed(answer: Callable[[CLIPModel, Tensor], Tensor], clip: CLIPModel) -> None:
+@questions.exercise
+def embed(answer: Callable[[CLIPModel, Tensor], Tensor], clip: CLIPModel) -> None:
     tables = clip.text_model.embeddings
     ids = torch.tensor([[1, 5, 9, 5, 2], [2, 7, 5, 5, 3]])
     rows, places = tables.token_embedding(ids), tables.position_embedding.weight[: ids.shape[1]]
@@ -107,30 +90,11 @@ def _embed(answer: Callable[[CLIPModel, Tensor], Tensor], clip: CLIPModel) -> No
     )
 
 
-embed = Exercise(
-    _embed,
-    praise=Text(
-        en="These are the only two tables that a text ever meets on its way in.",
-        zh="文字进来的路上，只会遇到这两张表。",
-    ),
-    hints=(
-        Text(
-            en="clip.text_model.embeddings.token_embedding is a table: call it with ids.",
-            zh="clip.text_model.embeddings.token_embedding 是一张表：把 ids 传给它。",
-        ),
-        Text(
-            en="position_embedding.weight has a row for each position; take the first ids.shape[1] of them.",
-            zh="position_embedding.weight 每个位置一行，取前 ids.shape[1] 行。",
-        ),
-        Text(en="Add the two: (B, T, D) + (T, D) fits.", zh="两者相加：(B, T, D) + (T, D) 对得上。"),
-    ),
-)
-
-
 # --- the causal mask ---------------------------------------------------------------------------------------------
 
 
-def _mask(answer: Callable[[int], Tensor]) -> None:
+@questions.exercise
+def mask(answer: Callable[[int], Tensor]) -> None:
     ours, right = answer(4), by_hand.causal_mask(4)
     expect_tensor(ours, (4, 4), "causal_mask(4)")
     ours = ours.float()
@@ -164,27 +128,11 @@ def _mask(answer: Callable[[int], Tensor]) -> None:
     )
 
 
-mask = Exercise(
-    _mask,
-    praise=Text(
-        en="Now no position can look ahead, and every position still sees itself.",
-        zh="这样谁也看不到后面，但每个位置都看得见自己。",
-    ),
-    hints=(
-        Text(en="Begin with torch.full((T, T), float('-inf')).", zh="从 torch.full((T, T), float('-inf')) 开始。"),
-        Text(
-            en="A triangle of it is wanted: .triu keeps what lies above the diagonal, .tril what lies below.",
-            zh="只要它的一个三角：.triu 留对角线以上，.tril 留对角线以下。",
-        ),
-        Text(en="The diagonal itself must be 0: .triu(1) leaves it out.", zh="对角线本身要是 0：.triu(1) 不含对角线。"),
-    ),
-)
-
-
 # --- pooling -----------------------------------------------------------------------------------------------------
 
 
-def _pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
+@questions.exercise
+def pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     end, pad = 9, 9  # CLIP pads with the end-of-text token itself
     ids = torch.tensor([[1, 5, 6, end, pad, pad], [1, 5, 6, 7, 8, end], [1, 4, end, pad, pad, pad]])
     hidden = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -229,30 +177,11 @@ def _pool(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     )
 
 
-pool = Exercise(
-    _pool,
-    praise=Text(
-        en="One vector for a whole text, read off where the text ends.",
-        zh="整段文字只留一个向量，就在文字结束的地方取。",
-    ),
-    hints=(
-        Text(en="ids == end is true at the end token and at the padding.", zh="ids == end 在结束符和填充处都为真。"),
-        Text(
-            en="(ids == end).int().argmax(-1) gives the first place where it is true.",
-            zh="(ids == end).int().argmax(-1) 给出第一个为真的位置。",
-        ),
-        Text(
-            en="hidden[torch.arange(B), where] takes one position of each text.",
-            zh="hidden[torch.arange(B), where] 从每段文字各取一个位置。",
-        ),
-    ),
-)
-
-
 # --- logits ------------------------------------------------------------------------------------------------------
 
 
-def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+@questions.exercise
+def logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     random = torch.Generator().manual_seed(0)
     images, texts = 3 * torch.randn(2, 8, generator=random), 5 * torch.randn(3, 8, generator=random)
     log_scale = torch.tensor(2.0)
@@ -304,84 +233,12 @@ def _logits(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     )
 
 
-logits = Exercise(
-    _logits,
-    praise=Text(
-        en="With these lines CLIP becomes a classifier for any names you write.",
-        zh="有了这几行，随便你写哪些名称，CLIP 都能按它们给图片分类。",
-    ),
-    hints=(
-        Text(
-            en="torch.nn.functional.normalize(x, dim=-1) gives each row the norm 1.",
-            zh="torch.nn.functional.normalize(x, dim=-1) 把每一行的模长变成 1。",
-        ),
-        Text(
-            en="Cosines of all pairs are one product: images @ texts.T.",
-            zh="两两之间的余弦就是一次乘法：images @ texts.T。",
-        ),
-        Text(en="Multiply by log_scale.exp().", zh="再乘上 log_scale.exp()。"),
-    ),
-)
-
-
 # --- predictions and quizzes -------------------------------------------------------------------------------------
 
-after_the_end = Prediction(
-    Text(
-        en="We change the tokens that stand after the end of the text. What happens to the text's vector?",
-        zh="把文字结束之后的词元换掉，这段文字的向量会怎样？",
-    ),
-    (
-        Text(en="it changes a little", zh="变一点"),
-        Text(en="it changes completely", zh="完全变了"),
-        Text(en="it stays the same to the last digit", zh="完全不变，连最后一位小数都一样"),
-    ),
-    lambda largest: 2 if largest == 0 else 0 if largest < 0.1 else 1,
-    Text(
-        en="No position may look ahead, so the end token never sees what stands after it.",
-        zh="谁也不许往后看，所以结束符根本看不到它后面的东西。",
-    ),
-)
 
-where_pooled = Quiz(
-    Text(
-        en="Somebody puts ten vectors of their own into a text. Where must they go in, and where does CLIP read off the result?",
-        zh="有人想把自己的十个向量放进文字里。它们该从哪里进去？结果又从哪里取出？",
-    ),
-    (
-        Choice(
-            Text(en="In: among the ids. Out: at the end token.", zh="从编号进去，在结束符处取出。"),
-            Text(
-                en="Ids are whole numbers that name rows. A vector that belongs to no row has no id.",
-                zh="编号是整数，指的是表里的行。不属于任何一行的向量，没有编号。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="In: in place of rows looked up in the token table. Out: at the end token.",
-                zh="替换从嵌入表取出的行，在结束符处取出。",
-            ),
-            Text(
-                en="That is the door of lesson 02: they go in before the positions are added, and from there on the tower does not ask where a vector comes from.",
-                zh="这就是第 02 课要走的门：它们在加位置嵌入之前进去，从那里往后，塔不再过问向量从哪里来。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="In: after the last layer. Out: at the start token.", zh="在最后一层之后进去，在起始符处取出。"),
-            Text(
-                en="After the last layer nothing mixes any more, and the start token has seen nothing of the text.",
-                zh="最后一层之后就不再混合了；而起始符什么文字都没看到。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="In: before the start token. Out: at the last position.", zh="从起始符前面进去，在最后一个位置取出。"
-            ),
-            Text(
-                en="Then the start token would no longer stand first, as it did all through training; and the last position may be padding.",
-                zh="那样起始符就不在最前面了，而训练时它一直在那里；最后一个位置又可能是填充。",
-            ),
-        ),
-    ),
-)
+@questions.prediction
+def after_the_end(largest) -> int:
+    return 2 if largest == 0 else 0 if largest < 0.1 else 1
+
+
+where_pooled = questions.quiz("where_pooled")

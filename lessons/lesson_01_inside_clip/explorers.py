@@ -1,6 +1,6 @@
 """Explorers of lesson 01: tokens and their vectors, attention, the matrix that CLIP learns from, temperature; and its figures.
 
-On top of `Explorer` and `figures`. Mechanism by hand, each proved equal to the library's in tests/test_inside_clip.py: attention, which
+On top of `Explorer` and `figures`. Mechanism by hand, each proved equal to the library's in tests/test_lesson_01.py: attention, which
 the library's fast kernels do not give, and the loss. CLIP: Radford et al. 2021, arXiv 2103.00020.
 """
 
@@ -25,10 +25,10 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.pretrained import encode_images, encode_texts, find_trained_rows
-from lessons.figures import inside_clip as figures
 from lessons.kit.explorer import Explorer, beside, look, percent, values_of
 from lessons.kit.picture import Picture, encoded, letters_on, square
 from lessons.kit.tokens import WORD_END, letters_of
+from lessons.lesson_01_inside_clip import figures
 
 MOST_NAMED = 14  # tokens in an alt text
 STEP = 0.01  # between two cosines of a slider

@@ -32,9 +32,8 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
-from lessons.exercises import inside_clip as exercises
 from lessons.kit.explorer import accuracy_table
-from lessons.widgets import inside_clip as explorers
+from lessons.lesson_01_inside_clip import exercises, explorers
 from pocket import datasets, tasks, world
 from pocket.language import full_caption
 

@@ -14,21 +14,20 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 from helpers import context as by_library
 from helpers.training import Evaluation
 from lessons.kit.exercise import (
-    Choice,
-    Exercise,
     Mistake,
-    Prediction,
-    Quiz,
-    Text,
+    Questions,
     close,
     expect_number,
     expect_tensor,
 )
 
+questions = Questions(__file__)
+
 # --- the slots ---------------------------------------------------------------------------------------------------
 
 
-def _slots(answer: Callable[[Tensor, int], Tensor]) -> None:
+@questions.exercise
+def slots(answer: Callable[[Tensor, int], Tensor]) -> None:
     x = 7  # the placeholder
     ids = torch.tensor([[1, x, x, 4, 5, 9, 9], [1, 4, 6, x, x, 5, 9], [1, 8, x, x, 5, 9, 9]])
     right = ids == x
@@ -67,29 +66,11 @@ def _slots(answer: Callable[[Tensor, int], Tensor]) -> None:
     )
 
 
-slots = Exercise(
-    _slots,
-    praise=Text(
-        en="One comparison, and it makes no difference where the class name stands.",
-        zh="一次比较就够了，类别名在哪里都一样。",
-    ),
-    hints=(
-        Text(
-            en="A tensor can be compared with one number: tensor == number.",
-            zh="张量可以和一个数比较：tensor == number。",
-        ),
-        Text(
-            en="The result has the shape of ids, (C, T), and is of type bool.",
-            zh="结果的形状和 ids 一样是 (C, T)，类型是 bool。",
-        ),
-    ),
-)
-
-
 # --- overwriting -------------------------------------------------------------------------------------------------
 
 
-def _overwrite(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+@questions.exercise
+def overwrite(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     random = torch.Generator().manual_seed(0)
     words, context = torch.randn(2, 5, 3, generator=random), torch.randn(2, 3, generator=random).requires_grad_()
     where = torch.tensor([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]).bool()
@@ -138,33 +119,11 @@ def _overwrite(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     )
 
 
-overwrite = Exercise(
-    _overwrite,
-    praise=Text(
-        en="The length stays, so the end of the text is where the ids say, and the gradient finds its way to the context.",
-        zh="长度没变，文字的结尾还在编号所说的地方；梯度也能一路传回上下文向量。",
-    ),
-    hints=(
-        Text(
-            en="words.masked_scatter(mask, source) fills the places where mask is true, in order, with the numbers of source.",
-            zh="words.masked_scatter(mask, source) 会按顺序用 source 里的数填满 mask 为真的位置。",
-        ),
-        Text(
-            en="The mask needs a last dimension to fit (C, T, D): slots[..., None].",
-            zh="掩码要多一个末维才能对上 (C, T, D)：slots[..., None]。",
-        ),
-        Text(
-            en="Each text needs its own copy of the vectors: context.expand(len(words), -1, -1).",
-            zh="每段文字都要一份向量：context.expand(len(words), -1, -1)。",
-        ),
-    ),
-)
-
-
 # --- forward -----------------------------------------------------------------------------------------------------
 
 
-def _forward(answer: type[nn.Module], clip: CLIPModel) -> None:
+@questions.exercise
+def forward(answer: type[nn.Module], clip: CLIPModel) -> None:
     trained = clip.text_model.embeddings
     random = torch.Generator().manual_seed(0)
     own = torch.randn(2, trained.token_embedding.embedding_dim, generator=random)
@@ -212,29 +171,6 @@ def _forward(answer: type[nn.Module], clip: CLIPModel) -> None:
     )
 
 
-forward = Exercise(
-    _forward,
-    praise=Text(
-        en="Three lines, and CLIP reads vectors that no word has. Everything else in this course stands on them.",
-        zh="三行代码，CLIP 就能读不属于任何词的向量了。这门课后面的一切，都建立在这三行上。",
-    ),
-    hints=(
-        Text(
-            en="Look up the rows of all ids first: self.token_embedding(input_ids), (C, T, D).",
-            zh="先查出所有编号的行：self.token_embedding(input_ids)，(C, T, D)。",
-        ),
-        Text(
-            en="Then context.overwrite(words, slots, self.context), with slots where input_ids is self.placeholder.",
-            zh="再用 context.overwrite(words, slots, self.context)，槽位是 input_ids 等于 self.placeholder 的地方。",
-        ),
-        Text(
-            en="Hand the result to super().forward(inputs_embeds=vectors, position_ids=position_ids) and return what it gives.",
-            zh="把结果交给 super().forward(inputs_embeds=vectors, position_ids=position_ids)，再返回它的结果。",
-        ),
-    ),
-)
-
-
 # --- freezing ----------------------------------------------------------------------------------------------------
 
 
@@ -252,7 +188,8 @@ def _tiny_clip() -> CLIPModel:
     ).train()
 
 
-def _freeze(answer: Callable[[CLIPModel], Any]) -> None:
+@questions.exercise
+def freeze(answer: Callable[[CLIPModel], Any]) -> None:
     model = _tiny_clip()
     answer(model)
     free = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
@@ -279,26 +216,11 @@ def _freeze(answer: Callable[[CLIPModel], Any]) -> None:
         )
 
 
-freeze = Exercise(
-    _freeze,
-    praise=Text(
-        en="No gradients are computed for the weights, which also saves time, and the model answers the same way every time.",
-        zh="不再为权重计算梯度，这也省时间；同样的输入，模型每次给出同样的结果。",
-    ),
-    hints=(
-        Text(
-            en="model.requires_grad_(False) asks every parameter in the model not to want a gradient.",
-            zh="model.requires_grad_(False) 让模型里的每个参数都不要梯度。",
-        ),
-        Text(en="model.eval() switches dropout off.", zh="model.eval() 关掉 dropout。"),
-    ),
-)
-
-
 # --- tokens in a prompt ------------------------------------------------------------------------------------------
 
 
-def _length(answer: Any, prompt: str, processor: CLIPProcessor) -> None:
+@questions.exercise
+def length(answer: Any, prompt: str, processor: CLIPProcessor) -> None:
     expect_number(answer)
     tokens, words = len(processor.tokenizer(prompt, add_special_tokens=False)["input_ids"]), len(prompt.split())
     if answer == tokens:
@@ -321,25 +243,6 @@ def _length(answer: Any, prompt: str, processor: CLIPProcessor) -> None:
     )
 
 
-length = Exercise(
-    _length,
-    praise=Text(
-        en="In the original CoOp code this number was counted in words, and a prompt like this one was cut in the wrong place.",
-        zh="最早的 CoOp 代码里，这个数是按单词数的，遇到这样的提示词，就会在错误的地方切断。",
-    ),
-    hints=(
-        Text(
-            en="processor.tokenizer.tokenize(prompt) gives the pieces.",
-            zh="processor.tokenizer.tokenize(prompt) 会给出切好的词元。",
-        ),
-        Text(
-            en="Count them; the start and the end of the text are not among them.",
-            zh="数一数有几个；里面不含文本起始符和文本结束符。",
-        ),
-    ),
-)
-
-
 # --- one step of training ----------------------------------------------------------------------------------------
 
 
@@ -354,7 +257,8 @@ class _Toy(nn.Module):
         return images @ self.context.T
 
 
-def _step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], float]) -> None:
+@questions.exercise
+def step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], float]) -> None:
     random = torch.Generator().manual_seed(0)
     images, labels = torch.randn(6, 4, generator=random), torch.tensor([0, 1, 2, 0, 1, 2])
     theirs = _Toy(torch.randn(3, 4, generator=random))
@@ -434,26 +338,6 @@ def _step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], f
         )
 
 
-step = Exercise(
-    _step,
-    praise=Text(
-        en="Five lines: that is the whole of training. `helpers/training.py` adds looking at validation, keeping the best, and resuming.",
-        zh="五行就是训练的全部。`helpers/training.py` 只是再加上看验证集、留下最好的、中断后接着来。",
-    ),
-    hints=(
-        Text(
-            en="loss = F.cross_entropy(prompted(images), labels)",
-            zh="第一行：loss = F.cross_entropy(prompted(images), labels)",
-        ),
-        Text(
-            en="optimizer.zero_grad() clears the old gradient, loss.backward() computes the new one, optimizer.step() moves.",
-            zh="optimizer.zero_grad() 清掉旧梯度，loss.backward() 算出新梯度，optimizer.step() 走一步。",
-        ),
-        Text(en="return loss.item(), the plain number.", zh="返回 loss.item()，一个普通的数。"),
-    ),
-)
-
-
 # --- which step to keep ------------------------------------------------------------------------------------------
 
 # A training in which every wrong way to choose leads to another step. The last number is the accuracy on the test pictures.
@@ -468,7 +352,8 @@ EVALUATIONS = [
 ]
 
 
-def _choose(answer: Callable[[Sequence[Evaluation], Sequence[float]], int]) -> None:
+@questions.exercise
+def choose(answer: Callable[[Sequence[Evaluation], Sequence[float]], int]) -> None:
     evaluations, test = [evaluation for evaluation, _ in EVALUATIONS], [share for _, share in EVALUATIONS]
     ours = answer(evaluations, test)
     if isinstance(ours, Evaluation):
@@ -509,118 +394,22 @@ def _choose(answer: Callable[[Sequence[Evaluation], Sequence[float]], int]) -> N
     )
 
 
-choose = Exercise(
-    _choose,
-    praise=Text(
-        en="The test pictures saw a better moment, and that is none of our business: they are asked once, at the end.",
-        zh="测试集上还有更好的一步，但那不该由我们去挑：测试图片只在最后问一次。",
-    ),
-    hints=(
-        Text(en="`test` is in the arguments to tempt you.", zh="参数里的 test 是来诱惑你的。"),
-        Text(
-            en="min(evaluations, key=…) finds the evaluation where a function is smallest.",
-            zh="min(evaluations, key=…) 能找出让某个函数最小的那一次。",
-        ),
-        Text(
-            en="min(evaluations, key=lambda evaluation: evaluation.validation_loss).step",
-            zh="就是 min(evaluations, key=lambda evaluation: evaluation.validation_loss).step",
-        ),
-    ),
-)
-
-
 # --- predictions and quizzes -------------------------------------------------------------------------------------
 
-inserted = Prediction(
-    Text(
-        en="Four vectors are pushed in between the start and “cat.” The tower looks up the end of the text in the ids, which "
-        "know nothing of it. What stands where it reads off the result?",
-        zh="在开头和“cat.”之间塞进四个向量。塔到编号里去查文字在哪里结束，而编号里并没有这四个向量。它取结果的那个位置上，现在是什么？",
-    ),
-    (
-        Text(en="the end of the text, as always", zh="文本结束符，和往常一样"),
-        Text(en="one of our own vectors", zh="我们自己的一个向量"),
-        Text(en="padding behind the end", zh="结尾后面的填充"),
-    ),
-    lambda token: ("EOT", "our vector", "padding").index(token),
-    Text(
-        en="The real end now stands four places later, and the place where the tower reads has not seen “cat” yet: “dog” would give the "
-        "same result. Version 5 of transformers says nothing; version 4 stops with an error about shapes.",
-        zh="真正的结尾往后挪了四位，而塔取结果的那个位置，还没看到“cat”：换成“dog”，结果一模一样。transformers 第 5 版一声不吭，第 4 版会因为形状不符而报错。",
-    ),
-)
 
-one_shot = Prediction(
-    Text(
-        en="One labelled picture of each object to learn from, and one more to validate on. Will vectors learned from them beat “a photo of a {}” on the riddle of the red one?",
-        zh="每种物体只给一张图来学，再给一张用来验证。这样学出来的向量，在“红色的那一样”这个谜题上，能胜过“a photo of a {}”吗？",
-    ),
-    (
-        Text(en="no, in none of five tries", zh="不能，五次都不能"),
-        Text(en="in some of five tries", zh="五次里有几次能"),
-        Text(en="yes, in all five", zh="能，五次都能"),
-    ),
-    lambda wins: 0 if wins == 0 else 2 if wins == 5 else 1,
-    Text(
-        en="Every picture says the same thing, red, and the names bring the rest. But look at the five numbers above: the first is ahead by a single test picture of 480, the best by nearly twelve points.",
-        zh="每张图说的都是同一件事：红色；其余的，类别名里本来就有。不过看看上面那五个数：第一个只多对了 480 张测试图片里的一张，最好的却高出将近十二个百分点。",
-    ),
-)
+@questions.prediction
+def inserted(token) -> int:
+    return ("EOT", "our vector", "padding").index(token)
 
-new_classes = Prediction(
-    Text(
-        en="The context learns the riddle on twelve objects. On the twelve others, which it has never met, will it be better than “a photo of a {}”?",
-        zh="上下文向量只在十二种物体上学这个谜题。换到另外十二种没见过的物体上，它会比“a photo of a {}”好吗？",
-    ),
-    (
-        Text(en="worse, for it has only learned those twelve objects", zh="更差，它只学会了那十二种物体"),
-        Text(en="about the same, within two points", zh="差不多，相差不到两个百分点"),
-        Text(en="better, for the rule holds for all objects", zh="更好，规律对所有物体都成立"),
-    ),
-    lambda gain: 0 if gain < -0.02 else 2 if gain > 0.02 else 1,
-    Text(
-        en="What it learned carries over. On real photographs there is often no such rule: see the published numbers.",
-        zh="学到的东西，换了物体照样用得上。真实照片上往往没有这样的规律：看看论文里的数字。",
-    ),
-)
 
-placeholders = Quiz(
-    Text(
-        en="The text that goes in is “x x x x cat.” What does CLIP read in the place of the four x?",
-        zh="送进去的文字是“x x x x cat.”。CLIP 在四个 x 的位置上读到的是什么？",
-    ),
-    (
-        Choice(
-            Text(en="The letter x, four times, and the context on top of it.", zh="四个字母 x，上面再叠加上下文向量。"),
-            Text(
-                en="Nothing is added to the row of x: it is overwritten, and no layer ever sees it.",
-                zh="没有往 x 那一行上加东西：那一行被整个覆盖，任何一层都看不到它。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Our vectors, each with the vector of its position added.",
-                zh="我们的向量，各自加上所在位置的位置嵌入。",
-            ),
-            Text(
-                en="The x only keep places free. Any word would do that is one token, stands in no class name, and has an id below the end of text.",
-                zh="x 只是占座的。换成别的词也行，只要它正好是一个词元，不出现在任何类别名里，编号又比文本结束符小。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="Our vectors, without a position: they are no tokens.", zh="我们的向量，不带位置：它们不是词元。"),
-            Text(
-                en="The positions are added after the overwriting, to all alike. Without them the tower could not tell the first from the fourth.",
-                zh="位置是在覆盖之后加的，对谁都一样。没有位置，塔就分不出第一个和第四个。",
-            ),
-        ),
-        Choice(
-            Text(en="The words nearest to our vectors.", zh="离我们的向量最近的词。"),
-            Text(
-                en="No words are looked up. Which words are near is a question that we ask, in lesson 04; the model never does.",
-                zh="没有查任何词。离哪些词近，是我们在第 04 课才问的问题，模型从来不问。",
-            ),
-        ),
-    ),
-)
+@questions.prediction
+def one_shot(wins) -> int:
+    return 0 if wins == 0 else 2 if wins == 5 else 1
+
+
+@questions.prediction
+def new_classes(gain) -> int:
+    return 0 if gain < -0.02 else 2 if gain > 0.02 else 1
+
+
+placeholders = questions.quiz("placeholders")

@@ -8,14 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
+from lessons.kit.exercise import Mistake, Questions, expect_number, expect_tensor
+
+questions = Questions(__file__)
 
 END = 9  # of text, in the little examples here; CLIP pads with it too
 
 # --- trimming ----------------------------------------------------------------------------------------------------
 
 
-def _trim(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+@questions.exercise
+def trim(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     ids = torch.tensor(
         [[1, 5, 6, END, END, END, END, END], [1, 5, 6, 7, 8, END, END, END], [1, 4, END, END, END, END, END, END]]
     )
@@ -48,26 +51,11 @@ def _trim(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
         )
 
 
-trim = Exercise(
-    _trim,
-    praise=Text(
-        en="All ends are still there, and nothing behind the last of them could have changed anything.",
-        zh="所有结尾都还在；最后一个结尾后面的东西，本来也影响不了什么。",
-    ),
-    hints=(
-        Text(
-            en="end.max() is where the longest text ends, counted from 0.",
-            zh="end.max() 是最长那段文字结束的位置，从 0 数起。",
-        ),
-        Text(en="A slice leaves its last number out: add one.", zh="切片不含右端：要加一。"),
-        Text(en="ids[:, : end.max() + 1]", zh="就是 ids[:, : end.max() + 1]"),
-    ),
-)
-
 # --- what all texts share ----------------------------------------------------------------------------------------
 
 
-def _shared(answer: Callable[[Tensor], Any]) -> None:
+@questions.exercise
+def shared(answer: Callable[[Tensor], Any]) -> None:
     ids = torch.tensor([[1, 7, 7, 4, 5, END], [1, 7, 7, 6, 5, END], [1, 7, 7, 8, 5, END]])
     ours = answer(ids)
     ours = ours.item() if isinstance(ours, Tensor) and ours.numel() == 1 else ours
@@ -101,32 +89,11 @@ def _shared(answer: Callable[[Tensor], Any]) -> None:
     )
 
 
-shared = Exercise(
-    _shared,
-    praise=Text(
-        en="Nobody looks ahead, so these positions cannot know which class follows: one computation serves all. (The ids tell it only as long as all classes have the same vectors. Where each has its own, nothing after SOS is shared.)",
-        zh="谁也不许往后看，所以这些位置不可能知道后面是哪一类：算一次，大家都能用。（看编号就够了，前提是各类共用同样的向量；每类各有一套时，共有的只剩 SOS。）",
-    ),
-    hints=(
-        Text(
-            en="(ids == ids[0]).all(0) says column by column whether all rows agree.",
-            zh="(ids == ids[0]).all(0) 逐列说出各行是否相同。",
-        ),
-        Text(
-            en="cumprod stays 1 until the first 0, and is 0 ever after.",
-            zh="cumprod 在遇到第一个 0 之前一直是 1，之后全是 0。",
-        ),
-        Text(
-            en="int((ids == ids[0]).all(0).int().cumprod(0).sum())",
-            zh="就是 int((ids == ids[0]).all(0).int().cumprod(0).sum())",
-        ),
-    ),
-)
-
 # --- where it pays -----------------------------------------------------------------------------------------------
 
 
-def _break_even(answer: Callable[[float, float, float], float]) -> None:
+@questions.exercise
+def break_even(answer: Callable[[float, float, float], float]) -> None:
     ours = answer(21.0, 0.5, 4.0)
     ours = ours.item() if isinstance(ours, Tensor) and ours.numel() == 1 else ours
     expect_number(ours)
@@ -157,72 +124,12 @@ def _break_even(answer: Callable[[float, float, float], float]) -> None:
     )
 
 
-break_even = Exercise(
-    _break_even,
-    praise=Text(
-        en="Beyond that number of steps preparing has paid, and every further step is a gain.",
-        zh="超过这个步数，准备工作就回本了，之后每一步都是赚的。",
-    ),
-    hints=(
-        Text(en="Each step wins theirs - ours seconds.", zh="每一步省下 theirs - ours 秒。"),
-        Text(en="How often must that be won to make up for `prepare`?", zh="要省多少次，才补得回 prepare？"),
-    ),
-)
-
 # --- predictions and quizzes -------------------------------------------------------------------------------------
 
-times_fewer = Prediction(
-    Text(
-        en="A hundred classes, sixteen vectors, the text tower of ViT-B/32. Without the work that changes nothing, what share of the multiplications is left?",
-        zh="一百个类别、十六个向量、ViT-B/32 的文本塔。去掉那些不影响结果的计算，乘法还剩下多少？",
-    ),
-    (
-        Text(en="about half", zh="大约一半"),
-        Text(en="about a fifth", zh="大约五分之一"),
-        Text(en="about a twenty-fifth", zh="大约二十五分之一"),
-        Text(en="about a hundredth", zh="大约百分之一"),
-    ),
-    lambda times: 0 if times < 3 else 1 if times < 12 else 2 if times < 50 else 3,
-    Text(
-        en="Of 77 positions three are each text's own; seventeen are the same in all hundred texts; the rest is padding behind the end. And 77 / 3 is about 26.",
-        zh="77 个位置里，只有三个是各段文字自己的；十七个在一百段文字里都一样；其余是结尾后面的填充。77 ÷ 3 约等于 26。",
-    ),
-)
 
-cached = Quiz(
-    Text(
-        en="Image features are kept on disk. Which of these changes makes the kept ones wrong?",
-        zh="图片特征存在硬盘上。下面哪种改动，会让存好的特征变成错的？",
-    ),
-    (
-        Choice(
-            Text(en="The context has learned ten more steps.", zh="上下文向量又学了十步。"),
-            Text(
-                en="The context is on the text side. Pictures go through the other tower and never meet it.",
-                zh="上下文向量在文本这一边。图片走的是另一座塔，碰不到它。",
-            ),
-        ),
-        Choice(
-            Text(en="Other class names are asked for.", zh="换了一批类别名。"),
-            Text(
-                en="Names are texts. The same picture has the same vector, whatever it is compared with.",
-                zh="类别名是文字。同一张图，不管和什么比，向量都一样。",
-            ),
-        ),
-        Choice(
-            Text(en="Every picture is cropped at random at every step.", zh="每一步都随机裁剪图片。"),
-            Text(
-                en="Then it is another picture at every step, and one kept vector cannot stand for all of them. That is the price of caching, and CoOp's code does crop.",
-                zh="那样每一步都是不同的图片，一个存好的向量代表不了它们。这就是缓存的代价，而 CoOp 的代码是做随机裁剪的。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="The order of the pictures is shuffled.", zh="打乱了图片的顺序。"),
-            Text(
-                en="Each picture has its own row; rows are picked in whatever order.",
-                zh="每张图片有自己的一行，按什么顺序取都行。",
-            ),
-        ),
-    ),
-)
+@questions.prediction
+def times_fewer(times) -> int:
+    return 0 if times < 3 else 1 if times < 12 else 2 if times < 50 else 3
+
+
+cached = questions.quiz("cached")

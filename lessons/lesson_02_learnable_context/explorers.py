@@ -23,11 +23,11 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from helpers.training import TrainConfig
-from lessons.figures import learnable_context as figures
 from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Run, Setting, Stored
 from lessons.kit.explorer import Explorer, beside, counted, dropdown, look, percent
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
 from lessons.kit.tokens import letters_of
+from lessons.lesson_02_learnable_context import figures
 from pocket import tasks
 from pocket.datasets import few_shot
 from pocket.studies.context_study import FILE, Choices, ChoicesRun, ContextStudy, NewClassesRun, load_study

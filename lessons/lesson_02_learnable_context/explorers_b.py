@@ -21,12 +21,12 @@ from helpers.flops import FLOP, count_text_tower
 from helpers.language import LearnerError, get_language, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
-from lessons.figures import faster as figures
-from lessons.figures.speed import Curve, seconds_by_classes
 from lessons.kit.benchmarks import read_benchmarks
 from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import Picture
-from lessons.widgets.learnable_context import name_positions, token_labels
+from lessons.lesson_02_learnable_context import figures_b as figures
+from lessons.lesson_02_learnable_context.explorers import name_positions, token_labels
+from lessons.lesson_02_learnable_context.speed import Curve, seconds_by_classes
 
 NEEDED = 3  # positions of a text beside its context and its class name: SOS, the full stop, EOT
 CLASSES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from helpers.language import say
-from lessons.figures.speed import Curve
 from lessons.kit.picture import (
     BLUE,
     EDGE,
@@ -30,6 +29,7 @@ from lessons.kit.picture import (
     rectangle,
     shorten,
 )
+from lessons.lesson_02_learnable_context.speed import Curve
 
 Kind = Literal["shared", "own", "cut"]
 LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be told apart without colour

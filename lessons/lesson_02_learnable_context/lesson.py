@@ -34,9 +34,8 @@ from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip
-from lessons.exercises import learnable_context as exercises
 from lessons.kit.models import show_prediction, whose_numbers
-from lessons.widgets import learnable_context as explorers
+from lessons.lesson_02_learnable_context import exercises, explorers
 from pocket import datasets, tasks, world
 from pocket.studies import context_study
 

@@ -35,8 +35,7 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, load_clip
-from lessons.exercises import faster as exercises
-from lessons.widgets import faster as explorers
+from lessons.lesson_02_learnable_context import exercises_b as exercises, explorers_b as explorers
 from pocket import datasets, tasks
 
 clip, processor = load_clip()

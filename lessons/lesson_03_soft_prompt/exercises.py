@@ -12,16 +12,15 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from lessons.kit.exercise import (
-    Choice,
-    Exercise,
     Mistake,
-    Prediction,
-    Quiz,
+    Questions,
     Text,
     close,
     expect_number,
     expect_tensor,
 )
+
+questions = Questions(__file__)
 
 END = 9  # of text, in the little examples here; GPT-2 pads with it too
 
@@ -29,7 +28,8 @@ END = 9  # of text, in the little examples here; GPT-2 pads with it too
 # --- the sequence ------------------------------------------------------------------------------------------------
 
 
-def _sequence(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+@questions.exercise
+def sequence(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     random = torch.Generator().manual_seed(0)
     prompt = torch.randn(2, 6, generator=random).requires_grad_()
     pictures = torch.randn(3, 4, 6, generator=random).requires_grad_()
@@ -90,33 +90,11 @@ def _sequence(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     )
 
 
-sequence = Exercise(
-    _sequence,
-    praise=Text(
-        en="These M + P + T vectors are all that GPT-2 gets. It does not ask where a vector comes from.",
-        zh="GPT-2 拿到的就只有这 M + P + T 个向量，它从不过问一个向量是从哪里来的。",
-    ),
-    hints=(
-        Text(
-            en="Every row of the batch needs the same prompt: prompt.expand(len(words), -1, -1) is (B, M, D).",
-            zh="批里每一行都要同样的提示词：prompt.expand(len(words), -1, -1) 的形状是 (B, M, D)。",
-        ),
-        Text(
-            en="torch.cat([…, …, …], dim=…) joins tensors. Which dimension counts the positions?",
-            zh="torch.cat([…, …, …], dim=…) 把张量拼接起来。数位置的是哪一维？",
-        ),
-        Text(
-            en="It is dimension 1, and the order is: prompt, pictures, words.",
-            zh="是第 1 维；顺序是：提示词、图片、文字。",
-        ),
-    ),
-)
-
-
 # --- what learns -------------------------------------------------------------------------------------------------
 
 
-def _trainable(answer: Any, model: VLMWithSoftPrompt) -> None:
+@questions.exercise
+def trainable(answer: Any, model: VLMWithSoftPrompt) -> None:
     expect_number(answer)
     length, width = model.soft_prompt.prompt_embeddings.shape
     seen = model.vision_projection.in_features
@@ -170,33 +148,11 @@ def _trainable(answer: Any, model: VLMWithSoftPrompt) -> None:
     )
 
 
-trainable = Exercise(
-    _trainable,
-    praise=Text(
-        en="Most of them belong to the projection. All the others, in CLIP and in GPT-2, stay as they were.",
-        zh="其中大部分属于投影。其余的数，不管在 CLIP 里还是在 GPT-2 里，都保持原样。",
-    ),
-    hints=(
-        Text(
-            en="Two things learn: model.soft_prompt and model.vision_projection. Print both.",
-            zh="在学的有两样：model.soft_prompt 和 model.vision_projection。把它们打印出来看看。",
-        ),
-        Text(
-            en="M · D numbers in the prompt. A linear layer from Dv to D has a weight of Dv · D numbers, and a bias.",
-            zh="提示词里有 M · D 个数。从 Dv 到 D 的线性层，权重有 Dv · D 个数，另外还有偏置。",
-        ),
-        Text(
-            en="Or let the model count: sum p.numel() over those of model.parameters() that have requires_grad.",
-            zh="也可以让模型自己数：在 model.parameters() 里挑出 requires_grad 为真的 p，把 p.numel() 加起来。",
-        ),
-    ),
-)
-
-
 # --- the mask ----------------------------------------------------------------------------------------------------
 
 
-def _mask(answer: Callable[[Tensor, int, int], Tensor]) -> None:
+@questions.exercise
+def mask(answer: Callable[[Tensor, int, int], Tensor]) -> None:
     lengths, before, longest = torch.tensor([4, 6, 1]), 3, 6
     places, ends = torch.arange(before + longest), before + lengths[:, None]
     right = (places < ends).float()
@@ -261,33 +217,11 @@ def _mask(answer: Callable[[Tensor, int, int], Tensor]) -> None:
     )
 
 
-mask = Exercise(
-    _mask,
-    praise=Text(
-        en="All that stands before the text is there for every row; only the padding behind the shorter ones is not.",
-        zh="文字前面的那些，每一行都有；没有东西的，只有短文字后面的填充位置。",
-    ),
-    hints=(
-        Text(
-            en="Number the places: torch.arange(before + longest).",
-            zh="先给位置编号：torch.arange(before + longest)。",
-        ),
-        Text(
-            en="In row b something stands at a place if its number is smaller than before + lengths[b].",
-            zh="在第 b 行，位置的编号小于 before + lengths[b]，那里就有东西。",
-        ),
-        Text(
-            en="lengths[:, None] is a column, (B, 1). Compared with a row of places it gives the whole table.",
-            zh="lengths[:, None] 是一列，(B, 1)。拿它和一行编号比较，就得到整张表。",
-        ),
-    ),
-)
-
-
 # --- the labels --------------------------------------------------------------------------------------------------
 
 
-def _labels(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+@questions.exercise
+def labels(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     ids = torch.tensor([[4, 5, 6, END, END, END], [3, 4, 5, 6, 7, END], [8, END, END, END, END, END]])
     lengths = torch.tensor([4, 6, 2])
     padding, kept = torch.arange(6) >= lengths[:, None], ids.clone()
@@ -350,33 +284,11 @@ def _labels(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     )
 
 
-labels = Exercise(
-    _labels,
-    praise=Text(
-        en="The end counts once in each caption, and the padding, which is the same id, never: the ids alone cannot tell the two apart, the lengths can.",
-        zh="每条说明文字的结束符只算一次；填充和它编号相同，却一次也不算：单看编号分不清，这里靠的是 lengths。",
-    ),
-    hints=(
-        Text(
-            en="As in the mask: torch.arange(ids.shape[1]) numbers the places, and lengths[:, None] is a column to compare with.",
-            zh="和掩码那题一样：torch.arange(ids.shape[1]) 给位置编号，lengths[:, None] 是拿来比较的一列。",
-        ),
-        Text(
-            en="Padding is where the place is not smaller than the length: >=.",
-            zh="位置的编号不小于长度，那里就是填充：用 >=。",
-        ),
-        Text(
-            en="ids.masked_fill(padding, -100) gives a copy with −100 where padding is true.",
-            zh="ids.masked_fill(padding, -100) 给出一个副本，padding 为真的地方是 −100。",
-        ),
-    ),
-)
-
-
 # --- the shift ---------------------------------------------------------------------------------------------------
 
 
-def _shift(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
+@questions.exercise
+def shift(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     before = 3
     logits = (3 * torch.randn(2, 8, 7, generator=torch.Generator().manual_seed(0))).requires_grad_()
     wanted = torch.tensor([[4, 2, 6, 1, 5], [3, 5, IGNORED, IGNORED, IGNORED]])
@@ -500,29 +412,6 @@ def _shift(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     )
 
 
-shift = Exercise(
-    _shift,
-    praise=Text(
-        en="The token at place t is predicted at place t − 1: the first one from the last vector of the picture.",
-        zh="位置 t 上的词元，由位置 t − 1 来预测：第一个词元，靠的是图片的最后一个向量。",
-    ),
-    hints=(
-        Text(
-            en="The first token of the text stands at the place `before`, counted from 0. At which place is it predicted?",
-            zh="文字的第一个词元在位置 before 上（从 0 数起）。它是在哪个位置上预测的？",
-        ),
-        Text(
-            en="One place earlier: logits[:, before - 1 : -1], (B, T, V). The last place predicts nothing that we know.",
-            zh="早一个位置：logits[:, before - 1 : -1]，(B, T, V)。最后一个位置预测的东西，没有标签可比。",
-        ),
-        Text(
-            en="F.cross_entropy(rows.flatten(0, 1), labels.flatten(), ignore_index=-100) leaves −100 out and takes the mean of the rest.",
-            zh="F.cross_entropy(rows.flatten(0, 1), labels.flatten(), ignore_index=-100) 会跳过 −100，对其余的取平均。",
-        ),
-    ),
-)
-
-
 # --- greedy text -------------------------------------------------------------------------------------------------
 
 SEED = 1393  # of the little GPT-2 below: with it no two mistakes give the same text, and no two tokens are nearly equally likely
@@ -574,7 +463,8 @@ def _ids(answer: Any) -> list[int]:
     return [int(id) for id in (answer.flatten() if isinstance(answer, Tensor) else answer)]
 
 
-def _greedy(answer: Callable[..., Any]) -> None:
+@questions.exercise
+def greedy(answer: Callable[..., Any]) -> None:
     gpt2, before = _little_gpt2()
     said = _say(gpt2, 7, lambda text: torch.cat([before, text], dim=1))
     *right, end = said
@@ -686,29 +576,6 @@ def _at_most(ours: list[int], right: list[int]) -> None:
     )
 
 
-greedy = Exercise(
-    _greedy,
-    praise=Text(
-        en="A loop and an argmax: so a model that has only learned what comes next writes whole sentences.",
-        zh="一个循环，一个 argmax：只会猜下一个词元的模型，就这样写出了整句话。",
-    ),
-    hints=(
-        Text(
-            en="language_model(inputs_embeds=vectors).logits[0, -1] are the V scores of the next token. argmax finds the largest.",
-            zh="language_model(inputs_embeds=vectors).logits[0, -1] 就是下一个词元的 V 个得分。用 argmax 找最大的。",
-        ),
-        Text(
-            en="table = language_model.get_input_embeddings() turns ids into vectors: table(torch.tensor([[id]])) is (1, 1, D).",
-            zh="table = language_model.get_input_embeddings() 把编号变成向量：table(torch.tensor([[id]])) 的形状是 (1, 1, D)。",
-        ),
-        Text(
-            en="while len(ids) < longest: find the id; if it is `end`, break; append it; put its vector behind with torch.cat, dim=1.",
-            zh="while len(ids) < longest：找出编号；如果是 end 就 break；收下它；用 torch.cat（dim=1）把它的向量接到后面。",
-        ),
-    ),
-)
-
-
 # --- three learning curves ---------------------------------------------------------------------------------------
 
 # What was done wrong in each of the three trainings that the figure shows; then, in the order asked for, how one sees it.
@@ -730,7 +597,8 @@ SIGNS = {
 IN_CHINESE = {"rate too high": "学习率太大", "too few pictures": "图片太少", "stopped too soon": "停得太早"}
 
 
-def _curves(answer: Any) -> None:
+@questions.exercise
+def curves(answer: Any) -> None:
     given = "".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer
     if not isinstance(given, str):
         kind = type(answer).__name__
@@ -752,175 +620,24 @@ def _curves(answer: Any) -> None:
         )
 
 
-curves = Exercise(
-    _curves,
-    praise=Text(
-        en="Three faults, three remedies: a smaller rate, more pictures (or an earlier step to keep), more steps.",
-        zh="三种毛病，三种治法：学习率调小；多给图片（或者留下更早的一步）；多训练几步。",
-    ),
-    hints=(
-        Text(
-            en="Compare the two curves of each training: do they fall together, or do they part?",
-            zh="看每次训练的两条曲线：是一起往下走，还是分开了？",
-        ),
-        Text(
-            en="Then look at both ends of each: does the loss rise at first? Is something still falling when it stops?",
-            zh="再看每条曲线的两头：一开始有没有往上走？停下的时候，是不是还在往下走？",
-        ),
-        Text(
-            en="Training loss at nothing and validation loss far above: learned by heart. Up first: steps too long. Both still falling: not finished.",
-            zh="训练集损失近于零、验证集损失远在上面：背下来了。一开始就往上窜：步子太大。两条都还在降：没学完。",
-        ),
-    ),
-)
-
-
 # --- predictions and quizzes -------------------------------------------------------------------------------------
 
-unshifted = Prediction(
-    Text(
-        en="A model is trained with the unshifted loss, for as long as another with the right one. What does its own loss do, and what are its captions like?",
-        zh="一个模型用没有错开的损失训练，步数和用正确损失的那个一样。它自己的损失会怎样？写出来的说明文字又会怎样？",
-    ),
-    (
-        Text(en="the loss stays higher, the captions are somewhat worse", zh="损失降不了那么低，说明文字差一些"),
-        Text(en="the loss falls as far, the captions are as good", zh="损失降得一样低，说明文字也一样好"),
-        Text(
-            en="the loss falls even lower than the right one, and the captions are nonsense",
-            zh="损失降得比正确的还低，说明文字却不成句子",
-        ),
-    ),
-    lambda measured: (
-        2 if measured[0] < measured[1] and measured[2] < 0.2 else 1 if measured[2] > 0.6 else 0
-    ),  # its loss at the end, the right one's, the share of objects that its captions name
-    Text(
-        en="Each position sees the very token that it is scored on, so copying is all that there is to learn. When it has to speak, there is nothing to copy. A low loss says only that the task was solved, not that it was the right task.",
-        zh="每个位置都看得见它要答的那个词元，所以能学的只有照抄；等到要它自己说，就没有东西可抄了。损失低，只说明题目做对了，不说明题目出对了。",
-    ),
-)
 
-retrained = Prediction(
-    Text(
-        en="Ten vectors learn beside the projection. If we take the soft prompt away and train the projection alone from the start, how much worse are the captions at naming the object?",
-        zh="和投影一起学的，还有十个向量。如果拿掉软提示词，从头开始只训练投影，说明文字说对物体的比例会低多少？",
-    ),
-    (
-        Text(en="by more than 20 points", zh="低 20 个百分点以上"),
-        Text(en="by 5 to 20 points", zh="低 5 到 20 个百分点"),
-        Text(en="by less than 5 points", zh="相差不到 5 个百分点"),
-    ),
-    lambda points: 0 if points > 20 else 1 if points >= 5 else 2,
-    Text(
-        en="What the prompt says it says to every picture alike, and the projection's bias can do that, too: it is added to each of the patches. What is left of a difference is what the prompt adds beyond it.",
-        zh="软提示词对每张图片说的话都一样，而这一点，投影的偏置也做得到：它加在每个图块上。如果还有差别，那才是软提示词另外带来的。",
-    ),
-)
+@questions.prediction
+def unshifted(measured) -> int:
+    return 2 if measured[0] < measured[1] and measured[2] < 0.2 else 1 if measured[2] > 0.6 else 0
 
-shuffled = Prediction(
-    Text(
-        en="Each picture gets another scene's features. How often is the object right then?",
-        zh="给每张图片换上另一个场景的特征。这时还有多少物体说得对？",
-    ),
-    (
-        Text(en="nearly as often as before", zh="和原来差不多"),
-        Text(en="half as often", zh="原来的一半左右"),
-        Text(en="about as often as by chance", zh="和瞎猜差不多"),
-    ),
-    lambda shares: 2 if shares[1] < 0.1 else 0 if shares[1] > 0.8 * shares[0] else 1,  # as trained, shuffled
-    Text(
-        en="What a caption says of the object comes from the picture's features. That a caption reads well proves nothing: these read just as well.",
-        zh="说明文字里的物体，是从图片的特征来的。句子通顺什么也证明不了：换了特征，句子照样通顺。",
-    ),
-)
 
-fed_in = Quiz(
-    Text(
-        en="Why is the caption fed into GPT-2 during training as well, although it is what GPT-2 is to say?",
-        zh="说明文字明明是要 GPT-2 自己说出来的，训练时为什么还要把它送进去？",
-    ),
-    (
-        Choice(
-            Text(en="So that GPT-2 can copy it.", zh="好让 GPT-2 照着抄。"),
-            Text(
-                en="It cannot, if the loss is shifted: a position is scored on the token that comes next, and the causal mask hides just that one. Where the shift is forgotten it does copy, and learns nothing else.",
-                zh="损失错开了一位，就抄不成：每个位置要答的是下一个词元，而因果掩码遮住的正是它。要是忘了错开，它就真的照抄，别的什么也学不到。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Because the library wants inputs and labels of one length.", zh="因为库要求输入和标签的长度一样。"
-            ),
-            Text(
-                en="That is only how they are laid side by side; the prompt and the picture go in as well, and have no labels at all. The reason is that the next word depends on those before it.",
-                zh="那只是排列的方式；提示词和图片也送了进去，它们根本没有标签。真正的原因是：下一个词取决于前面的词。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Because each position is to predict the next token, given the true ones before it.",
-                zh="因为每个位置都要根据前面正确的词元，预测下一个。",
-            ),
-            Text(
-                en="This is called teacher forcing. All positions are computed in one pass, and the causal mask sees to it that none can see the token that it predicts.",
-                zh="这叫教师强制（teacher forcing）。所有位置一次算完，而因果掩码保证，哪个位置也看不到自己要预测的词元。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(
-                en="Because otherwise the soft prompt would get no gradient.", zh="因为不这样，软提示词就得不到梯度。"
-            ),
-            Text(
-                en="It would get one: the first token is predicted from prompt and picture alone, and its loss reaches the prompt. But what should be said after “a red” can only be learned where “a red” stands.",
-                zh="能得到：第一个词元只靠提示词和图片来预测，它的损失就传得回去。可“a red”后面该说什么，只有“a red”已经在前面时才学得到。",
-            ),
-        ),
-    ),
-)
+@questions.prediction
+def retrained(points) -> int:
+    return 0 if points > 20 else 1 if points >= 5 else 2
 
-minus_100 = Quiz(
-    Text(
-        en="The padding is the same id as the end of text. Why do its labels hold −100, and not simply 0?",
-        zh="填充和文本结束符是同一个编号。它的标签为什么写 −100，而不干脆写 0？",
-    ),
-    (
-        Choice(
-            Text(
-                en="The loss leaves out the places marked with −100, and 0 is a token like any other.",
-                zh="标着 −100 的位置，损失会跳过；而 0 也是一个词元。",
-            ),
-            Text(
-                en="No row of the vocabulary has a negative number, so nothing can be confused with it. With 0, GPT-2 would be taught to say token 0 after each end.",
-                zh="词表里没有负数编号，所以绝不会弄混。写 0 的话，就是在教 GPT-2 说完以后接着说 0 号词元。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(
-                en="A large negative number makes saying padding especially expensive.",
-                zh="用一个很大的负数，说出填充的代价就特别大。",
-            ),
-            Text(
-                en="A label is no weight: it names the row that should have won. The −100 is never computed with.",
-                zh="标签不是权重，它说的是哪一行该赢。−100 这个数从来不参与计算。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="It makes no difference: the attention mask hides the padding anyway.",
-                zh="没有区别：反正注意力掩码已经把填充遮住了。",
-            ),
-            Text(
-                en="The mask says what may be looked at, the labels say what is scored. A masked place still gives logits, and would be scored.",
-                zh="掩码管的是能看什么，标签管的是哪里算损失。被遮住的位置照样给出 logits，照样会算进去。",
-            ),
-        ),
-        Choice(
-            Text(en="−100 is the id of GPT-2's padding token.", zh="−100 就是 GPT-2 填充词元的编号。"),
-            Text(
-                en="GPT-2 has no padding token, and ids begin at 0. In the ids the end of text fills the rows; the labels say which one is a real end.",
-                zh="GPT-2 没有填充词元，编号也是从 0 开始的。补在后面的编号是文本结束符；哪一个是真正的结尾，标签说得清。",
-            ),
-        ),
-    ),
-)
+
+@questions.prediction
+def shuffled(shares) -> int:
+    return 2 if shares[1] < 0.1 else 0 if shares[1] > 0.8 * shares[0] else 1
+
+
+fed_in = questions.quiz("fed_in")
+
+minus_100 = questions.quiz("minus_100")

@@ -26,9 +26,9 @@ from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.figures import soft_prompt as figures
 from lessons.kit.explorer import Explorer, counted, dropdown, look, percent
 from lessons.kit.picture import Picture
+from lessons.lesson_03_soft_prompt import figures
 from pocket.datasets import read_scene
 from pocket.language import full_caption
 from pocket.words import translate

@@ -25,8 +25,6 @@ from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.training import History
-from lessons.exercises.soft_prompt import CURVES
-from lessons.figures import captions as figures
 from lessons.kit.explorer import (
     Explorer,
     LongWork,
@@ -39,6 +37,8 @@ from lessons.kit.explorer import (
     percent,
 )
 from lessons.kit.picture import LOCK, Picture
+from lessons.lesson_03_soft_prompt import figures_captions as figures
+from lessons.lesson_03_soft_prompt.exercises import CURVES
 from pocket.captioning import CONFIG
 from pocket.language import full_caption, read_caption
 from pocket.scoring import expected_claims, find_form, is_right

@@ -40,9 +40,7 @@ from helpers.captioner_training import batch_captions
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.exercises import soft_prompt as exercises
-from lessons.widgets import captions as caption_explorers
-from lessons.widgets import soft_prompt as explorers
+from lessons.lesson_03_soft_prompt import exercises, explorers, explorers_captions
 from pocket import language, world
 from pocket.captioning import PROMPTS
 from pocket.studies import captioner_study
@@ -69,7 +67,7 @@ cat = world.Scene((world.Thing("cat", "red", "large"),), "meadow", "photo")
 boat = world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette")
 key = world.Scene((world.Thing("key", "blue", "small"),), "room", "cartoon")
 scenes = [(cat, 1), (boat, 2), (key, 3)]                     # each with the seed of its drawing
-caption_explorers.described(model, scenes)
+explorers_captions.described(model, scenes)
 
 # %% [markdown] lang="en" id="described-seen"
 # Not every word is right: the small key has become a fish. How often such things happen, and what to compare that with, comes in section 9.
@@ -380,7 +378,7 @@ print(say(en="without the shift {:.3f}, with it {:.3f}", zh="没有错开 {:.3f}
 exercises.unshifted.reveal((*ends, wrong.object))
 
 # %% id="two-losses-code"
-caption_explorers.two_losses()
+explorers_captions.two_losses()
 
 # %% [markdown] lang="en" id="two-losses-seen"
 # On its own curve the training without the shift begins higher and ends lower than the right one, and it was wrong from the first step. The right loss of the same model, which nobody looks at in such a training, rose. So: **never trust a loss that is too good, and look at what the model writes.**
@@ -403,7 +401,7 @@ caption_explorers.two_losses()
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 
 # %% id="train-code"
-caption_explorers.captioner_training(clip, gpt2)
+explorers_captions.captioner_training(clip, gpt2)
 
 # %% [markdown] lang="en" id="three-curves"
 # Here are three trainings of this kind, each with one fault.
@@ -412,7 +410,7 @@ caption_explorers.captioner_training(clip, gpt2)
 # 下面是三次这样的训练，各有一个毛病。
 
 # %% id="curves-code"
-caption_explorers.three_curves()
+explorers_captions.three_curves()
 
 # %% [markdown] lang="en" id="curves"
 # ### Exercise: read a learning curve
@@ -495,7 +493,7 @@ compare(say(en="our loop and generate", zh="我们的循环和 generate"), text,
 # 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元概率最高的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
 
 # %% id="next-word-code" tags=["measured"]
-caption_explorers.next_word_explorer(model)
+explorers_captions.next_word_explorer(model)
 
 # %% [markdown] lang="en" id="doubts"
 # How sure the model is at every word of that first caption, at two temperatures:
@@ -504,7 +502,7 @@ caption_explorers.next_word_explorer(model)
 # 再看它写第一张图的说明文字时，在每个词上有多大把握，两种温度下各是多少：
 
 # %% id="doubts-code" tags=["measured"]
-caption_explorers.doubts_table(model)
+explorers_captions.doubts_table(model)
 
 # %% [markdown] lang="en" id="next-word-seen"
 # At the temperature 1 these settings matter only where the model is in doubt, here at one word; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p: here, when p is no more than the longest bar. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
@@ -557,10 +555,10 @@ exercises.retrained.reveal(lost)
 # 下面是全部结果。上面几行问的是同样三个训练好的模型，下面几行各重新训练三次（三次用的图片相同，次序不同）；一次一个点。
 
 # %% id="parts-code"
-caption_explorers.parts_picture()
+explorers_captions.parts_picture()
 
 # %% id="parts-table-code"
-caption_explorers.parts_table()
+explorers_captions.parts_table()
 
 # %% [markdown] lang="en" id="parts-seen"
 # What we read off it, on the pocket models:
@@ -602,7 +600,7 @@ for task in captioner_study.TASKS:
 # 先用下拉列表换提示词，再**用滑块把两个混起来**，对应的数按比例相加。**先猜**：一半“描述”、一半“数数”，写出来的会是两者的混合、一堆胡话，还是其中的一个？
 
 # %% id="blend-code" tags=["measured"]
-caption_explorers.prompts_explorer(many, prompts)
+explorers_captions.prompts_explorer(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
 # No sensible mixture of both: the text keeps to one task for a good way, then stutters with words of both, and turns to the other. (Then choose the cat and the ball: of the pictures that this projection has learned from, only one in eight has several things.)
@@ -617,7 +615,7 @@ caption_explorers.prompts_explorer(many, prompts)
 # 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是偶然对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。（“描述”和投影一起学了 2,000 步，其余每套提示词各自单独学了 1,200 步。）
 
 # %% id="prompts-table-code"
-caption_explorers.prompts_table()
+explorers_captions.prompts_table()
 
 # %% id="counted-code"
 print({number: f"{share:.0%}" for number, share in study.prompts[1].by_number.items()})
@@ -674,10 +672,10 @@ print(say(en=f"{short.steps} steps, batch size {short.batch_size}, learning rate
           zh=f"{short.steps} 步，批大小 {short.batch_size}，学习率 {short.learning_rate}"))
 
 # %% id="tips-code"
-caption_explorers.tips_explorer()
+explorers_captions.tips_explorer()
 
 # %% id="tips-table-code"
-caption_explorers.tips_table()
+explorers_captions.tips_table()
 
 # %% [markdown] lang="en" id="tips-seen"
 # In so short a training:

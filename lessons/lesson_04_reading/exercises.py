@@ -12,17 +12,15 @@ from torch.nn import functional as F
 
 from helpers import reading as by_library
 from lessons.kit.exercise import (
-    Choice,
-    Exercise,
     Mistake,
-    Prediction,
-    Quiz,
-    Text,
+    Questions,
     close,
     expect_number,
     expect_tensor,
 )
 from pocket.words import COLOUR_WORDS, FILLER_ADJECTIVES, OBJECT_WORDS, SIZE_WORDS
+
+questions = Questions(__file__)
 
 
 def one_number(answer: Any, what: str) -> int | float:
@@ -69,7 +67,8 @@ def _dots(vectors: Tensor, table: Tensor, vectors_along: int, table_along: int) 
     return F.normalize(vectors, dim=vectors_along) @ F.normalize(table, dim=table_along).T
 
 
-def _nearest(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
+@questions.exercise
+def nearest(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     (vectors, table), k = _little_table(), 3
     M, V = len(vectors), len(table)
     given = vectors.clone(), table.clone()
@@ -141,29 +140,11 @@ def _nearest(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     )
 
 
-nearest = Exercise(
-    _nearest,
-    praise=Text(
-        en="Only the rows had to be normalised: the length of a vector stretches all of its own products alike, and changes no order.",
-        zh="其实只把表里的行归一化就够了：一个向量自己的模长，会把它的所有点积一起放大，不改变先后。",
-    ),
-    hints=(
-        Text(
-            en="F.normalize(x, dim=-1) gives every row of x the length 1. Then cosines are a product: (M, D) @ (D, V).",
-            zh="F.normalize(x, dim=-1) 让 x 的每一行模长变成 1。这样余弦就是一次矩阵乘法：(M, D) @ (D, V)。",
-        ),
-        Text(
-            en="cosines.topk(k) finds the k largest of each row, largest first; its .indices say where they were.",
-            zh="cosines.topk(k) 找出每一行最大的 k 个，从大到小；它的 .indices 说的是它们原来的位置。",
-        ),
-    ),
-)
-
-
 # --- the right table ---------------------------------------------------------------------------------------------
 
 
-def _reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
+@questions.exercise
+def reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
     random = torch.Generator().manual_seed(0)
     V, D = 20, 8
     table, ids = torch.randn(V, D, generator=random), torch.tensor([13, 4, 17, 8, 2])
@@ -247,25 +228,6 @@ def _reads_back(answer: Callable[[Tensor, Tensor, Tensor], bool]) -> None:
         )
 
 
-reads_back = Exercise(
-    _reads_back,
-    praise=Text(
-        en="Ask a table what you already know, before you ask it what you do not. (If each row is the vector itself, no other can be nearer: looking at the rows of `ids` is enough.)",
-        zh="先拿已经知道答案的问题去问一张表，再问不知道的。（各行要是正好等于那些向量，别的行就不可能更近：所以只看 ids 那几行就够了。）",
-    ),
-    hints=(
-        Text(
-            en="table[ids] gives the rows (N, D) in which this table keeps the known words.",
-            zh="table[ids] 给出这张表里那几个已知词的行，(N, D)。",
-        ),
-        Text(
-            en="torch.allclose(a, b) says with one True or False whether all numbers agree, up to rounding.",
-            zh="torch.allclose(a, b) 只回答一个真或假：所有的数是不是都相等（舍入除外）。",
-        ),
-    ),
-)
-
-
 # --- principal components ----------------------------------------------------------------------------------------
 
 
@@ -275,7 +237,8 @@ def _same_lines(ours: Tensor, theirs: Tensor) -> bool:
     return close(ours.norm(dim=-1), ones) and close((ours.float() * theirs.float()).sum(-1).abs(), ones)
 
 
-def _pca(answer: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> None:
+@questions.exercise
+def pca(answer: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> None:
     random = torch.Generator().manual_seed(0)
     (V, D), n = (12, 5), 2
     spread, turned = torch.tensor([4.0, 2.5, 1.5, 0.8, 0.4]), torch.linalg.qr(torch.randn(D, D, generator=random)).Q
@@ -446,29 +409,11 @@ def _pca(answer: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> None
     )
 
 
-pca = Exercise(
-    _pca,
-    praise=Text(
-        en="scikit-learn finds the same, up to the sign of each direction: a line has no front. So never read a meaning into left and right of such a picture.",
-        zh="scikit-learn 得到的也一样，只是每个方向的正负号可能不同：一条直线没有头尾之分。所以看这种图，别去解读左和右。",
-    ),
-    hints=(
-        Text(
-            en="_, S, Vh = torch.linalg.svd(table - mean, full_matrices=False). The rows of Vh are the directions, largest share first.",
-            zh="_, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)。Vh 的每一行是一个方向，占比大的在前。",
-        ),
-        Text(
-            en="S holds the singular values; their squares are the variances, but for a common factor. A share is one square over the sum of all.",
-            zh="S 是奇异值；它们的平方就是方差，只差一个公共的倍数。占比等于其中一个平方，除以全部平方之和。",
-        ),
-    ),
-)
-
-
 # --- snapping to words -------------------------------------------------------------------------------------------
 
 
-def _snap(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+@questions.exercise
+def snap(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     vectors, table = _little_table()
     allowed = torch.tensor([8, 1, 4, 6, 3, 0])
     (M, D), small = vectors.shape, table[allowed]
@@ -565,25 +510,6 @@ def _snap(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     )
 
 
-snap = Exercise(
-    _snap,
-    praise=Text(
-        en="Now the context is a text that anybody can type. Whether it still tells the model the same is another question.",
-        zh="现在，上下文向量成了谁都能打出来的文字。至于模型读起来是不是还一样，那是另一回事。",
-    ),
-    hints=(
-        Text(
-            en="table[allowed] is a small table, (W, D). Cosines with it are (M, W), and argmax(dim=-1) gives a place from 0 to W - 1 for each vector.",
-            zh="table[allowed] 是一张小表，(W, D)。和它算余弦得到 (M, W)，再用 argmax(dim=-1)，每个向量得到一个 0 到 W - 1 的位置。",
-        ),
-        Text(
-            en="From places to rows: either table[allowed][places] or table[allowed[places]].",
-            zh="从位置到行：table[allowed][places] 或 table[allowed[places]] 都行。",
-        ),
-    ),
-)
-
-
 # --- a p-value ---------------------------------------------------------------------------------------------------
 
 # What was observed, and what chance gave: with ties, better than all of chance, and worse than most of it.
@@ -594,7 +520,8 @@ TRIALS = (
 )
 
 
-def _permutation(answer: Callable[[float, Tensor], float]) -> None:
+@questions.exercise
+def permutation(answer: Callable[[float, Tensor], float]) -> None:
     def everywhere(function: Callable[[float, Tensor], Any]) -> list[float]:
         return [round(float(function(observed, torch.tensor(null))), 5) for observed, null in TRIALS]
 
@@ -664,25 +591,6 @@ def _permutation(answer: Callable[[float, Tensor], float]) -> None:
     )
 
 
-permutation = Exercise(
-    _permutation,
-    praise=Text(
-        en="With 99 permutations p can never be smaller than 0.01. Whoever wants to claim more has to draw more.",
-        zh="打乱 99 次，p 最小也只能是 0.01。想说得更有把握，就得多抽。",
-    ),
-    hints=(
-        Text(
-            en="(null <= observed).sum() counts the draws of chance that are as good or better.",
-            zh="(null <= observed).sum() 数出偶然对照里一样好或更好的有几个。",
-        ),
-        Text(
-            en="What was observed is as good as itself: add 1 to that count, and 1 to the number of draws, len(null).",
-            zh="观察值和它自己一样好：个数加 1，抽取的次数 len(null) 也加 1。",
-        ),
-    ),
-)
-
-
 # --- what is most missed -----------------------------------------------------------------------------------------
 
 
@@ -705,7 +613,8 @@ def _toy_score(random: torch.Generator, vectors: Tensor) -> Callable[[Tensor], f
 MISSED = 2185  # the seed of the vectors below: with it no two mistakes give the same number, and the most missed one is missed by far
 
 
-def _influence(answer: Callable[[Callable[[Tensor], float], Tensor], int]) -> None:
+@questions.exercise
+def influence(answer: Callable[[Callable[[Tensor], float], Tensor], int]) -> None:
     random = torch.Generator().manual_seed(MISSED)
     M, D = 8, 4
     vectors = torch.randn(M, D, generator=random)
@@ -782,29 +691,11 @@ def _influence(answer: Callable[[Callable[[Tensor], float], Tensor], int]) -> No
     )
 
 
-influence = Exercise(
-    _influence,
-    praise=Text(
-        en="A vector may be missed although its nearest word says nothing, and not be missed although its word sounds right: this asks the model, not us.",
-        zh="有的向量，最近的词看不出什么，少了它却不行；有的词听着很对，少了也无妨。这样是在问模型，而不是问我们自己。",
-    ),
-    hints=(
-        Text(
-            en="All vectors but number i: torch.cat([vectors[:i], vectors[i + 1 :]]).",
-            zh="第 i 个以外的全部向量：torch.cat([vectors[:i], vectors[i + 1 :]])。",
-        ),
-        Text(
-            en="Collect the accuracies in a list, one for each i; without.index(min(without)) says where the lowest stands.",
-            zh="把每个 i 的准确率收进一个列表；without.index(min(without)) 说出最低的在第几个。",
-        ),
-    ),
-)
-
-
 # --- predictions -------------------------------------------------------------------------------------------------
 
 
-def _sorts(contexts: list[list[str]]) -> int:
+@questions.prediction
+def blurred_words(contexts: list[list[str]]) -> int:
     """Which sort of word is the most frequent: 0 for what tells how a thing looks, 1 for things, 2 for small words."""
     things = {name for names in OBJECT_WORDS.values() for name in names}
     looks = {name for table in (COLOUR_WORDS, SIZE_WORDS) for names in table.values() for name in names}
@@ -815,247 +706,30 @@ def _sorts(contexts: list[list[str]]) -> int:
     return counts.index(max(counts))
 
 
-blurred_words = Prediction(
-    Text(
-        en="Which sort of word will most often be the nearest to vectors that were learned on blurred photos?",
-        zh="在模糊照片上学出来的向量，离它们最近的多半会是哪一类词？",
-    ),
-    (
-        Text(en="words for how things look, such as dark, pale, small", zh="形容样子的词，比如 dark、pale、small"),
-        Text(en="names of things, such as cup or butterfly", zh="东西的名字，比如 cup（杯子）、butterfly（蝴蝶）"),
-        Text(en="small words, such as of, and, by", zh="虚词，比如 of、and、by"),
-    ),
-    _sorts,
-    Text(
-        en="Cup and mug come again and again, and the pictures show 24 kinds of things alike. Keep the question what a cup has to do with blurred photos; section 9 answers it.",
-        zh="cup 和 mug 反复出现，而图片里的 24 种东西其实一样多。杯子和模糊的照片到底有什么关系？先把这个问题记着，第 9 节来回答。",
-    ),
-)
+@questions.prediction
+def outside(shares) -> int:
+    return (shares[1] > shares[0]) + 2 * (shares[2] > shares[0])
 
-outside = Prediction(
-    Text(
-        en="Which vectors lie outside the map with a larger share of themselves than words do? (The share is of the squared distance from the centre.)",
-        zh="哪一种向量，落在图外的比例比词还大？（比例按到中心距离的平方算。）",
-    ),
-    (
-        Text(
-            en="neither: where vectors learned, they moved into the directions of words",
-            zh="都不比词多：学的时候，向量会朝词的方向走",
-        ),
-        Text(en="only vectors learned from the true labels", zh="只有用真标签学出来的向量"),
-        Text(en="only vectors learned from permuted labels", zh="只有用打乱的标签学出来的向量"),
-        Text(en="both", zh="两种都是"),
-    ),
-    # shares: outside, of words, of vectors from the true labels and from permuted ones
-    lambda shares: (shares[1] > shares[0]) + 2 * (shares[2] > shares[0]),
-    Text(
-        en="So two points that lie on top of each other on the map may have little in common, and what looks most at home on it was learned from nonsense. A map like this shows where to look; it proves nothing.",
-        zh="所以图上叠在一起的两个点，实际上可能没多少共同之处；而看上去最像属于这张图的，偏偏是从毫无意义的标签里学出来的。这样的地图只告诉我们该往哪里看，证明不了什么。",
-    ),
-)
 
-snapped = Prediction(
-    Text(
-        en="How well do the nearest words do on blurred photos, in the place of the vectors?",
-        zh="把那些向量换成最近的词，模糊照片上的准确率会怎样？",
-    ),
-    (
-        Text(en="nearly as well as the vectors", zh="和向量几乎一样好"),
-        Text(
-            en="clearly worse than the vectors, clearly better than “a photo of a”",
-            zh="明显不如向量，又明显强过“a photo of a”",
-        ),
-        Text(en="no better than “a photo of a”", zh="不比“a photo of a”强"),
-    ),
-    # measured: the accuracies of the hand prompt, as learned, and snapped
-    lambda measured: 0 if measured[2] > measured[1] - 0.02 else 2 if measured[2] < measured[0] + 0.01 else 1,
-    Text(
-        en="These words are the nearest, and what the vectors do is not in them. How much is lost by snapping tells how much of a prompt is not in its nearest words; whether other words would do better is the next question.",
-        zh="这些词离得最近，可向量的本事不在这些词里。换回词语时丢掉多少，就说明提示词里有多少不在最近的词里；换别的词会不会好些，是下一个问题。",
-    ),
-)
+@questions.prediction
+def snapped(measured) -> int:
+    return 0 if measured[2] > measured[1] - 0.02 else 2 if measured[2] < measured[0] + 0.01 else 1
 
-planted = Prediction(
-    Text(
-        en="Of 40 contexts with random beginnings, 4 or 5 would name their secret, or their style, by luck alone. How many do?",
-        zh="40 组从随机数开始的上下文向量，光凭运气会有四五组说出秘密（或风格）。实际上有多少组？",
-    ),
-    (
-        Text(en="secrets: nearly all; styles: nearly all", zh="秘密：几乎全部；风格：几乎全部"),
-        Text(en="secrets: nearly all; styles: about half", zh="秘密：几乎全部；风格：大约一半"),
-        Text(en="secrets: nearly all; styles: no more than by luck", zh="秘密：几乎全部；风格：不比碰运气多"),
-        Text(en="secrets: about half; styles: no more than by luck", zh="秘密：大约一半；风格：不比碰运气多"),
-    ),
-    # shares: of the contexts that name their secret, and their style
-    lambda shares: 3 if shares[0] < 0.75 else 0 if shares[1] > 0.75 else 1 if shares[1] > 0.25 else 2,
-    Text(
-        en="A style is what all pictures have in common, and a loss that only asks which class it is gains next to nothing by saying so. A secret decides which thing is meant.",
-        zh="风格是所有图片共有的；损失只问是哪一类，说出风格，几乎得不到什么好处。秘密却决定了问的是哪样东西。",
-    ),
-)
 
-significant = Prediction(
-    Text(
-        en="Which of the two words gets a p below 0.05, against the contexts from permuted labels?",
-        zh="和打乱标签学出来的那些相比，哪个词的 p 值会小于 0.05？",
-    ),
-    (
-        Text(en="red alone: place 48 of 168 is nothing to speak of", zh="只有 red：168 个词里排第 48，实在不算什么"),
-        Text(en="both", zh="两个都会"),
-        Text(en="sketch alone", zh="只有 sketch"),
-        Text(en="neither: 99 others are too few", zh="都不会：99 组太少了"),
-    ),
-    # ps: of red, and of sketch
-    lambda ps: {(True, False): 0, (True, True): 1, (False, True): 2, (False, False): 3}[ps[0] < 0.05, ps[1] < 0.05],
-    Text(
-        en="The hypothesis that is tested says: the labels have nothing to do with the pictures. It is wrong for the sketches as well, and p says so. That the word was found is another claim: against random vectors place 48 is quite ordinary.",
-        zh="检验的假设是：标签和图片毫无关系。对素描来说，这个假设当然也不成立，p 值说的就是这个。至于词找到了没有，那是另一回事：和随机向量比，第 48 位平平常常。",
-    ),
-)
+@questions.prediction
+def planted(shares) -> int:
+    return 3 if shares[0] < 0.75 else 0 if shares[1] > 0.75 else 1 if shares[1] > 0.25 else 2
+
+
+@questions.prediction
+def significant(ps) -> int:
+    return {(True, False): 0, (True, True): 1, (False, True): 2, (False, False): 3}[ps[0] < 0.05, ps[1] < 0.05]
 
 
 # --- quizzes -----------------------------------------------------------------------------------------------------
 
-trap = Quiz(
-    Text(
-        en="Contexts for the photos that began as “a photo of a” read “photo”, at distance 0, in five of five seeds. What does that show?",
-        zh="在仿照片上，从“a photo of a”开始的五组上下文向量，五组都读出了 photo，距离为 0。这说明什么？",
-    ),
-    (
-        Choice(
-            Text(en="The style was found, as surely as can be.", zh="风格找到了，没有比这更确定的了。"),
-            Text(
-                en="Look at the distance: a vector that has learned anything is not exactly a row of the table. The step that was kept is step 0.",
-                zh="看看距离：学过一点东西的向量，不会分毫不差正好是表里的一行。留下的是第 0 步。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Nothing was learned: the word is still there from the beginning.",
-                zh="什么也没学：这个词是一开始就放在那里的。",
-            ),
-            Text(
-                en="No step had a lower validation loss than the beginning, so the beginning was kept. Whoever begins with words must compare with those words before he reads anything.",
-                zh="没有哪一步的验证损失比一开始更低，所以留下的就是起点。从词语开始学，读之前就得先和那几个词比一比。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(
-                en="It is significant: with permuted labels the word photo is far away.",
-                zh="这很显著：用打乱的标签学，photo 就离得远远的。",
-            ),
-            Text(
-                en="True, and no proof: with permuted labels the training went on to its end and left the beginning behind. A null must share everything with the experiment but the one thing that is tested.",
-                zh="远是远，却不是证据：标签打乱以后，训练一直走到了头，早就离开了起点。偶然对照除了要检验的那一点，其余都得和实验一样。",
-            ),
-        ),
-        Choice(
-            Text(en="The cosine is no good for distances of 0.", zh="距离为 0 的时候，余弦不管用。"),
-            Text(
-                en="It is just what it should be: a row is at distance 0 from itself.",
-                zh="它正该如此：每一行到自己的距离都是 0。",
-            ),
-        ),
-    ),
-)
+trap = questions.quiz("trap")
 
-begun_as = Quiz(
-    Text(
-        en="The prompt for counting reads “how”, “many”, “count”. What may we conclude?",
-        zh="数数用的提示词读出了“how”“many”“count”。能下什么结论？",
-    ),
-    (
-        Choice(
-            Text(
-                en="It has found out that whoever wants a number asks how many.",
-                zh="它自己发现了：想知道数目，就问 how many。",
-            ),
-            Text(
-                en="It began as “how many things are there? count the things:”. Those words were not found; they were left.",
-                zh="它就是从“how many things are there? count the things:”开始的。这些词不是找到的，是留下的。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Hardly anything: it began as these words, and they are still the nearest.",
-                zh="几乎什么也不能：它就是从这些词开始的，现在离得最近的还是它们。",
-            ),
-            Text(
-                en="What training did lies in the difference to the beginning: where the nearest word has changed, and in the part that no word is near to.",
-                zh="训练做了什么，要看和起点的差别：最近的词变了的那些位置，还有离哪个词都不近的那一部分。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(
-                en="The vectors are these words, so writing the words would do as well.",
-                zh="这些向量就是这些词，那么直接写这些词也一样。",
-            ),
-            Text(
-                en="Lesson 03 tried the words: GPT-2 answered in the right form less often. A vector near to a word is not that word.",
-                zh="第 03 课试过直接写词：GPT-2 答出正确格式的次数更少。离一个词近的向量，并不是那个词。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="GPT-2's vocabulary is so small that any ten vectors would read like that.",
-                zh="GPT-2 的词表太小，随便哪十个向量读出来都是这样。",
-            ),
-            Text(
-                en="Look at the grey band: the nearest word of a random vector is much farther away.",
-                zh="看看灰色的带子：随机向量离它的最近词要远得多。",
-            ),
-        ),
-    ),
-)
+begun_as = questions.quiz("begun_as")
 
-conclude = Quiz(
-    Text(
-        en="Vectors learned on medical pictures read “mri, curcumin, of, a”. What tells most about whether “mri” means anything?",
-        zh="在医学图片上学出来的向量读作“mri, curcumin, of, a”。要知道 mri 是否真有意义，做什么最说明问题？",
-    ),
-    (
-        Choice(
-            Text(
-                en="Look up the ten nearest words instead of one.",
-                zh="不只查一个，查最近的十个词。",
-            ),
-            Text(
-                en="More words make more stories. We would still not know how many of them chance gives.",
-                zh="词越多，故事越多。可其中有多少是碰巧，还是不知道。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Ask a doctor whether the words fit the pictures.",
-                zh="请一位医生看看这些词和图片是否相配。",
-            ),
-            Text(
-                en="People find a meaning in almost any four words. And the pocket model's cup did fit nothing, and worked.",
-                zh="几乎随便四个词，人都能看出点意思来。何况口袋模型的 cup 和什么都不相配，却管用。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="Learn again with other seeds and another beginning, and count how often mri comes; count the same with permuted labels, with random vectors, and for another task.",
-                zh="换几个随机种子、换一种初始化重新学，数一数 mri 出现多少次；再用打乱的标签、随机向量和别的任务，同样各数一遍。",
-            ),
-            Text(
-                en="A reading is worth what its nulls leave of it. Absent with permuted labels is not enough, as the sketches showed. If the word comes with the true labels, from several beginnings, and under none of the nulls, go on and ask what it does to the loss.",
-                zh="一个读数值多少，要看偶然对照给它剩下多少。光是打乱标签时不出现还不够，素描就是例子。如果真标签下、几种初始化都读得出它，而哪一种对照都读不出，就可以接着问：它对损失起什么作用。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(
-                en="Draw the vectors and the words on a PCA map and see who is whose neighbour.",
-                zh="把向量和词画到 PCA 的地图上，看谁和谁挨着。",
-            ),
-            Text(
-                en="Most of each vector lies outside the map: neighbours on it may be far apart.",
-                zh="每个向量的大部分都在图外：图上的邻居，实际上可能离得很远。",
-            ),
-        ),
-    ),
-)
+conclude = questions.quiz("conclude")

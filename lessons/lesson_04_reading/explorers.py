@@ -28,9 +28,9 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
-from lessons.figures import reading as figures
 from lessons.kit.explorer import Explorer, counted, dropdown, look, percent
 from lessons.kit.picture import Picture
+from lessons.lesson_04_reading import figures
 from pocket.captioning import PROMPTS
 from pocket.corpus import INSTRUCTIONS
 from pocket.datasets import few_shot

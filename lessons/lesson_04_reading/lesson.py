@@ -32,8 +32,7 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import Table, compare
 from helpers.pretrained import encode_texts, load_clip, load_gpt2
-from lessons.exercises import reading as exercises
-from lessons.widgets import reading as explorers
+from lessons.lesson_04_reading import exercises, explorers
 from pocket.studies import reading_study
 
 clip, processor = load_clip("pocket")                        # the vectors below were learned on it

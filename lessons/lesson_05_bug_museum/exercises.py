@@ -15,10 +15,11 @@ from helpers.by_hand import text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
-from lessons import museum
-from lessons.kit import experiments
-from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number, expect_tensor
-from lessons.kit.experiments import Captions
+from lessons.kit.exercise import Mistake, Questions, expect_number, expect_tensor
+from lessons.lesson_05_bug_museum import experiments, museum
+from lessons.lesson_05_bug_museum.experiments import Captions
+
+questions = Questions(__file__)
 
 
 def close(ours: Tensor, theirs: Tensor) -> bool:
@@ -28,7 +29,8 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
 # --- the loss ----------------------------------------------------------------------------------------------------
 
 
-def _loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions) -> None:
+@questions.exercise
+def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions) -> None:
     ours = answer(model, *captions)
     if ours is None:
         raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
@@ -96,33 +98,11 @@ def _loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Cap
         )
 
 
-loss = Exercise(
-    _loss,
-    praise=Text(
-        en="The X-ray shows every position against its next token, the end included, and the number is the library's.",
-        zh="X 光显示，每个位置对照的都是下一个词元，结束符也在内；得到的数和库的一样。",
-    ),
-    hints=(
-        Text(
-            en="Which position has to say the first word of the caption? It has no word in it.",
-            zh="说明文字的第一个词该由哪个位置说出来？那个位置上还没有词。",
-        ),
-        Text(
-            en="The text begins at position `before`. You need as many positions as there are labels, from one earlier.",
-            zh="文字从位置 before 开始。要取的位置和标签一样多，只是提前一位取起。",
-        ),
-        Text(
-            en="logits[:, before - 1 : -1]; all other lines may stay.",
-            zh="logits[:, before - 1 : -1]，其余各行都不用改。",
-        ),
-    ),
-)
-
-
 # --- the text encoder --------------------------------------------------------------------------------------------
 
 
-def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProcessor) -> None:
+@questions.exercise
+def encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProcessor) -> None:
     names, context = ["cat", "red umbrella"], experiments.some_context(clip, 4).requires_grad_()  # of two lengths
     ours, right = answer(clip, processor, names, context), museum.encode_right(clip, processor, names, context)
     expect_tensor(ours, tuple(right.shape), "encode(clip, processor, names, context)")
@@ -201,29 +181,6 @@ def _encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProce
     )
 
 
-encode = Exercise(
-    _encode,
-    praise=Text(
-        en="The words' own vectors now give what the words give. One line less, and it is CLIP again.",
-        zh="现在，换成词语自己的向量，得到的就和词语一样了。少了一行，它又是 CLIP 了。",
-    ),
-    hints=(
-        Text(
-            en="`tables` is CLIP's own embeddings module. What does it do with inputs_embeds?",
-            zh="tables 是 CLIP 自己的嵌入模块。拿到 inputs_embeds 以后，它会做什么？",
-        ),
-        Text(
-            en="It adds the position embeddings. So nobody else should.",
-            zh="它会把位置嵌入加上。所以别处就不要再加了。",
-        ),
-        Text(
-            en="Copy the code behind the glass without the line that names position_embedding.",
-            zh="照抄展柜里的代码，去掉写着 position_embedding 的那一行。",
-        ),
-    ),
-)
-
-
 # --- who learns --------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +202,8 @@ class _Hiding(nn.Module):
         return self.head(self.body(self.prompt) + 0 * self.silent).sum()
 
 
-def _learners(answer: Callable[[nn.Module], list[str]]) -> None:
+@questions.exercise
+def learners(answer: Callable[[nn.Module], list[str]]) -> None:
     for thawed, right in ((True, {"body.weight", "silent", "prompt"}), (False, {"prompt"})):
         model = _Hiding(thawed)
         model().backward()
@@ -295,33 +253,11 @@ def _learners(answer: Callable[[nn.Module], list[str]]) -> None:
         )
 
 
-learners = Exercise(
-    _learners,
-    praise=Text(
-        en="Two lines, and nothing that a model says of itself is taken on trust.",
-        zh="两行代码；模型自己怎么说，一概不轻信。",
-    ),
-    hints=(
-        Text(
-            en="model.named_parameters() gives pairs of name and parameter, and nobody overrides it.",
-            zh="model.named_parameters() 给出一对对名字和参数，也没有人去改写它。",
-        ),
-        Text(
-            en="After backward, parameter.grad is a tensor, or None where nothing was computed.",
-            zh="反向传播之后，parameter.grad 是张量；没有算过的是 None。",
-        ),
-        Text(
-            en="[name for name, parameter in model.named_parameters() if …]",
-            zh="[name for name, parameter in model.named_parameters() if …]，把省略号换成条件。",
-        ),
-    ),
-)
-
-
 # --- whose table -------------------------------------------------------------------------------------------------
 
 
-def _reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPProcessor) -> None:
+@questions.exercise
+def reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPProcessor) -> None:
     ids = processor.tokenizer("a photo of a red cat", add_special_tokens=False)["input_ids"]
     asked: list[Tensor] = []
 
@@ -382,29 +318,6 @@ def _reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPPro
             raise mistake
 
 
-reads_back = Exercise(
-    _reads_back,
-    praise=Text(
-        en="No reading of a learned vector should be believed before this test has passed.",
-        zh="这一关没过之前，学出来的向量读成什么词，都不要信。",
-    ),
-    hints=(
-        Text(
-            en="The model's own rows: clip.text_model.embeddings.token_embedding.weight[ids].",
-            zh="模型自己的行：clip.text_model.embeddings.token_embedding.weight[ids]。",
-        ),
-        Text(
-            en="read(rows, clip, processor) gives a list for each row, the nearest token first.",
-            zh="read(rows, clip, processor) 给每一行返回一个列表，最近的词元排在最前面。",
-        ),
-        Text(
-            en="Compare [nearest[0] for nearest in …] with processor.tokenizer.convert_ids_to_tokens(ids).",
-            zh="拿 [nearest[0] for nearest in …] 和 processor.tokenizer.convert_ids_to_tokens(ids) 比。",
-        ),
-    ),
-)
-
-
 # --- the choice --------------------------------------------------------------------------------------------------
 
 
@@ -446,7 +359,8 @@ def _told(data: FewShot) -> dict[str, float]:
     }
 
 
-def _report(answer: Callable[[FewShot], float]) -> None:
+@questions.exercise
+def report(answer: Callable[[FewShot], float]) -> None:
     told = _told(_small())
     ours = answer(_small())
     if ours is None:
@@ -489,26 +403,6 @@ def _report(answer: Callable[[FewShot], float]) -> None:
     )
 
 
-report = Exercise(
-    _report,
-    praise=Text(
-        en="The test pictures are asked once, by one model. On shuffled labels this reports chance.",
-        zh="测试图片只问了一次，问的是同一个模型。标签打乱之后，它报告的就是瞎猜的水平。",
-    ),
-    hints=(
-        Text(en="data.test may appear once only, after the choice.", zh="data.test 只能出现一次，而且要在挑完之后。"),
-        Text(
-            en="museum.epochs(data) gives the weights after each epoch; museum.loss_of(weights, *data.validation) their loss.",
-            zh="museum.epochs(data) 给出每一轮之后的权重；museum.loss_of(weights, *data.validation) 是它们的损失。",
-        ),
-        Text(
-            en="min(museum.epochs(data), key=lambda weights: …), and then museum.accuracy(kept, *data.test).",
-            zh="先 min(museum.epochs(data), key=lambda weights: …)，再 museum.accuracy(kept, *data.test)。",
-        ),
-    ),
-)
-
-
 # --- the writer --------------------------------------------------------------------------------------------------
 
 LOGITS = torch.tensor(
@@ -529,7 +423,8 @@ def _draws(answer: Callable[..., Any], top_p: float, temperature: float, seed: i
     return drawn
 
 
-def _next_token(answer: Callable[..., Any]) -> None:
+@questions.exercise
+def next_token(answer: Callable[..., Any]) -> None:
     drawn = _draws(answer, 0.7, 1.0)  # the two likeliest together have 0.73
     if set(drawn) == {1}:
         narrow = _draws(answer, 0.95, 3.0, number=200)
@@ -581,237 +476,36 @@ def _next_token(answer: Callable[..., Any]) -> None:
         )
 
 
-next_token = Exercise(
-    _next_token,
-    praise=Text(
-        en="Filter, then draw: both options do something, and a seed gives the same text again.",
-        zh="先过滤，再抽：两个选项都起作用了，同一个种子还能写出同样的文字。",
-    ),
-    hints=(
-        Text(
-            en="Everything but the last line may stay. What does argmax make of the filter, which never takes the largest away?",
-            zh="除了最后一行，别的都可以不动。过滤从来不会去掉最大的那个，那 argmax 之后，过滤还剩下什么作用？",
-        ),
-        Text(
-            en="torch.multinomial(probabilities, 1, generator=generator) draws a place by its probability.",
-            zh="torch.multinomial(probabilities, 1, generator=generator) 按概率抽一个位置。",
-        ),
-        Text(
-            en="The probabilities of what is left: logits.softmax(-1), in which minus infinity becomes zero.",
-            zh="剩下那些的概率就是 logits.softmax(-1)，负无穷在里面会变成零。",
-        ),
-    ),
-)
-
-
 # --- predictions and quizzes -------------------------------------------------------------------------------------
 
-scored = Prediction(
-    Text(
-        en="Read the code behind the glass once more. What is wrong with this loss?",
-        zh="再读一遍展柜里的代码。这个损失错在哪里？",
-    ),
-    (
-        Text(en="padding is scored as well", zh="填充也计入了损失"),
-        Text(en="each token is scored against itself", zh="每个词元对照的是它自己"),
-        Text(en="the soft prompt and the picture are scored as well", zh="软提示词和图片也计入了损失"),
-        Text(en="nothing: small losses are good losses", zh="没有错：损失小就是好"),
-    ),
-    lambda verdict: {"padding": 0, "itself": 1, "prefix": 2}.get(verdict, 3),
-    Text(
-        en="What is predicted at a token is compared with that token, which stands in the input. Copying earns a loss of nearly zero. In "
-        "KempnerInstitute/KempnerForge, issue 154, the loss showed as 0.0000.",
-        zh="每个词元处的预测，拿来对照的就是这个词元，而它就写在输入里，照抄就能让损失接近零。在 KempnerInstitute/KempnerForge 的 issue 154 里，"
-        "损失显示成了 0.0000。",
-    ),
-)
 
-positions = Prediction(
-    Text(
-        en="It trains like the repaired one, and the accuracy is as good. The identity test says that it is not CLIP. What is wrong?",
-        zh="它训练起来和修好的一样，准确率也不差。可是换回词语自己的向量一比，它已经不是 CLIP 了。错在哪里？",
-    ),
-    (
-        Text(en="the positions are not added", zh="没有加位置嵌入"),
-        Text(en="the positions are added once; something else is wrong", zh="位置嵌入只加了一次，错在别处"),
-        Text(en="the positions are added twice", zh="位置嵌入加了两次"),
-    ),
-    lambda times: 0 if times < 0.5 else 1 if times < 1.5 else 2,
-    Text(
-        en="One line adds them, and tables(inputs_embeds=…) adds them again. The tower puts up with it: each text still differs from "
-        "every other, and training bends the context to what there is.",
-        zh="有一行代码加了一次，tables(inputs_embeds=…) 又加了一次。塔居然受得了：各段文字还是互不相同，训练又会让上下文向量去迁就现状。",
-    ),
-)
+@questions.prediction
+def scored(verdict) -> int:
+    return {"padding": 0, "itself": 1, "prefix": 2}.get(verdict, 3)
 
-gradients = Prediction(
-    Text(
-        en="One backward pass through this model: whose gradients are computed?",
-        zh="对这个模型做一次反向传播：会为哪些张量计算梯度？",
-    ),
-    (
-        Text(en="the prompt's alone: parameters() gives nothing else", zh="只有提示词的：parameters() 只给出它"),
-        Text(
-            en="those of the prompt, and of every tensor that should be frozen", zh="提示词的，还有每个本该冻结的张量的"
-        ),
-        Text(en="none, as long as no optimiser makes a step", zh="一个也没有，优化器还没走一步呢"),
-    ),
-    lambda tensors: 2 if tensors == 0 else 0 if tensors == 1 else 1,
-    Text(
-        en="backward() never asks parameters(). It follows requires_grad, and that is still true everywhere. And since zero_grad() does ask "
-        "parameters(), those gradients are never cleared, but pile up.",
-        zh="backward() 从来不问 parameters()，它只看 requires_grad，而那里处处都还是 True。偏偏 zero_grad() 要问 parameters()，所以这些梯度"
-        "从来没人清掉，一步一步越积越多。",
-    ),
-)
 
-nonsense = Prediction(
-    Text(
-        en="We shuffle the labels of the training and validation pictures, so there is nothing to learn. With 24 classes chance is 4.2 %. "
-        "The script runs a hundred times, each time with another shuffle. What does it report on average?",
-        zh="我们把训练和验证图片的标签打乱，这样就没有东西可学了。24 个类别，瞎猜是 4.2%。脚本跑一百遍，每遍打乱得不一样。它平均会报告多少？",
-    ),
-    (
-        Text(en="chance, within half a point", zh="就是瞎猜的水平，相差不到半个百分点"),
-        Text(en="more than that, below ten per cent", zh="高一些，但不到百分之十"),
-        Text(en="ten per cent or more", zh="百分之十以上"),
-    ),
-    lambda told: 0 if told < 1 / 24 + 0.005 else 1 if told < 0.1 else 2,
-    Text(
-        en="Thirty epochs are thirty draws, if not quite independent ones, and the luckiest is told. With 480 test pictures luck is small, yet a gain that a paper reports "
-        "may be smaller.",
-        zh="三十轮就像抽三十次签，只是彼此不完全独立；报告的是手气最好的一次。测试图片有 480 张，运气的成分不算大；可是论文里报告的提升，有时比这还小。",
-    ),
-)
+@questions.prediction
+def positions(times) -> int:
+    return 0 if times < 0.5 else 1 if times < 1.5 else 2
 
-options = Prediction(
-    Text(
-        en="Sixteen captions of one picture: eight seeds with top_p 0.5 and temperature 0.7, eight with 0.98 and 1.5. How many different texts?",
-        zh="给同一张图写十六句：八个种子用 top_p 0.5、温度 0.7，八个用 0.98 和 1.5。会有几种不同的文字？",
-    ),
-    (
-        Text(en="one", zh="一种"),
-        Text(en="two, one for each setting", zh="两种，每组设置一种"),
-        Text(en="more than two", zh="两种以上"),
-    ),
-    lambda texts: min(texts, 3) - 1,
-    Text(
-        en="The filter takes away unlikely tokens, never the likeliest, and a temperature keeps their order. Then argmax takes the "
-        "likeliest. Nothing is left for the options to do, and no seed is ever asked.",
-        zh="过滤去掉的是不太可能的词元，从来不动最可能的那个；温度也不改变先后次序。然后 argmax 取走的正是最可能的那个。选项再怎么设都没有用，种子根本没人问。",
-    ),
-)
 
-trust = Quiz(
-    Text(
-        en="What came out are real tokens of the vocabulary. What shows that they were looked up in the right table?",
-        zh="读出来的，都是词表里真有的词元。怎样才能知道查的是不是对的表？",
-    ),
-    (
-        Choice(
-            Text(en="The widths agree, or there would be an error.", zh="宽度对得上，否则早就报错了。"),
-            Text(
-                en="They agree by chance of design: CLIP's RN50 and its ViTs of the usual size both have text vectors of 512 numbers.",
-                zh="那只是设计上的巧合：CLIP 的 RN50 和常用的 ViT，文本向量都是 512 个数。",
-            ),
-        ),
-        Choice(
-            Text(en="The words make sense for the task.", zh="这些词和任务说得通。"),
-            Text(
-                en="People find sense in any three words. And with the right table, too, the words are often odd: lesson 04 measures that.",
-                zh="随便三个词，人都能看出道理来。再说就算查对了表，读出来的词也常常古怪：第 04 课会量这件事。",
-            ),
-        ),
-        Choice(
-            Text(en="The distances are small.", zh="距离很小。"),
-            Text(
-                en="Small beside what? Every vector has a nearest row in every table.",
-                zh="和什么比算小？不管哪个向量，在哪张表里都有一个最近的行。",
-            ),
-        ),
-        Choice(
-            Text(en="Vectors whose words we know read back as those words.", zh="词义已知的向量，读回来还是那些词。"),
-            Text(
-                en="That is a question with a known answer. A row of the right table lies at distance zero from itself.",
-                zh="这是一个事先知道答案的问题。查的是对的表，那一行到自己的距离就是零。",
-            ),
-            right=True,
-        ),
-    ),
-)
+@questions.prediction
+def gradients(tensors) -> int:
+    return 2 if tensors == 0 else 0 if tensors == 1 else 1
 
-symptom = Quiz(
-    Text(
-        en="Every caption is right, and then goes on: “a red cat in the snow. a red cat in the snow. a red …”, up to the limit. Which experiment first?",
-        zh="每句说明文字都对，可是说完还接着说：“a red cat in the snow. a red cat in the snow. a red …”，一直到长度上限。先做哪个实验？",
-    ),
-    (
-        Choice(
-            Text(en="The same batch twice.", zh="同一批算两次。"),
-            Text(
-                en="That finds something random, such as dropout. Here everything is steady, and steadily wrong.",
-                zh="那是用来找随机性的，比如 dropout。这里每次都一样，一样地错。",
-            ),
-        ),
-        Choice(
-            Text(en="The X-ray: is the end of the text a target?", zh="X 光：文本结束符在不在目标里？"),
-            Text(
-                en="Nobody ever asked the model to say the end. In rmokady/CLIP_prefix_caption, issue 43, captions went on with spaces up to the limit.",
-                zh="从来没有人要求模型说出结束符。在 rmokady/CLIP_prefix_caption 的 issue 43 里，说明文字后面跟着一串空格，直到长度上限。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="More padding.", zh="多填充几个位置。"),
-            Text(
-                en="Padding that is scored teaches what to say behind the end, which nobody asks. The end itself is learned then.",
-                zh="填充要是计入了损失，学到的是结束符后面该说什么，那没有人会问；而结束符本身是学到了的。",
-            ),
-        ),
-        Choice(
-            Text(en="The words' own vectors in the slots.", zh="在槽位里放词语自己的向量。"),
-            Text(
-                en="That is an experiment for text encoders. Captions begin and go on rightly here; only the end is missing.",
-                zh="那是给文本编码用的实验。这里开头和中间都对，缺的只是结尾。",
-            ),
-        ),
-    ),
-)
 
-only_one = Quiz(
-    Text(
-        en="You may run a single experiment on a text encoder that you have just downloaded. Which one finds most of the mistakes in the table above?",
-        zh="刚下载了一份文本编码的代码，只许做一个实验。上面表里的错误，做哪个实验发现得最多？",
-    ),
-    (
-        Choice(
-            Text(en="train it, and look at the accuracy", zh="训练一次，看准确率"),
-            Text(
-                en="Exhibit 2 trained as well as the repaired code. Training makes up for much, and hides it.",
-                zh="2 号展品训练出来和修好的一样好。训练能弥补很多问题，也就把它们藏了起来。",
-            ),
-        ),
-        Choice(
-            Text(en="the vectors of “a photo of a” as context", zh="拿“a photo of a”的向量当上下文"),
-            Text(
-                en="Nearly: but all these words are single tokens, so a number of vectors that is counted in words passes.",
-                zh="差一点：这几个词都只有一个词元，所以按单词数出来的个数也能通过。",
-            ),
-        ),
-        Choice(
-            Text(en="the vectors of words that split, as context", zh="拿会拆开的词的向量当上下文"),
-            Text(
-                en="It rings for all five. What is wrong it does not say: that is what the other experiments are for.",
-                zh="五份坏代码，它都会报警。至于错在哪里，它不会说：那要靠别的实验。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="whether every vector receives a gradient", zh="看每个向量是不是都收到梯度"),
-            Text(
-                en="It rings for two of the five. A gradient can flow through a tower that is wrong.",
-                zh="五份里它只对两份报警。塔是错的，梯度照样流得过去。",
-            ),
-        ),
-    ),
-)
+@questions.prediction
+def nonsense(told) -> int:
+    return 0 if told < 1 / 24 + 0.005 else 1 if told < 0.1 else 2
+
+
+@questions.prediction
+def options(texts) -> int:
+    return min(texts, 3) - 1
+
+
+trust = questions.quiz("trust")
+
+symptom = questions.quiz("symptom")
+
+only_one = questions.quiz("only_one")

@@ -1,6 +1,6 @@
 """Lesson 05: code behind glass, what a loss scores, words by another table, luck of many looks, and which experiment rings for what.
 
-On top of `Explorer`, `figures`, `lessons.museum` and `lessons.kit.experiments`.
+On top of `Explorer`, `figures`, `lessons.lesson_05_bug_museum.museum` and `lessons.lesson_05_bug_museum.experiments`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
 from helpers.notebook import Table
-from lessons import museum
-from lessons.figures import museum as figures
-from lessons.kit import experiments
-from lessons.kit.experiments import Captions, Result
 from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture
 from lessons.kit.tokens import letters_of
-from lessons.museum import EXHIBITS
+from lessons.lesson_05_bug_museum import experiments, figures, museum
+from lessons.lesson_05_bug_museum.experiments import Captions, Result
+from lessons.lesson_05_bug_museum.museum import EXHIBITS
 from pocket.studies.captioner_study import load_study
 
 CODES = {  # what a code is called, in English and in Chinese

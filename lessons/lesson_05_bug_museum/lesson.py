@@ -35,10 +35,7 @@ from helpers.context import overwrite
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons import museum
-from lessons.exercises import bug_museum as exercises
-from lessons.kit import experiments
-from lessons.widgets import museum as explorers
+from lessons.lesson_05_bug_museum import exercises, experiments, explorers, museum
 from pocket import datasets, tasks, world
 from pocket.captioning import PROMPTS
 
@@ -724,12 +721,12 @@ exercises.only_one.ask()
 # %% [markdown] lang="en" id="list"
 # ## 9 · The list
 #
-# One page for any prompt-tuning code. `lessons/kit/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
+# One page for any prompt-tuning code. `lessons/lesson_05_bug_museum/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
 
 # %% [markdown] lang="zh" id="list"
 # ## 9 · 清单
 #
-# 一页纸，什么样的提示词微调代码都用得上。`lessons/kit/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
+# 一页纸，什么样的提示词微调代码都用得上。`lessons/lesson_05_bug_museum/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
 
 # %% id="list-code"
 explorers.checklist()

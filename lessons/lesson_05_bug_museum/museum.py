@@ -1,6 +1,6 @@
 """The bug museum: twelve mistakes of public code, each told anew in a few lines, beside a twin that is repaired.
 
-Lesson 05 shows them behind glass, so they carry neither types nor docstrings, which would tell; `lessons.kit.experiments` exposes them, and
+Lesson 05 shows them behind glass, so they carry neither types nor docstrings, which would tell; `lessons.lesson_05_bug_museum.experiments` exposes them, and
 nothing else uses what is broken here. Rests on `helpers.context`, `helpers.captioner` and the text tower by hand.
 """
 
@@ -24,7 +24,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
 from helpers.pretrained import load_clip
-from lessons.kit.experiments import begin_by_tokens, padding, texts_with_slots, tokens
+from lessons.lesson_05_bug_museum.experiments import begin_by_tokens, padding, texts_with_slots, tokens
 
 # --- captions: loss(model, features, ids, lengths) ---------------------------------------------------------------------------------
 #

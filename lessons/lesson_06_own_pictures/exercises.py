@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, expect_number
+from lessons.kit.exercise import Mistake, Questions, expect_number
 from pocket.folders import Classes
+
+questions = Questions(__file__)
 
 # --- how different two pictures are ----------------------------------------------------------------------------------
 
 
-def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
+@questions.exercise
+def difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
     one = np.array([[10, 200], [30, 40]], dtype=np.uint8)
     other = np.array([[13, 196], [30, 41]], dtype=np.uint8)
     ours = answer(one, other)
@@ -85,25 +88,11 @@ def _difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
         )
 
 
-difference = Exercise(
-    _difference,
-    praise=Text(
-        en="Small for the same picture saved again, larger for any other. Where the threshold lies, you choose in the next cell.",
-        zh="同一张图重新保存，差别很小；别的图，差别就大。阈值划在哪里，下一格你来定。",
-    ),
-    hints=(
-        Text(en="What is 10 − 13 among numbers that know no minus?", zh="在没有负数的数里，10 − 13 等于几？"),
-        Text(
-            en="one.astype(float) has all the numbers there are.", zh="先用 one.astype(float) 变成浮点数，就有负数了。"
-        ),
-        Text(en="The last step: np.abs(… − …).mean()", zh="最后一步是 np.abs(… − …).mean()。"),
-    ),
-)
-
 # --- a split ---------------------------------------------------------------------------------------------------------
 
 
-def _split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
+@questions.exercise
+def split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
     labels = torch.tensor([0, 1, 0, 2, 1, 0, 0, 2, 1, 0, 2, 0, 1, 0, 2, 1, 0])  # 8, 5 and 4
     sizes = [int((labels == label).sum()) for label in range(3)]
 
@@ -191,32 +180,11 @@ def _split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
         )
 
 
-split = Exercise(
-    _split,
-    praise=Text(
-        en="Every class in every part, none lost, none twice, and repeatable.",
-        zh="每个部分都有每个类别，一张不漏，一张不重，结果还能重现。",
-    ),
-    hints=(
-        Text(
-            en="For one class: numbers = (labels == label).nonzero().flatten(); then shuffle them by torch.randperm(len(numbers), generator=generator).",
-            zh="先看一个类别：numbers = (labels == label).nonzero().flatten()；再用 torch.randperm(len(numbers), generator=generator) 打乱。",
-        ),
-        Text(
-            en="quarter = max(1, len(numbers) // 4); the rest, len(numbers) − 2 · quarter, is for training.",
-            zh="quarter = max(1, len(numbers) // 4)；剩下的 len(numbers) − 2 · quarter 张用来训练。",
-        ),
-        Text(
-            en="numbers.split([a, b, c]) cuts into three; collect them in three lists, and torch.cat each at the end.",
-            zh="numbers.split([a, b, c]) 切成三段；分别收进三个列表，最后各用 torch.cat 接起来。",
-        ),
-    ),
-)
-
 # --- captions for a folder -------------------------------------------------------------------------------------------
 
 
-def _entries(answer: Callable[[Classes, Path], list[dict[str, str]]]) -> None:
+@questions.exercise
+def entries(answer: Callable[[Classes, Path], list[dict[str, str]]]) -> None:
     folder = Path("/photos")
     classes = Classes(
         [folder / "red_cup/1.jpg", folder / "red_cup/2.jpg", folder / "key/1.jpg"], [0, 0, 1], ["red cup", "key"]
@@ -288,34 +256,13 @@ def _entries(answer: Callable[[Classes, Path], list[dict[str, str]]]) -> None:
     json.dumps(ours)
 
 
-entries = Exercise(
-    _entries,
-    praise=Text(
-        en="The same folder serves both now: names for CLIP, captions for GPT-2. Better captions than these say what no folder can.",
-        zh="现在同一个文件夹两样都能用：名称给 CLIP，说明文字给 GPT-2。要是亲自来写，还能说出文件夹名说不出的东西。",
-    ),
-    hints=(
-        Text(
-            en="zip(classes.files, classes.labels) goes through pictures and classes together.",
-            zh="zip(classes.files, classes.labels) 可以把图片和类别一起走一遍。",
-        ),
-        Text(
-            en="file.relative_to(folder).as_posix() is the path as JSON should have it.",
-            zh="file.relative_to(folder).as_posix() 就是该写进 JSON 的路径。",
-        ),
-        Text(
-            en='The sentence is f"a {classes.class_names[label]}."',
-            zh='句子这样写：f"a {classes.class_names[label]}."',
-        ),
-    ),
-)
-
 # --- a million pictures ----------------------------------------------------------------------------------------------
 
 WEIGHT = 1_000_000 * 49 * 768 * 4 / 1e9  # gigabytes
 
 
-def _gigabytes(answer: float) -> None:
+@questions.exercise
+def gigabytes(answer: float) -> None:
     expect_number(answer)
     known = (
         (
@@ -357,217 +304,30 @@ def _gigabytes(answer: float) -> None:
         )
 
 
-gigabytes = Exercise(
-    _gigabytes,
-    praise=Text(
-        en="More than nearly any laptop has. What helps? The last quiz of this lesson asks.",
-        zh="几乎哪台笔记本都装不下。怎么办？这一课最后一道选择题会问。",
-    ),
-    hints=(
-        Text(en="One picture first: 49 vectors of 768 numbers.", zh="先算一张图：49 个向量，每个 768 个数。"),
-        Text(en="That is 1_000_000 * 49 * 768 * 4 / 1e9.", zh="也就是 1_000_000 * 49 * 768 * 4 / 1e9。"),
-    ),
-)
-
 # --- questions -------------------------------------------------------------------------------------------------------
 
-names = Quiz(
-    Text(
-        en="Somebody's folders are called 1, 2 and 3, with cats, dogs and birds in them. All classes share one learned context. What happens?",
-        zh="有人的文件夹叫 1、2、3，里面是猫、狗、鸟。所有类别共用一组学出来的上下文向量。会怎样？",
-    ),
-    (
-        Choice(
-            Text(
-                en="Nothing: what a class is called is only for people.",
-                zh="没关系：类别叫什么，只是给人看的。",
-            ),
-            Text(
-                en="For a linear probe that is so. Here the name is a part of the prompt, and CLIP reads it.",
-                zh="对线性探针来说是这样。而在这里，名称是提示词的一部分，CLIP 会读它。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="It learns hardly anything: the prompts differ in “1”, “2” and “3” alone, which say nothing of cats.",
-                zh="几乎学不到什么：几句提示词只差在“1”“2”“3”上，而它们和猫毫无关系。",
-            ),
-            Text(
-                en="The shared vectors turn all three prompts together, and not each to its own pictures. Section 3 shows how far that gets. Rename "
-                "the folders: it is the cheapest gain there is.",
-                zh="共用的向量只能让三句提示词一起变，没法让每句各自靠近自己的图。这样能学到多少，第 3 节会看到。把文件夹改个名：这是最省力的改进。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="An error, since CLIP has no numbers.", zh="报错，因为 CLIP 不认识数字。"),
-            Text(
-                en="Any text becomes tokens; nothing stops. That is what makes it hard to notice.",
-                zh="什么文字都能变成词元，不会报错。正因为这样才不容易发现。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="The vectors learn what 1, 2 and 3 mean here: that is what they are for.",
-                zh="向量会学会 1、2、3 在这里是什么意思：它们就是干这个的。",
-            ),
-            Text(
-                en="If each class had vectors of its own, they could (class_specific=True in lesson 02). Shared ones stand the same before every name.",
-                zh="每类各有一套向量的话，可以（第 02 课的 class_specific=True）。共用的向量，在每个名称前面都一样。",
-            ),
-        ),
-    ),
-)
+names = questions.quiz("names")
 
 
-def _gained(accuracies: tuple[float, float]) -> int:
+@questions.prediction
+def sepia(accuracies: tuple[float, float]) -> int:
     hand, learned = accuracies
     return 0 if learned - hand < 0.08 else 2 if learned >= 0.9 else 1
 
 
-sepia = Prediction(
-    Text(
-        en="Eight pictures of most classes to learn from, in a style that this CLIP has never seen. Four learned vectors in the place of the words “a photo of a”: on the test pictures it then has …",
-        zh="多数类别有八张图可学，风格是这个 CLIP 从没见过的。用四个学出来的向量换掉“a photo of a”，测试图片上的准确率会……",
-    ),
-    (
-        Text(en="about as many right as with the words", zh="和用词语时差不多"),
-        Text(en="clearly more right, and far from all", zh="明显提高，但离全对还远"),
-        Text(en="nine of ten right, or more", zh="达到九成以上"),
-    ),
-    _gained,
-    Text(
-        en="Learned vectors move the texts towards such pictures; they cannot make the vision tower see a style that it never learned to see.",
-        zh="学出来的向量能把文字往这样的图片那边拉，却不能让视觉塔看懂它没学过的风格。",
-    ),
-)
-
-
-def _how_sure(found: tuple[float, str]) -> int:
+@questions.prediction
+def photograph(found: tuple[float, str]) -> int:
     share, name = found
     if share < 1 / 3:
         return 0
     return 1 if share < 2 / 3 else 2 if name == "house" else 3
 
 
-photograph = Prediction(
-    Text(
-        en="A photograph of a palace tower above a lake. How sure will this CLIP be of the best of its 24 names, “house” among them?",
-        zh="一张照片：湖边的一座宫殿楼阁。24 个名称里有“house”。对最像的那个名称，这个 CLIP 会有多大把握？",
-    ),
-    (
-        Text(en="Unsure: a probability of less than a third", zh="拿不准：概率不到三分之一"),
-        Text(en="Between a third and two thirds", zh="三分之一到三分之二之间"),
-        Text(en="More than two thirds, and it is “house”", zh="超过三分之二，而且是“house”"),
-        Text(en="More than two thirds, and it is something else", zh="超过三分之二，却是别的东西"),
-    ),
-    _how_sure,
-    Text(
-        en="A softmax only compares the names with each other. “I have never seen such a thing” is none of them.",
-        zh="softmax 只是拿这些名称互相比较，里面没有一个叫“这种东西我没见过”。",
-    ),
-)
+@questions.prediction
+def pieces(share) -> int:
+    return 0 if share < 0.65 else 1 if share < 0.9 else 2
 
-pieces = Prediction(
-    Text(
-        en="Sixteen square pieces are cut from each of the two photographs at random places, half of them to learn from. Nearest class mean (lesson 02), no words. How many of the test pieces get the right photograph?",
-        zh="从两张照片上各随机剪下十六个方块，一半用来学。用最近类均值（第 02 课），不用词语。测试的方块里，有多少能认对出自哪张照片？",
-    ),
-    (
-        Text(en="About half: this CLIP does not understand photographs", zh="一半左右：这个 CLIP 看不懂照片"),
-        Text(en="About three quarters", zh="四分之三左右"),
-        Text(en="Nearly all", zh="几乎全部"),
-    ),
-    lambda share: 0 if share < 0.65 else 1 if share < 0.9 else 2,
-    Text(
-        en="But what does it mean? Say it before you read on.",
-        zh="可这说明了什么？先说说看，再往下读。",
-    ),
-)
 
-shown = Quiz(
-    Text(en="What has this accuracy shown?", zh="这个准确率说明了什么？"),
-    (
-        Choice(
-            Text(
-                en="That this CLIP can work with photographs after all.",
-                zh="这个 CLIP 其实还是能处理照片的。",
-            ),
-            Text(
-                en="It was never asked about a photograph that it had not learned from.",
-                zh="从来没有拿一张它没学过的照片考它。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="That it tells palaces from flowers.",
-                zh="它分得清宫殿和花。",
-            ),
-            Text(
-                en="There was one palace and one flower. “Much sky” and “much orange” would do as well; only other palaces could tell.",
-                zh="宫殿只有一座，花只有一朵。认“蓝天多”和“橙色多”也能全对；要分清，得拿别的宫殿来试。",
-            ),
-        ),
-        Choice(
-            Text(
-                en="That pieces of one photograph look alike.",
-                zh="同一张照片上剪下的方块彼此相像。",
-            ),
-            Text(
-                en="The test pieces are near-copies of what was learned from, and no 16 × 16 thumbnail says so. Frames of one video, a burst "
-                "of the camera, ten pictures of the same cup: split by photograph, by video, by cup.",
-                zh="测试的方块差不多就是学过的图，而 16 × 16 的缩略图查不出来。同一段视频的画面、一次连拍、同一只杯子的十张照片，都是这样："
-                "要按照片、按视频、按杯子来划分。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(
-                en="Nothing: there were too few test pieces.",
-                zh="什么也说明不了：测试的方块太少。",
-            ),
-            Text(
-                en="A thousand pieces of the same two photographs would give the same, and mean as little.",
-                zh="从这两张照片上再剪一千个方块，结果也一样，能说明的也不会更多。",
-            ),
-        ),
-    ),
-)
+shown = questions.quiz("shown")
 
-memory = Quiz(
-    Text(
-        en="A million captions, all patches: the features do not fit. You have eight GPUs and one evening. What helps with the memory?",
-        zh="一百万句说明文字，用全部图块：特征装不下。你有八个 GPU 和一个晚上。什么能解决内存的问题？",
-    ),
-    (
-        Choice(
-            Text(en="Eight processes instead of one.", zh="把一个进程换成八个。"),
-            Text(
-                en="That divides the time. Every process of this script holds the features of all pictures, so the memory is needed eight times.",
-                zh="那样分摊的是时间。这个脚本的每个进程都存着全部图片的特征，内存反而要八份。",
-            ),
-        ),
-        Choice(
-            Text(en="A smaller batch.", zh="批小一些。"),
-            Text(
-                en="The batch decides what one step takes: look how little that is.",
-                zh="批的大小只影响走一步要多少：看看那一项有多小。",
-            ),
-        ),
-        Choice(
-            Text(en="One vector a picture instead of 49.", zh="每张图只用一个向量，不用 49 个。"),
-            Text(
-                en="A 49th of the memory, and faster too. In lesson 03 the pooled vector named most objects; what it loses is detail.",
-                zh="内存只要四十九分之一，也更快。第 03 课里，只用池化的向量，大多数物体也说对了；丢掉的是细节。",
-            ),
-            right=True,
-        ),
-        Choice(
-            Text(en="A shorter soft prompt.", zh="把软提示词缩短。"),
-            Text(
-                en="Ten vectors are there once, for all pictures together: some thirty kilobytes.",
-                zh="十个向量是所有图片共用的，只有一份，三十来 KB。",
-            ),
-        ),
-    ),
-)
+memory = questions.quiz("memory")

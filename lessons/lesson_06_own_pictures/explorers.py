@@ -32,10 +32,10 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import BadPicture
 from helpers.pretrained import classify_zero_shot
-from lessons.figures import own_pictures as figures
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, counted, dropdown, look, uploaded
 from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.lesson_06_own_pictures import figures
 from pocket import folders
 from pocket.folders import COPY_THRESHOLD, Classes, Fault, read_own_pictures
 from pocket.studies import own_pictures_study

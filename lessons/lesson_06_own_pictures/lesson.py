@@ -38,9 +38,8 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
-from lessons.exercises import own_pictures as exercises
 from lessons.kit.models import show_prediction, whose_numbers
-from lessons.widgets import own_pictures as explorers
+from lessons.lesson_06_own_pictures import exercises, explorers
 from pocket import classifiers, folders, own_folder, world
 
 clip, processor = load_clip()

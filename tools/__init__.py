@@ -1,0 +1,1 @@
+"""What course.py does: installing, JupyterLab, the doctor, building the notebooks and the teacher's pages."""
