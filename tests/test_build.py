@@ -1,6 +1,7 @@
 """Facts about tools/build.py, on a small course in a temporary folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys

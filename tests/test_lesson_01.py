@@ -22,7 +22,7 @@ from lessons.lesson_01_inside_clip import explorers as inside_clip
 from lessons.lesson_01_inside_clip import figures
 from pocket import datasets, tasks, world
 
-LESSON = Path(__file__).parents[1] / "lessons" / "01_inside_clip.py"
+LESSON = Path(__file__).parents[1] / "lessons" / "lesson_01_inside_clip" / "lesson.py"
 TWO = world.Scene((world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small")), "meadow")
 THINGS = ("cat", "red"), ("boat", "blue"), ("umbrella", "yellow")
 IMAGES = [world.draw(world.Scene((world.Thing(name, colour),))) for name, colour in THINGS]

@@ -25,7 +25,7 @@ from lessons.lesson_05_bug_museum import figures as drawing
 from pocket import world
 from pocket.captioning import PROMPTS
 
-LESSON = Path(__file__).parents[1] / "lessons" / "05_bug_museum.py"
+LESSON = Path(__file__).parents[1] / "lessons" / "lesson_05_bug_museum" / "lesson.py"
 DRAWING = ("curves", "scored", "alarms", "words_by_table")
 PROMPT = ("soft_prompt", "vision_projection")
 

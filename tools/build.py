@@ -145,7 +145,7 @@ def execute(book: NotebookNode, path: Path, timeout: int = 600) -> list[Notebook
             except (CellControlSignal, DeadKernelError) as error:
                 failed = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error).splitlines()[0]
             if failed:
-                raise Refused(f'lessons/{path.stem}.py, cell "{cell.id}" ({path.parent.name}): {failed}')
+                raise Refused(f'cell "{cell.id}" ({path.parent.name}): {failed}')
     return book.cells
 
 
@@ -174,7 +174,10 @@ def build(lesson: Lesson, root: Path, address: str = "", everything: bool = Fals
     for lang, path, old, book in compared(lesson, root, address):
         done = "executed" if everything or code_of(book.cells) != code_of(old) else "unchanged"
         if done == "executed":
-            book = notebook(lesson, lang, address, execute(notebook(lesson, lang, address), path))
+            try:
+                book = notebook(lesson, lang, address, execute(notebook(lesson, lang, address), path))
+            except Refused as failure:
+                raise Refused(f"{lesson.script}, {failure}") from failure
         content = f"{nbformat.writes(book, version=4)}\n".encode()
         if not path.exists() or path.read_bytes() != content:
             files[path], done = content, "prose changed, outputs kept" if done == "unchanged" else done
