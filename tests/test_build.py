@@ -21,7 +21,7 @@ import os
 
 LANG = None
 
-def start(lang):
+def set_up(lang):
     global LANG
     LANG = lang
     print("ours", lang, os.path.basename(os.getcwd()))
@@ -607,7 +607,7 @@ def other_helpers(folder):
     """A package of the same name, that somebody else wrote."""
     (folder / "helpers").mkdir(parents=True)
     (folder / "helpers/__init__.py").write_text("")
-    (folder / "helpers/notebook.py").write_text("def start(lang): print('somebody else')")
+    (folder / "helpers/notebook.py").write_text("def set_up(lang): print('somebody else')")
     return folder
 
 

@@ -28,7 +28,7 @@ def start(lang: str) -> None:
     from helpers import notebook
     from lessons.kit import torch_errors
 
-    notebook.start(lang)
+    notebook.set_up(lang)
     torch_errors.install()
 
 
