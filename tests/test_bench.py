@@ -458,7 +458,7 @@ def numbers_in(figure):
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that were finished."""
-    figures, finished = [], speed.finish
+    figures, finish = [], speed.finish
     monkeypatch.setattr(speed, "finish", lambda figure, *texts: figures.append(figure) or finish(figure, *texts))
     return figures
 
