@@ -37,7 +37,8 @@ class RunLog:
             config: how it is trained.
             settings: what the run was asked for, the log's first line.
             group: the processes, of which the first alone writes and prints.
-            resumed: what was measured before the training was broken off; what the log says of these is kept.
+            resumed: what was measured before the training was broken off; what the log
+                says of these is kept.
         """
         self.folder, self.config, self.settings, self.group = folder, config, settings, group
         self.begun, self.begins = time.monotonic(), group.rank == 0

@@ -1,6 +1,7 @@
 """The command line of soft_prompt_finetune.py becomes one `RunConfig`, with the standard library alone: nothing heavy is imported.
 
-A value is what was given, else what the run that is gone on with remembers, else the preset's, else the default.
+A value is what was given, else what the run that is gone on with remembers, else the
+preset's, else the default.
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ class RunConfig:
 def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
     """What is asked for. Wrong arguments end the program as argparse does.
 
-    runs: where the runs without --output are. Raises ValueError where the folder of the run is none to learn in, or to go on with.
+    runs: where the runs without --output are. Raises ValueError where the folder of the run is none
+    to learn in, or to go on with.
     """
     given = parse_arguments(arguments)
     task = {name: given.pop(name, None) for name in ("output", "resume", "evaluate", "generate")}

@@ -1,6 +1,7 @@
 """What soft_prompt_finetune.py does with a `RunConfig`: fine-tune a captioner, or go on with that; evaluate one; describe pictures with one.
 
-A picture goes from its file to vision features once, a few at a time, and from then on only these are needed.
+A picture goes from its file to vision features once, a few at a time, and from then on
+only these are needed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# of the features while the captioner learns: as they are, whitened, and on the way from one to the other
+# of the features while the captioner learns: as they are, whitened, and on the way
+# from one to the other
 COPIES = 3
 GB = 1024**3
 Pairs = list[tuple[Path, str]]  # picture files with their captions
@@ -257,7 +259,8 @@ def show_ablations(
     """Show what the captioner is worth, and each of its parts, on examples.
 
     Args:
-        config: says which words the learned prompt is compared with: those that it began as, if it did as words.
+        config: says which words the learned prompt is compared with: those that it began
+            as, if it did as words.
         model: the captioner.
         examples: to measure it on.
         before: what it was worth before it learned.
@@ -369,7 +372,8 @@ def measure_places(
 ) -> int:
     """How many tokens of a caption there is room for; tells how many captions are longer.
 
-    Raises ValueError where there is no room for text in the language model, or none in memory for the features of all captions.
+    Raises ValueError where there is no room for text in the language model, or none in memory for
+    the features of all captions.
 
     Args:
         config: says how long captions may be.

@@ -1,7 +1,8 @@
-"""The text features of a learnable context with less work: the same numbers as by the plain path, up to rounding.
+"""The text features of a learnable context with less work: the same numbers, up to rounding.
 
-Three things are saved: what stands behind the end of every text is cut off, positions that all texts share are computed once,
-and the last layer is finished where the texts end and nowhere else. Taken apart in lesson 02b, sections 2 and 3.
+Three things are saved: what stands behind the end of every text is cut off, positions that all
+texts share are computed once, and the last layer is finished where the texts end and nowhere else.
+Taken apart in lesson 02b, sections 2 and 3.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ def encode_fast(
         ids: (C, T).
         end: where each text ends, (C,): there its features are taken.
         shared: how many positions at the beginning are the same in all texts.
-        chunk_size: texts that go through the tower together; by default as many as `KEPT_FOR_BACKWARD` allows. The others follow in
-            turn, and are computed again in the backward pass, so that memory is bounded (gradient checkpointing: Chen et al. 2016,
-            arXiv 1604.06174).
+        chunk_size: texts that go through the tower together; by default as many as
+            `KEPT_FOR_BACKWARD` allows. The others follow in turn, and are computed again in
+            the backward pass, so that memory is bounded (gradient checkpointing: Chen
+            et al. 2016, arXiv 1604.06174).
     """
     vectors = embeddings(input_ids=ids[:, : int(end.max()) + 1])  # (C, T', D)
     common, own, end = vectors[0, :shared], vectors[:, shared:], end - shared  # (S, D), (C, L, D)
@@ -54,7 +56,9 @@ def encode_fast(
 
 
 def run_side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
-    """Send shared positions (S, D) and the texts' own (C, L, D) through the tower; gives what stands at the ends, (C, D).
+    """Send shared positions (S, D) and the texts' own (C, L, D) through the tower: (C, D).
+
+    What it gives stands at the ends.
 
     end: (C,), counted from the first of a text's own positions.
     """
@@ -103,9 +107,12 @@ def finish_layer(layer: nn.Module, x: Tensor, taken: Tensor) -> Tensor:
 
 
 def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
-    """How many positions at the beginning are the same in all texts (C, T), none of which ends (C,) among them.
+    """Count positions at the beginning that are the same in all texts (C, T).
 
-    own_slots: id of the placeholder where each text has vectors of its own in the slots, so that none of those is shared.
+    None of them ends a text, end: (C,).
+
+    own_slots: id of the placeholder where each text has vectors of its own in the slots, so that
+    none of those is shared.
     """
     same = (ids == ids[0]).all(0)  # (T,)
     if own_slots is not None:
@@ -114,6 +121,8 @@ def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
 
 
 def count_kept(width: int, layers: int, own: int, shared: int = 0) -> int:
-    """How many numbers a text keeps for its backward pass: in each layer about 20 D for each of its `own` positions, and keys and
+    """Count the numbers that a text keeps for its backward pass.
+
+    In each layer these are about 20 D for each of its `own` positions, and keys and
     values of the `shared` ones."""
     return layers * width * (20 * own + 2 * shared)

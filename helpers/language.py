@@ -1,4 +1,4 @@
-"""The learner's language: English or Chinese, chosen once, for everything that is printed and shown."""
+"""The learner's language, English or Chinese, chosen once for all that is printed and shown."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ _language = "en"
 
 
 class LearnerError(ValueError):
-    """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback.
+    """What went wrong, in one sentence of the learner's language, shown without a traceback.
 
-    It is raised with the sentence in both languages, `en` and `zh`. A subclass has the two itself, and is raised with the facts by
-    name, which they take in braces.
+    It is raised with the sentence in both languages, `en` and `zh`. A subclass has the two itself,
+    and is raised with the facts by name, which they take in braces.
     """
 
     en = zh = ""

@@ -1,6 +1,7 @@
-"""What every notebook needs and no model knows of: the learner's language, `compare`, and errors that speak plainly.
+"""What every notebook needs and no model knows of: language, `Table` and `compare`.
 
-Rests on numpy and the standard library; transformers is only asked to be quiet. Notebooks call `start` in their first cell.
+Rests on numpy and the standard library; transformers is only asked to be quiet. Notebooks call
+`start` in their first cell.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from helpers.language import say, set_language
 
 
 def set_up(lang: str) -> None:
-    """Set the learner's language, and have libraries keep quiet: the end of each notebook's set-up cell.
+    """Set the learner's language, and have libraries keep quiet: the end of the set-up cell.
 
     Libraries report to the programmer; what a learner needs to know the lesson says itself.
     """
@@ -39,7 +40,8 @@ def set_up(lang: str) -> None:
 class Table:
     """Rows of texts for the page: a table in html, and lines of plain text.
 
-    header: what stands over the columns; align: how all columns but the first stand; folded_under: what alone is seen at first.
+    header: what stands over the columns; align: how all columns but the first stand; folded_under:
+    what alone is seen at first.
     """
 
     rows: Iterable[Sequence[str]]
@@ -73,11 +75,11 @@ class Table:
         return "\n".join([self.folded_under, *lines] if self.folded_under else lines)
 
 
-# --- ours and theirs ---------------------------------------------------------------------------------------------
+# --- ours and theirs ------------------------------------------------------------------------------
 
 
 def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
-    """Print whether our result is the library's: exact, close or different, with the largest difference.
+    """Print whether ours is theirs: exact, close or different, with the largest difference.
 
     The idea is karpathy's `cmp`.
 
@@ -85,7 +87,8 @@ def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
         name: of what is compared.
         ours: a tensor, an array or a number, or a list of anything.
         theirs: the same, of the same shape.
-        tolerance: what the largest difference may be and still count as close, as a share of the largest number of theirs.
+        tolerance: what the largest difference may be and still count as close, as a share of the
+            largest number of theirs.
     """
     agree, verdict = _judge(ours, theirs, tolerance)
     print(f"{'✓' if agree else '✗'} {name}{say(en=': ', zh='：')}{verdict}")

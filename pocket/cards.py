@@ -1,7 +1,8 @@
 """The pictures and numbers of the data cards, made again by `python -m pocket.cards`.
 
-The contact sheet of the world, samples of the caption set, the training curves of both pocket models, and in each card the table that
-`python -m pocket.evaluate --json data/evaluation.json` has measured: no number in a card is typed by hand.
+The contact sheet of the world, samples of the caption set, the training curves of both
+pocket models, and in each card the table that `python -m pocket.evaluate --json
+data/evaluation.json` has measured: no number in a card is typed by hand.
 """
 
 from __future__ import annotations

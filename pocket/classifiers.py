@@ -1,6 +1,7 @@
 """What few pictures of each class are worth to a learned context, and beside it hand-written prompts.
 
-Pictures are unit features (N, D) with labels (N,). Accuracies are shares of the test pictures, by which nothing is chosen.
+Pictures are unit features (N, D) with labels (N,). Accuracies are shares of the test pictures, by
+which nothing is chosen.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def measure_templates(
         processor: what prepares its input.
         names: of the C classes.
         pictures: on which it is measured.
-        templates: with a place for the name; of several, each class takes the mean of its text features.
+        templates: with a place for the name; of several, each class takes the mean of its text
+            features.
     """
     features = torch.stack(
         [encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates]

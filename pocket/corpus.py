@@ -14,7 +14,7 @@ from pocket import words as w
 from pocket.language import BACKGROUND_PHRASE, add_article, pick, tidy, write_full_caption
 from pocket.world import SHOWS_COLOUR, Scene, Thing, map_patches_to_objects
 
-# --- notes: what GPT-2 is given to write from -----------------------------------------------------------------------------
+# --- notes: what GPT-2 is given to write from -----------------------------------------------------
 
 Note = tuple[tuple[str, float], ...]  # up to three words with their shares: a note may be a blend
 STYLE_NOTE = {"neon sign": "neon"}
@@ -49,7 +49,8 @@ def write_grid_notes(
 ) -> list[Note]:
     """The notes laid out as the picture is, row by row: each patch blends words of what stands there and of the setting.
 
-    Some patches say nothing of the thing on them and some name another thing's words, as a reader of pictures would err.
+    Some patches say nothing of the thing on them and some name another thing's words, as a reader
+    of pictures would err.
 
     Args:
         scene: what is noted.
@@ -73,7 +74,7 @@ def write_grid_notes(
     return notes
 
 
-# --- tasks for GPT-2: an instruction, notes, an answer -----------------------------------------------------------------------
+# --- tasks for GPT-2: an instruction, notes, an answer --------------------------------------------
 
 INSTRUCTIONS = {
     "describe": (

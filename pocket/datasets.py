@@ -1,7 +1,8 @@
 """Sets of pictures from the pocket world: the caption set in data/captions, and larger and few-shot sets drawn on demand.
 
-`python -m pocket.datasets` makes data/captions again. The other sets are drawn from seeds and kept in the cache folder.
-Every scene belongs to one split for good, whatever the seed or the set, and no lone thing is one that pocket CLIP was trained on.
+`python -m pocket.datasets` makes data/captions again. The other sets are drawn from seeds and kept
+in the cache folder. Every scene belongs to one split for good, whatever the seed or the set, and no
+lone thing is one that pocket CLIP was trained on.
 """
 
 from __future__ import annotations
@@ -83,14 +84,15 @@ class CaptionedPicture:
     scene: Scene
 
 
-# --- which scenes ----------------------------------------------------------------------------------------------------------
+# --- which scenes ---------------------------------------------------------------------------------
 
 
 def find_split(scene: Scene) -> SplitName:
     """The one split that a scene may stand in: half of all scenes are for training, a quarter each for validation and test.
 
-    It follows from what can be seen, so that two sketches that differ in a colour nobody sees lie in one split; and it goes
-    round with size and background, so that every object has scenes in every split.
+    It follows from what can be seen, so that two sketches that differ in a colour nobody sees
+    lie in one split; and it goes round with size and background, so that every object has
+    scenes in every split.
     """
     shows_colour = scene.style in SHOWS_COLOUR
     what = [(thing.object, thing.colour if shows_colour else "") for thing in scene.things]
@@ -102,7 +104,8 @@ def find_split(scene: Scene) -> SplitName:
 def fits(scene: Scene, split: SplitName) -> bool:
     """Whether the scene belongs to the split and is not a lone thing that pocket CLIP was trained on.
 
-    Scenes of several things are so many that training drew about one in a thousand; to look for those takes seconds.
+    Scenes of several things are so many that training drew about one in a thousand; to look for
+    those takes seconds.
     """
     return find_split(scene) == split and (
         len(scene.things) > 1 or scene not in make_training_scenes()
@@ -141,7 +144,7 @@ def list_task_drawings(task: Task, split: SplitName, each: int, seed: int) -> li
     return chosen
 
 
-# --- sets drawn on demand, and kept ----------------------------------------------------------------------------------------
+# --- sets drawn on demand, and kept ---------------------------------------------------------------
 
 
 def draw_few_shot(
@@ -161,8 +164,8 @@ def draw_few_shot(
     """
 
     def pictures(split: SplitName, each: int, seed: int) -> Pictures:
-        # a task may be the reader's own: its first scenes tell it from an older one of the same name, and what
-        # alters the pictures is applied to what was kept
+        # a task may be the reader's own: its first scenes tell it from an older one of the same
+        # name, and what alters the pictures is applied to what was kept
         firsts = [task.drawing(label, 0, seed) for label in range(len(task.class_names))]
         mark = hashlib.sha256(repr((task.name, firsts)).encode()).hexdigest()[:8]
         name = f"{make_slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
@@ -216,7 +219,8 @@ def draw_or_read(
 ) -> tuple[list[Drawing], list[Image.Image]]:
     """Drawings and pictures of a set: read from the cache, or else chosen, drawn and kept there.
 
-    A file that cannot be read, or was drawn by other code, counts as none; where nothing can be written, nothing is kept.
+    A file that cannot be read, or was drawn by other code, counts as none; where nothing can be
+    written, nothing is kept.
 
     Args:
         name: of the set.
@@ -260,7 +264,7 @@ def make_slug(text: str) -> str:
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "task"
 
 
-# --- the caption set ---------------------------------------------------------------------------------------------------------
+# --- the caption set ------------------------------------------------------------------------------
 
 
 def make_scene_record(scene: Scene, seed: int) -> dict:
@@ -295,7 +299,8 @@ def list_caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[
 def make_captions(folder: Path = CAPTIONS, counts: dict[SplitName, int] = CAPTION_COUNTS) -> None:
     """Write pictures, one JSON file for each split, and scenes.json; the folder is exchanged whole, once all is there.
 
-    The texts are full captions, since only of a text that says everything one can score whether anything was left out.
+    The texts are full captions, since only of a text that says everything one can score whether
+    anything was left out.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:

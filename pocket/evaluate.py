@@ -1,7 +1,7 @@
 """What the pocket models can and cannot do: `python -m pocket.evaluate` prints the table that their cards quote.
 
-Everything is measured on scenes that the training of pocket CLIP never drew (`pocket.scenes`). The exit status is not 0 where a row falls
-short of what the course needs.
+Everything is measured on scenes that the training of pocket CLIP never drew (`pocket.scenes`). The
+exit status is not 0 where a row falls short of what the course needs.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Row:
         return f"{'OK   ' if self.good else 'SHORT'} {self.what:<74} {self.value:6.1f} {self.unit:<8} ({sign} {self.bound:g})"
 
 
-# --- pictures and their features -----------------------------------------------------------------------------------------
+# --- pictures and their features ------------------------------------------------------------------
 
 
 def _draw_example(job: tuple[Task, int, int, int]) -> Image.Image:
@@ -131,7 +131,7 @@ class SceneEncoder:
         )
 
 
-# --- CLIP as it is -------------------------------------------------------------------------------------------------------
+# --- CLIP as it is --------------------------------------------------------------------------------
 
 
 def balance_scenes(
@@ -244,7 +244,7 @@ def measure_patches(encoder: SceneEncoder) -> list[Row]:
     return rows
 
 
-# --- CLIP prompted -------------------------------------------------------------------------------------------------------
+# --- CLIP prompted --------------------------------------------------------------------------------
 
 
 def measure_prompts(encoder: SceneEncoder) -> list[Row]:
@@ -301,7 +301,7 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
     return rows + found_rows
 
 
-# --- GPT-2 alone and describing pictures --------------------------------------------------------------------------------------
+# --- GPT-2 alone and describing pictures ----------------------------------------------------------
 
 
 def measure_language(gpt2, tokenizer) -> list[Row]:

@@ -35,8 +35,8 @@ FaultKind = Literal["unreadable", "copy", "two classes", "empty", "alone", "few"
 class Fault:
     """What is wrong with a picture, or with the folder of a class.
 
-    of: the picture that it is the same as, where it is a copy or lies in two classes; advice: what is wrong and what to do, in words
-    that go on after the path.
+    of: the picture that it is the same as, where it is a copy or lies in two classes; advice: what
+    is wrong and what to do, in words that go on after the path.
     """
 
     kind: FaultKind
@@ -68,8 +68,8 @@ class Classes:
 def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
     """Read the pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
 
-    Raises LearnerError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
-    is no such folder.
+    Raises LearnerError with a list of all faults that `check_folder` finds; with leave_out they are
+    left out instead. OSError where there is no such folder.
     """
     classes, faults = check_folder(folder, fewest)
     if not leave_out:
@@ -86,8 +86,9 @@ def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = Fals
 def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, list[Fault]]:
     """Find the pictures by class that can be used, and all that is wrong with the others.
 
-    Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
-    `fewest` pictures. Raises LearnerError where no sub-folder is a class, and OSError where there is no such folder.
+    Left out: what cannot be read; of copies all but the first; a picture that lies in two classes;
+    and then classes with fewer than `fewest` pictures. Raises LearnerError where no sub-folder is a
+    class, and OSError where there is no such folder.
     """
     places: dict[str, list[Path]] = {}
     for place in _list_class_folders(folder):

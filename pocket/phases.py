@@ -52,7 +52,8 @@ def train_phases(
 ) -> tuple[list[dict], float]:
     """Run the phases one after another.
 
-    A run that was broken off goes on at its last save with the same random numbers, since every step draws from a generator of its own.
+    A run that was broken off goes on at its last save with the same random numbers, since every
+    step draws from a generator of its own.
 
     Args:
         phases: what is trained, and how.
@@ -133,7 +134,7 @@ def write_report(folder: Path, settings: dict, seconds: float, history: list[dic
         folder: of the model.
         settings: by name.
         seconds: that training took.
-        history: what `train` gave.
+        history: what `train_phases` gave.
     """
     device = (
         torch.cuda.get_device_name()

@@ -1,7 +1,8 @@
 """Pocket CLIP: first the vision tower learns the world's own labels, then both towers learn to match pictures and captions.
 
-The second part is CLIP's symmetric cross-entropy (Radford et al. 2021, arXiv 2103.00020) with one correction that only a world
-with known truth allows: where a caption is also true of another picture of the batch, that pair is left out of the sum.
+The second part is CLIP's symmetric cross-entropy (Radford et al. 2021, arXiv 2103.00020) with one
+correction that only a world with known truth allows: where a caption is also true of another
+picture of the batch, that pair is left out of the sum.
 """
 
 from __future__ import annotations
@@ -82,9 +83,11 @@ def make_clip(tokenizer) -> CLIPModel:
 class CaptionPhase:
     """One stretch of learning captions: how long, and what they are like.
 
-    details: how often a property is named, one of these at random; alone: how often only one of several things is mentioned;
-    labels: the weight of the label loss beside the captions, so that patches go on telling what they show; nothing: the weight in
-    it of patches on which no thing stands; questions: how many of PATCH_QUESTIONS are asked; crowded: mostly scenes of several things.
+    details: how often a property is named, one of these at random; alone: how often only one of
+    several things is mentioned;
+    labels: the weight of the label loss beside the captions, so that patches go on telling what
+    they show; nothing: the weight in it of patches on which no thing stands; questions: how many of
+    PATCH_QUESTIONS are asked; crowded: mostly scenes of several things.
     """
 
     name: str
@@ -120,7 +123,7 @@ class LabelHeads(nn.Module):
         )
 
 
-# --- data: pairs of near twins, drawn once and kept outside the tree ---------------------------------------------------
+# --- data: pairs of near twins, drawn once and kept outside the tree ------------------------------
 
 
 def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -218,7 +221,7 @@ def augment_pixels(
     return (x - mean) / std
 
 
-# --- the two losses -----------------------------------------------------------------------------------------------------
+# --- the two losses -------------------------------------------------------------------------------
 
 
 def compute_label_loss(
@@ -281,7 +284,7 @@ def compute_contrastive_loss(
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2, hits
 
 
-# --- the run ----------------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------
 
 
 def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path) -> None:

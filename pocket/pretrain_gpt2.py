@@ -1,8 +1,9 @@
 """Pocket GPT-2: a language model that uses what stands before a text, because half of what it learns is to answer from notes.
 
-Next-token cross-entropy (Radford et al. 2019), scored on answers and free texts, not on the notes themselves. A note may be a
-*blend* of words: its input vector is the weighted mean of their rows. So the space between the rows comes to mean something,
-which is where soft prompts and projected pictures will live.
+Next-token cross-entropy (Radford et al. 2019), scored on answers and free texts, not on the
+notes themselves. A note may be a *blend* of words: its input vector is the weighted mean of
+their rows. So the space between the rows comes to mean something, which is where soft prompts
+and projected pictures will live.
 """
 
 from __future__ import annotations
@@ -136,7 +137,8 @@ def find_word_ids(tokenizer: GPT2TokenizerFast) -> dict[str, int]:
 def blend(table: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
     """The input vectors (B, T, D): the weighted mean of each position's words, with noise on grid notes, each line its own amount.
 
-    Along one word's direction the noise is NOISE / sqrt(D) of that word at most: what a linear map makes of a patch is no surer.
+    Along one word's direction the noise is NOISE / sqrt(D) of that word at most: what a linear map
+    makes of a patch is no surer.
     """
     vectors = (F.embedding(batch.ids, table) * batch.shares[..., None]).sum(2)
     amount = torch.rand(len(vectors), 1, 1, generator=generator) * NOISE

@@ -1,6 +1,7 @@
 """Which scenes pocket CLIP was trained on, and fresh ones on which it can be measured.
 
-Other seeds alone do not make a scene fresh: two thirds of all scenes of one thing occurred in training, in another drawing.
+Other seeds alone do not make a scene fresh: two thirds of all scenes of one thing occurred in
+training, in another drawing.
 """
 
 from __future__ import annotations

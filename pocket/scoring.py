@@ -1,6 +1,7 @@
 """How much of a scene a caption gets right, with precision and recall; and whether the answer to another task is right.
 
-The drawn world knows the truth of every picture (`world.list_facts`), and `language.read_caption` reads what a caption claims.
+The drawn world knows the truth of every picture (`world.list_facts`), and `language.read_caption`
+reads what a caption claims.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def score_caption(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str,
 class CaptionScores:
     """Of each kind of fact the share of what is true that captions say; a colour or size counts with the object that has it.
 
-    colour_alone: the share whose colours are those that show, whatever has them; exact: with nothing missing or wrong.
+    colour_alone: the share whose colours are those that show, whatever has them; exact: with
+    nothing missing or wrong.
     """
 
     object: float
@@ -97,7 +99,7 @@ def score_captions(captions: Sequence[str], scenes: Sequence[Scene]) -> CaptionS
     )
 
 
-# --- answers to the tasks of GPT-2 ---------------------------------------------------------------------------------------
+# --- answers to the tasks of GPT-2 ----------------------------------------------------------------
 
 FORMS = {
     "count": re.compile(r"there (is|are) (one|two|three) things?\."),

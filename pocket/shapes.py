@@ -1,7 +1,8 @@
 """The outlines of the pocket world: 24 objects and 8 backdrops, each a short list of filled polygons and lines.
 
-Objects live in the square [-1, 1] x [-1, 1], backdrops in the unit square; x grows to the right, y downwards.
-Nothing here knows about colours of scenes or about styles: a shape names a *role* ("main", "ink", ...) and a style paints it.
+Objects live in the square [-1, 1] x [-1, 1], backdrops in the unit square; x grows to the right, y
+downwards. Nothing here knows about colours of scenes or about styles: a shape names a *role*
+("main", "ink", ...) and a style paints it.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def eyes(x: float, y: float, gap: float, size: float = 0.08) -> list[Shape]:
     ]
 
 
-# --- objects -----------------------------------------------------------------------------------------------------
+# --- objects --------------------------------------------------------------------------------------
 
 
 def cat() -> list[Shape]:
@@ -474,7 +475,7 @@ OBJECT_SHAPES: dict[str, Callable[[], list[Shape]]] = {
 }  # fmt: skip
 
 
-# --- backdrops: the first shape covers the picture, `role` is an "r,g,b" paint --------------------------------------
+# --- backdrops: the first shape covers the picture, `role` is an "r,g,b" paint --------------------
 
 
 def hills(rng: np.random.Generator, horizon: float, height: float, role: str) -> Shape:

@@ -1,7 +1,8 @@
 """Nine ways to paint one stage: eight that the pocket models are trained on, and a ninth that they never see.
 
-Each style is a function `(stage, pixels, rng) -> Image`; it draws larger than asked and the caller shrinks the result, which
-smooths the edges. Every length is a fraction of the picture, so that the 64 px picture is the 256 px one made small.
+Each style is a function `(stage, pixels, rng) -> Image`; it draws larger than asked and the caller
+shrinks the result, which smooths the edges. Every length is a fraction of the picture, so that the
+64 px picture is the 256 px one made small.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def draw_coarse_noise(
     return Image.fromarray(grey).resize((pixels, pixels), Image.BICUBIC).convert("RGB")
 
 
-# --- the eight styles, and the ninth ----------------------------------------------------------------------------------
+# --- the eight styles, and the ninth --------------------------------------------------------------
 
 
 def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:

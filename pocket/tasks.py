@@ -1,7 +1,8 @@
 """Few-shot tasks on the pocket world, among them some whose class names keep a secret that a learned context has to find.
 
-A task says which scene to draw, what its class is, and what the class is called. `secret` holds the words (the usual one first)
-that would turn "a photo of a {}" into the right question: *small* in "a photo of a small {}". Nothing names it to the learner.
+A task says which scene to draw, what its class is, and what the class is called. `secret` holds the
+words (the usual one first) that would turn "a photo of a {}" into the right question: *small* in "a
+photo of a small {}". Nothing names it to the learner.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The tokenizers of the pocket models: byte-pair encodings of CLIP's and GPT-2's own kind that keep every word of the world whole.
 
-Both write the files that transformers 4 reads (vocab.json, merges.txt) and those that version 5 reads (tokenizer.json).
+Both write the files that transformers 4 reads (vocab.json, merges.txt) and those that version 5
+reads (tokenizer.json).
 BPE: Sennrich et al. 2016, arXiv 1508.07909.
 """
 
@@ -85,7 +86,8 @@ def write_gpt2_tokenizer(folder: Path, positions: int) -> None:
 def _learn_merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> list[tuple[str, str]]:
     """The merges that BPE learns from the list of words when it goes on until every word is one token.
 
-    The library's trainer breaks ties at random, so that two runs number the tokens differently: hence these few lines.
+    The library's trainer breaks ties at random, so that two runs number the tokens differently:
+    hence these few lines.
     """
     words = [list(splitter.pre_tokenize_str(word)[0][0]) for word in list_vocabulary()]
     for word in words:

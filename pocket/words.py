@@ -1,6 +1,7 @@
 """The words of the pocket world: what its things are called, its names in Chinese, and the wider vocabulary of its little stories.
 
-In each entry of a table the first word is the usual one and the others are synonyms that appear now and then.
+In each entry of a table the first word is the usual one and the others are synonyms that
+appear now and then.
 """
 
 from helpers.language import say
@@ -72,7 +73,7 @@ BACKGROUND_PHRASES = {
 NUMBER_WORDS = {1: "one", 2: "two", 3: "three"}
 FILLER_ADJECTIVES = "nice lovely pretty cute plain simple funny beautiful good fine".split()
 
-# --- words of stories, questions and counting: the wider vocabulary ------------------------------------------------
+# --- words of stories, questions and counting: the wider vocabulary -------------------------------
 
 PEOPLE = (
     "child girl boy mother father sister brother grandmother grandfather aunt uncle friend teacher sailor farmer baker painter "
@@ -123,7 +124,8 @@ MORE_NUMBERS = (
 ).split()
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 
-# The names of the pocket world for readers of Chinese. Captions stay English: that is the language the models read.
+# The names of the pocket world for readers of Chinese. Captions stay English: that is the language
+# the models read.
 # fmt: off
 CHINESE_WORDS = {
     "cat": "猫", "dog": "狗", "fish": "鱼", "bird": "鸟", "butterfly": "蝴蝶", "snail": "蜗牛", "tree": "树",

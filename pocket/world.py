@@ -1,7 +1,8 @@
 """The pocket world: a scene is data, and its picture, its truth and its captions are all functions of that data.
 
-A `Scene` holds one to three things, a backdrop and a style. `draw` is a pure function of scene and seed; `facts` is the truth
-that captions are made from (`language.py`) and scored against; `objects_by_patch` says which thing stands under each patch.
+A `Scene` holds one to three things, a backdrop and a style. `draw` is a pure function of scene and
+seed; `list_facts` gives the truth that captions are made from (`language.py`) and scored against;
+`map_patches_to_objects` says which thing stands under each patch.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ PLACES: dict[int, tuple[str, ...]] = {
     3: ("left", "middle", "right"),
 }
 
-# width of a thing as a fraction of the picture, by the number of things: alone it may fill the picture
+# width of a thing as a fraction of the picture, by the number of things: alone it may fill the
+# picture
 WIDTHS = {1: (0.42, 0.62, 0.85), 2: (0.29, 0.40, 0.56), 3: (0.22, 0.31, 0.42)}
 CENTRES = {1: (0.5,), 2: (0.27, 0.73), 3: (0.19, 0.5, 0.81)}
 
@@ -134,8 +136,8 @@ def list_all_facts() -> list[Fact]:
 def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
     """A scene drawn at random; keywords hold parts fixed.
 
-    things: how many (1 to 3; else one in 55 %, two in 33 %); object, colour, size: of the first thing; background; style.
-    Objects of one scene differ from each other, and so do their colours.
+    things: how many (1 to 3; else one in 55 %, two in 33 %); object, colour, size: of the first
+    thing; background; style. Objects of one scene differ from each other, and so do their colours.
     """
     n = fixed.get("things") or int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
 
@@ -160,7 +162,8 @@ def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
 def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
     """A scene that differs in one respect only: a pair that a model must look closely to tell apart.
 
-    With several things, two of them exchange their sizes, colours or places; a lone thing gets another property.
+    With several things, two of them exchange their sizes, colours or places; a lone thing
+    gets another property.
     """
     things = list(scene.things)
     n = len(things)

@@ -1,11 +1,13 @@
 """The stored study behind lesson 03: what a captioner is worth, what each part of it adds, and what happens when one follows the usual tips.
 
-`python -m pocket.studies.captioner_study` makes data/runs/captioner.json and the files in data/captioner again; broken off, it goes on
-where it was. All captions are greedy, of scenes that neither CLIP nor the captioner has learned from, and nothing is chosen by those:
-what is kept of a training has the lowest loss on validation scenes.
+`python -m pocket.studies.captioner_study` makes data/runs/captioner.json and the files in
+data/captioner again; broken off, it goes on where it was. All captions are greedy, of scenes that
+neither CLIP nor the captioner has learned from, and nothing is chosen by those: what is kept of a
+training has the lowest loss on validation scenes.
 
-What is fixed beyond that: scenes hold one thing. But the projection that several prompts stand on learned from scenes of which an eighth
-holds two or three, and the prompt that counts learns from, and is tested on, scenes of one to three as the world has them.
+What is fixed beyond that: scenes hold one thing. But the projection that several prompts stand on
+learned from scenes of which an eighth holds two or three, and the prompt that counts learns from,
+and is tested on, scenes of one to three as the world has them.
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     },
     "stopped too soon": {"steps": 480, "eval_every": 8, "until": 96},
 }
-# what the button of lesson 03 trains if nobody moves its controls, and what is described then and never learned from
+# what the button of lesson 03 trains if nobody moves its controls, and what is described then and
+# never learned from
 EXAMPLE_CONFIG, EXAMPLE_PICTURES = replace(CONFIG, steps=400, eval_every=40), 1000
 WATCHED = (  # each with the seed of its drawing
     (Scene((Thing("dog", "orange", "large"),), "beach", "photo"), 1),
@@ -104,7 +107,7 @@ WATCHED = (  # each with the seed of its drawing
 )
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ class AskedRun:
 class LossRun:
     """A training with the right loss, or with the unshifted one; next_token_loss: the right one, at each of its evaluations.
 
-    object: the share of objects named right; captions: the true one and what is said, of three scenes.
+    object: the share of objects named right; captions: the true one and what is said, of three
+    scenes.
     """
 
     shifted: bool
@@ -170,7 +174,8 @@ class Answers:
 class PromptRun:
     """A prompt learned for one task, and the same instruction in words.
 
-    by_number: the share right by the number of things; one_answer_to_all: of the best single answer; answers: of three scenes.
+    by_number: the share right by the number of things; one_answer_to_all: of the best single
+    answer; answers: of three scenes.
     """
 
     prompt: str
@@ -256,7 +261,7 @@ def parse_study(stored: dict[str, Any]) -> CaptionerStudy:
     return CaptionerStudy(**stored | parts)
 
 
-# --- the wrong loss ------------------------------------------------------------------------------------------------------
+# --- the wrong loss -------------------------------------------------------------------------------
 
 
 def train_unshifted(
@@ -299,7 +304,7 @@ def train_unshifted(
             return list(evaluations)
 
 
-# --- one job of each part ------------------------------------------------------------------------------------------------
+# --- one job of each part -------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -481,7 +486,7 @@ MEASURE = {
 }
 
 
-# --- making it -----------------------------------------------------------------------------------------------------------
+# --- making it ------------------------------------------------------------------------------------
 
 
 def list_jobs() -> list[Job]:

@@ -1,13 +1,16 @@
 """The stored study behind lesson 02: what a learned context is worth, how to choose it, and what it does to new classes.
 
-`python -m pocket.studies.context_study` makes data/runs/learnable-context.json again, on one thread in about a quarter of an hour.
-Broken off, it goes on where it was. CoOp: Zhou et al. 2022, arXiv 2109.01134; new classes: Zhou et al. 2022, arXiv 2203.05557.
+`python -m pocket.studies.context_study` makes data/runs/learnable-context.json again, on one thread
+in about a quarter of an hour. Broken off, it goes on where it was. CoOp: Zhou et al. 2022,
+arXiv 2109.01134; new classes: Zhou et al. 2022, arXiv 2203.05557.
 
-All accuracies are shares of the same 20 test pictures a class, and nothing is chosen by those. Validation pictures are as many as
-shots, and at most 4 a class, as in CoOp. What was chosen beyond that: in "shots" a context of 4 random vectors, the class name at the
-end; in "base_to_new" 16 shots, and 4 vectors that begin as "a photo of a", so that without a step they are the hand prompt. In
-"choices" one vector cannot be split around the name: at length 1 the name "in the middle" stands in front, and that was run twice.
-"example" is one of the "choices" again, with its whole history, which the lesson shows before the learner's own.
+All accuracies are shares of the same 20 test pictures a class, and nothing is chosen by those.
+Validation pictures are as many as shots, and at most 4 a class, as in CoOp. What was chosen beyond
+that: in "shots" a context of 4 random vectors, the class name at the end; in "base_to_new" 16
+shots, and 4 vectors that begin as "a photo of a", so that without a step they are the hand prompt.
+In "choices" one vector cannot be split around the name: at length 1 the name "in the middle" stands
+in front, and that was run twice. "example" is one of the "choices" again, with its whole history,
+which the lesson shows before the learner's own.
 """
 
 from __future__ import annotations
@@ -79,7 +82,7 @@ EXAMPLE_SEED = 0
 COLUMNS = ("step", "loss", "validation_loss", "validation_score")
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class ShotsRun:
 class TaskByShots:
     """All runs on a task, and the test accuracies of hand-written prompts.
 
-    hand: of "a photo of a {}."; own: of the template that names what the class names keep silent; ensemble: of averaged templates.
+    hand: of "a photo of a {}."; own: of the template that names what the class names keep silent;
+    ensemble: of averaged templates.
     """
 
     task: str
@@ -158,7 +162,8 @@ class NewClasses:
 class Example:
     """One training from its first step to its last, and the vectors (M, D) that it kept.
 
-    hand: the validation accuracy of the hand prompt; before, after: test accuracies of that and of the vectors.
+    hand: the validation accuracy of the hand prompt; before, after: test accuracies of
+    that and of the vectors.
     """
 
     task: str
@@ -210,7 +215,7 @@ def parse_study(stored: dict[str, Any]) -> ContextStudy:
     return ContextStudy(**stored | parts)
 
 
-# --- what is to be run ---------------------------------------------------------------------------------------------------
+# --- what is to be run ----------------------------------------------------------------------------
 
 
 def list_jobs() -> list[Job]:
@@ -233,13 +238,14 @@ def list_jobs() -> list[Job]:
     return [*shots, *choices, *new, example]
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
 
 
 def take_shots(data: FewShot, shots: int) -> FewShot:
     """The first `shots` of each class, and as many to validate on, but at most `MOST_CHECKS`; the test pictures stay.
 
-    That is what `draw_few_shot` draws when it is asked for so many, since its fewer shots are the first of more.
+    That is what `draw_few_shot` draws when it is asked for so many, since its fewer shots
+    are the first of more.
     """
 
     def first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
@@ -268,7 +274,7 @@ def halve_classes(classes: int) -> tuple[list[int], list[int]]:
     return list(range(0, classes, 2)), list(range(1, classes, 2))
 
 
-# --- one job of each part ------------------------------------------------------------------------------------------------
+# --- one job of each part -------------------------------------------------------------------------
 
 
 def measure_shots(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
@@ -369,7 +375,7 @@ MEASURE = {
 }
 
 
-# --- making it -----------------------------------------------------------------------------------------------------------
+# --- making it ------------------------------------------------------------------------------------
 
 
 def add_hand_prompts(

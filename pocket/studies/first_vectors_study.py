@@ -1,6 +1,7 @@
 """The stored run that lesson 00 shows before the learner's own: ten vectors learned for "the red one of two".
 
-`python -m pocket.studies.first_vectors_study` makes data/runs/first-vectors.json again, on the pictures that the lesson uses.
+`python -m pocket.studies.first_vectors_study` makes data/runs/first-vectors.json again, on the
+pictures that the lesson uses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The stored study of lesson 06: one small folder of pictures, split twenty times, and what is learned from each split.
 
-`python -m pocket.studies.own_pictures_study` makes data/runs/own-pictures.json again, on the folder that the lesson draws; a minute or two.
+`python -m pocket.studies.own_pictures_study` makes data/runs/own-pictures.json again, on the folder
+that the lesson draws; a minute or two.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The stored study behind lesson 04: contexts learned where we know what is to be found, to see whether their nearest words say it.
 
-`python -m pocket.studies.reading_study` makes data/runs/readings.json and the vectors beside it again, on one thread; broken off, it
-goes on where it was. Each task keeps a secret that no class name mentions: a style that all its pictures have, a word that tells which of
-two things is meant, two styles at once, or a change for which the world has no word. Every context was learned twice from the same
-pictures, once with permuted labels, which is the null. All accuracies are of the same 20 test pictures a class; nothing is chosen by
-those.
+`python -m pocket.studies.reading_study` makes data/runs/readings.json and the vectors beside it
+again, on one thread; broken off, it goes on where it was. Each task keeps a secret that no class
+name mentions: a style that all its pictures have, a word that tells which of two things is meant,
+two styles at once, or a change for which the world has no word. Every context was learned twice
+from the same pictures, once with permuted labels, which is the null. All accuracies are of the same
+20 test pictures a class; nothing is chosen by those.
 """
 
 from __future__ import annotations
@@ -75,15 +76,16 @@ FOLLOWED = (RIDDLE.name, make_style_task("sketch").name, BLURRED.name)
 TESTED = FOLLOWED[:2]  # their labels are permuted many times
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class LearnedContext:
     """A context learned as in lesson 02: the step that was kept, test accuracies of it and of its nearest words, and vectors (M, D).
 
-    begun, context, last: before the first step, as they were kept, and after the last one; path (E, M, D): at every evaluation, where
-    those were kept. Where nothing was gained the best step may be the first, and then what was kept is the beginning.
+    begun, context, last: before the first step, as they were kept, and after the last one; path
+    (E, M, D): at every evaluation, where those were kept. Where nothing was gained the best step may be
+    the first, and then what was kept is the beginning.
     """
 
     task: str
@@ -113,8 +115,9 @@ class WordSearch:
 class HelpfulWords:
     """What every single word does for the loss on the training pictures, put before the class name of "a photo of a {}".
 
-    hand, random_words: test accuracies of that prompt, and of words drawn at random; without: the loss of that prompt; losses: by word,
-    the most helpful first; called: how often that prompt gives each class, as it is and with the most helpful word.
+    hand, random_words: test accuracies of that prompt, and of words drawn at random; without: the
+    loss of that prompt; losses: by word, the most helpful first; called: how often that prompt
+    gives each class, as it is and with the most helpful word.
     """
 
     task: str
@@ -224,7 +227,8 @@ class ReadingStudy(Study):
             inits: what they began as.
 
         Returns:
-            of those learned from the true labels, of those from permuted ones, and out of how many each.
+            of those learned from the true labels, of those from permuted ones, and out of how many
+            each.
         """
         hits = {False: 0, True: 0}
         for task, right in KINDS[kind].items():
@@ -237,7 +241,8 @@ class ReadingStudy(Study):
         return hits[False], hits[True], len(KINDS[kind]) * len(inits) * len(SEEDS)
 
 
-# the parts of a study, and the fields of their records that hold vectors: those stand in the file beside
+# the parts of a study, and the fields of their records that hold vectors: those stand
+# in the file beside
 PARTS = {
     "learned": LearnedContext,
     "on_words": WordSearch,
@@ -288,7 +293,7 @@ def load_study(file: Path = FILE) -> ReadingStudy:
     return ReadingStudy(**stored | {"config": TrainConfig(**stored["config"])})
 
 
-# --- how it is read ------------------------------------------------------------------------------------------------------
+# --- how it is read -------------------------------------------------------------------------------
 
 
 def find_best_rank(
@@ -317,7 +322,7 @@ def find_best_rank_by_distance(
     return torch.stack(ranks).amin(0).amin(-1)
 
 
-# --- what is to be run ---------------------------------------------------------------------------------------------------
+# --- what is to be run ----------------------------------------------------------------------------
 
 
 def list_jobs() -> list[Job]:
@@ -341,7 +346,7 @@ def list_jobs() -> list[Job]:
     )
 
 
-# --- one job of each part ------------------------------------------------------------------------------------------------
+# --- one job of each part -------------------------------------------------------------------------
 
 
 class ReadingSetup:
@@ -498,7 +503,7 @@ MEASURE = {
 }
 
 
-# --- making it -----------------------------------------------------------------------------------------------------------
+# --- making it ------------------------------------------------------------------------------------
 
 
 def make_parts(records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
