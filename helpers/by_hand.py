@@ -36,19 +36,20 @@ def attend(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Ten
     takes from position j in head h.
     Taken apart in lesson 01, section 4.
     """
-    attend = layer.self_attn
+    attention = layer.self_attn
 
     # (B, T, D) to (B, H, T, D / H)
-    def heads(vectors: Tensor) -> Tensor:
-        return vectors.unflatten(-1, (attend.num_heads, -1)).transpose(1, 2)
+    def split_heads(vectors: Tensor) -> Tensor:
+        return vectors.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
 
-    query, key, value = heads(attend.q_proj(x)), heads(attend.k_proj(x)), heads(attend.v_proj(x))
+    projections = attention.q_proj, attention.k_proj, attention.v_proj
+    query, key, value = (split_heads(project(x)) for project in projections)
     scores = query @ key.mT * query.shape[-1] ** -0.5  # (B, H, T, T)
     if mask is not None:
         scores = scores + mask
     shares = scores.softmax(-1)
     taken = (shares @ value).transpose(1, 2).flatten(2)  # (B, T, D)
-    return attend.out_proj(taken), shares
+    return attention.out_proj(taken), shares
 
 
 def run_layer(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -20,11 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers import checkpoint
 from helpers.files import is_pickled
-from helpers.language import LearnerError
+from helpers.language import LearnerError, check_choice
 from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled"]
@@ -125,10 +124,8 @@ class VLMWithSoftPrompt(nn.Module):
 
     def __init__(
         self,
-        vision_model_name: str
-        | Path
-        | tuple[CLIPModel, CLIPProcessor] = "openai/clip-vit-base-patch32",
-        language_model_name: str | Path | tuple[PreTrainedModel, Any] = "gpt2",
+        vision_model_name: str | Path | tuple = "openai/clip-vit-base-patch32",
+        language_model_name: str | Path | tuple = "gpt2",
         prompt_length: int = 10,
         vision_features: VisionFeatures = "patches",
         *,
@@ -156,11 +153,7 @@ class VLMWithSoftPrompt(nn.Module):
             OSError: a model cannot be loaded.
         """
         super().__init__()
-        if vision_features not in ("patches", "pooled"):
-            raise LearnerError(
-                en=f"vision_features is {vision_features!r}: use 'patches' or 'pooled'",
-                zh=f"vision_features 是 {vision_features!r}：请用 'patches' 或 'pooled'",
-            )
+        check_choice("vision_features", vision_features, "patches", "pooled")
         if not isinstance(vision_model_name, tuple):
             vision_model_name = load_clip(vision_model_name)
         if not isinstance(language_model_name, tuple):
@@ -252,7 +245,7 @@ class VLMWithSoftPrompt(nn.Module):
         hidden, start = self._read(images, text_ids, attention_mask)
         if labels is None:
             return self.language_model.get_output_embeddings()(hidden)
-        return F.cross_entropy(*self._scored(hidden[:, start - 1 : -1], labels))
+        return F.cross_entropy(*self._select_scored(hidden[:, start - 1 : -1], labels))
 
     def _read(self, images: Images, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, int]:
         """The last hidden states (B, M + P + T, D), and where the text begins: M + P."""
@@ -268,7 +261,7 @@ class VLMWithSoftPrompt(nn.Module):
         read = self.language_model.base_model(inputs_embeds=vectors, **places)
         return read.last_hidden_state, before.shape[1]
 
-    def _scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _select_scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (S, V) and labels (S,) of the scored tokens.
 
         predicting: the hidden state before each token, (B, T, D).
@@ -286,7 +279,7 @@ class VLMWithSoftPrompt(nn.Module):
     def score(self, images: Images, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
         """The loss, as in `forward`, and the share of scored tokens that are the likeliest."""
         hidden, start = self._read(images, text_ids)
-        logits, labels = self._scored(hidden[:, start - 1 : -1], labels)
+        logits, labels = self._select_scored(hidden[:, start - 1 : -1], labels)
         right = (logits.argmax(-1) == labels).float().mean()
         return F.cross_entropy(logits, labels).item(), right.item()
 
@@ -342,7 +335,7 @@ class VLMWithSoftPrompt(nn.Module):
     def save(self, file: str | Path) -> None:
         """Write prompt and projection, frozen or not, with all that is needed to use them again."""
         tensors = {name: self.get_parameter(name) for name in LEARNED}
-        checkpoint.write_learned(Path(file), checkpoint.CAPTIONER, tensors, self._notes())
+        checkpoint.write_learned(Path(file), checkpoint.CAPTIONER, tensors, self._make_notes())
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:
         """Take over a saved prompt, of any length, and projection; returns itself.
@@ -374,7 +367,7 @@ class VLMWithSoftPrompt(nn.Module):
     def save_prompt(self, file: str | Path) -> None:
         """Write the soft prompt alone, (M, D), and which projection it was learned beside."""
         tensors = {"prompt_embeddings": self.soft_prompt.prompt_embeddings}
-        notes = {**self._notes(), "projection": self._fingerprint_projection()}
+        notes = {**self._make_notes(), "projection": self._fingerprint_projection()}
         checkpoint.write_learned(Path(file), checkpoint.PROMPT, tensors, notes)
 
     def load_prompt(self, file: str | Path) -> VLMWithSoftPrompt:
@@ -395,7 +388,7 @@ class VLMWithSoftPrompt(nn.Module):
         self._take_prompt(prompt)
         return self
 
-    def _notes(self) -> dict[str, str]:
+    def _make_notes(self) -> dict[str, str]:
         seen = f"{self.vision_features} of layer {self.vision_layer}"
         return {"models": json.dumps(self.models), "vision_features": seen}
 
@@ -403,7 +396,7 @@ class VLMWithSoftPrompt(nn.Module):
         """Read what was learned on these models and from these features, and nothing else."""
         tensors, notes = checkpoint.read_learned(file, kind)
         checkpoint.check_models(file, kind, notes, self.models)
-        then, now = notes.get("vision_features"), self._notes()["vision_features"]
+        then, now = notes.get("vision_features"), self._make_notes()["vision_features"]
         if then != now:
             raise LearnerError(
                 en=f"{file} was learned from {then}, and this model takes {now}",

@@ -33,9 +33,8 @@ Captions = Sequence[str] | Sequence[Tensor]
 def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Pad captions' ids on the right to the longest: ids and labels (B, T).
 
-    Padding is not scored.
-
-    No mask is needed: in a causal model no position sees what stands behind it.
+    Padding is not scored. No mask is needed: in a causal model no position sees what stands behind
+    it.
     """
     ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.eos_token_id)
     return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
@@ -63,10 +62,8 @@ def train_captioner(
 ) -> Iterator[Evaluation]:
     """Learn from captioned pictures, and yield each evaluation as it is made.
 
-    Its score is the share of right next tokens.
-
-    In the end `model` holds what had the lowest validation loss. Where `vision_projection` is
-    frozen, the soft prompt alone learns.
+    Its score is the share of right next tokens. In the end `model` holds what had the lowest
+    validation loss. Where `vision_projection` is frozen, the soft prompt alone learns.
     Taken apart in lesson 03, section 7.
 
     Args:
@@ -112,7 +109,7 @@ def train_captioner(
         with closing(evaluations):
             for evaluation in evaluations:
                 # whoever looks at the evaluation may let the model describe pictures
-                with whitening.suspended():
+                with whitening.suspend():
                     yield evaluation
 
 
@@ -147,7 +144,6 @@ def ablate(
     """Yield names, and vision features to use, while the model lacks a part or has another.
 
     The first is as it was trained.
-
     words: (T, D), rows of words; the first M of them stand in the place of the prompt. Pictures are
     shuffled so that as few as possible keep their own features, and not at all where there is one
     picture only. Lesson 03, section 9.
@@ -249,7 +245,7 @@ class Whitening:
         self.projection.bias -= self.projection.weight @ self.centre
 
     @contextmanager
-    def suspended(self) -> Iterator[None]:
+    def suspend(self) -> Iterator[None]:
         """Within, the projection takes plain features; afterwards it is, to the bit, as before."""
         parameters = dict(self.projection.named_parameters())
         before = training.copy_parameters(parameters)

@@ -42,17 +42,15 @@ class WrongModel(LearnerError):
     part: which of several models.
     """
 
-    en = (
+    en, zh = (
         "This {kind[0]} was learned on {learned_on[model]} (width {learned_on[width]}, "
         "fingerprint {learned_on[fingerprint]}), and this {part[0]}model is {this[model]} "
         "(width {this[width]}, fingerprint {this[fingerprint]}): to another model its vectors mean "
-        "nothing. Load it onto the model it was learned on."
-    )
-    zh = (
+        "nothing. Load it onto the model it was learned on.",
         "这组{kind[1]}是在 {learned_on[model]} 上学的（宽度 {learned_on[width]}，"
         "指纹 {learned_on[fingerprint]}），而这个{part[1]}模型是 {this[model]}"
         "（宽度 {this[width]}，指纹 {this[fingerprint]}）：换一个模型，这些向量就没有意义了。"
-        "请加载到原来的模型上。"
+        "请加载到原来的模型上。",
     )
 
 

@@ -24,7 +24,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned, write_learned
 from helpers.data import FewShot
 from helpers.fast_text import count_shared, encode_fast
-from helpers.language import LearnerError
+from helpers.language import LearnerError, check_choice
 from helpers.pretrained import encode_images, encode_texts, identify_model
 from helpers.training import Evaluation, TrainConfig, train
 
@@ -37,39 +37,33 @@ Position = Literal["end", "middle", "front"]  # where the class name stands
 class SlotMismatch(LearnerError):
     """Text number `text` has `have` slots, and there are vectors for `need`."""
 
-    en = (
+    en, zh = (
         "Text {text} has {have} slots, and there are {need} vectors to put into them: "
-        "write the placeholder {need} times into every text."
-    )
-    zh = (
+        "write the placeholder {need} times into every text.",
         "第 {text} 段文字有 {have} 个槽位，而要放的向量有 {need} 个："
-        "每段文字里，占位词元都要写 {need} 次。"
+        "每段文字里，占位词元都要写 {need} 次。",
     )
 
 
 class TooLong(LearnerError):
     """The class name `text` and its context need `need` positions, and the model has `room`."""
 
-    en = (
+    en, zh = (
         "“{text}” with its context needs {need} positions, and this model has {room}: "
-        "shorten the name, or use fewer vectors."
-    )
-    zh = (
+        "shorten the name, or use fewer vectors.",
         "“{text}”连同上下文向量要占 {need} 个位置，而这个模型只有 {room} 个："
-        "把名称写短些，或者少用几个向量。"
+        "把名称写短些，或者少用几个向量。",
     )
 
 
 class InitMismatch(LearnerError):
     """The `words` that a context is to begin as are `have` `tokens`, and it has `need` vectors."""
 
-    en = (
+    en, zh = (
         "“{words}” is {have} tokens ({tokens}), and the context has {need} vectors: "
-        "make the two equal, or begin with init='random'."
-    )
-    zh = (
+        "make the two equal, or begin with init='random'.",
         "“{words}”是 {have} 个词元（{tokens}），而上下文向量有 {need} 个："
-        "让两者相等，或者用 init='random' 从随机数开始。"
+        "让两者相等，或者用 init='random' 从随机数开始。",
     )
 
 
@@ -197,11 +191,7 @@ def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -
 
 def fill_prompt(words: Sequence[str], class_name: str, position: Position) -> str:
     """Put words around the class name: "a photo of a" and "cat" to "a photo of a cat."."""
-    if position not in ("end", "middle", "front"):
-        raise LearnerError(
-            en=f"position is {position!r}: use 'end', 'middle' or 'front'",
-            zh=f"position 是 {position!r}：请用 'end'、'middle' 或 'front'",
-        )
+    check_choice("position", position, "end", "middle", "front")
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
     return " ".join([*words[:before], class_name, *words[before:]]) + "."
 
@@ -259,10 +249,9 @@ def initialise_context(
     """
     if isinstance(init, Tensor):
         if init.shape not in (shape, shape[-2:]):
-            have = tuple(init.shape)
             raise LearnerError(
-                en=f"init is a tensor {have}, and the context is {shape}",
-                zh=f"init 是形状为 {have} 的张量，而上下文向量是 {shape}",
+                en=f"init is a tensor {tuple(init.shape)}, and the context is {shape}",
+                zh=f"init 是形状为 {tuple(init.shape)} 的张量，而上下文向量是 {shape}",
             )
         return init.detach().expand(shape).clone()
     if init == "random":
@@ -469,10 +458,8 @@ def train_context(
 ) -> Iterator[Evaluation]:
     """Learn the context from few pictures, and yield each evaluation as it is made.
 
-    Test pictures are never used.
-
-    In the end `prompted` holds the context with the lowest validation loss. Taken apart in
-    lesson 02, section 5.
+    Test pictures are never used. In the end `prompted` holds the context with the lowest validation
+    loss. Taken apart in lesson 02, section 5.
 
     Args:
         prompted: whose context learns.

@@ -118,10 +118,9 @@ def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()
         if len(numbers) < fewest:
-            have = len(numbers)
             raise LearnerError(
-                en=f"class {label} has {have} examples; {need}",
-                zh=f"第 {label} 类有 {have} 个样本；{need}",
+                en=f"class {label} has {len(numbers)} examples; {need}",
+                zh=f"第 {label} 类有 {len(numbers)} 个样本；{need}",
             )
         shuffled.append(numbers[torch.randperm(len(numbers), generator=generator)])
     return shuffled
@@ -164,10 +163,8 @@ def cache_features(
             en="there are no pictures to encode: each part of a split needs at least one",
             zh="没有图片可以编码：划分出的每一份至少要有一张",
         )
-    made_by = (
-        f"{fingerprint(clip)} {clip.dtype} {describe_preparation(processor)} "
-        f"{compute.__module__}.{compute.__qualname__}"
-    )
+    how = f"{describe_preparation(processor)} {compute.__module__}.{compute.__qualname__}"
+    made_by = f"{fingerprint(clip)} {clip.dtype} {how}"
     batches, size = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
     for start in range(0, len(images), size):
         batch = images[start : start + size]
@@ -237,9 +234,7 @@ def measure_probe(data: FewShot) -> float:
     with warnings.catch_warnings():
         # about as many classes as pictures, which with one shot is meant so
         warnings.filterwarnings("ignore", "The number of unique classes")
-        probes = [
-            LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS
-        ]
+        probes = [LogisticRegression(C=c, max_iter=1000).fit(*train) for c in STRENGTHS]
     return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
 
 

@@ -58,9 +58,7 @@ def encode_fast(
 def run_side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
     """Send shared positions (S, D) and the texts' own (C, L, D) through the tower: (C, D).
 
-    What it gives stands at the ends.
-
-    end: (C,), counted from the first of a text's own positions.
+    What it gives stands at the ends: end (C,), counted from the first of a text's own positions.
     """
     shared, (texts, length, _) = len(common), own.shape
     # (S + C L, D): a position is a row, whichever text it belongs to
@@ -79,15 +77,15 @@ def attend_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
     """
     attention, normed = layer.self_attn, layer.layer_norm1(x)
 
-    def heads(project: nn.Module) -> tuple[Tensor, Tensor]:
+    def split_heads(project: nn.Module) -> tuple[Tensor, Tensor]:
         """(1, H, S, d) of the shared positions, (C, H, L, d) of the texts' own."""
         split = project(normed).unflatten(-1, (attention.num_heads, -1))  # (S + C L, H, d)
         common, own = split.split([shared, len(x) - shared])
         return common[None].transpose(1, 2), own.unflatten(0, (texts, -1)).transpose(1, 2)
 
-    common_query, query = heads(attention.q_proj)
-    common_key, key = heads(attention.k_proj)
-    common_value, value = heads(attention.v_proj)
+    common_query, query = split_heads(attention.q_proj)
+    common_key, key = split_heads(attention.k_proj)
+    common_value, value = split_heads(attention.v_proj)
     key = torch.cat([common_key.expand(texts, -1, -1, -1), key], dim=2)  # (C, H, S + L, d)
     value = torch.cat([common_value.expand(texts, -1, -1, -1), value], dim=2)
     length = query.shape[2]
@@ -110,7 +108,6 @@ def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
     """Count positions at the beginning that are the same in all texts (C, T).
 
     None of them ends a text, end: (C,).
-
     own_slots: id of the placeholder where each text has vectors of its own in the slots, so that
     none of those is shared.
     """
@@ -124,5 +121,6 @@ def count_kept(width: int, layers: int, own: int, shared: int = 0) -> int:
     """Count the numbers that a text keeps for its backward pass.
 
     In each layer these are about 20 D for each of its `own` positions, and keys and
-    values of the `shared` ones."""
+    values of the `shared` ones.
+    """
     return layers * width * (20 * own + 2 * shared)

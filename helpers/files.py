@@ -30,9 +30,8 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 def find_cache_folder() -> Path:
     """Find the cache: $COURSE_CACHE, else "ten-vectors" where this system keeps caches.
 
-    It is made if that is possible.
-
-    Everything in it can be made again: it may be deleted at any time.
+    It is made if that is possible. Everything in it can be made again: it may be
+    deleted at any time.
     """
     given, name = os.environ, "ten-vectors"
     if given.get("COURSE_CACHE"):

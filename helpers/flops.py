@@ -55,17 +55,17 @@ def count_text_tower(
     width, inner, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
     own = length - shared
 
-    def layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
+    def count_layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
         """Rows of positions, each of which sees so many; some are finished."""
         queries_keys_values = positions * 3 * width**2
         output_and_mlp = finished * (width**2 + 2 * width * inner)
         return rows * (queries_keys_values + output_and_mlp), rows * positions * seen * 2 * width
 
     parts = [
-        *[layer(1, shared, shared, shared)] * (layers - 1),
-        *[layer(texts, own, length, own)] * (layers - 1),
-        layer(1, shared, shared, 0 if only_end else shared),
-        layer(texts, own, length, 1 if only_end else own),
+        *[count_layer(1, shared, shared, shared)] * (layers - 1),
+        *[count_layer(texts, own, length, own)] * (layers - 1),
+        count_layer(1, shared, shared, 0 if only_end else shared),
+        count_layer(texts, own, length, 1 if only_end else own),
         (texts * width * config.projection_dim, 0),
     ]
     return MACs(*(sum(part) for part in zip(*parts)))

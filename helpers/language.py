@@ -42,3 +42,13 @@ def set_language(lang: str) -> None:
 def say(*, en: str, zh: str) -> str:
     """The text in the learner's language."""
     return zh if _language == "zh" else en
+
+
+def check_choice(name: str, value: object, *choices: str) -> None:
+    """Raise LearnerError unless the value of the argument `name` is one of these."""
+    if value not in choices:
+        *first, last = map(repr, choices)
+        raise LearnerError(
+            en=f"{name} is {value!r}: use {', '.join(first)} or {last}",
+            zh=f"{name} 是 {value!r}：请用 {'、'.join(first)} 或 {last}",
+        )

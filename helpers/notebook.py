@@ -28,12 +28,11 @@ def set_up(lang: str) -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    print(
-        say(
-            en="Ready: everything below runs on this machine, without a network.",
-            zh="准备好了：下面的一切都在这台机器上运行，不需要联网。",
-        )
+    ready = say(
+        en="Ready: everything below runs on this machine, without a network.",
+        zh="准备好了：下面的一切都在这台机器上运行，不需要联网。",
     )
+    print(ready)
 
 
 @dataclass(eq=False, repr=False)
@@ -54,13 +53,13 @@ class Table:
         self.header = tuple(self.header)
 
     def _repr_html_(self) -> str:
-        lines = [self._line("th", self.header)] if self.header else []
-        lines += [self._line("td", row) for row in self.rows]
+        lines = [self._make_row("th", self.header)] if self.header else []
+        lines += [self._make_row("td", row) for row in self.rows]
         table = f"<table>{''.join(lines)}</table>"
         summary = f"<summary>{html.escape(self.folded_under)}</summary>"
         return f"<details>{summary}{table}</details>" if self.folded_under else table
 
-    def _line(self, tag: str, row: Sequence[str]) -> str:
+    def _make_row(self, tag: str, row: Sequence[str]) -> str:
         sides = ["left", *[self.align] * (len(row) - 1)]
         # an empty corner is no heading of anything
         tags = (tag if cell else "td" for cell in row)

@@ -57,9 +57,8 @@ class BadPicture(LearnerError):
                 zh="太细长了：请裁出其中一块",
             ),
             "no picture": say(
-                en="is no picture that can be read here: "
-                "save it as PNG or JPEG, a HEIC of an iPhone "
-                f"too (what is read: {', '.join(FORMATS)})",
+                en="is no picture that can be read here: save it as PNG or JPEG, "
+                f"a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
                 zh="不是这里能读的图片：请另存为 PNG 或 JPEG",
             ),
             "broken": say(
@@ -154,13 +153,12 @@ def read_pairs(
     # many captions may share a picture, which is looked at once
     folder, known = data_path.parent, {}
     place = say(en=", entry {}: ", zh="，第 {} 项：")
-    raise_faults(
-        [
-            f"{data_path}{place.format(number)}{fault}"
-            for number, entry in enumerate(entries, start=1)
-            for fault in _find_faults(entry, folder, allow_outside, decode, known)
-        ]
-    )
+    faults = [
+        f"{data_path}{place.format(number)}{fault}"
+        for number, entry in enumerate(entries, start=1)
+        for fault in _find_faults(entry, folder, allow_outside, decode, known)
+    ]
+    raise_faults(faults)
     return [
         (Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip())
         for entry in entries
@@ -172,9 +170,8 @@ def raise_faults(faults: Sequence[str]) -> None:
     lines = list(faults[:MAX_FAULTS])
     if (more := len(faults) - MAX_FAULTS) > 0:
         lines.append(say(en=f"… and {more} more", zh=f"……还有 {more} 处"))
-    told = "\n".join(lines)
-    if told:
-        raise LearnerError(told)
+    if lines:
+        raise LearnerError("\n".join(lines))
 
 
 def _read_entries(data_path: Path) -> Any:

@@ -23,13 +23,7 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    CLIPModel,
-    CLIPProcessor,
-    PreTrainedModel,
-)
+from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers.language import say
 
@@ -51,10 +45,10 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     there is nothing to load.
     """
     source = _find_source(name, "COURSE_CLIP", POCKET_CLIP)
-    model = _load(CLIPModel, source, dtype=torch.float32)
+    model = _load(CLIPModel, source, dtype=torch.float32).requires_grad_(False).eval()
     images = _load(CLIPImageProcessor, source)
-    tokenizer = _load(AutoTokenizer, source)
-    return _freeze(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
+    tokenizer = _load(transformers.AutoTokenizer, source)
+    return model, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
 def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
@@ -64,14 +58,14 @@ def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
     COURSE_GPT2 says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
     source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
-    model = _load(AutoModelForCausalLM, source, dtype=torch.float32)
-    return _freeze(model), load_tokenizer(name)
+    model = _load(transformers.AutoModelForCausalLM, source, dtype=torch.float32)
+    return model.requires_grad_(False).eval(), load_tokenizer(name)
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
     """Load the tokenizer of `load_gpt2(name)` alone, which is much smaller."""
     source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
-    return _load(AutoTokenizer, source)
+    return _load(transformers.AutoTokenizer, source)
 
 
 def find_trained_rows(model: PreTrainedModel) -> Tensor:
@@ -191,14 +185,13 @@ def _load(kind: Any, source: str, **options: Any) -> Any:
     # a folder, and no name on the hub
     meant = folder.is_absolute() or source.startswith((".", "~"))
     if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
-        raise OSError(
-            say(
-                en=f"no model in the folder {source}: it has no config.json. "
-                "Name a folder saved by save_pretrained, or use 'pocket'.",
-                zh=f"文件夹 {source} 里没有模型：缺少 config.json。"
-                "请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
-            )
+        message = say(
+            en=f"no model in the folder {source}: it has no config.json. "
+            "Name a folder saved by save_pretrained, or use 'pocket'.",
+            zh=f"文件夹 {source} 里没有模型：缺少 config.json。"
+            "请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
         )
+        raise OSError(message)
     offline = folder.is_dir() or not hub_answers()
     try:
         return kind.from_pretrained(source, local_files_only=offline, **options)
@@ -212,9 +205,8 @@ def _load(kind: Any, source: str, **options: Any) -> Any:
         hub = huggingface_hub.constants.ENDPOINT
         message = say(
             en=f"the model {source!r} could not be fetched from {hub}. Check the name and the "
-            "network; behind a mirror set HF_ENDPOINT "
-            "(for example https://hf-mirror.com); or name a local folder, or use 'pocket', "
-            "which needs no network.",
+            "network; behind a mirror set HF_ENDPOINT (for example https://hf-mirror.com); "
+            "or name a local folder, or use 'pocket', which needs no network.",
             zh=f"无法从 {hub} 取得模型 {source!r}。请检查名称和网络；"
             "要用镜像，请设置 HF_ENDPOINT（例如 https://hf-mirror.com）；"
             "也可以指定本地文件夹，或者用不需要联网的 'pocket'。",
@@ -240,7 +232,3 @@ def hub_answers() -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _freeze(model: PreTrainedModel) -> PreTrainedModel:
-    return model.requires_grad_(False).eval()

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from helpers.checkpoint import KINDS, check_models
 from helpers.files import read_tensors
-from helpers.language import LearnerError
+from helpers.language import LearnerError, check_choice
 from helpers.pretrained import find_trained_rows, identify_model
 
 Metric = Literal["cosine", "euclidean"]
@@ -115,11 +115,7 @@ def measure_distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine")
             en=f"vectors are {own} wide, the table {other}: they come from different models",
             zh=f"向量的宽度是 {own}，表的宽度是 {other}：它们来自不同的模型",
         )
-    if metric not in ("cosine", "euclidean"):
-        raise LearnerError(
-            en=f"metric is {metric!r}: there are 'cosine' and 'euclidean'",
-            zh=f"metric 是 {metric!r}：只有 'cosine' 和 'euclidean'",
-        )
+    check_choice("metric", metric, "cosine", "euclidean")
     vectors, table = vectors.detach().double(), table.detach().double()
     if metric == "cosine":
         vectors, table = F.normalize(vectors, dim=-1), F.normalize(table, dim=-1)

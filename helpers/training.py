@@ -142,15 +142,12 @@ class History:
 class LossNotFinite(LearnerError, FloatingPointError):
     """The `loss` is infinite or no number at a `step` of `steps`, with this `learning_rate`."""
 
-    en = (
+    en, zh = (
         "At step {step} of {steps} the loss is {loss}, no number any more: "
         "try a smaller learning rate (it was {learning_rate:g}); "
-        "if the model computes in fp16, use bf16 or fp32."
-    )
-    zh = (
+        "if the model computes in fp16, use bf16 or fp32.",
         "第 {step} 步（共 {steps} 步）的损失是 {loss}，已经不是正常的数了："
-        "把学习率调小（现在是 {learning_rate:g}）；"
-        "如果模型用 fp16 计算，改用 bf16 或 fp32。"
+        "把学习率调小（现在是 {learning_rate:g}）；如果模型用 fp16 计算，改用 bf16 或 fp32。",
     )
 
 
@@ -354,21 +351,15 @@ class _State:
         """
         tensors, config, history, now = _read_state(file)
         begin, ours = copy_parameters(self.parameters), self.config
-        changed = "; ".join(
-            say(
-                en=f"{k} was {config[k]} and is {ours[k]}",
-                zh=f"{k} 原来是 {config[k]}，现在是 {ours[k]}",
-            )
-            for k in ours
-            if config[k] != ours[k]
-        )
+        was = say(en="{} was {} and is {}", zh="{} 原来是 {}，现在是 {}")
+        other = [name for name in ours if config[name] != ours[name]]
+        which = "; ".join(was.format(name, config[name], ours[name]) for name in other)
         there = {name: tuple(tensor.shape) for name, tensor in tensors["now"].items()}
         here = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
         for is_so, problem in (
-            (changed, say(
-                en=f"belongs to another training: {changed}. "
-                "Use the same settings, or another file",
-                zh=f"属于另一次训练：{changed}。请用同样的设置，或者换一个文件",
+            (which, say(
+                en=f"belongs to another training: {which}. Use the same settings, or another file",
+                zh=f"属于另一次训练：{which}。请用同样的设置，或者换一个文件",
             )),
             (now["data"] != self.data, say(
                 en="belongs to other examples: they were changed since. "
