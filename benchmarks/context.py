@@ -159,9 +159,8 @@ def measure_text_step(
     found = {name: run_text_step(prompted, way) for name, way in ways.items()}  # and everything is warm
     seconds = time_ways({name: lambda way=way: run_text_step(prompted, way) for name, way in ways.items()}, repeats)
     plain, fast = seconds["plain"].median, seconds["fast"].median
-    limit = estimate_least_seconds(
-        count_fast_macs(prompted), max(gflops, measure_gflops())
-    )  # the best that the machine has shown
+    best = max(gflops, measure_gflops())  # that the machine has shown
+    limit = estimate_least_seconds(count_fast_macs(prompted), best)
     texts, gradient = found["plain"]
     return Measured(
         what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a bar with the time that is left, a line at each evaluation, log.jsonl, and at its end loss.png."""
+"""What a training tells while it runs: a bar, a line at each evaluation, log.jsonl, loss.png."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class RunLog:
                 log.write(f"{json.dumps(entry)}\n")
         self.group.print_line(
             f"step {evaluation.step:>5} of {evaluation.steps}: loss {entry['loss']:.3f}, "
-            f"on validation {evaluation.validation_loss:.3f}, {evaluation.validation_score:.0%} of its tokens right"
+            f"on validation {evaluation.validation_loss:.3f}, "
+            f"{evaluation.validation_score:.0%} of its tokens right"
             + (", the best so far" if evaluation.best and evaluation.step else "")
             + (f"; {evaluation.seconds_left:.0f} s left" if evaluation.seconds_left else "")
         )
@@ -106,7 +107,7 @@ def _is_entry(line: dict[str, Any]) -> bool:
 
 
 def draw_losses(entries: Sequence[dict[str, float]], file: Path) -> None:
-    """Both losses of a log's lines over the steps, as a PNG file; a ring stands around the lowest validation loss."""
+    """Draw a log's losses over the steps as a PNG; a ring marks the lowest validation loss."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     steps = [entry["step"] for entry in entries]

@@ -1,4 +1,4 @@
-"""Training in phases, for the pocket models: what can be broken off goes on where it was, with the same random numbers.
+"""Training in phases, for the pocket models: broken off, it goes on with the same numbers.
 
 Rests on torch alone; `pocket.pretrain` is the command.
 """
@@ -28,7 +28,7 @@ def save_atomically(value: object, path: Path) -> None:
 
 @dataclass
 class Phase:
-    """One stretch of training: how many steps, the peak rate of each group of parameters, and the loss of one step.
+    """One stretch of training: its steps, the peak rate of each group, and the loss of a step.
 
     loss(step) returns the value to descend and a dictionary of numbers to print and keep.
     """
@@ -152,6 +152,6 @@ def write_report(folder: Path, settings: dict, seconds: float, history: list[dic
 
 
 def write_trained_rows(folder: Path, seen: Tensor) -> None:
-    """trained_rows.json: the rows (V,) of the embedding table that training used, so that readings can grey the others."""
+    """Write trained_rows.json: the embedding rows (V,) that training used."""
     rows = {"trained": seen.nonzero().flatten().tolist()}
     (folder / "trained_rows.json").write_text(json.dumps(rows) + "\n", encoding="utf-8")

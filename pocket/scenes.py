@@ -32,7 +32,7 @@ def make_training_scenes() -> frozenset[Scene]:
 def make_fresh_scene(
     rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object
 ) -> Scene:
-    """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
+    """Make a scene that no training drew, nor stands in `besides`; as `make_random_scene`."""
     while (scene := make_random_scene(rng, **fixed)) in make_training_scenes() or scene in besides:
         pass
     return scene

@@ -1,8 +1,10 @@
-"""The outlines of the pocket world: 24 objects and 8 backdrops, each a short list of filled polygons and lines.
+"""The outlines of the pocket world: 24 objects and 8 backdrops, short lists of polygons and lines.
 
-Objects live in the square [-1, 1] x [-1, 1], backdrops in the unit square; x grows to the right, y
-downwards. Nothing here knows about colours of scenes or about styles: a shape names a *role*
-("main", "ink", ...) and a style paints it.
+Objects live in the square [-1, 1] x [-1, 1], backdrops in the unit square; x grows to the
+right, y downwards. Nothing here knows about colours of scenes or about styles: a shape names a
+*role* ("main", "ink", ...) and a style paints it. A function is called like the outline that it
+makes, since `OBJECT_SHAPES` and `BACKDROP_SHAPES` take their names from it, and so are the ones
+that those are made of.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shape:
-    """One outline: points (N, 2), the role that says which paint it takes, and a line width (0: a filled polygon)."""
+    """One outline: points (N, 2), the role of its paint, and a line width (0: a filled polygon)."""
 
     points: np.ndarray
     role: str = "main"
@@ -487,7 +489,7 @@ def hills(rng: np.random.Generator, horizon: float, height: float, role: str) ->
 
 
 def scatter(rng: np.random.Generator, n: int, low: float, high: float) -> np.ndarray:
-    """(n, 2) points across the picture between two heights, one in each column so that they never clump."""
+    """Scatter points (n, 2) between two heights, one in each column so that they never clump."""
     return np.stack([(np.arange(n) + rng.uniform(0.1, 0.9, n)) / n, rng.uniform(low, high, n)], 1)
 
 

@@ -1,4 +1,4 @@
-"""The pocket world: a scene is data, and its picture, its truth and its captions are all functions of that data.
+"""The pocket world: a scene is data; picture, truth and captions are functions of that data.
 
 A `Scene` holds one to three things, a backdrop and a style. `draw` is a pure function of scene and
 seed; `list_facts` gives the truth that captions are made from (`language.py`) and scored against;
@@ -96,7 +96,7 @@ Fact = tuple[str, ...]
 
 
 def list_facts(scene: Scene) -> frozenset[Fact]:
-    """All that is true of the scene, as tuples such as ("object", "cat") or ("size", "cat", "small").
+    """List all that is true of the scene, such as ("object", "cat") or ("size", "cat", "small").
 
     Colours count as true only where the style shows them: nobody can see the colour of a blueprint.
     """
@@ -118,7 +118,7 @@ def list_facts(scene: Scene) -> frozenset[Fact]:
 
 
 def list_all_facts() -> list[Fact]:
-    """Every fact that a scene in a trained style can have, in a fixed order: the labels of the warm-up in `pretrain.py`."""
+    """List every fact that a scene in a trained style can have: the labels of the warm-up."""
     places = ("left", "middle", "right")
     return [
         *[("style", s) for s in STYLES],
@@ -160,7 +160,7 @@ def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
 
 
 def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
-    """A scene that differs in one respect only: a pair that a model must look closely to tell apart.
+    """Make a scene that differs in one respect only, so that a model must look closely.
 
     With several things, two of them exchange their sizes, colours or places; a lone thing
     gets another property.
@@ -191,7 +191,7 @@ def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
 
 
 def stage(scene: Scene, seed: int = 0) -> Stage:
-    """Where everything stands: shapes in the unit square, with the small accidents (position, tilt, side) that the seed decides."""
+    """Say where everything stands: shapes in the unit square, with accidents from the seed."""
     rng = np.random.default_rng(seed)
     n = len(scene.things)
     figures = []
@@ -213,7 +213,7 @@ def stage(scene: Scene, seed: int = 0) -> Stage:
 
 
 def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
-    """The picture of a scene, RGB, size x size pixels; the same scene, seed and size give the same pixels."""
+    """Draw the scene, RGB, size x size pixels; the same seed and size give the same pixels."""
     if size < 16:
         raise LearnerError(
             en=f"a picture needs at least 16 pixels a side, not {size}",
@@ -252,7 +252,7 @@ def map_patches_to_objects(
 
 
 def compute_drawing_version(*besides: str) -> str:
-    """Changes with the code that draws, so that pictures kept from an older world are not taken for this one's.
+    """Compute what changes with the code that draws, so that older pictures are not taken for its.
 
     besides: further modules of this folder on which what is kept depends, such as "tasks.py".
     """

@@ -1,4 +1,4 @@
-"""The stored study behind lesson 03: what a captioner is worth, what each part of it adds, and what happens when one follows the usual tips.
+"""The stored study behind lesson 03: what a captioner, its parts and the usual tips are worth.
 
 `python -m pocket.studies.captioner_study` makes data/runs/captioner.json and the files in
 data/captioner again; broken off, it goes on where it was. All captions are greedy, of scenes that
@@ -132,8 +132,9 @@ class AskedRun:
 
 @dataclass(frozen=True)
 class LossRun:
-    """A training with the right loss, or with the unshifted one; next_token_loss: the right one, at each of its evaluations.
+    """A training with the right loss, or with the unshifted one.
 
+    next_token_loss: the right one, at each of its evaluations.
     object: the share of objects named right; captions: the true one and what is said, of three
     scenes.
     """
@@ -155,7 +156,7 @@ class FaultRun:
 
 @dataclass(frozen=True)
 class ExampleRun:
-    """A training from so many pictures by `EXAMPLE_CONFIG`, and what it says of the `WATCHED` scenes."""
+    """A training from so many pictures by `EXAMPLE_CONFIG`, and its words on `WATCHED` scenes."""
 
     pictures: int
     history: History
@@ -164,7 +165,7 @@ class ExampleRun:
 
 @dataclass(frozen=True)
 class Answers:
-    """The share of answers that have the form of each task, and of those that are right in what was asked for."""
+    """The share of answers that have the form of each task, and of those that are right."""
 
     form: dict[str, float]
     content: float
@@ -270,7 +271,9 @@ def train_unshifted(
     validation: EncodedScenes,
     config: TrainConfig,
 ) -> list[Evaluation]:
-    """The classic mistake: what is said at a token is scored against that token. An evaluation's score is minus the right loss.
+    """Make the classic mistake: what is said at a token is scored against that token.
+
+    An evaluation's score is minus the right loss.
 
     Args:
         model: learns.
@@ -328,7 +331,7 @@ class CaptionerSetup:
 def score_ablations(
     model: VLMWithSoftPrompt, test: EncodedScenes
 ) -> Iterator[tuple[str, CaptionScores]]:
-    """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
+    """Score a captioner as trained, and with one part at a time taken away or exchanged."""
     table = model.language_model.get_input_embeddings().weight
     rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
     for how, features in ablate(model, test.features, rows):
@@ -399,7 +402,8 @@ def measure_training_example(setup: CaptionerSetup, job: Job) -> Numbers:
 def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `TipRun`."""
     setting = {
-        "rate": SHORT_CONFIG.learning_rate, "length": 10, "pictures": PICTURES, "batch": SHORT_CONFIG.batch_size,
+        "rate": SHORT_CONFIG.learning_rate, "length": 10,
+        "pictures": PICTURES, "batch": SHORT_CONFIG.batch_size,
         "begin": "both as words", "features": "patches", job["tip"]: job["value"],
     }  # fmt: skip
     data = setup.data(setting["features"])
@@ -423,7 +427,7 @@ def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
 
 
 def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
-    """A `PromptRun`. "describe" learns with the projection, which is frozen from then on; the other prompts learn alone."""
+    """Make a `PromptRun`: "describe" with the projection, frozen from then on, others alone."""
     task, alone = job["prompt"], setup.data()
     data = setup.data(things=None) if task == "count" else alone
     begin = DESCRIBE if task == "describe" else " ".join(INSTRUCTIONS[task])
@@ -490,7 +494,7 @@ MEASURE = {
 
 
 def list_jobs() -> list[Job]:
-    """Everything that is to be run. The prompt that describes comes before the others, which stand on its projection."""
+    """List all that is to be run: first the prompt on whose projection the others stand."""
     trained = [
         {"part": "trained", "trained": trained, "seed": seed}
         for trained in ("whole", "without soft prompt", "pooled feature") for seed in SEEDS
@@ -500,13 +504,14 @@ def list_jobs() -> list[Job]:
     faults = [{"part": "faults", "fault": fault} for fault in FAULTS]
     example = [{"part": "example", "pictures": EXAMPLE_PICTURES}]
     tips = [
-        {"part": "tips", "tip": tip, "value": value} for tip, values in TIPS.items() for value in values
+        {"part": "tips", "tip": tip, "value": value}
+        for tip, values in TIPS.items() for value in values
     ]  # fmt: skip
     return [trained[0], *prompts, *shift, *faults, *example, *trained[1:], *tips]
 
 
 def split_asked(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The parts of the stored file; what the whole captioners gave in other ways of asking stands in a part of its own."""
+    """Split records into the file's parts; other ways of asking stand in one of their own."""
     parts = sort_by_part(records)
     asked = [(run["seed"], run.pop("asked")) for run in parts["trained"] if "asked" in run]
     parts["asked"] = [

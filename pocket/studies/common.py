@@ -1,4 +1,4 @@
-"""What the stored studies share: many small jobs that can be broken off, and JSON that a person can read.
+"""What the stored studies share: small jobs that can be broken off, and JSON for people.
 
 Every study has dataclasses for its numbers, `main`, which makes them, and `save_study` and
 `load_study`, which write and read them.
@@ -47,7 +47,7 @@ def read_versions() -> dict[str, str]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """On what a study is run. It changes no conclusion: other processors round otherwise, and training makes more of that."""
+    """Describe on what a study is run; other processors round otherwise, and change little."""
     return {
         "system": platform.system(),
         "processor": platform.machine(),
@@ -60,8 +60,9 @@ def describe_machine() -> dict[str, Any]:
 
 
 def find_unfinished(study: str, code: Sequence[str], *made_by: object) -> Path:
-    """Where the cache keeps what a study has run so far; another file for other code, models, versions or configs.
+    """Find where the cache keeps what a study has run so far.
 
+    Another file for other code, models, versions or configs.
     code: the study's own files; all of helpers counts besides, since no list of what decides the
     numbers there would stay right.
     """

@@ -1,4 +1,4 @@
-"""The stored study behind lesson 02: what a learned context is worth, how to choose it, and what it does to new classes.
+"""The stored study behind lesson 02: what a learned context is worth, and how to choose it.
 
 `python -m pocket.studies.context_study` makes data/runs/learnable-context.json again, on one thread
 in about a quarter of an hour. Broken off, it goes on where it was. CoOp: Zhou et al. 2022,
@@ -87,7 +87,7 @@ COLUMNS = ("step", "loss", "validation_loss", "validation_score")
 
 @dataclass(frozen=True)
 class ShotsRun:
-    """Test accuracies of a context, a linear probe and the nearest class mean, learned from the same few pictures."""
+    """Test accuracies of a context, a linear probe and the class mean, from the same pictures."""
 
     shots: int
     seed: int
@@ -138,7 +138,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class NewClassesRun:
-    """What a context reaches that was learned on the base classes, pulled back to the hand prompt so strongly."""
+    """What a context of the base classes reaches, pulled so strongly to the hand prompt."""
 
     regularisation: float
     seed: int
@@ -148,7 +148,7 @@ class NewClassesRun:
 
 @dataclass(frozen=True)
 class NewClasses:
-    """All runs on a task whose classes are parted: the names of either half, and the test accuracy of the hand prompt on it."""
+    """All runs on a task whose classes are halved; of each half the names and the hand prompt."""
 
     task: str
     base: list[str]
@@ -225,10 +225,10 @@ def list_jobs() -> list[Job]:
         for name in TASKS for seed in SEEDS for shots in SHOTS
     ]  # fmt: skip
     choices = [
-        {"part": "choices", "task": RIDDLE.name, "length": length, "position": position, "init": init,
-         "class_specific": class_specific, "seed": seed}
-        for length in LENGTHS for position in POSITIONS for init in INITS for class_specific in (False, True)
-        for seed in CHOICE_SEEDS
+        {"part": "choices", "task": RIDDLE.name, "length": length, "position": position,
+         "init": init, "class_specific": class_specific, "seed": seed}
+        for length in LENGTHS for position in POSITIONS for init in INITS
+        for class_specific in (False, True) for seed in CHOICE_SEEDS
     ]  # fmt: skip
     new = [
         {"part": "base_to_new", "task": task.name, "regularisation": regularisation, "seed": seed}
@@ -242,7 +242,7 @@ def list_jobs() -> list[Job]:
 
 
 def take_shots(data: FewShot, shots: int) -> FewShot:
-    """The first `shots` of each class, and as many to validate on, but at most `MOST_CHECKS`; the test pictures stay.
+    """Take the first `shots` of each class, and as many, at most `MOST_CHECKS`, to validate on.
 
     That is what `draw_few_shot` draws when it is asked for so many, since its fewer shots
     are the first of more.
@@ -384,7 +384,7 @@ def add_hand_prompts(
     clip: CLIPModel,
     processor: CLIPProcessor,
 ) -> dict[str, Any]:
-    """The parts of the stored file: the records beside what hand-written prompts reach on the same pictures.
+    """Add to the records what hand-written prompts reach on the same pictures: the file's parts.
 
     Args:
         records: of all jobs.

@@ -1,4 +1,4 @@
-"""The stored study of lesson 06: one small folder of pictures, split twenty times, and what is learned from each split.
+"""The stored study of lesson 06: a small folder of pictures, split and learned twenty times.
 
 `python -m pocket.studies.own_pictures_study` makes data/runs/own-pictures.json again, on the folder
 that the lesson draws; a minute or two.
@@ -32,7 +32,10 @@ SPLITS, LENGTH, CONFIG = range(20), 4, TrainConfig()
 
 @dataclass(frozen=True)
 class SplitRun:
-    """Test accuracies on one split: of the hand prompt, a context, one from shuffled labels, one for classes named 1, 2 …, and a probe."""
+    """Test accuracies on one split.
+
+    Of the hand prompt, a context, one from shuffled labels, one for classes named 1, 2 …, a probe.
+    """
 
     split: int
     hand: float
@@ -44,7 +47,7 @@ class SplitRun:
 
 @dataclass(frozen=True)
 class OwnPicturesStudy(Study):
-    """The classes, how many pictures there are and how many of them each split tests on, and the splits."""
+    """The classes, how many pictures there are, how many each split tests on, and the splits."""
 
     classes: list[str]
     pictures: int

@@ -1,4 +1,4 @@
-"""The stored study behind lesson 04: contexts learned where we know what is to be found, to see whether their nearest words say it.
+"""The stored study behind lesson 04: do the nearest words say what is known to be there?
 
 `python -m pocket.studies.reading_study` makes data/runs/readings.json and the vectors beside it
 again, on one thread; broken off, it goes on where it was. Each task keeps a secret that no class
@@ -81,10 +81,12 @@ TESTED = FOLLOWED[:2]  # their labels are permuted many times
 
 @dataclass(frozen=True)
 class LearnedContext:
-    """A context learned as in lesson 02: the step that was kept, test accuracies of it and of its nearest words, and vectors (M, D).
+    """A context learned as in lesson 02, with vectors (M, D).
 
+    The step that was kept, test accuracies of it and of its nearest words.
     begun, context, last: before the first step, as they were kept, and after the last one; path
-    (E, M, D): at every evaluation, where those were kept. Where nothing was gained the best step may be
+    (E, M, D): at every evaluation, where those were kept. Where nothing was gained the best step
+    may be
     the first, and then what was kept is the beginning.
     """
 
@@ -103,7 +105,7 @@ class LearnedContext:
 
 @dataclass(frozen=True)
 class WordSearch:
-    """Words found by a search that never leaves them, which began where a random context begins, and their test accuracy."""
+    """Words found by a search that never leaves them, from random ones, and their accuracy."""
 
     task: str
     seed: int
@@ -113,7 +115,7 @@ class WordSearch:
 
 @dataclass(frozen=True)
 class HelpfulWords:
-    """What every single word does for the loss on the training pictures, put before the class name of "a photo of a {}".
+    """What each word does for the training loss, put before the name in "a photo of a {}".
 
     hand, random_words: test accuracies of that prompt, and of words drawn at random; without: the
     loss of that prompt; losses: by word, the most helpful first; called: how often that prompt
@@ -141,7 +143,7 @@ class ClassContexts:
 
 @dataclass(frozen=True)
 class PermutedContext:
-    """A context (M, D) learned from the same pictures with labels in another order, and its test accuracy."""
+    """A context (M, D) learned from labels in another order, and its test accuracy."""
 
     task: str
     seed: int
@@ -152,7 +154,7 @@ class PermutedContext:
 
 @dataclass(frozen=True)
 class ReadingStudy(Study):
-    """Everything that was learned; kinds: of task, and for each task the words that would be right."""
+    """All that was learned; kinds: of task, and for each the words that would be right."""
 
     machine: dict[str, Any]
     seeds: list[int]
@@ -189,7 +191,7 @@ class ReadingStudy(Study):
         return torch.stack(mine)
 
     def permuted_contexts(self, task: str) -> Tensor:
-        """The contexts learned from the pictures of seed 0 with labels permuted in other ways: (N, M, D)."""
+        """The contexts from seed 0's pictures with labels permuted in other ways: (N, M, D)."""
         return torch.stack([run.context for run in self.permutations if run.task == task])
 
     def class_contexts(self, task: str) -> ClassContexts:
@@ -201,7 +203,7 @@ class ReadingStudy(Study):
         return next(run for run in self.helpful if run.task == task)
 
     def accuracies(self, task: str, init: str = "random") -> tuple[float, float, float]:
-        """On test pictures: of "a photo of a {}", and the means of five seeds as learned and snapped to words."""
+        """Of "a photo of a {}", and means of five seeds, as learned and snapped to words."""
         wanted = {"task": task, "init": init, "permuted": False}
         runs = [run for run in self.learned if wanted.items() <= vars(run).items()]
         learned, snapped = (
@@ -217,7 +219,7 @@ class ReadingStudy(Study):
         field: str = "context",
         inits: Sequence[str] = INITS,
     ) -> tuple[int, int, int]:
-        """In how many contexts of a kind of task a right word is among the nearest words of some vector.
+        """Count in how many contexts of a kind a right word is among some vector's nearest.
 
         Args:
             kind: a key of `KINDS`.
@@ -435,12 +437,9 @@ def measure_helpful(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     images, labels = data.train
 
     def scores(word: str = "") -> Tensor:
-        texts = [f"a photo of a {word} {name}." for name in task.class_names]
-        return (
-            setup.clip.logit_scale.exp()
-            * images
-            @ encode_texts(setup.clip, setup.processor, texts).T
-        )  # (N, C)
+        prompts = [f"a photo of a {word} {name}." for name in task.class_names]
+        texts = encode_texts(setup.clip, setup.processor, prompts)  # (C, D)
+        return setup.clip.logit_scale.exp() * images @ texts.T  # (N, C)
 
     def loss(word: str = "") -> float:
         return F.cross_entropy(scores(word), labels).item()
