@@ -1,6 +1,7 @@
-"""Every address on the internet that the course names. With a network, `python tests/links.py` asks each of them whether it answers.
+"""Every address on the internet that the course names; python -m tools.links asks each of them.
 
-Tests have no network: test_tree.py looks at the form of the addresses and at their hosts, which stand here, each reviewed once by a person.
+Tests have no network: test_tree.py looks at the form of the addresses and at their hosts, which
+stand here, each reviewed once by a person. Standard library only.
 """
 
 import re
@@ -12,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.console import ROOT, Say, run_command
+
 HOSTS = {
     "colab.research.google.com": "runs notebooks",
     "download.pytorch.org": "PyTorch's own packages",
@@ -25,54 +27,62 @@ HOSTS = {
     "www.python.org": "where to get Python",
     "www.w3.org": "WCAG",
 }
-FOR_ANOTHER = r"OWNER(/|%2F)REPOSITORY|^https://HUB/|^https://colab\.research\.google\.com/github$"  # the reader's own, or the build's
+# the reader's own, or the build's
+FOR_ANOTHER = (
+    r"OWNER(/|%2F)REPOSITORY|^https://HUB/|^https://colab\.research\.google\.com/github$|{"
+)
 ADDRESS = r"https?://[^\s\"'`<>|\\（）“”，。；：、！？]+"
 KINDS = (".md", ".py", ".toml", ".yml", ".txt", ".cfg")
+MADE_UP = re.compile(r"tests/(browser/)?(test_|conftest|no_network)|tools/links")
 
 
-def files() -> list[Path]:
+def list_files() -> list[Path]:
     """What may name an address that somebody follows; the tests make some up."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, encoding="utf-8"
-    ).stdout.splitlines()
-    known = [ROOT / name for name in listed] or [*ROOT.glob("*.*"), *ROOT.glob("[a-z]*/**/*.*")]
-    made_up = re.compile(r"tests/(browser/)?(test_|conftest|no_network|links)")
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8").stdout
+    known = [ROOT / name for name in listed.splitlines()]
+    known = known or [*ROOT.glob("*.*"), *ROOT.glob("[a-z]*/**/*.*")]
     found = [path for path in known if path.is_file() and path.suffix in KINDS]
-    return [path for path in found if not made_up.match(path.relative_to(ROOT).as_posix())]
+    return [path for path in found if not MADE_UP.match(path.relative_to(ROOT).as_posix())]
 
 
-def addresses_in(text: str) -> list[str]:
-    """The addresses in a text, without the brackets and full stops around them, without those of this machine and those that stand for another."""
+def find_addresses(text: str) -> list[str]:
+    """The addresses in a text, without the brackets and full stops around them.
+
+    Without those of this machine, too, and those that stand for another.
+    """
     found = []
     for address in re.findall(ADDRESS, text):
-        while address[-1] in ".,;:!?*_" or (
-            address[-1] in ")]}" and address.count(address[-1]) > address.count("([{"[")]}".index(address[-1])])
+        while address[-1] in ".,;:!?*_" or any(
+            address[-1] == close and address.count(close) > address.count(open)
+            for open, close in ("()", "[]", "{}")
         ):
             address = address[:-1]
-        if not re.search(FOR_ANOTHER + "|{", address) and urlsplit(address).hostname not in ("127.0.0.1", "localhost"):
+        here = urlsplit(address).hostname in ("127.0.0.1", "localhost")
+        if not here and not re.search(FOR_ANOTHER, address):
             found.append(address)
     return found
 
 
-def addresses() -> dict[str, list[str]]:
+def list_addresses() -> dict[str, list[str]]:
     """Every address, and the files that name it."""
-    where: dict[str, list[str]] = {}
-    for path in files():
-        for address in addresses_in(path.read_text("utf-8")):
-            where.setdefault(address, []).append(path.relative_to(ROOT).as_posix())
-    return {address: sorted(set(places)) for address, places in sorted(where.items())}
+    where: dict[str, set[str]] = {}
+    for path in list_files():
+        for address in find_addresses(path.read_text("utf-8")):
+            where.setdefault(address, set()).add(path.relative_to(ROOT).as_posix())
+    return {address: sorted(places) for address, places in sorted(where.items())}
 
 
-def faults_of(address: str) -> list[str]:
+def find_faults(address: str) -> list[str]:
     """What is wrong with its form."""
     parts = urlsplit(address)
+    rest = address.removeprefix(f"{parts.scheme}://{parts.netloc}")
+    good = re.fullmatch(r"(/[\w.%@+~=-]+)*/?(\?[\w=&%+.-]+)?(#[\w.%-]+)?", rest)
     rules = {
         "it is not https": parts.scheme != "https",
-        f"its host {parts.netloc} is not in tests/links.py: look whether it is what it should be, and add it": parts.netloc
-        not in HOSTS,
-        "there is a blank, a double slash or a sign at its end that belongs to the sentence": not re.fullmatch(
-            r"(/[\w.%@+~=-]+)*/?(\?[\w=&%+.-]+)?(#[\w.%-]+)?", address.removeprefix(f"{parts.scheme}://{parts.netloc}")
-        ),
+        f"its host {parts.netloc} is not in tools/links.py: look whether it is what it should be, "
+        "and add it": parts.netloc not in HOSTS,
+        "it has a blank, a double slash or a sign at its end that is the sentence's": not good,
     }
     return [what for what, wrong in rules.items() if wrong]
 
@@ -81,7 +91,8 @@ def ask(address: str, seconds: float = 20) -> tuple[str, str]:
     """("ok", "200"), ("gone", "404 Not Found") or ("silent", why nothing came back)."""
     answer = "silent", "not asked"
     for method in ("HEAD", "GET"):  # some hosts do not answer the first
-        request = urllib.request.Request(address, method=method, headers={"User-Agent": "Mozilla/5.0 (link check)"})
+        headers = {"User-Agent": "Mozilla/5.0 (link check)"}
+        request = urllib.request.Request(address, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=seconds) as response:
                 return "ok", str(response.status)
@@ -92,17 +103,17 @@ def ask(address: str, seconds: float = 20) -> tuple[str, str]:
     return answer
 
 
-def main() -> int:
-    places = addresses()
+def check_links(words: list[str], lang: str, say: Say) -> int:
+    places = list_addresses()
     with ThreadPoolExecutor(8) as threads:
         answers = dict(zip(places, threads.map(ask, places)))
-    for kind, words in (("gone", "does not exist any more"), ("silent", "could not be reached")):
+    for kind, what in (("gone", "does not exist any more"), ("silent", "could not be reached")):
         for address in [address for address, answer in answers.items() if answer[0] == kind]:
-            print(f"{address} {words} ({answers[address][1]}): {', '.join(places[address])}")
+            print(f"{address} {what} ({answers[address][1]}): {', '.join(places[address])}")
     good = sum(kind == "ok" for kind, _ in answers.values())
     print(f"{good} of {len(answers)} addresses answer.")
     return 0 if good == len(answers) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(check_links))
