@@ -11,10 +11,9 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
 from lessons.kit import picture
-from lessons.source import HAN
 from pocket import world
+from tools.source import HAN, ROOT
 
-ROOT = Path(__file__).parents[1]
 WORD = r"[A-Za-z][A-Za-z0-9_.'’-]*"
 # Names of libraries and data sets, units, and letters that stand for a number
 KEPT = {"torch", "transformers", "matplotlib", "numpy", "sklearn", "pytest", "nats", "nat", "ms", "px", "pt", "ln", "log", "exp"}  # fmt: skip
@@ -46,25 +45,25 @@ def english_of(text: str) -> str:
 
 # --- figures -------------------------------------------------------------------------------------------------------------------
 
-# Figures among whose words are those that a model reads or has learned, by the function that draws them, and why. Their titles, axes
+# Figures among whose words are those that a model reads or has learned, by the function that draws them and its room, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
-    "museum.words_by_table": "the nearest tokens of vectors",
-    "learnable_context.text_with_slots": "tokens of a class name that a learner types",
-    "learnable_context.overwriting_and_inserting": "tokens of a class name",
-    "inside_clip.shares_by_scale": "any texts, shortened where there is no room",
-    "inside_clip.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
-    "captions.next_tokens": "tokens",
-    "captions.captions_learned": "captions",
-    "captions.blended_prompts": "answers",
-    "soft_prompt.words_on_patches": "nearest words",
-    "start_here.draw": "the texts that the learner has written for CLIP",
-    "own_pictures.contact_sheet": "names of a learner's folders",
-    "own_pictures.sheet_with_names": "names of a learner's folders and files",
-    "reading.nearest_words": "the words nearest to learned vectors",
-    "reading.paths_in_space": "words of the pocket CLIP's table",
-    "reading.levers": "words of the pocket CLIP's table",
-    "reading.words_then_and_now": "tokens of GPT-2",
+    "05.words_by_table": "the nearest tokens of vectors",
+    "02.text_with_slots": "tokens of a class name that a learner types",
+    "02.overwriting_and_inserting": "tokens of a class name",
+    "01.shares_by_scale": "any texts, shortened where there is no room",
+    "01.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
+    "03.next_tokens": "tokens",
+    "03.captions_learned": "captions",
+    "03.blended_prompts": "answers",
+    "03.words_on_patches": "nearest words",
+    "00.draw": "the texts that the learner has written for CLIP",
+    "06.contact_sheet": "names of a learner's folders",
+    "06.sheet_with_names": "names of a learner's folders and files",
+    "04.nearest_words": "the words nearest to learned vectors",
+    "04.paths_in_space": "words of the pocket CLIP's table",
+    "04.levers": "words of the pocket CLIP's table",
+    "04.words_then_and_now": "tokens of GPT-2",
 }
 TITLE = 10  # points: of what stands above a figure
 
@@ -90,11 +89,11 @@ def written() -> frozenset[int]:
 
 
 def who_draws() -> str:
-    """The function of lessons that is drawing now, as "module.function"; those of the kit's picture.py are not counted."""
+    """The function that is drawing now, with its room: "02.words_by_table", or "kit.draw_strips"; the kit's picture.py is not counted."""
     frame = sys._getframe(1)
     while frame:
-        file, name = Path(frame.f_code.co_filename), frame.f_code.co_name
-        if "lessons" in file.parts and file.stem != "picture":
-            return f"{file.stem}.{name}"
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        if room := re.search(r"lessons/(?:lesson_(\d\d)|(kit)/(?!picture))", Path(file).as_posix()):
+            return f"{room[1] or room[2]}.{name}"
         frame = frame.f_back
     return "picture"

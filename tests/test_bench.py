@@ -24,7 +24,7 @@ from helpers.fast_text import encode_fast
 from helpers.flops import FLOP, count_text_tower, estimate_least_seconds
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
-from lessons.figures import speed
+from lessons.lesson_02_learnable_context import speed
 
 SAY = {lang: course.speaker(lang) for lang in ("en", "zh")}
 ASKED = {  # what the course promises of each, and whether it is the most or the least

@@ -1,6 +1,7 @@
-"""Facts about lessons/build.py, on a small course in a temporary folder."""
+"""Facts about tools/build.py, on a small course in a temporary folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import jupytext
 import nbformat
 import pytest
 
-from lessons import build
-from lessons.source import scripts
+from tools import build
+from tools.source import read_lessons, read_script
 
 HELPERS = '''\
 """Stands for the course's helpers: says its name and the language."""
@@ -85,12 +86,13 @@ import time; print(time.time())
 1 / 0
 """
 ADDRESS = "https://github.com/somebody/ten-vectors"
+SMALL = "lessons/lesson_01_small/lesson.py"
 
 
 def small_course(root, script=SCRIPT):
     """A course of one lesson, with helpers that say that they are ours."""
-    (root / "lessons").mkdir(parents=True)
-    (root / "lessons/01_small.py").write_text(script, encoding="utf-8")
+    (root / SMALL).parent.mkdir(parents=True)
+    (root / SMALL).write_text(script, encoding="utf-8")
     (root / "lessons/glossary.md").write_text(GLOSSARY, encoding="utf-8")
     (root / "pyproject.toml").write_text('[tool.ten-vectors]\naddress = ""\n')
     (root / "helpers").mkdir()
@@ -130,7 +132,7 @@ def runs(monkeypatch):
     return paths
 
 
-def edit(root, *changes, path="lessons/01_small.py"):
+def edit(root, *changes, path=SMALL):
     """Replaces what stands once in a file of the course: pairs of before and after."""
     text = (root / path).read_text(encoding="utf-8")
     for before, after in changes:
@@ -140,7 +142,7 @@ def edit(root, *changes, path="lessons/01_small.py"):
 
 
 def lesson_of(root):
-    return build.read_script(root / "lessons/01_small.py")
+    return read_script(root / SMALL)
 
 
 def faults(root):
@@ -172,7 +174,7 @@ def test_a_good_script_has_no_faults(root):
 
 
 def test_jupytext_opens_a_script_without_yaml_header(root):
-    path = root / "lessons/01_small.py"
+    path = root / SMALL
     assert path.read_text().startswith("# %%")
     book = jupytext.read(path)
     assert book.metadata.jupytext.text_representation["format_name"] == "percent"
@@ -251,7 +253,7 @@ def test_a_script_that_is_wrong_in_one_way_is_refused_for_that_alone(root, befor
     edit(root, (before, after))
     cell = cell if cell.startswith("no. ") else f'"{cell}"'
     (fault,) = faults(root)
-    assert fault.startswith(f"lessons/01_small.py, cell {cell}: ") and reason in fault and fault.endswith(".")
+    assert fault.startswith(f"{SMALL}, cell {cell}: ") and reason in fault and fault.endswith(".")
 
 
 def test_a_solution_must_follow_its_exercise_directly(root):
@@ -266,7 +268,7 @@ def test_a_solution_must_follow_its_exercise_directly(root):
 def test_half_width_punctuation_after_chinese_is_refused(root, sign):
     edit(root, ("# # 你好\n", f"# # 你好{sign}\n"))
     assert faults(root) == [
-        f'lessons/01_small.py, cell "hello": half-width punctuation after Chinese (好{sign}); use the full-width sign.'
+        f'{SMALL}, cell "hello": half-width punctuation after Chinese (好{sign}); use the full-width sign.'
     ]
 
 
@@ -308,15 +310,31 @@ def test_all_faults_are_listed_at_once_in_the_order_of_the_cells(root, capsys):
 
 @pytest.mark.parametrize("script", ["", '# %% id="a" tags=["x"\nx = 1\n', "x = 1\n"])
 def test_what_is_no_lesson_is_refused_without_a_crash(root, script, capsys):
-    (root / "lessons/01_small.py").write_text(script)
+    (root / SMALL).write_text(script)
     assert run(root) == 1
-    assert "lessons/01_small.py, cell no. 1: it has no id" in capsys.readouterr().err
+    assert f"{SMALL}, cell no. 1: it has no id" in capsys.readouterr().err
 
 
 def test_tags_that_are_no_list_are_refused(root, capsys):
     edit(root, ('tags=["measured"]', 'tags="measured"'))
     assert run(root) == 1
-    assert "lessons/01_small.py: jupytext cannot read it ('measured' is not" in capsys.readouterr().err
+    assert f"{SMALL}: jupytext cannot read it ('measured' is not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[quiz.one]\nquestion.en = "Why?"', "quiz.one.question: zh is missing; write it in both languages."),
+        ('[[quiz.one.choices]]\nwhy.en = "No"\nwhy.zh = "No"', "quiz.one.choices.0.why: there is no Chinese in zh"),
+        ('praise.en = "对"\npraise.zh = "对。"', "praise: Chinese in an English cell (对)"),
+        ('praise.en = "Yes."\npraise.zh = "这是提示语。"', "praise: wrong variant 提示语; the glossary has 提示词"),
+        ("[quiz", "this is not TOML"),
+    ],
+)
+def test_the_texts_of_questions_are_checked_as_those_of_lessons_are(root, text, fault, capsys):
+    (root / SMALL).with_name("questions.toml").write_text(text, "utf-8")
+    assert run(root) == 1
+    assert re.sub(r"questions.toml[,:] ", "", capsys.readouterr().err).startswith(f"lessons/lesson_01_small/{fault}")
 
 
 def test_a_missing_glossary_is_a_fault(root, capsys):
@@ -419,9 +437,9 @@ def test_changed_code_is_run_in_both_languages(built, runs, change):
 
 
 def test_code_in_another_order_is_run(built, runs):
-    text = (built / "lessons/01_small.py").read_text(encoding="utf-8")
+    text = (built / SMALL).read_text(encoding="utf-8")
     start, end = text.index('# %% id="clock"'), text.index('# %% id="mistake"')
-    (built / "lessons/01_small.py").write_text(text[:start] + text[end:] + "\n" + text[start:end], encoding="utf-8")
+    (built / SMALL).write_text(text[:start] + text[end:] + "\n" + text[start:end], encoding="utf-8")
     assert run(built) == 0
     assert len(runs) == 2
 
@@ -450,7 +468,7 @@ def test_check_names_the_first_cell_where_a_notebook_differs(built, capsys, chan
     change(book)
     nbformat.write(book, built / "notebooks/zh/01_small.ipynb")
     assert run(built, "--check") == 1
-    remedy = "differs from lessons/01_small.py; run python course.py build 01_small."
+    remedy = f"differs from {SMALL}; run python course.py build 01_small."
     assert capsys.readouterr().err == f'notebooks/zh/01_small.ipynb, cell "{cell}": {remedy}\n'
 
 
@@ -477,7 +495,7 @@ def test_if_a_cell_fails_in_one_language_neither_is_written(built, capsys):
     before = snapshot(built)
     assert run(built) == 1
     assert snapshot(built) == before
-    failure = 'lessons/01_small.py, cell "add" (zh): ZeroDivisionError: division by zero\n'
+    failure = f'{SMALL}, cell "add" (zh): ZeroDivisionError: division by zero\n'
     assert capsys.readouterr() == ("", failure)
 
 
@@ -485,7 +503,7 @@ def test_a_warning_fails_the_build(root, capsys):
     edit(root, ("total = 1 + 1", 'total = 1 + 1; import warnings; warnings.warn("beware")'))
     assert run(root) == 1
     said = capsys.readouterr().err
-    assert said.startswith('lessons/01_small.py, cell "add" (en): ') and "UserWarning: beware" in said
+    assert said.startswith(f'{SMALL}, cell "add" (en): ') and "UserWarning: beware" in said
     assert snapshot(root) == {}
 
 
@@ -549,9 +567,8 @@ def test_a_faulty_script_makes_no_set_for_a_class(root, capsys):
     assert "Chinese in an English cell" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", scripts(build.ROOT), ids=lambda path: path.stem)
-def test_no_solution_of_any_lesson_stands_in_the_set_for_a_class(path):
-    lesson = build.read_script(path)
+@pytest.mark.parametrize("lesson", read_lessons(build.ROOT), ids=lambda lesson: lesson.name)
+def test_no_solution_of_any_lesson_stands_in_the_set_for_a_class(lesson):
     solutions = [cell.source for cell in lesson.cells if "solution" in cell.metadata.tags]
     for lang in ("en", "zh"):
         book = build.notebook(lesson, lang, solutions=False)
@@ -566,7 +583,7 @@ def test_no_solution_of_any_lesson_stands_in_the_set_for_a_class(path):
 def test_a_lesson_of_the_set_for_a_class_runs_from_its_folder():
     (build.ROOT / "work").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build.ROOT / "work") as folder:
-        book = build.notebook(build.read_script(build.ROOT / "lessons/00_start_here.py"), "zh", solutions=False)
+        book = build.notebook(read_lessons(build.ROOT)[0], "zh", solutions=False)
         cells = {cell.id: cell for cell in build.execute(book, Path(folder) / "zh/00_start_here.ipynb")}
     assert "○" in str(cells["how-many-numbers-code"].outputs)
 
@@ -680,6 +697,6 @@ def test_off_colab_nothing_is_fetched(root):
 
 
 def test_build_py_runs_on_its_own(root):
-    command = [sys.executable, "-m", "lessons.build", "--check", "no-such-lesson"]
+    command = [sys.executable, "-m", "tools.build", "--check", "no-such-lesson"]
     child = subprocess.run(command, cwd=build.ROOT, capture_output=True, encoding="utf-8")
     assert (child.returncode, child.stderr[:34]) == (1, "There is no lesson no-such-lesson;")

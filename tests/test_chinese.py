@@ -14,7 +14,7 @@ from strange import LESSONS
 
 from helpers.language import LearnerError
 from lessons.kit import picture
-from lessons.museum import EXHIBITS
+from lessons.lesson_05_bug_museum.museum import EXHIBITS
 
 # Cells whose output is English for a reason
 ENGLISH = {

@@ -10,9 +10,9 @@ from claims import stored_cells, texts_of
 from strange import LESSONS
 
 from finetuning import options
-from lessons import teaching
-from lessons.source import LANGUAGES, NO_PROSE, NO_TEXT, read_script
 from pocket.studies import captioner_study
+from tools import teaching
+from tools.source import LANGUAGES, NO_PROSE, NO_TEXT, read_lessons
 
 BOTH = [(lang, name) for lang in LANGUAGES for name in LESSONS]
 NUMBER = (
@@ -34,7 +34,7 @@ def claims_of(name):
 @cache
 def prose(name, lang):
     """The markdown cells of a lesson by their ids, on one line each."""
-    cells = read_script(ROOT / "lessons" / f"{name}.py").cells
+    cells = next(lesson for lesson in read_lessons(ROOT) if lesson.name == name).cells
     return {
         cell.metadata.id: " ".join(cell.source.split())
         for cell in cells
@@ -98,7 +98,7 @@ def test_readme_and_lesson_00_list_the_same_minutes(lang, readme):
     row = r"(?m)^\| \**(\d\d\w?) .*?\| (\d+) \|"
     listed = dict(re.findall(row, (ROOT / readme).read_text("utf-8")))
     assert listed == {name.split("_")[0]: str(minutes) for name, minutes in guide().items()}
-    source = (ROOT / "lessons/00_start_here.py").read_text("utf-8")
+    source = (ROOT / "lessons/lesson_00_start_here/lesson.py").read_text("utf-8")
     in_lesson = [*re.findall(r"(?m)^# " + row.removeprefix("(?m)^"), source)]
     assert sorted(in_lesson) == sorted(2 * [*listed.items()])
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the signals are
 EN = course.speaker("en")
 DiskUsage = namedtuple("DiskUsage", "total used free")
 
-# What stands in for pytest, lessons/build.py and tests/versions.py: it says how it was called and ends as it is told to.
+# What stands in for pytest, tools/build.py and tests/versions.py: it says how it was called and ends as it is told to.
 ECHO = """import os, sys
 print("ran", sys.prefix, *sys.argv, flush=True)
 sys.exit(int(os.environ.get("STATUS", 3)))
@@ -53,7 +53,7 @@ PACKAGES = {
 HOUSE = {
     "requirements.txt": "# models\ntorch>=2.6\n\ntools>=1,<3  # many\njupyterlab>=4\npytest>=8\n",
     "constraints/tested.txt": "# exact\n" + "".join(f"{package.replace('-', '==')}\n" for package in PACKAGES),
-    "lessons/build.py": ECHO,
+    "tools/build.py": ECHO,
     "tests/versions.py": ECHO,
     "data/pocket-clip/model.safetensors": "weights",
     "data/pocket-clip/config.json": "{}",

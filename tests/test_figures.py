@@ -1,4 +1,4 @@
-"""Facts about lessons/figures."""
+"""Facts about figures that more than one lesson draws."""
 
 import base64
 import io
@@ -16,10 +16,10 @@ from PIL import Image
 
 from helpers.training import History
 from lessons import kit
-from lessons.figures import inside_clip
 from lessons.kit import context_training, strips
 from lessons.kit.picture import Picture, blank, finished, picture_with_scores, square
-from lessons.widgets.start_here import pictures_with_guesses
+from lessons.lesson_00_start_here.explorers import pictures_with_guesses
+from lessons.lesson_01_inside_clip import figures as inside_clip
 
 NAMES = ["cat", "dog", "fish"]
 ALT = "A red square, and bars for three names."

@@ -5,13 +5,11 @@ import io
 import re
 import tokenize
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from lessons import source
+from tools.source import ROOT, read_lessons
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("helpers", "pocket", "finetuning", "lessons")
 MAY_IMPORT = {
     "helpers": {"helpers"},
@@ -19,14 +17,6 @@ MAY_IMPORT = {
     "finetuning": {"finetuning", "helpers"},
     "lessons.kit": {"lessons.kit", "helpers", "pocket"},
 }
-# Part two makes a folder of each room. Until then: which modules of lessons/figures, widgets and exercises stand together.
-ROOMS = {
-    "captions": "soft_prompt",
-    "faster": "learnable_context",
-    "speed": "learnable_context",
-    "museum": "bug_museum",
-}
-BUILDERS = {"lessons.build", "lessons.source", "lessons.teaching"}
 
 
 @cache
@@ -34,7 +24,7 @@ def modules():
     """{module: its file} of the packages that a lesson may load."""
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
-    return {name: path for name, path in names.items() if not re.match(r"lessons\.\d", name)}
+    return {name: path for name, path in names.items() if not re.search(r"\.lesson(_b)?$|\.wrong_answers$", name)}
 
 
 def imported(tree):
@@ -60,15 +50,12 @@ def tree_of(module):
 
 def wing(module):
     """ "helpers", "lessons.kit", or the room of a lesson."""
-    parts = module.split(".")
-    if parts[0] != "lessons" or parts[1:2] == ["kit"]:
-        return ".".join(parts[: 1 + (parts[0] == "lessons")])
-    return f"room {ROOMS.get(parts[-1], parts[-1])}"
+    return ".".join(module.split(".")[: 1 + module.startswith("lessons.")])
 
 
 def test_everybody_imports_only_whom_they_may():
     packages = {name for name, path in modules().items() if path.name == "__init__.py"}
-    for module in modules().keys() - packages - BUILDERS:
+    for module in modules().keys() - packages:
         mine = wing(module)
         allowed = MAY_IMPORT.get(mine, {mine, "lessons.kit", "helpers", "pocket", "finetuning"})
         assert {wing(name) for name in needs(tree_of(module)) - packages} <= allowed, module
@@ -131,7 +118,7 @@ def test_helpers_can_be_read_in_an_evening():
 
 def loaded_by(lesson):
     """All modules of the house that the code of a lesson loads, and the lines of their files."""
-    code = "\n".join(cell.source for cell in source.read_script(lesson).cells if cell.cell_type == "code")
+    code = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code")
     found, todo = set(), needs(ast.parse(code)) | {"lessons.kit.start"}
     while todo := todo - found:
         found |= todo
@@ -140,7 +127,7 @@ def loaded_by(lesson):
 
 
 def test_lesson_00_loads_little():
-    found, lines = loaded_by(ROOT / "lessons" / "00_start_here.py")
+    found, lines = loaded_by(read_lessons(ROOT)[0])
     assert len(found) <= 32 and lines <= 7500
     wings = {wing(name) for name in found if modules()[name].name != "__init__.py"}
-    assert wings == {"helpers", "pocket", "lessons.kit", "room start_here"}
+    assert wings == {"helpers", "pocket", "lessons.kit", "lessons.lesson_00_start_here"}

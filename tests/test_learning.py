@@ -23,7 +23,8 @@ from helpers.training import TrainConfig
 from lessons.kit import context_training
 from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, accuracy_table, one_thread
 from lessons.kit.picture import LOCK
-from lessons.widgets import learnable_context, start_here
+from lessons.lesson_00_start_here import explorers as start_here
+from lessons.lesson_02_learnable_context import explorers as learnable_context
 from pocket.datasets import Pictures, Splits, few_shot
 from pocket.studies import context_study, first_vectors_study
 from pocket.tasks import secret_task

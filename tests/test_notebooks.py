@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lessons import build
+from tools import build
 
 ROOT = Path(__file__).parents[1]
 CHINESE = re.compile("[\u4e00-\u9fff]")

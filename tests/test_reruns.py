@@ -13,7 +13,7 @@ from nbformat import v4
 from nbval.plugin import get_sanitize_patterns
 from strange import LESSONS, ROOT, STRANGEST, clone, read_only_binds, run_there, seen
 
-from lessons import build
+from tools import build
 
 LANGUAGES = dict(zip(LESSONS, itertools.cycle(["zh", "en"])))  # the code is the same in both
 SANITIZE = get_sanitize_patterns((ROOT / "tests" / "nbval_sanitize.cfg").read_text("utf-8"))

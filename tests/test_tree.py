@@ -17,7 +17,8 @@ import nbformat
 import pytest
 from PIL import Image
 
-from lessons import build
+from tools import build
+from tools.source import read_lessons
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
 import at_work
@@ -35,7 +36,7 @@ def chinese_texts():
     """(file, text) of all Chinese that learners may read outside the lessons' own cells."""
     yield ROOT / "README.md", (ROOT / "README.md").read_text("utf-8")
     for path in FILES:
-        if path.suffix == ".py" and path.parts[-2] not in ("lessons", "tests", "browser"):
+        if path.suffix == ".py" and "tests" not in path.parts and not path.stem.startswith("lesson"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHINESE.search(node.value):
                     yield path, node.value
@@ -252,10 +253,10 @@ def test_an_address_is_asked_twice_before_it_counts_as_gone():
 ADDRESS = "https://github.com/somebody/ten-vectors"
 
 
-@pytest.mark.parametrize("script", sorted((ROOT / "lessons").glob("[0-9]*_*.py")), ids=lambda script: script.stem)
+@pytest.mark.parametrize("lesson", read_lessons(ROOT), ids=lambda lesson: lesson.name)
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_with_an_address_every_lesson_has_one_link_to_colab_that_leads_to_its_own_notebook(script, lang):
-    cells = build.notebook(build.read_script(script), lang, ADDRESS).cells
+def test_with_an_address_every_lesson_has_one_link_to_colab_that_leads_to_its_own_notebook(lesson, lang):
+    cells = build.notebook(lesson, lang, ADDRESS).cells
     found = [
         target
         for cell in cells

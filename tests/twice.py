@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode, v4
 
-from lessons import build
+from tools import build
 
 TESTS = Path(__file__).resolve().parent
 WITNESS = f"import json, sys; sys.path.append({str(TESTS)!r}); import witness; witness.begin()"

@@ -1,1 +1,1 @@
-"""What course.py does, and what those who look after the course run."""
+"""What course.py does: installing, JupyterLab, the doctor, tests, notebooks, the teacher's pages."""

@@ -1,17 +1,18 @@
 """What every question to the learner is made of: a prediction, a quiz, an exercise with its check and hints.
 
 A check has three outcomes: right; wrong, with the mistake named; not attempted yet, which lets the notebook run on. The contract
-is learntools' (Kaggle); naming the mistake is ARENA's habit.
+is learntools' (Kaggle); naming the mistake is ARENA's habit. The texts of a room's questions stand in its questions.toml.
 """
 
 from __future__ import annotations
 
-import dis
 import html
+import tomllib
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -251,6 +252,13 @@ class Checked(Live):
             )
 
 
+def _empty() -> None: ...
+
+
+def _documented() -> None:
+    """As empty, with a docstring."""
+
+
 def is_stub(attempt: Any) -> bool:
     """Whether nothing was written yet: `...` itself, or a function with no more in it than that (and a docstring).
 
@@ -262,15 +270,50 @@ def is_stub(attempt: Any) -> bool:
         attempt = vars(attempt).get("forward")
     if not isinstance(attempt, FunctionType):
         return False
-    code = [step for step in dis.get_instructions(attempt) if step.opname not in ("RESUME", "NOP")]
-    return [step.opname for step in code] in (["LOAD_CONST", "RETURN_VALUE"], ["RETURN_CONST"]) and code[
-        0
-    ].argval is None
+    code = attempt.__code__
+    empty = {function.__code__.co_code for function in (_empty, _documented)}  # as this Python compiles them
+    return code.co_code in empty and set(code.co_consts) <= {None, attempt.__doc__}
 
 
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    """Whether two tensors have one shape and the same numbers, but for rounding."""
-    return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), rtol=1e-4, atol=1e-5)
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+class Questions:
+    """What a room asks: its texts stand in questions.toml, its checks and outcomes in exercises.py, under the same names."""
+
+    def __init__(self, exercises: str) -> None:
+        """exercises: the file that asks, `__file__`; questions.toml lies beside it."""
+        self.path = Path(exercises).with_name("questions.toml")
+        self.texts = tomllib.loads(self.path.read_text("utf-8"))
+
+    def exercise(self, check: Callable[..., None]) -> Exercise:
+        """A decorator: makes the exercise of a check, with the praise and the hints of its name."""
+        texts = self.texts["exercise"][check.__name__]
+        return Exercise(check, Text(**texts["praise"]), [Text(**hint) for hint in texts["hints"]])
+
+    def prediction(self, outcome: Callable[[Any], int]) -> Prediction:
+        """A decorator: makes the prediction of a function that says which answer came out."""
+        texts = self.texts["prediction"][outcome.__name__]
+        answers = [Text(answer["en"], answer["zh"]) for answer in texts["answers"]]
+        return Prediction(Text(**texts["question"]), answers, outcome, Text(**texts["because"]))
+
+    def quiz(self, name: str) -> Quiz:
+        texts = self.texts["quiz"][name]
+        choices = [
+            Choice(Text(**choice["text"]), Text(**choice["why"]), choice.get("right", False))
+            for choice in texts["choices"]
+        ]
+        return Quiz(Text(**texts["question"]), tuple(choices))
+
+
+# --- what many checks ask ----------------------------------------------------------------------------------------
+
+
+def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-4) -> bool:
+    """Whether two tensors have one shape and the same numbers, but for rounding: to this share of them, or a tenth of it at least."""
+    return ours.shape == theirs.shape and torch.allclose(
+        ours.float(), theirs.float(), rtol=tolerance, atol=tolerance / 10
+    )
 
 
 def expect_number(answer: Any) -> None:

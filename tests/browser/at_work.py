@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lessons.source import ROOT, read_script
+from tools.source import ROOT, read_lessons
 
 BUTTON = {"en": "Train ten vectors", "zh": "训练十个向量"}
 DONE = {"en": "Done:", "zh": "完成："}
@@ -29,7 +29,7 @@ SHOWN = ("train", "train-code")  # the cells in the picture
 
 def fingerprint(lang: str) -> str:
     """Sixteen letters that change with the source of the cells in the picture."""
-    cells = read_script(ROOT / "lessons" / "00_start_here.py").cells
+    cells = read_lessons(ROOT)[0].cells
     sources = [cell.source for cell in cells if cell.metadata.id in SHOWN and cell.metadata.lang in ("", lang)]
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:16]
 

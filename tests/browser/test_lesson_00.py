@@ -13,7 +13,7 @@ from learner import of
 from PIL import Image
 
 import course
-from lessons.exercises import start_here
+from lessons.lesson_00_start_here import exercises as start_here
 from pocket import world
 
 STEP = {"en": r"step (\d+) of 160", "zh": r"第 (\d+) 步，共 160 步"}

@@ -8,7 +8,7 @@ import numpy as np
 from chinese import ROOT
 
 from claims import Claim
-from lessons.source import read_script
+from tools.source import read_lessons
 
 CITED = {
     "3.5": "Radford et al. 2021, section 3.1.4: the mean of 80 templates against one, on ImageNet",
@@ -33,7 +33,7 @@ def claims() -> Iterator[Claim]:
 @cache
 def run_lesson() -> dict:
     """What the cells of the lesson that the phrases speak of define."""
-    cells = {cell.metadata.id: cell.source for cell in read_script(ROOT / "lessons/01_inside_clip.py").cells}
+    cells = {cell.metadata.id: cell.source for cell in read_lessons(ROOT)[1].cells}
     lesson: dict = {}
     for id in RUN:
         exec(cells[id], lesson)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from claims import Claim
-from lessons.exercises import learnable_context as exercises
-from lessons.widgets.learnable_context import PUBLISHED
+from lessons.lesson_02_learnable_context import exercises
+from lessons.lesson_02_learnable_context.explorers import PUBLISHED
 from pocket.studies import context_study
 from pocket.tasks import RIDDLE
 

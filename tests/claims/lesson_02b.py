@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from claims import Claim, stored_cells, texts_of
 from lessons.kit.benchmarks import read_benchmarks
-from lessons.source import LANGUAGES
+from tools.source import LANGUAGES
 
 CITED: dict[str, str] = {}
 

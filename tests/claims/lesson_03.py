@@ -10,7 +10,8 @@ from claims import Claim
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.widgets import captions, soft_prompt
+from lessons.lesson_03_soft_prompt import explorers as soft_prompt
+from lessons.lesson_03_soft_prompt import explorers_captions as captions
 from pocket import world
 from pocket.captioning import PROMPTS, TESTS
 from pocket.language import full_caption

@@ -9,7 +9,7 @@ import torch
 from claims import Claim
 from helpers import reading
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.widgets import reading as explorers
+from lessons.lesson_04_reading import explorers
 from pocket.studies import reading_study as study
 
 CITED: dict[str, str] = {}

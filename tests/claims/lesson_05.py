@@ -10,12 +10,12 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from claims import Claim, stored_cells, texts_of
 from helpers.pretrained import POCKET_GPT2, load_clip
-from lessons import museum
-from lessons.kit.experiments import every_vector_learns, expected_best
-from lessons.source import LANGUAGES
+from lessons.lesson_05_bug_museum import museum
+from lessons.lesson_05_bug_museum.experiments import every_vector_learns, expected_best
 from pocket import datasets, tasks, world
 from pocket.language import full_caption
 from pocket.studies.captioner_study import load_study
+from tools.source import LANGUAGES
 
 CITED: dict[str, str] = {}
 ENGLISH = {2: "two", 3: "three", 4: "four", 10: "ten"}

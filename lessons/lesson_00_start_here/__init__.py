@@ -1,0 +1,1 @@
+"""The room of lesson 00: its text, and what it shows and asks."""

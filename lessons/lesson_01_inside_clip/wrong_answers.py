@@ -1,0 +1,156 @@
+# %% [markdown]
+# Wrong answers to the exercises of lesson 01, each in a cell: it takes the stub's place, and the check must then name the mistake.
+# exercise: the id of the exercise's cell. en, zh: a part of what the check says. tests/test_exercises.py runs them.
+
+# %% exercise="embed-exercise" en="rows of the tokens alone" zh="各自的行"
+def embed(clip, ids):
+    return clip.text_model.embeddings.token_embedding(ids)
+
+# %% exercise="embed-exercise" en="added twice" zh="加了两次"
+def embed(clip, ids):
+    e = clip.text_model.embeddings
+    return e(input_ids=ids) + e.position_embedding.weight[:ids.shape[1]]
+
+# %% exercise="embed-exercise" en="where are the words" zh="词到哪里去了"
+def embed(clip, ids):
+    e = clip.text_model.embeddings
+    return e.position_embedding.weight[:ids.shape[1]].expand(len(ids), -1, -1)
+
+# %% exercise="embed-exercise" en="not multiplied" zh="不是相乘"
+def embed(clip, ids):
+    e = clip.text_model.embeddings
+    return e.token_embedding(ids) * e.position_embedding.weight[:ids.shape[1]]
+
+# %% exercise="embed-exercise" en="keep the first size" zh="第一维 B"
+def embed(clip, ids):
+    e = clip.text_model.embeddings
+    return (e.token_embedding(ids) + e.position_embedding.weight[:ids.shape[1]])[0]
+
+# %% exercise="embed-exercise" en="is there a return" zh="少了 return"
+def embed(clip, ids):
+    x = clip.text_model.embeddings(input_ids=ids)
+
+# %% exercise="embed-exercise" en="do not fit together" zh="对不上"
+def embed(clip, ids):
+    e = clip.text_model.embeddings
+    return e.token_embedding(ids) + e.position_embedding.weight
+
+# %% exercise="embed-exercise" en="should have the shape" zh="形状应该是"
+def embed(clip, ids):
+    return ids
+
+# %% exercise="mask-exercise" en="other way round" zh="方向反了"
+def causal_mask(T):
+    return torch.full((T, T), float('-inf')).tril(-1)
+
+# %% exercise="mask-exercise" en="must see itself" zh="看得见自己"
+def causal_mask(T):
+    return torch.full((T, T), float('-inf')).triu()
+
+# %% exercise="mask-exercise" en="added to the scores" zh="加到得分上"
+def causal_mask(T):
+    return torch.ones(T, T).tril()
+
+# %% exercise="mask-exercise" en="0 times infinity" zh="0 乘无穷大"
+def causal_mask(T):
+    return torch.ones(T, T).triu(1) * float('-inf')
+
+# %% exercise="mask-exercise" en="Nothing is forbidden" zh="什么都没有禁止"
+def causal_mask(T):
+    return torch.zeros(T, T)
+
+# %% exercise="mask-exercise" en="Row i says" zh="第 i 行"
+def causal_mask(T):
+    return torch.full((T, T), -1.0).triu(1)
+
+# %% exercise="mask-exercise" en="should have the shape (4, 4)" zh="(4, 4)"
+def causal_mask(T):
+    return torch.full((T,), float('-inf'))
+
+# %% exercise="pool-exercise" en="pooled at the start" zh="取的是开头"
+def pool(hidden, ids, end):
+    return hidden[:, 0]
+
+# %% exercise="pool-exercise" en="that is padding" zh="那里是填充"
+def pool(hidden, ids, end):
+    return hidden[:, -1]
+
+# %% exercise="pool-exercise" en="token before the end" zh="前一个词元"
+def pool(hidden, ids, end):
+    return hidden[torch.arange(len(ids)), (ids == end).int().argmax(-1) - 1]
+
+# %% exercise="pool-exercise" en="each text has its own" zh="各不相同"
+def pool(hidden, ids, end):
+    return hidden[:, (ids[0] == end).int().argmax()]
+
+# %% exercise="pool-exercise" en="mean of all positions" zh="所有位置的平均"
+def pool(hidden, ids, end):
+    return hidden.mean(1)
+
+# %% exercise="pool-exercise" en="Not those vectors" zh="不是这些向量"
+def pool(hidden, ids, end):
+    return hidden[:, 1]
+
+# %% exercise="pool-exercise" en="padding is the end token, too" zh="比文字还多"
+def pool(hidden, ids, end):
+    return hidden[ids == end]
+
+# %% exercise="pool-exercise" en="should have the shape" zh="形状应该是"
+def pool(hidden, ids, end):
+    return hidden[:, ids.argmax(-1)]
+
+# %% exercise="positions-exercise" en="576 are the patches" zh="576 是图块的个数"
+positions = 576
+
+# %% exercise="positions-exercise" en="along one edge" zh="一条边"
+positions = 24
+
+# %% exercise="positions-exercise" en="counts pixels" zh="数的是像素"
+positions = 336 * 336
+
+# %% exercise="positions-exercise" en="How many squares" zh="放得下几个"
+positions = 197
+
+# %% exercise="positions-exercise" en="this is of type str" zh="你给的是 str"
+positions = '577'
+
+# %% exercise="logits-exercise" en="Long vectors win" zh="谁长谁赢"
+def logits(images, texts, log_scale):
+    return log_scale.exp() * images @ texts.T
+
+# %% exercise="logits-exercise" en="pictures and texts" zh="图片和文字都要"
+def logits(images, texts, log_scale):
+    return log_scale.exp() * F.normalize(images, dim=-1) @ texts.T
+
+# %% exercise="logits-exercise" en="normalised the columns" zh="归一化的是列"
+def logits(images, texts, log_scale):
+    return log_scale.exp() * F.normalize(images, dim=0) @ F.normalize(texts, dim=0).T
+
+# %% exercise="logits-exercise" en="You divided" zh="用了除法"
+def logits(images, texts, log_scale):
+    return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T / log_scale.exp()
+
+# %% exercise="logits-exercise" en="scale is missing" zh="还缺缩放系数"
+def logits(images, texts, log_scale):
+    return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
+
+# %% exercise="logits-exercise" en="exponential first" zh="先取指数"
+def logits(images, texts, log_scale):
+    return log_scale * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
+
+# %% exercise="logits-exercise" en="One row for each text" zh="每段文字一行"
+def logits(images, texts, log_scale):
+    return log_scale.exp() * F.normalize(texts, dim=-1) @ F.normalize(images, dim=-1).T
+
+# %% exercise="logits-exercise" en="probabilities already" zh="已经是概率"
+def logits(images, texts, log_scale):
+    x = log_scale.exp() * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
+    return x.softmax(-1)
+
+# %% exercise="logits-exercise" en="first factor" zh="两个矩阵相乘"
+def logits(images, texts, log_scale):
+    return images @ texts
+
+# %% exercise="logits-exercise" en="The shape is right" zh="数不对"
+def logits(images, texts, log_scale):
+    return torch.zeros(2, 3)

@@ -1,0 +1,1 @@
+"""The room of lesson 02 and 02b: its text, and what it shows and asks."""

@@ -1,0 +1,480 @@
+"""Facts about lessons/lesson_01_inside_clip/explorers.py, on the pocket CLIP: the explorers, the figures and the tables of lesson 01."""
+
+import ast
+import builtins
+import math
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import ipywidgets
+import jupytext
+import numpy as np
+import pytest
+import torch
+from explorers import all_widgets, in_language
+from transformers import CLIPConfig, CLIPModel
+
+from helpers import notebook
+from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, encode_texts, load_clip
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.lesson_01_inside_clip import explorers as inside_clip
+from lessons.lesson_01_inside_clip import figures
+from pocket import datasets, tasks, world
+
+LESSON = Path(__file__).parents[1] / "lessons" / "lesson_01_inside_clip" / "lesson.py"
+TWO = world.Scene((world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small")), "meadow")
+THINGS = ("cat", "red"), ("boat", "blue"), ("umbrella", "yellow")
+IMAGES = [world.draw(world.Scene((world.Thing(name, colour),))) for name, colour in THINGS]
+CAPTIONS = [f"a {colour} {name}" for name, colour in THINGS]
+TEXTS = [f"a photo of a {name}." for name in ("cat", "dog", "ball", "key")]
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return load_clip()
+
+
+def explorers(clip, *names):
+    """Those with these names, or all: freshly made."""
+    make = {
+        "token": lambda: inside_clip.token_explorer(*clip),
+        "attention": lambda: inside_clip.attention_explorer(*clip, world.draw(TWO)),
+        "matrix": lambda: inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS),
+        "temperature": lambda: inside_clip.temperature_explorer(*clip, world.draw(TWO), TEXTS),
+    }
+    return {name: make[name]() for name in names or make}
+
+
+def still_pictures():
+    return (
+        inside_clip.patches_of(world.draw(TWO)),
+        inside_clip.similarity_matrix(IMAGES, CAPTIONS, torch.eye(3)),
+        inside_clip.mask_picture(3, ["SOS", "cat", "EOT"]),
+    )
+
+
+def pixels_of(clip):
+    return clip[1].image_processor([world.draw(TWO)], return_tensors="pt")["pixel_values"]
+
+
+# --- what all explorers keep -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("token", {"text": "a small boat", "position": 3}),
+        ("attention", {"place": 0, "layer": 1, "head": 4}),
+        ("matrix", {f"cosine_{row}_{column}": 0.5 for row in (1, 2, 3) for column in (1, 2, 3)} | {"scale": 50}),
+        ("temperature", {"scale": 5}),
+    ],
+)
+def test_every_control_changes_the_picture(clip, name, values):
+    explorer = explorers(clip, name)[name]
+    assert set(values) == set(explorer.controls)
+    for control, value in reversed(values.items()):
+        before, page = np.asarray(explorer.shown.image), explorer.view.value
+        explorer.controls[control].value = value
+        after = np.asarray(explorer.shown.image)
+        assert before.shape != after.shape or (before != after).any(), control
+        assert explorer.view.value == explorer.shown.html() != page
+
+
+def test_all_texts_are_in_the_learners_language_and_alt_texts_without_measured_decimals(clip, lang):
+    """Other machines round otherwise; what is left are the learned scale, a weight, and the loss where all pairs are clear."""
+    for name, explorer in explorers(clip).items():
+        for key, control in explorer.controls.items():
+            assert control.description and (key.startswith("cosine") or in_language(control.description, lang)), name
+        assert in_language(explorer.shown.alt, lang) and in_language(explorer.shown.caption, lang)
+        decimals = set(re.findall(r"\d+\.\d+", explorer.shown.alt))
+        assert decimals <= {"temperature": {"65.5"}, "matrix": {"65.5", "0.00"}}.get(name, set())
+        for widget in all_widgets(explorer.widget):
+            if isinstance(widget, ipywidgets.Button):
+                assert widget.description and in_language(widget.tooltip or widget.description, lang)
+    for picture in still_pictures():
+        assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
+
+
+def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_are_the_same_at_every_run(clip):
+    before = checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
+    for first, second in zip(explorers(clip).values(), explorers(clip).values()):
+        inside = list(all_widgets(first.widget))
+        assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
+        assert {id(widget) for widget in (*first.controls.values(), first.view)} <= set(map(id, inside))
+        bundle = first._repr_mimebundle_()
+        assert bundle.pop(WIDGET_VIEW)["model_id"] == first.widget.model_id
+        assert bundle == second.shown.bundle()
+    assert (checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
+
+
+# --- tokens ------------------------------------------------------------------------------------------------------
+
+
+def told(clip, text, position=1):
+    """The text as it is read, and the alt text and the caption of its picture."""
+    read = inside_clip._read(*clip, text)
+    return SimpleNamespace(
+        **vars(read), alt=inside_clip._tokens_in_words(read, position), caption=inside_clip._about_tokens(read, 77)
+    )
+
+
+def test_tokens_ids_and_the_pooled_position_are_told(clip):
+    shown = inside_clip.token_explorer(*clip, "a photo of a red cat.").shown
+    assert "SOS, a, photo, of, a, red, cat, ., EOT." in shown.alt and "position 8, EOT" in shown.alt
+    assert ", ".join(map(str, clip[1].tokenizer("a photo of a red cat.")["input_ids"])) in shown.alt
+    assert "From position 9 to 76 there is only padding: EOT's id again." in shown.caption
+    assert "marks position 6, cat" in shown.alt  # to begin with, the word before the full stop
+
+
+def test_a_word_in_pieces_stands_over_its_pieces(clip):
+    giraffe, cat = told(clip, "a giraffe on the beach"), told(clip, "a cat on the beach")
+    assert giraffe.words == [(2, 5, "giraffe")] and "".join(giraffe.tokens[2:6]) == "gi*ra*ff*e*"
+    assert "bracket" in giraffe.caption and cat.words == [] and "bracket" not in cat.caption
+
+
+def test_tokens_that_training_never_used_have_a_star(clip, lang):
+    assert "*" in told(clip, "a giraffe").caption and "*" not in told(clip, "a cat").caption
+
+
+def test_letters_that_the_vocabulary_lacks_are_named_by_their_bytes(clip):
+    read = told(clip, "猫")
+    assert [token.rstrip("*") for token in read.tokens[1:4]] == ["<E7>", "<8C>", "<AB>"]
+    assert read.words == [(1, 3, "猫")]
+
+
+def test_an_empty_text_is_start_end_and_padding(clip, lang):
+    shown = told(clip, "")
+    assert "SOS, EOT" in shown.alt and shown.used == 2 and in_language(shown.caption, lang)
+
+
+@pytest.mark.parametrize("words", [75, 76, 300])
+def test_a_text_that_is_too_long_is_cut_and_the_caption_says_so(clip, words, lang):
+    shown = told(clip, "cat " * words)
+    assert (str(words) in shown.caption) == (words > 75) and shown.pooled == 76 and len(shown.tokens) == 77
+
+
+def test_the_text_is_pooled_at_the_first_end_of_text_whatever_follows(clip):
+    """Tokens after EOT cannot matter; the library agrees."""
+    read = told(clip, "a cat <|endoftext|> dog")
+    assert read.tokens[:6] == ["SOS", "a", "cat", "EOT", "dog", "EOT"] and read.pooled == 3
+    one, other = encode_texts(*clip, ["a cat", "a cat <|endoftext|> dog"])
+    assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_any_text_and_any_position_can_be_drawn(clip):
+    explorer = inside_clip.token_explorer(*clip, "")
+    for text, position in (("$x$ <b>一只猫", 0), ("word " * 100, 40), ("supercalifragilisticexpialidocious", 76)):
+        explorer.controls["text"].value, explorer.controls["position"].value = text, position
+        assert explorer.shown.image.width == 1480 and f"position {position}, " in explorer.shown.alt
+
+
+# --- attention ---------------------------------------------------------------------------------------------------
+
+
+def test_attention_by_hand_is_the_librarys_eager_attention(clip):
+    eager = CLIPModel.from_pretrained(POCKET_CLIP, attn_implementation="eager", dtype=torch.float32).eval()
+    with torch.no_grad():
+        theirs = torch.cat(eager.vision_model(pixel_values=pixels_of(clip), output_attentions=True).attentions)
+    ours = inside_clip.vision_attention(clip[0], pixels_of(clip))
+    assert ours.shape == theirs.shape == (4, 4, 65, 65)
+    assert (ours - theirs).abs().max() < 1e-5
+    assert torch.allclose(ours.sum(-1), torch.ones(4, 4, 65))
+
+
+def test_attention_maps_are_those_of_the_chosen_layer_and_head(clip, monkeypatch):
+    seen = {}
+
+    def picture(image, chosen, looks, seen_by, **more):
+        seen.update(chosen=chosen, looks=looks, seen=seen_by)
+        return Sentence("drawn")
+
+    monkeypatch.setattr(figures, "attention_of_a_place", picture)
+    controls = inside_clip.attention_explorer(*clip, world.draw(TWO)).controls
+    attention = inside_clip.vision_attention(clip[0], pixels_of(clip)).numpy()
+    assert np.allclose(seen["looks"], attention[3].mean(0)[37]) and np.allclose(
+        seen["seen"], attention[3].mean(0)[:, 37]
+    )
+    controls["layer"].value, controls["head"].value, controls["place"].value = 2, 3, 0
+    assert np.allclose(seen["looks"], attention[1, 2, 0]) and np.allclose(seen["seen"], attention[1, 2, :, 0])
+    inside_clip.attention_explorer(*clip, world.draw(TWO), patch=64, layer=3, head=4)
+    assert seen["chosen"] == 64 and np.allclose(seen["looks"], attention[2, 3, 64])
+
+
+def patch_buttons(explorer):
+    found = [widget for widget in all_widgets(explorer.widget) if isinstance(widget, ipywidgets.Button)]
+    assert [button.description for button in found] == [str(number) for number in range(65)]
+    return found
+
+
+def test_a_patch_is_chosen_by_its_button_or_by_the_slider_and_both_agree(clip):
+    explorer = inside_clip.attention_explorer(*clip, world.draw(TWO), patch=1)
+    buttons = patch_buttons(explorer)
+    for number in (12, 0):
+        buttons[number].click()
+        assert explorer.controls["place"].value == number
+        marked = [n for n, button in enumerate(buttons) if button.layout is not buttons[5].layout]
+        assert marked == [number]
+    explorer.controls["place"].value = 30
+    assert "patch 30 (row 4, column 6) framed" in explorer.shown.alt
+
+
+def test_where_letters_cannot_be_coloured_buttons_stay_plain(clip):
+    """ipywidgets 7.7 cannot turn letters white: on a dark patch, or in a dark theme, nobody could read them."""
+    for button in patch_buttons(inside_clip.attention_explorer(*clip, world.draw(TWO)))[1:]:
+        coloured = getattr(button.style, "text_color", None)
+        assert bool(button.style.button_color) == bool(coloured)
+
+
+def test_a_map_without_a_clear_maximum_does_not_name_one():
+    assert "no place" in inside_clip._darkest(np.full(65, 1 / 65), 8)
+    shares = np.full(65, 0.01)
+    shares[10] = 0.36
+    assert inside_clip._darkest(shares, 8) == "darkest at patch 10 (row 2, column 2)"
+
+
+def test_where_nearly_everybody_looks_is_told():
+    now = SimpleNamespace(place=64, layer=3, head=4)
+    for share, all_look in ((0.28, True), (1 / 65, False)):
+        words = inside_clip._attention_in_words(now, np.full(65, 1 / 65), np.full(65, share), 8, (4, 4))
+        assert ("nearly all positions do" in words) == all_look
+
+
+# --- the loss ----------------------------------------------------------------------------------------------------
+
+
+def test_on_the_models_own_cosines_the_loss_is_the_librarys(clip):
+    model, processor = clip
+    inputs = processor(text=CAPTIONS, images=IMAGES, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        theirs = model(**inputs, return_loss=True).loss
+    cosines = encode_images(model, processor, IMAGES) @ encode_texts(model, processor, CAPTIONS).T
+    ours = inside_clip.contrastive_loss(cosines, model.logit_scale.exp())[0]
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def test_the_loss_is_the_mean_of_what_pictures_and_captions_lose():
+    cosines = torch.tensor([[0.5, 0.1], [0.4, 0.2]], dtype=torch.float64)
+    loss, image_loss, text_loss = (float(part) for part in inside_clip.contrastive_loss(cosines, 10))
+    pictures = [math.log(1 + math.exp(10 * (0.1 - 0.5))), math.log(1 + math.exp(10 * (0.4 - 0.2)))]
+    captions = [math.log(1 + math.exp(10 * (0.4 - 0.5))), math.log(1 + math.exp(10 * (0.1 - 0.2)))]
+    assert image_loss == pytest.approx(sum(pictures) / 2) and text_loss == pytest.approx(sum(captions) / 2)
+    assert loss == pytest.approx((image_loss + text_loss) / 2)
+
+
+def test_equal_cosines_lose_what_guessing_loses_and_a_clear_diagonal_nothing():
+    for n in (2, 3, 4):
+        assert float(inside_clip.contrastive_loss(torch.zeros(n, n), 50)[0]) == pytest.approx(math.log(n))
+        assert float(inside_clip.contrastive_loss(2 * torch.eye(n) - 1, 50)[0]) == pytest.approx(0)
+
+
+def test_cosines_that_are_not_square_are_refused():
+    with pytest.raises(ValueError, match=r"must be square, and these are \(2, 3\)"):
+        inside_clip.contrastive_loss(torch.zeros(2, 3), 1)
+
+
+def press(explorer, name):
+    buttons = [widget for widget in all_widgets(explorer.widget) if isinstance(widget, ipywidgets.Button)]
+    next(button for button in buttons if button.description == name).click()
+
+
+def test_the_matrix_begins_with_what_clip_says_and_a_button_brings_it_back_and_draws_once(clip, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        figures, "contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or Sentence("drawn")
+    )
+    explorer = inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    press(explorer, "All cosines 0")
+    press(explorer, "What CLIP says")
+    cosines = encode_images(*clip, IMAGES) @ encode_texts(*clip, CAPTIONS).T
+    first, empty, again = drawn
+    assert np.abs(first[2] - cosines.numpy()).max() <= 0.005 + 1e-6  # as fine as the sliders are
+    assert first[3] == pytest.approx(clip[0].logit_scale.exp().item())
+    assert (empty[2] == 0).all() and (again[2] == first[2]).all() and again[3] == pytest.approx(first[3])
+
+
+def test_no_value_is_set_that_a_view_would_move(clip):
+    """A slider's view moves what lies between two steps and tells the kernel, which would draw everything again."""
+    explorer = inside_clip.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    press(explorer, "What CLIP says")
+    for name, slider in explorer.controls.items():
+        value = math.log10(slider.value) if name == "scale" else slider.value
+        steps = (value - slider.min) / slider.step
+        assert steps == pytest.approx(round(steps), abs=1e-6)
+
+
+def test_who_chooses_rightly_is_told_only_where_it_is_clear():
+    cosines = torch.tensor([[0.9, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 0.0]])
+    words = inside_clip._matrix_in_words(cosines, 10, 0.5)
+    assert "clearly right: picture 1." in words and "clearly right: captions 1, 2." in words
+    assert "no picture is clearly right" in inside_clip._matrix_in_words(torch.zeros(3, 3), 10, math.log(3))
+
+
+def test_two_to_four_pairs_can_be_compared_and_no_others(clip):
+    assert len(inside_clip.matrix_explorer(*clip, IMAGES[:2], CAPTIONS[:2]).controls) == 2 * 2 + 1
+    for images, captions in ((IMAGES[:1], CAPTIONS[:1]), (IMAGES, CAPTIONS[:2]), (IMAGES * 2, CAPTIONS * 2)):
+        with pytest.raises(ValueError, match="two to four"):
+            inside_clip.matrix_explorer(*clip, images, captions)
+
+
+# --- temperature -------------------------------------------------------------------------------------------------
+
+
+def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip, monkeypatch):
+    drawn = SimpleNamespace()
+
+    def picture(image, texts, cosines, scale, learned, scales, **more):
+        drawn.shares, drawn.scale, drawn.learned = (scale * torch.tensor(cosines)).softmax(0), scale, learned
+        return Sentence("drawn")
+
+    monkeypatch.setattr(figures, "shares_by_scale", picture)
+    controls = inside_clip.temperature_explorer(*clip, world.draw(TWO), TEXTS).controls
+    assert drawn.scale == pytest.approx(drawn.learned) == pytest.approx(clip[0].logit_scale.exp().item())
+    assert torch.allclose(drawn.shares, classify_zero_shot(*clip, world.draw(TWO), TEXTS), atol=1e-5)
+    controls["scale"].value = 1
+    assert drawn.shares.max() < 2 * drawn.shares.min()  # at 1 all texts are alike
+    controls["scale"].value = 500
+    assert drawn.scale == pytest.approx(200)
+
+
+# --- figures that stand still ------------------------------------------------------------------------------------
+
+
+def test_patches_and_class_token_are_counted(lang):
+    assert "197" in inside_clip.patches_of(world.draw(TWO), patch=16, side=224).caption
+    assert "50" in inside_clip.patches_of(world.draw(TWO), patch=32, side=224).caption
+
+
+def test_a_picture_of_any_size_is_cut_as_the_model_sees_it():
+    large, small = (
+        np.asarray(inside_clip.patches_of(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64)
+    )
+    assert large.shape == small.shape and np.abs(large - small).mean() < 8
+
+
+def test_the_similarity_matrix_counts_the_rows_that_are_right():
+    cosines = torch.tensor([[0.9, 0.1, 0.0], [0.5, 0.2, 0.0], [0.0, 0.1, 0.3]])
+    assert "in 2 of 3 rows" in inside_clip.similarity_matrix(IMAGES, CAPTIONS, cosines).alt
+    with pytest.raises(ValueError, match=r"need cosines of \(3, 3\), not \(2, 3\)"):
+        inside_clip.similarity_matrix(IMAGES, CAPTIONS, cosines[:2])
+
+
+def test_a_mask_needs_a_label_for_each_position():
+    assert "0, 1, 2, 3" in inside_clip.mask_picture(4).alt
+    with pytest.raises(ValueError, match="4 positions need 4 labels, and there are 2"):
+        inside_clip.mask_picture(4, ["SOS", "EOT"])
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+
+
+def test_every_attribute_of_the_class_map_can_be_typed(clip, lang):
+    table = inside_clip.class_map(clip[0])
+    rows = {name: (path, kind) for name, path, kind in table.rows}
+    for path, kind in rows.values():
+        assert type(eval(path, {"clip": clip[0]})).__name__ == kind.split()[0]
+    assert rows["token_embeddings"] == ("clip.text_model.embeddings.token_embedding", "Embedding (2125, 128)")
+    assert rows["pre_layernorm"] == ("clip.vision_model.pre_layrnorm", "LayerNorm (128,)")
+    assert rows["vision_projection"][0] == "clip.visual_projection"
+    assert rows["patch_embeddings"] == ("clip.vision_model.embeddings.patch_embedding", "Conv2d (128, 3, 8, 8)")
+    assert rows["CLIPTextTransformer"][1] in ("CLIPTextTransformer", "CLIPTextModel")  # up to 5.5, and since
+    assert in_language(table.header[0], lang)
+
+
+def test_configurations_show_the_pocket_model_beside_the_full_sizes(clip):
+    table = inside_clip.configurations(clip[0])
+    rows = {name: cells for name, *cells in table.rows}
+    assert table.header == ("", "pocket CLIP", "ViT-B/32", "ViT-B/16")
+    assert rows["vision tower: positions"] == ["65", "50", "197"]
+    assert rows["text tower: vocabulary"] == ["2,125", "49,408", "49,408"]
+    assert rows["text tower: width"] == ["128", "512", "512"]
+    assert rows["parameters: all"] == [f"{clip[0].num_parameters():,}", "151,277,313", "149,620,737"]
+
+
+def test_the_parameters_by_part_add_up_to_all(clip, lang):
+    parts = [
+        [int(cell.replace(",", "")) for cell in cells] for _, *cells in inside_clip.configurations(clip[0]).rows[-6:]
+    ]
+    assert [sum(column) for column in zip(*parts[:-1])] == parts[-1]
+
+
+def test_the_full_sizes_take_no_memory_and_leave_the_default_device_alone(clip):
+    inside_clip.configurations(clip[0])
+    assert torch.zeros(1).device.type == "cpu" and CLIPConfig().vision_config.patch_size == 32
+
+
+def test_a_table_with_a_header_says_so_in_html_and_in_plain_text():
+    table = notebook.Table([("a", "1")], ("what", "how many"), align="right")
+    assert table._repr_html_() == (
+        '<table><tr><th style="text-align: left">what</th><th style="text-align: right">how many</th></tr>'
+        '<tr><td style="text-align: left">a</td><td style="text-align: right">1</td></tr></table>'
+    )
+    assert repr(table) == "what  how many\na  1"
+    assert repr(notebook.Table([("a", "1")])) == "a  1" and "<th" not in notebook.Table([("a", "1")])._repr_html_()
+
+
+# --- what the lesson tells the learner to type -----------------------------------------------------------------------
+
+
+def names_there_are(clip):
+    """Attributes of the model, its parts and its configuration, and what Python, torch and the lesson's own cells define."""
+    parts = [
+        clip,
+        clip.config,
+        clip.config.text_config,
+        clip.config.vision_config,
+        torch,
+        torch.nn.functional,
+        torch.Tensor,
+    ]
+    names = {name for part in [*parts, *clip.modules(), builtins] for name in dir(part)}
+    cells = jupytext.read(LESSON).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return names | {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+
+
+def test_every_name_that_the_lesson_tells_one_to_type_exists(clip):
+    there = names_there_are(clip[0])
+    prose = "\n".join(cell.source for cell in jupytext.read(LESSON).cells if cell.cell_type == "markdown")
+    typed = {span for span in re.findall(r"`([^`]+)`", prose) if re.fullmatch(r"[A-Za-z_][\w.]*( = \d+)?", span)}
+    assert len(typed) >= 10
+    for span in typed:
+        if "/" not in span and not (LESSON.parents[1] / span).exists():
+            missing = [
+                name
+                for name in span.split(" =")[0].split(".")
+                if name not in there | {"int2str", "query", "key", "value"}
+            ]
+            assert not missing, f"{span}: there is no {missing}"
+
+
+def test_what_the_lesson_says_of_templates_holds(clip):
+    """A bare name does worse than a sentence, and the average of the five is not the best of them."""
+    model, processor = clip
+    blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
+    images = encode_images(model, processor, blurred.images)
+    templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
+    texts = [encode_texts(model, processor, [t.format(n) for n in tasks.BLURRED.class_names]) for t in templates]
+    mean = torch.nn.functional.normalize(torch.stack(texts).mean(0), dim=-1)
+    bare, a, photo, picture, small, average = [
+        ((images @ t.T).argmax(-1) == blurred.labels).float().mean() for t in [*texts, mean]
+    ]
+    assert bare < min(a, photo, picture) - 0.02 and small < photo - 0.01 and average < max(a, photo, picture)
+
+
+def test_what_the_lesson_says_of_attention_holds(clip):
+    """On the fourth picture of the lesson: a star at the left and a house. Layers and heads are counted from 1 there."""
+    things = world.Thing("star", "white"), world.Thing("house", "green")
+    image = world.draw(world.Scene(things, "night", "cartoon"))
+    shares = inside_clip.vision_attention(
+        clip[0], clip[1].image_processor([image], return_tensors="pt")["pixel_values"]
+    )
+    places = shares[:, :, :, 1:].reshape(*shares.shape[:3], 8, 8)
+    near = torch.stack(
+        [places[1, 0, 1 + 8 * y + x, y - 1 : y + 2, x - 1 : x + 2].sum() for y in range(1, 7) for x in range(1, 7)]
+    )
+    assert near.mean() > 2 * 9 / 65  # layer 2, head 1, leans to the neighbourhood
+    corners = places[2, 3, 1:, 6:][..., [0, 1, 6, 7]].sum((-1, -2))
+    assert corners.median() > 0.5  # layer 3, head 4: nearly everybody looks at the bottom corners
+    for head in (2, 3):  # layer 4, heads 3 and 4: the class token looks at the star
+        assert int(places[3, head, 0].flatten().argmax()) % 8 < 4
