@@ -8,10 +8,12 @@ import argparse
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python -P does not do it
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # a doctor changes nothing
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python -P does not do it
 try:
     from tools import console
-except ImportError:  # without it there is nobody who knows the person's language
+except (ImportError, SyntaxError):  # and without it nobody knows the person's language
     sys.exit(
         "The folder tools beside course.py is missing or damaged: the download is incomplete, so get the course again. / "
         "course.py 旁边的文件夹 tools 缺失或损坏：下载不完整，请重新获取本课程。"
@@ -26,16 +28,13 @@ def main(words=None):
 def call_verb(words, lang, say):
     console.check_python()
     try:
-        from tools import doctor, jobs, lab  # which an old Python cannot read
-    except ImportError as error:
-        raise console.Incomplete(error.name) from error
-    verbs = {
-        "lab": lab.open_lab,
-        "test": jobs.run_tests,
-        "build": jobs.build_notebooks,
-        "bench": jobs.run_benchmarks,
-        "doctor": doctor.report,
-    }
+        # which an old Python cannot read
+        from tools.doctor import report
+        from tools.jobs import build_notebooks, run_benchmarks, run_tests
+        from tools.lab import open_lab
+    except (ImportError, SyntaxError) as error:
+        raise console.Incomplete(getattr(error, "name", None) or error.filename) from error
+    verbs = {"lab": open_lab, "test": run_tests, "build": build_notebooks, "bench": run_benchmarks, "doctor": report}
     parser = make_parser(lang, list(verbs))
     arguments, arguments.pytest = parser.parse_known_args(words)
     if arguments.pytest and arguments.verb != "test":

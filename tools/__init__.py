@@ -1,1 +1,1 @@
-"""What course.py does: installing, JupyterLab, the doctor, tests, notebooks, the teacher's pages."""
+"""What course.py does: installing, JupyterLab, the doctor, tests, building the notebooks."""

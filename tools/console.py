@@ -135,9 +135,9 @@ def run_command(command: Callable[..., int], words: "list[str] | None" = None) -
                 stream.reconfigure(errors="replace", line_buffering=True)
         try:
             status = command(words, lang, say)
-        except SystemExit as end:  # argparse has said what there was to say
+        except SystemExit as end:
             status = int(end.code or 0)
-        sys.stdout.flush()
+            print()  # argparse says nothing where its words cannot be written
         return status
     except Problem as problem:
         texts = problem.texts
@@ -156,11 +156,8 @@ def interrupt(*signalled: object) -> None:
 def explain(error: OSError) -> "tuple[str, str]":
     """What the operating system refused, as one sentence in both languages."""
     where = error.filename
-    if give_up_output():
-        return (
-            "Broken off, since the output cannot be written any more: it is closed, or its disk full.",
-            "无法继续输出，已中止：输出已被关闭，或者它所在的磁盘已满。",
-        )
+    if error.errno == errno.EPIPE:
+        return "Broken off: nobody reads the output any more.", "已中止：输出已经没有人在读了。"
     if where and error.errno in NOT_ALLOWED:
         return (
             f"{where} cannot be read or written: copy the whole course to a folder of your own "
@@ -177,17 +174,8 @@ def explain(error: OSError) -> "tuple[str, str]":
         )
     if error.errno in DISK_FULL:
         return (
-            "The disk (or the folder for temporary files) is full: make room and start again.",
-            "磁盘（或临时文件夹）已满：请腾出空间，再运行一次。",
+            "The disk, the folder for temporary files or the place of the output is full: "
+            "make room and start again.",
+            "磁盘、临时文件夹或输出所在的位置已满：请腾出空间，再运行一次。",
         )
     return f"The system refused something: {error}.", f"系统报错，无法继续：{error}。"
-
-
-def give_up_output() -> bool:
-    """Whether what was said last never arrived. If so, Python need not try once more at its end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False

@@ -162,7 +162,7 @@ def has_lost_files(package: importlib.metadata.Distribution) -> bool:
 
 
 def check_data(say: Say) -> list[Row]:
-    """The files of data/SHA256SUMS: a row for each folder in order, and one for each file that is not."""
+    """A row for each folder of data/ in order, and one for each file that is not as in SHA256SUMS."""
     sums = ROOT / "data" / "SHA256SUMS"
     text = sums.read_text("utf-8", "replace") if sums.is_file() else ""
     lines = [re.fullmatch(r"([0-9a-f]{64})  (.+)", line) for line in text.splitlines()]

@@ -72,6 +72,7 @@ def choose_python(here: bool, modules: list[str], goal: str, say: Say) -> str:
             f"This Python has no {names}: {remedy}, or leave out --here.",
             f"当前 Python 缺少 {names}：请运行 {remedy}，或者去掉 --here。",
         )
+    print(goal)
     return sys.executable
 
 
@@ -119,9 +120,10 @@ def find_state(place: Environment = TESTED) -> str:
 
 
 def install_packages(goal: str, say: Say, place: Environment = TESTED) -> None:
-    """Make or repair an environment in three steps, unless it is complete; the goal is the fourth."""
+    """Make or repair an environment in three steps, unless it is complete; the goal comes next."""
     state, folder = find_state(place), place.folder
     if state == "complete":
+        print(goal)
         return
     if state == "foreign":
         raise Problem(

@@ -271,5 +271,9 @@ def try_versions(words: list[str], lang: str, say: Say) -> int:
     return status
 
 
+def main(words: list[str] | None = None) -> int:
+    return run_command(try_versions, words)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(try_versions))
+    sys.exit(main())

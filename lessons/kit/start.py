@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 COURSE = Path(__file__).resolve().parents[2]
-PACKAGES = ("helpers", "lessons", "pocket", "finetuning")
+PACKAGES = ("helpers", "lessons", "pocket", "finetuning", "tools")
 
 
 def start(lang: str) -> None:
@@ -43,11 +43,11 @@ def imported_from_elsewhere(name: str) -> str:
 
 def doctor() -> Any:
     """The table of `python course.py doctor` for the Python that runs this notebook: folded if all is well, else what is not first."""
-    import course  # the one command of the course: it lies beside helpers, in the folder that the set-up cell has found
-    from helpers.language import get_language, say
+    from helpers.language import say
     from helpers.notebook import Table
+    from tools.doctor import list_checks
 
-    checks = sorted(course.checks(get_language()), key=lambda row: row.ok)
+    checks = sorted(list_checks(lambda en, zh: say(en=en, zh=zh)), key=lambda row: row.ok)
     rows = [("✓" if c.ok else "✗", c.what, c.found if c.ok else f"{c.found} → {c.advice}") for c in checks]
     well = say(en=f"✓ Everything is here: {len(rows)} checks.", zh=f"✓ 一切就绪：共检查 {len(rows)} 项。")
     return Table(rows, folded_under=well if checks[0].ok else "")
