@@ -10,7 +10,8 @@ import sys
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # a doctor changes nothing
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python -P does not do it
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # with PYTHONSAFEPATH Python does not do it
+    os.environ.pop("PYTHONSAFEPATH", None)  # and neither would what we start
 try:
     from tools import console
 except (ImportError, SyntaxError):  # and without it nobody knows the person's language

@@ -128,12 +128,12 @@ def test_helpers_can_be_read_in_an_evening():
 
 
 def loaded_by(lesson):
-    """All modules of the house that the code of a lesson loads, and the lines of their files."""
+    """All modules of the house that the code of a lesson loads but for the doctor's, and the lines of their files."""
     code = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code")
     found, todo = set(), needs(ast.parse(code)) | {"lessons.kit.start"}
     while todo := todo - found:
         found |= todo
-        todo = {name for module in todo for name in needs(tree_of(module))}
+        todo = {name for module in todo for name in needs(tree_of(module)) if wing(name)[:5] != "tools"}
     return found, sum(len(modules()[name].read_text("utf-8").splitlines()) for name in found)
 
 

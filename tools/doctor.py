@@ -127,7 +127,7 @@ def check_packages(folders: list[str] | None, say: Say) -> list[Row]:
 
 def read_requirements() -> dict[str, str]:
     """requirements.txt as {"torch": ">=2.6", ...}."""
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    text = (ROOT / "requirements.txt").read_text("utf-8", "replace")
     return dict(re.findall(r"(?m)^(\w[\w.-]*) *([^#\n]*?) *(?:#.*)?$", text))
 
 
@@ -162,7 +162,7 @@ def has_lost_files(package: importlib.metadata.Distribution) -> bool:
 
 
 def check_data(say: Say) -> list[Row]:
-    """A row for each folder of data/ in order, and one for each file that is not as in SHA256SUMS."""
+    """A row for each folder of data/ in order, and for each file that is not as in SHA256SUMS."""
     sums = ROOT / "data" / "SHA256SUMS"
     text = sums.read_text("utf-8", "replace") if sums.is_file() else ""
     lines = [re.fullmatch(r"([0-9a-f]{64})  (.+)", line) for line in text.splitlines()]

@@ -210,7 +210,7 @@ class Progress:
     """A live line: packages of those in constraints/tested.txt, what pip is at, the time."""
 
     def __init__(self) -> None:
-        pins = (ROOT / "constraints/tested.txt").read_text(encoding="utf-8")
+        pins = (ROOT / "constraints/tested.txt").read_text("utf-8", "replace")
         self.total = len(re.findall(r"^\S+==", pins, flags=re.MULTILINE))
         self.seen: set[str] = set()
         self.doing = self.percent = ""
