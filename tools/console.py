@@ -137,7 +137,8 @@ def run_command(command: Callable[..., int], words: "list[str] | None" = None) -
             status = command(words, lang, say)
         except SystemExit as end:
             status = int(end.code or 0)
-            print()  # argparse says nothing where its words cannot be written
+            if not status:
+                print()  # where its help cannot be written, argparse says nothing
         return status
     except Problem as problem:
         texts = problem.texts

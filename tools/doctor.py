@@ -96,7 +96,8 @@ def check_venv(say: Say) -> list[Row]:
 
 def check_packages(folders: list[str] | None, say: Say) -> list[Row]:
     """A row for each package of requirements.txt, in these folders; None: the running Python's."""
-    where, pip = {} if folders is None else {"path": folders}, "python -m pip install"
+    where = {} if folders is None else {"path": folders}
+    pip = "python -m pip install"
     remedy = reinstall = say(
         "delete the folder .venv and run python course.py lab",
         "请删除文件夹 .venv，再运行 python course.py lab",

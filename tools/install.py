@@ -132,12 +132,12 @@ def install_packages(goal: str, say: Say, place: Environment = TESTED) -> None:
         )
     check_disk(state)
     if state == "broken":
-        remove(place, say)
+        remove_environment(place, say)
     if state == "changed":
         english = f"The list of packages has changed: {folder} is brought up to date."
         print(say(english, f"依赖列表有变化，现在更新 {folder}。"))
     else:
-        make(place, say)
+        make_environment(place, say)
     place.stamp.unlink(missing_ok=True)
 
     progress = Progress()
@@ -171,7 +171,7 @@ def check_disk(state: str) -> None:
         )
 
 
-def remove(place: Environment, say: Say) -> None:
+def remove_environment(place: Environment, say: Say) -> None:
     english = f"The last installation was not finished: {place.folder} is made anew."
     print(say(english, f"上次安装没有完成，现在重建 {place.folder}。"))
     try:
@@ -185,7 +185,7 @@ def remove(place: Environment, say: Say) -> None:
         ) from error
 
 
-def make(place: Environment, say: Say) -> None:
+def make_environment(place: Environment, say: Say) -> None:
     english = f"1/4 A Python environment of its own, in {place.folder}"
     print(say(english, f"1/4 新建独立的 Python 环境 {place.folder}"))
     place.path.mkdir(parents=True, exist_ok=True)

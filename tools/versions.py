@@ -136,9 +136,8 @@ def read_report(report: str) -> dict:
             skipped = case.find("skipped") is not None
             counts["failed" if fault else "skipped" if skipped else "passed"] += 1
     counts |= {"notebooks": len(notebooks), "notebooks_passed": sum(notebooks.values())}
-    return counts | {
-        "faults": list(dict.fromkeys(faults))
-    }  # a test may fail, then its teardown too
+    # a test may fail and then its teardown too
+    return counts | {"faults": list(dict.fromkeys(faults))}
 
 
 def read_versions(place: Environment) -> dict[str, str]:
@@ -154,7 +153,10 @@ def name_commit() -> str:
     """The commit that is tried, with " + changes" where a file differs; "unknown" without git."""
 
     def ask_git(*arguments: str) -> str:
-        return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True, stderr=-3).strip()
+        git = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return git.stdout.strip()
 
     try:
         ours = [f":(exclude){path}" for path in (RECORD, PAGE)]
@@ -201,12 +203,11 @@ def list_untried(results: dict[str, Result]) -> list[str]:
 
 
 def format_tables(results: dict[str, Result]) -> str:
-    untried = [f"{name} (Python {PYTHONS[name]})" if name in PYTHONS else name
-               for name in list_untried(results)]  # fmt: skip
-    waiting = f"No whole run yet of these as they are now: {', '.join(untried)}."
-    ahead = [waiting] if untried else []
+    untried = list_untried(results)
+    named = [f"{name} (Python {PYTHONS[name]})" if name in PYTHONS else name for name in untried]
+    ahead = [f"No whole run yet of these as they are now: {', '.join(named)}."] if untried else []
     if not results:
-        return waiting
+        return ahead[0]
     heads = ["environment", "date", "commit", "tests passed", "failed", "skipped"]
     outcome = [[*heads, "notebooks passed", "min:s"]]
     installed, faults = [["environment", "Python", *PACKAGES]], []
