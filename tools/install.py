@@ -127,8 +127,9 @@ def install_packages(goal: str, say: Say, place: Environment = TESTED) -> None:
         return
     if state == "foreign":
         raise Problem(
-            f"{folder} was not made by course.py: rename it, or use the Python in it with --here.",
-            f"{folder} 不是 course.py 建的：请给它改名，或者用其中的 Python 加 --here 运行。",
+            f"{folder} was not made by course.py: rename it "
+            "(the Python of an environment of your own runs the course with --here).",
+            f"{folder} 不是 course.py 建的：请给它改名（自己的环境，可以用其中的 Python 加 --here 运行）。",
         )
     check_disk(state)
     if state == "broken":
