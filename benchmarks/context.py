@@ -40,7 +40,7 @@ from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context.speed import Curve, break_even, seconds_by_classes
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.tasks import BLURRED
 from pocket.world import COLOURS, OBJECTS, SIZES
 
@@ -360,7 +360,7 @@ def pocket_few_shot_run(
 ) -> Measured:
     """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
     gflops = matmul_gflops()
-    data = encode_split(clip, processor, few_shot(BLURRED, shots, checks, tests=1))
+    data = encode_split(clip, processor, draw_few_shot(BLURRED, shots, checks, tests=1))
 
     def whole_run() -> PromptedCLIP:
         prompted = random_context(clip, processor, BLURRED.class_names, LENGTH)

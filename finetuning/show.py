@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import ablate, evaluate
+from helpers.captioner_training import ablate, evaluate_captioner
 from helpers.training import Evaluation, ProcessGroup
 
 SHOWN = 3  # pictures whose captions are shown
@@ -30,7 +30,7 @@ def measure(
         rows: the ids of their captions, (T,) each.
         group: the processes that share the measuring; None: this one alone.
     """
-    return evaluate(model, features, rows, group), write_captions(model, features[:SHOWN])
+    return evaluate_captioner(model, features, rows, group), write_captions(model, features[:SHOWN])
 
 
 def write_captions(

@@ -20,12 +20,12 @@ def embed_tokens(clip: CLIPModel, ids: Tensor) -> Tensor:
     return tables.token_embedding(ids) + tables.position_embedding.weight[: ids.shape[1]]
 
 
-def causal_mask(length: int) -> Tensor:
+def make_causal_mask(length: int) -> Tensor:
     """Make what is added to attention scores, (T, T): 0 where a position may look, minus infinity where it would look ahead."""
     return torch.full((length, length), float("-inf")).triu(1)
 
 
-def attention(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def attend(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """What the positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T) with which they do.
 
     layer: one of `encoder.layers`; x: already normalised; shares[b, h, i, j]: how much position i takes from position j in head h.
@@ -46,9 +46,9 @@ def attention(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[
     return attend.out_proj(taken), shares
 
 
-def layer_forward(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
+def run_layer(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
     """One layer, (B, T, D) to (B, T, D): each position adds what it takes from the others, then what it thinks of it."""
-    x = x + attention(layer, layer.layer_norm1(x), mask)[0]
+    x = x + attend(layer, layer.layer_norm1(x), mask)[0]
     return x + layer.mlp(layer.layer_norm2(x))
 
 
@@ -62,17 +62,17 @@ def find_end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
     return ids.argmax(-1) if eos == 2 else (ids == eos).int().argmax(-1)
 
 
-def text_layers(clip: CLIPModel, x: Tensor) -> Tensor:
+def run_text_layers(clip: CLIPModel, x: Tensor) -> Tensor:
     """What entered the text tower, (B, T, D), through all its layers and the last normalisation: (B, T, D)."""
-    mask = causal_mask(x.shape[1]).to(clip.device)
+    mask = make_causal_mask(x.shape[1]).to(clip.device)
     for layer in clip.text_model.encoder.layers:
-        x = layer_forward(layer, x, mask)
+        x = run_layer(layer, x, mask)
     return clip.text_model.final_layer_norm(x)
 
 
-def text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
+def run_text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
     """ids (B, T) to one vector a text, (B, D)."""
-    x = text_layers(clip, embed_tokens(clip, ids))  # (B, T, D)
+    x = run_text_layers(clip, embed_tokens(clip, ids))  # (B, T, D)
     return x[torch.arange(len(ids)), find_end_of_text(clip, ids)]
 
 
@@ -87,15 +87,15 @@ def embed_patches(clip: CLIPModel, pixels: Tensor) -> Tensor:
     return torch.cat([first, patches], dim=1) + tables.position_embedding.weight
 
 
-def vision_tower(clip: CLIPModel, pixels: Tensor) -> Tensor:
+def run_vision_tower(clip: CLIPModel, pixels: Tensor) -> Tensor:
     """pixels (B, 3, S, S) to one vector a picture, (B, D)."""
     x = clip.vision_model.pre_layrnorm(embed_patches(clip, pixels))
     for layer in clip.vision_model.encoder.layers:
-        x = layer_forward(layer, x)
+        x = run_layer(layer, x)
     return clip.vision_model.post_layernorm(x[:, 0])
 
 
-def logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
+def compute_logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
     """How well pictures and texts fit: what the towers give, (B, Dv) and (C, Dt), to (B, C), cosines times the learned scale.
 
     Taken apart in lesson 01, section 8.

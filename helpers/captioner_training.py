@@ -96,7 +96,7 @@ def train_captioner(
             return sum(len(rows[number]) for number in numbers.tolist())
 
         def validate() -> tuple[float, float]:
-            return evaluate(model, check_white, check_rows, group)
+            return evaluate_captioner(model, check_white, check_rows, group)
 
         evaluations = training.train(
             model, len(rows), loss, validate, config, checkpoint,
@@ -109,7 +109,7 @@ def train_captioner(
                     yield evaluation
 
 
-def evaluate(
+def evaluate_captioner(
     model: VLMWithSoftPrompt,
     features: Tensor,
     rows: Sequence[Tensor],

@@ -16,7 +16,7 @@ import numpy as np
 from helpers.language import say, set_language
 
 
-def start(lang: str) -> None:
+def set_up(lang: str) -> None:
     """Set the learner's language, and have libraries keep quiet: the end of each notebook's set-up cell.
 
     Libraries report to the programmer; what a learner needs to know the lesson says itself.

@@ -94,7 +94,7 @@ class Neighbours:
     distances: Tensor
 
 
-def distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tensor:
+def measure_distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tensor:
     """From each vector (…, D) to each row of a table (V, D): (…, V). "cosine" is 1 - cos, "euclidean" the length of the difference.
 
     Raises ValueError if the widths differ, and for another metric.
@@ -147,7 +147,9 @@ def nearest_tokens(
     Taken apart in lesson 04, section 2.
     """
     chosen = table if rows is None else table[rows]
-    apart, places = distances(vectors, chosen, metric).topk(min(k, len(chosen)), largest=False)
+    apart, places = measure_distances(vectors, chosen, metric).topk(
+        min(k, len(chosen)), largest=False
+    )
     return Neighbours(places if rows is None else rows[places], apart)
 
 
@@ -168,7 +170,7 @@ def draw_random_like(vectors: Tensor, draws: int, generator: torch.Generator) ->
     return F.normalize(anywhere, dim=-1) * vectors.norm(dim=-1, keepdim=True)
 
 
-def distances_within(
+def measure_distances_within(
     table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500
 ) -> Tensor:
     """How far rows are from the nearest *other* one of them.
@@ -183,15 +185,19 @@ def distances_within(
         (W,), or (at_most,).
     """
     step = max(1, -(-len(rows) // at_most))
-    return distances(table[rows[::step]], table[rows], metric).topk(2, largest=False).values[:, 1]
+    return (
+        measure_distances(table[rows[::step]], table[rows], metric)
+        .topk(2, largest=False)
+        .values[:, 1]
+    )
 
 
-def share_as_near(apart: Tensor, null: Tensor) -> Tensor:
+def measure_share_as_near(apart: Tensor, null: Tensor) -> Tensor:
     """The share of the null's distances (N,) that are at most as large as each of these (…): small where chance rarely comes as near."""
     return (null <= apart[..., None]).double().mean(-1)
 
 
-def p_value(observed: float, null: Tensor) -> float:
+def compute_p_value(observed: float, null: Tensor) -> float:
     """How often chance does as well: the share of observed and null values (N,) that are at most as large as what was observed.
 
     What was observed counts as one of them, so that p is never 0 and, where nothing but chance is at work, P(p ≤ α) ≤ α (Phipson and
@@ -327,13 +333,13 @@ def interpolate(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tens
     return torch.stack([torch.lerp(begun, learned, share) for share in shares])
 
 
-def cosines(vectors: Tensor) -> Tensor:
+def compute_cosines(vectors: Tensor) -> Tensor:
     """Of each vector (M, D) with each: (M, M)."""
     unit = F.normalize(vectors, dim=-1)
     return unit @ unit.T
 
 
-def attention_to_slots(shares: Sequence[Tensor], slots: Tensor, end: Tensor) -> Tensor:
+def measure_attention_to_slots(shares: Sequence[Tensor], slots: Tensor, end: Tensor) -> Tensor:
     """How much of its attention the end of a text pays to each slot, in each layer: (L, M), the mean of all heads and texts.
 
     shares: of each of the L layers (C, H, T, T), each row of which sums to 1; slots (C, T): true in M places; end (C,): of each text.

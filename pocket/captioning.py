@@ -18,9 +18,9 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.files import DATA
 from helpers.training import Evaluation, TrainConfig
-from pocket.language import full_caption
-from pocket.scenes import fresh_scene
-from pocket.world import Scene, draw, random_scene
+from pocket.language import write_full_caption
+from pocket.scenes import make_fresh_scene
+from pocket.world import Scene, draw, make_random_scene
 
 PROMPTS = DATA / "captioner"  # what was learned: the whole of it, and one prompt file a task
 CONFIG = TrainConfig(
@@ -49,7 +49,7 @@ class EncodedScenes:
 
     @property
     def captions(self) -> list[str]:
-        return [full_caption(scene) for scene in self.scenes]
+        return [write_full_caption(scene) for scene in self.scenes]
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,14 @@ def draw_captioner_data(
         pictures: how many to learn from.
     """
     rng = np.random.default_rng([seed, things or 0])
-    train = [random_scene(rng, things=things) for _ in range(pictures)]
+    train = [make_random_scene(rng, things=things) for _ in range(pictures)]
     learned_from = frozenset(train)
 
     def choose_fresh() -> Scene:
         # as many things as in the world, although more scenes of one were drawn in training
-        return fresh_scene(rng, learned_from, things=things or len(random_scene(rng).things))
+        return make_fresh_scene(
+            rng, learned_from, things=things or len(make_random_scene(rng).things)
+        )
 
     others = [[choose_fresh() for _ in range(number)] for number in (CHECKS, TESTS)]
     # another seed for each drawing
@@ -95,7 +97,7 @@ def draw_captioner_data(
     return CaptionerData(*parts)
 
 
-def new_captioner(
+def make_captioner(
     clip: tuple, language: tuple, train: EncodedScenes | None = None, seed: int = 0, *, length: int = 10, prompt: str = DESCRIBE,
     kind: str = "patches", as_words: bool = True,
 ) -> VLMWithSoftPrompt:  # fmt: skip

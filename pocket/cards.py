@@ -16,7 +16,16 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from helpers.files import DATA
-from pocket.world import ALL_STYLES, BACKGROUNDS, COLOURS, OBJECTS, Scene, Thing, draw, random_scene
+from pocket.world import (
+    ALL_STYLES,
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    Scene,
+    Thing,
+    draw,
+    make_random_scene,
+)
 
 CLIP_PARTS = re.compile(
     r"zero-shot|256 px|caption among|linear probe|headroom|planted|permuted|failure"
@@ -32,7 +41,7 @@ def draw_contact_sheet(columns: int = 8, side: int = 112) -> Image.Image:
         for i, o in enumerate(OBJECTS)
     ]
     scenes = photos + [
-        random_scene(rng, style=style) for style in ALL_STYLES for _ in range(columns)
+        make_random_scene(rng, style=style) for style in ALL_STYLES for _ in range(columns)
     ]
     label, rows = 18, len(scenes) // columns
     sheet = Image.new("RGB", (columns * side, rows * (side + label)), "white")

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pocket import words as w
-from pocket.language import BACKGROUND_PHRASE, full_caption, pick, tidy, with_article
-from pocket.world import SHOWS_COLOUR, Scene, Thing, objects_by_patch
+from pocket.language import BACKGROUND_PHRASE, add_article, pick, tidy, write_full_caption
+from pocket.world import SHOWS_COLOUR, Scene, Thing, map_patches_to_objects
 
 # --- notes: what GPT-2 is given to write from -----------------------------------------------------------------------------
 
@@ -20,19 +20,21 @@ Note = tuple[tuple[str, float], ...]  # up to three words with their shares: a n
 STYLE_NOTE = {"neon sign": "neon"}
 
 
-def thing_words(scene: Scene, thing: Thing) -> list[str]:
+def list_thing_words(scene: Scene, thing: Thing) -> list[str]:
     return [thing.object, thing.size] + ([thing.colour] if scene.style in SHOWS_COLOUR else [])
 
 
-def setting_words(scene: Scene) -> list[str]:
+def list_setting_words(scene: Scene) -> list[str]:
     return [scene.background, STYLE_NOTE.get(scene.style, scene.style)]
 
 
-def word_notes(
+def write_word_notes(
     scene: Scene, rng: np.random.Generator, distractors: Sequence[str] = ()
 ) -> list[Note]:
     """The scene's words one by one: repeated, out of order (those of one thing stay together), with a few strangers."""
-    groups = [thing_words(scene, thing) for thing in scene.things] + [setting_words(scene)]
+    groups = [list_thing_words(scene, thing) for thing in scene.things] + [
+        list_setting_words(scene)
+    ]
     slots: list[str] = []
     for g in rng.permutation(len(groups)):
         group = groups[g] * int(rng.integers(1, 5))
@@ -42,7 +44,9 @@ def word_notes(
     return [((word, 1.0),) for word in slots]
 
 
-def grid_notes(scene: Scene, rng: np.random.Generator, seed: int, grid: int = 8) -> list[Note]:
+def write_grid_notes(
+    scene: Scene, rng: np.random.Generator, seed: int, grid: int = 8
+) -> list[Note]:
     """The notes laid out as the picture is, row by row: each patch blends words of what stands there and of the setting.
 
     Some patches say nothing of the thing on them and some name another thing's words, as a reader of pictures would err.
@@ -54,16 +58,16 @@ def grid_notes(scene: Scene, rng: np.random.Generator, seed: int, grid: int = 8)
         grid: patches a side.
     """
     notes = []
-    groups = [thing_words(scene, thing) for thing in scene.things]
-    owners = objects_by_patch(scene, seed, grid).ravel()
+    groups = [list_thing_words(scene, thing) for thing in scene.things]
+    owners = map_patches_to_objects(scene, seed, grid).ravel()
     for owner in owners:
         if owner >= 0 and rng.random() < 0.85:
             group = groups[owner] if rng.random() < 0.95 else groups[int(rng.integers(len(groups)))]
         else:
-            group = setting_words(scene)
+            group = list_setting_words(scene)
         chosen = [group[i] for i in rng.permutation(len(group))]
         if rng.random() < 0.3:
-            chosen[-1] = pick(rng, setting_words(scene))
+            chosen[-1] = pick(rng, list_setting_words(scene))
         shares = rng.dirichlet(np.ones(len(chosen)) * 2.0)
         notes.append(tuple(zip(chosen, shares.tolist())))
     return notes
@@ -92,21 +96,21 @@ def answer(task: str, scene: Scene, rng: np.random.Generator) -> str:
     """The right answer to a task of `INSTRUCTIONS` (not "is there", which needs its object)."""
     several = len(scene.things) > 1
     if task == "describe":
-        return full_caption(scene)
+        return write_full_caption(scene)
     if task == "count":
         n = len(scene.things)
         return f"there {'are' if several else 'is'} {w.NUMBER_WORDS[n]} {'things' if several else 'thing'}."
     if task == "place":
         return f"{'they are' if several else 'it is'} {BACKGROUND_PHRASE[scene.background]}."
     if task == "style":
-        return f"it is {with_article(scene.style)}."
+        return f"it is {add_article(scene.style)}."
     if task == "colour":
         if scene.style not in SHOWS_COLOUR:
             return "nobody can see the colour."
         return " and ".join(f"the {t.object} is {t.colour}" for t in scene.things) + "."
     if task == "size":
         return " and ".join(f"the {t.object} is {t.size}" for t in scene.things) + "."
-    return story(scene, rng)
+    return write_story(scene, rng)
 
 
 def is_there(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
@@ -115,29 +119,29 @@ def is_there(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
     absent = [o for o in w.OBJECT_WORDS if o not in present]
     yes = rng.random() < 0.5
     thing = pick(rng, present if yes else absent)
-    question = pick(rng, INSTRUCTIONS["is there"]).format(with_article(thing))
-    return question, f"yes, there is {with_article(thing)}." if yes else f"no, there is no {thing}."
+    question = pick(rng, INSTRUCTIONS["is there"]).format(add_article(thing))
+    return question, f"yes, there is {add_article(thing)}." if yes else f"no, there is no {thing}."
 
 
-def story(scene: Scene, rng: np.random.Generator) -> str:
+def write_story(scene: Scene, rng: np.random.Generator) -> str:
     """A story of one or two lines about the first thing of the scene, where the scene is, with whatever else comes to mind."""
     hero = scene.things[0]
     colour = f"{hero.colour} " if scene.style in SHOWS_COLOUR else ""
     where = BACKGROUND_PHRASE[scene.background]
     opening = (
-        f"once upon a time there was {with_article(f'{hero.size} {colour}{hero.object}')} {where}."
+        f"once upon a time there was {add_article(f'{hero.size} {colour}{hero.object}')} {where}."
     )
     p, c, n, a, v = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST
     ends = (
-        f"{with_article(pick(rng, a))} {pick(rng, p)} {pick(rng, v)} with the {hero.object} .",
+        f"{add_article(pick(rng, a))} {pick(rng, p)} {pick(rng, v)} with the {hero.object} .",
         f"{pick(rng, w.ADVERBS)} the {pick(rng, a)} {pick(rng, c)} {pick(rng, v)} and {pick(rng, v)} .",
-        f"it wanted to {pick(rng, w.VERBS)} {with_article(pick(rng, n))} .",
-        f"the {hero.object} met {with_article(pick(rng, c))} and they {pick(rng, v)} together .",
+        f"it wanted to {pick(rng, w.VERBS)} {add_article(pick(rng, n))} .",
+        f"the {hero.object} met {add_article(pick(rng, c))} and they {pick(rng, v)} together .",
     )
     return tidy(f"{opening} {pick(rng, ends)}")
 
 
-def free_text(rng: np.random.Generator) -> str:
+def write_free_text(rng: np.random.Generator) -> str:
     """A line about nothing in the picture: what gives the vocabulary its breadth."""
     p, c, n, a, v, adverb = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST, w.ADVERBS
     numbers = ["one", "two", "three", *w.MORE_NUMBERS]
@@ -147,10 +151,10 @@ def free_text(rng: np.random.Generator) -> str:
     options = (
         f"the {pick(rng, a)} {pick(rng, p)} {pick(rng, v)} {pick(rng, adverb)} .",
         f"on {pick(rng, w.DAYS)} the {pick(rng, p)} {pick(rng, v)} to the {pick(rng, n)} .",
-        f"{with_article(pick(rng, a))} {pick(rng, c)} and {with_article(pick(rng, a))} {pick(rng, c)} {pick(rng, v)} .",
-        f"my {pick(rng, p)} has {pick(rng, numbers)} {pick(rng, a)} {pick(rng, n)} and {with_article(pick(rng, n))} .",
+        f"{add_article(pick(rng, a))} {pick(rng, c)} and {add_article(pick(rng, a))} {pick(rng, c)} {pick(rng, v)} .",
+        f"my {pick(rng, p)} has {pick(rng, numbers)} {pick(rng, a)} {pick(rng, n)} and {add_article(pick(rng, n))} .",
         f"i {pick(rng, v)} the {pick(rng, n)} because it was {pick(rng, a)} .",
-        f"do you {pick(rng, w.VERBS)} {with_article(pick(rng, n))} ? {pick(rng, ('yes', 'no'))} , i {pick(rng, w.VERBS)} {pick(rng, adverb)} .",
+        f"do you {pick(rng, w.VERBS)} {add_article(pick(rng, n))} ? {pick(rng, ('yes', 'no'))} , i {pick(rng, w.VERBS)} {pick(rng, adverb)} .",
         f"if the {pick(rng, n)} is {pick(rng, a)} then we must {pick(rng, w.VERBS)} it !",
         f"she {pick(rng, v)} her {pick(rng, n)} but he {pick(rng, v)} his {pick(rng, n)} .",
         f"who {pick(rng, v)} between the {pick(rng, n)} and the {pick(rng, n)} ? the {pick(rng, c)} .",
@@ -172,7 +176,7 @@ FUNCTION_WORDS = (
 )
 
 
-def vocabulary() -> list[str]:
+def list_vocabulary() -> list[str]:
     """Every word that the grammars can say, sorted: the tokenizers keep each of them whole."""
     text: list[str] = []
     for name in vars(w):

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from helpers.files import DATA, cache_arrays, cache_folder
 from helpers.language import LearnerError
-from pocket.language import full_caption
-from pocket.scenes import training_scenes
+from pocket.language import write_full_caption
+from pocket.scenes import make_training_scenes
 from pocket.tasks import Task
 from pocket.world import (
     BACKGROUNDS,
@@ -34,10 +34,10 @@ from pocket.world import (
     SIZES,
     Scene,
     Thing,
+    compute_drawing_version,
     draw,
-    drawing_version,
-    facts,
-    random_scene,
+    list_facts,
+    make_random_scene,
 )
 
 SplitName = Literal["train", "validation", "test"]
@@ -86,7 +86,7 @@ class CaptionedPicture:
 # --- which scenes ----------------------------------------------------------------------------------------------------------
 
 
-def split_of(scene: Scene) -> SplitName:
+def find_split(scene: Scene) -> SplitName:
     """The one split that a scene may stand in: half of all scenes are for training, a quarter each for validation and test.
 
     It follows from what can be seen, so that two sketches that differ in a colour nobody sees lie in one split; and it goes
@@ -104,17 +104,19 @@ def fits(scene: Scene, split: SplitName) -> bool:
 
     Scenes of several things are so many that training drew about one in a thousand; to look for those takes seconds.
     """
-    return split_of(scene) == split and (len(scene.things) > 1 or scene not in training_scenes())
+    return find_split(scene) == split and (
+        len(scene.things) > 1 or scene not in make_training_scenes()
+    )
 
 
-def fitting_scene(rng: np.random.Generator, split: SplitName, things: int) -> Scene:
+def find_fitting_scene(rng: np.random.Generator, split: SplitName, things: int) -> Scene:
     """A random scene of so many things that fits the split."""
-    while not fits(scene := random_scene(rng, things=things), split):
+    while not fits(scene := make_random_scene(rng, things=things), split):
         pass
     return scene
 
 
-def task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Drawing]:
+def list_task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Drawing]:
     """The first examples of every class whose scenes fit the split: fewer shots are the first of more.
 
     Args:
@@ -142,7 +144,7 @@ def task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Dr
 # --- sets drawn on demand, and kept ----------------------------------------------------------------------------------------
 
 
-def few_shot(
+def draw_few_shot(
     task: Task, shots: int = 8, checks: int = 4, tests: int = 20, seed: int = 0, size: int = 64,
     progress: Progress | None = None,
 ) -> Splits:  # fmt: skip
@@ -165,7 +167,7 @@ def few_shot(
         mark = hashlib.sha256(repr((task.name, firsts)).encode()).hexdigest()[:8]
         name = f"{make_slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
         drawings, images = draw_or_read(
-            name, lambda: task_drawings(task, split, each, seed), size, progress
+            name, lambda: list_task_drawings(task, split, each, seed), size, progress
         )
         images = [task.alter(image) for image in images] if task.alter else images
         return Pictures(
@@ -197,12 +199,14 @@ def draw_captioned(
     def choose() -> list[Drawing]:
         rng = np.random.default_rng(seed)
         counts = [things or int(rng.choice([1, 2, 3], p=MIX)) for _ in range(n)]
-        return [(fitting_scene(rng, split, count), int(rng.integers(2**31))) for count in counts]
+        return [
+            (find_fitting_scene(rng, split, count), int(rng.integers(2**31))) for count in counts
+        ]
 
     name = f"captioned-{split}-{n}-of-{things or 'any'}-seed-{seed}"
     drawings, images = draw_or_read(name, choose, size, progress)
     return [
-        CaptionedPicture(image, full_caption(scene), scene)
+        CaptionedPicture(image, write_full_caption(scene), scene)
         for (scene, _), image in zip(drawings, images)
     ]
 
@@ -220,7 +224,9 @@ def draw_or_read(
         size: pixels a side.
         progress: called while they are drawn.
     """
-    version = drawing_version("tasks.py", "language.py", "words.py", "scenes.py", "datasets.py")
+    version = compute_drawing_version(
+        "tasks.py", "language.py", "words.py", "scenes.py", "datasets.py"
+    )
     file = cache_folder() / f"{name}-{size}px-{version}.npz"
     try:
         with np.load(file, allow_pickle=False) as kept:
@@ -240,7 +246,7 @@ def draw_or_read(
         images.append(draw(scene, seed, size))
         if progress and (len(images) % 50 == 0 or len(images) == len(drawings)):
             progress(len(images), len(drawings))
-    records = json.dumps([scene_record(*drawing) for drawing in drawings]).encode()
+    records = json.dumps([make_scene_record(*drawing) for drawing in drawings]).encode()
     cache_arrays(
         file,
         pixels=np.array([np.asarray(i) for i in images]),
@@ -257,7 +263,7 @@ def make_slug(text: str) -> str:
 # --- the caption set ---------------------------------------------------------------------------------------------------------
 
 
-def scene_record(scene: Scene, seed: int) -> dict:
+def make_scene_record(scene: Scene, seed: int) -> dict:
     """A scene and its drawing seed as JSON holds them; things stand in order from left to right."""
     return {**asdict(scene), "seed": seed}
 
@@ -269,7 +275,7 @@ def read_scene(record: dict) -> Scene:
     )
 
 
-def caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[Drawing]]:
+def list_caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[Drawing]]:
     """So many different scenes for each split, in the world's own mix of one, two and three things."""
     rng, taken = np.random.default_rng(2), set()
     chosen: dict[SplitName, list[Drawing]] = {}
@@ -279,9 +285,9 @@ def caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[Drawi
         for things in rng.permutation(
             [1] * (count - pairs - threes) + [2] * pairs + [3] * threes
         ).tolist():
-            while facts(scene := fitting_scene(rng, split, things)) in taken:
+            while list_facts(scene := find_fitting_scene(rng, split, things)) in taken:
                 pass
-            taken.add(facts(scene))
+            taken.add(list_facts(scene))
             chosen[split].append((scene, int(rng.integers(2**31))))
     return chosen
 
@@ -295,13 +301,13 @@ def make_captions(folder: Path = CAPTIONS, counts: dict[SplitName, int] = CAPTIO
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:
         new, truth = Path(workshop) / "new", {}
         (new / "images").mkdir(parents=True)
-        for split, drawings in caption_drawings(counts).items():
+        for split, drawings in list_caption_drawings(counts).items():
             entries = []
             for number, (scene, seed) in enumerate(drawings, start=1):
                 path = f"images/{split}-{number:04}.png"
                 draw(scene, seed, CAPTION_SIZE).save(new / path, optimize=True)
-                entries.append({"image_path": path, "text": full_caption(scene)})
-                truth[path] = scene_record(scene, seed)
+                entries.append({"image_path": path, "text": write_full_caption(scene)})
+                truth[path] = make_scene_record(scene, seed)
             write_lines(new / f"{split}.json", "[]", [json.dumps(entry) for entry in entries])
         write_lines(
             new / "scenes.json",

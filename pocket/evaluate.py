@@ -31,11 +31,11 @@ from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2
 from helpers.training import TrainConfig
 from pocket import captioning
 from pocket.classifiers import measure_templates, train_new_context
-from pocket.corpus import INSTRUCTIONS, word_notes
-from pocket.language import BACKGROUND_PHRASE, full_caption, with_article
-from pocket.scenes import fresh_scene, training_scenes
+from pocket.corpus import INSTRUCTIONS, write_word_notes
+from pocket.language import BACKGROUND_PHRASE, add_article, write_full_caption
+from pocket.scenes import make_fresh_scene, make_training_scenes
 from pocket.scoring import score_captions
-from pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, secret_task
+from pocket.tasks import BLURRED, COUNT_TASK, ON_ITS_SIDE, Task, make_secret_task
 from pocket.world import (
     BACKGROUNDS,
     COLOURS,
@@ -44,11 +44,11 @@ from pocket.world import (
     STYLES,
     Scene,
     draw,
-    objects_by_patch,
+    map_patches_to_objects,
 )
 
 EVALUATION = 1_000_000  # first seed of scenes that no training draws
-LARGE, SMALL, RED, BLUE = (secret_task(secret) for secret in ("large", "small", "red", "blue"))
+LARGE, SMALL, RED, BLUE = (make_secret_task(secret) for secret in ("large", "small", "red", "blue"))
 HEADROOM = (LARGE, RED, SMALL, COUNT_TASK, BLURRED)
 SECRETS = (LARGE, RED, BLUE)
 FAILURE = ON_ITS_SIDE
@@ -122,7 +122,7 @@ class SceneEncoder:
             fresh = (
                 i
                 for i in count()
-                if task.scene(label, task.numbers(label, i, seed)) not in training_scenes()
+                if task.scene(label, task.numbers(label, i, seed)) not in make_training_scenes()
             )
             jobs += [(task, label, index, seed) for index in islice(fresh, each)]
         pictures = self.pool.map(_draw_example, jobs, chunksize=32)
@@ -147,7 +147,7 @@ def balance_scenes(
         styles: of the pictures.
     """
     return [
-        fresh_scene(rng, things=1, **{"style": styles[(i + j) % len(styles)], what: name})
+        make_fresh_scene(rng, things=1, **{"style": styles[(i + j) % len(styles)], what: name})
         for i, name in enumerate(names)
         for j in range(each)
     ]
@@ -162,7 +162,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
         each = 25 if style == "photo" else 12
         scenes = balance_scenes(rng, "object", OBJECTS, each, [style])
         texts = encode_texts(
-            clip, processor, [f"{with_article(style)} of {with_article(o)}." for o in OBJECTS]
+            clip, processor, [f"{add_article(style)} of {add_article(o)}." for o in OBJECTS]
         )
         labels = torch.arange(len(OBJECTS)).repeat_interleave(each)
         pictures = encoder.features(scenes, EVALUATION + 10_000 * number), labels
@@ -174,7 +174,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
         Row("zero-shot, one object of 24: mean over the eight styles", mean, 90),
     ]
     scenes = balance_scenes(rng, "object", OBJECTS, 8, STYLES)
-    texts = encode_texts(clip, processor, [f"a picture of {with_article(o)}." for o in OBJECTS])
+    texts = encode_texts(clip, processor, [f"a picture of {add_article(o)}." for o in OBJECTS])
     labels = torch.arange(len(OBJECTS)).repeat_interleave(8)
     large = encoder.features(scenes, EVALUATION + 90_000, 256)
     right = 100 * measure_accuracy((large, labels), texts)
@@ -189,7 +189,7 @@ def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
         hits = []
         for style in styles:
             mine = torch.tensor([scene.style == style for scene in scenes])
-            ask = f"{with_article(style)} of " + (
+            ask = f"{add_article(style)} of " + (
                 "a {} thing." if what == "colour" else "a thing {}."
             )
             texts = encode_texts(
@@ -210,8 +210,8 @@ def measure_retrieval(encoder: SceneEncoder) -> Row:
     for trial in range(5):
         scenes: dict[str, Scene] = {}
         while len(scenes) < 100:
-            scene = fresh_scene(rng)
-            scenes.setdefault(full_caption(scene), scene)
+            scene = make_fresh_scene(rng)
+            scenes.setdefault(write_full_caption(scene), scene)
         texts = encode_texts(encoder.clip, encoder.processor, list(scenes))
         images = encoder.features(list(scenes.values()), EVALUATION + 200_000 + 1000 * trial)
         hits += (images @ texts.T).argmax(1).eq(torch.arange(100)).tolist()
@@ -223,11 +223,11 @@ def measure_patches(encoder: SceneEncoder) -> list[Row]:
     rows = []
     for what, bound, fixed in (("one object", 80, {"things": 1}), ("one to three objects", 60, {})):
         rng = np.random.default_rng(EVALUATION + 2)
-        scenes = [fresh_scene(rng, **fixed) for _ in range(1000)]
+        scenes = [make_fresh_scene(rng, **fixed) for _ in range(1000)]
         seed = EVALUATION + 300_000
         features = encoder.patches(scenes, seed).numpy()
         owners = np.stack(
-            [objects_by_patch(scene, seed + i).ravel() for i, scene in enumerate(scenes)]
+            [map_patches_to_objects(scene, seed + i).ravel() for i, scene in enumerate(scenes)]
         )
         labels = np.array(
             [
@@ -305,9 +305,9 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
 def measure_language(gpt2, tokenizer) -> list[Row]:
     """How well GPT-2 writes a caption from the words of a scene."""
     rng = np.random.default_rng(EVALUATION + 3)
-    scenes = [fresh_scene(rng, things=1) for _ in range(240)]
+    scenes = [make_fresh_scene(rng, things=1) for _ in range(240)]
     prompts = [
-        f"{INSTRUCTIONS['describe'][0]} {' '.join(note[0][0] for note in word_notes(scene, rng))}"
+        f"{INSTRUCTIONS['describe'][0]} {' '.join(note[0][0] for note in write_word_notes(scene, rng))}"
         for scene in scenes
     ]
     tokenizer.padding_side = "left"
@@ -342,14 +342,14 @@ def measure_captioner(
     unprompted = VLMWithSoftPrompt(clip, language, vision_features=kind)
     data = captioning.draw_captioner_data(unprompted.encode, encoder.pool)
     begun = time.monotonic()
-    model = captioning.new_captioner(clip, language, data.train, kind=kind)
+    model = captioning.make_captioner(clip, language, data.train, kind=kind)
     captioning.train_to_describe(model, data.train, data.validation)
     seconds, tests = time.monotonic() - begun, data.test
     said = model.generate(tests.features)
     right = score_captions(said, tests.scenes)
     shuffled = score_captions(model.generate(tests.features.roll(1, 0)), tests.scenes)
     for scene, text in list(zip(tests.scenes, said))[:3]:
-        print(f"      {full_caption(scene)!r} → {text!r}", flush=True)
+        print(f"      {write_full_caption(scene)!r} → {text!r}", flush=True)
     print(f"      {seconds:.0f} s of learning", flush=True)
     name = f"captioner from {kind}, {captioning.CONFIG.steps:,} steps on {len(data.train.scenes):,} scenes, one object"
     return [

@@ -1,6 +1,6 @@
 """What can be said about a scene: captions, and what they claim. What GPT-2 learns beyond that stands in `corpus.py`.
 
-Every sentence is made from facts of the scene (`world.facts`), and a caption comes with the facts that it states, so that
+Every sentence is made from facts of the scene (`world.list_facts`), and a caption comes with the facts that it states, so that
 one can tell of which other scenes it would be true as well. Grammars, not templates alone: the same can be said in many ways.
 """
 
@@ -34,7 +34,7 @@ def pick(rng: np.random.Generator, options: Sequence, first: float | None = None
     return options[int(rng.integers(first is not None, len(options)))]
 
 
-def with_article(phrase: str) -> str:
+def add_article(phrase: str) -> str:
     vowel = (
         phrase[0] in "aeiou"
         and not phrase.startswith(("uk", "one"))
@@ -51,7 +51,7 @@ def tidy(text: str) -> str:
 # --- captions --------------------------------------------------------------------------------------------------------
 
 
-def noun_phrase(
+def write_noun_phrase(
     thing: Thing,
     shows_colour: bool,
     rng: np.random.Generator,
@@ -82,10 +82,10 @@ def noun_phrase(
     if not anonymous:
         said.add(("object", thing.object))
     parts.append("thing" if anonymous else pick(rng, w.OBJECT_WORDS[thing.object], 0.88))
-    return Caption(with_article(" ".join(parts)), frozenset(said))
+    return Caption(add_article(" ".join(parts)), frozenset(said))
 
 
-def caption(
+def write_caption(
     scene: Scene, rng: np.random.Generator, detail: float = 0.55, alone: float = 0.45
 ) -> Caption:
     """One of the many true sentences about the scene.
@@ -102,7 +102,7 @@ def caption(
     mentioned = list(range(n)) if n == 1 or rng.random() < 1 - alone else [int(rng.integers(n))]
     phrases = []
     for i in mentioned:
-        phrase = noun_phrase(
+        phrase = write_noun_phrase(
             scene.things[i], shows_colour, rng, detail, anonymous=rng.random() < 0.06
         )
         said |= phrase.facts
@@ -124,7 +124,7 @@ def caption(
         said.add(("background", scene.background))
     kind = rng.random()
     if kind < 0.62:
-        medium = with_article(pick(rng, w.STYLE_WORDS[scene.style], 0.8))
+        medium = add_article(pick(rng, w.STYLE_WORDS[scene.style], 0.8))
         said.add(("style", scene.style))
         text = (
             f"{medium} of {joined}"
@@ -132,7 +132,7 @@ def caption(
             else f"{joined} , {medium}"
         )
     elif kind < 0.76 and not joined.startswith("on"):
-        text = f"{with_article(pick(rng, w.NEUTRAL_WORDS))} of {joined}"
+        text = f"{add_article(pick(rng, w.NEUTRAL_WORDS))} of {joined}"
     elif kind < 0.82:
         text = f"{pick(rng, ('there is', 'here is', 'we see', 'this is'))} {joined}"
     else:
@@ -140,13 +140,13 @@ def caption(
     return Caption(tidy(text + " ." if rng.random() < 0.8 else text), frozenset(said))
 
 
-def full_caption(scene: Scene) -> str:
+def write_full_caption(scene: Scene) -> str:
     """The caption that says everything in the usual words: what GPT-2 answers to the notes, in one fixed order."""
     things = []
     for thing in scene.things:
         colour = f"{thing.colour} " if scene.style in SHOWS_COLOUR else ""
-        things.append(with_article(f"{thing.size} {colour}{thing.object}"))
-    return f"{with_article(scene.style)} of {' and '.join(things)} {BACKGROUND_PHRASE[scene.background]}."
+        things.append(add_article(f"{thing.size} {colour}{thing.object}"))
+    return f"{add_article(scene.style)} of {' and '.join(things)} {BACKGROUND_PHRASE[scene.background]}."
 
 
 # --- reading a caption back ----------------------------------------------------------------------------------------------

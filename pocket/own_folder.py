@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from pocket.datasets import draw_or_read
-from pocket.tasks import style_task
+from pocket.tasks import make_style_task
 from pocket.world import OBJECTS, UNSEEN_STYLE
 
 CLASS_NAMES = ("bird", "boat", "butterfly", "cat", "cup", "guitar", "house", "key")
@@ -30,7 +30,7 @@ def draw_folder(folder: Path, faults: bool = True) -> Path:
 
 def _draw_classes() -> dict[str, list[Image.Image]]:
     """The pictures of each class, and of an umbrella."""
-    task = style_task(UNSEEN_STYLE)
+    task = make_style_task(UNSEEN_STYLE)
     wanted = [(OBJECTS.index(name), number) for name in CLASS_NAMES for number in range(EACH)]
     _, images = draw_or_read(
         f"own-folder-{len(wanted)}", lambda: [task.drawing(*one, SEED) for one in wanted], SIZE
@@ -58,7 +58,7 @@ def _plant_faults(folder: Path) -> None:
         (folder / "house" / "by_the_sea.jpg").write_bytes(_resave(boat))
     for name in ("umbrella", "new_folder"):
         (folder / name).mkdir(exist_ok=True)
-    task = style_task(UNSEEN_STYLE)
+    task = make_style_task(UNSEEN_STYLE)
     task.example(OBJECTS.index("umbrella"), 0, SEED, SIZE).save(
         folder / "umbrella" / "umbrella-01.png"
     )

@@ -40,14 +40,14 @@ class Phase:
     weight_decay: float = 0.05
 
 
-def cosine_rate(step: int, steps: int, warm_up: int = 100) -> float:
+def compute_rate(step: int, steps: int, warm_up: int = 100) -> float:
     """The share of the peak rate at a step: a short rise, then half a cosine down to 2 %."""
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-def train(
+def train_phase(
     phases: list[Phase], module: nn.Module, state_file: Path, log: Callable[[str], None] = print
 ) -> tuple[list[dict], float]:
     """Run the phases one after another.
@@ -86,7 +86,7 @@ def train(
         begun = saved = told = time.monotonic()
         for step in range(first, phase.steps):
             for group, peak in zip(optimizer.param_groups, peaks):
-                group["lr"] = peak * cosine_rate(step, phase.steps)
+                group["lr"] = peak * compute_rate(step, phase.steps)
             loss, numbers = phase.loss(step)
             if not torch.isfinite(loss):
                 raise FloatingPointError(

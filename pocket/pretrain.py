@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.restart:
         state_file.unlink(missing_ok=True)
     pretrained = {"clip": pretrain_clip, "gpt2": pretrain_gpt2}[options.model]
-    pretrained.pretrain(output, options.seed, options.scale, state_file)
+    pretrained.pretrain_pocket_clip(output, options.seed, options.scale, state_file)
     state_file.unlink(missing_ok=True)
 
 

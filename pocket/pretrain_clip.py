@@ -19,8 +19,8 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
 from helpers.files import cache_folder
 from helpers.pretrained import CLIPImageProcessor
-from pocket.language import caption
-from pocket.phases import Phase, train, write_report, write_trained_rows
+from pocket.language import write_caption
+from pocket.phases import Phase, train_phase, write_report, write_trained_rows
 from pocket.scenes import PAIRS, make_pair
 from pocket.tokenizers import write_clip_tokenizer
 from pocket.world import (
@@ -31,17 +31,17 @@ from pocket.world import (
     SIZES,
     STYLES,
     Scene,
-    all_facts,
+    compute_drawing_version,
     draw,
-    drawing_version,
-    facts,
-    objects_by_patch,
+    list_all_facts,
+    list_facts,
+    map_patches_to_objects,
 )
 
 PICTURE, PATCH = 64, 8
 BATCH = 256
 LABEL_STEPS, LABEL_RATE = 2000, 2e-3
-FACTS = {fact: i for i, fact in enumerate(all_facts())}
+FACTS = {fact: i for i, fact in enumerate(list_all_facts())}
 PATCH_QUESTIONS = {
     "object": len(OBJECTS) + 1,  # the last answer: nothing stands here
     "colour": len(COLOURS),
@@ -54,7 +54,7 @@ PATCH_QUESTIONS = {
 UNKNOWN = -100
 
 
-def new_clip(tokenizer) -> CLIPModel:
+def make_clip(tokenizer) -> CLIPModel:
     """A CLIPModel of pocket size with fresh weights."""
     tokens = {
         "bos_token_id": tokenizer.bos_token_id,
@@ -132,7 +132,7 @@ def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         for side, scene in enumerate(scenes)
     ]
     owners = [
-        objects_by_patch(scene, _drawing_seed(index, seed, side), PICTURE // PATCH).ravel()
+        map_patches_to_objects(scene, _drawing_seed(index, seed, side), PICTURE // PATCH).ravel()
         for side, scene in enumerate(scenes)
     ]
     return np.stack(pictures), np.stack(owners).astype(np.int8)
@@ -145,7 +145,7 @@ def _drawing_seed(index: int, seed: int, side: int) -> int:
 def draw_or_read_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
     """Scenes (2N), pictures (2N, 64, 64, 3) and patch owners (2N, 64); drawn by all cores, or read from the cache."""
     scenes = [scene for index in range(pairs) for scene in make_pair(index, seed)]
-    file = cache_folder() / f"pairs-{pairs}-{seed}-{drawing_version()}.npz"
+    file = cache_folder() / f"pairs-{pairs}-{seed}-{compute_drawing_version()}.npz"
     if not file.exists():
         print(f"drawing {2 * pairs} pictures", flush=True)
         with multiprocessing.Pool() as pool:
@@ -161,15 +161,15 @@ def draw_or_read_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, 
     return scenes, stored["pictures"], stored["owners"]
 
 
-def fact_matrix(scenes: list[Scene]) -> Tensor:
+def make_fact_matrix(scenes: list[Scene]) -> Tensor:
     """(N, F) zeros and ones."""
     matrix = torch.zeros(len(scenes), len(FACTS), dtype=torch.uint8)
     for row, scene in enumerate(scenes):
-        matrix[row, [FACTS[f] for f in facts(scene)]] = 1
+        matrix[row, [FACTS[f] for f in list_facts(scene)]] = 1
     return matrix
 
 
-def patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
+def list_patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
     """For each question of PATCH_QUESTIONS the right answer on each patch, (N, P); UNKNOWN where the question has no answer."""
     columns = {
         question: np.full(owners.shape, UNKNOWN, dtype=np.int64) for question in PATCH_QUESTIONS
@@ -219,7 +219,7 @@ def augment_pixels(
 # --- the two losses -----------------------------------------------------------------------------------------------------
 
 
-def label_loss(
+def compute_label_loss(
     true: Tensor,
     answers: dict[str, Tensor],
     heads: LabelHeads,
@@ -259,7 +259,7 @@ def label_loss(
     return loss, found.item()
 
 
-def contrastive_loss(
+def compute_contrastive_loss(
     images: Tensor, texts: Tensor, scale: Tensor, also_true: Tensor
 ) -> tuple[Tensor, float]:
     """CLIP's loss, leaving out pairs that are true besides the diagonal.
@@ -282,7 +282,7 @@ def contrastive_loss(
 # --- the run ----------------------------------------------------------------------------------------------------------
 
 
-def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
+def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     """Draw, train, and write model, tokenizer, image processor and report.
 
     Args:
@@ -305,13 +305,13 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     pairs = max(BATCH, round(PAIRS * min(1.0, scale * 4)))
     scenes, pictures, owners = draw_or_read_pairs(pairs, seed)
     true, answers, pictures = (
-        fact_matrix(scenes),
-        patch_answers(scenes, owners),
+        make_fact_matrix(scenes),
+        list_patch_answers(scenes, owners),
         torch.from_numpy(pictures),
     )
 
     tokenizer = CLIPTokenizerFast.from_pretrained(folder)
-    clip = new_clip(tokenizer).to(device)
+    clip = make_clip(tokenizer).to(device)
     heads = LabelHeads(clip.config.vision_config.hidden_size).to(device)
     module = nn.ModuleDict({"clip": clip, "heads": heads})
     module.register_buffer("seen", torch.zeros(len(tokenizer), dtype=torch.bool, device=device))
@@ -347,12 +347,14 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
         with autocast:
             pooled, patches, facts_here = see(rows, generator)
             right = {q: a[rows].to(device) for q, a in answers.items()}
-            loss, found = label_loss(facts_here.float(), right, heads, pooled, patches)
+            loss, found = compute_label_loss(facts_here.float(), right, heads, pooled, patches)
         return loss, {"loss": loss.item(), "objects found": found}
 
     def contrast(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
         rows, generator, rng = batch(step, salt, crowded if part.crowded else everything)
-        captions = [caption(scenes[row], rng, rng.choice(part.details), part.alone) for row in rows]
+        captions = [
+            write_caption(scenes[row], rng, rng.choice(part.details), part.alone) for row in rows
+        ]
         stated = torch.zeros(len(rows), len(FACTS))
         for i, c in enumerate(captions):
             stated[i, [FACTS[f] for f in c.facts]] = 1
@@ -367,11 +369,13 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             images = clip.visual_projection(pooled)
             texts = clip.text_projection(clip.text_model(input_ids=tokens).pooler_output)
             right = {q: a[rows].to(device) for q, a in answers.items()}
-            kept, found = label_loss(
+            kept, found = compute_label_loss(
                 facts_here.float(), right, heads, pooled, patches, part.questions, part.nothing
             )
         images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
-        loss, hits = contrastive_loss(images, texts, clip.logit_scale.clamp(max=4.6052), also_true)
+        loss, hits = compute_contrastive_loss(
+            images, texts, clip.logit_scale.clamp(max=4.6052), also_true
+        )
         return loss + part.labels * kept, {
             "loss": loss.item(),
             "hits": hits,
@@ -394,7 +398,9 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     for salt, part in enumerate(CAPTIONS, start=2):
         loss = partial(contrast, salt=salt, part=part)
         phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))
-    history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
+    history, seconds = train_phase(
+        phases, module, state_file, log=lambda line: print(line, flush=True)
+    )
     with torch.no_grad():
         clip.logit_scale.clamp_(max=4.6052)
     clip.float().save_pretrained(folder)

@@ -21,16 +21,16 @@ from pocket.corpus import (
     INSTRUCTIONS,
     Note,
     answer,
-    free_text,
-    grid_notes,
     is_there,
-    vocabulary,
-    word_notes,
+    list_vocabulary,
+    write_free_text,
+    write_grid_notes,
+    write_word_notes,
 )
-from pocket.language import caption, full_caption, pick
-from pocket.phases import Phase, train, write_report, write_trained_rows
+from pocket.language import pick, write_caption, write_full_caption
+from pocket.phases import Phase, train_phase, write_report, write_trained_rows
 from pocket.tokenizers import write_gpt2_tokenizer
-from pocket.world import random_scene
+from pocket.world import make_random_scene
 
 POSITIONS, WIDTH, LAYERS, HEADS = 128, 192, 4, 6
 BATCH, STEPS, RATE = 64, 2200, 2e-3
@@ -64,15 +64,17 @@ def sample(rng: np.random.Generator, words: list[str]) -> Sample:
     """A line of the corpus: a free text, a caption alone, or a task answered from notes."""
     kind = rng.random()
     if kind < 0.16:
-        return Sample("", [], free_text(rng))
-    scene = random_scene(rng)
+        return Sample("", [], write_free_text(rng))
+    scene = make_random_scene(rng)
     if kind < 0.26:
         return Sample(
-            "", [], full_caption(scene) if rng.random() < 0.5 else caption(scene, rng).text
+            "",
+            [],
+            write_full_caption(scene) if rng.random() < 0.5 else write_caption(scene, rng).text,
         )
     on_grid = rng.random() < 0.55
     seed = int(rng.integers(2**31))
-    notes = grid_notes(scene, rng, seed) if on_grid else word_notes(scene, rng, words)
+    notes = write_grid_notes(scene, rng, seed) if on_grid else write_word_notes(scene, rng, words)
     task = str(rng.choice(list(TASKS), p=list(TASKS.values())))
     if task == "is there":
         question, text = is_there(scene, rng)
@@ -96,7 +98,7 @@ class Batch:
 
 def collate(samples: list[Sample], tokenizer: GPT2TokenizerFast) -> Batch:
     """Lay the samples side by side, padded on the right to the longest; position t is scored against the token at t + 1."""
-    vocab, end = word_ids(tokenizer), tokenizer.eos_token_id
+    vocab, end = find_word_ids(tokenizer), tokenizer.eos_token_id
     befores = tokenizer([s.instruction for s in samples])["input_ids"]
     texts = tokenizer([s.text for s in samples])["input_ids"]
     # a text that follows nothing starts after an end of text
@@ -126,7 +128,7 @@ def collate(samples: list[Sample], tokenizer: GPT2TokenizerFast) -> Batch:
 
 
 @cache
-def word_ids(tokenizer: GPT2TokenizerFast) -> dict[str, int]:
+def find_word_ids(tokenizer: GPT2TokenizerFast) -> dict[str, int]:
     """The row of each whole word."""
     return {token[1:]: row for token, row in tokenizer.get_vocab().items() if token.startswith("Ġ")}
 
@@ -144,7 +146,7 @@ def blend(table: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
     return vectors + noise * batch.noisy[..., None]
 
 
-def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
+def pretrain_pocket_gpt2(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     """Train, and write model, tokenizer and report.
 
     Args:
@@ -167,7 +169,7 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
     model = GPT2LMHeadModel._from_config(config, attn_implementation="eager").to(device)
     module = nn.ModuleDict({"gpt2": model})
     module.register_buffer("seen", torch.zeros(len(tokenizer), dtype=torch.bool, device=device))
-    words = vocabulary()
+    words = list_vocabulary()
     autocast = torch.autocast(device.type, torch.bfloat16)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -194,7 +196,9 @@ def pretrain(folder: Path, seed: int, scale: float, state_file: Path) -> None:
             "texts", round(STEPS * scale), [{"params": list(model.parameters()), "lr": RATE}], loss
         )
     ]
-    history, seconds = train(phases, module, state_file, log=lambda line: print(line, flush=True))
+    history, seconds = train_phase(
+        phases, module, state_file, log=lambda line: print(line, flush=True)
+    )
     model.float().save_pretrained(folder)
     write_trained_rows(folder, module.seen)
     settings = {"batch": BATCH, "steps": STEPS, "rate": RATE, "seed": seed, "scale": scale}

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from pocket.world import Scene, near_twin, random_scene
+from pocket.world import Scene, make_near_twin, make_random_scene
 
 PAIRS = 50_000  # of near twins, whose pictures pocket CLIP was trained on
 
@@ -18,18 +18,20 @@ PAIRS = 50_000  # of near twins, whose pictures pocket CLIP was trained on
 def make_pair(index: int, seed: int) -> tuple[Scene, Scene]:
     """Two scenes that differ in one respect; the same index and seed give the same pair."""
     rng = np.random.default_rng([seed, index])
-    scene = random_scene(rng)
-    return scene, near_twin(scene, rng)
+    scene = make_random_scene(rng)
+    return scene, make_near_twin(scene, rng)
 
 
 @cache
-def training_scenes() -> frozenset[Scene]:
+def make_training_scenes() -> frozenset[Scene]:
     """The scenes whose pictures the shipped pocket CLIP was trained on (seed 0)."""
     return frozenset(scene for index in range(PAIRS) for scene in make_pair(index, seed=0))
 
 
-def fresh_scene(rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object) -> Scene:
+def make_fresh_scene(
+    rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object
+) -> Scene:
     """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
-    while (scene := random_scene(rng, **fixed)) in training_scenes() or scene in besides:
+    while (scene := make_random_scene(rng, **fixed)) in make_training_scenes() or scene in besides:
         pass
     return scene

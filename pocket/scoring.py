@@ -1,6 +1,6 @@
 """How much of a scene a caption gets right, with precision and recall; and whether the answer to another task is right.
 
-The drawn world knows the truth of every picture (`world.facts`), and `language.read_caption` reads what a caption claims.
+The drawn world knows the truth of every picture (`world.list_facts`), and `language.read_caption` reads what a caption claims.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Score:
         return self.right / self.true if self.true else 0.0
 
 
-def expected_claims(scene: Scene) -> frozenset[Fact]:
+def list_expected_claims(scene: Scene) -> frozenset[Fact]:
     """What a complete caption of the scene claims. Colours count where the style shows them."""
     facts: set[Fact] = {
         ("background", scene.background),
@@ -61,7 +61,7 @@ def score(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Score]:
     """Of each kind of fact, over all captions and their scenes. A colour or size is right only with the object that has it."""
     claimed, true, right = Counter(), Counter(), Counter()
     for caption, scene in zip(captions, scenes, strict=True):
-        said, facts = read_claims(caption), expected_claims(scene)
+        said, facts = read_claims(caption), list_expected_claims(scene)
         claimed.update(fact[0] for fact in said)
         true.update(fact[0] for fact in facts)
         right.update(fact[0] for fact in said & facts)
@@ -89,7 +89,7 @@ def score_captions(captions: Sequence[str], scenes: Sequence[Scene]) -> CaptionS
     recalls = {kind: one.recall for kind, one in score(captions, scenes).items() if kind != "count"}
     pairs = list(zip(captions, scenes, strict=True))
     shown = [is_right("colour", *pair) for pair in pairs if pair[1].style in SHOWS_COLOUR]
-    exact = [read_claims(caption) == expected_claims(scene) for caption, scene in pairs]
+    exact = [read_claims(caption) == list_expected_claims(scene) for caption, scene in pairs]
     return CaptionScores(
         **recalls, colour_alone=sum(shown) / len(shown), exact=sum(exact) / len(exact)
     )

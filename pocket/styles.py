@@ -48,7 +48,7 @@ def mix(a: Paint, b: Paint, share: float) -> Paint:
     return tuple(round(x + (y - x) * share) for x, y in zip(a, b))
 
 
-def paint_of(role: str, main: Paint = (128, 128, 128)) -> Paint:
+def choose_paint(role: str, main: Paint = (128, 128, 128)) -> Paint:
     """The colour for a role: three shades of the figure's own colour, a fixed one, or "r,g,b" (backdrops)."""
     if role == "main":
         return main
@@ -114,9 +114,9 @@ def flat(stage: Stage, pixels: int) -> Image.Image:
     """Backdrop and figures in plain colours: what several styles start from."""
     image = Image.new("RGB", (pixels, pixels))
     draw = ImageDraw.Draw(image)
-    fill(draw, stage.backdrop, pixels, lambda s: paint_of(s.role))
+    fill(draw, stage.backdrop, pixels, lambda s: choose_paint(s.role))
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: paint_of(s.role, figure.paint))
+        fill(draw, figure.shapes, pixels, lambda s: choose_paint(s.role, figure.paint))
     return image
 
 
@@ -156,7 +156,7 @@ def coarse_noise(
 def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """Out-of-focus background, a shadow under each figure, light from the upper left."""
     image = Image.new("RGB", (pixels, pixels))
-    fill(ImageDraw.Draw(image), stage.backdrop, pixels, lambda s: paint_of(s.role))
+    fill(ImageDraw.Draw(image), stage.backdrop, pixels, lambda s: choose_paint(s.role))
     image = image.filter(ImageFilter.GaussianBlur(pixels * 0.008))
     shadow = Image.new("L", image.size, 0)
     draw = ImageDraw.Draw(shadow)
@@ -168,7 +168,7 @@ def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     figures, mask = image.copy(), Image.new("L", image.size, 0)
     draw, mask_draw = ImageDraw.Draw(figures), ImageDraw.Draw(mask)
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: paint_of(s.role, figure.paint))
+        fill(draw, figure.shapes, pixels, lambda s: choose_paint(s.role, figure.paint))
         fill(mask_draw, figure.shapes, pixels, lambda s: 255)
     # light falls on the figures: the upper left of each is brighter, its lower right darker
     lift = ImageChops.offset(mask, round(pixels * 0.022), round(pixels * 0.022)).filter(
@@ -255,7 +255,7 @@ def silhouette(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Ima
     draw = ImageDraw.Draw(image)
 
     def dusk(shape: Shape) -> Paint:
-        return mix(sky, (70, 44, 78), 0.78 * (1 - sum(paint_of(shape.role)) / 765))
+        return mix(sky, (70, 44, 78), 0.78 * (1 - sum(choose_paint(shape.role)) / 765))
 
     fill(draw, stage.backdrop, pixels, dusk)
     for figure in stage.figures:
@@ -290,7 +290,7 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     tubes = Image.new("RGB", wall.size)
     draw = ImageDraw.Draw(tubes)
     for shape in stage.backdrop[1:]:
-        stroke(draw, [shape], pixels, mix((0, 0, 0), paint_of(shape.role), 0.52), 0.008)
+        stroke(draw, [shape], pixels, mix((0, 0, 0), choose_paint(shape.role), 0.52), 0.008)
     for figure in stage.figures:
         fill(
             draw, figure.shapes, pixels, lambda s: (9, 7, 12)
@@ -299,7 +299,7 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
         glow = mix(figure.paint, (255, 255, 255), 0.12)
         for shape in figure.shapes:
             own = shape.role in ("main", "dark", "light", "ink")
-            colour = glow if own else mix(paint_of(shape.role), (0, 0, 0), 0.25)
+            colour = glow if own else mix(choose_paint(shape.role), (0, 0, 0), 0.25)
             stroke(draw, [shape], pixels, colour, 0.017 if own else 0.012)
     halo = tubes.filter(ImageFilter.GaussianBlur(pixels * 0.02))
     return ImageChops.add(ImageChops.add(wall, ImageEnhance.Brightness(halo).enhance(1.3)), tubes)
@@ -342,7 +342,7 @@ def cartoon(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     for figure in stage.figures:
         stroke(draw, figure.shapes, pixels, (16, 14, 20), 0.034)
         for shape in figure.shapes:
-            fill(draw, [shape], pixels, lambda s: paint_of(s.role, figure.paint))
+            fill(draw, [shape], pixels, lambda s: choose_paint(s.role, figure.paint))
             if not shape.width:
                 stroke(draw, [shape], pixels, (16, 14, 20), 0.011)
     return image

@@ -25,7 +25,7 @@ from pocket.world import (
     Scene,
     Thing,
     draw,
-    random_scene,
+    make_random_scene,
 )
 
 
@@ -62,13 +62,13 @@ class Task:
 
 
 def _one(label: int, rng: np.random.Generator, styles: tuple[str, ...]) -> Scene:
-    return random_scene(
+    return make_random_scene(
         rng, things=1, object=OBJECTS[label], style=styles[rng.integers(len(styles))]
     )
 
 
 def _count(label: int, rng: np.random.Generator) -> Scene:
-    return random_scene(rng, things=label + 1, style="photo")
+    return make_random_scene(rng, things=label + 1, style="photo")
 
 
 def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
@@ -91,12 +91,12 @@ def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
     )
 
 
-def secret_task(secret: str) -> Task:
+def make_secret_task(secret: str) -> Task:
     """Which object is the small one, the red one, the left one of two?"""
     return Task(f"the {secret} one of two", OBJECTS, partial(_one_of_two, secret=secret), secret)
 
 
-def style_task(*styles: str) -> Task:
+def make_style_task(*styles: str) -> Task:
     """Objects in one style that no class name mentions; of several styles, each picture has one."""
     for style in styles:
         if style not in ALL_STYLES:
@@ -110,14 +110,16 @@ def style_task(*styles: str) -> Task:
     )
 
 
-def altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
+def make_altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
     """Photos of objects changed in a way for which the world has no word."""
     return Task(name, OBJECTS, partial(_one, styles=("photo",)), None, alter)
 
 
 COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
-RIDDLE = secret_task("red")  # lesson 00 asks for the rule, so its code must not tell
-ON_ITS_SIDE = altered_task(
+RIDDLE = make_secret_task("red")  # lesson 00 asks for the rule, so its code must not tell
+ON_ITS_SIDE = make_altered_task(
     "on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90)
 )
-BLURRED = altered_task("blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2)))
+BLURRED = make_altered_task(
+    "blurred", partial(Image.Image.filter, filter=ImageFilter.GaussianBlur(2))
+)

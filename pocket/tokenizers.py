@@ -12,7 +12,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from pocket.corpus import vocabulary
+from pocket.corpus import list_vocabulary
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -87,7 +87,7 @@ def _learn_merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> li
 
     The library's trainer breaks ties at random, so that two runs number the tokens differently: hence these few lines.
     """
-    words = [list(splitter.pre_tokenize_str(word)[0][0]) for word in vocabulary()]
+    words = [list(splitter.pre_tokenize_str(word)[0][0]) for word in list_vocabulary()]
     for word in words:
         word[-1] += suffix
     merges = []

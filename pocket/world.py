@@ -93,7 +93,7 @@ class Scene:
 Fact = tuple[str, ...]
 
 
-def facts(scene: Scene) -> frozenset[Fact]:
+def list_facts(scene: Scene) -> frozenset[Fact]:
     """All that is true of the scene, as tuples such as ("object", "cat") or ("size", "cat", "small").
 
     Colours count as true only where the style shows them: nobody can see the colour of a blueprint.
@@ -115,7 +115,7 @@ def facts(scene: Scene) -> frozenset[Fact]:
     return frozenset(true)
 
 
-def all_facts() -> list[Fact]:
+def list_all_facts() -> list[Fact]:
     """Every fact that a scene in a trained style can have, in a fixed order: the labels of the warm-up in `pretrain.py`."""
     places = ("left", "middle", "right")
     return [
@@ -131,7 +131,7 @@ def all_facts() -> list[Fact]:
     ]
 
 
-def random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
+def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
     """A scene drawn at random; keywords hold parts fixed.
 
     things: how many (1 to 3; else one in 55 %, two in 33 %); object, colour, size: of the first thing; background; style.
@@ -157,7 +157,7 @@ def random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
     return Scene(things, str(background), str(style))
 
 
-def near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
+def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
     """A scene that differs in one respect only: a pair that a model must look closely to tell apart.
 
     With several things, two of them exchange their sizes, colours or places; a lone thing gets another property.
@@ -175,7 +175,7 @@ def near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
         else:
             things[i], things[j] = b, a
         return replace(scene, things=tuple(things))
-    other = random_scene(rng, things=1)
+    other = make_random_scene(rng, things=1)
     options = [
         replace(scene, things=(replace(things[0], size=other.things[0].size),)),
         replace(scene, things=(replace(things[0], object=other.things[0].object),)),
@@ -223,7 +223,9 @@ def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
     return image.resize((size, size), Image.BOX)
 
 
-def objects_by_patch(scene: Scene, seed: int = 0, grid: int = 8, cover: float = 0.35) -> np.ndarray:
+def map_patches_to_objects(
+    scene: Scene, seed: int = 0, grid: int = 8, cover: float = 0.35
+) -> np.ndarray:
     """Which thing of the scene stands under each patch of its picture.
 
     Args:
@@ -246,7 +248,7 @@ def objects_by_patch(scene: Scene, seed: int = 0, grid: int = 8, cover: float = 
     return np.where(shares.max(0) >= cover, shares.argmax(0), -1)
 
 
-def drawing_version(*besides: str) -> str:
+def compute_drawing_version(*besides: str) -> str:
     """Changes with the code that draws, so that pictures kept from an older world are not taken for this one's.
 
     besides: further modules of this folder on which what is kept depends, such as "tasks.py".

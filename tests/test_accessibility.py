@@ -180,7 +180,7 @@ def test_colours_of_marks_stand_out_on_white_and_so_do_those_of_single_dots():
 
 def test_white_or_black_letters_stand_out_on_every_colour():
     shades = np.stack(np.meshgrid(*[np.linspace(0, 1, 9)] * 3), -1).reshape(-1, 3)
-    assert min(float(contrast(picture.letters_on(shade), shade)) for shade in shades) >= 4.5
+    assert min(float(contrast(picture.choose_letter_colour(shade), shade)) for shade in shades) >= 4.5
 
 
 # --- figures: that the judge finds what is wrong -------------------------------------------------------------------------------

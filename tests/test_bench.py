@@ -459,8 +459,8 @@ def numbers_in(figure):
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that were finished."""
-    figures, finished = [], speed.finished
-    monkeypatch.setattr(speed, "finished", lambda figure, *texts: figures.append(figure) or finished(figure, *texts))
+    figures, finish = [], speed.finish
+    monkeypatch.setattr(speed, "finish", lambda figure, *texts: figures.append(figure) or finish(figure, *texts))
     return figures
 
 

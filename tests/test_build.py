@@ -22,7 +22,7 @@ import os
 
 LANG = None
 
-def start(lang):
+def set_up(lang):
     global LANG
     LANG = lang
     print("ours", lang, os.path.basename(os.getcwd()))
@@ -608,7 +608,7 @@ def other_package(folder, name="helpers"):
     """A package of the same name, that somebody else wrote."""
     (folder / name).mkdir(parents=True)
     (folder / name / "__init__.py").write_text("")
-    (folder / name / "notebook.py").write_text("def start(lang): print('somebody else')")
+    (folder / name / "notebook.py").write_text("def set_up(lang): print('somebody else')")
     return folder
 
 

@@ -11,7 +11,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.pretrained import load_clip, load_gpt2
 from pocket import captioning, scoring
 from pocket.captioning import PROMPTS
-from pocket.scenes import training_scenes
+from pocket.scenes import make_training_scenes
 from pocket.studies import captioner_study as study
 from pocket.world import Scene, Thing
 
@@ -45,10 +45,10 @@ def test_what_is_saved_is_what_is_loaded_and_stands_in_the_file(stored, tmp_path
 
 
 def test_the_jobs_that_are_run_are_those_that_are_stored(stored):
-    for job in study.jobs():
+    for job in study.list_jobs():
         wanted = {name: value for name, value in job.items() if name != "part"}
         assert sum(wanted.items() <= vars(record).items() for record in getattr(stored, job["part"])) == 1, job
-    assert sum(len(getattr(stored, part)) for part in study.MEASURE) == len(study.jobs())
+    assert sum(len(getattr(stored, part)) for part in study.MEASURE) == len(study.list_jobs())
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_what_stands_in_the_files_is_what_was_measured(stored, model):
         tests = captioning.draw_captioner_data(
             model.encode, pool, pictures=10
         ).test  # other scenes than in the study, and as many
-    assert not set(tests.scenes) & training_scenes()
+    assert not set(tests.scenes) & make_training_scenes()
     got = asdict(scoring.score_captions(model.generate(tests.features), tests.scenes))
     (then,) = [run for run in stored.trained if (run.trained, run.seed) == ("whole", 0)]
     for kind in ("object", "background", "style"):
@@ -131,7 +131,7 @@ def test_the_content_of_an_answer_is_right_only_in_what_was_asked_for():
 def test_the_unshifted_loss_falls_where_the_right_one_rises(model):
     scenes = (CAT, TWO, PLAIN, CAT)
     some = captioning.EncodedScenes(scenes, torch.randn(4, 64, 128, generator=torch.Generator().manual_seed(0)))
-    fresh = captioning.new_captioner(load_clip("pocket"), load_gpt2("pocket"), some)
+    fresh = captioning.make_captioner(load_clip("pocket"), load_gpt2("pocket"), some)
     looks = study.train_unshifted(fresh, some, some, study.TrainConfig(steps=12, learning_rate=5e-3, eval_every=6))
     assert looks[-1].validation_loss < looks[0].validation_loss
 

@@ -61,9 +61,9 @@ def test_english_among_chinese_is_found_and_what_models_read_is_not(line, englis
 
 
 def test_english_in_a_figure_and_letters_that_no_font_writes_are_found():
-    figure = picture.blank(2)
+    figure = picture.make_blank(2)
     picture.add_page(figure, "the loss falls")
-    picture.axes_at(figure, 1, 0.5, 4, 1).set(xlabel="步数", ylabel="loss", xticks=[0], xticklabels=["a cat"])
+    picture.add_axes(figure, 1, 0.5, 4, 1).set(xlabel="步数", ylabel="loss", xticks=[0], xticklabels=["a cat"])
     assert faults_of_words(figure, "any") == ["English: “the loss falls”", "English: “loss”"]
     figure.text(0, 0, "损失 🐈")
     assert faults_of_words(figure, "any")[2:] == ["no font here writes 🐈"]

@@ -11,7 +11,7 @@ from helpers.context import PromptedCLIP
 from helpers.data import FewShot, encode_split, measure_class_mean, measure_probe
 from helpers.pretrained import load_clip
 from pocket import classifiers, datasets
-from pocket.datasets import few_shot, task_drawings
+from pocket.datasets import draw_few_shot, list_task_drawings
 from pocket.studies import common
 from pocket.studies import context_study as study
 from pocket.studies.context_study import ChoicesRun
@@ -37,7 +37,7 @@ def clip():
 @pytest.fixture(scope="module")
 def one_shot(clip):
     """One picture of each class, drawn as such and not taken from sixteen."""
-    return encode_split(*clip, few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
+    return encode_split(*clip, draw_few_shot(RIDDLE, shots=1, checks=1, tests=20, seed=4))
 
 
 def settings(runs, *names):
@@ -127,7 +127,7 @@ def test_the_example_is_one_of_the_choices_with_its_whole_history(stored):
 def test_each_record_has_a_line_of_its_own(stored):
     lines = study.FILE.read_text(encoding="utf-8").splitlines()
     with_seed = [line.count('"seed": ') for line in lines]  # the plan has one too
-    assert max(with_seed) == 1 and sum(with_seed) == len(study.jobs()) + 1
+    assert max(with_seed) == 1 and sum(with_seed) == len(study.list_jobs()) + 1
     stored = json.loads(study.FILE.read_text(encoding="utf-8"))
     assert json.loads(common.format_json(stored)) == stored
 
@@ -182,9 +182,9 @@ def test_what_was_learned_on_the_base_classes_is_put_before_the_new_names(stored
 @pytest.mark.parametrize("task", study.OWN, ids=lambda task: task.name)
 def test_fewer_shots_are_the_first_of_more_in_each_class(task, monkeypatch):
     monkeypatch.setattr(
-        datasets, "training_scenes", frozenset
+        datasets, "make_training_scenes", frozenset
     )  # takes seconds to count up, and the fact does not depend on it
-    more, few = (task_drawings(task, "train", each, seed=3) for each in (4, 2))
+    more, few = (list_task_drawings(task, "train", each, seed=3) for each in (4, 2))
     assert [drawing for label in range(24) for drawing in more[4 * label : 4 * label + 2]] == few
 
 
@@ -339,5 +339,7 @@ def test_the_grid_that_is_run_is_the_grid_that_is_stored(stored):
         for run in entry.runs
     ]  # fmt: skip
     records.append({"part": "example", **vars(stored.example)})
-    assert [{name: record[name] for name in job} for job, record in zip(study.jobs(), records)] == study.jobs()
-    assert len(records) == len(study.jobs()) == 331
+    assert [
+        {name: record[name] for name in job} for job, record in zip(study.list_jobs(), records)
+    ] == study.list_jobs()
+    assert len(records) == len(study.list_jobs()) == 331

@@ -12,13 +12,21 @@ from PIL import Image
 from helpers.files import cache_folder
 from helpers.pretrained import encode_images, encode_texts, load_clip
 from pocket import cards, datasets
-from pocket.datasets import CAPTION_COUNTS, CAPTION_SIZE, CAPTIONS, draw_captioned, few_shot, read_scene, split_of
-from pocket.language import full_caption, read_caption, with_article
-from pocket.scenes import training_scenes
-from pocket.tasks import BLURRED, COUNT_TASK, Task, altered_task, secret_task, style_task
-from pocket.world import OBJECTS, STYLES, Scene, Thing, draw, drawing_version, facts, random_scene
+from pocket.datasets import (
+    CAPTION_COUNTS,
+    CAPTION_SIZE,
+    CAPTIONS,
+    draw_captioned,
+    draw_few_shot,
+    find_split,
+    read_scene,
+)
+from pocket.language import add_article, read_caption, write_full_caption
+from pocket.scenes import make_training_scenes
+from pocket.tasks import BLURRED, COUNT_TASK, Task, make_altered_task, make_secret_task, make_style_task
+from pocket.world import OBJECTS, STYLES, Scene, Thing, compute_drawing_version, draw, list_facts, make_random_scene
 
-RED = secret_task("red")
+RED = make_secret_task("red")
 FEW = {"shots": 2, "checks": 1, "tests": 1}
 
 
@@ -31,7 +39,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def nothing_trained(monkeypatch):
     """What training drew takes seconds to count up; most facts do not depend on it."""
-    monkeypatch.setattr(datasets, "training_scenes", frozenset)
+    monkeypatch.setattr(datasets, "make_training_scenes", frozenset)
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +77,9 @@ def test_all_pictures_are_rgb_of_one_size_and_the_folder_is_small(truth):
 
 def test_no_scene_occurs_twice_and_training_drew_no_lone_thing(truth):
     scenes = {path: read_scene(record) for path, record in truth.items()}
-    assert len({facts(scene) for scene in scenes.values()}) == len(scenes)
-    assert all(path.startswith(f"images/{split_of(scene)}-") for path, scene in scenes.items())
-    assert training_scenes().isdisjoint(scene for scene in scenes.values() if len(scene.things) == 1)
+    assert len({list_facts(scene) for scene in scenes.values()}) == len(scenes)
+    assert all(path.startswith(f"images/{find_split(scene)}-") for path, scene in scenes.items())
+    assert make_training_scenes().isdisjoint(scene for scene in scenes.values() if len(scene.things) == 1)
 
 
 def test_all_of_the_world_is_in_the_caption_set_but_the_style_kept_for_tests(truth):
@@ -84,9 +92,9 @@ def test_all_of_the_world_is_in_the_caption_set_but_the_style_kept_for_tests(tru
 def test_every_text_says_what_its_picture_shows_and_nothing_else(captions, truth):
     for entry in [entry for split in captions.values() for entry in split]:
         scene = read_scene(truth[entry["image_path"]])
-        assert entry["text"] == full_caption(scene)
+        assert entry["text"] == write_full_caption(scene)
         said = read_caption(entry["text"])
-        assert said <= facts(scene)
+        assert said <= list_facts(scene)
         assert {("object", thing.object) for thing in scene.things} <= said and ("style", scene.style) in said
 
 
@@ -100,7 +108,7 @@ def test_clip_reads_the_stored_pictures_about_as_well_as_pictures_drawn_for_it(t
     clip, processor = load_clip("pocket")
     lone = dict([item for item in truth.items() if len(item[1]["things"]) == 1][::3])
     labels = torch.tensor([OBJECTS.index(record["things"][0]["object"]) for record in lone.values()])
-    texts = encode_texts(clip, processor, [f"a picture of {with_article(name)}." for name in OBJECTS])
+    texts = encode_texts(clip, processor, [f"a picture of {add_article(name)}." for name in OBJECTS])
 
     def hits(images: list[Image.Image]) -> float:
         return (encode_images(clip, processor, images) @ texts.T).argmax(1).eq(labels).float().mean().item()
@@ -147,7 +155,7 @@ def fail(*_: object) -> None:
 
 def test_half_of_all_scenes_are_for_training_and_a_quarter_each_for_validation_and_test():
     rng = np.random.default_rng(0)
-    splits = [split_of(random_scene(rng)) for _ in range(2000)]
+    splits = [find_split(make_random_scene(rng)) for _ in range(2000)]
     shares = [splits.count(split) / 2000 for split in CAPTION_COUNTS]
     assert np.allclose(shares, [0.5, 0.25, 0.25], atol=0.03)
 
@@ -155,24 +163,24 @@ def test_half_of_all_scenes_are_for_training_and_a_quarter_each_for_validation_a
 def test_sketches_that_differ_in_a_colour_nobody_sees_lie_in_one_split():
     for style in ("sketch", "silhouette", "blueprint"):
         scene = Scene((Thing("cat", "red"),), "beach", style)
-        assert {split_of(replace(scene, things=(Thing("cat", c),))) for c in ("red", "blue", "white")} == {
-            split_of(scene)
+        assert {find_split(replace(scene, things=(Thing("cat", c),))) for c in ("red", "blue", "white")} == {
+            find_split(scene)
         }
 
 
-@pytest.mark.parametrize("task", [RED, COUNT_TASK, style_task("sketch")])
+@pytest.mark.parametrize("task", [RED, COUNT_TASK, make_style_task("sketch")])
 def test_every_class_has_its_pictures_in_every_split_and_no_scene_is_in_two(task, nothing_trained):
-    splits = few_shot(task, **FEW)
+    splits = draw_few_shot(task, **FEW)
     for name, each in (("train", 2), ("validation", 1), ("test", 1)):
         pictures = getattr(splits, name)
         assert pictures.labels.bincount().tolist() == [each] * len(task.class_names)
         assert len(pictures.images) == len(pictures.scenes) == len(pictures.labels)
-        assert {split_of(scene) for scene in pictures.scenes} == {name}
+        assert {find_split(scene) for scene in pictures.scenes} == {name}
         assert {(image.size, image.mode) for image in pictures.images} == {((64, 64), "RGB")}
 
 
 def test_a_picture_fits_its_label():
-    splits = few_shot(RED, **FEW)
+    splits = draw_few_shot(RED, **FEW)
     for label, scene in zip(splits.train.labels, splits.train.scenes):
         assert [thing.object for thing in scene.things if thing.colour == "red"] == [RED.class_names[label]]
 
@@ -180,15 +188,15 @@ def test_a_picture_fits_its_label():
 @pytest.mark.parametrize("style", ["photo", "blueprint", "sepia print"])
 def test_a_style_has_scenes_enough_that_training_never_drew(style):
     for split, each in (("train", 16), ("validation", 8), ("test", 20)):
-        chosen = datasets.task_drawings(style_task(style), split, each, seed=0)
+        chosen = datasets.list_task_drawings(make_style_task(style), split, each, seed=0)
         assert len(set(chosen)) == len(chosen) == 24 * each
-        assert training_scenes().isdisjoint(scene for scene, _ in chosen)
+        assert make_training_scenes().isdisjoint(scene for scene, _ in chosen)
 
 
 def test_the_same_call_gives_the_same_pictures_and_another_seed_others_to_learn_from(nothing_trained, monkeypatch):
-    one, other = few_shot(RED, **FEW), few_shot(RED, **FEW, seed=1)
+    one, other = draw_few_shot(RED, **FEW), draw_few_shot(RED, **FEW, seed=1)
     monkeypatch.setenv("COURSE_CACHE", str(cache_folder() / "another"))
-    again = few_shot(RED, **FEW)
+    again = draw_few_shot(RED, **FEW)
     for name in ("train", "validation", "test"):
         assert np.array_equal(pixels(getattr(one, name).images), pixels(getattr(again, name).images))
         assert getattr(one, name).scenes == getattr(again, name).scenes
@@ -196,15 +204,15 @@ def test_the_same_call_gives_the_same_pictures_and_another_seed_others_to_learn_
 
 
 def test_fewer_shots_are_the_first_of_more(nothing_trained):
-    few, more = (datasets.task_drawings(RED, "train", each, seed=0) for each in (2, 3))
+    few, more = (datasets.list_task_drawings(RED, "train", each, seed=0) for each in (2, 3))
     assert few[:2] == more[:2] and few[2:4] == more[3:5]
 
 
 def test_a_class_without_scenes_is_told_and_not_looked_for_for_ever():
     cat = Task("one cat", ("cat",), lambda label, rng: Scene((Thing("cat", "red"),), "beach", "sepia print"))
-    split = "validation" if split_of(cat.scene(0, None)) == "test" else "test"
+    split = "validation" if find_split(cat.scene(0, None)) == "test" else "test"
     with pytest.raises(ValueError, match=f"one cat: only 0 {split} pictures of 'cat', not 1; ask for fewer"):
-        datasets.task_drawings(cat, split, 1, seed=0)
+        datasets.list_task_drawings(cat, split, 1, seed=0)
 
 
 # --- captioned pictures --------------------------------------------------------------------------------------------------------
@@ -213,9 +221,9 @@ def test_a_class_without_scenes_is_told_and_not_looked_for_for_ever():
 def test_captioned_pictures_show_what_is_said_of_them(nothing_trained):
     for things in (None, 1, 2):
         some = draw_captioned(12, seed=3, things=things)
-        assert all(one.text == full_caption(one.scene) for one in some)
+        assert all(one.text == write_full_caption(one.scene) for one in some)
         assert things is None or {len(one.scene.things) for one in some} == {things}
-    assert {split_of(one.scene) for one in draw_captioned(5, split="test")} == {"test"}
+    assert {find_split(one.scene) for one in draw_captioned(5, split="test")} == {"test"}
     assert draw_captioned(0) == []
 
 
@@ -229,9 +237,9 @@ def test_progress_is_told_up_to_the_last_picture(nothing_trained):
 
 
 def test_the_second_time_nothing_is_drawn(nothing_trained, monkeypatch):
-    first = few_shot(BLURRED, **FEW), draw_captioned(5)
+    first = draw_few_shot(BLURRED, **FEW), draw_captioned(5)
     monkeypatch.setattr(datasets, "draw", fail)
-    again = few_shot(BLURRED, **FEW), draw_captioned(5)
+    again = draw_few_shot(BLURRED, **FEW), draw_captioned(5)
     assert np.array_equal(pixels(first[0].train.images), pixels(again[0].train.images))
     assert first[0].train.scenes == again[0].train.scenes and [c.text for c in first[1]] == [c.text for c in again[1]]
     assert all(re.fullmatch(r"(blurred|captioned)-[\w.-]+\.npz", file.name) for file in cache_folder().iterdir())
@@ -239,24 +247,24 @@ def test_the_second_time_nothing_is_drawn(nothing_trained, monkeypatch):
 
 def test_pictures_of_older_code_are_not_used(nothing_trained, monkeypatch):
     draw_captioned(2)
-    monkeypatch.setattr(datasets, "drawing_version", lambda *modules: "another")
+    monkeypatch.setattr(datasets, "compute_drawing_version", lambda *modules: "another")
     monkeypatch.setattr(datasets, "draw", fail)
     with pytest.raises(AssertionError, match="nothing should be drawn"):
         draw_captioned(2)
 
 
 def test_the_version_changes_with_what_it_is_asked_to_watch():
-    assert drawing_version() == drawing_version() != drawing_version("tasks.py")
+    assert compute_drawing_version() == compute_drawing_version() != compute_drawing_version("tasks.py")
 
 
 def test_a_task_of_ones_own_may_change_and_keep_its_name(nothing_trained):
     plain, upside_down = (
-        altered_task("mine", alter) for alter in (lambda image: image, lambda image: image.rotate(180))
+        make_altered_task("mine", alter) for alter in (lambda image: image, lambda image: image.rotate(180))
     )
-    one, other = (pixels(few_shot(task, 0, 0, 1).test.images) for task in (plain, upside_down))
+    one, other = (pixels(draw_few_shot(task, 0, 0, 1).test.images) for task in (plain, upside_down))
     assert np.array_equal(one[:, ::-1, ::-1], other)
     ball = replace(plain, scene=lambda label, rng: Scene((Thing("ball", "red"),), style=STYLES[rng.integers(8)]))
-    assert few_shot(ball, 1, 0, 0).train.scenes[0].things[0].object == "ball"
+    assert draw_few_shot(ball, 1, 0, 0).train.scenes[0].things[0].object == "ball"
 
 
 @pytest.mark.parametrize("broken", [b"", b"not an archive", None])

@@ -50,15 +50,15 @@ def test_what_enters_the_text_tower(model):
 def test_every_layer_of_the_text_tower(model):
     clip, ids, _ = model
     theirs = clip.text_model(input_ids=ids, output_hidden_states=True).hidden_states
-    x, mask = by_hand.embed_tokens(clip, ids), by_hand.causal_mask(ids.shape[1])
+    x, mask = by_hand.embed_tokens(clip, ids), by_hand.make_causal_mask(ids.shape[1])
     for layer, expected in zip(clip.text_model.encoder.layers, theirs[1:], strict=True):
-        x = by_hand.layer_forward(layer, x, mask)
+        x = by_hand.run_layer(layer, x, mask)
         assert_close(x, expected)
 
 
 def test_the_text_tower_pools_where_the_library_does(model):
     clip, ids, _ = model
-    assert_close(by_hand.text_tower(clip, ids), clip.text_model(input_ids=ids).pooler_output)
+    assert_close(by_hand.run_text_tower(clip, ids), clip.text_model(input_ids=ids).pooler_output)
 
 
 def test_every_layer_of_the_vision_tower_and_its_end(model):
@@ -67,14 +67,14 @@ def test_every_layer_of_the_vision_tower_and_its_end(model):
     x = clip.vision_model.pre_layrnorm(by_hand.embed_patches(clip, pixels))
     assert_close(x, theirs.hidden_states[0])
     for layer, expected in zip(clip.vision_model.encoder.layers, theirs.hidden_states[1:], strict=True):
-        x = by_hand.layer_forward(layer, x)
+        x = by_hand.run_layer(layer, x)
         assert_close(x, expected)
-    assert_close(by_hand.vision_tower(clip, pixels), theirs.pooler_output)
+    assert_close(by_hand.run_vision_tower(clip, pixels), theirs.pooler_output)
 
 
 def test_logits(model):
     clip, ids, pixels = model
-    ours = by_hand.logits(clip, by_hand.vision_tower(clip, pixels), by_hand.text_tower(clip, ids))
+    ours = by_hand.compute_logits(clip, by_hand.run_vision_tower(clip, pixels), by_hand.run_text_tower(clip, ids))
     assert_close(ours, clip(input_ids=ids, pixel_values=pixels).logits_per_image)
 
 
@@ -85,8 +85,8 @@ def test_shares_of_attention_are_those_of_the_library(model):
     eager.eval().set_attn_implementation("eager")
     theirs = eager.text_model(input_ids=ids, output_attentions=True).attentions[0]
     layer = clip.text_model.encoder.layers[0]
-    shares = by_hand.attention(
-        layer, layer.layer_norm1(by_hand.embed_tokens(clip, ids)), by_hand.causal_mask(ids.shape[1])
+    shares = by_hand.attend(
+        layer, layer.layer_norm1(by_hand.embed_tokens(clip, ids)), by_hand.make_causal_mask(ids.shape[1])
     )[1]
     assert_close(shares, theirs)
 
@@ -97,4 +97,4 @@ def test_tokens_after_the_end_of_a_text_change_nothing(model):
     other = ids[:1].clone()
     other[0, end + 1 :] = 5
     assert end + 1 < ids.shape[1] and not torch.equal(other, ids[:1])
-    assert torch.equal(by_hand.text_tower(clip, ids[:1]), by_hand.text_tower(clip, other))
+    assert torch.equal(by_hand.run_text_tower(clip, ids[:1]), by_hand.run_text_tower(clip, other))

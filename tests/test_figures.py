@@ -17,7 +17,7 @@ from PIL import Image
 from helpers.training import History
 from lessons import kit
 from lessons.kit import context_training, strips
-from lessons.kit.picture import Picture, blank, finished, picture_with_scores, square
+from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank
 from lessons.lesson_00_start_here.explorers import pictures_with_guesses
 from lessons.lesson_01_inside_clip import figures as inside_clip
 
@@ -27,7 +27,7 @@ RED = Image.new("RGB", (256, 256), (214, 40, 44))
 
 
 def bars(scores, names=NAMES, **more):
-    return picture_with_scores(RED, names, scores, title="a title", alt=ALT, **more)
+    return draw_picture_with_scores(RED, names, scores, title="a title", alt=ALT, **more)
 
 
 def png_of(bundle):
@@ -119,7 +119,7 @@ def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
 def test_the_square_is_the_middle_of_the_picture():
     picture = Image.new("RGB", (300, 100), "white")
     picture.paste((214, 40, 44), (100, 0, 200, 100))
-    assert square(picture, 50).getcolors() == [(2500, (214, 40, 44))]
+    assert crop_square(picture, 50).getcolors() == [(2500, (214, 40, 44))]
 
 
 def test_pyplot_is_not_used():
@@ -151,7 +151,7 @@ def up_to(evaluations, run=WHOLE):
 
 
 def curve(*runs, **more):
-    return context_training.learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
+    return context_training.draw_learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
 
 
 def blue(picture):
@@ -319,15 +319,15 @@ def test_pairs_that_belong_together_are_framed():
 
 
 def test_a_bold_word_makes_no_warning_in_either_language(caplog):
-    figure = blank(1)
+    figure = make_blank(1)
     figure.text(0, 0.5, "loss 损失", weight="bold", fontsize=7.77)  # a size that no other test has looked up
-    finished(figure, ALT, "")
+    finish(figure, ALT, "")
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("n", [2, 4, 6])
 def test_captions_stand_whole_over_their_columns(n, monkeypatch):
-    monkeypatch.setattr(inside_clip, "finished", lambda figure, *_: figure)
+    monkeypatch.setattr(inside_clip, "finish", lambda figure, *_: figure)
     caption = "a photo of a small yellow umbrella beside a large purple butterfly at night"
     figure = inside_clip.similarity_heatmap([RED] * n, [caption] * n, np.zeros((n, n)), title="a title", alt=ALT)
     labels = [text for text in figure.findobj(Text) if " ".join(text.get_text().split()) == caption]

@@ -21,15 +21,15 @@ from helpers.language import LearnerError
 from helpers.pretrained import encode_texts, load_clip
 from helpers.training import TrainConfig
 from lessons.kit import context_training
-from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, accuracy_table, one_thread
+from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, tabulate_accuracies, use_one_thread
 from lessons.kit.picture import LOCK
 from lessons.lesson_00_start_here import explorers as start_here
 from lessons.lesson_02_learnable_context import explorers as learnable_context
-from pocket.datasets import Pictures, Splits, few_shot
+from pocket.datasets import Pictures, Splits, draw_few_shot
 from pocket.studies import context_study, first_vectors_study
-from pocket.tasks import secret_task
+from pocket.tasks import make_secret_task
 
-TASK = secret_task("red")
+TASK = make_secret_task("red")
 
 
 class Clock:
@@ -374,13 +374,13 @@ def broken_off_at(step):
 @pytest.fixture
 def titles(monkeypatch):
     """The titles of all learning curves that are drawn."""
-    drawn, draw = [], context_training.learning_curve
+    drawn, draw = [], context_training.draw_learning_curve
 
     def learning_curve(*given, **more):
         drawn.append(more["title"])
         return draw(*given, **more)
 
-    monkeypatch.setattr(context_training, "learning_curve", learning_curve)
+    monkeypatch.setattr(context_training, "draw_learning_curve", learning_curve)
     return drawn
 
 
@@ -422,7 +422,7 @@ def test_the_learned_context_can_be_used_afterwards(whole_run, clip, data):
     context = whole_run[0].context
     assert context.shape == (10, clip[0].config.text_config.hidden_size) and not context.requires_grad
     prompted = PromptedCLIP(*clip, TASK.class_names, context_length=len(context), init=context)
-    with one_thread():
+    with use_one_thread():
         assert prompted.accuracy(*data.test) == whole_run[0].runs[0].after
 
 
@@ -478,7 +478,7 @@ def test_what_the_vectors_were_before_training_is_kept_of_the_stored_run_and_of_
 @pytest.fixture(scope="module")
 def lesson_pictures(clip):
     """Those of the lesson: unit features (N, D), labels (N,), and which class the other thing is of (N,)."""
-    pictures = few_shot(TASK, **first_vectors_study.PICTURES)
+    pictures = draw_few_shot(TASK, **first_vectors_study.PICTURES)
     named = [[TASK.class_names.index(thing.object) for thing in scene.things] for scene, _ in pictures.test.drawings]
     images, labels = encode_split(*clip, pictures).test
     others = torch.tensor([sum(pair) - label for pair, label in zip(named, labels.tolist(), strict=True)])
@@ -519,7 +519,7 @@ def test_nobody_can_train_from_the_seeds_of_the_null(clip, data):
 
 def test_an_accuracy_of_several_is_told_by_mean_and_range(lang):
     hits = torch.tensor([[True, True, False, False], [True, True, True, False]])
-    table = accuracy_table({"one": hits[0], "several": hits})
+    table = tabulate_accuracies({"one": hits[0], "several": hits})
     assert [row[1] for row in table.rows] == {
         "en": ["50.0 %", "62.5 % (50.0 % to 75.0 %)"],
         "zh": ["50.0%", "62.5%（50.0% 到 75.0%）"],
@@ -697,7 +697,7 @@ def test_before_the_first_press_there_is_an_empty_diagram_with_the_hand_prompt(c
     assert ("empty" if lang == "en" else "空着") in one.shown.alt and in_language(one.shown.alt, lang)
     assert one.shown.bundle() == other.shown.bundle()
     by_hand = encode_texts(*clip, [f"a photo of a {name}." for name in THREE.class_names])
-    images, labels = encode_split(*clip, few_shot(THREE, shots=8, checks=4, tests=20)).test
+    images, labels = encode_split(*clip, draw_few_shot(THREE, shots=8, checks=4, tests=20)).test
     before = ((images @ by_hand.T).argmax(-1) == labels).float().mean().item()
     assert f"{before:.1%}"[:-1] in one.shown.alt
 
@@ -715,7 +715,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
     choose(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
-    expected = encode_split(*clip, few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
+    expected = encode_split(*clip, draw_few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
     assert torch.equal(data.train[0], expected.train[0]) and torch.equal(data.validation[0], expected.validation[0])
     words = repeat_words("a photo of a", length)
     generator = torch.Generator().manual_seed(3)

@@ -14,7 +14,7 @@ from PIL import Image
 from helpers import language, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip
-from lessons.kit.explorer import WIDGET_VIEW, Explorer, Sentence, uploaded
+from lessons.kit.explorer import WIDGET_VIEW, Explorer, Sentence, read_uploads
 from lessons.lesson_00_start_here import explorers as start_here
 from pocket import words, world
 
@@ -163,8 +163,8 @@ def test_what_file_upload_holds_is_understood_in_both_majors_of_ipywidgets():
     data = png()
     seven = {"cat.png": {"metadata": {"name": "cat.png", "type": "image/png", "size": len(data)}, "content": data}}
     eight = ({"name": "cat.png", "type": "image/png", "size": len(data), "content": memoryview(data)},)
-    assert uploaded(seven) == uploaded(eight) == ("cat.png", data)
-    assert uploaded({}) is uploaded(()) is None
+    assert read_uploads(seven) == read_uploads(eight) == ("cat.png", data)
+    assert read_uploads({}) is read_uploads(()) is None
 
 
 def upload_of(name, data):

@@ -17,7 +17,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from helpers import notebook
 from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, encode_texts, load_clip
-from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.lesson_01_inside_clip import explorers as inside_clip
 from lessons.lesson_01_inside_clip import figures
 from pocket import datasets, tasks, world
@@ -97,7 +97,7 @@ def test_all_texts_are_in_the_learners_language_and_alt_texts_without_measured_d
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_are_the_same_at_every_run(clip):
-    before = checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
+    before = compute_checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
     for first, second in zip(explorers(clip).values(), explorers(clip).values()):
         inside = list(all_widgets(first.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
@@ -105,7 +105,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_ar
         bundle = first._repr_mimebundle_()
         assert bundle.pop(WIDGET_VIEW)["model_id"] == first.widget.model_id
         assert bundle == second.shown.bundle()
-    assert (checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
+    assert (compute_checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -451,7 +451,7 @@ def test_every_name_that_the_lesson_tells_one_to_type_exists(clip):
 def test_what_the_lesson_says_of_templates_holds(clip):
     """A bare name does worse than a sentence, and the average of the five is not the best of them."""
     model, processor = clip
-    blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
+    blurred = datasets.draw_few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
     images = encode_images(model, processor, blurred.images)
     templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
     texts = [encode_texts(model, processor, [t.format(n) for n in tasks.BLURRED.class_names]) for t in templates]

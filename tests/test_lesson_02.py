@@ -15,7 +15,7 @@ from helpers import by_hand
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip
-from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.kit.models import show_prediction
 from lessons.kit.picture import Picture, spread
 from lessons.lesson_02_learnable_context import explorers as learnable_context
@@ -165,13 +165,13 @@ def test_all_texts_are_in_the_learners_language(clip, file, lang, undrawn):
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, file, lang):
-    before = checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
+    before = compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
     for explorer in explorers(clip, file).values():
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
-    assert (checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
+    assert (compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
 
 
 # --- where vectors get in ------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def inserted_features(clip, name, vectors):
     tables = model.text_model.embeddings
     words = tables.token_embedding(ids)[0]
     x = torch.cat([words[:1], vectors, words[1:]])
-    x = by_hand.text_layers(model, (x + tables.position_embedding.weight[: len(x)])[None])
+    x = by_hand.run_text_layers(model, (x + tables.position_embedding.weight[: len(x)])[None])
     return x[0, int(by_hand.find_end_of_text(model, ids))]
 
 

@@ -13,7 +13,7 @@ from transformers import CLIPConfig
 from helpers import flops
 from helpers.context import PromptedCLIP
 from helpers.pretrained import POCKET_CLIP, load_clip
-from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.lesson_02_learnable_context import explorers_b as faster
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.speed import Curve
@@ -108,14 +108,14 @@ def test_all_texts_are_in_the_learners_language(clip, lang):
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_are_the_same_at_every_run(clip):
-    before = checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
+    before = compute_checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training
     for first, second in zip(explorers(clip).values(), explorers(clip).values()):
         inside = list(all_widgets(first.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         bundle = first._repr_mimebundle_()
         assert bundle.pop(WIDGET_VIEW)["model_id"] == first.widget.model_id
         assert bundle == second.shown.bundle()
-    assert (checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
+    assert (compute_checksum(clip[0]), clip[0].config.to_json_string(), clip[0].training) == before
 
 
 # --- what a pass costs -------------------------------------------------------------------------------------------

@@ -16,12 +16,12 @@ from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.kit.explorer import WIDGET_VIEW, checksum
+from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt import explorers as soft_prompt
 from lessons.lesson_03_soft_prompt import figures
 from pocket.datasets import read_scene
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.words import CHINESE_WORDS
 from pocket.world import Scene, Thing, draw
 from tools.build import read_glossary, wrong_variants
@@ -38,7 +38,9 @@ def made(clip, **options):
     model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), init=WORDS, generator=generator, **options)
     seen = soft_prompt._pictures(model)
     initialise_projection(
-        model, model.encode([picture.small for picture in seen]), [full_caption(picture.scene) for picture in seen]
+        model,
+        model.encode([picture.small for picture in seen]),
+        [write_full_caption(picture.scene) for picture in seen],
     )
     return model
 
@@ -120,12 +122,12 @@ def test_all_texts_are_in_the_learners_language(model, begun, lang, undrawn):
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone(model, begun):
-    before = checksum(model), model.vision_features, model.training
+    before = compute_checksum(model), model.vision_features, model.training
     for explorer in explorers(model, begun).values():
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
-    assert (checksum(model), model.vision_features, model.training) == before
+    assert (compute_checksum(model), model.vision_features, model.training) == before
 
 
 def test_the_pictures_are_test_pictures_that_no_training_sees_and_have_chinese_names(lang):
@@ -133,7 +135,7 @@ def test_the_pictures_are_test_pictures_that_no_training_sees_and_have_chinese_n
     scenes = [read_scene(record[f"images/{name}.png"]) for name in soft_prompt.SHOWN]
     learned = {text["text"] for text in json.loads((ROOT / "data/captions/train.json").read_text(encoding="utf-8"))}
     assert all(name.startswith("test-") for name in soft_prompt.SHOWN)
-    assert not learned & set(map(full_caption, scenes))
+    assert not learned & set(map(write_full_caption, scenes))
     named = [soft_prompt._name(scene) for scene in scenes]
     assert named[0] == {"en": "purple car, beach, cartoon", "zh": "紫色汽车，海滩，卡通"}[lang]
     assert len(set(named)) == len(named) and all(in_language(name, lang) for name in named)
@@ -147,7 +149,7 @@ def test_what_is_drawn_is_what_gpt2_reads_and_what_it_predicts(model, undrawn):
     explorer = soft_prompt.sequence_explorer(model)
     prompt, image, patches, words, (following, share), limit, rest = undrawn[-1]
     picture = soft_prompt._pictures(model)[0]
-    ids = torch.tensor([model.tokenizer(full_caption(picture.scene))["input_ids"][:5]])
+    ids = torch.tensor([model.tokenizer(write_full_caption(picture.scene))["input_ids"][:5]])
     entered = []
     handle = model.language_model.base_model.register_forward_pre_hook(
         lambda module, given, named: entered.append(named["inputs_embeds"]), with_kwargs=True
@@ -195,7 +197,7 @@ def test_the_text_may_be_empty_or_whole_and_is_never_longer_than_the_caption(mod
     for number, picture in enumerate(soft_prompt._pictures(model)):
         explorer.controls["picture"].value = number
         explorer.controls["tokens"].value = explorer.controls["tokens"].max
-        text = full_caption(picture.scene)
+        text = write_full_caption(picture.scene)
         assert f"“{text}”" in explorer.shown.alt and "goes on with “end”" in explorer.shown.caption
         lengths.add(explorer.controls["tokens"].value)
     assert len(lengths) > 1
@@ -267,7 +269,7 @@ def test_what_is_true_of_a_picture_are_the_words_of_its_caption_without_the_smal
     sketch = Scene((Thing("cat", "red", "small"),), "night", "sketch")  # whose colour nobody sees
     assert soft_prompt.true_words(sketch) == {"cat", "small", "night", "sketch"}
     for one in (scene, sketch):
-        assert soft_prompt.true_words(one) <= set(re.findall(r"\w+", full_caption(one)))
+        assert soft_prompt.true_words(one) <= set(re.findall(r"\w+", write_full_caption(one)))
 
 
 def test_the_caption_counts_true_words_and_sets_them_against_the_other_pictures(model, begun, undrawn):

@@ -17,12 +17,12 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History
 from lessons.kit import explorer as made_of
-from lessons.kit.explorer import WIDGET_VIEW, Sentence, checksum
+from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt import explorers_captions as captions
 from lessons.lesson_03_soft_prompt import figures_captions as figures
 from pocket.captioning import PROMPTS
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.studies import captioner_study
 from pocket.world import Scene, Thing, draw
 
@@ -194,13 +194,13 @@ def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, 
 
 
 def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prompts):
-    before = checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
+    before = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
     for explorer in (captions.next_word_explorer(model), captions.prompts_explorer(model, prompts)):
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
-    after = checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
+    after = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
     assert before[0] == after[0] and before[1] is after[1] and torch.equal(before[2], after[2])
 
 
@@ -284,7 +284,7 @@ def test_it_begins_at_the_greatest_doubt_about_a_picture_that_is_described_right
     explorer = captions.next_word_explorer(model)
     features = captions._features(model, captions.ONE_THING)
     written = [captions._decode_greedily(model, one) for one in features]
-    wrong = [one.caption != full_caption(scene) for one, (scene, _) in zip(written, captions.ONE_THING)]
+    wrong = [one.caption != write_full_caption(scene) for one, (scene, _) in zip(written, captions.ONE_THING)]
     doubt = [1 if missed else one.sureness().min().item() for one, missed in zip(written, wrong)]
     first = explorer.controls["picture"].value
     assert any(wrong) and doubt[first] == min(doubt) < 0.9
@@ -302,12 +302,12 @@ SKETCH = Scene((Thing("cat", "red", "small"),), "night", "sketch")
 @pytest.mark.parametrize(
     ("scene", "caption", "true", "right"),
     [
-        (RED_CAT, full_caption(RED_CAT), ["photo", "small", "red", "cat", "in the snow"], 5),
+        (RED_CAT, write_full_caption(RED_CAT), ["photo", "small", "red", "cat", "in the snow"], 5),
         (RED_CAT, "a photo of a small red dog in the snow.", ["photo", "in the snow"], 2),
         (RED_CAT, "a sketch of a large red cat in the city.", ["red", "cat"], 2),
         (RED_CAT, "a photo photo photo of a cat cat", ["photo", "cat"], 2),
         (RED_CAT, "a dog and a small cat.", ["small", "cat"], 2),
-        (SKETCH, full_caption(SKETCH), ["sketch", "small", "cat", "at night"], 4),
+        (SKETCH, write_full_caption(SKETCH), ["sketch", "small", "cat", "at night"], 4),
         (RED_CAT, "once upon a time", [], 0),
         (RED_CAT, "", [], 0),
     ],
@@ -365,13 +365,13 @@ def test_the_figure_of_a_run_is_told_in_the_learners_language_and_the_models_sta
     clip, language, monkeypatch, lang
 ):
     monkeypatch.setattr(captions, "CHECKS", 10)
-    few, before = few_steps(clip, language), checksum(language[0])
+    few, before = few_steps(clip, language), compute_checksum(language[0])
     few.run()
     assert in_language(few.shown.alt, lang) and in_language(few.shown.caption, lang) and few.shown.image.width == 1480
     assert {"en": "25 pictures, 4 steps of 8 pictures, rate at most 0.003, a soft prompt of 10 × 192, seed 0; 26,688 numbers learn",
             "zh": "25 张训练图片，4 步，每步 8 张，学习率最大 0.003，软提示词 10 × 192，随机种子 0；要学的一共 26,688 个数"}[lang] in few.shown.caption  # fmt: skip
     assert {"en": "are what they were", "zh": "一个也没变"}[lang] in few.shown.caption
-    assert checksum(language[0]) == before and in_language(few.words.value, lang)
+    assert compute_checksum(language[0]) == before and in_language(few.words.value, lang)
 
 
 def test_a_soft_prompt_of_no_vectors_can_be_chosen(few, undrawn):
@@ -413,7 +413,7 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
     assert (second.learning_rate, second.seed, third.seed) == (3e-2, 0, 7)
     assert torch.equal(one[0], two[0]) and torch.equal(checks[0], others[0]) and not torch.equal(one[0], three[0])
     assert len(undrawn[-1].numbers[1]) == 2 and "Faint: your earlier runs" in few.shown.caption
-    assert not {full_caption(scene) for scene, _ in captions.WATCHED} & {*one[1], *three[1], *checks[1]}
+    assert not {write_full_caption(scene) for scene, _ in captions.WATCHED} & {*one[1], *three[1], *checks[1]}
     assert not set(checks[1]) & {*one[1], *three[1]}
 
 
@@ -475,13 +475,13 @@ def test_the_first_picture_is_one_that_all_prompts_answer_rightly(clip, language
         learned[task] = many.soft_prompt.prompt_embeddings.detach()
     explorer = captions.prompts_explorer(many, learned)
     first = explorer.controls["picture"].value
-    assert first and "apple" in full_caption(captions.SOME_THINGS[first][0])
+    assert first and "apple" in write_full_caption(captions.SOME_THINGS[first][0])
     said = {}
     for task in learned:
         explorer.controls["first"].value = task
         said[task] = undrawn[-1].numbers[1][0]
     assert said["count"] == "there is one thing." and said["colour"] == "the apple is green."
-    assert said["describe"] == full_caption(captions.SOME_THINGS[first][0])
+    assert said["describe"] == write_full_caption(captions.SOME_THINGS[first][0])
 
 
 def test_where_the_text_turns_is_told(model, prompts, undrawn, lang):

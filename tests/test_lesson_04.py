@@ -17,8 +17,8 @@ from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
-from lessons.kit.explorer import WIDGET_VIEW, checksum
-from lessons.kit.picture import Picture, axes_at, blank
+from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
+from lessons.kit.picture import Picture, add_axes, make_blank
 from lessons.lesson_04_reading import explorers as ours
 from lessons.lesson_04_reading import figures
 from pocket.studies import reading_study as study
@@ -173,14 +173,14 @@ def test_tables_are_in_the_learners_language(clip, told, lang):
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, told, lang):
-    before = checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
+    before = compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
     for explorer in explorers(clip).values():
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
     assert ours.distances_picture(*clip).image.width == 1480
-    assert (checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
+    assert (compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
 
 
 def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypatch):
@@ -273,8 +273,8 @@ def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, to
 
 
 def test_names_stand_apart_from_one_another_and_lines_do_not_cross():
-    figure = blank(3)
-    axes = axes_at(figure, 0.5, 0.5, 3, 2)
+    figure = make_blank(3)
+    axes = add_axes(figure, 0.5, 0.5, 3, 2)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     crowd = np.random.default_rng(0).normal(0.4, 0.03, (8, 2))
     points = [(tuple(point), f"word{number}", number == 5) for number, point in enumerate(crowd)]
@@ -330,7 +330,7 @@ def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words
     assert len(permuted) == len(DRAWN) * len(SEEDS) and len(others) == len(SEEDS)
     for column, null in ((4, permuted), (6, others)):
         medians = ours._medians(study.find_best_rank(null, ("red",), words), len(SEEDS))
-        assert rows["red"][column] == ours._p(reading.p_value(1, medians))
+        assert rows["red"][column] == ours._p(reading.compute_p_value(1, medians))
     assert rows["red"][5] == "≤ 0.001"  # random vectors are hardly ever all nearest to it
     assert ours.planted_table().rows == list(rows.values())
 
@@ -342,7 +342,10 @@ def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never
     assert study.find_best_rank_by_distance(apart, ("photo", "red"), vocabulary).tolist() == [3] * 20
     null = ours._medians(torch.arange(2, 102), 5)
     assert len(null) == ours.MEDIANS and null.min() > 3
-    assert ours._p(reading.p_value(1, null)) == "≤ 0.001" and ours._p(reading.p_value(200, null)) == "1.000"
+    assert (
+        ours._p(reading.compute_p_value(1, null)) == "≤ 0.001"
+        and ours._p(reading.compute_p_value(200, null)) == "1.000"
+    )
 
 
 def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_say():
@@ -350,19 +353,19 @@ def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_
     places = torch.randint(1, 169, (115,), generator=generator)
     null = ours._medians(places, 5)
     observed = [places[torch.randperm(115, generator=generator)[:5]].median().item() for _ in range(1000)]
-    ps = torch.tensor([reading.p_value(median, null) for median in observed])
+    ps = torch.tensor([reading.compute_p_value(median, null) for median in observed])
     for alpha in (0.05, 0.2, 0.5):
         assert alpha - 0.05 < (ps <= alpha).double().mean() < alpha + 0.05
 
 
 def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
     contexts = torch.randn(3, 2, M, D, generator=torch.Generator().manual_seed(0))
-    apart = reading.distances(contexts, words.table[words.words])
+    apart = reading.measure_distances(contexts, words.table[words.words])
     for right in (("red",), ("neon", "sign")):
         assert torch.equal(
             study.find_best_rank_by_distance(apart, right, words), study.find_best_rank(contexts, right, words)
         )
-        apart = reading.distances(contexts, words.table[words.words])
+        apart = reading.measure_distances(contexts, words.table[words.words])
         ranks = [reading.rank_row(apart, words.words == words.row(word)) for word in right]
         assert torch.equal(study.find_best_rank_by_distance(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
 

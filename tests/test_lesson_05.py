@@ -17,7 +17,7 @@ from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.kit.explorer import WIDGET_VIEW, checksum
+from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_05_bug_museum import experiments, museum
 from lessons.lesson_05_bug_museum import explorers as shown
@@ -150,7 +150,7 @@ def test_the_code_behind_glass_is_short_names_no_mistake_and_differs_from_its_re
 
 def test_experiments_leave_the_model_as_it_was(clip, model, captions):
     model.language_model.requires_grad_(False)
-    before = checksum(clip[0]), checksum(model), model.language_model.training
+    before = compute_checksum(clip[0]), compute_checksum(model), model.language_model.training
     grads = [p.grad for p in model.parameters()]
     for name in ON_CAPTIONS:
         loss = museum.exhibit(name).broken
@@ -160,7 +160,7 @@ def test_experiments_leave_the_model_as_it_was(clip, model, captions):
     for name in ON_TEXTS:
         experiments.every_vector_learns(museum.exhibit(name).broken, *clip)
         experiments.times_positions(museum.exhibit(name).broken, *clip)
-    assert (checksum(clip[0]), checksum(model), model.language_model.training) == before
+    assert (compute_checksum(clip[0]), compute_checksum(model), model.language_model.training) == before
     assert [p.grad for p in model.parameters()] == grads and not clip[0].text_model.encoder.layers[
         0
     ].layer_norm1._forward_pre_hooks

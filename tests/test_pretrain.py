@@ -14,10 +14,10 @@ from helpers.data import FewShot
 from helpers.pretrained import POCKET_GPT2, encode_images, encode_texts, load_clip
 from helpers.training import TrainConfig
 from pocket import classifiers, evaluate, phases, pretrain_clip, pretrain_gpt2
-from pocket.corpus import vocabulary
+from pocket.corpus import list_vocabulary
 from pocket.evaluate import Row
-from pocket.scenes import fresh_scene, make_pair, training_scenes
-from pocket.world import Scene, Thing, draw, facts, random_scene
+from pocket.scenes import make_fresh_scene, make_pair, make_training_scenes
+from pocket.world import Scene, Thing, draw, list_facts, make_random_scene
 
 QUIET = {"log": lambda line: None}
 
@@ -44,10 +44,10 @@ def fresh() -> nn.Linear:
 def test_a_training_that_was_broken_off_ends_as_an_unbroken_one(tmp_path, monkeypatch):
     monkeypatch.setattr(phases, "SAVE_EVERY", -1)  # save at every step
     whole, broken, resumed = fresh(), fresh(), fresh()
-    history, _ = phases.train(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
+    history, _ = phases.train_phase(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
     with pytest.raises(KeyboardInterrupt):
-        phases.train(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
-    again, seconds = phases.train(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
+        phases.train_phase(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
+    again, seconds = phases.train_phase(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
     assert torch.equal(whole.weight, resumed.weight) and torch.equal(whole.bias, resumed.bias)
     assert again == history and seconds > 0
 
@@ -58,11 +58,11 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path):
         "p", 5, [{"params": list(module.parameters()), "lr": 1.0}], lambda step: (torch.tensor(float("nan")), {})
     )
     with pytest.raises(FloatingPointError, match="p, step 0: the loss is nan; try a lower rate"):
-        phases.train([phase], module, tmp_path / "never-written.pt", **QUIET)
+        phases.train_phase([phase], module, tmp_path / "never-written.pt", **QUIET)
 
 
 def test_the_rate_rises_then_falls_and_never_reaches_zero():
-    rates = [phases.cosine_rate(step, 1000) for step in range(1000)]
+    rates = [phases.compute_rate(step, 1000) for step in range(1000)]
     assert rates[0] == 0.01 and max(rates) == 1 and np.argmax(rates) in (99, 100)
     assert 0 < rates[-1] < 0.03
 
@@ -76,7 +76,7 @@ def test_a_pair_is_two_scenes_that_differ_and_comes_again_from_its_number():
 def test_patch_answers_ask_for_a_colour_only_where_it_shows():
     scenes = [Scene((Thing("cat", "red", "large"),), "beach", style) for style in ("photo", "blueprint")]
     owners = np.array([[0, -1], [0, -1]])
-    answers = pretrain_clip.patch_answers(scenes, owners)
+    answers = pretrain_clip.list_patch_answers(scenes, owners)
     unknown = pretrain_clip.UNKNOWN
     assert answers["colour"].tolist() == [[0, unknown], [unknown, unknown]]
     assert answers["object"].tolist() == [[0, 24], [0, 24]]
@@ -88,16 +88,16 @@ def test_the_contrastive_loss_is_clips_own_but_for_pairs_that_are_also_true():
     scale, none = torch.tensor(1.5), torch.zeros(5, 5, dtype=torch.bool)
     logits, target = scale.exp() * images @ texts.T, torch.arange(5)
     clips_own = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-    assert torch.allclose(pretrain_clip.contrastive_loss(images, texts, scale, none)[0], clips_own)
+    assert torch.allclose(pretrain_clip.compute_contrastive_loss(images, texts, scale, none)[0], clips_own)
     also_true = none.clone()
     also_true[0, 1] = True
-    assert pretrain_clip.contrastive_loss(images, texts, scale, also_true)[0] < clips_own
+    assert pretrain_clip.compute_contrastive_loss(images, texts, scale, also_true)[0] < clips_own
 
 
 def test_facts_become_labels():
     rng = np.random.default_rng(0)
-    scenes = [random_scene(rng) for _ in range(20)]
-    assert pretrain_clip.fact_matrix(scenes).sum(1).tolist() == [len(facts(scene)) for scene in scenes]
+    scenes = [make_random_scene(rng) for _ in range(20)]
+    assert pretrain_clip.make_fact_matrix(scenes).sum(1).tolist() == [len(list_facts(scene)) for scene in scenes]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def tokenizer():
 
 def test_only_the_text_of_a_sample_is_scored_and_it_ends(tokenizer):
     rng = np.random.default_rng(0)
-    samples = [pretrain_gpt2.sample(rng, vocabulary()) for _ in range(60)]
+    samples = [pretrain_gpt2.sample(rng, list_vocabulary()) for _ in range(60)]
     batch = pretrain_gpt2.collate(samples, tokenizer)
     for row, s in enumerate(samples):
         scored = tokenizer.decode(batch.next_ids[row][batch.scored[row]])
@@ -133,10 +133,10 @@ def test_a_row_knows_whether_it_is_good_enough():
 
 def test_evaluation_passes_over_scenes_that_training_drew():
     rng = np.random.default_rng(0)
-    assert any(random_scene(rng, things=1) in training_scenes() for _ in range(20))
-    scene = fresh_scene(np.random.default_rng(0), things=1)
-    assert scene not in training_scenes()
-    assert fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
+    assert any(make_random_scene(rng, things=1) in make_training_scenes() for _ in range(20))
+    scene = make_fresh_scene(np.random.default_rng(0), things=1)
+    assert scene not in make_training_scenes()
+    assert make_fresh_scene(np.random.default_rng(0), besides={scene}, things=1) != scene
 
 
 class TinyEncoder(evaluate.SceneEncoder):

@@ -17,7 +17,7 @@ from helpers.pretrained import (
     load_clip,
     load_gpt2,
 )
-from pocket.corpus import vocabulary
+from pocket.corpus import list_vocabulary
 from pocket.world import OBJECTS, Scene, Thing, draw
 
 REFERENCE = Path(__file__).with_name("reference_outputs.json")
@@ -81,7 +81,7 @@ def test_the_pocket_clip_recognises_a_scene(clip):
 
 def test_every_word_of_the_world_is_one_token(clip, gpt2):
     for tokenizer in (clip[1].tokenizer, gpt2[1]):
-        assert all(len(tokenizer(word, add_special_tokens=False)["input_ids"]) == 1 for word in vocabulary())
+        assert all(len(tokenizer(word, add_special_tokens=False)["input_ids"]) == 1 for word in list_vocabulary())
 
 
 def test_tokenizers_know_their_lengths_and_end_marks(clip, gpt2):

@@ -86,9 +86,9 @@ def test_a_rotated_table_is_another_models_table_and_names_other_words(words):
 def test_distances_are_what_they_are_called():
     vectors, table = random(2, 3, 5), random(7, 5, seed=1)
     cosine = torch.nn.functional.cosine_similarity(vectors[:, :, None], table, dim=-1)
-    torch.testing.assert_close(reading.distances(vectors, table).float(), 1 - cosine)
+    torch.testing.assert_close(reading.measure_distances(vectors, table).float(), 1 - cosine)
     euclidean = (vectors[:, :, None] - table).norm(dim=-1)
-    torch.testing.assert_close(reading.distances(vectors, table, "euclidean").float(), euclidean)
+    torch.testing.assert_close(reading.measure_distances(vectors, table, "euclidean").float(), euclidean)
 
 
 def test_the_two_metrics_disagree_where_a_row_is_long():
@@ -122,7 +122,8 @@ def test_a_rank_is_the_place_in_the_order_of_neighbours(words, metric):
     for row in words.words[::40].tolist():
         places = 1 + (order == row).nonzero()[:, 1]
         assert torch.equal(
-            reading.rank_row(reading.distances(vectors, words.table[words.words], metric), words.words == row), places
+            reading.rank_row(reading.measure_distances(vectors, words.table[words.words], metric), words.words == row),
+            places,
         )
 
 
@@ -171,22 +172,22 @@ def test_random_vectors_have_the_lengths_of_those_they_replace_and_point_anywher
 
 @METRICS
 def test_own_distances_are_those_to_the_nearest_other_word(words, metric):
-    apart = reading.distances_within(words.table, words.words, metric)
+    apart = reading.measure_distances_within(words.table, words.words, metric)
     near = reading.nearest_tokens(words.table[words.words], words.table, 2, metric, words.words)
     assert torch.equal(apart, near.distances[:, 1]) and (apart > 0).all()
-    assert len(reading.distances_within(words.table, words.words, metric, at_most=10)) <= 10
+    assert len(reading.measure_distances_within(words.table, words.words, metric, at_most=10)) <= 10
 
 
 def test_as_near_is_the_share_of_the_null_that_comes_as_near():
     null = torch.tensor([0.2, 0.4, 0.6, 0.8])
-    assert reading.share_as_near(torch.tensor([0.1, 0.4, 0.5, 0.9]), null).tolist() == [0, 0.5, 0.5, 1]
+    assert reading.measure_share_as_near(torch.tensor([0.1, 0.4, 0.5, 0.9]), null).tolist() == [0, 0.5, 0.5, 1]
 
 
 def test_a_p_value_counts_what_was_observed_and_is_never_zero():
     null = torch.arange(1.0, 100)
-    assert reading.p_value(0, null) == 0.01
-    assert reading.p_value(5, null) == 0.06
-    assert reading.p_value(1000, null) == 1
+    assert reading.compute_p_value(0, null) == 0.01
+    assert reading.compute_p_value(5, null) == 0.06
+    assert reading.compute_p_value(1000, null) == 1
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -196,7 +197,7 @@ def test_under_the_null_p_is_at_most_alpha_no_more_often_than_alpha(alpha, ties)
     generator = torch.Generator().manual_seed(0)
     draws = torch.rand(4000, 40, generator=generator)
     draws = (6 * draws).floor() if ties else draws
-    ps = torch.tensor([reading.p_value(row[0].item(), row[1:]) for row in draws])
+    ps = torch.tensor([reading.compute_p_value(row[0].item(), row[1:]) for row in draws])
     assert (ps <= alpha).double().mean() <= alpha + 3 * (alpha * (1 - alpha) / len(draws)) ** 0.5
     if not ties:  # and it is no weaker than it must be
         assert (ps <= alpha).double().mean() >= alpha - 3 * (alpha * (1 - alpha) / len(draws)) ** 0.5
@@ -303,8 +304,10 @@ def test_a_blend_is_begun_at_0_and_learned_at_1_and_goes_on_beyond():
 
 def test_cosines_are_one_with_oneself_and_do_not_see_lengths():
     vectors = random(3, 5)
-    torch.testing.assert_close(reading.cosines(vectors).diag(), torch.ones(3))
-    torch.testing.assert_close(reading.cosines(vectors), reading.cosines(vectors * torch.tensor([[2.0], [9], [0.1]])))
+    torch.testing.assert_close(reading.compute_cosines(vectors).diag(), torch.ones(3))
+    torch.testing.assert_close(
+        reading.compute_cosines(vectors), reading.compute_cosines(vectors * torch.tensor([[2.0], [9], [0.1]]))
+    )
 
 
 def test_attention_to_slots_is_that_of_each_texts_end():
@@ -313,5 +316,5 @@ def test_attention_to_slots_is_that_of_each_texts_end():
     layer = torch.zeros(2, 2, 5, 5)  # (C, H, T, T)
     layer[0, :, 3] = torch.tensor([[0.1, 0.6, 0.3, 0, 0], [0.1, 0.4, 0.5, 0, 0]])
     layer[1, :, 4] = torch.tensor([0.2, 0.2, 0.2, 0.2, 0.2])
-    shares = reading.attention_to_slots([layer, 2 * layer], slots, end)
+    shares = reading.measure_attention_to_slots([layer, 2 * layer], slots, end)
     torch.testing.assert_close(shares, torch.tensor([[0.35, 0.3], [0.7, 0.6]]))

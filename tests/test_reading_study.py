@@ -10,11 +10,11 @@ from helpers.data import FewShot, encode_split
 from helpers.files import read_tensors
 from helpers.pretrained import encode_texts, identify_model, load_clip
 from helpers.training import TrainConfig
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.studies import reading_study as study
-from pocket.tasks import RIDDLE, style_task
+from pocket.tasks import RIDDLE, make_style_task
 
-SKETCH = style_task("sketch")
+SKETCH = make_style_task("sketch")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_stored_study_says_how_it_was_made_and_on_which_model(stored, clip):
 
 def test_the_jobs_that_are_run_are_those_that_are_stored_in_their_order(stored):
     for part in study.MEASURE:
-        wanted = [job for job in study.jobs() if job["part"] == part]
+        wanted = [job for job in study.list_jobs() if job["part"] == part]
         assert len(getattr(stored, part)) == len(wanted)
         for job, record in zip(wanted, getattr(stored, part)):
             assert job.items() <= {"part": part, **vars(record)}.items()
@@ -99,7 +99,7 @@ def test_contexts_that_began_as_words_began_as_those_words(stored, words):
 def test_the_stored_vectors_reach_the_accuracies_that_were_measured(clip, stored):
     """On pictures drawn anew: half precision and other machines may tip a picture or two of 480."""
     model, processor = clip
-    data = encode_split(model, processor, few_shot(RIDDLE, 1, 1, study.TESTS))
+    data = encode_split(model, processor, draw_few_shot(RIDDLE, 1, 1, study.TESTS))
     for init in study.INITS:
         runs = [r for r in stored.learned if (r.task, r.init, r.permuted) == (RIDDLE.name, init, False)]
         for context, run in zip(stored.contexts(RIDDLE.name, init), runs):
@@ -159,7 +159,7 @@ def test_a_learned_job_keeps_where_it_began_and_ended_and_every_look_of_the_foll
     assert numbers["context"] == numbers["path"][numbers["step"] // 2]
     begun = setup.new_context(RIDDLE, "random", 1).context
     assert torch.equal(torch.tensor(numbers["begun"]), begun)
-    mosaic = style_task("mosaic")
+    mosaic = make_style_task("mosaic")
     assert "path" not in study.measure_learned(setup, mosaic, job | {"task": mosaic.name})
     assert "path" not in study.measure_learned(setup, RIDDLE, job | {"permuted": True})
 

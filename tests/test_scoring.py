@@ -3,7 +3,7 @@
 import pytest
 
 from pocket import scoring
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.world import Scene, Thing
 
 CAT = Scene((Thing("cat", "red", "small"),), "beach", "photo")
@@ -13,7 +13,7 @@ SCENES = [CAT, TWO, SKETCH]
 
 
 def test_the_full_caption_is_right_in_everything():
-    found = scoring.score([full_caption(scene) for scene in SCENES], SCENES)
+    found = scoring.score([write_full_caption(scene) for scene in SCENES], SCENES)
     assert list(found) == list(scoring.KINDS)
     assert {(s.precision, s.recall) for s in found.values()} == {(1.0, 1.0)}
     assert (found["object"].true, found["colour"].true, found["count"].true) == (4, 3, 3)
@@ -33,7 +33,7 @@ def test_a_colour_belongs_to_its_object():
 
 
 def test_a_colour_that_nobody_can_see_is_not_asked_for():
-    assert not any(fact[0] == "colour" for fact in scoring.expected_claims(SKETCH))
+    assert not any(fact[0] == "colour" for fact in scoring.list_expected_claims(SKETCH))
 
 
 def test_a_text_that_says_nothing_scores_nothing():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pocket import corpus, language, words
-from pocket.tasks import COUNT_TASK, ON_ITS_SIDE, secret_task, style_task
+from pocket.tasks import COUNT_TASK, ON_ITS_SIDE, make_secret_task, make_style_task
 from pocket.world import (
     ALL_STYLES,
     BACKGROUNDS,
@@ -19,12 +19,12 @@ from pocket.world import (
     UNSEEN_STYLE,
     Scene,
     Thing,
-    all_facts,
     draw,
-    facts,
-    near_twin,
-    objects_by_patch,
-    random_scene,
+    list_all_facts,
+    list_facts,
+    make_near_twin,
+    make_random_scene,
+    map_patches_to_objects,
 )
 
 CAT = Scene((Thing("cat", "red", "large"),), "beach", "photo")
@@ -33,7 +33,7 @@ PAIR = Scene((Thing("cat", "red", "small"), Thing("key", "blue", "large")), "nig
 
 def scenes(n: int, seed: int = 7) -> list[Scene]:
     rng = np.random.default_rng(seed)
-    return [random_scene(rng) for _ in range(n)]
+    return [make_random_scene(rng) for _ in range(n)]
 
 
 def pixels(scene: Scene, seed: int = 0, size: int = 64) -> np.ndarray:
@@ -43,7 +43,7 @@ def pixels(scene: Scene, seed: int = 0, size: int = 64) -> np.ndarray:
 def test_the_world_is_as_large_as_the_course_promises():
     assert len(OBJECTS) >= 24 and len(COLOURS) >= 10 and len(SIZES) == 3 and len(BACKGROUNDS) >= 8
     assert len(STYLES) == 8 and UNSEEN_STYLE in ALL_STYLES and UNSEEN_STYLE not in STYLES
-    assert len(corpus.vocabulary()) >= 800
+    assert len(corpus.list_vocabulary()) >= 800
 
 
 def test_drawing_is_a_pure_function_of_scene_and_seed():
@@ -76,13 +76,13 @@ def test_the_small_picture_is_the_large_one_made_small(style):
 def test_the_patch_truth_lies_where_the_picture_changes():
     with_cat, without = pixels(CAT), pixels(replace(CAT, things=(Thing("cat", "blue", "large"),)))
     changed = (np.abs(with_cat - without).sum(2) > 60).reshape(8, 8, 8, 8).mean((1, 3))
-    owners = objects_by_patch(CAT)
+    owners = map_patches_to_objects(CAT)
     assert (owners >= 0).sum() > 12
     assert changed[owners == 0].mean() > 0.5 > 0.1 > changed[owners == -1].mean()
 
 
 def test_two_things_own_different_patches_left_and_right():
-    owners = objects_by_patch(PAIR)
+    owners = map_patches_to_objects(PAIR)
     assert np.argwhere(owners == 0)[:, 1].mean() < 4 < np.argwhere(owners == 1)[:, 1].mean() + 0.5
 
 
@@ -96,41 +96,41 @@ def test_a_scene_that_the_world_cannot_draw_is_refused_with_what_it_can():
 
 
 def test_colours_are_true_only_where_the_style_shows_them():
-    assert ("colour", "cat", "red") in facts(CAT)
-    assert not any("colour" in fact[0] for fact in facts(replace(CAT, style="blueprint")))
+    assert ("colour", "cat", "red") in list_facts(CAT)
+    assert not any("colour" in fact[0] for fact in list_facts(replace(CAT, style="blueprint")))
 
 
 def test_every_fact_of_a_trained_style_has_a_label():
-    known = set(all_facts())
-    assert all(facts(scene) <= known for scene in scenes(300))
+    known = set(list_all_facts())
+    assert all(list_facts(scene) <= known for scene in scenes(300))
 
 
 def test_a_near_twin_differs_but_little():
     rng = np.random.default_rng(0)
     for scene in scenes(300):
-        twin = near_twin(scene, rng)
+        twin = make_near_twin(scene, rng)
         assert len(twin.things) == len(scene.things)
-        assert len(facts(scene) ^ facts(twin)) <= 22
+        assert len(list_facts(scene) ^ list_facts(twin)) <= 22
 
 
 def test_a_caption_is_true_of_its_scene_and_stays_in_the_vocabulary():
     rng = np.random.default_rng(1)
-    known = set(corpus.vocabulary())
+    known = set(corpus.list_vocabulary())
     for scene in scenes(500):
-        said = language.caption(scene, rng)
-        assert said.facts <= facts(scene), said
+        said = language.write_caption(scene, rng)
+        assert said.facts <= list_facts(scene), said
         assert set(re.findall("[a-z]+", said.text)) <= known, said.text
 
 
 def test_the_same_scene_is_told_in_many_ways():
     rng = np.random.default_rng(2)
-    assert len({language.caption(PAIR, rng).text for _ in range(200)}) > 150
+    assert len({language.write_caption(PAIR, rng).text for _ in range(200)}) > 150
 
 
 def test_what_is_read_from_a_full_caption_is_the_scene():
     for scene in scenes(500):
-        said = language.read_caption(language.full_caption(scene))
-        assert said <= facts(scene)
+        said = language.read_caption(language.write_full_caption(scene))
+        assert said <= list_facts(scene)
         assert {("object", t.object) for t in scene.things} | {
             ("background", scene.background),
             ("style", scene.style),
@@ -138,16 +138,16 @@ def test_what_is_read_from_a_full_caption_is_the_scene():
 
 
 def test_a_wrong_or_foreign_caption_is_not_read_as_true():
-    assert not language.read_caption("a sketch of a large red dog at night.") <= facts(CAT)
+    assert not language.read_caption("a sketch of a large red dog at night.") <= list_facts(CAT)
     assert language.read_caption("zwei Birnen") == frozenset()
 
 
 def test_answers_and_stories_stay_in_the_vocabulary_and_fit_the_scene():
     rng = np.random.default_rng(3)
-    known = set(corpus.vocabulary())
+    known = set(corpus.list_vocabulary())
     for scene in scenes(200):
         texts = [corpus.answer(task, scene, rng) for task in corpus.INSTRUCTIONS if task != "is there"]
-        texts += [*corpus.is_there(scene, rng), corpus.free_text(rng)]
+        texts += [*corpus.is_there(scene, rng), corpus.write_free_text(rng)]
         assert set(re.findall("[a-z]+", " ".join(texts))) <= known
     assert corpus.answer("count", PAIR, rng) == "there are two things."
     assert corpus.answer("colour", PAIR, rng) == "the cat is red and the key is blue."
@@ -158,8 +158,8 @@ def test_notes_name_what_is_there():
     rng = np.random.default_rng(4)
     for scene in scenes(100):
         wanted = {t.object for t in scene.things} | {scene.background}
-        assert wanted <= {note[0][0] for note in corpus.word_notes(scene, rng)}
-        grid = corpus.grid_notes(scene, rng, seed=1)
+        assert wanted <= {note[0][0] for note in corpus.write_word_notes(scene, rng)}
+        grid = corpus.write_grid_notes(scene, rng, seed=1)
         assert len(grid) == 64
         assert all(abs(sum(share for _, share in note) - 1) < 1e-9 for note in grid)
 
@@ -179,18 +179,18 @@ def test_no_word_means_two_things():
 def test_a_secret_task_hides_its_secret_in_the_scene_and_not_in_the_names():
     rng = np.random.default_rng(5)
     for secret, field in (("small", "size"), ("large", "size"), ("red", "colour")):
-        task = secret_task(secret)
+        task = make_secret_task(secret)
         assert secret not in task.class_names
         for label in range(24):
             scene = task.scene(label, rng)
             holders = [t.object for t in scene.things if getattr(t, field) == secret]
             assert holders == [task.class_names[label]]
-    left = secret_task("left").scene(3, rng)
+    left = make_secret_task("left").scene(3, rng)
     assert left.things[0].object == OBJECTS[3]
 
 
 def test_examples_of_a_task_are_reproducible_and_of_their_class():
-    for task in (COUNT_TASK, ON_ITS_SIDE, style_task("sketch")):
+    for task in (COUNT_TASK, ON_ITS_SIDE, make_style_task("sketch")):
         first, again = task.example(2, 5, seed=9), task.example(2, 5, seed=9)
         assert np.array_equal(np.asarray(first), np.asarray(again))
         assert not np.array_equal(np.asarray(first), np.asarray(task.example(2, 6, seed=9)))

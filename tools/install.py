@@ -129,7 +129,7 @@ def install_packages(goal: str, say: Say, place: Environment = TESTED) -> None:
         raise Problem(
             f"{folder} was not made by course.py: rename it "
             "(the Python of an environment of your own runs the course with --here).",
-            f"{folder} 不是 course.py 建的：请给它改名（自己的环境，可以用其中的 Python 加 --here 运行）。",
+            f"{folder} 不是 course.py 建的：请给它改名（自己的环境请用其中的 Python 加 --here）。",
         )
     check_disk(state)
     if state == "broken":

@@ -48,7 +48,7 @@ TRAININGS = (
     "CaptionerTraining",
 )  # what functions that show an explorer give back
 # Functions of the kit that lessons call, and that show something
-SHOWING = ("explorer.accuracy_table", "models.show_prediction", "models.whose_numbers")
+SHOWING = ("explorer.tabulate_accuracies", "models.show_prediction", "models.tell_whose_numbers")
 HEADING = r"(?m)^##? (.+)"
 LETTERS = "ABCDEF"
 

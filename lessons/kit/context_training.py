@@ -20,7 +20,7 @@ from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
 from helpers.data import FewShot
 from helpers.language import say
 from helpers.training import History, TrainConfig
-from lessons.kit.explorer import LongWork, Shown, checksum, counted, one_thread, percent, values_of
+from lessons.kit.explorer import LongWork, Shown, compute_checksum, counted, format_percent, read_values, use_one_thread
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -31,10 +31,10 @@ from lessons.kit.picture import (
     STONE,
     WIDTH,
     Picture,
-    axes_at,
-    blank,
-    finished,
-    halo,
+    add_axes,
+    finish,
+    make_blank,
+    make_halo,
     plot_column,
 )
 
@@ -96,7 +96,7 @@ class ContextTraining(LongWork):
         self._prepare, self._config, self._stored = prepare, config, stored
         self._preparing, self._when_stopped = 0.0, None
         self.runs: list[Run] = []
-        setting = prepare(values_of(controls))
+        setting = prepare(read_values(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
         self.context, self.initial = (stored.context, stored.initial) if fits else (None, None)
         waiting = self._empty_picture(self._before(setting))
@@ -121,10 +121,10 @@ class ContextTraining(LongWork):
         self._tell(say(en="Getting the pictures ready…", zh="正在准备图片……"))
         setting, earlier = self._prepare(now), tuple(self.runs)
         prompted, run = setting.prompted, self._before(setting)
-        model = checksum(prompted.clip)
+        model = compute_checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
-            with one_thread(), closing(train_context(prompted, setting.data, self._config)) as evaluations:
+            with use_one_thread(), closing(train_context(prompted, setting.data, self._config)) as evaluations:
                 for at in evaluations:
                     run = replace(run, history=run.history.add(at))
                     if at.best:
@@ -134,7 +134,7 @@ class ContextTraining(LongWork):
                     self._when_stopped = partial(self._stopped_picture, setting, run, earlier)
                     yield at.step / at.steps, partial(self._growing_picture, setting, run, earlier)
                 run = replace(run, after=prompted.accuracy(*setting.data.test))
-            unchanged = checksum(prompted.clip) == model
+            unchanged = compute_checksum(prompted.clip) == model
             self._when_stopped = partial(self._finished_picture, setting, run, earlier, unchanged)
             yield 1.0, self._when_stopped
         finally:
@@ -153,7 +153,7 @@ class ContextTraining(LongWork):
 
     def _stored_picture(self, stored: Stored) -> Picture:
         whose = say(en="A stored run", zh="事先存好的一次训练")
-        return learning_curve(
+        return draw_learning_curve(
             None,
             stored.run,
             prompts=_prompts(len(stored.context)),
@@ -167,8 +167,8 @@ class ContextTraining(LongWork):
 
     def _empty_picture(self, empty: Run) -> Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
-        hand, before = percent(empty.hand, 0), percent(empty.before)
-        return learning_curve(
+        hand, before = format_percent(empty.hand, 0), format_percent(empty.before)
+        return draw_learning_curve(
             empty,
             self._stored and self._stored.run,
             prompts=(HAND, say(en="learned vectors", zh="学出来的向量")),
@@ -248,7 +248,7 @@ class ContextTraining(LongWork):
                 zh="换了随机种子或每类图片的张数，验证图片可能也换了。要从几次训练里挑一次，就在同一批图片上比较验证集的结果："
                 "一旦用测试图片来挑，它们就不能再算测试了。",
             )
-        return learning_curve(
+        return draw_learning_curve(
             run,
             self._stored and self._stored.run,
             earlier,
@@ -282,9 +282,9 @@ def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Seq
     """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
     history, ends = run.history, (run.history.evaluations[0], run.history.evaluations[-1])
     loss, check = [f"{end.loss:.1f}" for end in ends], [f"{end.validation_loss:.1f}" for end in ends]
-    first, last, hand = (percent(share, 0) for share in (*(end.validation_score for end in ends), run.hand))
-    before, after = percent(run.before), None if run.after is None else percent(run.after)
-    others, kept = [percent(share) for share in earlier], history.best.step
+    first, last, hand = (format_percent(share, 0) for share in (*(end.validation_score for end in ends), run.hand))
+    before, after = format_percent(run.before), None if run.after is None else format_percent(run.after)
+    others, kept = [format_percent(share) for share in earlier], history.best.step
     far = say(en=f", {history.steps} steps", zh=f"，共 {history.steps} 步")
     if after is None:
         far = say(en=f", at step {ends[1].step} of {history.steps}", zh=f"{far}，到第 {ends[1].step} 步为止")
@@ -310,7 +310,7 @@ def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Seq
 # --- the figure -------------------------------------------------------------------------------------------------
 
 
-def learning_curve(
+def draw_learning_curve(
     run: Run | None,
     stored: Run | None = None,
     earlier: Sequence[Run] = (),
@@ -333,8 +333,8 @@ def learning_curve(
     height, across = 4.1, max(other.history.steps for other in known)
     stored_curve = None if run is not None and not run.history.evaluations else stored
     with LOCK:
-        figure = blank(height)
-        loss, accuracy = axes_at(figure, 0.62, 1.7, 1.62, 1.86), axes_at(figure, 3.5, 1.7, 2.8, 1.86)
+        figure = make_blank(height)
+        loss, accuracy = add_axes(figure, 0.62, 1.7, 1.62, 1.86), add_axes(figure, 3.5, 1.7, 2.8, 1.86)
         for axes, low, high, label, heading in (
             (
                 loss,
@@ -397,11 +397,11 @@ def learning_curve(
             fontsize=8,
             color=INK,
             parse_math=False,
-            path_effects=halo(),
+            path_effects=make_halo(),
         )
-        _before_and_after(axes_at(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
+        _before_and_after(add_axes(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
         figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _numbers(runs: Sequence[Run], *columns: str) -> list[float]:
@@ -458,7 +458,9 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
 
 def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
     style = {"fontsize": 8.5, "color": colour, "va": "center", "weight": "bold" if colour == BLUE else "normal"}
-    axes.annotate(name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=halo(), **style)
+    axes.annotate(
+        name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=make_halo(), **style
+    )
 
 
 def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
@@ -478,7 +480,7 @@ def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
     accuracy.plot(best.step, best.validation_score, zorder=5, **look)
     low, high = accuracy.get_ylim()
     up = -1 if best.validation_score > high - 0.15 * (high - low) else 1
-    style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": halo()}
+    style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": make_halo()}
     accuracy.annotate(
         say(en="kept", zh="留下"),
         (best.step, best.validation_score),

@@ -74,7 +74,7 @@ class Note:
         return self.bundle()
 
 
-def note(outcome: str, text: str, folded: str = "") -> Note:
+def make_note(outcome: str, text: str, folded: str = "") -> Note:
     """A verdict with its mark and colour; `folded` is technical text under it."""
     style = f"border-left: 4px solid {COLOURS[outcome]}; padding: 0.4em 1em; margin: 4px 0; line-height: 1.5"
     plain = f"{MARKS[outcome]} {text}"
@@ -129,7 +129,9 @@ class Quiz:
     def verdict(self, index: int) -> Note:
         choice = self.choices[index]
         word = say(en="Right.", zh="对。") if choice.right else say(en="Not quite.", zh="再想想。")
-        return note("right" if choice.right else "wrong", f"{LETTERS[index]}. {word}{say(en=' ', zh='')}{choice.why}")
+        return make_note(
+            "right" if choice.right else "wrong", f"{LETTERS[index]}. {word}{say(en=' ', zh='')}{choice.why}"
+        )
 
 
 class Prediction:
@@ -148,7 +150,7 @@ class Prediction:
 
     def _noted(self, index: int) -> Note:
         self.guess = index
-        return note(
+        return make_note(
             "noted",
             say(
                 en=f"{LETTERS[index]}, noted. Now run the next cell.", zh=f"记下了：{LETTERS[index]}。现在运行下一格。"
@@ -163,11 +165,11 @@ class Prediction:
             zh=f"结果是 {LETTERS[answer]}：{self.answers[answer]}。",
         )
         if self.guess is None:
-            return note("untouched", f"{came_out}{say(en=' ', zh='')}{self.because}")
+            return make_note("untouched", f"{came_out}{say(en=' ', zh='')}{self.because}")
         if self.guess == answer:
-            return note("right", came_out + say(en=" Just as you said. ", zh="和你猜的一样。") + str(self.because))
+            return make_note("right", came_out + say(en=" Just as you said. ", zh="和你猜的一样。") + str(self.because))
         yours = f"{LETTERS[self.guess]}, {self.answers[self.guess]}"
-        return note(
+        return make_note(
             "noted",
             came_out
             + say(
@@ -197,7 +199,7 @@ class Exercise:
         return Checked(self, *self._outcome(attempt, given))
 
     def _outcome(self, attempt: Any, given: tuple) -> tuple[str, Note]:
-        untouched = note(
+        untouched = make_note(
             "untouched",
             say(
                 en="Not attempted yet: put your answer in the place of the three dots and run the cell again.",
@@ -209,7 +211,7 @@ class Exercise:
         try:
             self.test(attempt, *given)
         except Mistake as mistake:
-            return "wrong", note("wrong", str(mistake))
+            return "wrong", make_note("wrong", str(mistake))
         except Exception as error:
             if isinstance(error, NotImplementedError) and not error.args:  # torch raises it as well, with words
                 return "untouched", untouched
@@ -217,8 +219,8 @@ class Exercise:
                 en=f"Your code stops with {type(error).__name__}: {error}",
                 zh=f"你的代码中途出错：{type(error).__name__}: {error}",
             )
-            return "wrong", note("wrong", sentence, "".join(traceback.format_exception(error)))
-        return "right", note("right", say(en="Right. ", zh="对。") + str(self.praise))
+            return "wrong", make_note("wrong", sentence, "".join(traceback.format_exception(error)))
+        return "right", make_note("right", say(en="Right. ", zh="对。") + str(self.praise))
 
 
 class Checked(Live):

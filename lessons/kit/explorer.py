@@ -86,7 +86,7 @@ class Explorer(Live):
         """Draw what the controls say now."""
         with LOCK:
             try:
-                self.shown = self._draw(values_of(self.controls))
+                self.shown = self._draw(read_values(self.controls))
             except LearnerError as sentence:
                 self.shown = Sentence(str(sentence))
             self.view.value = self.shown.html()
@@ -153,7 +153,7 @@ class LongWork(Live):
         begun, due, share, work, draw = self._clock(), float("-inf"), 0.0, None, None
         try:
             self._progress(share, 0.0)
-            work = self._work(values_of(self.controls))
+            work = self._work(read_values(self.controls))
             with Interrupts(signal.SIGINT, at_once=True) as interrupts:
                 while not interrupts.asked:
                     with LOCK:
@@ -236,7 +236,7 @@ def _left(seconds: float) -> str:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def use_one_thread() -> Iterator[None]:
     """Torch computes in one thread: a pocket model gains little from two, and loses much where another program wants the cores.
 
     Measured on two of them: 2.9 s against 2.4 s when both are free, and 3 to 6 s against 40 to 110 s beside a busy one.
@@ -249,7 +249,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def checksum(model: torch.nn.Module) -> str:
+def compute_checksum(model: torch.nn.Module) -> str:
     """A checksum of all parameters, byte by byte: equal before and after, no number of a frozen model has changed."""
     digest = hashlib.blake2b()
     for parameter in model.parameters():
@@ -260,7 +260,7 @@ def checksum(model: torch.nn.Module) -> str:
 # --- controls -----------------------------------------------------------------------------------------------------------------
 
 
-def values_of(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
+def read_values(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
     """What stands in controls now, by their names."""
     return SimpleNamespace(**{name: control.value for name, control in controls.items()})
 
@@ -288,7 +288,7 @@ def dropdown(label: str, options: Mapping[str, Any], value: Any, width: float) -
     return ipywidgets.Dropdown(options=list(options.items()), value=value, description=label, **look(width))
 
 
-def uploaded(value: Any) -> tuple[str, bytes] | None:
+def read_uploads(value: Any) -> tuple[str, bytes] | None:
     """The name and the bytes of the last file in a FileUpload: ipywidgets 7 keeps a dict by name, 8 a tuple of dicts."""
     if not value:
         return None
@@ -308,17 +308,17 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def percent(share: float, decimals: int = 1) -> str:
+def format_percent(share: float, decimals: int = 1) -> str:
     """0.25 as the learner's language writes it: "25.0 %" or "25.0%"."""
     return f"{100 * share:.{decimals}f}" + say(en=" %", zh="%")
 
 
-def accuracy_table(right: Mapping[str, Tensor]) -> Table:
+def tabulate_accuracies(right: Mapping[str, Tensor]) -> Table:
     """How often each prompt was right. right: for each prompt (N,) booleans, or (S, N) of several, of which mean and range are told."""
 
     def told(hits: Tensor) -> str:
         shares = hits.float().mean(-1)  # () or (S,)
-        mean, least, most = (percent(share.item()) for share in (shares.mean(), shares.min(), shares.max()))
+        mean, least, most = (format_percent(share.item()) for share in (shares.mean(), shares.min(), shares.max()))
         return say(en=f"{mean} ({least} to {most})", zh=f"{mean}（{least} 到 {most}）") if shares.dim() else mean
 
     rows = [(name, told(hits)) for name, hits in right.items()]

@@ -10,11 +10,11 @@ from transformers import CLIPModel
 
 from helpers.language import say
 from helpers.pretrained import POCKET_CLIP, identify_model
-from lessons.kit.explorer import percent
-from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.kit.explorer import format_percent
+from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores
 
 
-def whose_numbers(clip: CLIPModel) -> None:
+def tell_whose_numbers(clip: CLIPModel) -> None:
     """Print on which model the lesson runs; on another one than the pocket CLIP, that the accuracies in the text are not its own."""
     name = identify_model(clip)["model"]
     if Path(clip.name_or_path) == POCKET_CLIP:
@@ -38,9 +38,9 @@ def whose_numbers(clip: CLIPModel) -> None:
 def show_prediction(image: Image.Image, answer: Mapping[str, float], top: int = 6) -> Picture:
     """A picture beside what `PromptedCLIP.predict` says of it: the likeliest classes with their probabilities."""
     names, shares = list(answer), list(answer.values())
-    told = [f"{name} {percent(share, 0)}" for name, share in list(answer.items())[:3]]
-    return picture_with_scores(
-        square(image, 256),
+    told = [f"{name} {format_percent(share, 0)}" for name, share in list(answer.items())[:3]]
+    return draw_picture_with_scores(
+        crop_square(image, 256),
         names,
         shares,
         title=say(en="The learned prompt says: {}", zh="用学到的提示词，认出的是：{}").format(names[0]),

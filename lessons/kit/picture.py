@@ -57,7 +57,7 @@ class Picture:
 
     def html(self) -> str:
         """An <img> with alt text, which JupyterLab would drop from a plain PNG, and the caption beneath it."""
-        data, width = encoded(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
+        data, width = encode_webp(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
         alt = html.escape(self.alt)
         look = "display: block; max-width: 100%"  # as a line of text it would have a gap beneath
         image = f'<img alt="{alt}" width="{width}" style="{look}" src="data:image/webp;base64,{data}">'
@@ -68,7 +68,7 @@ class Picture:
     def bundle(self) -> dict[str, str]:
         """One output for every reader: html for the page, a small PNG for converters, plain text for the ear and for nbval."""
         page = self.image.resize((self.image.width // SHARPNESS, self.image.height // SHARPNESS), Image.Resampling.BOX)
-        png = encoded(page.quantize(128), format="png", optimize=True)
+        png = encode_webp(page.quantize(128), format="png", optimize=True)
         plain = say(en="Figure: ", zh="图：") + self.alt
         return {"text/html": self.html(), "image/png": png, "text/plain": plain}
 
@@ -109,20 +109,20 @@ def shorten(text: str, length: int) -> str:
     return text.rstrip() + "…"
 
 
-def square(image: Image.Image, side: int) -> Image.Image:
+def crop_square(image: Image.Image, side: int) -> Image.Image:
     """The middle square of a picture, which is all of it that CLIP's own preparation keeps, `side` pixels wide."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
     return image.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.LANCZOS)
 
 
-def blank(height: float) -> Figure:
+def make_blank(height: float) -> Figure:
     """An empty figure as wide as all are, and so many inches high."""
     # a hair more, since 4.1 inches at 200 dots would be cut to 819
     return Figure(figsize=(WIDTH + 1e-6, height + 1e-6), dpi=100 * SHARPNESS, facecolor="white")
 
 
-def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+def add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """Axes placed in inches from the lower left corner, so that a picture of 256 pixels can stand on 2.56 of them."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
@@ -131,7 +131,7 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
 def add_page(figure: Figure, title: str) -> Axes:
     """The whole figure as axes in inches, without a frame, under its title."""
     width, height = figure.get_size_inches()
-    page = axes_at(figure, 0, 0, width, height)
+    page = add_axes(figure, 0, 0, width, height)
     page.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
     page.axis("off")
     page.text(0.08, height - 0.2, title, fontsize=10, color=INK, parse_math=False)
@@ -161,12 +161,12 @@ def show_image(axes: Axes, image: Image.Image) -> None:
     axes.spines[:].set_color(GREY)
 
 
-def stripes(vectors: np.ndarray, limit: float) -> np.ndarray:
+def draw_stripes(vectors: np.ndarray, limit: float) -> np.ndarray:
     """The colours (…, D, 4) of vectors (…, D): purple below zero, orange above it; from -limit to limit."""
     return ScalarMappable(Normalize(-limit, limit), "PuOr_r").to_rgba(np.asarray(vectors))
 
 
-def letters_on(colour: Sequence[float]) -> str:
+def choose_letter_colour(colour: Sequence[float]) -> str:
     """White or black, whichever stands out more on (r, g, b) from 0 to 1: by WCAG's formula the contrast is never less than 4.5."""
     light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     return "white" if np.dot(light, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"
@@ -191,12 +191,12 @@ def spread(heights: Sequence[float], gap: float, low: float, high: float) -> lis
     return (np.clip(bare, low, top) + gap * np.arange(len(heights))).tolist()
 
 
-def halo() -> list[withStroke]:
+def make_halo() -> list[withStroke]:
     """White around letters that stand on lines."""
     return [withStroke(linewidth=2.5, foreground="white")]
 
 
-def finished(figure: Figure, alt: str, caption: str) -> Picture:
+def finish(figure: Figure, alt: str, caption: str) -> Picture:
     """The figure, drawn."""
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():  # a learner's text may be in a script that no font here can write
@@ -205,7 +205,7 @@ def finished(figure: Figure, alt: str, caption: str) -> Picture:
     return Picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), alt, caption)
 
 
-def encoded(image: Image.Image, **options: object) -> str:
+def encode_webp(image: Image.Image, **options: object) -> str:
     """A picture's file in base64; options: what `Image.save` takes."""
     buffer = io.BytesIO()
     image.save(buffer, **options)
@@ -215,7 +215,7 @@ def encoded(image: Image.Image, **options: object) -> str:
 # --- a figure that several lessons show -----------------------------------------------------------------------------------------
 
 
-def picture_with_scores(
+def draw_picture_with_scores(
     image: Image.Image,
     names: Sequence[str],
     scores: Sequence[float],
@@ -245,11 +245,11 @@ def picture_with_scores(
     room = min(0.22 + 0.078 * max(map(measure_letters, labels)), 3.3)  # inches for the longest label
     height = 2.72
     with LOCK:
-        figure = blank(height)
-        show_image(axes_at(figure, 0.08, 0.08, 2.56, 2.56), image)
+        figure = make_blank(height)
+        show_image(add_axes(figure, 0.08, 0.08, 2.56, 2.56), image)
         left = 2.85 + room
         tall = 0.24 * len(order)
-        bars = axes_at(figure, left, 2.44 - tall, WIDTH - left - 0.62, tall)
+        bars = add_axes(figure, left, 2.44 - tall, WIDTH - left - 0.62, tall)
         bars.barh(range(len(order)), values[order], color=[BLUE] + [GREY] * (len(order) - 1), height=0.7)
         for row, index in enumerate(order):
             style = {
@@ -268,4 +268,4 @@ def picture_with_scores(
         bars.set_xlabel(say(en="probability", zh="概率"), fontsize=8, color=INK, labelpad=1)
         bars.spines[["top", "right"]].set_visible(False)
         figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)

@@ -17,7 +17,7 @@ def start(lang: str) -> None:
     Raises ImportError where another package of one of our names was imported before.
     """
     for name in PACKAGES:
-        if other := imported_from_elsewhere(name):
+        if other := find_other_package(name):
             raise ImportError(
                 f"之前已经从 {other} 导入了另一个名叫 {name} 的包，不是本课程的：请重启内核，先运行这一格。"
                 if lang == "zh"
@@ -28,11 +28,11 @@ def start(lang: str) -> None:
     from helpers import notebook
     from lessons.kit import torch_errors
 
-    notebook.start(lang)
+    notebook.set_up(lang)
     torch_errors.install()
 
 
-def imported_from_elsewhere(name: str) -> str:
+def find_other_package(name: str) -> str:
     """Where a package of this name was imported from, if that is not the course; else ""."""
     module = sys.modules.get(name)
     # a folder without __init__.py is a package as well, and has no __file__

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from lessons.kit.picture import SHARPNESS, WIDTH, stripes
+from lessons.kit.picture import SHARPNESS, WIDTH, draw_stripes
 
 GAP = 0.24  # inches for an ellipsis between two columns
 
@@ -62,5 +62,5 @@ def draw_strips(
     canvas = np.zeros((len(strips[0][2]), round(WIDTH * pixels), 4))  # transparent
     for middle, width, vector in strips:
         left, right = (round((middle + side * width / 2) * pixels) for side in (-1, 1))
-        canvas[:, left:right] = stripes(vector, limit)[:, None]
+        canvas[:, left:right] = draw_stripes(vector, limit)[:, None]
     page.imshow(canvas, extent=(0, WIDTH, low, high), interpolation="nearest", aspect="auto")

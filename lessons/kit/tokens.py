@@ -5,7 +5,7 @@ from __future__ import annotations
 WORD_END = "</w>"  # of the last piece of a word, in CLIP's vocabulary
 
 
-def letters_of(piece: str) -> str:
+def read_letters(piece: str) -> str:
     """A piece of CLIP's vocabulary, which stands for bytes, as letters; bytes that are no whole letter as numbers, like <E7>."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]

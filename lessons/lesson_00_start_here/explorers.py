@@ -27,7 +27,7 @@ from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
 from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import Explorer, look, uploaded
+from lessons.kit.explorer import Explorer, look, read_uploads
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -36,17 +36,17 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
-    axes_at,
-    blank,
-    finished,
-    picture_with_scores,
+    add_axes,
+    crop_square,
+    draw_picture_with_scores,
+    draw_stripes,
+    finish,
+    make_blank,
     show_image,
-    square,
-    stripes,
 )
 from pocket import world
 from pocket.datasets import Pictures
-from pocket.language import full_caption, with_article
+from pocket.language import add_article, write_full_caption
 from pocket.words import translate
 
 STORED = (
@@ -107,7 +107,9 @@ def scene_with_scores(
     caption += _strange_words(clip, processor, texts)
     alt = describe(scene) + say(en=" ", zh="") + _bars_in_words(names, scores)
     title = f"“{template.replace('{style}', scene.style)}”"
-    return picture_with_scores(world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS)
+    return draw_picture_with_scores(
+        world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS
+    )
 
 
 def scene_in_styles(
@@ -191,15 +193,15 @@ def pictures_with_guesses(
     side, step = 1.36, WIDTH / 5
     rows = -(-len(images) // 5)
     with LOCK:
-        figure = blank(1.92 * rows)
+        figure = make_blank(1.92 * rows)
         for i, (image, label, guess, score, truth) in enumerate(zip(images, labels, guesses, scores, truths)):
             row, column = divmod(i, 5)
-            axes = axes_at(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
+            axes = add_axes(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
             show_image(axes, image)
             axes.set_title(label, fontsize=9, color=INK, pad=3)
             mark, colour, weight = ("✓", BLUE, "normal") if guess == truth else ("✗", VERMILION, "bold")
             axes.set_xlabel(f"{mark} {guess} {score:.0%}", fontsize=9, color=colour, weight=weight, labelpad=3)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def fill(template: str, name: str, style: str) -> str:
@@ -212,7 +214,7 @@ def fill(template: str, name: str, style: str) -> str:
             )
         )
     for slot, value in (("{style}", style), ("{}", name)):
-        template = template.replace(f"a {slot}", with_article(value)).replace(slot, value)
+        template = template.replace(f"a {slot}", add_article(value)).replace(slot, value)
     return template
 
 
@@ -221,7 +223,7 @@ def describe(scene: world.Scene) -> str:
     thing = scene.things[0]
     colour = f"{translate(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
     object, size, style, background = map(translate, (thing.object, thing.size, scene.style, scene.background))
-    english = full_caption(scene)
+    english = write_full_caption(scene)
     return say(
         en=english[0].upper() + english[1:], zh=f"{style}风格的画：{colour}{object}（{size}），背景是{background}。"
     )
@@ -268,9 +270,9 @@ def picture_explorer(
         )
         caption += _strange_words(clip, processor, candidates)
         alt = which + _bars_in_words(candidates, scores)
-        seen = square(image, 512)
+        seen = crop_square(image, 512)
         title = say(en="Which text fits best?", zh="哪一条和图最相符？")
-        return picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
+        return draw_picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
 
     return Explorer({"file": button, "texts": lines}, draw)
 
@@ -285,7 +287,7 @@ def open_picture(name: str, data: bytes) -> Image.Image:
 
 def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
     """What picture it is, in words, and the picture itself: the file last chosen, else what the explorer was given."""
-    file = uploaded(upload)
+    file = read_uploads(upload)
     if file:
         return _named(file[0]), open_picture(*file)
     if isinstance(picture, Image.Image):
@@ -427,18 +429,18 @@ def rows_of_vectors(
     limit = 4 * np.median(np.abs(np.concatenate([vectors for _, vectors, _ in rows])))
     height = 0.36 + (strip + space) * len(rows)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
         for number, (labels, vectors, learned) in enumerate(rows, start=1):
             bottom = height - 0.28 - (strip + space) * number
             for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
-                axes = axes_at(figure, 0.12 + place * step, bottom, step - 0.1, strip)
-                axes.imshow(stripes([vector], limit).swapaxes(0, 1), interpolation="nearest", aspect="auto")
+                axes = add_axes(figure, 0.12 + place * step, bottom, step - 0.1, strip)
+                axes.imshow(draw_stripes([vector], limit).swapaxes(0, 1), interpolation="nearest", aspect="auto")
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set(color=INK if ours else GREY, linewidth=2.2 if ours else 0.8)
                 style = {"color": INK, "weight": "bold" if ours else "normal"}
                 axes.set_title(label, fontsize=8.5, pad=3, parse_math=False, **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- controls ----------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ doctor()
 # %% id="pocket-clip-code" tags=["prepare"]
 from helpers import data, language
 from helpers.pretrained import encode_texts, load_clip
-from lessons.kit.explorer import accuracy_table
+from lessons.kit.explorer import tabulate_accuracies
 from lessons.lesson_00_start_here import exercises, explorers
 from pocket import datasets, tasks, world
 
@@ -161,7 +161,7 @@ explorers.picture_explorer(clip, processor, example, sentences)
 
 # %% id="secret-code"
 task = tasks.RIDDLE
-pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
+pictures = datasets.draw_few_shot(task, shots=8, checks=4, tests=20)
 explorers.labelled_pictures(clip, processor, task.class_names, pictures.train)
 
 # %% [markdown] lang="en" id="half"
@@ -223,7 +223,7 @@ explorer
 red = encode_texts(clip, processor, [f"a photo of a red {name}." for name in task.class_names])
 prompts = {"a photo of a {}.": texts, "a photo of a red {}.": red}  # (C, D) each
 prompts |= explorers.encode_contexts(clip, processor, task.class_names, explorer.initial, explorer.context)
-accuracy_table({name: (images @ features.mT).argmax(-1) == labels for name, features in prompts.items()})
+tabulate_accuracies({name: (images @ features.mT).argmax(-1) == labels for name, features in prompts.items()})
 
 # %% [markdown] lang="en" id="as-good-as-a-word-seen"
 # The ten vectors come about as far as the word, and nobody told them the word. Untrained ones do not: the ten other starts stay below even “a photo of a”, and the luckiest of all eleven (in the stored run the one before training) stays below both. So what training added was learned from the pictures. Both stay far from 100 %: a prompt can point at what the model sees in a picture, but it cannot make it see more.

@@ -95,7 +95,7 @@ def embed(answer: Callable[[CLIPModel, Tensor], Tensor], clip: CLIPModel) -> Non
 
 @questions.exercise
 def mask(answer: Callable[[int], Tensor]) -> None:
-    ours, right = answer(4), by_hand.causal_mask(4)
+    ours, right = answer(4), by_hand.make_causal_mask(4)
     expect_tensor(ours, (4, 4), "causal_mask(4)")
     ours = ours.float()
     if torch.equal(ours, right) or (ours.triu(1)[right < 0] <= -1e4).all() and (ours[right == 0] == 0).all():

@@ -25,9 +25,9 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.pretrained import encode_images, encode_texts, find_trained_rows
-from lessons.kit.explorer import Explorer, beside, look, percent, values_of
-from lessons.kit.picture import Picture, encoded, letters_on, square
-from lessons.kit.tokens import WORD_END, letters_of
+from lessons.kit.explorer import Explorer, beside, format_percent, look, read_values
+from lessons.kit.picture import Picture, choose_letter_colour, crop_square, encode_webp
+from lessons.kit.tokens import WORD_END, read_letters
 from lessons.lesson_01_inside_clip import figures
 
 MOST_NAMED = 14  # tokens in an alt text
@@ -89,9 +89,9 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     pieces, names = tokenizer.convert_ids_to_tokens(ids), {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
     tokens, words, begun = [], [], 0
     for place, (id, piece) in enumerate(zip(ids[:used], pieces)):
-        tokens.append(names.get(id) or letters_of(piece) + ("" if trained[id] else "*"))
+        tokens.append(names.get(id) or read_letters(piece) + ("" if trained[id] else "*"))
         if id not in names and piece.endswith(WORD_END) and place > begun:
-            words.append((begun, place, letters_of("".join(pieces[begun : place + 1]))))
+            words.append((begun, place, read_letters("".join(pieces[begun : place + 1]))))
         if id in names or piece.endswith(WORD_END):
             begun = place + 1
     return SimpleNamespace(
@@ -163,9 +163,9 @@ def vision_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
     with torch.no_grad():
         x = tower.pre_layrnorm(by_hand.embed_patches(clip, pixel_values))  # (1, 1 + P, D)
         for layer in tower.encoder.layers:
-            _, shares = by_hand.attention(layer, layer.layer_norm1(x))  # (1, H, 1 + P, 1 + P)
+            _, shares = by_hand.attend(layer, layer.layer_norm1(x))  # (1, H, 1 + P, 1 + P)
             maps.append(shares[0])
-            x = by_hand.layer_forward(layer, x)
+            x = by_hand.run_layer(layer, x)
     return torch.stack(maps)
 
 
@@ -187,7 +187,7 @@ def attention_explorer(
     attention = vision_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()  # (L, H, 1 + P, 1 + P)
     layers, heads, positions, _ = attention.shape
     grid = math.isqrt(positions - 1)
-    seen = square(image, 512)
+    seen = crop_square(image, 512)
     mean = [(say(en="mean of heads", zh="各头取平均"), 0)]
     controls = {
         "place": ipywidgets.IntSlider(
@@ -214,7 +214,7 @@ def attention_explorer(
         looks, looked_at = shares[now.place], shares[:, now.place]
         who = say(en=f"patch {now.place}", zh=f"图块 {now.place} ") if now.place else _place(0, grid)
         which = say(en=f"head {now.head}", zh=f"第 {now.head} 个头") if now.head else mean[0][0]
-        gets, evenly = percent(looked_at.mean()), percent(1 / positions)
+        gets, evenly = format_percent(looked_at.mean()), format_percent(1 / positions)
         return figures.attention_of_a_place(
             seen,
             now.place,
@@ -297,7 +297,7 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
             "text_color" in button.style.keys
         ):  # ipywidgets 8; where letters cannot be made to stand out, buttons stay plain
             button.style.button_color = "#{:02x}{:02x}{:02x}".format(*colour)
-            button.style.text_color = letters_on(colour / 255)
+            button.style.text_color = choose_letter_colour(colour / 255)
         buttons.append(button)
     for number, button in enumerate(buttons):
         button.on_click(lambda _, number=number: setattr(place, "value", number))
@@ -360,7 +360,7 @@ def matrix_explorer(
         for row in range(1, n + 1)
         for column in range(1, n + 1)
     }
-    first, scale = values_of(cells), _scale_slider(learned, max(100, learned), learned)
+    first, scale = read_values(cells), _scale_slider(learned, max(100, learned), learned)
 
     def draw(now: SimpleNamespace) -> Picture:
         cosines = torch.tensor([getattr(now, name) for name in cells], dtype=torch.float64).reshape(n, n)
@@ -441,7 +441,7 @@ def _heading(caption: str) -> ipywidgets.HTML:
 
 
 def _thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
-    data = encoded(square(image, 80), format="png")
+    data = encode_webp(crop_square(image, 80), format="png")
     alt = say(en=f"Picture {number}, to which “{caption}” belongs", zh=f"第 {number} 张图，和它配对的文字是“{caption}”")
     return ipywidgets.HTML(f'<img alt="{html.escape(alt)}" width="40" height="40" src="data:image/png;base64,{data}">')
 
@@ -478,7 +478,7 @@ def temperature_explorer(
 ) -> Explorer:
     """Move the logit scale, and see what probability the same cosines give each text."""
     cosines = (encode_images(clip, processor, [image]) @ encode_texts(clip, processor, texts).T)[0]  # (C,)
-    learned, seen, least, most = clip.logit_scale.exp().item(), square(image, 512), 1.0, 200.0
+    learned, seen, least, most = clip.logit_scale.exp().item(), crop_square(image, 512), 1.0, 200.0
     best = texts[int(cosines.argmax())]
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -494,8 +494,8 @@ def temperature_explorer(
             learned,
             (least, most),
             title=say(
-                en=f"At logit scale {now.scale:.3g} the best text has a probability of {percent(highest)}",
-                zh=f"缩放系数为 {now.scale:.3g} 时，余弦最高的那句话概率是 {percent(highest)}",
+                en=f"At logit scale {now.scale:.3g} the best text has a probability of {format_percent(highest)}",
+                zh=f"缩放系数为 {now.scale:.3g} 时，余弦最高的那句话概率是 {format_percent(highest)}",
             ),
             alt=say(
                 en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, has a probability of {en}. Below, a "

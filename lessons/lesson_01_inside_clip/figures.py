@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from helpers.language import say
-from lessons.kit.explorer import percent
+from lessons.kit.explorer import format_percent
 from lessons.kit.picture import (
     BLUE,
     EDGE,
@@ -27,17 +27,17 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
+    add_axes,
     add_page,
-    axes_at,
-    blank,
-    finished,
-    halo,
-    letters_on,
+    choose_letter_colour,
+    crop_square,
+    finish,
+    make_blank,
+    make_halo,
     measure_letters,
     rectangle,
     shorten,
     show_image,
-    square,
 )
 from lessons.kit.strips import GAP, draw_strips, fit_columns
 
@@ -75,7 +75,7 @@ def tokens_as_vectors(
     columns = fit_columns(widths, {0, chosen, pooled, pooled + 1}, used + 2, left, WIDTH - 0.24)
     limit = 3 * np.median(np.abs([position.row for position in positions[: pooled + 1]]))
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for y, label in (
             (3.64, say(en="token", zh="词元")),
@@ -119,7 +119,7 @@ def tokens_as_vectors(
             if len(ends) > 1:
                 _bracket(page, ends[0][0] - ends[0][1] / 2 + 0.13, ends[-1][0] + ends[-1][1] / 2 - 0.13, 3.79, word)
         _sum_in_numbers(page, positions[chosen], chosen, left)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def attention_of_a_place(
@@ -133,7 +133,7 @@ def attention_of_a_place(
     """
     side, low, height = 2.2, 0.42, 3.52
     grid = round((len(looks) - 1) ** 0.5)
-    whole, top, cell = square(image, round(side * 100 * SHARPNESS)), low + side, side / grid
+    whole, top, cell = crop_square(image, round(side * 100 * SHARPNESS)), low + side, side / grid
     grey = 0.6 + 0.4 * np.asarray(whole.convert("L"), dtype=float)[..., None] / 255
     where = np.arange(whole.width) * grid // whole.width  # which row, and which column of patches each pixel belongs to
     who = say(en=f"patch {chosen}", zh=f"图块 {chosen} ") if chosen else say(en="the class token", zh="类别词元")
@@ -147,7 +147,7 @@ def attention_of_a_place(
         ),
     )
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for left, (shares, heading, note) in zip((0.1, 2.6, 5.1), maps):
             token, shown = (left, left + 0.275, top + 0.05, top + 0.27), np.asarray(whole)
@@ -158,11 +158,11 @@ def attention_of_a_place(
                 shown = _heated(grey, heat[1:].reshape(grid, grid)[where][:, where, None])
                 for place in np.argsort(-shares[1:], kind="stable")[:3]:
                     y, x = divmod(place, grid)
-                    style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": halo()}
+                    style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": make_halo()}
                     at = left + (x + 0.5) * cell, top - (y + 0.5) * cell
                     if shares[1 + place] >= 0.005:
                         page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
-                words, fill = f"{words} {percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
+                words, fill = f"{words} {format_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
                 _heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
             page.add_patch(rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
@@ -174,7 +174,7 @@ def attention_of_a_place(
                 token = left + x * cell, left + (x + 1) * cell, top - (y + 1) * cell, top - y * cell
             wide = [withStroke(linewidth=4.2, foreground="white")]
             page.add_patch(rectangle(*token, edgecolor=INK, linewidth=2, path_effects=wide))
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def contrastive_matrices(
@@ -215,11 +215,11 @@ def contrastive_matrices(
         ),
     )
     with LOCK:
-        figure = blank(over + 0.72)
+        figure = make_blank(over + 0.72)
         page = add_page(figure, title)
         for row, image in enumerate(images):
             box = 0.7 - 0.94 * cell, 0.7, top - (row + 0.97) * cell, top - (row + 0.03) * cell
-            page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
+            page.imshow(np.asarray(crop_square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
         for left, (values, first, second) in zip(lefts, panels):
             page.text(left, over + 0.16, first, fontsize=9, weight="bold", color=INK, va="bottom")
             page.text(left, over, second, fontsize=8, color=INK, va="bottom")
@@ -249,7 +249,7 @@ def contrastive_matrices(
             zh=f"乘以缩放系数 {scale:.3g}，\n再做两次 softmax →",
         )
         page.text(0.08, low - 0.2, then, fontsize=8, color=SLATE, va="top")
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def shares_by_scale(
@@ -274,10 +274,10 @@ def shares_by_scale(
     now, then = (_softmax(s * values, 0)[order] for s in (scale, learned))
     height, left = 4.5, 5.05
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        show_image(axes_at(figure, 0.1, 2.05, 1.86, 1.86), image)
-        bars = axes_at(figure, left, 2.05, 1.7, 1.86)
+        show_image(add_axes(figure, 0.1, 2.05, 1.86, 1.86), image)
+        bars = add_axes(figure, left, 2.05, 1.7, 1.86)
         bars.barh(range(len(order)), now, color=[BLUE] + [GREY] * (len(order) - 1), height=0.68)
         for row, index in enumerate(order):
             y = 2.05 + 1.86 * (1 - (row + 0.5) / len(order))
@@ -285,8 +285,8 @@ def shares_by_scale(
             name = shorten(texts[index], 40)
             page.text(left - 0.55, y, name, ha="right", parse_math=False, **style)
             page.text(left - 0.08, y, f"{values[index]:.2f}".replace("-", "−"), ha="right", **style)
-            bars.text(max(now[row], then[row]) + 0.03, row, percent(now[row]), path_effects=halo(), **style)
-            stroke = {"color": VERMILION, "linewidth": 1.6, "path_effects": halo()}  # it may lie on its bar
+            bars.text(max(now[row], then[row]) + 0.03, row, format_percent(now[row]), path_effects=make_halo(), **style)
+            stroke = {"color": VERMILION, "linewidth": 1.6, "path_effects": make_halo()}  # it may lie on its bar
             bars.plot([then[row]] * 2, [row - 0.42, row + 0.42], **stroke)
         bars.set(xlim=(0, 1), ylim=(len(order) - 0.5, -0.5), yticks=[], xticks=[])
         bars.spines[["top", "right", "bottom"]].set_visible(False)
@@ -294,7 +294,7 @@ def shares_by_scale(
         at_scale = say(en=f"probability at scale {scale:.3g}", zh=f"缩放系数为 {scale:.3g} 时的概率")
         page.text(left - 0.08, 3.97, say(en="cosine", zh="余弦"), ha="right", **style)
         page.text(left, 3.97, at_scale, **style)
-        curves = axes_at(figure, 0.62, 0.46, WIDTH - 0.84, 1.2)
+        curves = add_axes(figure, 0.62, 0.46, WIDTH - 0.84, 1.2)
         across = np.geomspace(*scales, 120)
         shares = np.stack([_softmax(s * values, 0)[order] for s in across])  # (scales, C)
         for row in range(len(order))[::-1]:
@@ -335,7 +335,7 @@ def shares_by_scale(
             va="top",
             **style,
         )
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def picture_in_patches(
@@ -346,13 +346,13 @@ def picture_in_patches(
     Beside them stands the class token, number 0, which belongs to no place in the picture.
     """
     n, low, large, height = side // patch, 0.34, 2.95, 3.67
-    whole = square(image, side)
+    whole = crop_square(image, side)
     pixels, step, left = np.asarray(whole), large / n, WIDTH - 0.12 - large
     cell = 0.8 * step
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, 0.12, low, large, large)
+        axes = add_axes(figure, 0.12, low, large, large)
         axes.imshow(pixels, interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color(GREY)
@@ -366,13 +366,13 @@ def picture_in_patches(
             part = pixels[row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
             page.imshow(part, extent=(x, x + cell, y - cell, y), aspect="auto", interpolation="nearest")
             if row in (0, n - 1) or column == 0:
-                style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": halo()}
+                style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": make_halo()}
                 page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
         box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
         page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
         style = {"ha": "center", "va": "center", "color": INK}
         middle = (box[0] + box[1]) / 2
-        page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=halo(), **style)
+        page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=make_halo(), **style)
         page.text(
             middle,
             box[2] - 0.2,
@@ -391,7 +391,7 @@ def picture_in_patches(
             zh=f"{n} × {n} = {n * n} 个图块，每块 {patch} × {patch} 像素",
         )
         page.text(left + large / 2 - step / 10, low - 0.07, text, fontsize=8.5, **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def similarity_heatmap(
@@ -413,18 +413,18 @@ def similarity_heatmap(
     wide, top = min(1.6, (WIDTH - left - EDGE) / n), low + n * cell
     labels = [_wrapped(text, round(wide / (0.0086 * small)), 12) for text in captions]
     with LOCK:
-        figure = blank(top + 0.45 + 0.14 * max(label.count("\n") + 1 for label in labels))
+        figure = make_blank(top + 0.45 + 0.14 * max(label.count("\n") + 1 for label in labels))
         page = add_page(figure, title)
         for row, image in enumerate(images):
             box = left - 0.97 * cell - 0.06, left - 0.03 * cell - 0.06
             box += top - (row + 0.97) * cell, top - (row + 0.03) * cell
-            page.imshow(np.asarray(square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
+            page.imshow(np.asarray(crop_square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
         limit = float(np.abs(values).max()) or 1.0
         _cells(page, values, left, top, cell, wide=wide, limit=limit, bold_best=True)
         for column, label in enumerate(labels):
             style = {"ha": "center", "va": "bottom", "color": INK, "linespacing": 1.05, "parse_math": False}
             page.text(left + (column + 0.5) * wide, top + 0.06, label, fontsize=small, **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "") -> Picture:
@@ -437,7 +437,7 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
     top, right, upright = low + n * cell, left + n * cell, longest > cell
     height = top + 0.72 + (longest if upright else 0.12)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for row, name in enumerate(names):
             y = top - (row + 0.5) * cell
@@ -469,7 +469,7 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
         )
         page.text(x + 0.4, y, say(en="may see: itself\nand what is before it", zh="看得见：自己\n和前面的"), **style)
         page.text(x + 0.4, y - 0.45, say(en=may_not, zh="看不见：softmax 之前加上 −∞，\n注意力权重就是 0"), **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
@@ -519,8 +519,8 @@ def _cells(
     for row, column in np.ndindex(n, n):
         x, y, value = left + (column + 0.5) * wide, top - (row + 0.5) * cell, values[row, column]
         weight = "bold" if bold_best and value == values[row].max() else "normal"
-        text = percent(value, 0) if shares else f"{value:.2f}".replace("-", "−")
-        style = {"ha": "center", "va": "center", "color": letters_on(colours[row, column]), "weight": weight}
+        text = format_percent(value, 0) if shares else f"{value:.2f}".replace("-", "−")
+        style = {"ha": "center", "va": "center", "color": choose_letter_colour(colours[row, column]), "weight": weight}
         page.text(x, y, text, fontsize=9 if cell > 0.5 else 7.5 if cell > 0.36 else 6, **style)
     for i in range(n):
         box = left + i * wide, left + (i + 1) * wide, top - (i + 1) * cell, top - i * cell
@@ -540,7 +540,7 @@ def _heat_bar(page: Axes, left: float, y: float, most: float, note: str) -> None
         aspect="auto",
     )
     page.text(left, y, "0", fontsize=8, va="center", color=INK)
-    page.text(left + 0.7, y, note.format(percent(most)), fontsize=8, va="center", color=INK)
+    page.text(left + 0.7, y, note.format(format_percent(most)), fontsize=8, va="center", color=INK)
 
 
 def _softmax(values: np.ndarray, axis: int) -> np.ndarray:

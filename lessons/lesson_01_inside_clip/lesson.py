@@ -32,10 +32,10 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
-from lessons.kit.explorer import accuracy_table
+from lessons.kit.explorer import tabulate_accuracies
 from lessons.lesson_01_inside_clip import exercises, explorers
 from pocket import datasets, tasks, world
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 
 clip, processor = load_clip()
 
@@ -56,7 +56,7 @@ scenes = [
     world.Scene((world.Thing("boat", "yellow", "small"),), "beach", "painting"),
     world.Scene((world.Thing("star", "white"), world.Thing("house", "green")), "night", "cartoon"),
 ]
-pictures, captions = [world.draw(scene) for scene in scenes], [full_caption(scene) for scene in scenes]
+pictures, captions = [world.draw(scene) for scene in scenes], [write_full_caption(scene) for scene in scenes]
 cosines = encode_images(clip, processor, pictures) @ encode_texts(clip, processor, captions).T  # (4, 4)
 explorers.similarity_matrix(pictures, captions, cosines)
 
@@ -243,8 +243,8 @@ def causal_mask(T):
 # 一层分两半：前一半，每个位置加上靠注意力拿来的东西；后一半，各个位置再单独经过一个小网络（`mlp`），加上它的输出。每一半开始之前，先做层归一化（layer normalisation，代码里是 `layer_norm`）。两半都是往原来的向量上**加**，最初的向量一直留在这个和里，这叫残差流（residual stream）。
 
 # %% id="layer-code"
-mask = by_hand.causal_mask(ids.shape[1])                          # (T, T)
-taken, shares = by_hand.attention(layer, layer.layer_norm1(x), mask)  # (B, T, D), (B, H, T, T)
+mask = by_hand.make_causal_mask(ids.shape[1])                          # (T, T)
+taken, shares = by_hand.attend(layer, layer.layer_norm1(x), mask)  # (B, T, D), (B, H, T, T)
 compare(say(en="head 0 by the lines above", zh="上面几行算出的第 0 个头"), (fit + mask).softmax(-1), shares[:, 0])
 
 after = x + taken                                                 # (B, T, D)
@@ -285,7 +285,7 @@ exercises.after_the_end.ask()
 end = by_hand.find_end_of_text(clip, ids)  # (B,)
 other = ids.clone()
 other[1, end[1] + 1 :] = ids[0, 1]    # any token will do
-difference = (by_hand.text_tower(clip, ids) - by_hand.text_tower(clip, other)).abs().max()
+difference = (by_hand.run_text_tower(clip, ids) - by_hand.run_text_tower(clip, other)).abs().max()
 exercises.after_the_end.reveal(difference.item())
 
 # %% [markdown] lang="en" id="pool"
@@ -325,7 +325,7 @@ def pool(hidden, ids, end):
 # 还有一件怪事：OpenAI 自己的配置里写着 `eos_token_id = 2`，这是错的（在他们的词表里，2 是“#”）。库知道这一点，碰到 2 就改取**最大的**编号，那正是结束符。（口袋 CLIP 的配置写对了，下面两种找法得到同一个位置。）由此得出第 02 课的一条规矩：占位词元（placeholder，替向量占位置的词元）的编号必须比结束符的小，否则就会在占位词元处池化，而且不会报错。
 
 # %% id="text-tower-code"
-ours = by_hand.text_tower(clip, ids)                              # (B, D)
+ours = by_hand.run_text_tower(clip, ids)                              # (B, D)
 compare(say(en="text tower", zh="文本塔"), ours, clip.text_model(input_ids=ids).pooler_output)
 compare(say(en="where it is pooled", zh="池化的位置"), end, ids.argmax(-1))
 print("eos_token_id:", clip.config.text_config.eos_token_id)
@@ -393,7 +393,7 @@ compare(say(en="patches times a matrix", zh="图块乘矩阵"), ours, convolutio
 # %% id="vision-tower-code"
 x = clip.vision_model.pre_layrnorm(by_hand.embed_patches(clip, pixels))  # (B, 1 + P, D)
 for layer in clip.vision_model.encoder.layers:
-    x = by_hand.layer_forward(layer, x)
+    x = by_hand.run_layer(layer, x)
 ours = clip.vision_model.post_layernorm(x[:, 0])                  # (B, D)
 compare(say(en="vision tower", zh="视觉塔"), ours, clip.vision_model(pixel_values=pixels).pooler_output)
 
@@ -461,7 +461,7 @@ def logits(images, texts, log_scale):
 # 这座房子，里里外外走完了。两座塔、两个投影、余弦和缩放系数，全部手写，和库的一次调用相比：
 
 # %% id="whole-code"
-ours = by_hand.logits(clip, by_hand.vision_tower(clip, inputs["pixel_values"]), by_hand.text_tower(clip, inputs["input_ids"]))
+ours = by_hand.compute_logits(clip, by_hand.run_vision_tower(clip, inputs["pixel_values"]), by_hand.run_text_tower(clip, inputs["input_ids"]))
 theirs = clip(**inputs).logits_per_image                          # (B, C)
 compare("CLIP", ours, theirs)
 compare(say(en="the caption chosen for each picture", zh="每张图选中的说明文字"), ours.argmax(-1).tolist(), theirs.argmax(-1).tolist())
@@ -477,7 +477,7 @@ compare(say(en="the caption chosen for each picture", zh="每张图选中的说�
 # 数据集里的标签是数字，另有一张名称表（`int2str`）。模板把名称变成一句话，文本塔把这句话变成向量，所有类别的向量合在一起**就是**分类器。没有为这个任务训练过任何东西，这就是零样本（zero-shot）。句子怎么写，差别有多大？清楚的图，这个 CLIP 几乎全认得对，所以我们用 240 张模糊的图来试。**先猜**（五个模板写在下一格的末尾）：哪个最好？把各个模板的向量取平均（集成，ensemble）又会怎样？
 
 # %% id="zero-shot-code" tags=["prepare"]
-blurred = datasets.few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
+blurred = datasets.draw_few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
 images, labels = encode_images(clip, processor, blurred.images), blurred.labels                  # (N, D), (N,)
 int2str = tasks.BLURRED.class_names.__getitem__
 templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
@@ -486,7 +486,7 @@ templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo o
 names = [int2str(label) for label in range(len(tasks.BLURRED.class_names))]
 vectors = {t: encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates}  # each (C, D)
 vectors[say(en="all of them, averaged", zh="全部取平均")] = F.normalize(torch.stack(list(vectors.values())).mean(0), dim=-1)
-accuracy_table({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
+tabulate_accuracies({name: (images @ texts.T).argmax(-1) == labels for name, texts in vectors.items()})
 
 # %% [markdown] lang="en" id="zero-shot-seen"
 # On the pocket model a bare name does worse than a sentence, an adjective that is untrue of most pictures seems to cost a little, and the other sentences are all alike. We expected the average to win, and it does not. Is it the bare name that pulls it down? Take “{}” out of the list and run both cells again; then add a template of your own. (On ImageNet the authors of CLIP gained 3.5 points by averaging 80 templates; Radford et al. 2021, section 3.1.4.) A pocket model teaches mechanisms; its numbers are its own.

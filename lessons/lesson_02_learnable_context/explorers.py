@@ -24,12 +24,12 @@ from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from helpers.training import TrainConfig
 from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import Explorer, beside, counted, dropdown, look, percent
+from lessons.kit.explorer import Explorer, beside, counted, dropdown, format_percent, look
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
-from lessons.kit.tokens import letters_of
+from lessons.kit.tokens import read_letters
 from lessons.lesson_02_learnable_context import figures
 from pocket import tasks
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.studies.context_study import FILE, Choices, ChoicesRun, ContextStudy, NewClassesRun, load_study
 
 MOST_VECTORS = 16
@@ -216,7 +216,7 @@ def token_labels(processor: CLIPProcessor, ids: Tensor) -> list[str]:
     tokenizer = processor.tokenizer
     names = {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
     return [
-        names.get(id) or letters_of(piece)
+        names.get(id) or read_letters(piece)
         for id, piece in zip(ids.tolist(), tokenizer.convert_ids_to_tokens(ids.tolist()))
     ]
 
@@ -286,7 +286,7 @@ def gradient_table(prompted: PromptedCLIP) -> Table:
     share = sum(p.numel() for p in learning) / sum(p.numel() for p in everything)
     rows += [
         (say(en="all together", zh="合计"), _numbers(everything), "", ""),
-        (say(en="of these, numbers that learn", zh="其中会学习的"), _numbers(learning), percent(share, 3), ""),
+        (say(en="of these, numbers that learn", zh="其中会学习的"), _numbers(learning), format_percent(share, 3), ""),
     ]
     header = (
         say(en="part", zh="部分"),
@@ -350,7 +350,7 @@ def shots_explorer(file: Path = FILE) -> Explorer:
         limits = _limits(everything + [share for _, share in prompts])
         methods = [figures.Method(names[method], columns[method], COLOURS[method], MARKERS[method]) for method in shown]
         prompts = prompts if now.prompts else []
-        most = percent(mean(columns["context"][-1]))
+        most = format_percent(mean(columns["context"][-1]))
         return figures.accuracy_by_shots(
             shots,
             figures.Panel(
@@ -358,8 +358,8 @@ def shots_explorer(file: Path = FILE) -> Explorer:
             ),
             limits,
             title=say(
-                en=f"{_title_of(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {percent(entry.hand)}",
-                zh=f"{_title_of(now.task)}：每类 {shots[-1]} 张图时，上下文向量的准确率是 {most}，{HAND}是 {percent(entry.hand)}",
+                en=f"{_title_of(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {format_percent(entry.hand)}",
+                zh=f"{_title_of(now.task)}：每类 {shots[-1]} 张图时，上下文向量的准确率是 {most}，{HAND}是 {format_percent(entry.hand)}",
             ),
             alt=_shots_in_words(now.task, shots, {names[method]: columns[method] for method in shown}, prompts),
             caption=_about_shots(shots, columns["context"], entry.hand) + _source(study),
@@ -378,9 +378,15 @@ def _shots_in_words(
     lines: Sequence[tuple[str, float]],
 ) -> str:
     first, last = shots[0], shots[-1]
-    en = [f"{name} from {percent(mean(runs[0]))} to {percent(mean(runs[-1]))}" for name, runs in methods.items()]
-    zh = [f"{name}从 {percent(mean(runs[0]))} 到 {percent(mean(runs[-1]))}" for name, runs in methods.items()]
-    flat = [f"{name} {percent(share)}" for name, share in lines]
+    en = [
+        f"{name} from {format_percent(mean(runs[0]))} to {format_percent(mean(runs[-1]))}"
+        for name, runs in methods.items()
+    ]
+    zh = [
+        f"{name}从 {format_percent(mean(runs[0]))} 到 {format_percent(mean(runs[-1]))}"
+        for name, runs in methods.items()
+    ]
+    flat = [f"{name} {format_percent(share)}" for name, share in lines]
     return say(
         en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {_task_name(task)}. "
         + (
@@ -400,9 +406,9 @@ def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand:
     (first, few), (last, many) = (shots[0], context[0]), (shots[-1], context[-1])
     return say(
         en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
-        f"The hand prompt {HAND} gets {percent(hand)} and needs no pictures. ",
+        f"The hand prompt {HAND} gets {format_percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
-        f"手工提示词{HAND}是 {percent(hand)}，一张图片也不用。",
+        f"手工提示词{HAND}是 {format_percent(hand)}，一张图片也不用。",
     )
 
 
@@ -417,9 +423,9 @@ def _beside(runs: Sequence[float], hand: float) -> str:
         else say(en=f"none of {count} runs beats it", zh=f"{count} 次都没有超过它")
     )
     return say(
-        en=f"{percent(mean(runs))} on average ({percent(min(runs))} to {percent(max(runs))}), {_difference(mean(runs), hand)} the hand prompt; "
+        en=f"{format_percent(mean(runs))} on average ({format_percent(min(runs))} to {format_percent(max(runs))}), {_difference(mean(runs), hand)} the hand prompt; "
         f"{often}",
-        zh=f"平均 {percent(mean(runs))}（{percent(min(runs))} 到 {percent(max(runs))}），{_difference(mean(runs), hand)}，{often}",
+        zh=f"平均 {format_percent(mean(runs))}（{format_percent(min(runs))} 到 {format_percent(max(runs))}），{_difference(mean(runs), hand)}，{often}",
     )
 
 
@@ -524,8 +530,8 @@ def choices_explorer(file: Path = FILE) -> Explorer:
             panels,
             _limits(everything),
             title=say(
-                en=f"{_title_of(choices.task)}: your choice gets {percent(chosen.validation)} on validation, {percent(chosen.test)} on test pictures",
-                zh=f"{_title_of(choices.task)}：你选的设置，验证集上是 {percent(chosen.validation)}，测试集上是 {percent(chosen.test)}",
+                en=f"{_title_of(choices.task)}: your choice gets {format_percent(chosen.validation)} on validation, {format_percent(chosen.test)} on test pictures",
+                zh=f"{_title_of(choices.task)}：你选的设置，验证集上是 {format_percent(chosen.validation)}，测试集上是 {format_percent(chosen.test)}",
             ),
             alt=_choice_in_words(now, lengths, panels[1].methods[-1].columns, chosen, choices),
             caption=_about_choice(now, averages, width * now.length * (classes if now.class_specific else 1), choices)
@@ -588,18 +594,20 @@ def _choice_in_words(
     choices: Choices,
 ) -> str:
     of = say(en=": ", zh=" 个 ")
-    by_length = [f"{length}{of}{percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
-    shared, own = (percent(mean(run.test for run in choices.runs if run.class_specific is own)) for own in SHARING)
+    by_length = [f"{length}{of}{format_percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
+    shared, own = (
+        format_percent(mean(run.test for run in choices.runs if run.class_specific is own)) for own in SHARING
+    )
     return say(
         en=f"Two diagrams of accuracy over the number of vectors, left on validation and right on test pictures, with a mark for each of "
         f"{len(choices.runs)} runs: circles where all classes share the vectors, on test pictures {shared} on average, and triangles where "
         f"each class has its own, {own}. Filled are those with {_in_words(now)}; their mean test accuracies by length are "
-        f"{', '.join(by_length)}. A frame marks the length {now.length}: {percent(chosen.validation)} on validation, {percent(chosen.test)} "
-        f"on test pictures. A dotted line marks the hand prompt, {percent(choices.hand)}.",
+        f"{', '.join(by_length)}. A frame marks the length {now.length}: {format_percent(chosen.validation)} on validation, {format_percent(chosen.test)} "
+        f"on test pictures. A dotted line marks the hand prompt, {format_percent(choices.hand)}.",
         zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices.runs)} 次训练各画一个标记：圆点是各类共用的，"
         f"测试集上平均 {shared}；三角是每类各一套的，平均 {own}。实心的是{_in_words(now)}，按个数排，测试集上的平均准确率是 "
-        f"{'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 {percent(chosen.validation)}，测试集 {percent(chosen.test)}。"
-        f"点线是手工提示词的 {percent(choices.hand)}。",
+        f"{'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 {format_percent(chosen.validation)}，测试集 {format_percent(chosen.test)}。"
+        f"点线是手工提示词的 {format_percent(choices.hand)}。",
     )
 
 
@@ -615,18 +623,18 @@ def _about_choice(
     rank = 1 + sum(other.validation > chosen.validation for other in every)
     the_best = SimpleNamespace(**dict(zip(("length", "position", "init", "class_specific"), best_settings)))
     text = say(
-        en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {percent(chosen.validation)} on "
-        f"validation, {percent(chosen.test)} on test pictures ({percent(min(chosen.runs))} to {percent(max(chosen.runs))}); the hand prompt gets "
-        f"{percent(choices.hand)} there. On validation this is number {rank} of {len(every)} combinations. ",
-        zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {percent(chosen.validation)}，测试集 "
-        f"{percent(chosen.test)}（{percent(min(chosen.runs))} 到 {percent(max(chosen.runs))}），手工提示词在测试集上是 "
-        f"{percent(choices.hand)}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
+        en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {format_percent(chosen.validation)} on "
+        f"validation, {format_percent(chosen.test)} on test pictures ({format_percent(min(chosen.runs))} to {format_percent(max(chosen.runs))}); the hand prompt gets "
+        f"{format_percent(choices.hand)} there. On validation this is number {rank} of {len(every)} combinations. ",
+        zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {format_percent(chosen.validation)}，测试集 "
+        f"{format_percent(chosen.test)}（{format_percent(min(chosen.runs))} 到 {format_percent(max(chosen.runs))}），手工提示词在测试集上是 "
+        f"{format_percent(choices.hand)}。按验证集排，它在 {len(every)} 种组合里是第 {rank} 名。",
     )
     if rank > 1:
         text += say(
-            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_in_words(the_best)}: {percent(best.validation)}, and on test pictures "
-            f"{percent(best.test)}. ",
-            zh=f"第 1 名是 {the_best.length} 个向量，{_in_words(the_best)}：验证集 {percent(best.validation)}，测试集 {percent(best.test)}。",
+            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_in_words(the_best)}: {format_percent(best.validation)}, and on test pictures "
+            f"{format_percent(best.test)}. ",
+            zh=f"第 1 名是 {the_best.length} 个向量，{_in_words(the_best)}：验证集 {format_percent(best.validation)}，测试集 {format_percent(best.test)}。",
         )
     if now.length == 1 and now.position == "middle":
         text += say(
@@ -751,10 +759,10 @@ def _harmonic(one: float, other: float) -> float:
 
 
 def _new_in_words(now: SimpleNamespace, columns: Sequence[Sequence[float]], hand: tuple[float, float]) -> str:
-    base, new, both = (percent(mean(column)) for column in columns)
-    by_hand = [percent(share) for share in (*hand, _harmonic(*hand))]
-    others_en = "; ".join(f"{name} {', '.join(map(percent, shares))}" for name, shares in PUBLISHED.items())
-    others_zh = "；".join(f"{name} 是 {'、'.join(map(percent, shares))}" for name, shares in PUBLISHED.items())
+    base, new, both = (format_percent(mean(column)) for column in columns)
+    by_hand = [format_percent(share) for share in (*hand, _harmonic(*hand))]
+    others_en = "; ".join(f"{name} {', '.join(map(format_percent, shares))}" for name, shares in PUBLISHED.items())
+    others_zh = "；".join(f"{name} 是 {'、'.join(map(format_percent, shares))}" for name, shares in PUBLISHED.items())
     return say(
         en=f"Two diagrams with three columns each: base classes, new classes, harmonic mean. Left, the pocket model; the task: "
         f"{_task_name(now.task)}. With the regularisation {now.weight:g} the context has {base}, {new} and {both}, the hand prompt "
@@ -773,12 +781,12 @@ def _about_new(weight: float, columns: Sequence[Sequence[float]], hand: tuple[fl
         else say(en=f"With the regularisation {weight:g} the context", zh=f"正则化强度为 {weight:g} 时，上下文向量")
     )
     return say(
-        en=f"{strength} gets {percent(base)} on the classes it learned from, {_difference(base, hand[0])} the hand prompt, and {percent(new)} on new "
-        f"ones, {_difference(new, hand[1])} it; in the harmonic mean {percent(both)}, {_difference(both, _harmonic(*hand))} it (means of {runs} "
+        en=f"{strength} gets {format_percent(base)} on the classes it learned from, {_difference(base, hand[0])} the hand prompt, and {format_percent(new)} on new "
+        f"ones, {_difference(new, hand[1])} it; in the harmonic mean {format_percent(both)}, {_difference(both, _harmonic(*hand))} it (means of {runs} "
         f"runs). Hollow dots: the other {others} weights. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {_difference(coop[0], clip[0])} CLIP on "
         f"base classes, {_difference(coop[1], clip[1])} it on new ones (Zhou et al. 2022, arXiv 2203.05557). ",
-        zh=f"{strength}在学过的基类上是 {percent(base)}，{_difference(base, hand[0])}；在没学过的新类上是 {percent(new)}，"
-        f"{_difference(new, hand[1])}；调和平均 {percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种强度。"
+        zh=f"{strength}在学过的基类上是 {format_percent(base)}，{_difference(base, hand[0])}；在没学过的新类上是 {format_percent(new)}，"
+        f"{_difference(new, hand[1])}；调和平均 {format_percent(both)}，{_difference(both, _harmonic(*hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种强度。"
         f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {_more_or_less(coop[0], clip[0])}，新类上"
         f"{_more_or_less(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。",
     )
@@ -813,7 +821,7 @@ def few_shot_training(
     }
 
     def prepare(now: SimpleNamespace) -> Setting:
-        pictures = few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
+        pictures = draw_few_shot(task, now.shots, min(now.shots, MOST_CHECKS), TESTS, now.seed)
         begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
         generator = torch.Generator().manual_seed(now.seed)
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
@@ -854,7 +862,7 @@ def _source(study: ContextStudy) -> str:
 
 
 def _tasks() -> dict[str, tasks.Task]:
-    known = (tasks.RIDDLE, tasks.BLURRED, tasks.style_task("sketch"), tasks.style_task("sepia print"))
+    known = (tasks.RIDDLE, tasks.BLURRED, tasks.make_style_task("sketch"), tasks.make_style_task("sepia print"))
     return {task.name: task for task in known}
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.language import say
-from lessons.kit.explorer import percent
+from lessons.kit.explorer import format_percent
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -26,11 +26,11 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
+    add_axes,
     add_page,
-    axes_at,
-    blank,
-    finished,
-    halo,
+    finish,
+    make_blank,
+    make_halo,
     measure_letters,
     rectangle,
     shorten,
@@ -92,7 +92,7 @@ def text_with_slots(
     labels = zip([place.label for place in above], [place.label for place in below])
     names = [max(pair, key=measure_letters) for pair in labels]
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         columns = _room_for(names, {0, pooled - 1, pooled}, EDGE)
         limit = _limit([place.vector for place in below if not place.ours])
@@ -129,7 +129,7 @@ def text_with_slots(
         )
         page.text(EDGE + 0.04, beneath - 0.17, position, color=SLATE, **style)
         page.text(middle + width / 2, beneath - 0.17, read, ha="right", weight="bold", color=BLUE, **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = "") -> Picture:
@@ -144,7 +144,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
     names = [max(those, key=measure_letters) for those in labels]
     wanted = {0, *(place for way in ways for place in (way.pooled, way.end))}
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         columns = _room_for(names, wanted, left)
         limit = _limit([place.vector for way in ways for place in way.places if not place.ours])
@@ -195,7 +195,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
                 _beneath(page, columns[way.end], low - (0.34 if near else 0.17), end, INK)
             _ellipses(page, columns, length, up - 0.52)
             _ellipses(page, columns, length, up - 1.05 - STRIP / 2)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _limit(vectors: Sequence[np.ndarray]) -> float:
@@ -289,8 +289,8 @@ def accuracy_by_shots(
     """Accuracy over the number of pictures to learn from: a dot a run, a line through the means, prompts as horizontal lines."""
     height = 4.0
     with LOCK:
-        figure = blank(height)
-        axes = axes_at(figure, 0.62, 0.48, 4.35, 3.02)
+        figure = make_blank(height)
+        axes = add_axes(figure, 0.62, 0.48, 4.35, 3.02)
         _across(axes, [str(number) for number in shots], limits)
         across = say(en="shots: pictures of each class to learn from", zh="每类的训练图片数")
         axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
@@ -300,7 +300,7 @@ def accuracy_by_shots(
         axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
         _draw(axes, panel)
         _title(figure, title)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def accuracy_by_length(
@@ -320,9 +320,9 @@ def accuracy_by_length(
     """
     height, width = 3.72, 2.4
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         for number, panel in enumerate(panels):
-            axes = axes_at(figure, 0.62 + number * (width + 0.4), 0.48, width, 2.62)
+            axes = add_axes(figure, 0.62 + number * (width + 0.4), 0.48, width, 2.62)
             _across(axes, [str(length) for length in lengths], limits)
             axes.axvspan(chosen - 0.42, chosen + 0.42, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=5)
             axes.set_xlabel(say(en="vectors in the context", zh="上下文向量的个数"), fontsize=8, color=INK, labelpad=3)
@@ -331,7 +331,7 @@ def accuracy_by_length(
                 axes.set_ylabel(say(en="accuracy (%)", zh="准确率（%）"), fontsize=8, color=INK, labelpad=3)
             _draw(axes, panel, named=number == len(panels) - 1, joined=len(lengths))
         _title(figure, title)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def base_and_new(
@@ -343,9 +343,9 @@ def base_and_new(
     """
     height, width = 3.72, 2.2
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         for number, panel in enumerate(panels):
-            axes = axes_at(figure, 0.62 + number * (width + 1.3), 0.55, width, 2.55)
+            axes = add_axes(figure, 0.62 + number * (width + 1.3), 0.55, width, 2.55)
             columns = (
                 say(en="base\nclasses", zh="基类"),
                 say(en="new\nclasses", zh="新类"),
@@ -358,7 +358,7 @@ def base_and_new(
                 axes.set_ylabel(say(en="accuracy (%)", zh="准确率（%）"), fontsize=8, color=INK, labelpad=3)
             _draw(axes, panel, joined=2)
         _title(figure, title)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _title(figure: Figure, title: str) -> None:
@@ -405,11 +405,11 @@ def _draw(axes: Axes, panel: Panel, named: bool = True, joined: int | None = Non
         axes.plot(*zip(*line), linewidth=1.8, **look)
         for column, mean in means:
             axes.plot([column + shift - 0.09, column + shift + 0.09], [mean, mean], linewidth=2.6, **look)
-        names.append((means[-1][1], text if joined else f"{text}  {percent(means[-1][1])}", method.colour))
+        names.append((means[-1][1], text if joined else f"{text}  {format_percent(means[-1][1])}", method.colour))
     dashes = ((0, (1, 1.6)), (0, (5, 2)), (0, (5, 1.5, 1, 1.5)))
     for (name, share), dash in zip(panel.lines, dashes):
         axes.axhline(share, color=INK, linewidth=1.3, linestyle=dash, zorder=1)
-        names.append((share, f"{name}  {percent(share)}", INK))
+        names.append((share, f"{name}  {format_percent(share)}", INK))
     if named and names:
         _names_beside(axes, names)
 
@@ -451,7 +451,7 @@ def _names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
             where,
             where,
             annotation_clip=False,
-            path_effects=halo(),
+            path_effects=make_halo(),
             **style,
         )
 

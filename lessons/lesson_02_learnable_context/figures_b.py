@@ -20,11 +20,11 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
+    add_axes,
     add_page,
-    axes_at,
-    blank,
-    finished,
-    halo,
+    finish,
+    make_blank,
+    make_halo,
     measure_letters,
     rectangle,
     shorten,
@@ -84,7 +84,7 @@ def positions_by_kind(
     low = 0.62 + 0.24 * len(ways)
     top = low + rows * cell
     with LOCK:
-        figure = blank(top + 0.82)
+        figure = make_blank(top + 0.82)
         page = add_page(figure, title)
         ends = {"shared": (0, shared), "own": (shared, length), "cut": (length, shown)}
         for kind, (first, last) in ends.items():
@@ -94,7 +94,7 @@ def positions_by_kind(
             for row, text in enumerate(texts):
                 style = {"color": "white" if column < shared else SLATE if column > text.end else INK}
                 if column >= length:
-                    style["path_effects"] = halo()
+                    style["path_effects"] = make_halo()
                 _small(page, (x0 + x1) / 2, top - (row + 0.5) * cell, labels[row][column], size=size, **style)
         for row, (text, name) in enumerate(zip(texts, names)):
             y = top - (row + 0.5) * cell
@@ -114,10 +114,10 @@ def positions_by_kind(
         ]
         _name_parts(page, parts, top + 0.2)
         page.text(left - 0.08, top + 0.09, say(en="position", zh="位置"), fontsize=7, color=SLATE, **_by_the_axis())
-        _bars_by_kind(axes_at(figure, 2.2, 0.42, 4.0, 0.24 * len(ways)), ways)
+        _bars_by_kind(add_axes(figure, 2.2, 0.42, 4.0, 0.24 * len(ways)), ways)
         read_off = {"edgecolor": INK, "linewidth": 1.8}, say(en="the text is read off here", zh="结果从这里取出")
         _legend(page, EDGE, 0.2, [*((LOOKS[kind], name) for kind, name in kinds.items()), read_off])
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _block(page: Axes, edges: np.ndarray, low: float, high: float, rows: int, kind: Kind) -> None:
@@ -208,7 +208,7 @@ def cost_of_ways(
     strip, room = height - 0.66, sum(kinds.values())
     most = ways[0][1]
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         x, unit = left, (WIDTH - left - 0.3) / room
         page.text(
@@ -229,7 +229,7 @@ def cost_of_ways(
             kind: say(en=f"{count} {names[kind]}", zh=f"{names[kind]}：{count} 个") for kind, count in kinds.items()
         }
         _legend(page, left, strip - 0.3, [(LOOKS[kind], meaning) for kind, meaning in meanings.items()])
-        axes = axes_at(figure, left, bars, 3.1, step * len(ways))
+        axes = add_axes(figure, left, bars, 3.1, step * len(ways))
         for row, (name, cost, words) in enumerate(ways):
             last = row == len(ways) - 1
             weight = "bold" if last else "normal"
@@ -247,7 +247,7 @@ def cost_of_ways(
             labelpad=2,
         )
         axes.spines[["top", "right"]].set_visible(False)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- when it pays ------------------------------------------------------------------------------------------------
@@ -272,9 +272,9 @@ def seconds_by_steps(
     height, steps = 3.7, max(textbook.x)
     most = MARGIN * max(*textbook.y, *ours.y)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, 0.72, 0.82, 4.9, 2.4)
+        axes = add_axes(figure, 0.72, 0.82, 4.9, 2.4)
         ends = []
         for curve, far, colour, marker, name in (
             (textbook, measured[0], VERMILION, "s", say(en="the textbook's way", zh="教科书做法")),
@@ -325,7 +325,7 @@ def seconds_by_steps(
         for note in notes:
             page.text(x, 0.22, note, fontsize=8, color=INK, va="center")
             x += 0.063 * measure_letters(note) + 0.2
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _crossing(textbook: Curve, ours: Curve, even: int) -> tuple[float, float]:

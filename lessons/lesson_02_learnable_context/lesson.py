@@ -34,14 +34,14 @@ from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip
-from lessons.kit.models import show_prediction, whose_numbers
+from lessons.kit.models import show_prediction, tell_whose_numbers
 from lessons.lesson_02_learnable_context import exercises, explorers
 from pocket import datasets, tasks, world
 from pocket.studies import context_study
 
 clip, processor = load_clip()
 task = tasks.RIDDLE
-whose_numbers(clip)
+tell_whose_numbers(clip)
 
 # %% [markdown] lang="en" id="floats-enter"
 # ## 1 · Where can a float get in?
@@ -127,7 +127,7 @@ def inserted(name):
     ids = processor.tokenizer(f"{name}.", return_tensors="pt")["input_ids"]      # (1, T)
     words = tables.token_embedding(ids)                                          # (1, T, D)
     longer = torch.cat([words[:, :1], four, words[:, 1:]], dim=1)                # (1, T + 4, D)
-    x = by_hand.text_layers(clip, longer + tables.position_embedding.weight[: longer.shape[1]])
+    x = by_hand.run_text_layers(clip, longer + tables.position_embedding.weight[: longer.shape[1]])
     return x[0, by_hand.find_end_of_text(clip, ids)]                                  # (1, D)
 
 compare(say(en="“cat” and “dog”, inserted", zh="插入之后，“cat”和“dog”"), inserted("cat"), inserted("dog"))
@@ -358,7 +358,7 @@ exercises.placeholders.ask()
 # 还是第 00 课的谜题：每张图有两样东西，标签写的是红色的那一样，而类别名里没有一个字提到红色。图片只过一遍冻结的视觉塔；真正要学的，只有文本那一边的几个向量。图片分成三份：训练集（training set）用来学，验证集（validation set）用来决定留下哪一步，测试集（test set）只在最后考一次。
 
 # %% id="train-data" tags=["prepare"]
-pictures = datasets.few_shot(task, shots=8, checks=4, tests=20)
+pictures = datasets.draw_few_shot(task, shots=8, checks=4, tests=20)
 features = data.encode_split(clip, processor, pictures)
 images, labels = features.train                              # (N, D), (N,)
 

@@ -226,7 +226,7 @@ explorers.timing_table({
 # 视觉塔是冻结的，同一张图在每一步的向量都一样。我们只算一次，还存到硬盘上。（CoOp 的代码每一步都重算，而且有它的道理，下面的小测验就和这个有关。）
 
 # %% id="pictures-code"
-images = datasets.few_shot(tasks.RIDDLE, shots=8, checks=4, tests=20).train.images
+images = datasets.draw_few_shot(tasks.RIDDLE, shots=8, checks=4, tests=20).train.images
 kept = data.cache_features(clip, processor, images)          # (N, D)
 compare(say(en="kept and computed anew", zh="存好的与重新算的特征"), data.cache_features(clip, processor, images), encode_images(clip, processor, images))
 

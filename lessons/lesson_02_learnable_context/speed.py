@@ -19,10 +19,10 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
-    axes_at,
-    blank,
-    finished,
-    halo,
+    add_axes,
+    finish,
+    make_blank,
+    make_halo,
 )
 
 EARLY = 3  # the first steps of a run are shown until so many times the break-even
@@ -56,8 +56,8 @@ def seconds_by_classes(
     """
     height = 3.9
     with LOCK:
-        figure = blank(height)
-        axes = axes_at(figure, 0.72, 0.52, 4.85, 2.9)
+        figure = make_blank(height)
+        axes = add_axes(figure, 0.72, 0.52, 4.85, 2.9)
         axes.set(xscale="log", yscale="log")
         _dress(axes, say(en="classes", zh="类别数"), say(en="seconds for one step", zh="一步的秒数"))
         axes.grid(color=GREY, alpha=0.35, linewidth=0.6)
@@ -86,7 +86,7 @@ def seconds_by_classes(
         ]
         axes.text(0.02, 0.98, "\n".join(told), transform=axes.transAxes, color=VERMILION, fontsize=8, va="top")
         _title(figure, title, height)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def break_even(
@@ -107,8 +107,8 @@ def break_even(
     height, whole = 3.1, ours.x[-1]
     early = min(whole, EARLY * step) if step else whole
     with LOCK:
-        figure = blank(height)
-        beginning, run = axes_at(figure, 0.66, 0.5, 2.86, 2.0), axes_at(figure, 4.3, 0.5, 2.86, 2.0)
+        figure = make_blank(height)
+        beginning, run = add_axes(figure, 0.66, 0.5, 2.86, 2.0), add_axes(figure, 4.3, 0.5, 2.86, 2.0)
         for axes, last, heading in ((beginning, early, f"The first {early} steps"), (run, whole, f"All {whole} steps")):
             _dress(axes, "training steps", "seconds since the start")
             axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
@@ -139,7 +139,7 @@ def break_even(
         told = f"textbook: {textbook.y[-1]:.0f} s,\nextrapolated from {measured} steps"
         _beside(run, 0, run.get_ylim()[1], told, VERMILION, (6, -6), va="top")
         _title(figure, title, height)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _title(figure: Figure, title: str, height: float) -> None:
@@ -157,7 +157,14 @@ def _beside(
     axes: Axes, x: float, y: float, text: str, colour: str, offset: tuple[float, float], va: str, ha: str = "left"
 ) -> None:
     """A text so many points from a place in the axes, which it may leave."""
-    style = {"fontsize": 8.5, "weight": "bold", "path_effects": halo(), "annotation_clip": False, "va": va, "ha": ha}
+    style = {
+        "fontsize": 8.5,
+        "weight": "bold",
+        "path_effects": make_halo(),
+        "annotation_clip": False,
+        "va": va,
+        "ha": ha,
+    }
     axes.annotate(text, (x, y), offset, textcoords="offset points", color=colour, **style)
 
 

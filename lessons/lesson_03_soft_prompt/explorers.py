@@ -26,11 +26,11 @@ from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, counted, dropdown, look, percent
+from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt import figures
 from pocket.datasets import read_scene
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.words import translate
 from pocket.world import SHOWS_COLOUR, Scene, draw
 
@@ -57,7 +57,7 @@ class Seen:
 def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a picture, how it is told to GPT-2, how long prompt and text are, and see the sequence and the next token."""
     seen, table = _pictures(model), model.language_model.get_input_embeddings().weight  # (V, D)
-    texts = [_ids(model, full_caption(picture.scene)) for picture in seen]
+    texts = [_ids(model, write_full_caption(picture.scene)) for picture in seen]
     own = model.soft_prompt.prompt_embeddings.detach()  # (M, D)
     most, spread = max(MOST_VECTORS, len(own)), table.std().item()
     untaught = torch.randn(most, table.shape[1], generator=torch.Generator().manual_seed(0)).to(own) * spread
@@ -152,7 +152,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
 
 
 def _about_sequence(facts: SimpleNamespace) -> str:
-    m, own, share = facts.m, facts.own, percent(facts.shares[0], 0)
+    m, own, share = facts.m, facts.own, format_percent(facts.shares[0], 0)
     caption = say(
         en="One sequence, read line by line, the picture row by row. To GPT-2 all of it is vectors (purple below zero, orange above), to which it adds the positions "
         f"itself. What it finds most likely to come next is “{facts.following}” ({share}); the picture's caption goes on with “{facts.truth}”.",
@@ -226,7 +226,7 @@ def _accounts(
         f"{learns:,}",
         *(f"{tower:,}" for tower in towers),
         f"{frozen:,}",
-        percent(learns / (learns + frozen), 2),
+        format_percent(learns / (learns + frozen), 2),
     ]
 
 
@@ -315,7 +315,7 @@ def _nearest_words(
 
 
 def true_words(scene: Scene) -> set[str]:
-    """The words of `full_caption` that say something of the picture: object, size, background, style, and a colour that shows."""
+    """The words of `write_full_caption` that say something of the picture: object, size, background, style, and a colour that shows."""
     words = {scene.background, *scene.style.split()}
     for thing in scene.things:
         words |= {thing.object, thing.size} | ({thing.colour} if scene.style in SHOWS_COLOUR else set())

@@ -29,19 +29,19 @@ from lessons.kit.explorer import (
     Explorer,
     LongWork,
     Shown,
-    checksum,
+    compute_checksum,
     counted,
     dropdown,
+    format_percent,
     look,
-    one_thread,
-    percent,
+    use_one_thread,
 )
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt import figures_captions as figures
 from lessons.lesson_03_soft_prompt.exercises import CURVES
 from pocket.captioning import CONFIG
-from pocket.language import full_caption, read_caption
-from pocket.scoring import expected_claims, find_form, is_right
+from pocket.language import read_caption, write_full_caption
+from pocket.scoring import find_form, is_right, list_expected_claims
 from pocket.studies.captioner_study import (
     EXAMPLE_CONFIG,
     EXAMPLE_PICTURES,
@@ -55,7 +55,7 @@ from pocket.studies.captioner_study import (
     load_study,
 )
 from pocket.words import translate
-from pocket.world import SHOWS_COLOUR, Scene, Thing, draw, random_scene
+from pocket.world import SHOWS_COLOUR, Scene, Thing, draw, make_random_scene
 
 SEED = 0  # of what is drawn at random: the same figure at every call
 TOP, SAMPLES, MOST_TOKENS = 8, 3, 26  # a caption that says everything of three things has 22
@@ -187,8 +187,8 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
                 zh=f"温度 {temperature:g}；top_p {top_p:g}，从 {len(shares):,} 个词元里留下 {int(kept.sum()):,} 个",
             ),
             title=say(
-                en=f"The likeliest next token is “{names[0]}” ({percent(likely[0].share)}); greedy decoding always takes that one",
-                zh=f"接下来最可能的词元是“{names[0]}”（{percent(likely[0].share)}）；贪心解码总是取它",
+                en=f"The likeliest next token is “{names[0]}” ({format_percent(likely[0].share)}); greedy decoding always takes that one",
+                zh=f"接下来最可能的词元是“{names[0]}”（{format_percent(likely[0].share)}）；贪心解码总是取它",
             ),
             alt=_in_words(scene) + _tokens_in_words(likely, before, temperature, top_p, int(kept.sum()))
             + _captions_in_words(caption, now.beams, beamed, samples),
@@ -214,14 +214,16 @@ def _decode_greedily(model: VLMWithSoftPrompt, features: Tensor) -> Greedy:
     """What the model writes about one picture, of which these are the features (P, Dv)."""
     (caption,) = _generate(model, features[None])
     ids = torch.tensor(model.tokenizer(caption, add_special_tokens=False)["input_ids"], dtype=torch.long)
-    with torch.no_grad(), one_thread():
+    with torch.no_grad(), use_one_thread():
         logits = model(features[None], ids[None].to(features.device))[0, -len(ids) - 1 :]
     return Greedy(caption, [model.tokenizer.decode([id]) for id in ids.tolist()], logits.float().cpu())
 
 
 def _least_sure(written: Sequence[Greedy]) -> int:
     """Of the pictures that are described rightly the one with the greatest doubt about a word; of all, if none is."""
-    right = [number for number, (scene, _) in enumerate(ONE_THING) if written[number].caption == full_caption(scene)]
+    right = [
+        number for number, (scene, _) in enumerate(ONE_THING) if written[number].caption == write_full_caption(scene)
+    ]
     return min(right or range(len(written)), key=lambda number: written[number].sureness().min())
 
 
@@ -236,7 +238,7 @@ def doubts_table(model: VLMWithSoftPrompt, temperatures: Sequence[float] = (1.0,
         say(en="likeliest next token", zh="最可能的下一个词元"),
         *(say(en=f"probability at {one:g}", zh=f"温度 {one:g} 时的概率") for one in temperatures),
     )
-    return Table([(name, *map(percent, row)) for name, *row in zip(names, *columns)], header, align="right")
+    return Table([(name, *map(format_percent, row)) for name, *row in zip(names, *columns)], header, align="right")
 
 
 def _token_name(tokenizer: Any, id: int) -> str:
@@ -248,7 +250,7 @@ def _token_name(tokenizer: Any, id: int) -> str:
 def _tokens_in_words(
     likely: Sequence[figures.Likely], before: str, temperature: float, top_p: float, kept: int
 ) -> str:  # fmt: skip
-    told = [f"{one.token} {percent(one.share)}" for one in likely]
+    told = [f"{one.token} {format_percent(one.share)}" for one in likely]
     return say(
         en=f" Beside it a bar for each of the {len(likely)} likeliest tokens "
         + (f"after “{before}”" if before else "at the beginning")
@@ -306,7 +308,7 @@ class Album:
     features: list[Tensor] = field(default_factory=list)
 
     def first(self, number: int) -> tuple[Tensor, list[str]]:
-        return torch.cat(self.features)[:number], [full_caption(scene) for scene in self.scenes[:number]]
+        return torch.cat(self.features)[:number], [write_full_caption(scene) for scene in self.scenes[:number]]
 
 
 class CaptionerTraining(LongWork):
@@ -350,10 +352,10 @@ class CaptionerTraining(LongWork):
         generator = torch.Generator().manual_seed(now.seed)
         begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
-        frozen = [checksum(part) for part in (model.vision_model, model.language_model)]
+        frozen = [compute_checksum(part) for part in (model.vision_model, model.language_model)]
         run, chosen = History(now.steps), _chosen(now, model)
         try:
-            with one_thread():
+            with use_one_thread():
                 checks = yield from self._pictures(model, CHECK_SEED, CHECKS)
                 train = yield from self._pictures(model, now.seed, now.pictures)
                 watched = _features(model, WATCHED)
@@ -370,7 +372,9 @@ class CaptionerTraining(LongWork):
                         self._when_stopped = partial(shown, how="stopped")
                         yield at.step / at.steps, partial(shown, how="growing")
                 said = model.generate(watched, max_new_tokens=MOST_TOKENS)
-            told = _frozen(model, frozen == [checksum(part) for part in (model.vision_model, model.language_model)])
+            told = _frozen(
+                model, frozen == [compute_checksum(part) for part in (model.vision_model, model.language_model)]
+            )
             self._when_stopped = partial(self._picture, run, earlier, said, chosen, how="finished", frozen=told)
             yield 1.0, self._when_stopped
         except FloatingPointError:
@@ -402,7 +406,7 @@ class CaptionerTraining(LongWork):
             yield 0.0, lambda: self.shown
             scenes = []
             while len(scenes) < CHUNK:
-                scene = random_scene(album.rng, things=1)
+                scene = make_random_scene(album.rng, things=1)
                 scenes += [scene] if scene not in held_out else []
             images = [draw(scene, 10_000 * seed + there + place, _side(model)) for place, scene in enumerate(scenes)]
             album.features.append(model.encode(images))
@@ -528,7 +532,7 @@ def judged(caption: str, scene: Scene) -> tuple[list[figures.Piece], int]:
 
 def _facts(scene: Scene) -> frozenset:
     """What is true of a scene and can be said in words; the number of its things nobody says."""
-    return frozenset(fact for fact in expected_claims(scene) if fact[0] != "count")
+    return frozenset(fact for fact in list_expected_claims(scene) if fact[0] != "count")
 
 
 def _chosen(now: SimpleNamespace, model: VLMWithSoftPrompt) -> str:
@@ -731,9 +735,9 @@ def two_losses(file: Path = FILE) -> Picture:
         ),
         caption=say(
             en="Not shifted: what is predicted at a token is compared with that token itself, which stands in the input. Its own loss says that all "
-            f"is well; yet after {own[1].steps:,} steps {percent(objects[1])} of the objects are named right, and {percent(objects[0])} with the shift. ",
+            f"is well; yet after {own[1].steps:,} steps {format_percent(objects[1])} of the objects are named right, and {format_percent(objects[0])} with the shift. ",
             zh=f"没有错开：每个词元处的预测，拿来比的是这个词元自己，而它就写在输入里。光看自己的损失，一切都好；可是 {own[1].steps:,} 步之后，物体只说对了 "
-            f"{percent(objects[1])}，错开的说对了 {percent(objects[0])}。",
+            f"{format_percent(objects[1])}，错开的说对了 {format_percent(objects[0])}。",
         )
         + _source(study),
     )
@@ -781,9 +785,9 @@ def parts_picture(file: Path = FILE) -> Picture:
         groups[anew].append(figures.DotRow(_way(way), columns, bold=way == "as trained"))
     chance, steps = study.chance, f"{study.config.steps:,}"
     of = {way: mean(run.scores.object for run in runs) for (_, way), runs in ways.items()}
-    told = [f"{_way(way)} {percent(share)}" for way, share in of.items()]
+    told = [f"{_way(way)} {format_percent(share)}" for way, share in of.items()]
     background = {way: mean(run.scores.background for run in runs) for (_, way), runs in ways.items()}
-    backgrounds = [f"{_way(way)} {percent(share)}" for way, share in background.items()]
+    backgrounds = [f"{_way(way)} {format_percent(share)}" for way, share in background.items()]
     seeds = max(len(runs) for runs in ways.values())
     return figures.dots_in_rows(
         {headings[anew]: rows for anew, rows in groups.items() if rows},
@@ -792,14 +796,14 @@ def parts_picture(file: Path = FILE) -> Picture:
             for kind in KINDS
         ],
         title=say(
-            en=f"Objects right after {steps} steps: {percent(of['as trained'])} as trained, {percent(of['no picture'])} without the picture",
-            zh=f"{steps} 步之后说对的物体：和训练时一样问，{percent(of['as trained'])}；不给图片，{percent(of['no picture'])}",
+            en=f"Objects right after {steps} steps: {format_percent(of['as trained'])} as trained, {format_percent(of['no picture'])} without the picture",
+            zh=f"{steps} 步之后说对的物体：和训练时一样问，{format_percent(of['as trained'])}；不给图片，{format_percent(of['no picture'])}",
         ),
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
-            f"average: {'; '.join(told)}. A dotted line marks chance, {percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
+            f"average: {'; '.join(told)}. A dotted line marks chance, {format_percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
             zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(told)}。点线标出瞎猜的 "
-            f"{percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
+            f"{format_percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
         ),
         caption=say(
             en=f"Shares of what is true of the test pictures that the captions say. A dot: one of {seeds} trainings of {steps} steps; a tick: their mean. A colour or "
@@ -874,7 +878,7 @@ def tips_explorer(file: Path = FILE) -> Explorer:
             for value, runs in values.items()
         ]
         told = say(en="; ", zh="；").join(
-            f"{_value_name(value)}{say(en=': ', zh='：')}{percent(right[value])}" for value in values
+            f"{_value_name(value)}{say(en=': ', zh='：')}{format_percent(right[value])}" for value in values
         )
         return figures.dots_in_rows(
             {"": rows},
@@ -884,8 +888,8 @@ def tips_explorer(file: Path = FILE) -> Explorer:
                 figures.Measure(say(en="validation loss", zh="验证集损失"), share=False),
             ],
             title=say(
-                en=f"{_tip(now.tip).capitalize()}: lowest validation loss at “{_value(best)}”; objects right after {steps} steps: {percent(right[best])}",
-                zh=f"{_tip(now.tip)}：验证集损失最低的是“{_value_name(best)}”，{steps} 步之后物体说对 {percent(right[best])}",
+                en=f"{_tip(now.tip).capitalize()}: lowest validation loss at “{_value(best)}”; objects right after {steps} steps: {format_percent(right[best])}",
+                zh=f"{_tip(now.tip)}：验证集损失最低的是“{_value_name(best)}”，{steps} 步之后物体说对 {format_percent(right[best])}",
             ),
             alt=say(
                 en=f"Three diagrams side by side, with a row for each value of the setting “{_tip(now.tip)}”. Objects right: {told}. The "
@@ -1029,18 +1033,18 @@ def _side(model: VLMWithSoftPrompt) -> int:
 
 def _features(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> Tensor:
     """The vision features (N, P, Dv) of drawn scenes."""
-    with LOCK, one_thread():
+    with LOCK, use_one_thread():
         return model.encode([draw(scene, seed, _side(model)) for scene, seed in scenes])
 
 
 def _generate(model: VLMWithSoftPrompt, features: Tensor, max_new_tokens: int = MOST_TOKENS, **how: Any) -> list[str]:
-    with one_thread():
+    with use_one_thread():
         return model.generate(features, max_new_tokens=max_new_tokens, **how)
 
 
 def _state(model: VLMWithSoftPrompt) -> str:
     """Changes with what the model has learned: what was kept of another state is not shown for this one."""
-    return checksum(model.soft_prompt) + checksum(model.vision_projection)
+    return compute_checksum(model.soft_prompt) + compute_checksum(model.vision_projection)
 
 
 def _pictures(scenes: Sequence[tuple[Scene, int]], first: int) -> ipywidgets.Dropdown:
@@ -1078,7 +1082,7 @@ def _called(scene: Scene) -> str:
 
 def _in_words(scene: Scene) -> str:
     """The scene in a sentence of the learner's language, for alt texts."""
-    english = full_caption(scene)
+    english = write_full_caption(scene)
     things = [
         f"{translate(thing.colour) + '的' if scene.style in SHOWS_COLOUR else ''}{translate(thing.object)}（{translate(thing.size)}）"
         for thing in scene.things

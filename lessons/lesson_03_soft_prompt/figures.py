@@ -26,13 +26,13 @@ from lessons.kit.picture import (
     Picture,
     add_page,
     add_text,
-    blank,
-    finished,
-    halo,
+    crop_square,
+    finish,
+    make_blank,
+    make_halo,
     measure_letters,
     rectangle,
     shorten,
-    square,
 )
 from lessons.kit.strips import draw_strips
 
@@ -79,7 +79,7 @@ def three_parts(
     second = top - GRID - 0.9  # top of the second line's strips
     begun, count = sum(not piece.learned for piece in prompt), len(prompt) + len(patches)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         strips = [(EDGE + (i + 0.5) * step, step - 0.05, piece.vector) for i, piece in enumerate(prompt)]
         draw_strips(page, strips, limit, low, top)
@@ -115,7 +115,7 @@ def three_parts(
             _over(page, EDGE, middle + width / 2 + 0.05, second + 0.22, name, where, INK)
             last = middle, second - SMALL
         _next(page, columns[-1], *following, second, last, first=not words)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _patches(
@@ -132,7 +132,7 @@ def _patches(
     strip = min(pitch - side - gap - (0.06 if grid > 1 else 0), side)
     dots = 100 * SHARPNESS
     sheet = Image.new("RGB", (round(grid * step * dots), round((top - low) * dots)), "white")
-    whole = square(image, grid * max(1, round(side * dots)))
+    whole = crop_square(image, grid * max(1, round(side * dots)))
     piece = whole.width // grid
     for number in range(len(patches)):
         row, column = divmod(number, grid)
@@ -225,9 +225,9 @@ def words_on_patches(
     size = 7.5 if grid <= 8 else 5.5
     letters = max(4, round(cell / (0.0093 * size)))
     with LOCK:
-        figure = blank(top + 0.38)
+        figure = make_blank(top + 0.38)
         page = add_page(figure, title)
-        pale = 0.62 + 0.38 * np.asarray(square(image, 512), dtype=float) / 255
+        pale = 0.62 + 0.38 * np.asarray(crop_square(image, 512), dtype=float) / 255
         page.imshow(pale, extent=(EDGE, EDGE + side, low, top), aspect="auto", interpolation="antialiased")
         for line in range(grid + 1):
             for along in (
@@ -242,8 +242,8 @@ def words_on_patches(
                 half, tall = cell / 2 - 0.025, 0.15 * 8 / max(grid, 8)
                 look = {"edgecolor": BLUE, "facecolor": "white", "linewidth": 1.2}
                 page.add_patch(rectangle(x - half, x + half, y - tall, y + tall, **look))
-                add_text(page, x + half - 0.02, y + tall, "✓", size, ha="right", color=BLUE, path_effects=halo())
-            look = {"weight": "bold", "color": BLUE} if hit else {"color": SLATE, "path_effects": halo()}
+                add_text(page, x + half - 0.02, y + tall, "✓", size, ha="right", color=BLUE, path_effects=make_halo())
+            look = {"weight": "bold", "color": BLUE} if hit else {"color": SLATE, "path_effects": make_halo()}
             add_text(page, x, y - (0.02 if hit else 0), shorten(word, letters), size, ha="center", **look)
         left, y = EDGE + side + 0.16, top - 0.1
         headings = say(en="✓ true of it", zh="✓ 符合图片"), say(en="not true of it", zh="不符合")
@@ -258,7 +258,7 @@ def words_on_patches(
             if len(mine) > MOST_LISTED:
                 add_text(page, left + 0.38, y + 0.175, "…", 8, **look)
                 y -= 0.185
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- what is scored against what -------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def strip_with_labels(
     begins = middles[prefix] - widths[prefix] / 2  # the text
     fills = {"prompt": "#F6E3D7", "picture": TINT, "text": "white", "end": "white", "padding": "#E9EBEE"}
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         y = height - 0.48
         batch_name = say(en="the batch", zh="一批")
@@ -337,7 +337,7 @@ def strip_with_labels(
             if column.kind == "padding":
                 look |= {"hatch": "////"}
             page.add_patch(rectangle(*box, rows["token"] - 0.22, rows["token"] + 0.22, **look))
-            add_text(page, middle, rows["token"], column.token, 8, ha="center", path_effects=halo(), linespacing=1)
+            add_text(page, middle, rows["token"], column.token, 8, ha="center", path_effects=make_halo(), linespacing=1)
             mask, colour = ("1", INK) if column.seen else ("0", SLATE)
             add_text(page, middle, rows["mask"], mask, 8, ha="center", color=colour)
             look = {"edgecolor": BLUE, "linewidth": 1.8} if number in scored else {"edgecolor": GREY, "linewidth": 0.8}
@@ -354,4 +354,4 @@ def strip_with_labels(
         box = middle - width / 2, middle + width / 2, rows["mask"] - 0.13, rows["position"] + 0.1
         page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2))
         add_text(page, middle, rows["position"] + 0.17, "▼", 8, ha="center")
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)

@@ -28,11 +28,11 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
+    add_axes,
     add_page,
-    axes_at,
-    blank,
-    finished,
-    halo,
+    finish,
+    make_blank,
+    make_halo,
     plot_column,
     rectangle,
     shorten,
@@ -80,9 +80,9 @@ def next_tokens(
     rows = [lines for _, captions in paragraphs for lines in captions]
     height = 0.42 + side + 0.3 + LINE * sum(map(len, rows)) + gap * len(rows)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
+        show_image(add_axes(figure, EDGE, height - 0.42 - side, side, side), image)
         left, room = EDGE + side + 0.25, 0.95  # inches: of the bars' column, and for the names in it
         style = {"fontsize": 8.5, "va": "center", "color": INK, "parse_math": False}
         after = say(en=f"after “{_tail(before, 46)}”", zh=f"“{_tail(before, 46)}”之后")
@@ -90,7 +90,7 @@ def next_tokens(
         for number, told in enumerate((after, setting)):
             page.text(left, height - 0.5 - number * LINE, told, weight="normal" if number else "bold", **style)
         wide, tall = WIDTH - left - room - 0.75, side - 2 * LINE - 0.32
-        bars = axes_at(figure, left + room, height - 0.42 - side + 0.24, wide, tall)
+        bars = add_axes(figure, left + room, height - 0.42 - side + 0.24, wide, tall)
         for place, likely in enumerate(tokens):
             filled = {"color": BLUE} if likely.kept else {"facecolor": "white", "edgecolor": GREY, "hatch": "////"}
             bars.barh(place, likely.share, height=0.7, **filled)
@@ -109,7 +109,7 @@ def next_tokens(
             for lines in captions:
                 _below(page, beside, y, lines)
                 y -= LINE * len(lines) + gap
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 LOSSES = "loss", "validation_loss"  # the two curves of a training
@@ -147,9 +147,9 @@ def captions_learned(
     known = [*earlier, *([run] if run and run.evaluations else [])]
     across = max([length, *(other.steps for other in known)])
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
+        axes = add_axes(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
         _losses(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
         for other in earlier:
             plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
@@ -158,10 +158,10 @@ def captions_learned(
             _curves(axes, run, SLATE if stored else BLUE)
         for number, (image, pieces, note) in enumerate(pictures):
             left, top = EDGE + number * step, height - 2.5
-            show_image(axes_at(figure, left, top - side, side, side), image)
+            show_image(add_axes(figure, left, top - side, side, side), image)
             _text(page, left + side + 0.1, top - 0.12, note, va="top", size=9)
             _pieces(page, left, top - side - 0.16, pieces, step - 0.1, lines)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def pictures_with_captions(
@@ -170,13 +170,13 @@ def pictures_with_captions(
     """Three pictures side by side, each over a caption in pieces; what is true is bold and has a tick."""
     side, step, height = 1.7, (WIDTH - 2 * EDGE) / 3, 2.92
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for number, (image, pieces) in enumerate(pictures):
             left, top = EDGE + number * step, height - 0.42
-            show_image(axes_at(figure, left, top - side, side, side), image)
+            show_image(add_axes(figure, left, top - side, side, side), image)
             _pieces(page, left, top - side - 0.18, pieces, step - 0.1, 4)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption: str = "") -> Picture:
@@ -184,10 +184,10 @@ def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption:
     height, wide = 3.05, 1.95
     every = [loss for run in panels.values() for name in LOSSES for loss in run.column(name)]
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for number, (name, run) in enumerate(panels.items()):
-            axes = axes_at(figure, 0.62 + number * (wide + 0.32), 0.76, wide, 1.72)
+            axes = add_axes(figure, 0.62 + number * (wide + 0.32), 0.76, wide, 1.72)
             _losses(axes, run.steps, every, first=not number)
             axes.set_title(name, fontsize=11, weight="bold", color=INK, loc="left", pad=5)
             plot_column(axes, run, "loss", color=SLATE, linewidth=1.6)
@@ -196,7 +196,7 @@ def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption:
                               (3.7, say(en="validation loss", zh="验证集损失"), {"color": BLUE, "linewidth": 2.2, "linestyle": DASHED})):  # fmt: skip
             page.plot([x, x + 0.4], [0.16, 0.16], **look)
             _text(page, x + 0.5, 0.16, name, colour=look["color"], weight="bold")
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def two_losses(
@@ -223,14 +223,14 @@ def two_losses(
     trained = [run.column("validation_loss") for run in own]
     every = [value for losses in (*trained, *true) for value in losses]
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         sides = (
             (trained, say(en="The loss it was trained with", zh="训练时用的损失")),
             (true, say(en="The loss of the next token", zh="预测下一个词元的损失")),
         )
         for number, (both, heading) in enumerate(sides):
-            axes = axes_at(figure, 0.62 + number * 3.42, height - 0.58 - 1.5, 2.15, 1.5)
+            axes = add_axes(figure, 0.62 + number * 3.42, height - 0.58 - 1.5, 2.15, 1.5)
             _losses(axes, max(run.steps for run in own), every, first=not number)
             axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
             ends = [(losses[-1], name, look) for losses, name, look in zip(both, names, looks)]
@@ -244,7 +244,7 @@ def two_losses(
                 _below(page, beside, y, lines)
                 y -= LINE * len(lines) + gap
             y -= 0.1
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- prompts, blended ------------------------------------------------------------------------------------------------------------
@@ -269,9 +269,9 @@ def blended_prompts(
     height = 0.42 + side + 0.42 + row * len(texts) + 0.1
     share = [number / (len(texts) - 1) for number in range(len(texts))]
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        show_image(axes_at(figure, EDGE, height - 0.42 - side, side, side), image)
+        show_image(add_axes(figure, EDGE, height - 0.42 - side, side, side), image)
         left = EDGE + side + 0.25
         one, other = f"{100 * (1 - share[chosen]):.0f}", f"{100 * share[chosen]:.0f}"
         mixed = say(
@@ -294,7 +294,7 @@ def blended_prompts(
                 _text(page, EDGE + 0.06, y, "▶")
             _text(page, 0.4, y, f"{share[number]:.1f}", weight=weight)
             _below(page, 0.95, y, _lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- dots in rows ----------------------------------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ def dots_in_rows(
     wide = (WIDTH - room - 0.16 - gap * (len(measures) - 1)) / len(measures)
     height = 0.62 + row * y + 0.5
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         top = height - 0.62
         for at, heading in headings:
@@ -361,7 +361,7 @@ def dots_in_rows(
             name = f"▶ {entry.name}" if entry.bold else entry.name
             _text(page, room - 0.06, top - row * (at + 0.5), name, weight=weight, ha="right")
         for number, measure in enumerate(measures):
-            axes = axes_at(figure, room + number * (wide + gap), 0.5, wide, row * y)
+            axes = add_axes(figure, room + number * (wide + gap), 0.5, wide, row * y)
             axes.set(ylim=(y, 0), yticks=[])
             axes.set_title(measure.name, fontsize=9, color=INK, loc="left", pad=5)
             if measure.share:
@@ -387,14 +387,14 @@ def dots_in_rows(
                 if len(runs):
                     axes.plot([np.mean(runs)] * 2, [at + 0.2, at + 0.8], color=colour, linewidth=2.4, zorder=4)
                 if len(runs) and not measure.share:
-                    style = {"va": "center", "fontsize": 8, "color": colour, "path_effects": halo()}
+                    style = {"va": "center", "fontsize": 8, "color": colour, "path_effects": make_halo()}
                     place = max(runs), at + 0.5
                     axes.annotate(f"{np.mean(runs):.3f}", place, (8, 0), textcoords="offset points", **style)
             if measure.line:
                 axes.axvline(measure.line[0], color=INK, linewidth=1.3, linestyle=(0, (1, 1.6)), zorder=1)
-                note = {"va": "bottom", "fontsize": 7.5, "color": INK, "path_effects": halo()}
+                note = {"va": "bottom", "fontsize": 7.5, "color": INK, "path_effects": make_halo()}
                 axes.annotate(measure.line[1], (measure.line[0], y), (3, 2), textcoords="offset points", **note)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------------------
@@ -452,7 +452,13 @@ def _names_at_the_end(axes: Axes, ends: Sequence[tuple[float, str, str]], x: flo
     x = axes.get_xlim()[1] if x is None else x
     for (value, name, colour), to in zip(ends, heights):
         at = (np.log(value) - low) / (high - low) * inches
-        style = {"va": "center", "fontsize": 8.5, "weight": "bold", "path_effects": halo(), "annotation_clip": False}
+        style = {
+            "va": "center",
+            "fontsize": 8.5,
+            "weight": "bold",
+            "path_effects": make_halo(),
+            "annotation_clip": False,
+        }
         axes.annotate(name, (x, value), (9, 72 * (to - at)), textcoords="offset points", color=colour, **style)
 
 

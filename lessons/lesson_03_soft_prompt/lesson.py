@@ -214,10 +214,10 @@ model.zero_grad()
 # 投影把一个图块送到 GPT-2 的词向量中间的某个位置。GPT-2 读的就是那个向量；**我们**可以问：离它最近的是哪个词？从来没有谁要求汽车上的图块变成“car”：投影刚初始化时，不管从哪个图块出发，要猜的都是同一个目标，即这张图的说明文字里各词向量的平均；后来计入损失的，也只有整句的说明文字。**先猜**：汽车上的图块会和沙滩上的不一样吗？然后再看，并切换到学习之前的投影比一比。
 
 # %% id="begun-code" tags=["prepare"]
-some = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
+some = [world.make_random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
 seen = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(some)])     # (300, P, Dv)
 begun = VLMWithSoftPrompt(clip, gpt2)
-captioner_training.initialise_projection(begun, seen, [language.full_caption(scene) for scene in some])
+captioner_training.initialise_projection(begun, seen, [language.write_full_caption(scene) for scene in some])
 
 # %% id="translation-code" tags=["measured"]
 before_learning = begun.vision_projection.weight, begun.vision_projection.bias

@@ -526,7 +526,7 @@ def permutation(answer: Callable[[float, Tensor], float]) -> None:
         return [round(float(function(observed, torch.tensor(null))), 5) for observed, null in TRIALS]
 
     ours = everywhere(lambda observed, null: one_number(answer(observed, null), "p_value(observed, null)"))
-    right = everywhere(by_library.p_value)
+    right = everywhere(by_library.compute_p_value)
     if ours == right:
         return
     without = Mistake(
@@ -571,15 +571,15 @@ def permutation(answer: Callable[[float, Tensor], float]) -> None:
         (lambda x, null: (1 + (null > x).sum()) / (1 + len(null)), side),
         (lambda x, null: (null >= x).float().mean(), side),
         (lambda x, null: (null > x).float().mean(), side),
-        (lambda x, null: 1 - by_library.p_value(x, null), side),
-        (lambda x, null: 2 * by_library.p_value(x, null), double),
-        (lambda x, null: min(1, 2 * by_library.p_value(x, null)), double),
+        (lambda x, null: 1 - by_library.compute_p_value(x, null), side),
+        (lambda x, null: 2 * by_library.compute_p_value(x, null), double),
+        (lambda x, null: min(1, 2 * by_library.compute_p_value(x, null)), double),
         (lambda x, null: (1 + ((null - null.mean()).abs() >= abs(x - null.mean())).sum()) / (1 + len(null)), double),
         (lambda x, null: ((null - null.mean()).abs() >= abs(x - null.mean())).float().mean(), double),
         (lambda x, null: (null <= x).sum(), count),
         (lambda x, null: 1 + (null <= x).sum(), count),
         (
-            lambda x, null: 100 * by_library.p_value(x, null),
+            lambda x, null: 100 * by_library.compute_p_value(x, null),
             Mistake(en="That is in percent. A p-value lies between 0 and 1.", zh="这是百分数。p 值在 0 和 1 之间。"),
         ),
     ):

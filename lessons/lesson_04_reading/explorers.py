@@ -28,12 +28,12 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
-from lessons.kit.explorer import Explorer, counted, dropdown, look, percent
+from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading import figures
 from pocket.captioning import PROMPTS
 from pocket.corpus import INSTRUCTIONS
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.studies import captioner_study, reading_study
 from pocket.studies.reading_study import LearnedContext, find_best_rank, find_best_rank_by_distance, load_study
 from pocket.words import translate
@@ -118,7 +118,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
     @cache
     def own(metric: Metric) -> float:
-        return reading.distances_within(words.table, words.words, metric).median().item()
+        return reading.measure_distances_within(words.table, words.words, metric).median().item()
 
     def draw(now: SimpleNamespace) -> Picture:
         run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
@@ -132,13 +132,13 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
                 number=number + 1,
                 words=names[number],
                 apart=near.distances[number].tolist(),
-                share=reading.share_as_near(near.distances[number, 0], null[:, number]).item(),
+                share=reading.measure_share_as_near(near.distances[number, 0], null[:, number]).item(),
                 still=began[number] == names[number][0],
             )
             for number in range(len(vectors))
         ]
         least = near.distances[:, 0].min()
-        together = reading.share_as_near(least, null.min(1).values).item()
+        together = reading.measure_share_as_near(least, null.min(1).values).item()
         told = [f"v{f.number} “{f.words[0]}”{figures.TICK * (f.words[0] in right)}" for f in facts]
         moments = ((say(en=" (initialisation)", zh="（起点）"), 0), (say(en=" (kept)", zh="（留下的一步）"), run.step))
         said = "".join(name for name, step in moments if step == now.step)
@@ -177,7 +177,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 def _null(words: Vocabulary, vectors: Tensor, draws: int, metric: Metric) -> Tensor:
     """How far random vectors, each as long as one of (M, D), are from their nearest word: (draws, M)."""
     drawn = reading.draw_random_like(vectors, draws, torch.Generator().manual_seed(0))
-    return reading.distances(drawn, words.table[words.words], metric).amin(-1)
+    return reading.measure_distances(drawn, words.table[words.words], metric).amin(-1)
 
 
 def _nearest(words: Vocabulary, vectors: Tensor, metric: Metric = "cosine") -> list[str]:
@@ -269,7 +269,7 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     table = words.table[words.words]
 
     def nearest(vectors: Tensor) -> np.ndarray:
-        return reading.distances(vectors, table).amin(-1).flatten().numpy()
+        return reading.measure_distances(vectors, table).amin(-1).flatten().numpy()
 
     learned = {
         (init, permuted): torch.stack([run.context for run in _contexts(init=init, permuted=permuted)])  # (S, M, D)
@@ -283,7 +283,7 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     rows = [
         figures.Strip(
             say(en="a word to its nearest other word", zh="词到最近的另一个词"),
-            reading.distances_within(words.table, words.words).numpy(),
+            reading.measure_distances_within(words.table, words.words).numpy(),
         ),
         *(
             figures.Strip(f"{labels}{colon}{begun}", nearest(learned[init, permuted]), bold=not permuted)
@@ -299,7 +299,7 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
         figures.Strip(say(en="random vectors of the same norms", zh="模长相同的随机向量"), nearest(random)),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
-    within = reading.share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
+    within = reading.measure_share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
     kept = {init: [run.step for run in _contexts(init=init, permuted=False)] for init in reading_study.INITS}
     never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
     return figures.strips(
@@ -459,13 +459,13 @@ def _paths_in_words(
 
 def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: np.ndarray, shuffled: np.ndarray) -> str:
     seen, by_chance = explained[:3].sum(), shuffled[:3].sum()
-    learned, permuted, of_words, random = (percent(share, 0) for share in hidden.values())
+    learned, permuted, of_words, random = (format_percent(share, 0) for share in hidden.values())
     return say(
-        en=f"The three directions are those in which the words vary most: they carry {percent(seen, 0)} of the words' variance, where the same "
-        f"numbers in disorder would carry {percent(by_chance, 0)}. Of the squared distance from the centre, this picture does not show {learned} for "
+        en=f"The three directions are those in which the words vary most: they carry {format_percent(seen, 0)} of the words' variance, where the same "
+        f"numbers in disorder would carry {format_percent(by_chance, 0)}. Of the squared distance from the centre, this picture does not show {learned} for "
         f"learned vectors, {permuted} for those from permuted labels, {of_words} for words, and {random} for random vectors. So points that look close "
         "here need not be close: the named words are nearest to the ends in all directions, not in these three. ",
-        zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {percent(seen, 0)}；同样这些数打乱以后，只占 {percent(by_chance, 0)}。按到中心距离的平方算，"
+        zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {format_percent(seen, 0)}；同样这些数打乱以后，只占 {format_percent(by_chance, 0)}。按到中心距离的平方算，"
         f"图上看不见的部分，学出来的向量有 {learned}，用打乱的标签学出来的有 {permuted}，词有 {of_words}，随机向量有 {random}。所以图上靠得近，不等于真的近："
         "标出的词是在所有方向上离终点最近的，不是在这三个方向上。",
     ) + _right_words(RIGHT[now.task])
@@ -484,8 +484,8 @@ def snap_table() -> Table:
     """Of some tasks the test accuracies in per cent: a hand-written prompt, what was learned, the same snapped to words, words found by a
     search that never leaves them, and words drawn at random; means, and in brackets the least and the most."""
     wanted = list(reading_study.FOLLOWED)
-    wanted += [reading_study.secret_task(name).name for name in ("blue", "large", "left")]
-    wanted += [reading_study.style_task("mosaic").name, reading_study.ON_ITS_SIDE.name]
+    wanted += [reading_study.make_secret_task(name).name for name in ("blue", "large", "left")]
+    wanted += [reading_study.make_style_task("mosaic").name, reading_study.ON_ITS_SIDE.name]
     header = (
         say(en="task", zh="任务"),
         "“a photo of a {}”",
@@ -565,13 +565,13 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         return figures.influence(
             rows,
             known.hand,
-            reading.cosines(vectors).numpy(),
+            reading.compute_cosines(vectors).numpy(),
             attention.numpy(),
             even,
             [f"v{i + 1}" for i in there],
             title=say(
-                en=f"Blend {now.blend:.1f}, norm × {now.norm:.1f}, {what}: accuracy {percent(share)}, as learned {percent(known.learned)}",
-                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {percent(share)}，原样 {percent(known.learned)}",
+                en=f"Blend {now.blend:.1f}, norm × {now.norm:.1f}, {what}: accuracy {format_percent(share)}, as learned {format_percent(known.learned)}",
+                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {format_percent(share)}，原样 {format_percent(known.learned)}",
             ),
             alt=_influence_in_words(now, run, what),
             caption=_about_influence(known),
@@ -610,7 +610,7 @@ def _worth_of(clip: CLIPModel, processor: CLIPProcessor) -> SimpleNamespace:
 
     @cache
     def pictures(task: str) -> tuple[Tensor, Tensor]:
-        test = few_shot(reading_study.TASKS[task], 1, 1, reading_study.TESTS).test
+        test = draw_few_shot(reading_study.TASKS[task], 1, 1, reading_study.TESTS).test
         return cache_features(clip, processor, test.images), test.labels.to(clip.device)
 
     @cache
@@ -651,19 +651,19 @@ def _attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
     """How much of its attention the end of a text pays to each slot in each layer (L, M), and what it would be in even shares."""
     length = int(prompted.end.max()) + 1
     ids = prompted.ids[:, :length]  # (C, T)
-    x, mask, shares = prompted.embeddings(input_ids=ids), by_hand.causal_mask(length).to(prompted.clip.device), []
+    x, mask, shares = prompted.embeddings(input_ids=ids), by_hand.make_causal_mask(length).to(prompted.clip.device), []
     for layer in prompted.clip.text_model.encoder.layers:
-        shares.append(by_hand.attention(layer, layer.layer_norm1(x), mask)[1])  # (C, H, T, T)
-        x = by_hand.layer_forward(layer, x, mask)
+        shares.append(by_hand.attend(layer, layer.layer_norm1(x), mask)[1])  # (C, H, T, T)
+        x = by_hand.run_layer(layer, x, mask)
     slots = ids == prompted.embeddings.placeholder
     even = (1 / (prompted.end + 1)).mean().item()
-    return reading.attention_to_slots(shares, slots, prompted.end), even
+    return reading.measure_attention_to_slots(shares, slots, prompted.end), even
 
 
 def _influence_in_words(now: SimpleNamespace, run: LearnedContext, what: str) -> str:
     """What is drawn, and only those accuracies that are stored: what is computed here may differ by a picture elsewhere."""
     by_hand_alone = load_study().helpful_words(run.task)
-    stored = [percent(share, 0) for share in (run.accuracy, by_hand_alone.hand)]
+    stored = [format_percent(share, 0) for share in (run.accuracy, by_hand_alone.hand)]
     return say(
         en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
         f"{what}, blend {now.blend:.1f}, norm × {now.norm:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
@@ -690,18 +690,18 @@ def _about_influence(known: SimpleNamespace) -> str:
         )
     )
     return say(
-        en=f"As learned the vectors get {percent(known.learned, 1)}, “a photo of a” {percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
+        en=f"As learned the vectors get {format_percent(known.learned, 1)}, “a photo of a” {format_percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
         f"vectors of the same norms, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
         f"“a photo of a”, in {ORDERS} other orders, get {_between(known.reordered)}: this CLIP hardly asks for order at all. "
         "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
-        zh=f"学出来的向量得 {percent(known.learned, 1)}，“a photo of a”得 {percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组模长相同的随机向量，得 "
+        zh=f"学出来的向量得 {format_percent(known.learned, 1)}，“a photo of a”得 {format_percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组模长相同的随机向量，得 "
         f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
         f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完以后。注意力多，不等于作用大。",
     )
 
 
 def _between(shares: Sequence[float]) -> str:
-    least, most = percent(min(shares), 1), percent(max(shares), 1)
+    least, most = format_percent(min(shares), 1), format_percent(max(shares), 1)
     return least if least == most else say(en=f"{least} to {most}", zh=f"{least} 到 {most}")
 
 
@@ -875,7 +875,7 @@ def planted_table() -> Table:
     """Of each style and secret the right word, its places in the contexts of all seeds that began at random, the same with permuted
     labels, and three p-values of the median place, since there are several kinds of nothing.
 
-    Like is compared with like: a median of five with medians of five. The p-values are `reading.p_value` of the median of the real
+    Like is compared with like: a median of five with medians of five. The p-values are `reading.compute_p_value` of the median of the real
     places, in nulls of MEDIANS medians of the same word's places, each in as many contexts, drawn at random:
 
     - permuted: from all contexts that were learned from permuted labels and began at random, of whichever task. They know nothing of the
@@ -890,7 +890,9 @@ def planted_table() -> Table:
     permuted = torch.stack([run.context for run in _contexts(init="random", permuted=True)])  # (S, M, D)
     seeds, words = len(_contexts(task=_tasks("style")[0], init="random", permuted=False)), _pocket()[1]
     drawn = reading.draw_random_like(permuted[0], MEDIANS * seeds, torch.Generator().manual_seed(0))
-    apart = reading.distances(drawn, words.table[words.words]).unflatten(0, (MEDIANS, seeds))  # (MEDIANS, seeds, M, W)
+    apart = reading.measure_distances(drawn, words.table[words.words]).unflatten(
+        0, (MEDIANS, seeds)
+    )  # (MEDIANS, seeds, M, W)
     rows = []
     for task, alike in ((task, tasks) for tasks in (_tasks("style"), _tasks("secret")) for task in tasks):
         real, null = (_best_ranks(task, "random", which, "cosine") for which in (False, True))
@@ -902,7 +904,7 @@ def planted_table() -> Table:
             _medians(_ranks_of(RIGHT[task], others, "cosine"), seeds),
         )
         listed = (", ".join(map(str, places)) for places in (real, null))
-        ps = (_p(reading.p_value(median(real), medians)) for medians in nulls)
+        ps = (_p(reading.compute_p_value(median(real), medians)) for medians in nulls)
         rows.append((_task_name(task), ", ".join(RIGHT[task]), *listed, *ps))
     header = (
         say(en="task", zh="任务"),
@@ -942,7 +944,7 @@ def levers_explorer() -> Explorer:
     def closest(task: str, permuted: bool) -> Tensor:
         """How far each word is from the closest vector of any seed's context: (W,)."""
         runs = _contexts(task=task, init="random", permuted=permuted)
-        return reading.distances(torch.cat([run.context for run in runs]), table).amin(0)
+        return reading.measure_distances(torch.cat([run.context for run in runs]), table).amin(0)
 
     def draw(now: SimpleNamespace) -> Picture:
         record, right = load_study().helpful_words(now.task), RIGHT[now.task]
@@ -1023,7 +1025,7 @@ def levers_table() -> Table:
     names, table = [words.names[row] for row in words.words.tolist()], words.table[words.words]
     for task in (*_tasks("secret"), *reading_study.FOLLOWED[1:]):
         contexts = [run.context for run in _contexts(task=task, init="random", permuted=False)]
-        nearest = reading.distances(torch.cat(contexts), table).amin(0).argsort(stable=True)
+        nearest = reading.measure_distances(torch.cat(contexts), table).amin(0).argsort(stable=True)
         losses, without = load_study().helpful_words(task).losses, load_study().helpful_words(task).without
         rows.append(
             (
@@ -1079,7 +1081,7 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
         near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
         drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
-        null = reading.distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
+        null = reading.measure_distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
         bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
         cosines = F.cosine_similarity(vectors, table.table[ids], dim=-1).tolist()
         told = [
@@ -1088,7 +1090,9 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
         ]  # fmt: skip
         same = sum(vector.same for vector in told)
         new = [vector for vector in told if not vector.same]
-        shares = [reading.share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
+        shares = [
+            reading.measure_share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)
+        ]
         return figures.words_then_and_now(
             told,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),
@@ -1145,11 +1149,11 @@ def _about_prompt(
         )
     return text + say(
         en="But every one has moved (a cosine of 1.00 would mean: not at all). "
-        + (f"At most {percent(most, 0)}" if most >= 0.01 else "Less than 1 %")
+        + (f"At most {format_percent(most, 0)}" if most >= 0.01 else "Less than 1 %")
         + " of random vectors of the same norm are as near to a token as these. "
         + f"In all {len(every)} prompts together, {unmoved} of {of} vectors are nearest to the token they were initialised as.",
         zh="不过每个向量都移动了（余弦是 1.00 才表示没动）。模长相同的随机向量里，"
-        + (f"最多有 {percent(most, 0)}" if most >= 0.01 else "只有不到 1%")
+        + (f"最多有 {format_percent(most, 0)}" if most >= 0.01 else "只有不到 1%")
         + f" 离词元这么近。{len(every)} 个提示词合起来，{of} 个向量里有 {unmoved} 个离得最近的还是初始化时的词元。",
     )
 
@@ -1239,4 +1243,4 @@ def _drawn(share: float, zh: str = "有") -> str:
         return say(en="less than 1 %", zh=f"只{zh}不到 1%")
     if share > 0.99:
         return say(en="more than 99 %", zh=f"{zh}超过 99%")
-    return say(en="", zh=f"{zh} ") + percent(share, 0)
+    return say(en="", zh=f"{zh} ") + format_percent(share, 0)

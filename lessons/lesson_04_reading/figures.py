@@ -27,13 +27,13 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
+    add_axes,
     add_page,
     add_text,
-    axes_at,
-    blank,
-    finished,
-    halo,
-    letters_on,
+    choose_letter_colour,
+    finish,
+    make_blank,
+    make_halo,
     measure_letters,
     rectangle,
 )
@@ -93,16 +93,16 @@ def nearest_words(
     tall = row * words + 0.06
     height = 0.3 + deep * (head + tall) + 0.84
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for number, vector in enumerate(vectors):
             down, right = divmod(number, across)
             left = EDGE + right * (room + wide + gap)
             low = height - 0.3 - (down + 1) * (head + tall)
-            axes = axes_at(figure, left + room, low, wide, tall)
+            axes = add_axes(figure, left + room, low, wide, tall)
             axes.set(xlim=(0, limit), ylim=(words - 0.5, -0.5), yticks=[])
             axes.axvspan(*vector.band, color=BAND, linewidth=0, zorder=0)
-            axes.axvline(own, color=INK, linewidth=1.4, linestyle=DOTS, zorder=4, path_effects=halo())
+            axes.axvline(own, color=INK, linewidth=1.4, linestyle=DOTS, zorder=4, path_effects=make_halo())
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(labelsize=8, colors=INK, labelbottom=down == deep - 1 or number + across >= len(vectors))
             add_text(page, left + room, low + tall + 0.11, vector.name, 9, weight="bold")
@@ -116,7 +116,7 @@ def nearest_words(
                 add_text(page, left + room - 0.07, y, f"{word}{mark}", 8.5, ha="right", **look)
                 axes.annotate(
                     f"{apart:.2f}", (apart, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5,
-                    color=INK, path_effects=halo(), zorder=5,
+                    color=INK, path_effects=make_halo(), zorder=5,
                 )  # fmt: skip
         add_text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
         page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
@@ -128,7 +128,7 @@ def nearest_words(
         page.plot([4.42, 4.72], [0.21, 0.21], color=INK, linewidth=1.2, linestyle=DOTS)
         within = say(en="a word to its nearest other word, median", zh="一个词到最近的另一个词（中位数）")
         add_text(page, 4.8, 0.21, within, 8)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- a space of three directions -------------------------------------------------------------------------------------------------
@@ -178,9 +178,9 @@ def paths_in_space(
     """
     side, height = 4.4, 5.12
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, EDGE, height - 0.36 - side, side, side)
+        axes = add_axes(figure, EDGE, height - 0.36 - side, side, side)
         limit = space.limit
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
         axes.spines[:].set_color(GREY)
@@ -221,7 +221,7 @@ def paths_in_space(
             add_text(page, x + 0.1, 0.17, name, 8)
             x += 0.36 + 0.067 * measure_letters(name)
         left = EDGE + side + 0.56
-        _explained(axes_at(figure, left, height - 0.74 - 1.75, WIDTH - left - 0.1, 1.75), explained, shuffled)
+        _explained(add_axes(figure, left, height - 0.74 - 1.75, WIDTH - left - 0.1, 1.75), explained, shuffled)
         low = height - 0.36 - side
         heading = say(en="not in these three directions", zh="不在这三个方向上的部分")
         add_text(page, left - 0.42, low + 1.42, heading, 8.5, weight="bold")
@@ -233,7 +233,7 @@ def paths_in_space(
             filled = begin_x, begin_x + share * (end_x - begin_x), y - 0.09, y + 0.09
             page.add_patch(rectangle(*filled, facecolor=BLUE if meant else SLATE))
             add_text(page, WIDTH - EDGE, y, percent_of(share), 8, ha="right", weight=weight)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _ruler(axes: Axes, limit: float) -> None:
@@ -242,12 +242,12 @@ def _ruler(axes: Axes, limit: float) -> None:
     x, y = -0.94 * limit, -0.93 * limit
     axes.plot([x, x + length], [y, y], color=INK, linewidth=1.6, solid_capstyle="butt")
     words = say(en=f"distance {length:g}", zh=f"距离 {length:g}")
-    axes.text(x, y + 0.03 * limit, words, fontsize=7.5, color=INK, path_effects=halo())
+    axes.text(x, y + 0.03 * limit, words, fontsize=7.5, color=INK, path_effects=make_halo())
 
 
 def _directions(axes: Axes, limit: float, turn: float, tilt: float) -> None:
     """Where the three components point, in a corner: from the middle of the cloud their arrows would hide what is there."""
-    origin, look = np.array([0.76, -0.76]) * limit, {"fontsize": 7.5, "color": SLATE, "path_effects": halo()}
+    origin, look = np.array([0.76, -0.76]) * limit, {"fontsize": 7.5, "color": SLATE, "path_effects": make_halo()}
     for number, end in enumerate(0.15 * limit * turned(np.eye(3), turn, tilt)[:, :2], start=1):
         arrow = {"arrowstyle": "->", "color": SLATE, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", origin + end, origin, arrowprops=arrow)
@@ -311,7 +311,7 @@ def _name_points(
             axes.annotate("", point, 72 * (line[-1] - at), arrowprops=straight, zorder=7, **shift)
         side = "left" if box[0] > at[0] else "right" if box[1] < at[0] else "center"
         x = {"left": box[0] + 0.01, "right": box[1] - 0.01, "center": box[:2].mean()}[side]
-        look = {"color": colour, "weight": "bold" if marked else "normal", "path_effects": halo(), "zorder": 9}
+        look = {"color": colour, "weight": "bold" if marked else "normal", "path_effects": make_halo(), "zorder": 9}
         where = 72 * (np.array([x, box[2:].mean()]) - at)
         axes.annotate(name + TICK * marked, point, where, ha=side, va="center", fontsize=8, **look, **shift)
     for point, _, marked in points:
@@ -422,7 +422,7 @@ def ranks_in_a_grid(
     height = 0.98 + row * len(tasks) + 0.34
     top = height - 0.98
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         for left, heading in (
             (room, say(en="learned", zh="学出来的")),
@@ -452,7 +452,7 @@ def ranks_in_a_grid(
             zh=f"格子里：正确的词的名次，取排得最靠前的那个向量；涂色并打 ✓：前 {k} 名",
         )
         add_text(page, room, 0.16, note, 8, color=SLATE)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _rank(page: Axes, left: float, y: float, cell: float, row: float, rank: int, k: int, colour: str) -> None:
@@ -490,10 +490,10 @@ def levers(
         0.14 * (every.max() - every.min()),
     )  # the nearest are named on their left
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         add_page(figure, title)
         for number, panel in enumerate(panels):
-            axes = axes_at(figure, left + number * (wide + gap), 0.52, wide, height - 0.52 - 0.66)
+            axes = add_axes(figure, left + number * (wide + gap), 0.52, wide, height - 0.52 - 0.66)
             axes.set_yscale("log")
             low, high = min(losses.min(), without), max(losses.max(), without)
             step = (high / low) ** 0.06
@@ -511,7 +511,7 @@ def levers(
             if not number:
                 upwards = say(en="loss of “a photo of a … cat.” and so on", zh="“a photo of a … cat.”这类提示词的损失")
                 axes.set_ylabel(upwards, fontsize=8, color=INK, labelpad=3)
-            note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": halo()}
+            note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": make_halo()}
             if not number:  # in the next diagram it would lie on dots
                 bare = say(en="without any word", zh="不加词")
                 axes.annotate(bare, (every.max() + margin, without), (-2, 2), textcoords="offset points", **note)
@@ -520,7 +520,7 @@ def levers(
             _name_points(
                 axes, named, np.stack([panel.distances, losses], axis=-1), [(wide - 1.1, wide, low, low + 0.18)]
             )
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _log_ticks(axes: Axes, low: float, high: float, first: bool) -> None:
@@ -552,9 +552,9 @@ def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, al
     height = 0.4 + row * len(rows) + 0.56
     scatter = np.random.default_rng(0)  # up and down, so that dots do not hide each other
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, room, 0.56, WIDTH - room - 0.2, row * len(rows))
+        axes = add_axes(figure, room, 0.56, WIDTH - room - 0.2, row * len(rows))
         axes.set(xlim=limits, ylim=(len(rows), 0), yticks=[])
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(labelsize=8, colors=INK)
@@ -571,10 +571,12 @@ def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, al
             up = number + 0.5 + scatter.uniform(-0.26, 0.26, len(strip.distances))
             colour, middle = BLUE if strip.bold else SLATE, float(np.median(strip.distances))
             axes.plot(strip.distances, up, "o", color=colour, markersize=3, alpha=0.35, markeredgewidth=0)
-            axes.plot([middle, middle], [number + 0.12, number + 0.88], color=INK, linewidth=2, path_effects=halo())
-            note = {"fontsize": 8, "weight": "bold", "color": INK, "va": "center", "path_effects": halo()}
+            axes.plot(
+                [middle, middle], [number + 0.12, number + 0.88], color=INK, linewidth=2, path_effects=make_halo()
+            )
+            note = {"fontsize": 8, "weight": "bold", "color": INK, "va": "center", "path_effects": make_halo()}
             axes.annotate(f"{middle:.2f}", (middle, number + 0.5), (4, 0), textcoords="offset points", **note)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- prompts that began as words -------------------------------------------------------------------------------------------------
@@ -604,9 +606,9 @@ def words_then_and_now(
     height = 0.72 + row * len(vectors) + 0.78
     top = height - 0.72
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, left, top - row * len(vectors), wide, row * len(vectors))
+        axes = add_axes(figure, left, top - row * len(vectors), wide, row * len(vectors))
         axes.set(xlim=(0, limit), ylim=(len(vectors), 0), yticks=[])
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8, colors=INK)
@@ -637,7 +639,7 @@ def words_then_and_now(
             zh="模长相同的随机向量，到最近的词元（5%–95%）",
         )
         add_text(page, EDGE + 0.38, 0.18, chance, 8)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- influence -------------------------------------------------------------------------------------------------------------------
@@ -673,9 +675,9 @@ def influence(
     tall = row * len(rows)
     height = 0.62 + tall + 0.6
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
-        axes = axes_at(figure, room, 0.6, wide, tall)
+        axes = add_axes(figure, room, 0.6, wide, tall)
         most = max(hand, *(share for line in rows for share in line.shares))
         axes.set(xlim=(0, min(1.0, 1.12 * most)), ylim=(len(rows), 0), yticks=[])
         axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
@@ -704,7 +706,7 @@ def influence(
                     "clip_on": False,
                 }
                 axes.plot(line.shares, [number + 0.5] * len(line.shares), "o", **look)
-        axes.axvline(hand, color=INK, linewidth=1.3, linestyle=DOTS, zorder=5, path_effects=halo())
+        axes.axvline(hand, color=INK, linewidth=1.3, linestyle=DOTS, zorder=5, path_effects=make_halo())
         note = {
             "fontsize": 8,
             "color": INK,
@@ -750,7 +752,7 @@ def influence(
             names,
             lambda share: f"{100 * share:.0f}",
         )
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _heat(
@@ -768,5 +770,5 @@ def _heat(
         y = top - (row + 0.5) * high
         add_text(page, left - 0.06, y, label, 7.5, ha="right", color=SLATE)
         for column in range(len(columns)):
-            look = {"ha": "center", "color": letters_on(painted[row, column])}
+            look = {"ha": "center", "color": choose_letter_colour(painted[row, column])}
             add_text(page, left + (column + 0.5) * cell, y, written(values[row, column]), 7.5, **look)

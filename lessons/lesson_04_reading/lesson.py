@@ -221,7 +221,7 @@ def nearest_distance(vectors):
 
 null = nearest_distance(reading.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name, called in (("the red one of two", say(en="the riddle", zh="谜题")), ("blurred", say(en="blurred photos", zh="模糊的照片"))):
-    shares = reading.share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
+    shares = reading.measure_share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
     print(called, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
@@ -327,7 +327,7 @@ explorers.paths_explorer(clip, processor)
 # %% id="alike-code"
 prompted = PromptedCLIP(clip, processor, reading_study.TASKS["the red one of two"].class_names)      # “a photo of a”
 contexts = prompted.context.detach(), red, shuffled[0]
-alike = [reading.cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
+alike = [reading.compute_cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
 print(say(en="mean cosine of class texts: hand {:.2f}, learned {:.2f}, from permuted labels {:.2f}",
           zh="类别文字之间的平均余弦：手工提示词 {:.2f}，学出来的 {:.2f}，打乱标签学出来的 {:.2f}").format(*alike))
 
@@ -577,7 +577,7 @@ for word, task in (("red", "the red one of two"), ("sketch", "objects, each a sk
     print(word, say(en=f"stands on place {observed}", zh=f"排第 {observed} 位"))
     for name, null in nulls(task):
         places = place(null, word)
-        ps[word, name] = reading.p_value(observed, places)
+        ps[word, name] = reading.compute_p_value(observed, places)
         print(f"  {name} · {places.min()}–{places.max()} · p = {ps[word, name]:.3f}")
 exercises.significant.reveal([next(p for (w, _), p in ps.items() if w == word) for word in ("red", "sketch")])
 
@@ -659,7 +659,7 @@ blurred, names = study.helpful_words("blurred"), reading_study.TASKS["blurred"].
 losses = {"": blurred.without} | blurred.losses
 for word in ("", "umbrella", "mug"):
     texts = encode_texts(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
-    alike = reading.cosines(texts).mean()
+    alike = reading.compute_cosines(texts).mean()
     print(f"“a photo of a {word or '…'}”", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
                                                zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
 

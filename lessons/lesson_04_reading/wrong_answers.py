@@ -16,7 +16,7 @@ def nearest(vectors, table, k):
 
 # %% exercise="nearest-exercise" en="These are the farthest" zh="这些是最远的"
 def nearest(vectors, table, k):
-    return reading.distances(vectors, table).topk(k).indices
+    return reading.measure_distances(vectors, table).topk(k).indices
 
 # %% exercise="nearest-exercise" en="along the wrong dimension" zh="归一化的维度错了"
 def nearest(vectors, table, k):
@@ -28,19 +28,19 @@ def nearest(vectors, table, k):
 
 # %% exercise="nearest-exercise" en="compete for the rows" zh="争同一行"
 def nearest(vectors, table, k):
-    return (-reading.distances(vectors, table)).softmax(0).topk(k).indices
+    return (-reading.measure_distances(vectors, table)).softmax(0).topk(k).indices
 
 # %% exercise="nearest-exercise" en="Floats: cosines or distances" zh="这是浮点数"
 def nearest(vectors, table, k):
-    return reading.distances(vectors, table).topk(k, largest=False).values
+    return reading.measure_distances(vectors, table).topk(k, largest=False).values
 
 # %% exercise="nearest-exercise" en="The ids are the indices" zh="编号是 indices"
 def nearest(vectors, table, k):
-    return reading.distances(vectors, table).topk(k, largest=False)
+    return reading.measure_distances(vectors, table).topk(k, largest=False)
 
 # %% exercise="nearest-exercise" en="the nearest stands last" zh="排在了最后"
 def nearest(vectors, table, k):
-    return reading.distances(vectors, table).argsort(descending=True)[:, -k:]
+    return reading.measure_distances(vectors, table).argsort(descending=True)[:, -k:]
 
 # %% exercise="nearest-exercise" en="but not in order" zh="顺序不对"
 def nearest(vectors, table, k):
@@ -48,11 +48,11 @@ def nearest(vectors, table, k):
 
 # %% exercise="nearest-exercise" en="Keep the first k" zh="只留前 k 个"
 def nearest(vectors, table, k):
-    return reading.distances(vectors, table).argsort()
+    return reading.measure_distances(vectors, table).argsort()
 
 # %% exercise="nearest-exercise" en="You chose along the first dimension" zh="沿第一维"
 def nearest(vectors, table, k):
-    return reading.distances(vectors, table).argsort(0)[:k]
+    return reading.measure_distances(vectors, table).argsort(0)[:k]
 
 # %% exercise="nearest-exercise" en="it is of type list" zh="现在是 list"
 def nearest(vectors, table, k):
@@ -81,7 +81,7 @@ def reads_back(known, ids, table):
 
 # %% exercise="reads-back-exercise" en="every angle between two words" zh="词与词之间的夹角"
 def reads_back(known, ids, table):
-    return torch.allclose(reading.cosines(known), reading.cosines(table[ids]), atol=1e-4)
+    return torch.allclose(reading.compute_cosines(known), reading.compute_cosines(table[ids]), atol=1e-4)
 
 # %% exercise="reads-back-exercise" en="the table of a relative" zh="一个近亲"
 def reads_back(known, ids, table):
@@ -272,7 +272,7 @@ def snap(vectors, table, allowed):
 
 # %% exercise="snap-exercise" en="a number in the whole table" zh="当成了整张表里的行号"
 def snap(vectors, table, allowed):
-    return table[reading.distances(vectors, table[allowed]).argmin(-1)]
+    return table[reading.measure_distances(vectors, table[allowed]).argmin(-1)]
 
 # %% exercise="snap-exercise" en="Snapped by Euclidean distance" zh="按欧氏距离"
 def snap(vectors, table, allowed):
@@ -294,7 +294,7 @@ def snap(vectors, table, allowed):
 
 # %% exercise="snap-exercise" en="These are the farthest" zh="这些是最远的"
 def snap(vectors, table, allowed):
-    return table[allowed[reading.distances(vectors, table[allowed]).argmax(-1)]]
+    return table[allowed[reading.measure_distances(vectors, table[allowed]).argmax(-1)]]
 
 # %% exercise="snap-exercise" en="a dimension too many" zh="多了一维"
 def snap(vectors, table, allowed):
@@ -302,7 +302,7 @@ def snap(vectors, table, allowed):
 
 # %% exercise="snap-exercise" en="without dim=-1, argmax counts through all" zh="不写 dim=-1"
 def snap(vectors, table, allowed):
-    return table[allowed[reading.distances(vectors, table[allowed]).argmin()]]
+    return table[allowed[reading.measure_distances(vectors, table[allowed]).argmin()]]
 
 # %% exercise="snap-exercise" en="Nothing has been snapped" zh="什么也没换"
 def snap(vectors, table, allowed):
@@ -344,7 +344,7 @@ def p_value(observed, null):
 
 # %% exercise="permutation-exercise" en="two-sided p-value" zh="双侧的 p 值"
 def p_value(observed, null):
-    return min(1, 2 * reading.p_value(observed, null))
+    return min(1, 2 * reading.compute_p_value(observed, null))
 
 # %% exercise="permutation-exercise" en="two-sided p-value" zh="双侧的 p 值"
 def p_value(observed, null):
@@ -365,11 +365,11 @@ def p_value(observed, null):
 
 # %% exercise="permutation-exercise" en="in percent" zh="百分数"
 def p_value(observed, null):
-    return 100 * reading.p_value(observed, null)
+    return 100 * reading.compute_p_value(observed, null)
 
 # %% exercise="permutation-exercise" en="this is of type bool" zh="你给的是 bool"
 def p_value(observed, null):
-    return reading.p_value(observed, null) < 0.05
+    return reading.compute_p_value(observed, null) < 0.05
 
 # %% exercise="permutation-exercise" en="a tensor of 9" zh="含 9 个数的张量"
 def p_value(observed, null):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.by_hand import text_layers
+from helpers.by_hand import run_text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
@@ -111,7 +111,7 @@ def encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProces
     rows, places = tables.token_embedding(ids), tables.position_embedding.weight[: ids.shape[1]]
 
     def entering(vectors: Tensor) -> Tensor:
-        return museum.at_the_end(clip, text_layers(clip, vectors), ids)
+        return museum.at_the_end(clip, run_text_layers(clip, vectors), ids)
 
     if close(ours, right):
         if not ours.requires_grad:
@@ -170,7 +170,7 @@ def encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProces
             en="You read off at the start of the text, which has seen nothing.",
             zh="你在文本开头取了结果，那里什么也没看到。",
         )
-    if close(ours, clip.text_projection(text_layers(clip, with_context + places)[:, -1])):
+    if close(ours, clip.text_projection(run_text_layers(clip, with_context + places)[:, -1])):
         raise Mistake(
             en="You read off at the last place, and behind a shorter text that is padding: museum.at_the_end finds the end of each.",
             zh="你在最后一个位置取了结果，可短一些的文字后面是填充：museum.at_the_end 会找到每段文字自己的结尾。",

@@ -24,7 +24,7 @@ from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture
-from lessons.kit.tokens import letters_of
+from lessons.kit.tokens import read_letters
 from lessons.lesson_05_bug_museum import experiments, figures, museum
 from lessons.lesson_05_bug_museum.experiments import Captions, Result
 from lessons.lesson_05_bug_museum.museum import EXHIBITS
@@ -258,7 +258,7 @@ def table_explorer(
     """Turn the table in which words are looked up, and see which known rows, and which learned vectors, still read the same."""
     table = clip.text_model.embeddings.token_embedding.weight.detach()
     ids = processor.tokenizer(known, add_special_tokens=False)["input_ids"]
-    pieces = [letters_of(piece) for piece in processor.tokenizer.convert_ids_to_tokens(ids)]
+    pieces = [read_letters(piece) for piece in processor.tokenizer.convert_ids_to_tokens(ids)]
     names = [say(en=f"row of “{piece}”", zh=f"“{piece}”的行") for piece in pieces]
     names += [say(en=f"learned v{number + 1}", zh=f"学出来的 v{number + 1}") for number in range(len(context))]
     vectors = torch.cat([table[ids], context.detach()])
@@ -271,7 +271,7 @@ def table_explorer(
                 turned = museum.turned(table, degrees)
                 share = float((_nearest(table, turned, by) == torch.arange(len(table))).float().mean())
                 pieces = processor.tokenizer.convert_ids_to_tokens(_nearest(vectors, turned, by).tolist())
-                found[by][degrees] = share, [letters_of(piece) for piece in pieces]
+                found[by][degrees] = share, [read_letters(piece) for piece in pieces]
         return found[by]
 
     controls = {

@@ -17,10 +17,10 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
+    add_axes,
     add_page,
-    axes_at,
-    blank,
-    finished,
+    finish,
+    make_blank,
     measure_letters,
     rectangle,
     shorten,
@@ -50,8 +50,8 @@ def curves(
     """Curves over the same numbers, each with its name at its right end. ticks: on a logarithmic axis, where they are given."""
     height = 3.0
     with LOCK:
-        figure = blank(height)
-        axes = axes_at(figure, 0.7, 0.5, 4.5, 2.1)
+        figure = make_blank(height)
+        axes = add_axes(figure, 0.7, 0.5, 4.5, 2.1)
         if ticks:
             axes.set_xscale("log")
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -82,7 +82,7 @@ def curves(
                 annotation_clip=False, arrowprops={**arrow, "relpos": (0, 0.5)},
             )  # fmt: skip
         _title(figure, title, height)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
     rows = {"position": 1.42, "token": 1.12, "target": 0.42}
     marks = {"next": BLUE, "itself": VERMILION, "padding": VERMILION, "other": VERMILION}
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         names = (
             say(en="position", zh="位置"),
@@ -146,7 +146,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
             _words(page, middle, rows["target"], place.target, 8, color=INK)
             if wrong:
                 _words(page, middle, rows["target"] - 0.26, "✗", 9, color=colour, weight="bold")
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, a
     left, row, head = 2.0, 0.27, 0.5
     height = 0.42 + sum(head + row * len(grid.codes) + 0.2 for grid in grids)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         page = add_page(figure, title)
         top = height - 0.42
         for g, grid in enumerate(grids):
@@ -189,7 +189,7 @@ def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, a
                         box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
                         page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
             top -= head + row * len(grid.codes) + 0.2
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def words_by_table(
@@ -202,8 +202,8 @@ def words_by_table(
     """
     height = 2.75
     with LOCK:
-        figure = blank(height)
-        axes = axes_at(figure, 0.66, 0.5, 2.7, 1.8)
+        figure = make_blank(height)
+        axes = add_axes(figure, 0.66, 0.5, 2.7, 1.8)
         axes.plot(degrees, share, color=BLUE, linewidth=2.4)
         axes.plot(chosen, share[list(degrees).index(chosen)], "o", color=INK, markersize=7, zorder=4, clip_on=False)
         axes.axvline(chosen, color=INK, linewidth=0.8)
@@ -220,7 +220,7 @@ def words_by_table(
         axes.tick_params(labelsize=8, colors=INK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
-        page = axes_at(figure, 0, 0, WIDTH, height)
+        page = add_axes(figure, 0, 0, WIDTH, height)
         page.set(xlim=(0, WIDTH), ylim=(0, height))
         page.axis("off")
         columns = (3.75, 4.95, 6.2)
@@ -239,7 +239,7 @@ def words_by_table(
             look = {"color": BLUE} if same else {"color": VERMILION, "weight": "bold"}
             _words(page, columns[2], y, f"{'=' if same else '✗'} {shorten(other, 11)}", 8.5, ha="left", **look)
         _title(figure, title, height)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _words(page: object, x: float, y: float, words: str, size: float, **style: object) -> None:

@@ -28,7 +28,7 @@ import torch
 from torch.nn import functional as F
 
 from helpers import by_hand, data
-from helpers.by_hand import text_layers
+from helpers.by_hand import run_text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.context import overwrite
@@ -173,7 +173,7 @@ explorers.behind_glass(2)
 
 # %% id="riddle-code" tags=["prepare"]
 names = list(tasks.RIDDLE.class_names)
-riddle = data.encode_split(clip, processor, datasets.few_shot(tasks.RIDDLE))
+riddle = data.encode_split(clip, processor, datasets.draw_few_shot(tasks.RIDDLE))
 begin = experiments.begin_by_tokens(clip, processor, "a photo of a")       # (M, D)
 
 # %% id="trains-code" tags=["measured"]
@@ -243,7 +243,7 @@ def encode(clip, processor, names, context):
     ids, slots = experiments.texts_with_slots(processor, names, len(context))      # (C, T)
     tables = clip.text_model.embeddings
     words = overwrite(tables.token_embedding(ids), slots, context)            # (C, T, D)
-    x = text_layers(clip, tables(inputs_embeds=words))                        # adds the positions, once
+    x = run_text_layers(clip, tables(inputs_embeds=words))                        # adds the positions, once
     return museum.at_the_end(clip, x, ids)
 
 # %% id="trains-compare"

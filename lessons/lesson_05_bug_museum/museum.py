@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.by_hand import find_end_of_text, layer_forward, text_layers
+from helpers.by_hand import find_end_of_text, run_layer, run_text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot
@@ -135,7 +135,7 @@ def encode_right(clip, processor, names, context):
     ids, slots = texts_with_slots(processor, names, len(context))  # (C, T)
     tables = clip.text_model.embeddings
     words = overwrite(tables.token_embedding(ids), slots, context)  # (C, T, D)
-    x = text_layers(clip, tables(inputs_embeds=words))
+    x = run_text_layers(clip, tables(inputs_embeds=words))
     return at_the_end(clip, x, ids)
 
 
@@ -144,7 +144,7 @@ def encode_positions_twice(clip, processor, names, context):
     tables = clip.text_model.embeddings
     words = overwrite(tables.token_embedding(ids), slots, context)  # (C, T, D)
     words = words + tables.position_embedding.weight[: ids.shape[1]]
-    x = text_layers(clip, tables(inputs_embeds=words))
+    x = run_text_layers(clip, tables(inputs_embeds=words))
     return at_the_end(clip, x, ids)
 
 
@@ -154,7 +154,7 @@ def encode_inserted(clip, processor, names, context):
     words = tables.token_embedding(ids)  # (C, T, D)
     ours = context.expand(len(ids), -1, -1)  # (C, M, D)
     words = torch.cat([words[:, :1], ours, words[:, 1:]], dim=1)  # (C, M + T, D)
-    x = text_layers(clip, tables(inputs_embeds=words))
+    x = run_text_layers(clip, tables(inputs_embeds=words))
     return at_the_end(clip, x, ids)
 
 
@@ -162,7 +162,7 @@ def encode_at_start(clip, processor, names, context):
     ids, slots = texts_with_slots(processor, names, len(context))  # (C, T)
     tables = clip.text_model.embeddings
     words = overwrite(tables.token_embedding(ids), slots, context)  # (C, T, D)
-    x = text_layers(clip, tables(inputs_embeds=words))
+    x = run_text_layers(clip, tables(inputs_embeds=words))
     return clip.text_projection(x[:, 0])
 
 
@@ -172,7 +172,7 @@ def encode_without_mask(clip, processor, names, context):
     words = overwrite(tables.token_embedding(ids), slots, context)  # (C, T, D)
     x = tables(inputs_embeds=words)
     for layer in clip.text_model.encoder.layers:
-        x = layer_forward(layer, x)
+        x = run_layer(layer, x)
     x = clip.text_model.final_layer_norm(x)
     return at_the_end(clip, x, ids)
 

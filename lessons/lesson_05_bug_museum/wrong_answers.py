@@ -72,7 +72,7 @@ def encode(clip, processor, names, context):
     words = clip.text_model.embeddings.token_embedding(ids)
     places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words, slots, context)
-    return museum.at_the_end(clip, text_layers(clip, words), ids)
+    return museum.at_the_end(clip, run_text_layers(clip, words), ids)
 
 # %% exercise="encode-exercise" en="position embeddings twice, and the context once" zh="上下文向量的只加了一次"
 def encode(clip, processor, names, context):
@@ -80,7 +80,7 @@ def encode(clip, processor, names, context):
     words = clip.text_model.embeddings.token_embedding(ids)
     places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words + places, slots, context)
-    return museum.at_the_end(clip, text_layers(clip, words + places), ids)
+    return museum.at_the_end(clip, run_text_layers(clip, words + places), ids)
 
 # %% exercise="encode-exercise" en="the context has none" zh="上下文向量没有"
 def encode(clip, processor, names, context):
@@ -88,7 +88,7 @@ def encode(clip, processor, names, context):
     words = clip.text_model.embeddings.token_embedding(ids)
     places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words + places, slots, context)
-    return museum.at_the_end(clip, text_layers(clip, words), ids)
+    return museum.at_the_end(clip, run_text_layers(clip, words), ids)
 
 # %% exercise="encode-exercise" en="features of the placeholders" zh="占位词元的特征"
 def encode(clip, processor, names, context):
@@ -96,7 +96,7 @@ def encode(clip, processor, names, context):
     words = clip.text_model.embeddings.token_embedding(ids)
     places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words, slots, words[0, 1:5])
-    return museum.at_the_end(clip, text_layers(clip, words + places), ids)
+    return museum.at_the_end(clip, run_text_layers(clip, words + places), ids)
 
 # %% exercise="encode-exercise" en="no gradient reaches the context" zh="梯度到不了上下文向量"
 def encode(clip, processor, names, context):
@@ -104,7 +104,7 @@ def encode(clip, processor, names, context):
     words = clip.text_model.embeddings.token_embedding(ids)
     places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words, slots, context.detach())
-    return museum.at_the_end(clip, text_layers(clip, words + places), ids)
+    return museum.at_the_end(clip, run_text_layers(clip, words + places), ids)
 
 # %% exercise="encode-exercise" en="not yet normalised" zh="先不要归一化"
 def encode(clip, processor, names, context):
@@ -119,7 +119,7 @@ def encode(clip, processor, names, context):
     words = clip.text_model.embeddings.token_embedding(ids)
     places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words, slots, context)
-    return clip.text_projection(text_layers(clip, words + places)[:, -1])
+    return clip.text_projection(run_text_layers(clip, words + places)[:, -1])
 
 # %% exercise="encode-exercise" en="identity test still fails" zh="还是对不上"
 encode = museum.encode_without_mask

@@ -33,8 +33,8 @@ from helpers.notebook import Table
 from helpers.pictures import BadPicture
 from helpers.pretrained import classify_zero_shot
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
-from lessons.kit.explorer import Explorer, counted, dropdown, look, uploaded
-from lessons.kit.picture import Picture, picture_with_scores, square
+from lessons.kit.explorer import Explorer, counted, dropdown, look, read_uploads
+from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores
 from lessons.lesson_06_own_pictures import figures
 from pocket import folders
 from pocket.folders import COPY_THRESHOLD, Classes, Fault, read_own_pictures
@@ -108,7 +108,7 @@ def folder_tool(example: Path) -> FolderTool:
 def all_uploaded(value: Any) -> list[tuple[str, bytes]]:
     """Names and bytes of all files of a FileUpload, of ipywidgets 7 and 8."""
     parts = [{name: file} for name, file in value.items()] if isinstance(value, dict) else [(file,) for file in value]
-    return [file for part in parts if (file := uploaded(part))]
+    return [file for part in parts if (file := read_uploads(part))]
 
 
 def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[Path, str]:
@@ -243,7 +243,7 @@ def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figur
 
 
 def _small(file: Path) -> Image.Image:
-    return square(pictures.open_picture(file), SMALL)
+    return crop_square(pictures.open_picture(file), SMALL)
 
 
 def _opens(file: Path) -> bool:
@@ -499,8 +499,8 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
             en=("a palace tower beside a lake", "an orange dahlia")[now.photograph],
             zh=("湖边的宫殿楼阁", "一朵橙色大丽花")[now.photograph],
         )
-        return picture_with_scores(
-            square(image, 512),
+        return draw_picture_with_scores(
+            crop_square(image, 512),
             names,
             scores,
             title=say(en=f"“{now.template}”: this CLIP says {best}", zh=f"“{now.template}”：这个 CLIP 认为是 {best}"),

@@ -22,10 +22,10 @@ from lessons.kit.picture import (
     VERMILION,
     WIDTH,
     Picture,
-    axes_at,
-    blank,
-    finished,
-    halo,
+    add_axes,
+    finish,
+    make_blank,
+    make_halo,
     shorten,
     show_image,
 )
@@ -89,7 +89,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: st
     tall = [side + (0.15 if any(tile.sign for tile in tiles) else 0.03) for tiles in shown]
     height = 0.42 + sum(tall)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         _title(figure, title, height)
         top = height - 0.36
         for row, tiles, rise in zip(rows, shown, tall):
@@ -104,7 +104,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: st
                 place = LABELS + len(tiles) * side
                 figure.text((place + 0.06) / WIDTH, middle, f"+ {more}", color=SLATE, fontsize=8, va="center")
             top -= rise
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: str = "") -> Picture:
@@ -117,7 +117,7 @@ def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: st
     step = side + words + names + 0.06
     height = 0.4 + (-(-len(shown) // IN_CLASS) * step or 0.3)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         _title(figure, title, height)
         for number, tile in enumerate(shown):
             line, column = divmod(number, IN_CLASS)
@@ -133,7 +133,7 @@ def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: st
         if more := len(tiles) - len(shown):
             style = {"ha": "right", "va": "center", "color": SLATE, "fontsize": 8}
             figure.text(1 - 0.08 / WIDTH, 1 - 0.2 / height, f"+ {more}", **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "") -> Picture:
@@ -142,13 +142,13 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
     step = side + 0.36
     height = 0.4 + max(1, -(-len(pairs) // columns)) * step
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         _title(figure, title, height)
         for number, pair in enumerate(pairs):
             line, column = divmod(number, columns)
             left, bottom = column * WIDTH / columns + 0.06, height - 0.36 - line * step - side
             for place, image in enumerate((pair.one, pair.other)):
-                axes = axes_at(figure, left + place * (side + 0.03), bottom, side, side)
+                axes = add_axes(figure, left + place * (side + 0.03), bottom, side, side)
                 show_image(axes, image)
                 if pair.same:
                     _frame(axes)
@@ -161,7 +161,7 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
             style = {"fontsize": 8.5, "ha": "center", "va": "top", "color": colour, "weight": weight}
             told = told.format(f"{pair.difference:.2f}")
             figure.text((left + side) / WIDTH, (bottom - 0.06) / height, told, **style)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _first(tiles: Sequence[Tile]) -> list[Tile]:
@@ -174,7 +174,7 @@ def _first(tiles: Sequence[Tile]) -> list[Tile]:
 
 
 def _tile(figure: Figure, tile: Tile, left: float, bottom: float, side: float, size: float) -> None:
-    axes = axes_at(figure, left, bottom, side, side)
+    axes = add_axes(figure, left, bottom, side, side)
     if tile.image is None:
         axes.set(xticks=[], yticks=[], facecolor="#ECEEF1")
         axes.spines[:].set_color(GREY)
@@ -204,9 +204,9 @@ def accuracies_of_splits(
     """For each way a row of dots, one for the accuracy on each split, stacked where they are equal; a bar at their mean."""
     height = 0.95 + 0.52 * len(ways)
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         _title(figure, title, height)
-        axes = axes_at(figure, 2.0, 0.45, 4.6, height - 0.85)
+        axes = add_axes(figure, 2.0, 0.45, 4.6, height - 0.85)
         for row, (_, shares) in enumerate(ways):
             seen: Counter[float] = Counter()
             for share in sorted(shares):
@@ -214,7 +214,7 @@ def accuracies_of_splits(
                 seen[share] += 1
             middle = float(np.mean(shares))
             axes.plot([middle] * 2, [row - 0.36, row + 0.36], color=BLUE, linewidth=2.6)
-            style = {"fontsize": 9, "weight": "bold", "color": BLUE, "va": "center", "path_effects": halo()}
+            style = {"fontsize": 9, "weight": "bold", "color": BLUE, "va": "center", "path_effects": make_halo()}
             axes.annotate(
                 f"{middle:.0%}", (1.02, row), (6, 0), textcoords="offset points", annotation_clip=False, **style
             )
@@ -241,7 +241,7 @@ def accuracies_of_splits(
         )
         axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right"]].set_visible(False)
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 # --- what it costs ---------------------------------------------------------------------------------------------------
@@ -262,18 +262,18 @@ def time_and_memory(
     }
     sizes = {1e-3: "1 MB", 1e-1: "100 MB", 10: "10 GB", 1e3: "1 TB"}
     with LOCK:
-        figure = blank(height)
+        figure = make_blank(height)
         _title(figure, title, height)
         heading = say(en="Time, calculated", zh="时间（计算值）")
-        _dots(axes_at(figure, 1.3, 0.5, 2.05, 1.65), heading, seconds, (1e-2, 4e8), clock)
-        axes = axes_at(figure, 4.85, 0.5, 2.05, 1.65)
+        _dots(add_axes(figure, 1.3, 0.5, 2.05, 1.65), heading, seconds, (1e-2, 4e8), clock)
+        axes = add_axes(figure, 4.85, 0.5, 2.05, 1.65)
         heading = say(en="Memory of each process, calculated", zh="每个进程占的内存（计算值）")
         _dots(axes, heading, gigabytes, (1e-4, 1e4), sizes)
         axes.axvline(room, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=0)
         axes.annotate(
             f"{room:g} GB", (room, -0.55), (2, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"
         )
-        return finished(figure, alt, caption)
+        return finish(figure, alt, caption)
 
 
 def _dots(

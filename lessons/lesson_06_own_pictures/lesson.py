@@ -38,12 +38,12 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
-from lessons.kit.models import show_prediction, whose_numbers
+from lessons.kit.models import show_prediction, tell_whose_numbers
 from lessons.lesson_06_own_pictures import exercises, explorers
 from pocket import classifiers, folders, own_folder, world
 
 clip, processor = load_clip()
-whose_numbers(clip)
+tell_whose_numbers(clip)
 
 # %% [markdown] lang="en" id="folder"
 # ## 1 · A folder is a data set

@@ -46,11 +46,11 @@ from pocket.captioning import (
     CaptionerData,
     EncodedScenes,
     draw_captioner_data,
-    new_captioner,
+    make_captioner,
     train_to_describe,
 )
 from pocket.corpus import INSTRUCTIONS, answer
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.scoring import CaptionScores, find_form, is_right, score_captions
 from pocket.studies.common import (
     Job,
@@ -62,7 +62,7 @@ from pocket.studies.common import (
     sort_by_part,
     write_json,
 )
-from pocket.world import OBJECTS, Scene, Thing, draw, drawing_version
+from pocket.world import OBJECTS, Scene, Thing, compute_drawing_version, draw
 
 FILE = DATA / "runs" / "captioner.json"
 COMMAND = "python -m pocket.studies.captioner_study"
@@ -317,7 +317,7 @@ class CaptionerSetup:
     def new_captioner(
         self, train: EncodedScenes | None = None, seed: int = 0, **how: Any
     ) -> VLMWithSoftPrompt:
-        return new_captioner(self.clip, self.language, train, seed, **how)
+        return make_captioner(self.clip, self.language, train, seed, **how)
 
 
 def score_ablations(
@@ -364,7 +364,7 @@ def measure_loss(setup: CaptionerSetup, job: Job) -> Numbers:
             one.validation_loss if job["shifted"] else -one.validation_score for one in evaluations
         ],
         "object": score_captions(said, scenes).object,
-        "captions": [[full_caption(scene), text] for scene, text in zip(scenes[:3], said)],
+        "captions": [[write_full_caption(scene), text] for scene, text in zip(scenes[:3], said)],
     }
 
 
@@ -457,7 +457,7 @@ def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
         "one_answer_to_all": max(
             np.mean([is_right(task, text, scene) for scene in scenes]).item() for text in set(said)
         ),
-        "answers": [[full_caption(scene), text] for scene, text in zip(scenes[:3], said)],
+        "answers": [[write_full_caption(scene), text] for scene, text in zip(scenes[:3], said)],
     }
 
 
@@ -484,7 +484,7 @@ MEASURE = {
 # --- making it -----------------------------------------------------------------------------------------------------------
 
 
-def jobs() -> list[Job]:
+def list_jobs() -> list[Job]:
     """Everything that is to be run. The prompt that describes comes before the others, which stand on its projection."""
     trained = [
         {"part": "trained", "trained": trained, "seed": seed}
@@ -518,10 +518,10 @@ def main() -> None:
     with multiprocessing.Pool() as pool:
         setup = CaptionerSetup(load_clip("pocket"), load_gpt2("pocket"), pool)
         models = [repr(identify_model(model)) for model in (setup.clip[0], setup.language[0])]
-        drawing = drawing_version("language.py", "corpus.py", "words.py", "scenes.py")
+        drawing = compute_drawing_version("language.py", "corpus.py", "words.py", "scenes.py")
         unfinished = find_unfinished("captioner", CODE, drawing, *models, made_with)
         records, seconds = run_jobs(
-            jobs(), lambda job: MEASURE[job["part"]](setup, job), unfinished
+            list_jobs(), lambda job: MEASURE[job["part"]](setup, job), unfinished
         )
     how = {
         "command": COMMAND,

@@ -37,7 +37,7 @@ from helpers.pretrained import fingerprint, load_clip
 from helpers.training import History, TrainConfig
 from pocket import classifiers
 from pocket.classifiers import HAND, measure_templates, train_new_context
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.studies.common import (
     Job,
     Numbers,
@@ -48,8 +48,8 @@ from pocket.studies.common import (
     sort_by_part,
     write_json,
 )
-from pocket.tasks import BLURRED, RIDDLE, style_task
-from pocket.world import drawing_version
+from pocket.tasks import BLURRED, RIDDLE, make_style_task
+from pocket.world import compute_drawing_version
 
 FILE = DATA / "runs" / "learnable-context.json"
 COMMAND = "python -m pocket.studies.context_study"
@@ -58,9 +58,9 @@ CONFIG = TrainConfig()
 WORDS = "a photo of a"
 OWN = {  # each task, and the template that names what its class names keep silent
     RIDDLE: "a photo of a red {}.",
-    style_task("sketch"): "a sketch of a {}.",
+    make_style_task("sketch"): "a sketch of a {}.",
     BLURRED: "a blurred photo of a {}.",
-    style_task("sepia print"): "a sepia print of a {}.",
+    make_style_task("sepia print"): "a sepia print of a {}.",
 }
 TASKS = {task.name: task for task in OWN}
 ENSEMBLE = (
@@ -213,7 +213,7 @@ def parse_study(stored: dict[str, Any]) -> ContextStudy:
 # --- what is to be run ---------------------------------------------------------------------------------------------------
 
 
-def jobs() -> list[Job]:
+def list_jobs() -> list[Job]:
     """Everything that is to be run; the jobs on the same pictures stand together."""
     shots = [
         {"part": "shots", "task": name, "shots": shots, "seed": seed}
@@ -239,7 +239,7 @@ def jobs() -> list[Job]:
 def take_shots(data: FewShot, shots: int) -> FewShot:
     """The first `shots` of each class, and as many to validate on, but at most `MOST_CHECKS`; the test pictures stay.
 
-    That is what `few_shot` draws when it is asked for so many, since its fewer shots are the first of more.
+    That is what `draw_few_shot` draws when it is asked for so many, since its fewer shots are the first of more.
     """
 
     def first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
@@ -440,16 +440,16 @@ def main() -> None:
 
     @functools.cache
     def pictures(task: str, seed: int) -> FewShot:
-        drawn = few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
+        drawn = draw_few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
         return encode_split(clip, processor, drawn)
 
     def run(job: Job) -> Numbers:
         return MEASURE[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
 
-    drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
+    drawing = compute_drawing_version("tasks.py", "datasets.py", "scenes.py")
     made_by = drawing, CONFIG, fingerprint(clip), describe_preparation(processor), made_with
     unfinished = find_unfinished("context", (__file__, classifiers.__file__), *made_by)
-    records, seconds = run_jobs(jobs(), run, unfinished)
+    records, seconds = run_jobs(list_jobs(), run, unfinished)
     how = {
         "command": COMMAND,
         "versions": made_with,

@@ -18,7 +18,7 @@ from helpers.data import encode_split
 from helpers.files import DATA
 from helpers.pretrained import load_clip
 from helpers.training import History, TrainConfig
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.studies.common import Study, read_versions, write_json
 from pocket.tasks import RIDDLE
 
@@ -71,7 +71,7 @@ def load_study(file: Path = FILE) -> FirstVectorsStudy:
 
 def main() -> None:
     clip, processor = load_clip("pocket")
-    data = encode_split(clip, processor, few_shot(TASK, **PICTURES))
+    data = encode_split(clip, processor, draw_few_shot(TASK, **PICTURES))
     begun, names = time.monotonic(), TASK.class_names
     by_hand = PromptedCLIP(clip, processor, names)
     generator = torch.Generator().manual_seed(SEED)

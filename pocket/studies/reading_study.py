@@ -28,7 +28,7 @@ from helpers.files import DATA, read_tensors, write_tensors
 from helpers.pretrained import encode_texts, fingerprint, identify_model, load_clip
 from helpers.reading import Vocabulary
 from helpers.training import TrainConfig
-from pocket.datasets import few_shot
+from pocket.datasets import draw_few_shot
 from pocket.studies.common import (
     Job,
     Numbers,
@@ -40,9 +40,9 @@ from pocket.studies.common import (
     sort_by_part,
     write_json,
 )
-from pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, secret_task, style_task
+from pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, make_secret_task, make_style_task
 from pocket.words import STYLE_WORDS
-from pocket.world import UNSEEN_STYLE, drawing_version
+from pocket.world import UNSEEN_STYLE, compute_drawing_version
 
 FILE = DATA / "runs" / "readings.json"
 COMMAND = "python -m pocket.studies.reading_study"
@@ -62,16 +62,16 @@ MIXTURES = (
     ("painting", "cartoon"),
 )
 KINDS = {  # of task, and for each task the words that would be right
-    "style": {style_task(style): tuple(style.split()) for style in STYLE_WORDS},
-    "secret": {secret_task(word): (word,) for word in SECRETS},
-    "mixture": {style_task(*both): tuple(" ".join(both).split()) for both in MIXTURES},
-    "no word": {BLURRED: (), ON_ITS_SIDE: (), style_task(UNSEEN_STYLE): ()},
+    "style": {make_style_task(style): tuple(style.split()) for style in STYLE_WORDS},
+    "secret": {make_secret_task(word): (word,) for word in SECRETS},
+    "mixture": {make_style_task(*both): tuple(" ".join(both).split()) for both in MIXTURES},
+    "no word": {BLURRED: (), ON_ITS_SIDE: (), make_style_task(UNSEEN_STYLE): ()},
 }
 RIGHT = {task.name: words for tasks in KINDS.values() for task, words in tasks.items()}
 TASKS = {task.name: task for tasks in KINDS.values() for task in tasks}
 KIND = {task.name: kind for kind, tasks in KINDS.items() for task in tasks}
 # every evaluation of these is kept, and each class also gets vectors of its own
-FOLLOWED = (RIDDLE.name, style_task("sketch").name, BLURRED.name)
+FOLLOWED = (RIDDLE.name, make_style_task("sketch").name, BLURRED.name)
 TESTED = FOLLOWED[:2]  # their labels are permuted many times
 
 
@@ -305,7 +305,7 @@ def find_best_rank(
     Returns:
         (…,), 1 for the nearest.
     """
-    distances = reading.distances(vectors, words.table[words.words], metric)
+    distances = reading.measure_distances(vectors, words.table[words.words], metric)
     return find_best_rank_by_distance(distances, right, words)
 
 
@@ -320,7 +320,7 @@ def find_best_rank_by_distance(
 # --- what is to be run ---------------------------------------------------------------------------------------------------
 
 
-def jobs() -> list[Job]:
+def list_jobs() -> list[Job]:
     """Everything that is to be run; the jobs on the same pictures stand together."""
     learned = [
         {"part": "learned", "task": task, "seed": seed, "init": init, "permuted": permuted}
@@ -354,7 +354,7 @@ class ReadingSetup:
         self.data = functools.lru_cache(maxsize=8)(self.draw_data)
 
     def draw_data(self, task: str, seed: int) -> FewShot:
-        pictures = few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
+        pictures = draw_few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
         return encode_split(self.clip, self.processor, pictures)
 
     def new_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
@@ -526,10 +526,10 @@ def main() -> None:
     def run(job: Job) -> Numbers:
         return MEASURE[job["part"]](setup, TASKS[job["task"]], job)
 
-    drawing = drawing_version("tasks.py", "datasets.py", "scenes.py")
+    drawing = compute_drawing_version("tasks.py", "datasets.py", "scenes.py")
     made_by = drawing, fingerprint(clip), describe_preparation(processor), made_with
     unfinished = find_unfinished("reading", (__file__,), *made_by)
-    records, seconds = run_jobs(jobs(), run, unfinished)
+    records, seconds = run_jobs(list_jobs(), run, unfinished)
     study = ReadingStudy(
         COMMAND,
         made_with,

@@ -14,7 +14,7 @@ from lessons.lesson_03_soft_prompt import explorers as soft_prompt
 from lessons.lesson_03_soft_prompt import explorers_captions as captions
 from pocket import world
 from pocket.captioning import PROMPTS, TESTS
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.studies import captioner_study
 
 CITED: dict[str, str] = {}
@@ -43,7 +43,7 @@ def of_the_captioner():
     written = [captions._decode_greedily(model, rows) for rows in captions._features(model, captions.ONE_THING)]
     shown = captions._least_sure(written)
     greedy, (scene, _) = written[shown], captions.ONE_THING[shown]
-    assert greedy.caption == full_caption(scene) and sum(greedy.sureness() < 0.95) == 1
+    assert greedy.caption == write_full_caption(scene) and sum(greedy.sureness() < 0.95) == 1
     assert greedy.sureness(3.0).max() < 0.5
     yield Claim(
         "next-word-seen",
@@ -53,10 +53,10 @@ def of_the_captioner():
 
 
 def of_patches(model):
-    scenes = [world.random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
+    scenes = [world.make_random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
     features = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(scenes)])
     begun = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket"))
-    initialise_projection(begun, features, [full_caption(scene) for scene in scenes])
+    initialise_projection(begun, features, [write_full_caption(scene) for scene in scenes])
     before = begun.vision_projection.weight, begun.vision_projection.bias
     seen = soft_prompt._pictures(model)
     nearest, _ = soft_prompt._nearest_words(model, seen, before)

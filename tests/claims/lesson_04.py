@@ -99,7 +99,7 @@ def null_and_map() -> Iterator[Claim]:
 
     def median(permuted: bool) -> float:
         contexts = torch.stack([stored.contexts(task, AT_RANDOM, permuted) for task in study.TASKS])
-        return reading.distances(contexts, table).amin(-1).median().item()
+        return reading.measure_distances(contexts, table).amin(-1).median().item()
 
     assert median(permuted=True) < median(permuted=False)
     yield Claim(
@@ -126,7 +126,7 @@ def null_and_map() -> Iterator[Claim]:
 def back_to_words() -> Iterator[Claim]:
     stored = study.load_study()
     for secret in ("red", "blue", "large"):
-        hand, learned, snapped = stored.accuracies(study.secret_task(secret).name)
+        hand, learned, snapped = stored.accuracies(study.make_secret_task(secret).name)
         assert learned - 0.02 < snapped and learned > hand + 0.05
     yield Claim(
         "search-seen",
@@ -136,7 +136,7 @@ def back_to_words() -> Iterator[Claim]:
     assert min(*stored.accuracies(SKETCH), *stored.helpful_words(SKETCH).random_words) > 0.95
     yield Claim("search-seen", "everything does well, even four words drawn at random", "什么都行，随便抽四个词也行")
 
-    left = study.secret_task("left").name
+    left = study.make_secret_task("left").name
     by_hand, *others = stored.accuracies(left)
     others += [mean(searched(left)), mean(stored.helpful_words(left).random_words)]
     assert max(others) < by_hand
@@ -222,7 +222,9 @@ def planted() -> Iterator[Claim]:
     )
     yield Claim("planted", "four vectors with five places each", "光凭运气，大约九组里会有一组：四个向量，每个五个位置")
 
-    assert (places(stored.contexts(study.style_task("photo").name, AS_WORDS), "photo") == 1).all()  # what the quiz says
+    assert (
+        places(stored.contexts(study.make_style_task("photo").name, AS_WORDS), "photo") == 1
+    ).all()  # what the quiz says
     yield Claim("planted-explore", "In the row of the photos", "仿照片（photo）那一行")
 
     assert all(count("secret", init)[0] == 40 == count("secret", init)[2] for init in study.INITS)
@@ -254,7 +256,7 @@ def planted() -> Iterator[Claim]:
         f"从“a photo of a”开始的混合甚至有 {contexts} 组里的 {hits} 组，可还是不如秘密",
     )
     null = {
-        (word, init): (places(stored.contexts(study.secret_task(word).name, init, permuted=True), word) <= 5).sum()
+        (word, init): (places(stored.contexts(study.make_secret_task(word).name, init, permuted=True), word) <= 5).sum()
         for word in ("small", "pink")
         for init in study.INITS
     }
@@ -336,7 +338,7 @@ def levers() -> Iterator[Claim]:
     table = vocabulary().table[vocabulary().words]
 
     def closest(task: str, k: int) -> list[str]:
-        apart = reading.distances(stored.contexts(task).flatten(0, 1), table).amin(0)
+        apart = reading.measure_distances(stored.contexts(task).flatten(0, 1), table).amin(0)
         return named(vocabulary().words[apart.argsort(stable=True)[:k]])
 
     assert set(list(helpful[RED].losses)[:3]) == set(closest(RED, 3)) == {"red", "scarlet", "crimson"}
@@ -345,7 +347,7 @@ def levers() -> Iterator[Claim]:
         "red, scarlet and crimson are the most helpful words, and the nearest",
         "red、scarlet、crimson 是最有用的词，也是最近的词",
     )
-    sides = [study.secret_task(side).name for side in ("left", "right")]
+    sides = [study.make_secret_task(side).name for side in ("left", "right")]
     for task in sides:
         left, right = (helpful[task].losses[side] for side in ("left", "right"))
         assert abs(left - right) < 0.05 * (helpful[task].without - left) and closest(task, 1) == ["left"]
@@ -357,7 +359,7 @@ def levers() -> Iterator[Claim]:
     hurt = {
         word
         for word in study.SECRETS
-        for one in [helpful[study.secret_task(word).name]]
+        for one in [helpful[study.make_secret_task(word).name]]
         if max(one.losses["left"], one.losses["right"]) > one.without
     }
     assert hurt == {"large"}

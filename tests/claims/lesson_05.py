@@ -13,7 +13,7 @@ from helpers.pretrained import POCKET_GPT2, load_clip
 from lessons.lesson_05_bug_museum import museum
 from lessons.lesson_05_bug_museum.experiments import every_vector_learns, expected_best
 from pocket import datasets, tasks, world
-from pocket.language import full_caption
+from pocket.language import write_full_caption
 from pocket.studies.captioner_study import load_study
 from tools.source import LANGUAGES
 
@@ -48,7 +48,7 @@ def claims() -> Iterator[Claim]:
     yield Claim("mask", "Training does not give it away", "光看训练发现不了")
     yield Claim("best-epoch-question", "About a point: luck, or skill?", "差一个百分点左右：是运气，还是本事？")
 
-    pictures = len(tasks.RIDDLE.class_names) * inspect.signature(datasets.few_shot).parameters["tests"].default
+    pictures = len(tasks.RIDDLE.class_names) * inspect.signature(datasets.draw_few_shot).parameters["tests"].default
     points = round(100 * (repaired / 100 * (1 - repaired / 100) / pictures) ** 0.5)  # a standard error
     yield Claim(
         "trains-repair",
@@ -94,7 +94,7 @@ def claims() -> Iterator[Claim]:
         {"world": world},
     )
     for lang in LANGUAGES:
-        assert printed("options-code", lang).split("\n")[:-1] == [full_caption(scene) for scene in scenes]
+        assert printed("options-code", lang).split("\n")[:-1] == [write_full_caption(scene) for scene in scenes]
     yield Claim("options-healthy", "It writes well", "写得不错")
 
     drawn = printed("x-rays-code")
