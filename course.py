@@ -1,6 +1,6 @@
 """The one command of the course: python course.py lab | test | build | bench | doctor.
 
-What it does stands in tools/. Any Python from 3.6 on reads this file and tools/console.py, which tells an older one than we need so.
+What it does stands in tools/. Any Python from 3.6 on can read this file and tools/console.py, and learns from it that it is too old.
 Standard library only.
 """
 

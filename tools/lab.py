@@ -109,13 +109,9 @@ def serve(python: str, lesson: Path, port: int, browser: bool, say: Say) -> int:
     page = f"/lab/tree/{lesson.as_posix()}"
     token = secrets.token_hex(16)
     command = [python, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
-    command += [
-        "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-    ]
-    command += ["--LabApp.extension_manager=readonly", "--Application.log_level=ERROR"]
-    command += [f"--LabApp.default_url={page}", LARGE_MESSAGES]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    command += ["--ServerApp.port_retries=0", "--Application.log_level=ERROR", LARGE_MESSAGES]
+    command += ["--LabApp.extension_manager=readonly", f"--LabApp.default_url={page}"]
     # not the workspaces of other projects
     command += [f"--LabApp.workspaces_dir={ROOT / 'work' / '.jupyter' / 'workspaces'}"]
     command += [] if browser else ["--no-browser"]

@@ -35,9 +35,11 @@ def run_child(
     faults = []
 
     def listen() -> None:
+        if not child.stdout:
+            return
         try:
-            for line in child.stdout or ():
-                (take or pass_on)(line)
+            for words in child.stdout if take else iter(child.stdout.read1, b""):
+                (take or pass_on)(words)
         except OSError as error:
             faults.append(error)
             child.terminate()
@@ -57,8 +59,9 @@ def run_child(
     return child.returncode
 
 
-def pass_on(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
+def pass_on(words: bytes) -> None:
+    """At once, lines that are not yet whole too."""
+    sys.stdout.buffer.write(words)
     sys.stdout.buffer.flush()
 
 
