@@ -181,20 +181,18 @@ def mistakes(module: Any, test: str) -> list[dict[str, str]]:
 
     Left out is what several checks of the module share: it speaks of types and shapes.
     """
-    tree = ast.parse(inspect.getsource(module))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    found = [node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.FunctionDef)]
+    checks = {node.name: node for node in found if "exercise" in "".join(map(ast.unparse, node.decorator_list))}
+    helpers = {node.name: node for node in found if not node.decorator_list}
 
-    def reached(name: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
-        for node in ast.walk(functions[name]):
-            if isinstance(node, ast.Name) and node.id in functions and node.id not in (name, *seen):
-                seen = reached(node.id, (*seen, node.id))
+    def reached(function: ast.FunctionDef, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and node.id in helpers and node.id not in seen:
+                seen = reached(helpers[node.id], (*seen, node.id))
         return seen
 
-    checks = [
-        name for name, node in functions.items() if any("exercise" in ast.unparse(it) for it in node.decorator_list)
-    ]
-    of_others = {name for check in checks if check != test for name in reached(check)}
-    own = [functions[name] for name in (test, *reached(test)) if name not in of_others]
+    of_others = {name for check in checks.values() if check.name != test for name in reached(check)}
+    own = [checks[test], *(helpers[name] for name in reached(checks[test]) if name not in of_others)]
     nodes = sorted((node for function in own for node in ast.walk(function) if hasattr(node, "lineno")), key=by_line)
     texts = [text for node in nodes if (text := both_languages(node))]
     return [text for n, text in enumerate(texts) if text["en"].strip("… ") and text not in texts[:n]]
