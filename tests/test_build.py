@@ -12,7 +12,7 @@ import jupytext
 import nbformat
 import pytest
 
-from lessons.kit.start import PACKAGES
+from lessons.kit.setup_cell import PACKAGES
 from tools import build
 from tools.source import read_lessons, read_script
 
@@ -103,7 +103,7 @@ def small_course(root, script=SCRIPT):
     for package in ("lessons", "lessons/kit"):
         (root / package / "__init__.py").write_text("")
     (root / "lessons/kit/torch_errors.py").write_text("def install(): pass\n")
-    shutil.copy(build.ROOT / "lessons/kit/start.py", root / "lessons/kit")
+    shutil.copy(build.ROOT / "lessons/kit/setup_cell.py", root / "lessons/kit")
     return root
 
 
@@ -214,7 +214,7 @@ WRONG = {
     "a title": ('# %% id="add"', '# %% Adding id="add"', "add", "unknown metadata title"),
     "an empty cell": ("import time; print(time.time())", "", "clock", "it is empty"),
     "a raw cell": ('# %% id="clock" tags=["measured"]\nimport', '# %% [raw] id="clock"\nimport', "clock", "raw cell"),
-    "another set-up": ('["start"]("en")', '["start"]("zh")', "setup", "not the set-up cell"),
+    "another set-up": ('start("en")', 'start("zh")', "setup", "not the set-up cell"),
     "a set-up with another id": ('id="setup"', 'id="start"', "start", "not the set-up cell"),
     # code
     "no Python": ("total = 1 + 1", "total = = 1", "add", "line 2 is not Python"),
@@ -357,7 +357,7 @@ def test_a_notebook_holds_the_cells_of_its_language_with_the_ids_of_the_script(r
     ids = ["hello", "setup", "add", "your-turn", "double", "double-solution", "clock", "mistake"]
     assert [cell.id for cell in english.cells] == [cell.id for cell in chinese.cells] == ids
     assert english.cells[0].source.startswith("# Hello") and chinese.cells[0].source.startswith("# 你好")
-    assert english.cells[1].source.endswith('["start"]("en")') and chinese.cells[1].source.endswith('["start"]("zh")')
+    assert english.cells[1].source.endswith('start("en")') and chinese.cells[1].source.endswith('start("zh")')
     assert (english.nbformat, english.nbformat_minor) == (4, 5)
     assert english.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

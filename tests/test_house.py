@@ -130,7 +130,7 @@ def test_helpers_can_be_read_in_an_evening():
 def loaded_by(lesson):
     """All modules of the house that the code of a lesson loads but for the doctor's, and the lines of their files."""
     code = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code")
-    found, todo = set(), needs(ast.parse(code)) | {"lessons.kit.start"}
+    found, todo = set(), needs(ast.parse(code)) | {"lessons.kit.setup_cell"}
     while todo := todo - found:
         found |= todo
         todo = {name for module in todo for name in needs(tree_of(module)) if wing(name)[:5] != "tools"}

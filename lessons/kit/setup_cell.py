@@ -41,7 +41,7 @@ def find_other_package(name: str) -> str:
     return others[0] if others else ""
 
 
-def doctor() -> Any:
+def show_doctor() -> Any:
     """The table of `python course.py doctor` for the Python that runs this notebook: folded if all is well, else what is not first."""
     from helpers.language import say
     from helpers.notebook import Table
