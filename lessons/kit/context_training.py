@@ -20,7 +20,15 @@ from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
 from helpers.data import FewShot
 from helpers.language import say
 from helpers.training import History, TrainConfig
-from lessons.kit.explorer import LongWork, Shown, compute_checksum, counted, format_percent, read_values, use_one_thread
+from lessons.kit.explorer import (
+    LongWork,
+    Shown,
+    compute_checksum,
+    format_count,
+    format_percent,
+    read_values,
+    use_one_thread,
+)
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -94,7 +102,6 @@ class ContextTraining(LongWork):
     ) -> None:
         """prepare: makes of the controls' values what is to be trained; stored: a run to be shown until the button is pressed."""
         self._prepare, self._config, self._stored = prepare, config, stored
-        self._preparing, self._when_stopped = 0.0, None
         self.runs: list[Run] = []
         setting = prepare(read_values(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
@@ -117,7 +124,7 @@ class ContextTraining(LongWork):
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
         """One run. What is kept was chosen on the validation pictures; it meets the test pictures once, when all is learned."""
-        begun, self._when_stopped = self._clock(), None
+        begun = self._clock()
         self._tell(say(en="Getting the pictures ready…", zh="正在准备图片……"))
         setting, earlier = self._prepare(now), tuple(self.runs)
         prompted, run = setting.prompted, self._before(setting)
@@ -140,16 +147,6 @@ class ContextTraining(LongWork):
         finally:
             if run.history.evaluations:
                 self.runs.append(run)
-
-    def _progress(self, share: float, spent: float) -> None:
-        """The pace is that of the training alone: pictures that were drawn before it say nothing of what is left."""
-        super()._progress(share, spent - self._preparing)
-
-    def _stopped(self, share: float) -> None:
-        super()._stopped(share)
-        if self._when_stopped is not None:
-            with LOCK:
-                self._show(self._when_stopped())
 
     def _stored_picture(self, stored: Stored) -> Picture:
         whose = say(en="A stored run", zh="事先存好的一次训练")
@@ -266,7 +263,7 @@ def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
 
 
 def _prompts(vectors: int) -> tuple[str, str]:
-    return HAND, say(en=counted(vectors, "learned vector"), zh=f"{vectors} 个学出来的向量")
+    return HAND, say(en=format_count(vectors, "learned vector"), zh=f"{vectors} 个学出来的向量")
 
 
 def _outcome(run: Run, vectors: int) -> str:
@@ -292,7 +289,7 @@ def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Seq
         en=f"{whose}{f' ({chosen})' if chosen else ''}{far}. Left: the loss goes from {loss[0]} to {loss[1]} on training pictures, from "
         f"{check[0]} to {check[1]} on validation pictures. Right: the accuracy on validation pictures goes from {first} to {last}; a dotted "
         f"line marks the {hand} of {HAND}. A ring marks step {kept}, where the validation loss is lowest. Below, two bars for the test "
-        f"pictures: {HAND} gets {before}, {counted(vectors, 'learned vector')} "
+        f"pictures: {HAND} gets {before}, {format_count(vectors, 'learned vector')} "
         + (
             f"{'gets' if vectors == 1 else 'get'} {after}."
             if after

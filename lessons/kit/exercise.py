@@ -23,7 +23,7 @@ from torch import Tensor
 from helpers.language import LearnerError, say
 from lessons.kit.explorer import Live
 from lessons.kit.picture import BLUE, VERMILION
-from lessons.kit.torch_errors import explain, plain_error
+from lessons.kit.torch_errors import explain, format_error
 
 LETTERS = "ABCDEF"
 MARKS = {"right": "✓", "wrong": "✗", "untouched": "○", "noted": "●"}
@@ -78,7 +78,7 @@ def make_note(outcome: str, text: str, folded: str = "") -> Note:
     """A verdict with its mark and colour; `folded` is technical text under it."""
     style = f"border-left: 4px solid {COLOURS[outcome]}; padding: 0.4em 1em; margin: 4px 0; line-height: 1.5"
     plain = f"{MARKS[outcome]} {text}"
-    inside = plain_error(plain, folded) if folded else html.escape(plain)
+    inside = format_error(plain, folded) if folded else html.escape(plain)
     return Note(f'<div role="status" style="{style}">{inside}</div>', plain)
 
 

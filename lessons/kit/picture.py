@@ -149,7 +149,7 @@ def plot_column(axes: Axes, history: History, column: str, **style: Any) -> None
     axes.plot(history.column("step"), history.column(column), **style)
 
 
-def rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
+def make_rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
     """A rectangle between two abscissas and two ordinates, empty unless it is given a facecolor."""
     return Rectangle((left, low), right - left, high - low, **{"facecolor": "none", **style})
 
