@@ -26,8 +26,9 @@ from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
-from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
+from lessons.kit.context_training import CONFIG, ContextTraining, Setting, Stored
 from lessons.kit.explorer import Explorer, read_uploads, style_control
+from lessons.kit.learning_curve import Run
 from lessons.kit.picture import (
     BLUE,
     GREY,

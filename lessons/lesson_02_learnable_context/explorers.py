@@ -23,8 +23,9 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from helpers.training import TrainConfig
-from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Run, Setting, Stored
+from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Setting, Stored
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, make_row, style_control
+from lessons.kit.learning_curve import Run
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
 from lessons.kit.tokens import read_letters
 from lessons.lesson_02_learnable_context import figures
