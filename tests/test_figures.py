@@ -17,7 +17,7 @@ from PIL import Image
 from helpers.training import History
 from lessons import kit
 from lessons.kit import learning_curve, strips
-from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank
+from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank, move_apart
 from lessons.lesson_00_start_here.explorers import pictures_with_guesses
 from lessons.lesson_01_inside_clip import figures as inside_clip
 
@@ -235,9 +235,9 @@ def test_a_learning_curve_of_nothing_is_refused():
 
 
 def test_names_of_curves_that_end_together_do_not_lie_on_each_other():
-    assert learning_curve._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
-    assert learning_curve._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
-    assert learning_curve._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and learning_curve._apart([0.4], 0.1) == [0.4]
+    assert move_apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert move_apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
+    assert move_apart([0.4, 0.6], 0.1) == [0.4, 0.6] and move_apart([0.4], 0.1) == [0.4]
 
 
 # --- inside CLIP ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import ipywidgets
 from torch import Tensor
 
 from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
-from helpers.data import FewShot
+from helpers.data import FewShot, measure_accuracy
 from helpers.language import say
 from helpers.training import History, TrainConfig
 from lessons.kit.explorer import (
@@ -79,20 +79,22 @@ class ContextTraining(LongWork):
         setting = prepare(read_values(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
         self.context, self.initial = (stored.context, stored.initial) if fits else (None, None)
-        waiting = self._empty_picture(self._before(setting))
+        waiting = self._draw_empty(self._measure_before(setting))
         super().__init__(
             self._learn,
-            self._stored_picture(stored) if stored else waiting,
+            self._draw_stored(stored) if stored else waiting,
             waiting=waiting,
             start=start,
             controls=controls,
             steps=config.steps,
         )
 
-    def _before(self, setting: Setting) -> Run:
+    def _measure_before(self, setting: Setting) -> Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
         by_hand = encode_hand_prompt(setting.prompted)
-        hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
+        hand, before = (
+            measure_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test)
+        )
         return Run(History(self._config.steps), hand, before)
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
@@ -100,7 +102,7 @@ class ContextTraining(LongWork):
         begun = self._clock()
         self._tell(say(en="Getting the pictures ready…", zh="正在准备图片……"))
         setting, earlier = self._prepare(now), tuple(self.runs)
-        prompted, run = setting.prompted, self._before(setting)
+        prompted, run = setting.prompted, self._measure_before(setting)
         model = compute_checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
@@ -111,31 +113,31 @@ class ContextTraining(LongWork):
                         self.context = prompted.context.detach().clone()
                     if at.step == 0:
                         self.initial = self.context
-                    self._when_stopped = partial(self._stopped_picture, setting, run, earlier)
-                    yield at.step / at.steps, partial(self._growing_picture, setting, run, earlier)
+                    self._when_stopped = partial(self._draw_stopped, setting, run, earlier)
+                    yield at.step / at.steps, partial(self._draw_growing, setting, run, earlier)
                 run = replace(run, after=prompted.accuracy(*setting.data.test))
             unchanged = compute_checksum(prompted.clip) == model
-            self._when_stopped = partial(self._finished_picture, setting, run, earlier, unchanged)
+            self._when_stopped = partial(self._draw_finished, setting, run, earlier, unchanged)
             yield 1.0, self._when_stopped
         finally:
             if run.history.evaluations:
                 self.runs.append(run)
 
-    def _stored_picture(self, stored: Stored) -> Picture:
+    def _draw_stored(self, stored: Stored) -> Picture:
         whose = say(en="A stored run", zh="事先存好的一次训练")
         return draw_learning_curve(
             None,
             stored.run,
-            prompts=_prompts(len(stored.context)),
-            title=f"{whose}{say(en=': ', zh='：')}{_outcome(stored.run, len(stored.context))}",
-            alt=_in_words(stored.run, len(stored.context), whose),
+            prompts=_name_prompts(len(stored.context)),
+            title=f"{whose}{say(en=': ', zh='：')}{_format_outcome(stored.run, len(stored.context))}",
+            alt=_describe_run(stored.run, len(stored.context), whose),
             caption=say(
                 en=f"A stored run, made by “{stored.command}”. The ring marks the step with the lowest validation loss: its vectors were kept.",
                 zh=f"事先存好的一次训练，由 {stored.command} 得到。圆圈标出验证集损失最低的一步，留下的就是那一步的向量。",
             ),
         )
 
-    def _empty_picture(self, empty: Run) -> Picture:
+    def _draw_empty(self, empty: Run) -> Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
         hand, before = format_percent(empty.hand, 0), format_percent(empty.before)
         return draw_learning_curve(
@@ -155,16 +157,16 @@ class ContextTraining(LongWork):
             ),
         )
 
-    def _growing_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
+    def _draw_growing(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """While it learns."""
         told = say(
             en="The ring marks the step with the lowest validation loss so far. ",
             zh="圆圈标出到目前为止验证集损失最低的一步。",
         )
         title = say(en="Learning: watch the blue curve and the dotted line", zh="正在训练：看蓝色曲线和点线")
-        return self._picture(setting, run, earlier, title, told)
+        return self._draw_run(setting, run, earlier, title, told)
 
-    def _stopped_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
+    def _draw_stopped(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """After an interrupt."""
         last, kept = run.history.evaluations[-1].step, run.history.best.step
         told = say(
@@ -177,9 +179,9 @@ class ContextTraining(LongWork):
             en=f"Stopped at step {last} of {run.history.steps}: the vectors of step {kept} are kept",
             zh=f"共 {run.history.steps} 步，停在第 {last} 步；留下的是第 {kept} 步的向量",
         )
-        return self._picture(setting, run, earlier, title, told)
+        return self._draw_run(setting, run, earlier, title, told)
 
-    def _finished_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
+    def _draw_finished(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
         """At the end. unchanged: whether the model is what it was before."""
         vectors, parameters = len(setting.prompted.context), sum(p.numel() for p in setting.prompted.clip.parameters())
         model = (
@@ -199,10 +201,10 @@ class ContextTraining(LongWork):
             zh=f"学的只有这 {vectors} 个向量；{model}。留下的是第 {kept} 步的向量（圆圈处），那时验证集上的损失最低；"
             "测试图片没有参与挑选，只在最后看了一次。验证集和测试集是两批不同的图片，所以同一句提示词的准确率会略有不同。",
         )
-        title = say(en="Your run: ", zh="你的训练：") + _outcome(run, vectors)
-        return self._picture(setting, run, earlier, title, told)
+        title = say(en="Your run: ", zh="你的训练：") + _format_outcome(run, vectors)
+        return self._draw_run(setting, run, earlier, title, told)
 
-    def _picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], title: str, told: str) -> Picture:
+    def _draw_run(self, setting: Setting, run: Run, earlier: tuple[Run, ...], title: str, told: str) -> Picture:
         """The learner's run so far, over the others; told: what the caption says of it, after what was chosen."""
         vectors, chosen, whose = len(setting.prompted.context), setting.chosen, say(en="Your run", zh="你的训练")
         caption = f"{whose}{say(en=': ', zh='：')}{chosen}{say(en='. ', zh='。')}" if chosen else ""
@@ -222,33 +224,29 @@ class ContextTraining(LongWork):
             run,
             self._stored and self._stored.run,
             earlier,
-            prompts=_prompts(vectors),
+            prompts=_name_prompts(vectors),
             title=title,
-            alt=_in_words(run, vectors, whose, chosen, [other.after for other in earlier if other.after is not None]),
+            alt=_describe_run(
+                run, vectors, whose, chosen, [other.after for other in earlier if other.after is not None]
+            ),
             caption=caption,
         )
 
 
-def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
-    """The share of the pictures, unit features (N, D) with labels (N,), whose class is the nearest of the texts (C, D)."""
-    features, labels = pictures
-    return ((features @ texts.T).argmax(-1) == labels).float().mean().item()
-
-
-def _prompts(vectors: int) -> tuple[str, str]:
+def _name_prompts(vectors: int) -> tuple[str, str]:
     return HAND, say(en=format_count(vectors, "learned vector"), zh=f"{vectors} 个学出来的向量")
 
 
-def _outcome(run: Run, vectors: int) -> str:
+def _format_outcome(run: Run, vectors: int) -> str:
     """Both accuracies on the test pictures, for a title."""
-    hand, learned = _prompts(vectors)
+    hand, learned = _name_prompts(vectors)
     return say(
         en=f"{run.after:.1%} with {learned}, {run.before:.1%} with {hand}",
         zh=f"{learned} {run.after:.1%}，{hand} {run.before:.1%}",
     )
 
 
-def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
+def _describe_run(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
     """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
     history, ends = run.history, (run.history.evaluations[0], run.history.evaluations[-1])
     loss, check = [f"{end.loss:.1f}" for end in ends], [f"{end.validation_loss:.1f}" for end in ends]

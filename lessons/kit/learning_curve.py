@@ -18,12 +18,13 @@ from lessons.kit.picture import (
     LOCK,
     SLATE,
     STONE,
-    WIDTH,
     Picture,
     add_axes,
+    add_title,
     finish,
     make_blank,
     make_halo,
+    move_apart,
     plot_column,
 )
 
@@ -68,13 +69,15 @@ def draw_learning_curve(
         for axes, low, high, label, heading in (
             (
                 loss,
-                *_round_limits(_numbers(known, "loss", "validation_loss"), 1),
+                *_round_limits(_read_columns(known, "loss", "validation_loss"), 1),
                 say(en="loss (nats)", zh="损失（nat）"),
                 say(en="Loss: lower is better", zh="损失：越低越好"),
             ),
             (
                 accuracy,
-                *_round_limits([*_numbers(known, "validation_score"), *(run.hand for run in known)], 0.2, most=1.0),
+                *_round_limits(
+                    [*_read_columns(known, "validation_score"), *(run.hand for run in known)], 0.2, most=1.0
+                ),
                 say(en="accuracy (%)", zh="准确率（%）"),
                 say(en="Accuracy on validation pictures: higher is better", zh="验证集上的准确率：越高越好"),
             ),
@@ -112,7 +115,7 @@ def draw_learning_curve(
                 )
                 plot_column(accuracy, other.history, "validation_score", **look)
         _name_curves(loss, accuracy, run, stored_curve, across)
-        _ring_what_is_kept(loss, accuracy, run or stored_curve)
+        _ring_kept(loss, accuracy, run or stored_curve)
         hand, ours = known[-1].hand, run or stored
         last = ours.history.evaluations[-1:]
         below = not last or last[0].validation_score >= hand  # its name stands where the curve does not
@@ -129,12 +132,12 @@ def draw_learning_curve(
             parse_math=False,
             path_effects=make_halo(),
         )
-        _before_and_after(add_axes(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)
+        _draw_test_accuracies(add_axes(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
+        add_title(figure, title)
         return finish(figure, alt, caption)
 
 
-def _numbers(runs: Sequence[Run], *columns: str) -> list[float]:
+def _read_columns(runs: Sequence[Run], *columns: str) -> list[float]:
     return [number for run in runs for column in columns for number in run.history.column(column)]
 
 
@@ -160,8 +163,8 @@ def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None
         (last.loss, last.validation_loss),
         (say(en="training", zh="训练集"), say(en="validation", zh="验证集")),
     )
-    for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), names, ends):
-        _label(loss, last.step, y, name, colour)
+    for y, name, beside in zip(move_apart(ends, 0.13 * np.ptp(loss.get_ylim())), names, ends):
+        _write_name(loss, last.step, y, name, colour)
         if first is run:
             loss.plot(last.step, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
     own, other = say(en="your run", zh="你的训练"), say(en="a stored run", zh="存好的一次")
@@ -173,27 +176,19 @@ def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None
             names.append((end.step, end.validation_score, other, SLATE))
     heights = [name[1] for name in names]
     if last.step > 0.7 * across:
-        heights = _apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
+        heights = move_apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
     for (x, _, name, colour), y in zip(names, heights):
-        _label(accuracy, x, y, name, colour)
+        _write_name(accuracy, x, y, name, colour)
 
 
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """One or two heights, the two moved from each other where they are closer than the gap."""
-    if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
-        return list(heights)
-    middle, first_up = sum(heights) / 2, 0.5 if heights[0] >= heights[1] - 1e-3 else -0.5
-    return [middle + first_up * gap, middle - first_up * gap]
-
-
-def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
+def _write_name(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
     style = {"fontsize": 8.5, "color": colour, "va": "center", "weight": "bold" if colour == BLUE else "normal"}
     axes.annotate(
         name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=make_halo(), **style
     )
 
 
-def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
+def _ring_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
     """A ring around the evaluation with the lowest validation loss, in both diagrams, with its name where there is more room."""
     if run is None or not run.history.evaluations:
         return
@@ -221,7 +216,7 @@ def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
     )
 
 
-def _before_and_after(
+def _draw_test_accuracies(
     axes: Axes, run: Run | None, stored: Run | None, earlier: Sequence[Run], prompts: tuple[str, str]
 ) -> None:
     """The accuracy of both prompts on the test pictures, or a question mark where it is not known yet; earlier runs as dots."""
