@@ -164,7 +164,7 @@ def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     for figure in stage.figures:
         (x, y), half = figure.centre, figure.width / 2
         box = [x - half * 0.8, y + half * 0.78, x + half * 1.0, y + half * 1.12]
-        draw.ellipse([v * pixels for v in box], paint_shapes=110)
+        draw.ellipse([v * pixels for v in box], fill=110)
     image.paste((20, 20, 30), mask=shadow.filter(ImageFilter.GaussianBlur(pixels * 0.018)))
     figures, mask = image.copy(), Image.new("L", image.size, 0)
     draw, mask_draw = ImageDraw.Draw(figures), ImageDraw.Draw(mask)
@@ -194,7 +194,7 @@ def sketch(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     for offset in np.arange(-1, 1, 0.034) + rng.uniform(0, 0.03):
         hatch_draw.line(
             [(offset * pixels, pixels), ((offset + 1) * pixels, 0)],
-            paint_shapes=178,
+            fill=178,
             width=max(1, round(pixels * 0.007)),
         )
     tones = {"main": 0, "dark": 120, "ink": 70, "wood": 150, "leaf": 180}
@@ -249,10 +249,10 @@ def mosaic(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     for i in range(tiles + 1):
         at = i * pixels / tiles
         draw.line(
-            [(at, 0), (at, pixels)], paint_shapes=(88, 82, 78), width=max(1, round(pixels * 0.007))
+            [(at, 0), (at, pixels)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007))
         )
         draw.line(
-            [(0, at), (pixels, at)], paint_shapes=(88, 82, 78), width=max(1, round(pixels * 0.007))
+            [(0, at), (pixels, at)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007))
         )
     return image
 
@@ -289,13 +289,13 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     for row in range(15):
         y = row / 15 * pixels
         draw.line(
-            [(0, y), (pixels, y)], paint_shapes=(31, 25, 38), width=max(1, round(pixels * 0.006))
+            [(0, y), (pixels, y)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006))
         )
         for column in range(8):
             x = (column + 0.5 * (row % 2)) / 8 * pixels
             draw.line(
                 [(x, y), (x, y + pixels / 15)],
-                paint_shapes=(31, 25, 38),
+                fill=(31, 25, 38),
                 width=max(1, round(pixels * 0.006)),
             )
     tubes = Image.new("RGB", wall.size)
@@ -322,10 +322,10 @@ def blueprint(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     for i in range(1, 16):
         at = i * pixels / 16
         draw.line(
-            [(at, 0), (at, pixels)], paint_shapes=(48, 94, 172), width=max(1, round(pixels * 0.004))
+            [(at, 0), (at, pixels)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004))
         )
         draw.line(
-            [(0, at), (pixels, at)], paint_shapes=(48, 94, 172), width=max(1, round(pixels * 0.004))
+            [(0, at), (pixels, at)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004))
         )
     draw_outlines(draw, stage.backdrop[1:], pixels, (118, 158, 214), 0.007)
     white, thin = (240, 246, 255), max(1, round(pixels * 0.007))
@@ -336,13 +336,13 @@ def blueprint(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
         low = min(y + half * 1.12, 0.975)
         draw.line(
             [((x - half) * pixels, low * pixels), ((x + half) * pixels, low * pixels)],
-            paint_shapes=white,
+            fill=white,
             width=thin,
         )
         for end in (x - half, x + half):
             draw.line(
                 [(end * pixels, (low - 0.02) * pixels), (end * pixels, (low + 0.02) * pixels)],
-                paint_shapes=white,
+                fill=white,
                 width=thin,
             )
     return image
