@@ -1,8 +1,9 @@
 """How near the costs that lesson 06 calculates come to a GPU: python -m benchmarks.gpu, on a machine that has one.
 
-What is timed are the three kinds of work of its explorer, on random weights in the sizes of ViT-B/32 and GPT-2 small, in float32: seeing
-pictures, a step of the context, a step of the captioner. Beside each stands the pace at which the calculated multiplications were done,
-and for texts and captions how far the results are from the CPU's. Kept in gpu.json; no CPU is compared in seconds.
+What is timed are the three kinds of work of its explorer, on random weights in the sizes of ViT-B/32 and GPT-2 small,
+in float32: seeing pictures, a step of the context, a step of the captioner. Beside each stands the pace at which the
+calculated multiplications were done, and for texts and captions how far the results are from the CPU's. Kept in
+gpu.json; no CPU is compared in seconds.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ LARGE = 8192  # rows and columns of the product that shows what the machine can 
 
 
 def time_work(do: Callable[[], object], products: float, device: str) -> dict[str, Any]:
-    """Median seconds, the pace at which so many products were done, and the most memory beside what was there before."""
+    """Time it: median seconds, the pace at which so many products were done, and the most memory that it added."""
 
     def to_the_end() -> None:
         do()

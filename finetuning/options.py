@@ -169,8 +169,8 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
         parser.add_argument(*names, help=help, **more)
 
     add("--preset", choices=PRESETS,
-        help="where values come from that you do not give: pocket, the small models of the "
-        "course, is the default; seed, the real CLIP and GPT-2, is the default where you name a model")
+        help="where values come from that you do not give: pocket, the small models of the course, "
+        "is the default; seed, the real CLIP and GPT-2, is the default where you name a model")
     add("--data", type=Path, metavar="JSON",
         help='a list of {"image_path": "cat.jpg", "text": "a cat."}; '
         "paths are relative to the JSON file")
