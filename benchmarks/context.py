@@ -379,7 +379,8 @@ def measure_pocket_run(
     return Measured(
         what=(
             f"{config.steps} steps on the pocket model from features that are in the cache, all pictures at "
-            f"every step, and a look at validation every {config.eval_every} steps; drawing and encoding the pictures is not in it"
+            f"every step, and a look at validation every {config.eval_every} steps; "
+            "drawing and encoding the pictures is not in it"
         ),
         sizes={
             **list_text_sizes(prompted),
