@@ -211,15 +211,15 @@ def measure_peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH
     vectors = next(parameter for parameter in theirs.parameters() if parameter.requires_grad)
     vectors.data = prompt.data.clone()
 
-    def by_peft() -> tuple[Tensor, Tensor]:
+    def learn_by_peft() -> tuple[Tensor, Tensor]:
         loss = theirs(input_ids=ids, attention_mask=mask, labels=labels).loss
         return loss.detach()[None], torch.autograd.grad(loss, vectors)[0]
 
-    def by_us() -> tuple[Tensor, Tensor]:
+    def learn_by_us() -> tuple[Tensor, Tensor]:
         loss = model(nothing, ids, labels=labels)
         return loss.detach()[None], torch.autograd.grad(loss, prompt)[0]
 
-    ways = {"PEFT": by_peft, "ours": by_us}
+    ways = {"PEFT": learn_by_peft, "ours": learn_by_us}
     what = (
         "forward and backward to ten soft vectors before captions, without pictures, in turns, "
         "by PEFT's prompt tuning and by ours"

@@ -330,12 +330,12 @@ def measure_memory(clip: CLIPModel, processor: CLIPProcessor, classes: int = 100
     labels = torch.randint(classes, (pictures,), generator=numbers)  # (B,)
     optimizer = torch.optim.AdamW([prompted.context], lr=TrainConfig.learning_rate)
 
-    def training_step() -> None:
+    def train_step() -> None:
         F.cross_entropy(prompted(features), labels).backward()
         optimizer.step()
 
     before = measure_peak_memory()
-    seconds = measure_seconds(training_step)
+    seconds = measure_seconds(train_step)
     peak, model = measure_peak_memory(), sum(tensor.nbytes for tensor in clip.state_dict().values())
     return Measured(
         what="the most memory of a process of its own until after one training step by the fast path, "
@@ -367,14 +367,14 @@ def measure_pocket_run(
     gflops = measure_gflops()
     data = encode_split(clip, processor, draw_few_shot(BLURRED, shots, checks, tests=1))
 
-    def whole_run() -> PromptedCLIP:
+    def run_whole() -> PromptedCLIP:
         prompted = make_random_context(clip, processor, BLURRED.class_names, LENGTH)
         for _ in train_context(prompted, data, config):
             pass
         return prompted
 
-    prompted = whole_run()  # and everything is warm
-    whole = time_ways({"whole run": whole_run}, repeats)["whole run"]
+    prompted = run_whole()  # and everything is warm
+    whole = time_ways({"whole run": run_whole}, repeats)["whole run"]
     limit = config.steps * estimate_least_seconds(count_fast_macs(prompted), max(gflops, measure_gflops()))
     return Measured(
         what=(
@@ -469,12 +469,12 @@ def make_cost_curves(found: dict[str, Any]) -> dict[str, Curve]:
     """Seconds by the number of classes, of each way, and of the machine at its limit."""
     points = found["points"]
 
-    def measured(way: str) -> Curve:
+    def make_curve(way: str) -> Curve:
         mine = [point for point in points if way in point]
         return Curve([point["classes"] for point in mine], [point[way]["median"] for point in mine])
 
     limit = Curve([point["classes"] for point in points], [point["limit_seconds"] for point in points])
-    return {"plain": measured("plain"), "fast": measured("fast"), "limit": limit}
+    return {"plain": make_curve("plain"), "fast": make_curve("fast"), "limit": limit}
 
 
 def make_run_curves(found: dict[str, Any]) -> dict[str, Curve]:

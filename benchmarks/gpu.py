@@ -40,18 +40,18 @@ LARGE = 8192  # rows and columns of the product that shows what the machine can 
 def time_work(do: Callable[[], object], products: float, device: str) -> dict[str, Any]:
     """Time it: median seconds, the pace at which so many products were done, and the most memory that it added."""
 
-    def to_the_end() -> None:
+    def run_to_the_end() -> None:
         do()
         if device == "cuda":
             torch.cuda.synchronize()
 
     for _ in range(WARM):
-        to_the_end()
+        run_to_the_end()
     memory = {}
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-    timing = Timing.of([measure_seconds(to_the_end) for _ in range(REPEATS)])
+    timing = Timing.of([measure_seconds(run_to_the_end) for _ in range(REPEATS)])
     if device == "cuda":
         memory["gigabytes"] = (torch.cuda.max_memory_allocated() - before) / 1e9
     return {"seconds": timing.median, "tflops": FLOP * products / timing.median / 1e12, **memory}
@@ -74,13 +74,13 @@ def time_context_step(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
     )
     labels = torch.arange(classes).repeat_interleave(EACH).to(device)
 
-    def step() -> None:
+    def learn() -> None:
         prompted.context.grad = None
         F.cross_entropy(prompted(features), labels).backward()
 
     bill = count_context_training(clip.config, classes, EACH, length=len(prompted.context), steps=1)
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"classes": classes, "pictures": len(labels), **time_work(step, bill.training, device), **calculated}
+    return {"classes": classes, "pictures": len(labels), **time_work(learn, bill.training, device), **calculated}
 
 
 def time_captioner_step(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
@@ -94,11 +94,11 @@ def time_captioner_step(model: VLMWithSoftPrompt, device: str, batch: int) -> di
         SIZES, model.language_model.config, batch, tokens=ids.shape[1], epochs=1, batch=batch
     )
 
-    def step() -> None:
+    def learn() -> None:
         compute_gradient(model, lambda: model(features, ids, labels=labels))
 
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"batch": batch, **time_work(step, bill.training, device), **calculated}
+    return {"batch": batch, **time_work(learn, bill.training, device), **calculated}
 
 
 def compare_with_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:

@@ -76,7 +76,7 @@ def run_in_own_process(name: str) -> dict[str, Any]:
     return json.loads(output.decode("utf-8").splitlines()[-1])
 
 
-def make_row(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
+def format_row(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
     """A row of the table: verdict, name, what was measured, what is asked, what it is."""
     bound, unit = found["bound"], found["unit"]
     if bound is None:
@@ -94,7 +94,7 @@ def format_results(records: dict[str, dict[str, Any]], say: Say) -> str:
         say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"),
         say("asked", "要求"), say("what it is", "内容"),
     )  # fmt: skip
-    rows = [heading, *(make_row(name, found, say) for name, found in records.items())]
+    rows = [heading, *(format_row(name, found, say) for name, found in records.items())]
     widths = [max(count_columns(row[column]) for row in rows) for column in range(len(heading))]
     return "\n".join(
         "  ".join(cell + " " * (width - count_columns(cell)) for cell, width in zip(row, widths)).rstrip()

@@ -43,8 +43,9 @@ class RunLog:
         self.folder, self.config, self.settings, self.group = folder, config, settings, group
         self.begun, self.begins = time.monotonic(), group.rank == 0
         kept = {entry["step"]: entry for entry in read_lines(folder / LOG) if _is_entry(entry)}
-        self.entries = [kept.get(known.step) or self._entry(known) for known in resumed.evaluations]
-        self.known = len(resumed.evaluations)  # evaluations that the training will give again
+        known = resumed.evaluations
+        self.entries = [kept.get(one.step) or self._make_entry(one) for one in known]
+        self.known = len(known)  # evaluations that the training will give again
         self.bar = tqdm(
             total=config.steps,
             initial=max(resumed.column("step"), default=0),
@@ -76,7 +77,7 @@ class RunLog:
         if self.known:
             self.known -= 1
             return False
-        entry = self._entry(evaluation)
+        entry = self._make_entry(evaluation)
         self.entries.append(entry)
         if self.group.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as log:
@@ -90,7 +91,7 @@ class RunLog:
         )
         return True
 
-    def _entry(self, evaluation: Evaluation) -> dict[str, float]:
+    def _make_entry(self, evaluation: Evaluation) -> dict[str, float]:
         rate_at = min(evaluation.step, self.config.steps)
         return {
             "step": evaluation.step,

@@ -217,12 +217,12 @@ def _write_underscores(word: str) -> str:
 
 
 def _read_whole_from(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
+    def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
         return int(text)
 
-    return number
+    return read
 
 
 def _read_positive(text: str) -> float:

@@ -113,7 +113,17 @@ def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tenso
 
 
 def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[Tensor]:
-    """Shuffle the numbers of each class's examples; ValueError where there are too few."""
+    """Shuffle the numbers of each class's examples.
+
+    Args:
+        labels: (N,), the classes 0, 1, 2 ….
+        fewest: examples that each class must have.
+        need: what asks for so many, for the error.
+        seed: of the shuffle.
+
+    Raises:
+        ValueError: a class has too few.
+    """
     generator, shuffled = torch.Generator().manual_seed(seed), []
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()

@@ -58,7 +58,11 @@ def encode_fast(
 def run_side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
     """Send shared positions (S, D) and the texts' own (C, L, D) through the tower: (C, D).
 
-    What it gives stands at the ends: end (C,), counted from the first of a text's own positions.
+    Args:
+        clip: the model.
+        common: the shared positions, (S, D).
+        own: of each text, (C, L, D).
+        end: where what is given stands, (C,), counted from the first of a text's own positions.
     """
     shared, (texts, length, _) = len(common), own.shape
     # (S + C L, D): a position is a row, whichever text it belongs to
@@ -74,6 +78,12 @@ def attend_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
     """What attention takes for each position from those before it: rows (S + C L, D) to rows.
 
     Shared positions attend to each other, a text's own to the shared ones and to each other.
+
+    Args:
+        layer: one of `encoder.layers`.
+        x: the shared positions, and then those of each text, (S + C L, D).
+        shared: S.
+        texts: C.
     """
     attention, normed = layer.self_attn, layer.layer_norm1(x)
 
@@ -120,7 +130,10 @@ def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
 def count_kept(width: int, layers: int, own: int, shared: int = 0) -> int:
     """Count the numbers that a text keeps for its backward pass.
 
-    In each layer these are about 20 D for each of its `own` positions, and keys and
-    values of the `shared` ones.
+    Args:
+        width: D.
+        layers: how many.
+        own: its own positions, each with about 20 D numbers in each layer.
+        shared: those of all texts, of which it keeps keys and values.
     """
     return layers * width * (20 * own + 2 * shared)

@@ -56,7 +56,14 @@ def count_text_tower(
     own = length - shared
 
     def count_layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
-        """Rows of positions, each of which sees so many; some are finished."""
+        """Count weights and attention of a layer.
+
+        Args:
+            rows: texts.
+            positions: of each.
+            seen: how many each of them attends to.
+            finished: how many of them go through the rest of the layer.
+        """
         queries_keys_values = positions * 3 * width**2
         output_and_mlp = finished * (width**2 + 2 * width * inner)
         return rows * (queries_keys_values + output_and_mlp), rows * positions * seen * 2 * width

@@ -205,6 +205,15 @@ def _read_entries(data_path: Path) -> Any:
 def _find_faults(
     entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
 ) -> Iterator[str]:
+    """Find what is wrong with an entry of the JSON file.
+
+    Args:
+        entry: whatever stands there.
+        folder: of the JSON file.
+        allow_outside: whether pictures may lie outside it.
+        decode: whether pictures are opened, too.
+        known: what was found of pictures before, by their paths; more is added.
+    """
     if not isinstance(entry, dict):
         yield say(en="is {}, and should be {}", zh="这里是{}，应该是 {}").format(
             _name_kind(entry), '{"image_path": …, "text": …}'
@@ -239,7 +248,11 @@ def _find_faults(
 def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
     """Say what is wrong with a picture's path or file; "" where nothing is.
 
-    What lies outside is not touched, unless that is allowed.
+    Args:
+        path: as it stands in the JSON file.
+        folder: to which it is relative.
+        allow_outside: whether it may lead out of there; else what lies outside is not touched.
+        decode: whether the picture is opened, too.
     """
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:

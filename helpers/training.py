@@ -308,6 +308,14 @@ class _State:
     """All that a training must know to go on: parameters, now and best, optimiser, and history."""
 
     def __init__(self, model: nn.Module, config: TrainConfig, examples: int, data: str) -> None:
+        """Begin, as nothing has been learned.
+
+        Args:
+            model: whose parameters with a gradient are kept.
+            config: how to train.
+            examples: how many there are.
+            data: their fingerprint.
+        """
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay

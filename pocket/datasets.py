@@ -166,7 +166,7 @@ def draw_few_shot(
         progress: called while each split that is not in the cache is drawn.
     """
 
-    def pictures(split: SplitName, each: int, seed: int) -> Pictures:
+    def draw_pictures(split: SplitName, each: int, seed: int) -> Pictures:
         # a task may be the reader's own: its first scenes tell it from an older one of the same
         # name, and what alters the pictures is applied to what was kept
         firsts = [task.drawing(label, 0, seed) for label in range(len(task.class_names))]
@@ -181,9 +181,9 @@ def draw_few_shot(
         )
 
     return Splits(
-        pictures("train", shots, seed),
-        pictures("validation", checks, seed),
-        pictures("test", tests, 0),
+        draw_pictures("train", shots, seed),
+        draw_pictures("validation", checks, seed),
+        draw_pictures("test", tests, 0),
     )
 
 

@@ -231,7 +231,7 @@ def read_own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
     """Split pictures by class, as `read_folder` found them, in three parts by a seed."""
     labels = torch.tensor(classes.labels)
 
-    def part(numbers: Tensor) -> OwnPart:
+    def take_part(numbers: Tensor) -> OwnPart:
         return OwnPart(PictureFiles([classes.files[number] for number in numbers]), labels[numbers])
 
-    return OwnPictures(*map(part, split_own_pictures(labels, seed)))
+    return OwnPictures(*map(take_part, split_own_pictures(labels, seed)))

@@ -331,7 +331,7 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
     several = torch.tensor([len(scene.things) > 1 for scene in scenes[::2]])
     crowded = torch.cat([everything[several], everything[~several][::4]])
 
-    def batch(
+    def choose_batch(
         step: int, salt: int, among: Tensor
     ) -> tuple[Tensor, torch.Generator, np.random.Generator]:
         """Indices of whole pairs; an epoch's shuffle depends on its number alone, to resume."""
@@ -352,16 +352,16 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
         out = clip.vision_model(pixel_values=pixels, output_hidden_states=True)
         return out.pooler_output, out.hidden_states[-2][:, 1:], true[rows].to(device)
 
-    def labels(step: int) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, _ = batch(step, 1, everything)
+    def learn_labels(step: int) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, _ = choose_batch(step, 1, everything)
         with autocast:
             pooled, patches, facts_here = see(rows, generator)
             right = {q: a[rows].to(device) for q, a in answers.items()}
             loss, found = compute_label_loss(facts_here.float(), right, heads, pooled, patches)
         return loss, {"loss": loss.item(), "objects found": found}
 
-    def contrast(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, rng = batch(step, salt, crowded if part.crowded else everything)
+    def learn_captions(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, rng = choose_batch(step, salt, crowded if part.crowded else everything)
         captions = [
             write_caption(scenes[row], rng, rng.choice(part.details), part.alone) for row in rows
         ]
@@ -396,21 +396,20 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
     vision = [*clip.vision_model.parameters(), *heads.parameters()]
     others = [p for name, p in module.named_parameters() if name != "clip.logit_scale"]
 
-    def both(rate: float) -> list[dict]:
+    def group_parameters(rate: float) -> list[dict]:
         return [
             {"params": others, "lr": rate},
             {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0},
         ]
 
-    phases = [
-        Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)
-    ]
+    groups = [{"params": vision, "lr": LABEL_RATE}]
+    phases = [Phase("labels", round(LABEL_STEPS * scale), groups, learn_labels)]
     for salt, part in enumerate(CAPTIONS, start=2):
-        loss = partial(contrast, salt=salt, part=part)
-        phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))
-    history, seconds = train_phases(
-        phases, module, state_file, log=lambda line: print(line, flush=True)
-    )
+        loss = partial(learn_captions, salt=salt, part=part)
+        groups = group_parameters(part.rate)
+        phases.append(Phase(part.name, round(part.steps * scale), groups, loss))
+    tell = partial(print, flush=True)
+    history, seconds = train_phases(phases, module, state_file, log=tell)
     with torch.no_grad():
         clip.logit_scale.clamp_(max=4.6052)
     clip.float().save_pretrained(folder)

@@ -9,7 +9,7 @@ and projected pictures will live.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -198,14 +198,10 @@ def pretrain_pocket_gpt2(folder: Path, seed: int, scale: float, state_file: Path
             "right": (logits.argmax(-1) == targets).float().mean().item(),
         }
 
-    phases = [
-        Phase(
-            "texts", round(STEPS * scale), [{"params": list(model.parameters()), "lr": RATE}], loss
-        )
-    ]
-    history, seconds = train_phases(
-        phases, module, state_file, log=lambda line: print(line, flush=True)
-    )
+    groups = [{"params": list(model.parameters()), "lr": RATE}]
+    phases = [Phase("texts", round(STEPS * scale), groups, loss)]
+    tell = partial(print, flush=True)
+    history, seconds = train_phases(phases, module, state_file, log=tell)
     model.float().save_pretrained(folder)
     write_trained_rows(folder, module.seen)
     settings = {"batch": BATCH, "steps": STEPS, "rate": RATE, "seed": seed, "scale": scale}

@@ -32,7 +32,7 @@ def line(*points: tuple[float, float], role: str = "ink", width: float = 0.08) -
     return Shape(np.array(points, dtype=float), role, width)
 
 
-def arc_points(
+def trace_arc(
     cx: float, cy: float, rx: float, ry: float, start: float = 0, stop: float = 360, n: int = 28
 ) -> np.ndarray:
     """Points on an ellipse, clockwise from the right.
@@ -63,7 +63,7 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> S
         ry: half the height.
         role: of the paint.
     """
-    return Shape(arc_points(cx, cy, rx, ry, n=22), role)
+    return Shape(trace_arc(cx, cy, rx, ry, n=22), role)
 
 
 def arc(
@@ -88,7 +88,7 @@ def arc(
         role: of the paint.
         width: of the line.
     """
-    return Shape(arc_points(cx, cy, rx, ry, start, stop, n=14), role, width)
+    return Shape(trace_arc(cx, cy, rx, ry, start, stop, n=14), role, width)
 
 
 def dome(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> Shape:
@@ -101,7 +101,7 @@ def dome(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> Shap
         ry: half the height.
         role: of the paint.
     """
-    return Shape(arc_points(cx, cy, rx, ry, 180, 360), role)
+    return Shape(trace_arc(cx, cy, rx, ry, 180, 360), role)
 
 
 def box(x0: float, y0: float, x1: float, y1: float, role: str = "main") -> Shape:
@@ -291,8 +291,8 @@ def apple() -> list[Shape]:
         Shape(
             np.concatenate(
                 [
-                    arc_points(0.3, 0.15, 0.52, 0.68, -125, 90),
-                    arc_points(-0.3, 0.15, 0.52, 0.68, 90, 305),
+                    trace_arc(0.3, 0.15, 0.52, 0.68, -125, 90),
+                    trace_arc(-0.3, 0.15, 0.52, 0.68, 90, 305),
                 ]
             ),
             "main",
@@ -371,13 +371,13 @@ def ball() -> list[Shape]:
         ellipse(0, 0, 0.85, 0.85),
         Shape(
             np.concatenate(
-                [arc_points(0, 0, 0.28, 0.85, -90, 90), arc_points(0, 0, 0.1, 0.85, 90, -90)]
+                [trace_arc(0, 0, 0.28, 0.85, -90, 90), trace_arc(0, 0, 0.1, 0.85, 90, -90)]
             ),
             "white",
         ),
         Shape(
             np.concatenate(
-                [arc_points(0, 0, 0.62, 0.85, 90, 270), arc_points(0, 0, 0.3, 0.85, 270, 90)]
+                [trace_arc(0, 0, 0.62, 0.85, 90, 270), trace_arc(0, 0, 0.3, 0.85, 270, 90)]
             ),
             "white",
         ),
@@ -566,10 +566,7 @@ def night(rng: np.random.Generator) -> list[Shape]:
     x = rng.uniform(0.12, 0.88)
     moon = Shape(
         np.concatenate(
-            [
-                arc_points(x, 0.16, 0.1, 0.1, 60, 300),
-                arc_points(x + 0.05, 0.16, 0.075, 0.08, 300, 60),
-            ]
+            [trace_arc(x, 0.16, 0.1, 0.1, 60, 300), trace_arc(x + 0.05, 0.16, 0.075, 0.08, 300, 60)]
         ),
         "252,240,180",
     )

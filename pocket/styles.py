@@ -259,10 +259,10 @@ def silhouette(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Ima
     image = Image.new("RGB", (pixels, pixels))
     draw = ImageDraw.Draw(image)
 
-    def dusk(shape: Shape) -> Paint:
+    def darken(shape: Shape) -> Paint:
         return mix(sky, (70, 44, 78), 0.78 * (1 - sum(choose_paint(shape.role)) / 765))
 
-    paint_shapes(draw, stage.backdrop, pixels, dusk)
+    paint_shapes(draw, stage.backdrop, pixels, darken)
     for figure in stage.figures:
         paint_shapes(draw, figure.shapes, pixels, lambda s: (18, 14, 22))
         cuts = {"white": (250, 222, 190), "light": (112, 86, 96), "gray": (18, 14, 22)}

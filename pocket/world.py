@@ -141,14 +141,14 @@ def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
     """
     n = fixed.get("things") or int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
 
-    def distinct(names: tuple[str, ...], first: object) -> list[str]:
+    def choose_distinct(names: tuple[str, ...], first: object) -> list[str]:
         chosen = [str(first)] if first else []
         rest = [name for name in names if name not in chosen]
         return chosen + [rest[i] for i in rng.permutation(len(rest))[: n - len(chosen)]]
 
     objects, colours = (
-        distinct(OBJECTS, fixed.get("object")),
-        distinct(tuple(COLOURS), fixed.get("colour")),
+        choose_distinct(OBJECTS, fixed.get("object")),
+        choose_distinct(tuple(COLOURS), fixed.get("colour")),
     )
     sizes = [SIZES[i] for i in rng.integers(len(SIZES), size=n)]
     sizes[0] = fixed.get("size") or sizes[0]
@@ -190,7 +190,7 @@ def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
     return options[rng.integers(len(options))]
 
 
-def stage(scene: Scene, seed: int = 0) -> Stage:
+def set_stage(scene: Scene, seed: int = 0) -> Stage:
     """Say where everything stands: shapes in the unit square, with accidents from the seed."""
     rng = np.random.default_rng(seed)
     n = len(scene.things)
@@ -221,7 +221,7 @@ def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
         )
     pixels = size * (3 if size <= 96 else 2)
     image = STYLE_PAINTERS[scene.style](
-        stage(scene, seed), pixels, np.random.default_rng([seed, 1])
+        set_stage(scene, seed), pixels, np.random.default_rng([seed, 1])
     )
     return image.resize((size, size), Image.BOX)
 
@@ -243,7 +243,7 @@ def map_patches_to_objects(
     fine = 8
     image = Image.new("L", (grid * fine, grid * fine), 0)
     pen = ImageDraw.Draw(image)
-    figures = stage(scene, seed).figures
+    figures = set_stage(scene, seed).figures
     for index, figure in enumerate(figures, start=1):
         paint_shapes(pen, figure.shapes, grid * fine, lambda s, index=index: index)
     blocks = np.asarray(image).reshape(grid, fine, grid, fine)

@@ -239,23 +239,23 @@ def parse_study(stored: dict[str, Any]) -> CaptionerStudy:
         """The record, its fields of these names made by `make`."""
         return kind(**run | {name: make(run[name]) for name in names})
 
-    def scores(numbers: dict[str, float]) -> CaptionScores:
+    def read_scores(numbers: dict[str, float]) -> CaptionScores:
         return CaptionScores(**numbers)
 
-    def answers(shares: dict[str, Any]) -> Answers:
+    def read_answers(shares: dict[str, Any]) -> Answers:
         return Answers(**shares)
 
     curve = History.from_json
     parts = {
         "config": TrainConfig(**stored["config"]),
         "short_config": TrainConfig(**stored["short_config"]),
-        "trained": [build(TrainedRun, run, scores, "scores") for run in stored["trained"]],
-        "asked": [build(AskedRun, run, scores, "scores") for run in stored["asked"]],
+        "trained": [build(TrainedRun, run, read_scores, "scores") for run in stored["trained"]],
+        "asked": [build(AskedRun, run, read_scores, "scores") for run in stored["asked"]],
         "shift": [build(LossRun, run, curve, "history") for run in stored["shift"]],
         "faults": [build(FaultRun, run, curve, "history") for run in stored["faults"]],
         "example": [build(ExampleRun, run, curve, "history") for run in stored["example"]],
         "prompts": [
-            build(PromptRun, run, answers, "learned", "by_hand") for run in stored["prompts"]
+            build(PromptRun, run, read_answers, "learned", "by_hand") for run in stored["prompts"]
         ],
         "tips": [TipRun(**run) for run in stored["tips"]],
     }
@@ -292,7 +292,7 @@ def train_unshifted(
         seen, seen_checks = even(train.features), even(validation.features)
         captions = train.captions
 
-        def of_rows(rows: Tensor) -> Tensor:
+        def measure_rows(rows: Tensor) -> Tensor:
             return loss(
                 seen[rows],
                 *batch_captions(model.tokenizer, [captions[row] for row in rows.tolist()]),
@@ -302,7 +302,7 @@ def train_unshifted(
             right = model(seen_checks, check_ids, labels=check_labels).item()
             return loss(seen_checks, check_ids, check_labels).item(), -right
 
-        trained = training.train(model, len(captions), of_rows, validate, config)
+        trained = training.train(model, len(captions), measure_rows, validate, config)
         with closing(trained) as evaluations:
             return list(evaluations)
 
@@ -320,9 +320,9 @@ class CaptionerSetup:
 
     @functools.cache  # noqa: B019  there is one setup
     def data(self, kind: str = "patches", things: int | None = 1) -> CaptionerData:
-        return draw_captioner_data(self.new_captioner(kind=kind).encode, self.pool, things=things)
+        return draw_captioner_data(self.make_captioner(kind=kind).encode, self.pool, things=things)
 
-    def new_captioner(
+    def make_captioner(
         self, train: EncodedScenes | None = None, seed: int = 0, **how: Any
     ) -> VLMWithSoftPrompt:
         return make_captioner(self.clip, self.language, train, seed, **how)
@@ -343,7 +343,7 @@ def measure_trained(setup: CaptionerSetup, job: Job) -> Numbers:
     kind = "pooled" if job["trained"] == "pooled feature" else "patches"
     length = 0 if job["trained"] == "without soft prompt" else 10
     data = setup.data(kind)
-    model = setup.new_captioner(data.train, job["seed"], length=length, kind=kind)
+    model = setup.make_captioner(data.train, job["seed"], length=length, kind=kind)
     begun, config = time.monotonic(), replace(CONFIG, seed=job["seed"])
     evaluations = train_to_describe(model, data.train, data.validation, config)
     numbers: Numbers = {
@@ -362,7 +362,7 @@ def measure_trained(setup: CaptionerSetup, job: Job) -> Numbers:
 def measure_loss(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `LossRun`: the right loss and the unshifted one, trained alike."""
     data = setup.data()
-    model = setup.new_captioner(data.train)
+    model = setup.make_captioner(data.train)
     train = train_to_describe if job["shifted"] else train_unshifted
     evaluations = train(model, data.train, data.validation, LOSS_CONFIG)
     said, scenes = model.generate(data.test.features), data.test.scenes
@@ -380,7 +380,7 @@ def measure_fault(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `FaultRun`."""
     data, fault = setup.data(), dict(FAULTS[job["fault"]])
     train, until = data.train.first(fault.pop("pictures", PICTURES)), fault.pop("until", None)
-    model, config = setup.new_captioner(train), replace(CONFIG, **fault)
+    model, config = setup.make_captioner(train), replace(CONFIG, **fault)
     evaluations = train_to_describe(model, train, data.validation, config, until)
     return {"history": History(evaluations[-1].step, evaluations).to_json(*FAULT_COLUMNS)}
 
@@ -390,7 +390,7 @@ def measure_training_example(setup: CaptionerSetup, job: Job) -> Numbers:
     data, watched = setup.data(), {scene for scene, _ in WATCHED}
     rows = [row for row, scene in enumerate(data.train.scenes) if scene not in watched]
     train = data.train.take(rows[: job["pictures"]])
-    model = setup.new_captioner(train)
+    model = setup.make_captioner(train)
     evaluations = train_to_describe(model, train, data.validation, EXAMPLE_CONFIG)
     features = model.encode([draw(scene, seed, 64) for scene, seed in WATCHED])
     return {
@@ -408,7 +408,7 @@ def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
     }  # fmt: skip
     data = setup.data(setting["features"])
     train = data.train.first(setting["pictures"])
-    model = setup.new_captioner(
+    model = setup.make_captioner(
         train,
         length=setting["length"],
         prompt=DESCRIBE if setting["begin"] == "both as words" else "random",
@@ -431,7 +431,7 @@ def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
     task, alone = job["prompt"], setup.data()
     data = setup.data(things=None) if task == "count" else alone
     begin = DESCRIBE if task == "describe" else " ".join(INSTRUCTIONS[task])
-    model = setup.new_captioner(prompt=begin)
+    model = setup.make_captioner(prompt=begin)
     by_hand = model.soft_prompt.prompt_embeddings.detach().clone()
     if task == "describe":
         several = setup.data(things=None).train

@@ -248,7 +248,7 @@ def take_shots(data: FewShot, shots: int) -> FewShot:
     are the first of more.
     """
 
-    def first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
+    def take_first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
         features, labels = pictures  # (N, D), (N,): class by class
         classes = int(labels.max()) + 1
         return features.unflatten(0, (classes, -1))[:, :each].flatten(0, 1), labels.view(
@@ -256,7 +256,9 @@ def take_shots(data: FewShot, shots: int) -> FewShot:
         )[:, :each].flatten()
 
     return FewShot(
-        first(data.train, shots), first(data.validation, min(shots, MOST_CHECKS)), data.test
+        take_first(data.train, shots),
+        take_first(data.validation, min(shots, MOST_CHECKS)),
+        data.test,
     )
 
 
@@ -394,49 +396,49 @@ def add_hand_prompts(
     """
     parts = sort_by_part(records)
 
-    def runs(part: str, task: str) -> list[dict[str, Any]]:
+    def list_runs(part: str, task: str) -> list[dict[str, Any]]:
         mine = [record for record in parts[part] if record["task"] == task]
         return [{name: run[name] for name in run if name != "task"} for run in mine]
 
-    def hand(task: str, *templates: str, classes: Sequence[int] | None = None) -> float:
+    def measure_hand(task: str, *templates: str, classes: Sequence[int] | None = None) -> float:
         names, pictures = TASKS[task].class_names, test_pictures(task)
         if classes is not None:
             names, pictures = [names[i] for i in classes], take_classes(pictures, classes)
         return round(measure_templates(clip, processor, names, pictures, templates), 4)
 
-    def shots_entry(task: str, own: str) -> dict[str, Any]:
+    def make_shots_entry(task: str, own: str) -> dict[str, Any]:
         return {
             "task": task,
-            "hand": hand(task, HAND),
+            "hand": measure_hand(task, HAND),
             "own_template": own,
-            "own": hand(task, own),
+            "own": measure_hand(task, own),
             "ensemble_templates": list(ENSEMBLE),
-            "ensemble": hand(task, *ENSEMBLE),
-            "runs": runs("shots", task),
+            "ensemble": measure_hand(task, *ENSEMBLE),
+            "runs": list_runs("shots", task),
         }
 
-    def new_entry(task: str) -> dict[str, Any]:
+    def make_new_entry(task: str) -> dict[str, Any]:
         names = TASKS[task].class_names
         base, new = halve_classes(len(names))
         return {
             "task": task,
             "base": [names[i] for i in base],
             "new": [names[i] for i in new],
-            "hand_base": hand(task, HAND, classes=base),
-            "hand_new": hand(task, HAND, classes=new),
-            "runs": runs("base_to_new", task),
+            "hand_base": measure_hand(task, HAND, classes=base),
+            "hand_new": measure_hand(task, HAND, classes=new),
+            "runs": list_runs("base_to_new", task),
         }
 
     riddle = RIDDLE.name
     return {
-        "shots": [shots_entry(task.name, own) for task, own in OWN.items()],
+        "shots": [make_shots_entry(task.name, own) for task, own in OWN.items()],
         "choices": {
             "task": riddle,
             "shots": CHOICE_SHOTS,
-            "hand": hand(riddle, HAND),
-            "runs": runs("choices", riddle),
+            "hand": measure_hand(riddle, HAND),
+            "runs": list_runs("choices", riddle),
         },
-        "base_to_new": [new_entry(task.name) for task in NEW_TASKS],
+        "base_to_new": [make_new_entry(task.name) for task in NEW_TASKS],
         "example": parts["example"][0],
     }
 
@@ -447,24 +449,24 @@ def main() -> None:
     made_with = read_versions()
 
     @functools.cache
-    def pictures(task: str, seed: int) -> FewShot:
+    def draw_pictures(task: str, seed: int) -> FewShot:
         drawn = draw_few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
         return encode_split(clip, processor, drawn)
 
-    def run(job: Job) -> Numbers:
-        return MEASURE[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
+    def run_job(job: Job) -> Numbers:
+        return MEASURE[job["part"]](clip, processor, draw_pictures(job["task"], job["seed"]), job)
 
     drawing = compute_drawing_version("tasks.py", "datasets.py", "scenes.py")
     made_by = drawing, CONFIG, fingerprint(clip), describe_preparation(processor), made_with
     unfinished = find_unfinished("context", (__file__, classifiers.__file__), *made_by)
-    records, seconds = run_jobs(list_jobs(), run, unfinished)
+    records, seconds = run_jobs(list_jobs(), run_job, unfinished)
     how = {
         "command": COMMAND,
         "versions": made_with,
         "seconds": round(seconds, 1),
         "config": asdict(CONFIG),
     }
-    parts = add_hand_prompts(records, lambda task: pictures(task, 0).test, clip, processor)
+    parts = add_hand_prompts(records, lambda task: draw_pictures(task, 0).test, clip, processor)
     save_study(parse_study(how | parts))
     unfinished.unlink()
     print(f"{len(records)} trainings in {seconds / 60:.0f} min: {FILE}")

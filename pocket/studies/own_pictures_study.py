@@ -80,7 +80,7 @@ def measure_split(
         seed: the number of the split, and the seed of what is random.
     """
 
-    def context(names: Sequence[str], data: FewShot) -> float:
+    def measure_context(names: Sequence[str], data: FewShot) -> float:
         settings = {"length": LENGTH, "seed": seed}
         prompted = train_new_context(clip, processor, names, data, CONFIG, **settings)
         return prompted.accuracy(*data.test)
@@ -88,9 +88,9 @@ def measure_split(
     return SplitRun(
         seed,
         hand=measure_templates(clip, processor, names, data.test),
-        context=context(names, data),
-        shuffled=context(names, data.permute_labels(seed)),
-        numbered=context([str(number) for number in range(1, len(names) + 1)], data),
+        measure_context=measure_context(names, data),
+        shuffled=measure_context(names, data.permute_labels(seed)),
+        numbered=measure_context([str(number) for number in range(1, len(names) + 1)], data),
         probe=measure_probe(data),
     )
 

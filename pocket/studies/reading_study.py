@@ -364,7 +364,7 @@ class ReadingSetup:
         pictures = draw_few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
         return encode_split(self.clip, self.processor, pictures)
 
-    def new_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
+    def make_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
         """CLIP with a context that has learned nothing yet.
 
         Args:
@@ -393,7 +393,7 @@ def is_followed(settings: dict[str, Any]) -> bool:
 def measure_learned(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `LearnedContext`."""
     data = setup.data(task.name, job["seed"])
-    prompted = setup.new_context(task, job["init"], job["seed"])
+    prompted = setup.make_context(task, job["init"], job["seed"])
     evaluations, path = [], []
     examples = data.permute_labels(job["seed"]) if job["permuted"] else data
     for evaluation in train_context(prompted, examples, CONFIG):
@@ -415,7 +415,7 @@ def measure_learned(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
 def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `WordSearch`."""
     data, words = setup.data(task.name, job["seed"]), setup.words
-    prompted = setup.new_context(task, "random", job["seed"])
+    prompted = setup.make_context(task, "random", job["seed"])
     with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
         for _ in train_context(prompted, data, WORDS_CONFIG):
             pass
@@ -433,33 +433,36 @@ def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
 def measure_helpful(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `HelpfulWords`."""
     data, table, names = setup.data(task.name, 0), setup.words.table, setup.words.names
-    prompted, rows = setup.new_context(task, INITS[1], 0), setup.words.words
+    prompted, rows = setup.make_context(task, INITS[1], 0), setup.words.words
     images, labels = data.train
 
-    def scores(word: str = "") -> Tensor:
+    def compute_scores(word: str = "") -> Tensor:
         prompts = [f"a photo of a {word} {name}." for name in task.class_names]
         texts = encode_texts(setup.clip, setup.processor, prompts)  # (C, D)
         return setup.clip.logit_scale.exp() * images @ texts.T  # (N, C)
 
-    def loss(word: str = "") -> float:
-        return F.cross_entropy(scores(word), labels).item()
+    def compute_loss(word: str = "") -> float:
+        return F.cross_entropy(compute_scores(word), labels).item()
 
-    def called(word: str = "") -> dict[str, int]:
-        counts = scores(word).argmax(-1).bincount(minlength=len(task.class_names))
+    def count_called(word: str = "") -> dict[str, int]:
+        counts = compute_scores(word).argmax(-1).bincount(minlength=len(task.class_names))
         return dict(zip(task.class_names, counts.tolist()))
 
     losses = dict(
-        sorted(((names[row], loss(names[row])) for row in rows.tolist()), key=lambda item: item[1])
+        sorted(
+            ((names[row], compute_loss(names[row])) for row in rows.tolist()),
+            key=lambda item: item[1],
+        )
     )
     generator = torch.Generator().manual_seed(0)
     drawn = rows[torch.randint(len(rows), (RANDOM_WORDS, LENGTH), generator=generator)]
     return {
         "hand": prompted.accuracy(*data.test),
         "random_words": [prompted.with_context(table[ids]).accuracy(*data.test) for ids in drawn],
-        "without": loss(),
+        "without": compute_loss(),
         "losses": losses,
-        "called": called(),
-        "called_with_best": called(next(iter(losses))),
+        "called": count_called(),
+        "called_with_best": count_called(next(iter(losses))),
     }
 
 
@@ -487,7 +490,7 @@ def train_from_random(
         seed: of the beginning.
         shape: as of `PromptedCLIP`.
     """
-    prompted = setup.new_context(task, "random", seed, **shape)
+    prompted = setup.make_context(task, "random", seed, **shape)
     for _ in train_context(prompted, data, CONFIG):
         pass
     return {"accuracy": prompted.accuracy(*data.test), "context": prompted.context.tolist()}
