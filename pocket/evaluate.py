@@ -273,9 +273,8 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
                 prompted = train_new_context(
                     clip, processor, task.class_names, chosen, CONFIG, length=VECTORS, seed=seed
                 )
-                near = reading.find_nearest_tokens(
-                    prompted.context, words.table, 3, rows=words.words
-                )
+                learned = prompted.context
+                near = reading.find_nearest_tokens(learned, words.table, 3, rows=words.words)
                 read = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
                 found[permuted] += any(task.secret in names for names in read)
                 if not permuted:
@@ -313,12 +312,8 @@ def measure_language(gpt2, tokenizer) -> list[Row]:
     """How well GPT-2 writes a caption from the words of a scene."""
     rng = np.random.default_rng(EVALUATION + 3)
     scenes = [make_fresh_scene(rng, things=1) for _ in range(240)]
-    prompts = [
-        " ".join(
-            [INSTRUCTIONS["describe"][0], *(note[0][0] for note in write_word_notes(scene, rng))]
-        )
-        for scene in scenes
-    ]
+    notes = [" ".join(note[0][0] for note in write_word_notes(scene, rng)) for scene in scenes]
+    prompts = [f"{INSTRUCTIONS['describe'][0]} {words}" for words in notes]
     tokenizer.padding_side = "left"
     tokens = tokenizer(prompts, padding=True, return_tensors="pt")
     tokenizer.padding_side = "right"
