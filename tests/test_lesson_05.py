@@ -20,8 +20,9 @@ from helpers.pretrained import load_clip, load_gpt2
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_05_bug_museum import experiments, museum
-from lessons.lesson_05_bug_museum import explorers as shown
 from lessons.lesson_05_bug_museum import figures as drawing
+from lessons.lesson_05_bug_museum.explorers import alarms as alarming
+from lessons.lesson_05_bug_museum.explorers import luck, overview, scoring, showcase, turning
 from pocket import world
 from pocket.captioning import PROMPTS
 
@@ -268,7 +269,7 @@ def alarms(clip, model, captions):
     both = {}
     for lang in ("en", "zh"):
         set_language(lang)
-        both[lang] = shown.text_alarms(*clip), shown.caption_alarms(model, captions)
+        both[lang] = alarming.text_alarms(*clip), alarming.caption_alarms(model, captions)
     set_language("en")
     return both
 
@@ -276,11 +277,11 @@ def alarms(clip, model, captions):
 def explorers(clip, model, captions, alarms, lang="en"):
     context = experiments.some_context(clip[0], 3)
     return {
-        "x-ray": shown.x_ray_explorer(model, captions),
-        "table": shown.table_explorer(*clip, context),
-        "luck": shown.luck_explorer(),
-        "texts": shown.alarm_explorer(alarms[lang][0], "twice", "company"),
-        "captions": shown.alarm_explorer(alarms[lang][1], "paper", "library"),
+        "x-ray": scoring.x_ray_explorer(model, captions),
+        "table": turning.table_explorer(*clip, context),
+        "luck": luck.luck_explorer(),
+        "texts": alarming.alarm_explorer(alarms[lang][0], "twice", "company"),
+        "captions": alarming.alarm_explorer(alarms[lang][1], "paper", "library"),
     }
 
 
@@ -305,7 +306,11 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(name, values, 
 
 
 def test_all_texts_are_in_the_learners_language(clip, model, captions, alarms, undrawn, lang):
-    pictures = [shown.healthy_loss(), shown.healthy_loss(True), shown.x_ray(museum.loss_of_padding, model, captions)]
+    pictures = [
+        scoring.healthy_loss(),
+        scoring.healthy_loss(True),
+        scoring.x_ray(museum.loss_of_padding, model, captions),
+    ]
     for explorer in explorers(clip, model, captions, alarms, lang).values():
         pictures.append(explorer.shown)
         for control in explorer.controls.values():
@@ -313,14 +318,14 @@ def test_all_texts_are_in_the_learners_language(clip, model, captions, alarms, u
     for picture in pictures:
         assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
     for number in museum.EXHIBITS:
-        for glass in (shown.behind_glass(number), shown.repaired(number)):
+        for glass in (showcase.behind_glass(number), showcase.repaired(number)):
             assert in_language(glass.heading, lang) and glass.heading in glass.bundle()["text/plain"]
-    table = shown.checklist()
+    table = overview.checklist()
     assert all(in_language(cell, lang) for row in table.rows for cell in row) and len(table.rows) == 10
 
 
 def test_explorers_are_core_widgets_and_figures_fill_the_page_in_both_languages(clip, model, captions, alarms, lang):
-    assert shown.healthy_loss(with_truth=True).image.width == 1480
+    assert scoring.healthy_loss(with_truth=True).image.width == 1480
     for explorer in explorers(clip, model, captions, alarms, lang).values():
         assert all(type(control).__module__.startswith("ipywidgets.") for control in explorer.controls.values())
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
@@ -343,7 +348,7 @@ def test_the_gradient_table_counts_what_parameters_hides(gpt2, captions):
     prompt = torch.zeros(2, gpt2[0].config.n_embd)
     learners = {name: code(museum.as_loaded(gpt2[0]), prompt) for name, code in
                 (("paper", museum.FrozenOnPaper), ("frozen", museum.Frozen))}  # fmt: skip
-    rows = {row[0]: row[1:] for row in shown.gradient_count(learners, lambda learner: learner(captions[1])).rows}
+    rows = {row[0]: row[1:] for row in overview.gradient_count(learners, lambda learner: learner(captions[1])).rows}
     numbers = sum(p.numel() for p in gpt2[0].parameters()) + prompt.numel()
     assert rows["paper"] == (f"{prompt.numel():,}", str(1 + len(list(gpt2[0].parameters()))), f"{numbers:,}")
     assert rows["frozen"] == (f"{prompt.numel():,}", "1", f"{prompt.numel():,}")
@@ -365,5 +370,5 @@ def test_no_cell_before_a_question_names_the_mistake():
 def test_every_exhibit_stands_in_the_lesson():
     source = LESSON.read_text(encoding="utf-8")
     for number in museum.EXHIBITS:
-        assert f"explorers.{'behind_glass' if number <= 6 else 'repaired'}({number})" in source
+        assert f"showcase.{'behind_glass' if number <= 6 else 'repaired'}({number})" in source
         assert f"broken[{number}]" in source

@@ -35,7 +35,8 @@ from helpers.context import overwrite
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_05_bug_museum import exercises, experiments, explorers, museum
+from lessons.lesson_05_bug_museum import exercises, experiments, museum
+from lessons.lesson_05_bug_museum.explorers import alarms, luck, overview, scoring, showcase, turning
 from pocket import datasets, tasks, world
 from pocket.captioning import PROMPTS
 
@@ -55,7 +56,7 @@ broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 # 这个函数给说明文字（caption）算损失，和第 03 课一样。`ids` (B, T) 是说明文字，每句带一个文本结束符（end of text），后面是填充（padding）；`lengths` (B,) 是每句的长度，结束符算在内。
 
 # %% id="too-good-glass"
-explorers.behind_glass(1)
+showcase.behind_glass(1)
 
 # %% [markdown] lang="en" id="too-good-healthy"
 # And this is how it learns, in a stored training:
@@ -64,7 +65,7 @@ explorers.behind_glass(1)
 # 用它训练，是这个样子（一次存好的训练）：
 
 # %% id="too-good-curve"
-explorers.healthy_loss()
+scoring.healthy_loss()
 
 # %% [markdown] lang="en" id="too-good-question"
 # No error, right shapes, a curve to be proud of. **What is wrong?**
@@ -97,7 +98,7 @@ seen = experiments.x_ray(broken[1], model, captions)
 exercises.scored.reveal(seen.verdict)
 
 # %% id="x-ray-picture"
-explorers.x_ray(broken[1], model, captions)
+scoring.x_ray(broken[1], model, captions)
 
 # %% [markdown] lang="en" id="x-ray-seen"
 # To repeat what one has just read is easy. Meanwhile the model unlearns what we wanted of it, to predict the next token:
@@ -106,7 +107,7 @@ explorers.x_ray(broken[1], model, captions)
 # 把刚读到的再说一遍，当然容易。而我们真正想要的，说出下一个词元，它反倒忘光了：
 
 # %% id="x-ray-curve"
-explorers.healthy_loss(with_truth=True)
+scoring.healthy_loss(with_truth=True)
 
 # %% [markdown] lang="en" id="too-good-repair"
 # In rmokady/CLIP_prefix_caption, issue 42, somebody asks why that code cuts its logits one place earlier; somebody else had tried it without, and got a very low loss and captions of nothing but line breaks. So: a loss that is lower than the task allows is no success. It is a question.
@@ -163,7 +164,7 @@ compare(say(en="the repaired loss", zh="修好的损失"), ours, theirs)
 # 这是一个文本编码函数：送进类别名和 M 个上下文向量（context），每个类别名得到一个特征（feature）向量。`overwrite` 把上下文向量放进槽位（slot），`tables` 是 CLIP 自己的嵌入模块。
 
 # %% id="trains-glass"
-explorers.behind_glass(2)
+showcase.behind_glass(2)
 
 # %% [markdown] lang="en" id="trains-healthy"
 # We let it learn the riddle of lesson 02, and beside it a repaired twin that you have not seen yet. Loss at the first and the last step, and accuracy on the test pictures:
@@ -263,7 +264,7 @@ compare(say(en="repaired, with the words’ own vectors", zh="修好的，放词
 # GPT-2 前面放一个软提示词（soft prompt），GPT-2 自己应当保持冻结（frozen）。优化器也好，数参数的、裁剪梯度的代码也好，都是向模型的 `parameters()` 要参数的，所以这里让它只报软提示词，别的一概不提。
 
 # %% id="paper-glass"
-explorers.behind_glass(3)
+showcase.behind_glass(3)
 
 # %% [markdown] lang="en" id="paper-healthy"
 # It looks exemplary. The count is right, and both its loss and the gradient of its prompt are those of the repaired twin:
@@ -295,7 +296,7 @@ exercises.gradients.reveal(len(held))
 
 # %% id="paper-table"
 both = {say(en="behind glass", zh="展柜里的"): glass, say(en="repaired", zh="修好的"): twin}
-explorers.gradient_count(both, lambda model: model(ids))
+overview.gradient_count(both, lambda model: model(ids))
 
 # %% [markdown] lang="en" id="paper-repair"
 # The results are right; what is wrong is the price. At each step a gradient is computed for every number that should be frozen. Together they take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
@@ -337,7 +338,7 @@ def who_has_a_gradient(model):
 # 学出来的向量在说什么？人人都会去查离它们最近的词元。这里有个脚本，哪个模型学的向量都能查：
 
 # %% id="words-glass"
-explorers.behind_glass(4)
+showcase.behind_glass(4)
 
 # %% [markdown] lang="en" id="words-healthy"
 # It reads whatever vectors it is given, and never complains. Here are the four that the repaired code has learned in section 2:
@@ -379,7 +380,7 @@ for read in (broken[4], museum.read_by_own_table):
 # 表要差多远，这个检验才会报警？表转动的时候，先变的是哪一样：已知的行，还是学出来的向量的读法？**两样都先猜**，再一点一点转。我们从一半的地方开始。
 
 # %% id="turning-code" tags=["measured"]
-explorers.table_explorer(clip, processor, context)
+turning.table_explorer(clip, processor, context)
 
 # %% [markdown] lang="en" id="words-repair"
 # When we tried it, two of the four learned vectors had changed their words at 45°, and all four known rows still read back. So names alone find a foreign table, and not one that is only a little different, such as that of the same model trained further. Lesson 04's test, which compared the numbers themselves, finds that too; this script hands out names only, so here the fingerprint of lesson 02 has to help, which our files carry.
@@ -428,7 +429,7 @@ compare(say(en="“a photo of a”, read by its own table", zh="按自己的表�
 # 一个线性探针（linear probe）从图片特征里学习，脚本报告它的准确率。`museum.epochs(data)` 给出三十轮（epoch）里每一轮之后的权重；`data` 里有训练集、验证集（validation set）和测试集三部分图片。
 
 # %% id="best-epoch-glass"
-explorers.behind_glass(5)
+showcase.behind_glass(5)
 
 # %% [markdown] lang="en" id="best-epoch-healthy"
 # On the riddle, beside a repaired twin:
@@ -464,7 +465,7 @@ experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 # 可见在测试集上挑选，会凭空造出准确率。造出多少，要看一共看几次、看多少张图片。**动手之前先猜**：同样看三十次取最好的，50 张图片和 5,000 张，哪个虚高得多？只看一次呢，有没有害处？
 
 # %% id="luck-code"
-explorers.luck_explorer()
+luck.luck_explorer()
 
 # %% id="luck-compare"
 name = say(en="one look is harmless on average (a single one still errs by its own luck)",
@@ -516,7 +517,7 @@ def report(data):
 # 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，概率加起来刚够这个数；温度（temperature）大于一，不太可能的词元就会变得可能一些。
 
 # %% id="options-glass"
-explorers.behind_glass(6)
+showcase.behind_glass(6)
 
 # %% [markdown] lang="en" id="options-healthy"
 # It writes well:
@@ -600,7 +601,7 @@ experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
 
 # %% id="padding-code"
 print(experiments.more_padding(broken[7], model, captions))
-explorers.repaired(7)
+showcase.repaired(7)
 
 # %% [markdown] lang="en" id="end"
 # **The end is no target.** GPT-2 has no padding token, so the end of text is used for it. Whoever then masks all padding by its id masks the ends as well, and captions never stop. (In ClipCap no end stood behind the captions in the first place.)
@@ -610,7 +611,7 @@ explorers.repaired(7)
 
 # %% id="end-code"
 print(experiments.end_is_target(broken[8], model, captions))
-explorers.repaired(8)
+showcase.repaired(8)
 
 # %% [markdown] lang="en" id="x-rays"
 # The X-ray tells all of these apart. Here is one whose padding is scored: on a short caption beside a longer one, most of the targets are padding. **Before you choose another code**, say where its marks will be.
@@ -619,7 +620,7 @@ explorers.repaired(8)
 # 这几种错误，拍张 X 光就分得清。下面这张，填充计入了损失：短的一句和长的放在一批，目标大半是填充。**每换一份代码之前**，先说说叉号会标在哪里。
 
 # %% id="x-rays-code"
-explorers.x_ray_explorer(model, captions)
+scoring.x_ray_explorer(model, captions)
 
 # %% [markdown] lang="en" id="dropout"
 # **Dropout left on.** `model.train()` at the beginning of an epoch wakes the dropout of every part, frozen or not. (Our pocket GPT-2 was trained without, so we give a copy the ten per cent that the real one comes with.)
@@ -629,7 +630,7 @@ explorers.x_ray_explorer(model, captions)
 
 # %% id="dropout-code"
 print(experiments.twice_the_same(broken[9], museum.with_dropout(model), captions))
-explorers.repaired(9)
+showcase.repaired(9)
 
 # %% [markdown] lang="en" id="inserted"
 # **Inserted, not overwritten.** Lesson 02 had it: the ids know nothing of the vectors that came in, so the tower still reads off at the old place, which has not seen the name yet.
@@ -639,7 +640,7 @@ explorers.repaired(9)
 
 # %% id="inserted-code"
 print(experiments.another_name(broken[10], clip, processor))
-explorers.repaired(10)
+showcase.repaired(10)
 
 # %% [markdown] lang="en" id="start"
 # **Read off at the start.** The start has seen nothing but itself. All texts get one vector, and no gradient reaches the context, exactly none:
@@ -649,7 +650,7 @@ explorers.repaired(10)
 
 # %% id="start-code"
 print(experiments.every_vector_learns(broken[11], clip, processor))
-explorers.repaired(11)
+showcase.repaired(11)
 
 # %% [markdown] lang="en" id="mask"
 # **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. Training does not give it away: compare its numbers on the riddle with those of the right one in section 2.
@@ -665,7 +666,7 @@ print(say(en=f"without a mask: loss {losses[0]:.2f} to {losses[-1]:.2f}, accurac
 
 # %% id="mask-code"
 print(experiments.alone_and_in_company(broken[12], clip, processor))
-explorers.repaired(12)
+showcase.repaired(12)
 
 # %% [markdown] lang="en" id="counted"
 # **Counted in words.** A context that begins as words has as many vectors as these have *tokens*. With “a photo of a” both numbers agree, which is why nobody noticed. In CoOp's own code the left-over tokens stay in the text, frozen, so that the name still follows; where the name is to stand in front, the cut falls in the wrong place.
@@ -676,7 +677,7 @@ explorers.repaired(12)
 # %% id="counted-code"
 for words in ("a photo of a", "a close-up photo of a"):
     print(experiments.words_own_vectors(museum.encode_right, clip, processor, words, broken[13]))
-explorers.repaired(13)
+showcase.repaired(13)
 
 # %% id="symptom-code"
 exercises.symptom.ask()
@@ -692,12 +693,12 @@ exercises.symptom.ask()
 # 哪个实验对哪种错误报警？我们现在就把所有实验在所有代码上都跑一遍。**先猜再看**：有没有哪个实验，能发现每一份写错的文本编码？有没有哪个，能发现每一个写错的损失？
 
 # %% id="text-alarms-code"
-of_texts = explorers.text_alarms(clip, processor)
-explorers.alarm_explorer(of_texts, "inserted", "learns")
+of_texts = alarms.text_alarms(clip, processor)
+alarms.alarm_explorer(of_texts, "inserted", "learns")
 
 # %% id="caption-alarms-code"
-of_captions = explorers.caption_alarms(model, captions)
-explorers.alarm_explorer(of_captions, "end", "library")
+of_captions = alarms.caption_alarms(model, captions)
+alarms.alarm_explorer(of_captions, "end", "library")
 
 # %% [markdown] lang="en" id="alarms-seen"
 # What we read off:
@@ -729,7 +730,7 @@ exercises.only_one.ask()
 # 一页纸，什么样的提示词微调代码都用得上。`lessons/lesson_05_bug_museum/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
 
 # %% id="list-code"
-explorers.checklist()
+overview.checklist()
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

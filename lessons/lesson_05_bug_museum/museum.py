@@ -370,3 +370,8 @@ EXHIBITS = {  # by number, which tells nobody what is wrong
 def exhibit(name: str) -> Exhibit:
     """The exhibit of this name."""
     return next(one for one in EXHIBITS.values() if one.name == name)
+
+
+def broken_loss(code: str) -> Callable[..., Tensor]:
+    """A loss by the name of its exhibit."""
+    return loss_right if code in ("right", "paper") else exhibit(code).broken
