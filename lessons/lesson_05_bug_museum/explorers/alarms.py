@@ -56,90 +56,82 @@ class Alarms:
     def experiments(self) -> list[str]:
         return list(next(iter(self.results.values())))
 
-    def ringing(self, code: str) -> list[str]:
-        """The experiments that ring for a code."""
+    def find_ringing(self, code: str) -> list[str]:
+        """Find the experiments that ring for a code."""
         return [name for name, result in self.results[code].items() if not result.passed]
 
-    def grid(self) -> figures.Grid:
-        return figures.Grid(
-            self.heading,
-            [called(code) for code in self.results],
-            [say(en=EXPERIMENTS[name][0], zh=EXPERIMENTS[name][1]) for name in self.experiments],
-            [[result.passed for result in found.values()] for found in self.results.values()],
-        )
 
-
-def text_alarms(clip: CLIPModel, processor: CLIPProcessor) -> Alarms:
-    """Every experiment for texts on every text encoder of the museum."""
-    right, by_words = museum.encode_right, museum.begin_by_words
-    codes = {
-        code: (museum.exhibit(code).broken, museum.begin_by_tokens) for code in ("twice", "inserted", "start", "mask")
-    }
+def run_text_experiments(clip: CLIPModel, processor: CLIPProcessor) -> Alarms:
+    """Run every experiment for texts on every text encoder of the museum."""
     found = {}
-    for code, (encode, begin) in {
-        "right": (right, museum.begin_by_tokens),
-        **codes,
-        "words": (right, by_words),
-    }.items():
+    for code in ("right", "twice", "inserted", "start", "mask", "words"):
+        right = code in ("right", "words")  # a context that is counted in words goes into an encoder that is right
+        encode = museum.encode_right if right else museum.find_exhibit(code).broken
+        begin = museum.begin_by_words if code == "words" else experiments.begin_by_tokens
         found[code] = {
-            "own words": experiments.words_own_vectors(encode, clip, processor, begin=begin),
-            "split": experiments.words_own_vectors(encode, clip, processor, "a close-up photo of a", begin),
-            "name": experiments.another_name(encode, clip, processor),
-            "learns": experiments.every_vector_learns(encode, clip, processor),
-            "company": experiments.alone_and_in_company(encode, clip, processor),
+            "own words": experiments.check_identity(encode, clip, processor, begin=begin),
+            "split": experiments.check_identity(encode, clip, processor, "a close-up photo of a", begin),
+            "name": experiments.check_another_name(encode, clip, processor),
+            "learns": experiments.check_every_vector_learns(encode, clip, processor),
+            "company": experiments.check_in_company(encode, clip, processor),
         }
     return Alarms(say(en="text encoders", zh="文本编码"), found)
 
 
-def caption_alarms(model: VLMWithSoftPrompt, captions: Captions) -> Alarms:
-    """Every experiment for captions on every loss of the museum, with a language model that has dropout, as GPT-2 is published."""
-    frozen = museum.with_dropout(model)
+def run_caption_experiments(model: VLMWithSoftPrompt, captions: Captions) -> Alarms:
+    """Run every experiment for captions on every loss of the museum, with a language model that has dropout, as GPT-2 is published."""
+    frozen = museum.add_dropout(model)
     thawed = deepcopy(frozen)
     thawed.language_model.requires_grad_(True)
     found = {}
     for code in ("right", "shift", "padding", "end", "dropout", "paper"):
-        loss, judged = museum.broken_loss(code), thawed if code == "paper" else frozen
+        loss, judged = museum.find_loss(code), thawed if code == "paper" else frozen
         learners = ("soft_prompt", "vision_projection")
         found[code] = {
-            "library": experiments.library_loss(loss, judged, captions),
-            "again": experiments.twice_the_same(loss, judged, captions),
-            "more": experiments.more_padding(loss, judged, captions),
-            "next": experiments.next_is_target(loss, judged, captions),
-            "stop": experiments.end_is_target(loss, judged, captions),
-            "only": experiments.only_it_learns(judged, partial(loss, judged, *captions), learners),
+            "library": experiments.check_library_loss(loss, judged, captions),
+            "again": experiments.check_twice_the_same(loss, judged, captions),
+            "more": experiments.check_more_padding(loss, judged, captions),
+            "next": experiments.check_next_is_target(loss, judged, captions),
+            "stop": experiments.check_end_is_target(loss, judged, captions),
+            "only": experiments.check_only_prompt_learns(judged, partial(loss, judged, *captions), learners),
         }
     return Alarms(say(en="caption losses", zh="说明文字的损失"), found)
 
 
-def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
+def explore_alarms(alarms: Alarms, code: str, experiment: str) -> Explorer:
     """Choose a code and an experiment, and see what was measured, and where else it rings. code, experiment: to begin with."""
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {called(name): name for name in alarms.results}, code, 28),
+        "code": dropdown(say(en="code", zh="代码"), {name_code(name): name for name in alarms.results}, code, 28),
         "experiment": dropdown(
-            say(en="experiment", zh="实验"), {asked(name): name for name in alarms.experiments}, experiment, 30
+            say(en="experiment", zh="实验"),
+            {name_experiment(name): name for name in alarms.experiments},
+            experiment,
+            30,
         ),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        result, rings = alarms.results[now.code][now.experiment], alarms.ringing(now.code)
-        place = list(alarms.results).index(now.code), alarms.experiments.index(now.experiment)
+        result, rings = alarms.results[now.code][now.experiment], alarms.find_ringing(now.code)
         listed = [
-            f"{called(name)}{say(en=': ', zh='：')}{say(en=', ', zh='、').join(map(asked, alarms.ringing(name)))}"
-            for name in alarms.results
-            if alarms.ringing(name)
+            f"{name_code(code)}{say(en=': ', zh='：')}{say(en=', ', zh='、').join(map(name_experiment, ringing))}"
+            for code in alarms.results
+            if (ringing := alarms.find_ringing(code))
         ]
-        return figures.alarms(
-            [alarms.grid()],
-            (0, *place),
+        return figures.draw_alarms(
+            alarms.heading,
+            [name_code(code) for code in alarms.results],
+            [say(en=EXPERIMENTS[name][0], zh=EXPERIMENTS[name][1]) for name in alarms.experiments],
+            [[result.passed for result in found.values()] for found in alarms.results.values()],
+            (list(alarms.results).index(now.code), alarms.experiments.index(now.experiment)),
             title=say(
-                en=f"“{called(now.code)}”: {len(rings)} of {len(alarms.experiments)} experiments ring",
-                zh=f"“{called(now.code)}”：{len(alarms.experiments)} 个实验里有 {len(rings)} 个报警",
+                en=f"“{name_code(now.code)}”: {len(rings)} of {len(alarms.experiments)} experiments ring",
+                zh=f"“{name_code(now.code)}”：{len(alarms.experiments)} 个实验里有 {len(rings)} 个报警",
             ),
             alt=say(
                 en=f"A table of {len(alarms.results)} codes by {len(alarms.experiments)} experiments. These ring, of each code: {'; '.join(listed)}. "
-                f"For “{called('right')}” none. Framed: {called(now.code)}, {asked(now.experiment)}.",
+                f"For “{name_code('right')}” none. Framed: {name_code(now.code)}, {name_experiment(now.experiment)}.",
                 zh=f"一张表，{len(alarms.results)} 种代码，{len(alarms.experiments)} 个实验。各种代码上报警的实验：{'；'.join(listed)}。"
-                f"“{called('right')}”没有一个报警。加框的是：{called(now.code)}，{asked(now.experiment)}。",
+                f"“{name_code('right')}”没有一个报警。加框的是：{name_code(now.code)}，{name_experiment(now.experiment)}。",
             ),
             caption=say(en="Measured in the framed cell: ", zh="加框的那一格量出的结果：")
             + result.sentence
@@ -152,12 +144,12 @@ def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
     return Explorer(controls, draw)
 
 
-def called(code: str) -> str:
-    """What a code is called, in the learner's language."""
+def name_code(code: str) -> str:
+    """Say what a code is called, in the learner's language."""
     return say(en=CODES[code][0], zh=CODES[code][1])
 
 
-def asked(experiment: str) -> str:
-    """What an experiment is called, in the learner's language, on one line."""
+def name_experiment(experiment: str) -> str:
+    """Say what an experiment is called, in the learner's language, on one line."""
     english, chinese = EXPERIMENTS[experiment]
     return say(en=english.replace("\n", " "), zh=chinese.replace("\n", ""))

@@ -15,7 +15,7 @@ TEST_SETS = (50, 200, 1000, 5000)  # pictures
 MOST_LOOKS = 100
 
 
-def luck_explorer() -> Explorer:
+def explore_luck() -> Explorer:
     """Choose how often one looks at how large a test set, and see how far the best look lies above the truth by luck alone."""
     controls = {
         "looks": ipywidgets.IntSlider(
@@ -35,7 +35,10 @@ def luck_explorer() -> Explorer:
         across = sorted({*steps, now.looks})
         lines, told = [], {}
         for number in TEST_SETS:
-            above = [100 * (experiments.expected_best(looks, number, now.accuracy) - now.accuracy) for looks in across]
+            above = [
+                100 * (experiments.compute_expected_best(looks, number, now.accuracy) - now.accuracy)
+                for looks in across
+            ]
             mine = number == now.pictures
             colour = BLUE if mine else SLATE
             told[number] = f"{above[across.index(now.looks)]:.1f}"
@@ -48,7 +51,7 @@ def luck_explorer() -> Explorer:
         listed = say(en=", ", zh="，").join(
             say(en=f"{points} with {number:,}", zh=f"{number:,} 张是 {points}") for number, points in told.items()
         )
-        return figures.curves(
+        return figures.draw_named_curves(
             lines,
             say(en="evaluations on the test set, of which the best is reported", zh="看测试集的次数（只报告最好的一次）"),
             say(en="above the truth, on average\n(points)", zh="平均比真实水平高出\n（百分点）"),

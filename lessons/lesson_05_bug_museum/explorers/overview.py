@@ -13,8 +13,8 @@ from helpers.notebook import Table
 from lessons.lesson_05_bug_museum import experiments
 
 
-def checklist() -> Table:
-    """The experiments of the museum: what to do, what must come out, and what it exposes."""
+def tabulate_experiments() -> Table:
+    """List the experiments of the museum: what to do, what must come out, and what it exposes."""
     rows = [
         (
             say(en="Context = the vectors of words that split into several tokens", zh="用会拆成几个词元的词，拿它们的向量当上下文"),
@@ -77,17 +77,16 @@ def checklist() -> Table:
     return Table(rows, header)
 
 
-def gradient_count(models: Mapping[str, torch.nn.Module], loss: Callable[[Any], Tensor]) -> Table:
-    """After one backward pass of each: what `parameters()` tells, and who really holds a gradient."""
+def tabulate_gradients(models: Mapping[str, torch.nn.Module], loss: Callable[[Any], Tensor]) -> Table:
+    """Compare models after one backward pass of each: what `parameters()` tells, and who really holds a gradient."""
     rows = []
     for name, model in models.items():
-        with experiments.as_it_was(model):
+        with experiments.preserve(model):
             loss(model).backward()
-            held = {key: p for key, p in model.named_parameters() if p.grad is not None}
-        told = [p for p in model.parameters() if p.requires_grad]
-        rows.append(
-            (name, f"{sum(p.numel() for p in told):,}", f"{len(held)}", f"{sum(p.numel() for p in held.values()):,}")
-        )
+            held = [model.get_parameter(one) for one in experiments.find_learners(model)]
+        listed = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        said, true = (f"{sum(parameter.numel() for parameter in each):,}" for each in (listed, held))
+        rows.append((name, said, f"{len(held)}", true))
     header = (
         say(en="model", zh="模型"),
         say(en="numbers that parameters() says learn", zh="parameters() 说在学的数"),

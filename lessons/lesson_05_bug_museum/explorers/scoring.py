@@ -12,12 +12,12 @@ from lessons.kit.explorer import Explorer, dropdown
 from lessons.kit.picture import VERMILION, Picture
 from lessons.lesson_05_bug_museum import experiments, figures, museum
 from lessons.lesson_05_bug_museum.experiments import Captions
-from lessons.lesson_05_bug_museum.explorers.alarms import called
+from lessons.lesson_05_bug_museum.explorers.alarms import name_code
 from pocket.studies.captioner_study import load_study
 
 
-def healthy_loss(with_truth: bool = False) -> Picture:
-    """A stored training with labels that were not shifted: its own loss, and on demand the loss of the next token beside it."""
+def draw_healthy_loss(with_truth: bool = False) -> Picture:
+    """Draw a stored training with labels that were not shifted: its own loss, and on demand the loss of the next token beside it."""
     run = next(run for run in load_study().shift if not run.shifted)
     own, true, last = run.history.column("validation_loss"), run.next_token_loss, run.history.steps
     steps = run.history.column("step")
@@ -26,7 +26,7 @@ def healthy_loss(with_truth: bool = False) -> Picture:
     if with_truth:
         name = say(en=f"next-token loss: {true[-1]:.1f}", zh=f"下一个词元的损失：{true[-1]:.1f}")
         lines.append(figures.Line(name, steps, true, VERMILION))
-    return figures.curves(
+    return figures.draw_named_curves(
         lines,
         say(en="training step", zh="训练步数"),
         say(en="loss on validation captions", zh="验证集上的损失"),
@@ -53,25 +53,25 @@ def healthy_loss(with_truth: bool = False) -> Picture:
     )  # fmt: skip
 
 
-def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions, row: int = 0) -> Picture:
-    """What a loss, an exhibit's by its name or any other, scores against what in one caption."""
-    loss = museum.broken_loss(code) if isinstance(code, str) else code
-    seen = experiments.x_ray(loss, museum.with_dropout(model), captions)
-    length, ids = int(seen.lengths[row]), seen.ids[row]
-    found = seen.targets[row]
-    names = [_token(model, id) for id in ids]
+def draw_x_ray(
+    code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions, row: int = 0
+) -> Picture:
+    """Draw what a loss, an exhibit's by its name or any other, scores against what in one caption."""
+    loss = museum.find_loss(code) if isinstance(code, str) else code
+    seen = experiments.take_x_ray(loss, museum.add_dropout(model), captions)
     patch = say(en="last patch", zh="图块")
-    places = [figures.Place(patch, *_target(model, seen, row, -1))]
-    for place, name in enumerate(names):
-        pad = place >= length
-        places.append(figures.Place(_pad() if pad else name, *_target(model, seen, row, place), padding=pad))
+    places = [figures.ScoredToken(patch, *_find_target(model, seen, row, -1))]
+    for place, id in enumerate(seen.ids[row]):
+        pad = place >= int(seen.lengths[row])
+        name = _name_padding() if pad else _name_token(model, id)
+        places.append(figures.ScoredToken(name, *_find_target(model, seen, row, place), padding=pad))
     wrong = sum(bool(place.target) and place.kind != "next" for place in places)
     end = seen.scores_end
     title = {
         "itself": say(en="Every token is scored against itself", zh="每个词元对照的都是它自己"),
         "padding": say(
-            en=f"{wrong} of {len(found)} targets here are padding",
-            zh=f"这里的 {len(found)} 个目标，有 {wrong} 个是填充",
+            en=f"{wrong} of {len(seen.targets[row])} targets here are padding",
+            zh=f"这里的 {len(seen.targets[row])} 个目标，有 {wrong} 个是填充",
         ),
         "no end": say(en="The end of the text is never a target", zh="文本结束符从来不是目标"),
         "right": say(
@@ -80,7 +80,7 @@ def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions:
         ),
     }.get(seen.verdict, say(en="Some positions are scored against something else", zh="有些位置对照的是别的东西"))
     pairs = say(en=", ", zh="，").join(f"{place.token} → {place.target}" for place in places if place.target)
-    return figures.scored(
+    return figures.draw_targets(
         places,
         len(model.prefix(captions[0][:1])[0]) - 1,
         title=title,
@@ -98,19 +98,19 @@ def x_ray(code: str | Callable[..., Tensor], model: VLMWithSoftPrompt, captions:
     )  # fmt: skip
 
 
-def x_ray_explorer(model: VLMWithSoftPrompt, captions: Captions) -> Explorer:
+def explore_x_rays(model: VLMWithSoftPrompt, captions: Captions) -> Explorer:
     """Choose a loss and a caption, and see what is scored against what: first padding, behind a caption that is not the longest."""
     texts = [model.tokenizer.decode(ids[: int(length) - 1]).strip() for ids, length in zip(captions[1], captions[2])]
     codes = ("shift", "padding", "end", "right")
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {called(code): code for code in codes}, "padding", 26),
+        "code": dropdown(say(en="code", zh="代码"), {name_code(code): code for code in codes}, "padding", 26),
         "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 1, 32),
     }
-    return Explorer(controls, lambda now: x_ray(now.code, model, captions, now.caption))
+    return Explorer(controls, lambda now: draw_x_ray(now.code, model, captions, now.caption))
 
 
-def _target(model: VLMWithSoftPrompt, seen: experiments.XRay, row: int, place: int) -> tuple[str, str]:
-    """What a position is scored against, "" for nothing, and what kind of target that is."""
+def _find_target(model: VLMWithSoftPrompt, seen: experiments.XRay, row: int, place: int) -> tuple[str, str]:
+    """Find what a position is scored against, "" for nothing, and what kind of target that is."""
     if place not in seen.targets[row]:
         return "", "next"
     target = seen.targets[row][place]
@@ -120,14 +120,14 @@ def _target(model: VLMWithSoftPrompt, seen: experiments.XRay, row: int, place: i
         kind = "other"
     else:
         kind = "padding" if place + 1 >= int(seen.lengths[row]) else "next"
-    return _pad() if kind == "padding" else _token(model, target), kind
+    return _name_padding() if kind == "padding" else _name_token(model, target), kind
 
 
-def _pad() -> str:
+def _name_padding() -> str:
     return say(en="pad", zh="填充")
 
 
-def _token(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
+def _name_token(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
     if int(id) == model.tokenizer.eos_token_id:
         return say(en="end", zh="结束符")
     text = model.tokenizer.decode([int(id)])
