@@ -329,7 +329,7 @@ def _report_all(data: FewShot) -> dict[str, float]:
         for pictures in (data.test, data.validation, data.train)
     )
     losses, test_losses = (
-        [museum.measure_loss(pictures, weights) for weights in steps] for pictures in (data.validation, data.test)
+        [museum.measure_probe_loss(pictures, weights) for weights in steps] for pictures in (data.validation, data.test)
     )
     by_loss = losses.index(min(losses))
     return {

@@ -54,7 +54,7 @@ class Result:
 
 def tokenize_padded(processor: CLIPProcessor, texts: list[str]) -> Tensor:
     """Turn texts into ids (C, T), padded to the longest."""
-    return processor.tokenizer(texts, find_padding=True, return_tensors="pt")["input_ids"]
+    return processor.tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
 
 
 def tokenize_with_slots(processor: CLIPProcessor, names: list[str], vectors: int) -> tuple[Tensor, Tensor]:

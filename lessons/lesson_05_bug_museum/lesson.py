@@ -480,7 +480,7 @@ compare(name, experiments.compute_expected_best(1, 200, 0.5), 0.5)
 #
 # ### Exercise: repair the report
 #
-# Choose by the validation pictures, then ask the test pictures once. `museum.train_probe`, `museum.measure_loss` and `measure_accuracy` are there for you.
+# Choose by the validation pictures, then ask the test pictures once. `museum.train_probe`, `museum.measure_probe_loss` and `measure_accuracy` are there for you.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -491,7 +491,7 @@ compare(name, experiments.compute_expected_best(1, 200, 0.5), 0.5)
 #
 # ### 练习：修好报告
 #
-# 按验证集来挑，挑好了再去问测试图片，只问一次。`museum.train_probe`、`museum.measure_loss`、`measure_accuracy` 都可以直接用。
+# 按验证集来挑，挑好了再去问测试图片，只问一次。`museum.train_probe`、`museum.measure_probe_loss`、`measure_accuracy` 都可以直接用。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -504,7 +504,7 @@ exercises.report.check(report)
 
 # %% id="report-solution" tags=["solution"]
 def report(data):
-    kept = min(museum.train_probe(data), key=lambda weights: museum.measure_loss(data.validation, weights))
+    kept = min(museum.train_probe(data), key=lambda weights: museum.measure_probe_loss(data.validation, weights))
     return measure_accuracy(data.test, kept)
 
 # %% [markdown] lang="en" id="options"

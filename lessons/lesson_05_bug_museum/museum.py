@@ -260,7 +260,7 @@ def report_best_on_test(data):
 
 
 def report_by_validation(data):
-    kept = min(train_probe(data), key=lambda weights: measure_loss(data.validation, weights))
+    kept = min(train_probe(data), key=lambda weights: measure_probe_loss(data.validation, weights))
     return measure_accuracy(data.test, kept)
 
 
@@ -276,7 +276,7 @@ def train_probe(data: FewShot, epochs: int = 30, rate: float = 0.3) -> Iterator[
         yield weights.detach().clone()
 
 
-def measure_loss(pictures: LabelledFeatures, weights: Tensor) -> float:
+def measure_probe_loss(pictures: LabelledFeatures, weights: Tensor) -> float:
     """Measure the loss of a probe's weights (C, D) on pictures."""
     features, labels = pictures
     return F.cross_entropy(PROBE_SCALE * features @ weights.T, labels).item()

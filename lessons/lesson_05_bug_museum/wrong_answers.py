@@ -39,7 +39,7 @@ def caption_loss(model, features, ids, lengths):
     logits = model(features, ids)
     before = logits.shape[1] - ids.shape[1]
     labels = ids.masked_fill(experiments.find_padding(ids, lengths), -100)
-    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='sum')
+    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction="sum")
 
 # %% exercise="loss-exercise" en="No gradient can flow back" zh="梯度没法从这个数传回去"
 def caption_loss(model, features, ids, lengths):
@@ -53,7 +53,7 @@ def caption_loss(model, features, ids, lengths):
     logits = model(features, ids)
     before = logits.shape[1] - ids.shape[1]
     labels = ids.masked_fill(experiments.find_padding(ids, lengths), -100)
-    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='none')
+    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction="none")
 
 # %% exercise="loss-exercise" en="sees no logits" zh="看不到 logits"
 def caption_loss(model, features, ids, lengths):
@@ -70,7 +70,6 @@ encode = museum.encode_positions_twice
 def encode(clip, processor, names, context):
     ids, slots = experiments.tokenize_with_slots(processor, names, len(context))
     words = clip.text_model.embeddings.token_embedding(ids)
-    places = clip.text_model.embeddings.position_embedding.weight[: ids.shape[1]]
     words = overwrite(words, slots, context)
     return museum.read_off_end(clip, run_text_layers(clip, words), ids)
 
@@ -154,7 +153,7 @@ def find_learners(model):
 
 # %% exercise="learners-exercise" en="You believed parameters()" zh="你相信了 parameters()"
 def find_learners(model):
-    return ['prompt']
+    return ["prompt"]
 
 # %% exercise="learners-exercise" en="is there a return" zh="少了 return"
 def find_learners(model):
@@ -166,7 +165,6 @@ def reads_back(read, clip, processor, ids):
 
 # %% exercise="reads-back-exercise" en="another model's table passes" zh="查错了表的 read 也通过了"
 def reads_back(read, clip, processor, ids):
-    known = processor.tokenizer.convert_ids_to_tokens(ids)
     found = read(clip.text_model.embeddings.token_embedding.weight[ids], clip, processor)
     return len(found) == len(ids)
 
@@ -190,7 +188,6 @@ def reads_back(read, clip, processor, ids):
 
 # %% exercise="reads-back-exercise" en="this is of type list" zh="你给的是 list"
 def reads_back(read, clip, processor, ids):
-    known = processor.tokenizer.convert_ids_to_tokens(ids)
     found = read(clip.text_model.embeddings.token_embedding.weight[ids], clip, processor)
     return found
 
@@ -203,12 +200,12 @@ report = museum.report_best_on_test
 
 # %% exercise="report-exercise" en="chosen by the test pictures" zh="按测试图片挑的"
 def report(data):
-    kept = min(museum.train_probe(data), key=lambda w: museum.measure_loss(data.test, w))
+    kept = min(museum.train_probe(data), key=lambda w: museum.measure_probe_loss(data.test, w))
     return measure_accuracy(data.test, kept)
 
 # %% exercise="report-exercise" en="by which you chose" zh="你正是按它挑的"
 def report(data):
-    kept = min(museum.train_probe(data), key=lambda w: museum.measure_loss(data.validation, w))
+    kept = min(museum.train_probe(data), key=lambda w: museum.measure_probe_loss(data.validation, w))
     return measure_accuracy(data.validation, kept)
 
 # %% exercise="report-exercise" en="by which you chose" zh="你正是按它挑的"
@@ -221,8 +218,8 @@ def report(data):
 
 # %% exercise="report-exercise" en="first epoch" zh="第一轮"
 def report(data):
-    kept = max(museum.train_probe(data), key=lambda w: museum.measure_loss(data.validation, w))
-    return measure_accuracy(data.test, next(museum.train_probe(data)))
+    kept = max(museum.train_probe(data), key=lambda w: museum.measure_probe_loss(data.validation, w))
+    return measure_accuracy(data.test, kept)
 
 # %% exercise="report-exercise" en="smallest validation loss" zh="验证集损失最小"
 def report(data):
@@ -230,7 +227,7 @@ def report(data):
 
 # %% exercise="report-exercise" en="These are the weights" zh="这是权重"
 def report(data):
-    return min(museum.train_probe(data), key=lambda w: museum.measure_loss(data.validation, w))
+    return min(museum.train_probe(data), key=lambda w: museum.measure_probe_loss(data.validation, w))
 
 # %% exercise="report-exercise" en="is there a return" zh="少了 return"
 def report(data):
@@ -247,49 +244,48 @@ def next_token(logits, top_p, temperature, generator):
 def next_token(logits, top_p, temperature, generator):
     logits = logits / temperature
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) > top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) > top_p], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
 
 # %% exercise="next-token-exercise" en="always the same token" zh="总是同一个词元"
 def next_token(logits, top_p, temperature, generator):
     logits = logits / temperature
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=torch.Generator().manual_seed(0))[0]
 
 # %% exercise="next-token-exercise" en="equal probabilities" zh="机会一样大"
 def next_token(logits, top_p, temperature, generator):
     logits = logits / temperature
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float("-inf"))
     return torch.multinomial((logits > -9e9).float(), 1, generator=generator)[0]
 
 # %% exercise="next-token-exercise" en="draw alike" zh="抽出来差不多"
 def next_token(logits, top_p, temperature, generator):
-    logits = logits
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
 
 # %% exercise="next-token-exercise" en="do not multiply" zh="不是乘"
 def next_token(logits, top_p, temperature, generator):
     logits = logits * temperature
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
 
 # %% exercise="next-token-exercise" en="hand the generator" zh="把 generator 交给"
 def next_token(logits, top_p, temperature, generator):
     logits = logits / temperature
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1)[0]
 
 # %% exercise="next-token-exercise" en="One id is wanted" zh="要返回的是一个编号"
 def next_token(logits, top_p, temperature, generator):
     logits = logits / temperature
     shares, order = logits.softmax(-1).sort(descending=True)
-    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float('-inf'))
+    logits = logits.index_fill(0, order[shares.cumsum(-1) - shares >= top_p], float("-inf"))
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0].item() + 0.5
 
 # %% exercise="next-token-exercise" en="is there a return" zh="少了 return"

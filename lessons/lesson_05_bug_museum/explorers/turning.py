@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import SimpleNamespace
 
 import ipywidgets
@@ -29,17 +30,17 @@ def explore_turning(
     names = [say(en=f"row of “{piece}”", zh=f"“{piece}”的行") for piece in pieces]
     names += [say(en=f"learned v{number + 1}", zh=f"学出来的 v{number + 1}") for number in range(len(context))]
     vectors = torch.cat([table[ids], context.detach()])
-    found: dict[str, dict[int, tuple[float, list[str]]]] = {}
 
+    @cache
     def look_up(by: str) -> dict[int, tuple[float, list[str]]]:
-        if by not in found:
-            found[by] = {}
-            for degrees in TURNS:
-                turned = museum.turn_table(table, degrees)
-                share = float((_find_nearest_rows(table, turned, by) == torch.arange(len(table))).float().mean())
-                pieces = processor.tokenizer.convert_ids_to_tokens(_find_nearest_rows(vectors, turned, by).tolist())
-                found[by][degrees] = share, [read_letters(piece) for piece in pieces]
-        return found[by]
+        """At each angle: the share of rows that read back as themselves, and the words of the vectors."""
+        found = {}
+        for degrees in TURNS:
+            turned = museum.turn_table(table, degrees)
+            share = float((_find_nearest_rows(table, turned, by) == torch.arange(len(table))).float().mean())
+            pieces = processor.tokenizer.convert_ids_to_tokens(_find_nearest_rows(vectors, turned, by).tolist())
+            found[degrees] = share, [read_letters(piece) for piece in pieces]
+        return found
 
     controls = {
         "degrees": ipywidgets.SelectionSlider(
