@@ -22,10 +22,11 @@ from lessons.kit.picture import (
     add_axes,
     add_page,
     add_text,
+    add_title,
     finish,
     make_blank,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
     spread,
 )
@@ -84,7 +85,7 @@ def draw_named_curves(
                 fontsize=8, color=line.colour, va="center", weight="normal" if line.thin else "bold", parse_math=False,
                 annotation_clip=False, arrowprops={**arrow, "relpos": (0, 0.5)},
             )  # fmt: skip
-        add_page(figure, title)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
@@ -122,7 +123,7 @@ def draw_targets(places: Sequence[ScoredToken], first: int, *, title: str, alt: 
             _write_centred(page, middle, rows["position"], str(first + number), 7, color=SLATE)
             fill = "#E9EBEE" if place.padding else TINT if not number else "white"
             box = middle - half, middle + half, rows["token"] - 0.14, rows["token"] + 0.14
-            page.add_patch(rectangle(*box, facecolor=fill, edgecolor=GREY))
+            page.add_patch(make_rectangle(*box, facecolor=fill, edgecolor=GREY))
             _write_centred(page, middle, rows["token"], place.token, 8, color=SLATE if place.padding else INK)
             if not place.target:
                 _write_centred(page, middle, rows["target"], "–", 8, color=SLATE)
@@ -132,7 +133,7 @@ def draw_targets(places: Sequence[ScoredToken], first: int, *, title: str, alt: 
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, rows["target"] + 0.15), (middle, rows["token"] - 0.15), arrowprops=look)
             box = middle - half, middle + half, rows["target"] - 0.14, rows["target"] + 0.14
-            page.add_patch(rectangle(*box, facecolor=ground, edgecolor=colour, linewidth=1.8))
+            page.add_patch(make_rectangle(*box, facecolor=ground, edgecolor=colour, linewidth=1.8))
             _write_centred(page, middle, rows["target"], place.target, 8, color=INK)
             if wrong:
                 _write_centred(page, middle, rows["target"] - 0.26, "✗", 9, color=colour, weight="bold")
@@ -167,11 +168,13 @@ def draw_alarms(
             for e, fine in enumerate(each):
                 x = left + e * width
                 box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
-                page.add_patch(rectangle(*box, facecolor="white" if fine else ALARM, edgecolor=GREY, linewidth=0.8))
+                page.add_patch(
+                    make_rectangle(*box, facecolor="white" if fine else ALARM, edgecolor=GREY, linewidth=0.8)
+                )
                 words, colour = ("✓", BLUE) if fine else (say(en="✗ rings", zh="✗ 报警"), VERMILION)
                 _write_centred(page, x + width / 2, y, words, 8, color=colour, weight="normal" if fine else "bold")
                 if (c, e) == chosen:
-                    page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
+                    page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
         return finish(figure, alt, caption)
 
 

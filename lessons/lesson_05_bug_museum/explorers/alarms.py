@@ -12,7 +12,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
-from lessons.kit.explorer import Explorer, dropdown
+from lessons.kit.explorer import Explorer, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_05_bug_museum import experiments, figures, museum
 from lessons.lesson_05_bug_museum.experiments import Captions, Result
@@ -101,8 +101,8 @@ def run_caption_experiments(model: VLMWithSoftPrompt, captions: Captions) -> Ala
 def explore_alarms(alarms: Alarms, code: str, experiment: str) -> Explorer:
     """Choose a code and an experiment, and see what was measured, and where else it rings. code, experiment: to begin with."""
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {name_code(name): name for name in alarms.results}, code, 28),
-        "experiment": dropdown(
+        "code": make_dropdown(say(en="code", zh="代码"), {name_code(name): name for name in alarms.results}, code, 28),
+        "experiment": make_dropdown(
             say(en="experiment", zh="实验"),
             {name_experiment(name): name for name in alarms.experiments},
             experiment,

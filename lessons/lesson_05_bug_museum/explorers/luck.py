@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import ipywidgets
 
 from helpers.language import say
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import BLUE, SLATE, Picture
 from lessons.lesson_05_bug_museum import experiments, figures
 
@@ -19,15 +19,15 @@ def explore_luck() -> Explorer:
     """Choose how often one looks at how large a test set, and see how far the best look lies above the truth by luck alone."""
     controls = {
         "looks": ipywidgets.IntSlider(
-            30, min=1, max=MOST_LOOKS, description=say(en="evaluations", zh="看几次"), **look(30)
+            30, min=1, max=MOST_LOOKS, description=say(en="evaluations", zh="看几次"), **style_control(30)
         ),
-        "pictures": dropdown(
+        "pictures": make_dropdown(
             say(en="test set", zh="测试集"),
             {say(en=f"{number:,} pictures", zh=f"{number:,} 张图片"): number for number in TEST_SETS},
             200,
             22,
         ),
-        "accuracy": dropdown(say(en="truth", zh="真实水平"), {"4.2 %": 1 / 24, "50 %": 0.5, "80 %": 0.8}, 0.5, 18),
+        "accuracy": make_dropdown(say(en="truth", zh="真实水平"), {"4.2 %": 1 / 24, "50 %": 0.5, "80 %": 0.8}, 0.5, 18),
     }
     steps = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 

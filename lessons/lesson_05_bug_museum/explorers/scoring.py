@@ -8,7 +8,7 @@ from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
-from lessons.kit.explorer import Explorer, dropdown
+from lessons.kit.explorer import Explorer, make_dropdown
 from lessons.kit.picture import VERMILION, Picture
 from lessons.lesson_05_bug_museum import experiments, figures, museum
 from lessons.lesson_05_bug_museum.experiments import Captions
@@ -103,8 +103,10 @@ def explore_x_rays(model: VLMWithSoftPrompt, captions: Captions) -> Explorer:
     texts = [model.tokenizer.decode(ids[: int(length) - 1]).strip() for ids, length in zip(captions[1], captions[2])]
     codes = ("shift", "padding", "end", "right")
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {name_code(code): code for code in codes}, "padding", 26),
-        "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 1, 32),
+        "code": make_dropdown(say(en="code", zh="代码"), {name_code(code): code for code in codes}, "padding", 26),
+        "caption": make_dropdown(
+            say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 1, 32
+        ),
     }
     return Explorer(controls, lambda now: draw_x_ray(now.code, model, captions, now.caption))
 

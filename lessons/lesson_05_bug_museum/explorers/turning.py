@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.language import say
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.kit.tokens import read_letters
 from lessons.lesson_05_bug_museum import figures, museum
@@ -48,9 +48,9 @@ def explore_turning(
             value=45,
             description=say(en="turned by", zh="转动"),
             continuous_update=False,
-            **look(30),
+            **style_control(30),
         ),
-        "by": dropdown(
+        "by": make_dropdown(
             say(en="nearest by", zh="按什么找"),
             {say(en="distance", zh="距离"): "distance", say(en="cosine", zh="余弦"): "cosine"},
             "distance",
