@@ -354,7 +354,7 @@ def reads_well(picture, lang):
 
 
 def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
-    sheet = sheets.contact_sheet(example)
+    sheet = sheets.explore_sheet(example)
     for name in ("umbrella", "new folder", "cat", ""):
         shown = reads_well(moved(sheet, name=name), lang)
         wrong = [path for path in PLANTED if not name or path.replace("_", " ").startswith(name)]
@@ -367,8 +367,8 @@ def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
 
 
 def test_what_is_wrong_is_shown_with_the_names_of_folder_and_file(example):
-    rows = sheets._rows(example, *folders.check_folder(example))
-    tiles = [tile for row in rows for tile in sheets._wrong_tiles(row)]
+    rows = sheets._list_rows(example, *folders.check_folder(example))
+    tiles = [tile for row in rows for tile in sheets._list_wrong_tiles(row)]
     assert [tile.name.replace("/\n", "/").rstrip("/") for tile in tiles] == sorted(
         path.replace("_folder", " folder") for path in PLANTED
     )
@@ -377,7 +377,7 @@ def test_what_is_wrong_is_shown_with_the_names_of_folder_and_file(example):
 
 def test_many_pictures_with_names_stay_on_a_page():
     tiles = [figures.Tile(f"{n}.png", None, "?", "unreadable") for n in range(1000)]
-    assert figures.sheet_with_names(tiles, title="t", alt="many that cannot be read").image.height < 4000
+    assert figures.draw_pictures_with_names(tiles, title="t", alt="many that cannot be read").image.height < 4000
 
 
 def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
@@ -387,7 +387,7 @@ def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
             save(noise(number + 10 * len(name)), tmp_path / "照片" / name / f"图 {number}.png")
     (tmp_path / "照片" / "猫" / "坏了.png").write_text("no picture")
     (tmp_path / "照片" / "新建文件夹").mkdir()
-    sheet = sheets.contact_sheet(tmp_path / "照片")
+    sheet = sheets.explore_sheet(tmp_path / "照片")
     shown = [moved(sheet, name=name, wrong=wrong) for name in ("", "猫", "新建文件夹") for wrong in (False, True)]
     assert all("猫/坏了.png" in picture.alt for picture in shown[:4]) and "新建文件夹" in shown[5].alt
     image = Image.open(tmp_path / "照片" / "猫" / "图 0.png")
@@ -396,7 +396,7 @@ def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
 
 def test_a_crowded_row_keeps_what_is_wrong():
     tiles = [figures.Tile(str(n), None, "=" if n in (3, 40) else "") for n in range(50)]
-    shown = figures._first(tiles)
+    shown = figures._choose_first(tiles)
     assert len(shown) == figures.SHOWN - 1 and {"3", "40"} <= {tile.name for tile in shown}
     assert [int(tile.name) for tile in shown] == sorted(int(tile.name) for tile in shown)
 
@@ -405,12 +405,12 @@ def test_every_fault_has_words_in_both_languages(folder, lang):
     assert set(sheets.FAULTS) == set(folders.FaultKind.__args__)
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
-    table = sheets.fault_table(folder, folders.check_folder(folder)[1])
+    table = sheets.tabulate_faults(folder, folders.check_folder(folder)[1])
     assert repr(table).split("\n")[1].startswith("c  ") and in_language(repr(table).split("\n")[1], lang)
 
 
 def test_a_wider_limit_makes_more_pairs_the_same(example, lang):
-    explorer = sheets.copies_explorer(example)
+    explorer = sheets.explore_copies(example)
     counts = [int(reads_well(moved(explorer, limit=limit), lang).alt.split()[-1].strip("。.对有")) if lang == "en" else 0
               for limit in (0.5, 2.0, 5.0, 12.0)]  # fmt: skip
     assert counts == sorted(counts) and (lang == "zh" or counts[1] == 3 and counts[2] > 3)
@@ -419,7 +419,7 @@ def test_a_wider_limit_makes_more_pairs_the_same(example, lang):
 def test_folders_that_cannot_be_shown_are_told_in_a_sentence(tmp_path, lang):
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(LearnerError) as told:
-            sheets.sheet(folder)
+            sheets.draw_sheet(folder)
         assert in_language(str(told.value), lang)
 
 
@@ -427,7 +427,7 @@ def test_a_folder_with_one_class_that_can_be_used_says_what_is_missing(tmp_path,
     for number in range(4):
         (tmp_path / "cat").mkdir(exist_ok=True)
         noise(number).save(tmp_path / "cat" / f"{number}.png")
-    caption = sheets.sheet(tmp_path).caption
+    caption = sheets.draw_sheet(tmp_path).caption
     assert {"en": "not yet two classes", "zh": "还不到两个"}[lang] in caption and in_language(caption, lang)
     told = {"en": "fewer than two classes with at least 4 pictures", "zh": "至少有 4 张图片的类别不到两个"}[lang]
     with pytest.raises(LearnerError, match=told):
@@ -438,7 +438,7 @@ def test_the_parts_of_a_data_set_are_no_classes(tmp_path, lang):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
     with pytest.raises(LearnerError) as told:
-        sheets.sheet(tmp_path)
+        sheets.draw_sheet(tmp_path)
     assert "train" in str(told.value) and in_language(str(told.value), lang)
 
 
@@ -448,9 +448,9 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(uploads, "DATA", tmp_path / "course" / "data")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "course").mkdir()
-    uploads.place_for_pictures.cache_clear()
+    uploads.find_place_for_pictures.cache_clear()
     yield tmp_path
-    uploads.place_for_pictures.cache_clear()
+    uploads.find_place_for_pictures.cache_clear()
 
 
 def files(version, *names):
@@ -474,7 +474,7 @@ class Now:
 
 @pytest.mark.parametrize("version", [7, 8])
 def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, place, lang, version):
-    tool = uploads.folder_tool(example)
+    tool = uploads.explore_folder(example)
     assert tool.folder == example and "8" in reads_well(tool.shown, lang).alt
     chosen = files(version, "one.png", "C:\\fakepath\\two.png", "../three.png", "four.png")
     shown = tool._look(Now(label="red cup", files=chosen))
@@ -494,7 +494,7 @@ def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, pla
 
 
 def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang):
-    tool = uploads.folder_tool(example)
+    tool = uploads.explore_folder(example)
     for label in ("", "  ", "../up", "a/b", ".hidden", "a\\b", "what?"):
         with pytest.raises(LearnerError) as told:
             tool._look(Now(label=label, files=files(8, "one.png")))
@@ -502,7 +502,7 @@ def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang):
 
 
 def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_a_path(example, folder, place):
-    tool, chosen = uploads.folder_tool(example), files(8, "one.png")
+    tool, chosen = uploads.explore_folder(example), files(8, "one.png")
     with pytest.raises(LearnerError):
         tool._look(Now(files=chosen))
     tool._look(Now(path=str(folder), files=chosen))
@@ -514,10 +514,10 @@ def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_
 def test_where_the_course_cannot_be_written_to_another_place_is_taken_and_told(example, place, monkeypatch, lang):
     shutil.rmtree(place / "course")
     (place / "course").write_text("a file, so that no folder can be made in it")
-    tool = uploads.folder_tool(example)
+    tool = uploads.explore_folder(example)
     tool._look(Now(label="cup", files=files(8, "one.png")))
     assert tool.folder == place / "cache" / "pictures" and (tool.folder / "cup" / "one.png").exists()
-    uploads.place_for_pictures.cache_clear()
+    uploads.find_place_for_pictures.cache_clear()
     monkeypatch.setattr(uploads.os, "access", lambda *_: False)
     shown = tool._look(Now(label="cup", files=files(8, "two.png")))
     assert (tool.folder / "cup" / "two.png").exists() and place not in tool.folder.parents
@@ -525,7 +525,7 @@ def test_where_the_course_cannot_be_written_to_another_place_is_taken_and_told(e
 
 
 def test_a_path_is_taken_and_an_empty_one_means_the_example(example, folder, place, lang):
-    tool = uploads.folder_tool(example)
+    tool = uploads.explore_folder(example)
     assert reads_well(moved(tool, path=str(folder)), lang).alt and tool.folder == folder
     assert "nowhere" in moved(tool, path=str(folder / "nowhere")).text
     moved(tool, path="")
@@ -533,13 +533,13 @@ def test_a_path_is_taken_and_an_empty_one_means_the_example(example, folder, pla
 
 
 def test_nobody_asks_for_anything_before_an_upload(example, place):
-    uploads.folder_tool(example)
+    uploads.explore_folder(example)
     assert sorted(path.name for path in place.iterdir()) == ["course"] and not list((place / "course").iterdir())
 
 
 @pytest.mark.parametrize("photograph", [0, 1])
 def test_a_photograph_is_shown_with_what_the_pocket_clip_says(lang, photograph):
-    explorer = photographs.photograph_explorer(*load_clip("pocket"), world.OBJECTS)
+    explorer = photographs.explore_photographs(*load_clip("pocket"), world.OBJECTS)
     first = reads_well(moved(explorer, photograph=photograph), lang)
     other = reads_well(moved(explorer, template="{}"), lang)
     assert first.image.tobytes() != other.image.tobytes()
@@ -548,8 +548,8 @@ def test_a_photograph_is_shown_with_what_the_pocket_clip_says(lang, photograph):
 
 def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_photographs():
     clip, processor = load_clip("pocket")
-    images, which = photographs.photograph_pieces()
-    again, _ = photographs.photograph_pieces()
+    images, which = photographs.cut_pieces()
+    again, _ = photographs.cut_pieces()
     assert which.tolist() == [0] * 16 + [1] * 16 and images[5].tobytes() == again[5].tobytes()
     vectors = encode_images(clip, processor, images)
     parts = data.split_own_pictures(which, seed=0)
@@ -558,7 +558,7 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
 
 
 def test_what_changes_is_read_off_the_models(lang):
-    table = costs.what_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
+    table = costs.tabulate_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
     rows = {here: there for _, here, there in table.rows}
     assert rows["64"] == "49" and rows["128"] == "1,024"
     theirs = [row[2] for row in table.rows]
@@ -567,7 +567,7 @@ def test_what_changes_is_read_off_the_models(lang):
 
 
 def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alone(lang):
-    explorer = costs.scale_explorer()
+    explorer = costs.explore_costs()
     large = reads_well(explorer.shown, lang)
     small = reads_well(moved(explorer, classes=100, captions=10_000), lang)
     moved(explorer, classes=1000, captions=1_000_000)
@@ -580,14 +580,14 @@ def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alon
 
 
 def test_measured_sizes_come_from_the_stored_benchmarks(lang):
-    table = costs.measured_sizes()
+    table = costs.tabulate_measured()
     numbers = [tuple(float(cell.split()[0]) for cell in row[1:]) for row in table.rows]
     assert all(1 < measured / calculated < 1.3 for calculated, measured in numbers[-2:])  # of memory
     assert all(in_language(row[0], lang) for row in table.rows)
 
 
 def test_the_table_of_costs_says_what_the_explorer_says(lang):
-    table, explorer = costs.scale_table(), costs.scale_explorer()
+    table, explorer = costs.tabulate_costs(), costs.explore_costs()
     pace = explorer.controls["pace"].options[-1][1]
     states = {}, {"pace": pace}, {"devices": 8}, {"devices": 1, "batch": 64}
     for row, how in zip(table.rows, states, strict=True):
@@ -598,7 +598,7 @@ def test_the_table_of_costs_says_what_the_explorer_says(lang):
 
 def test_the_table_of_photographs_says_what_the_explorer_says(lang):
     models = *load_clip("pocket"), world.OBJECTS
-    table, explorer = photographs.photograph_table(*models), photographs.photograph_explorer(*models)
+    table, explorer = photographs.tabulate_photographs(*models), photographs.explore_photographs(*models)
     for template, *answers in table.rows:
         for number, answer in enumerate(answers):
             shown = moved(explorer, photograph=number, template=template)
@@ -606,14 +606,14 @@ def test_the_table_of_photographs_says_what_the_explorer_says(lang):
 
 
 def test_the_study_is_drawn_with_its_numbers(lang):
-    assert "27 (20–37)" in reads_well(splits.splits_picture(), lang).alt
+    assert "27 (20–37)" in reads_well(splits.draw_splits(), lang).alt
     command = own_pictures_study.load_study().command
     assert command == own_pictures_study.COMMAND == f"python -m {own_pictures_study.__name__}"
 
 
 def test_the_splits_of_ones_own_pictures_are_measured(example):
     classes = folders.read_folder(example, leave_out=True)
-    table = splits.splits_table(*load_clip("pocket"), classes, seeds=(0,))
+    table = splits.tabulate_splits(*load_clip("pocket"), classes, seeds=(0,))
     assert [row[0] for row in table.rows] == ["0", "mean"] and table.rows[0][2:] == table.rows[1][2:]
 
 

@@ -24,7 +24,7 @@ from lessons.lesson_06_own_pictures import figures
 
 GB = 1e9
 ROOM = 16  # GB of memory, in many laptops
-COUNTS = {  # what moves in `scale_explorer`
+COUNTS = {  # what moves in `explore_costs`
     "classes": (10, 100, 1000),
     "each": (4, 16, 64, 256, 1000),
     "captions": (1_000, 10_000, 100_000, 1_000_000),
@@ -33,24 +33,24 @@ COUNTS = {  # what moves in `scale_explorer`
 }
 
 
-def without_weights() -> tuple[CLIPModel, GPT2LMHeadModel]:
+def make_models_without_weights() -> tuple[CLIPModel, GPT2LMHeadModel]:
     """CLIP ViT-B/32 and GPT-2 in their sizes, without a single number: these configurations are the library's defaults."""
     with torch.device("meta"):
         return CLIPModel(CLIPConfig()).eval(), GPT2LMHeadModel(GPT2Config()).eval()
 
 
-def what_changes(clip: CLIPModel, language_model: PreTrainedModel) -> Table:
+def tabulate_changes(clip: CLIPModel, language_model: PreTrainedModel) -> Table:
     """The numbers of these models beside those of ViT-B/32 and GPT-2 small."""
-    ours, theirs = (_numbers_of(*models) for models in ((clip, language_model), without_weights()))
+    ours, theirs = (_list_numbers(*models) for models in ((clip, language_model), make_models_without_weights()))
     header = say(en="what", zh="项目"), say(en="here", zh="这里"), say(en="ViT-B/32, GPT-2", zh="ViT-B/32、GPT-2")
     return Table([(name, ours[name], theirs[name]) for name in ours], header, align="right")
 
 
-def _numbers_of(clip: CLIPModel, language_model: PreTrainedModel) -> dict[str, str]:
+def _list_numbers(clip: CLIPModel, language_model: PreTrainedModel) -> dict[str, str]:
     vision, text, language = clip.config.vision_config, clip.config.text_config, language_model.config
     side = vision.image_size // vision.patch_size
     learned_scale = clip.logit_scale.exp().item() if clip.logit_scale.device.type != "meta" else 100.0
-    sizes = [_count(clip), _count(language_model)]
+    sizes = [clip.num_parameters(), language_model.num_parameters()]
     numbers = {
         say(en="picture, pixels a side", zh="图片边长（像素）"): vision.image_size,
         say(en="patch, pixels a side", zh="图块边长（像素）"): vision.patch_size,
@@ -72,10 +72,6 @@ def _numbers_of(clip: CLIPModel, language_model: PreTrainedModel) -> dict[str, s
     }
 
 
-def _count(model: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 @dataclass(frozen=True)
 class Pace:
     """TFLOP/s of a device at each kind of work: seeing pictures, a step of a context, a step of the captioner by its batch."""
@@ -85,18 +81,18 @@ class Pace:
     captioner: Mapping[int, float]
 
 
-def measured_sizes() -> Table:
+def tabulate_measured() -> Table:
     """What was measured with random weights in the sizes of the real models, beside what is calculated."""
     cpu, gpu = map(read_benchmarks, (ON_CPU, ON_GPU))
     step, context, steps = cpu["context_text_step"], gpu["learning_a_context"], gpu["learning_to_describe"]
     least, most, pictures = steps[0], steps[-1], gpu["seeing"]["pictures"]
-    classes, many, name = step["sizes"]["classes"], context["classes"], _gpu_name(gpu)
+    classes, many, name = step["sizes"]["classes"], context["classes"], _name_gpu(gpu)
 
-    def time(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
+    def compare_times(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
         limit = work["seconds"] * work["tflops"] / gpu["large_product"]["tflops"]
         return say(en=f"{name}: {en}", zh=f"{name}：{zh}"), f"{1e3 * limit:.0f} ms", f"{1e3 * work['seconds']:.0f} ms"
 
-    def memory(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
+    def compare_memory(en: str, zh: str, work: Mapping[str, Any]) -> tuple[str, str, str]:
         gigabytes = f"{work['calculated_gigabytes']:.2f} GB", f"{work['gigabytes']:.2f} GB"
         return say(en=f"{name}: memory of {en}", zh=f"{name}：{zh}要的内存"), *gigabytes
 
@@ -107,14 +103,14 @@ def measured_sizes() -> Table:
                 f"{1e3 * step['limit_seconds']:.0f} ms",
                 f"{1e3 * step['seconds']['fast']['median']:.0f} ms",
             ),
-            time(f"to see {pictures} pictures", f"看 {pictures} 张图片", gpu["seeing"]),
+            compare_times(f"to see {pictures} pictures", f"看 {pictures} 张图片", gpu["seeing"]),
             *(
-                time(f"a step with {one['batch']} captions", f"{one['batch']} 句说明文字走一步", one)
+                compare_times(f"a step with {one['batch']} captions", f"{one['batch']} 句说明文字走一步", one)
                 for one in (most, least)
             ),
-            time(f"a step for {many} classes", f"{many} 个类别走一步", context),
-            memory(f"a step for {many} classes", f"{many} 个类别走一步", context),
-            memory(f"a step with {most['batch']} captions", f"{most['batch']} 句说明文字走一步", most),
+            compare_times(f"a step for {many} classes", f"{many} 个类别走一步", context),
+            compare_memory(f"a step for {many} classes", f"{many} 个类别走一步", context),
+            compare_memory(f"a step with {most['batch']} captions", f"{most['batch']} 句说明文字走一步", most),
         ],
         (say(en="what", zh="项目"), say(en="calculated", zh="计算"), say(en="measured", zh="实测")),
         align="right",
@@ -123,7 +119,7 @@ def measured_sizes() -> Table:
 
 def read_paces() -> dict[str, Pace]:
     """What two CPU cores and a large GPU reached in the stored benchmarks, and between them a GPU that is assumed; by what they are called."""
-    own, gpu = _own_pace(), read_benchmarks(ON_GPU)
+    own, gpu = _read_own_pace(), read_benchmarks(ON_GPU)
     by_batch = {one["batch"]: one["tflops"] for one in gpu["learning_to_describe"]}
     even = {name: Pace(pace, pace, dict.fromkeys(by_batch, pace)) for name, pace in {
         say(en=f"2 CPU cores ({own:.2f} TFLOP/s, measured)", zh=f"2 个 CPU 核（{own:.2f} TFLOP/s，实测）"): own,
@@ -131,12 +127,12 @@ def read_paces() -> dict[str, Pace]:
     }.items()}  # fmt: skip
     measured = Pace(gpu["seeing"]["tflops"], gpu["learning_a_context"]["tflops"], by_batch)
     low, high = min(measured.context, *by_batch.values()), max(measured.seeing, *by_batch.values())
-    name = _gpu_name(gpu)
+    name = _name_gpu(gpu)
     told = say(en=f"{name} ({low:.0f} to {high:.0f}, measured)", zh=f"{name}（{low:.0f} 到 {high:.0f}，实测）")
     return {**even, told: measured}
 
 
-def _gpu_name(record: Mapping[str, Any]) -> str:
+def _name_gpu(record: Mapping[str, Any]) -> str:
     return record["machine"]["gpu"].removeprefix("NVIDIA ")
 
 
@@ -172,13 +168,13 @@ def estimate_costs(
     context = count_context_training(clip, classes, each)
     captioner = count_captioner_training(clip, language, captions, patches, batch=batch)
     seconds = {
-        "see class pictures": _seconds(context.encoding, pace.seeing),
-        "learn the context": _seconds(context.training, pace.context),
-        "see caption pictures": _seconds(captioner.encoding, pace.seeing) / devices,
-        "learn the captioner": _seconds(captioner.training, pace.captioner[batch]) / devices,
+        "see class pictures": _estimate_seconds(context.encoding, pace.seeing),
+        "learn the context": _estimate_seconds(context.training, pace.context),
+        "see caption pictures": _estimate_seconds(captioner.encoding, pace.seeing) / devices,
+        "learn the captioner": _estimate_seconds(captioner.training, pace.captioner[batch]) / devices,
     }
     memory = {
-        "both models": FLOAT * sum(map(_count, without_weights())),
+        "both models": FLOAT * sum(model.num_parameters() for model in make_models_without_weights()),
         "class features": context.features,
         "caption features": captioner.features,
         "one step": max(context.backward, captioner.backward),
@@ -186,7 +182,7 @@ def estimate_costs(
     return seconds, {name: amount / GB for name, amount in memory.items()}
 
 
-def scale_explorer() -> Explorer:
+def explore_costs() -> Explorer:
     """Choose how many classes, pictures, captions and devices, and see how long it takes the real models and what memory they need.
 
     Everything is calculated, from multiplications and a pace; the pace alone is measured, where its name says so.
@@ -197,12 +193,12 @@ def scale_explorer() -> Explorer:
         say(en="one vector a picture", zh="每张图一个向量"): False,
     }
     controls = {
-        "classes": _of("classes", 1000, say(en="classes", zh="类别数")),
-        "each": _of("each", 16, say(en="pics a class", zh="每类图片")),
-        "captions": _of("captions", 1_000_000, say(en="captions", zh="说明文字")),
-        "batch": _of("batch", 2, say(en="in a step", zh="每步几句")),
+        "classes": _make_slider("classes", 1000, say(en="classes", zh="类别数")),
+        "each": _make_slider("each", 16, say(en="pics a class", zh="每类图片")),
+        "captions": _make_slider("captions", 1_000_000, say(en="captions", zh="说明文字")),
+        "batch": _make_slider("batch", 2, say(en="in a step", zh="每步几句")),
         "patches": make_dropdown(say(en="GPT-2 sees", zh="GPT-2 看"), features, True, 22),
-        "devices": _of("devices", 1, say(en="devices", zh="设备数")),
+        "devices": _make_slider("devices", 1, say(en="devices", zh="设备数")),
         "pace": make_dropdown(say(en="each is", zh="每个设备"), {name: name for name in paces}, next(iter(paces)), 32),
     }
 
@@ -210,27 +206,27 @@ def scale_explorer() -> Explorer:
         how = {name: value for name, value in vars(now).items() if name != "pace"}
         seconds, gigabytes = estimate_costs(paces[now.pace], **how)
         total, fits = sum(gigabytes.values()), sum(gigabytes.values()) <= ROOM
-        time = _duration(sum(seconds.values()))
-        return figures.time_and_memory(
-            [figures.Cost(_paid_for(name), amount, _duration(amount)) for name, amount in seconds.items()],
-            [figures.Cost(_paid_for(name), amount, _size(amount)) for name, amount in gigabytes.items()],
+        time = _format_duration(sum(seconds.values()))
+        return figures.draw_time_and_memory(
+            [figures.Cost(_name_cost(name), amount, _format_duration(amount)) for name, amount in seconds.items()],
+            [figures.Cost(_name_cost(name), amount, _format_memory(amount)) for name, amount in gigabytes.items()],
             ROOM,
             title=say(
-                en=f"All together {time}; {_size(total)} of memory {'fit' if fits else 'do not fit'} into {ROOM} GB",
-                zh=f"总共 {time}；要 {_size(total)} 内存，{ROOM} GB {'装得下' if fits else '装不下'}",
+                en=f"All together {time}; {_format_memory(total)} of memory {'fit' if fits else 'do not fit'} into {ROOM} GB",
+                zh=f"总共 {time}；要 {_format_memory(total)} 内存，{ROOM} GB {'装得下' if fits else '装不下'}",
             ),
-            alt=_scale_in_words(seconds, gigabytes, total),
-            caption=_about_scale(now, gigabytes, fits),
+            alt=_describe_costs(seconds, gigabytes, total),
+            caption=_explain_costs(now, gigabytes, fits),
         )
 
     return Explorer(controls, draw)
 
 
-def scale_table(classes: int = 1000, each: int = 16, captions: int = 1_000_000) -> Table:
+def tabulate_costs(classes: int = 1000, each: int = 16, captions: int = 1_000_000) -> Table:
     """What the explorer says of so much work on two CPU cores, on the large GPU, on eight of them, and with a larger batch; calculated."""
     cpu, _, gpu = read_paces().values()
     few, *_, many = COUNTS["batch"]
-    cores, name = say(en="2 CPU cores", zh="2 个 CPU 核"), _gpu_name(read_benchmarks(ON_GPU))
+    cores, name = say(en="2 CPU cores", zh="2 个 CPU 核"), _name_gpu(read_benchmarks(ON_GPU))
     rows = []
     for pace, device, devices, batch in (
         (cpu, cores, 1, few),
@@ -240,7 +236,7 @@ def scale_table(classes: int = 1000, each: int = 16, captions: int = 1_000_000) 
     ):
         seconds, gigabytes = estimate_costs(pace, classes, each, captions, batch, devices=devices)
         *context, see, learn = seconds.values()
-        told = _duration(sum(context)), _duration(see + learn), _size(sum(gigabytes.values()))
+        told = _format_duration(sum(context)), _format_duration(see + learn), _format_memory(sum(gigabytes.values()))
         rows.append((device if devices == 1 else f"{devices} × {device}", str(batch), *told))
     header = (
         say(en="device", zh="设备"),
@@ -252,26 +248,26 @@ def scale_table(classes: int = 1000, each: int = 16, captions: int = 1_000_000) 
     return Table(rows, header, align="right")
 
 
-def _paid_for(name: str) -> str:
+def _name_cost(name: str) -> str:
     return say(en=name, zh=PAID_FOR[name])
 
 
-def _of(name: str, value: int, label: str) -> ipywidgets.SelectionSlider:
+def _make_slider(name: str, value: int, label: str) -> ipywidgets.SelectionSlider:
     options = [(f"{number:,}", number) for number in COUNTS[name]]
     return ipywidgets.SelectionSlider(options=options, value=value, description=label, **style_control(30))
 
 
-def _own_pace() -> float:
+def _read_own_pace() -> float:
     """TFLOP/s that the text tower reached on the course's own machine, from the stored benchmark."""
     step = read_benchmarks()["context_text_step"]
     return step["matmul_gflops"]["before"] / step["fast_beside_limit"] / 1e3
 
 
-def _seconds(products: float, tflops: float) -> float:
+def _estimate_seconds(products: float, tflops: float) -> float:
     return estimate_least_seconds(products, 1e3 * tflops)
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     units = (
         (365 * 86400, say(en="years", zh="年")),
         (86400, say(en="days", zh="天")),
@@ -284,25 +280,25 @@ def _duration(seconds: float) -> str:
     return f"{number:.{1 if number < 10 else 0}f} {name}"
 
 
-def _size(gigabytes: float) -> str:
+def _format_memory(gigabytes: float) -> str:
     if gigabytes >= 1000:
         return f"{gigabytes / 1000:.1f} TB"
     return f"{gigabytes:.{0 if gigabytes >= 10 else 1}f} GB" if gigabytes >= 1 else f"{1000 * gigabytes:.0f} MB"
 
 
-def _scale_in_words(seconds: dict[str, float], gigabytes: dict[str, float], total: float) -> str:
+def _describe_costs(seconds: dict[str, float], gigabytes: dict[str, float], total: float) -> str:
     told = [
-        *(f"{_paid_for(name)} {_duration(amount)}" for name, amount in seconds.items()),
-        *(f"{_paid_for(name)} {_size(amount)}" for name, amount in gigabytes.items()),
+        *(f"{_name_cost(name)} {_format_duration(amount)}" for name, amount in seconds.items()),
+        *(f"{_name_cost(name)} {_format_memory(amount)}" for name, amount in gigabytes.items()),
     ]
     listed = say(en="; ", zh="；").join(told)
     return say(
-        en=f"Two charts, calculated: time of four pieces of work, and memory of each process. {listed}; together {_size(total)}.",
-        zh=f"左右两张图，都是计算出来的：四件事各要多少时间，每个进程要多少内存。{listed}；内存合计 {_size(total)}。",
+        en=f"Two charts, calculated: time of four pieces of work, and memory of each process. {listed}; together {_format_memory(total)}.",
+        zh=f"左右两张图，都是计算出来的：四件事各要多少时间，每个进程要多少内存。{listed}；内存合计 {_format_memory(total)}。",
     )
 
 
-def _about_scale(now: SimpleNamespace, gigabytes: dict[str, float], fits: bool) -> str:
+def _explain_costs(now: SimpleNamespace, gigabytes: dict[str, float], fits: bool) -> str:
     text = say(
         en="Calculated for ViT-B/32 and GPT-2 small: multiplications at this pace; 160 steps for a context of 16 vectors, 3 epochs for the "
         "captioner, with three copies of the caption features. Reading and shrinking picture files comes on top. Devices share the captions; "

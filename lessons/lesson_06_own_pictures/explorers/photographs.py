@@ -21,12 +21,12 @@ PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # scikit-learn's
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "{}")
 
 
-def photographs() -> list[Image.Image]:
+def load_photographs() -> list[Image.Image]:
     """Two photographs that scikit-learn carries: a Chinese palace and a dahlia."""
     return [Image.fromarray(load_sample_image(name)) for name in PHOTOGRAPHS]
 
 
-def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str]) -> Explorer:
+def explore_photographs(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str]) -> Explorer:
     """Choose a photograph and a prompt, and see which of the names this CLIP gives it, and how sure it is."""
     controls = {
         "photograph": make_dropdown(
@@ -34,7 +34,7 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
         ),
         "template": make_dropdown(say(en="prompt", zh="提示词"), {one: one for one in TEMPLATES}, TEMPLATES[0], 22),
     }
-    images = photographs()
+    images = load_photographs()
 
     def draw(now: SimpleNamespace) -> Picture:
         image = images[now.photograph]
@@ -62,20 +62,20 @@ def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequen
     return Explorer(controls, draw)
 
 
-def photograph_table(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str]) -> Table:
+def tabulate_photographs(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str]) -> Table:
     """What this CLIP says of each photograph with each prompt."""
     rows = []
     for template in TEMPLATES:
         texts = [template.format(name) for name in names]
-        shares = [classify_zero_shot(clip, processor, image, texts) for image in photographs()]
+        shares = [classify_zero_shot(clip, processor, image, texts) for image in load_photographs()]
         rows.append((template, *(names[int(share.argmax())] for share in shares)))
     return Table(rows, (say(en="prompt", zh="提示词"), *PHOTOGRAPHS))
 
 
-def photograph_pieces(seed: int = 0, each: int = 16) -> tuple[list[Image.Image], torch.Tensor]:
+def cut_pieces(seed: int = 0, each: int = 16) -> tuple[list[Image.Image], torch.Tensor]:
     """So many square pieces, cut at random places, of each of the two photographs, and which of the two (N,)."""
     rng, images = np.random.default_rng(seed), []
-    for photograph in photographs():
+    for photograph in load_photographs():
         for side in rng.integers(160, 300, size=each).tolist():
             left, top = (int(rng.integers(0, room - side)) for room in photograph.size)
             images.append(photograph.crop((left, top, left + side, top + side)))

@@ -27,9 +27,14 @@ from pocket.folders import COPY_THRESHOLD, Classes, Fault
 SMALL = 112  # pixels a side of a picture on the sheet
 MOST_SHOWN = 400  # pictures that a sheet opens
 MOST_TOLD = 12  # faults in an alt text
+FAULTS = {  # a sign for a picture, and a word for the figure in English and in Chinese
+    "unreadable": ("?", "unreadable", "读不出来"), "copy": ("=", "copy", "重复图片"),
+    "two classes": ("2", "two classes", "两类都有"), "empty": ("", "empty", "没有图片"),
+    "alone": ("", "one picture", "只有一张"), "few": ("", "too few", "太少"),
+}  # fmt: skip
 
 
-def folder_tree(folder: Path) -> None:
+def show_folder_tree(folder: Path) -> None:
     """Print the sub-folders, how many files each has, and the first of them."""
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         files = sorted(file.name for file in place.iterdir())
@@ -37,10 +42,10 @@ def folder_tree(folder: Path) -> None:
         print(f"{folder.name}/{place.name + '/':12} {len(files):3}  {first}")
 
 
-def contact_sheet(folder: Path) -> Explorer:
+def explore_sheet(folder: Path) -> Explorer:
     """Choose a class, and whether everything is shown or only what is wrong, and see the pictures with their faults marked."""
-    with _plainly():
-        rows = _rows(folder, *folders.check_folder(folder))
+    with _raise_in_words():
+        rows = _list_rows(folder, *folders.check_folder(folder))
     everything = say(en="all classes", zh="所有类别")
     names = {everything: "", **{row.name: row.name for row in rows}}
     controls = {
@@ -54,26 +59,26 @@ def contact_sheet(folder: Path) -> Explorer:
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        return _sheet_picture(folder, rows, now.name, now.wrong)
+        return _draw_rows(folder, rows, now.name, now.wrong)
 
     return Explorer(controls, draw)
 
 
-def sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
+def draw_sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
     """The contact sheet of a folder; told: what stands first in its caption. Raises `LearnerError` where there is nothing to show."""
-    with _plainly():
+    with _raise_in_words():
         classes, faults = folders.check_folder(folder)
-        rows = _rows(folder, classes, faults)
+        rows = _list_rows(folder, classes, faults)
     if len(classes.class_names) < 2:
         told += say(
             en="There are not yet two classes that can be used, and one alone cannot be told from anything. ",
             zh="能用的类别还不到两个；只有一个类别，就没有什么可区分的。",
         )
-    return _sheet_picture(folder, rows, "", only_wrong, told)
+    return _draw_rows(folder, rows, "", only_wrong, told)
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def _raise_in_words() -> Iterator[None]:
     """Within, errors of a folder are told in the learner's language."""
     try:
         yield
@@ -83,28 +88,21 @@ def _plainly() -> Iterator[None]:
             zh=f"读不到文件夹 {error.filename}。请检查路径，或写出完整路径。",
         ) from error
     except LearnerError as error:
-        raise LearnerError(f"{error}{say(en='.', zh='。')}") from error
+        raise LearnerError(en=f"{error}.", zh=f"{error}。") from error
 
 
-FAULTS = {  # a sign for a picture, and a word for the figure in English and in Chinese
-    "unreadable": ("?", "unreadable", "读不出来"), "copy": ("=", "copy", "重复图片"),
-    "two classes": ("2", "two classes", "两类都有"), "empty": ("", "empty", "没有图片"),
-    "alone": ("", "one picture", "只有一张"), "few": ("", "too few", "太少"),
-}  # fmt: skip
-
-
-def _word(kind: str) -> str:
+def _name_fault(kind: str) -> str:
     _, en, zh = FAULTS[kind]
     return say(en=en, zh=zh)
 
 
-def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figures.SheetRow]:
+def _list_rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figures.SheetRow]:
     """All pictures under their sub-folders, in order of their names."""
     wrong = {fault.path: fault for fault in faults}
     by_place: dict[str, list[Path]] = {fault.path.name: [] for fault in faults if fault.path.is_dir()}
     files = [*classes.files, *(path for path in wrong if not path.is_dir())]
     for place in (path for path in wrong if path.is_dir()):  # of a class that was left out whole
-        files += [file for file in sorted(place.rglob("*")) if file.is_file() and _opens(file)]
+        files += [file for file in sorted(place.rglob("*")) if file.is_file() and _is_readable(file)]
     for file in dict.fromkeys(files):
         by_place.setdefault(file.relative_to(folder).parts[0], []).append(file)
     rows, opened = [], 0
@@ -112,19 +110,21 @@ def _rows(folder: Path, classes: Classes, faults: Sequence[Fault]) -> list[figur
         fault, tiles = wrong.get(folder / place), []
         for file in sorted(inside, key=lambda file: (file.stem, file.suffix)):
             mark = wrong.get(file)
-            image = None if mark and mark.kind == "unreadable" or opened >= MOST_SHOWN else _small(file)
+            image = None if mark and mark.kind == "unreadable" or opened >= MOST_SHOWN else _open_small(file)
             opened += 1
-            tiles.append(figures.Tile(file.name, image, *((FAULTS[mark.kind][0], _word(mark.kind)) if mark else ())))
-        told = _word(fault.kind) if fault else _files(len(tiles))
+            tiles.append(
+                figures.Tile(file.name, image, *((FAULTS[mark.kind][0], _name_fault(mark.kind)) if mark else ()))
+            )
+        told = _name_fault(fault.kind) if fault else _format_files(len(tiles))
         rows.append(figures.SheetRow(place.replace("_", " "), told, fault is not None, tiles))
     return rows
 
 
-def _small(file: Path) -> Image.Image:
+def _open_small(file: Path) -> Image.Image:
     return crop_square(pictures.open_picture(file), SMALL)
 
 
-def _opens(file: Path) -> bool:
+def _is_readable(file: Path) -> bool:
     try:
         pictures.open_picture(file)
     except (BadPicture, OSError):
@@ -132,9 +132,7 @@ def _opens(file: Path) -> bool:
     return True
 
 
-def _sheet_picture(
-    folder: Path, rows: Sequence[figures.SheetRow], name: str, only_wrong: bool, told: str = ""
-) -> Picture:
+def _draw_rows(folder: Path, rows: Sequence[figures.SheetRow], name: str, only_wrong: bool, told: str = "") -> Picture:
     wrong = sum(bool(tile.sign) for row in rows for tile in row.tiles) + sum(row.wrong for row in rows)
     number = sum(len(row.tiles) for row in rows)
     chosen = [row for row in rows if row.name == name] if name else rows
@@ -145,57 +143,58 @@ def _sheet_picture(
             "you can see.",
             zh="加了框、带符号和文字的，是不能直接用的。至于图里画的是不是文件夹名说的那样，只有你能看出来。",
         ),
-        "alt": _sheet_in_words(folder, chosen, wrong, number, only_wrong),
+        "alt": _describe_sheet(folder, chosen, wrong, number, only_wrong),
     }
     if only_wrong:
-        tiles = [tile for row in chosen for tile in _wrong_tiles(row)]
-        return figures.sheet_with_names(tiles, title=f"{name or folder.name}{_colon()}{_found(len(tiles))}", **words)
+        tiles = [tile for row in chosen for tile in _list_wrong_tiles(row)]
+        title = _format_title(name or folder.name, _format_faults(len(tiles)))
+        return figures.draw_pictures_with_names(tiles, title=title, **words)
     if name:
         tiles = chosen[0].tiles if chosen else []
-        found = _found(sum(len(_wrong_tiles(row)) for row in chosen))
-        title = f"{name}{_colon()}" + say(en=f"{_files(len(tiles))}, {found}", zh=f"{_files(len(tiles))}，{found}")
-        return figures.sheet_with_names(tiles, title=title, **words)
-    title = f"{folder.name}{_colon()}" + say(
-        en=f"{format_count(number, 'picture file')} in {format_count(len(rows), 'sub-folder')}, {_found(wrong)}",
-        zh=f"{len(rows)} 个子文件夹，{number} 个图片文件，{_found(wrong)}",
+        comma, found = say(en=", ", zh="，"), _format_faults(sum(len(_list_wrong_tiles(row)) for row in chosen))
+        title = _format_title(name, _format_files(len(tiles)) + comma + found)
+        return figures.draw_pictures_with_names(tiles, title=title, **words)
+    found = say(
+        en=f"{format_count(number, 'picture file')} in {format_count(len(rows), 'sub-folder')}, {_format_faults(wrong)}",
+        zh=f"{len(rows)} 个子文件夹，{number} 个图片文件，{_format_faults(wrong)}",
     )
-    return figures.contact_sheet(rows, title=title, **words)
+    return figures.draw_rows_of_pictures(rows, title=_format_title(folder.name, found), **words)
 
 
-def _colon() -> str:
-    return say(en=": ", zh="：")
+def _format_title(name: str, found: str) -> str:
+    return say(en=f"{name}: {found}", zh=f"{name}：{found}")
 
 
-def _files(number: int) -> str:
+def _format_files(number: int) -> str:
     return say(en=format_count(number, "file"), zh=f"{number} 个文件")
 
 
-def _found(wrong: int) -> str:
+def _format_faults(wrong: int) -> str:
     if wrong == 0:
         return say(en="nothing is wrong", zh="没有发现问题")
     return say(en="1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong", zh=f"{wrong} 处有问题")
 
 
-def _marked(row: figures.SheetRow) -> list[figures.Tile]:
+def _list_marked(row: figures.SheetRow) -> list[figures.Tile]:
     return [tile for tile in row.tiles if tile.sign]
 
 
-def _wrong_tiles(row: figures.SheetRow) -> list[figures.Tile]:
+def _list_wrong_tiles(row: figures.SheetRow) -> list[figures.Tile]:
     """What is wrong in a class, each under the names of folder and file; the class itself as its first picture, or as an empty one."""
-    marked = [replace(tile, name=f"{row.name}/\n{tile.name}") for tile in _marked(row)]
+    marked = [replace(tile, name=f"{row.name}/\n{tile.name}") for tile in _list_marked(row)]
     if not row.wrong:
         return marked
     image = row.tiles[0].image if row.tiles else Image.new("RGB", (SMALL, SMALL), "white")
     return [figures.Tile(f"{row.name}/", image, "✗", row.told), *marked]
 
 
-def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int, only_wrong: bool) -> str:
+def _describe_sheet(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int, only_wrong: bool) -> str:
     marked = [
         *(row.name + say(en=" ({})", zh="（{}）").format(row.told) for row in rows if row.wrong),
         *(
             f"{row.name}/{tile.name}" + say(en=" ({})", zh="（{}）").format(tile.word)
             for row in rows
-            for tile in _marked(row)
+            for tile in _list_marked(row)
         ),
     ]
     comma, more = say(en=", ", zh="、"), " …" if len(marked) > MOST_TOLD else ""
@@ -229,7 +228,7 @@ def _sheet_in_words(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, 
     )
 
 
-def fault_table(folder: Path, faults: Sequence[Fault]) -> Table:
+def tabulate_faults(folder: Path, faults: Sequence[Fault]) -> Table:
     """What is wrong, file by file, in the learner's language."""
     header = say(en="file or class", zh="文件或类别"), say(en="what is wrong", zh="问题")
     rows = []
@@ -239,11 +238,13 @@ def fault_table(folder: Path, faults: Sequence[Fault]) -> Table:
     return Table(rows, header)
 
 
-def copies_explorer(folder: Path) -> Explorer:
+def explore_copies(folder: Path) -> Explorer:
     """Choose how different two pictures may be and still count as the same one, and see which pairs that makes the same."""
-    with _plainly():
+    with _raise_in_words():
         classes, faults = folders.check_folder(folder)
-    files = sorted({*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _opens(fault.path))})
+    files = sorted(
+        {*classes.files, *(fault.path for fault in faults if fault.path.is_file() and _is_readable(fault.path))}
+    )
     if len(files) < 2:
         raise LearnerError(en="There are no two pictures to compare.", zh="没有两张图片可以比较。")
     small = np.array([folders.make_thumbnail(pictures.open_picture(file)) for file in files])
@@ -251,7 +252,7 @@ def copies_explorer(folder: Path) -> Explorer:
         (float(np.abs(small[one] - small[other]).mean()), one, other)
         for one, other in combinations(range(len(files)), 2)
     )
-    show = cache(_small)
+    show = cache(_open_small)
     controls = {
         "limit": ipywidgets.FloatSlider(
             COPY_THRESHOLD,
@@ -272,7 +273,7 @@ def copies_explorer(folder: Path) -> Explorer:
             for difference, one, other in pairs[start : start + figures.PAIRS]
         ]
         names = [f"{files[one].name} / {files[other].name}" for _, one, other in pairs[start : start + 3]]
-        return figures.pairs_alike(
+        return figures.draw_pairs(
             shown,
             title=say(
                 en=f"Threshold {now.limit:.1f}: the same picture in {below} of {len(pairs):,} pairs",

@@ -25,19 +25,20 @@ WAYS = {  # what is compared: in a figure, in English, in Chinese
 }
 
 
-def splits_picture(file: Path = own_pictures_study.FILE) -> Picture:
+def draw_splits(file: Path = own_pictures_study.FILE) -> Picture:
     """The stored study: accuracies on twenty splits of the example folder, by words, learned vectors and a linear probe."""
     study = own_pictures_study.load_study(file)
     runs, tests, classes = study.runs, study.tests, len(study.classes)
     shares = {way: [getattr(run, way) for run in runs] for way in WAYS}
     told = {
-        way: f"{_percent(mean(some))} ({_percent(min(some))}–{_percent(max(some))})" for way, some in shares.items()
+        way: f"{_format_share(mean(some))} ({_format_share(min(some))}–{_format_share(max(some))})"
+        for way, some in shares.items()
     }
     above = sum(run.context > run.hand for run in runs)
     ahead = sum(run.context > run.probe for run in runs)
     en = ", ".join(f"{WAYS[way][1]} {one}" for way, one in told.items())
     zh = "；".join(f"{WAYS[way][2]} {one}" for way, one in told.items())
-    return figures.accuracies_of_splits(
+    return figures.draw_accuracies_of_splits(
         [(say(en=WAYS[way][0], zh=WAYS[way][2]), some) for way, some in shares.items()],
         1 / classes,
         title=say(
@@ -55,7 +56,9 @@ def splits_picture(file: Path = own_pictures_study.FILE) -> Picture:
     )
 
 
-def splits_table(clip: CLIPModel, processor: CLIPProcessor, classes: Classes, seeds: Sequence[int] = range(3)) -> Table:
+def tabulate_splits(
+    clip: CLIPModel, processor: CLIPProcessor, classes: Classes, seeds: Sequence[int] = range(3)
+) -> Table:
     """Test accuracy in per cent on other splits of the same pictures, by the same ways, measured now."""
     header = (
         say(en="split", zh="划分"),
@@ -66,10 +69,12 @@ def splits_table(clip: CLIPModel, processor: CLIPProcessor, classes: Classes, se
     for seed in seeds:
         features = encode_split(clip, processor, read_own_pictures(classes, seed))
         found.append(own_pictures_study.measure_split(clip, processor, classes.class_names, features, seed))
-        rows.append((str(seed), str(len(features.test[1])), *(_percent(getattr(found[-1], way)) for way in WAYS)))
-    rows.append((say(en="mean", zh="平均"), "", *(_percent(mean(getattr(one, way) for one in found)) for way in WAYS)))
+        rows.append((str(seed), str(len(features.test[1])), *(_format_share(getattr(found[-1], way)) for way in WAYS)))
+    rows.append(
+        (say(en="mean", zh="平均"), "", *(_format_share(mean(getattr(one, way) for one in found)) for way in WAYS))
+    )
     return Table(rows, header, align="right")
 
 
-def _percent(share: float) -> str:
+def _format_share(share: float) -> str:
     return f"{100 * share:.0f}"

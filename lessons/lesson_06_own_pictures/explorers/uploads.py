@@ -16,7 +16,7 @@ from helpers.files import DATA, cache_folder
 from helpers.language import LearnerError, say
 from lessons.kit.explorer import Explorer, read_uploads, style_control
 from lessons.kit.picture import Picture
-from lessons.lesson_06_own_pictures.explorers.sheets import sheet
+from lessons.lesson_06_own_pictures.explorers.sheets import draw_sheet
 
 
 class FolderTool(Explorer):
@@ -54,20 +54,20 @@ class FolderTool(Explorer):
         new = now.files and now.files is not self._saved
         if new and (now.label.strip() or now.files is not self._asked):  # asked once, one may go on without
             self._asked = now.files
-            folder, self._told = save_pictures(all_uploaded(now.files), now.label)
+            folder, self._told = save_pictures(list_uploads(now.files), now.label)
             self._saved, self._where = now.files, str(folder)
             now.path = self.controls["path"].value = self._where
         path = now.path.strip().strip("\"'")  # as Windows copies a path
         self.folder = Path(path).expanduser() if path else self._example
-        return sheet(self.folder, self.folder == self._example, self._told if now.path == self._where else "")
+        return draw_sheet(self.folder, self.folder == self._example, self._told if now.path == self._where else "")
 
 
-def folder_tool(example: Path) -> FolderTool:
+def explore_folder(example: Path) -> FolderTool:
     """A path, or an upload, and what is in the folder; until something is chosen, the example."""
     return FolderTool(example)
 
 
-def all_uploaded(value: Any) -> list[tuple[str, bytes]]:
+def list_uploads(value: Any) -> list[tuple[str, bytes]]:
     """Names and bytes of all files of a FileUpload, of ipywidgets 7 and 8."""
     parts = [{name: file} for name, file in value.items()] if isinstance(value, dict) else [(file,) for file in value]
     return [file for part in parts if (file := read_uploads(part))]
@@ -81,7 +81,7 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
             en="Write first what the class is called, in the field “class”, such as: cat. Then the files go there.",
             zh="请先在“类别名”里写上这一类叫什么，例如 cat；文件随后就会放进去。",
         )
-    folder, temporary = place_for_pictures()
+    folder, temporary = find_place_for_pictures()
     (folder / name).mkdir(parents=True, exist_ok=True)
     for file, content in files:
         (folder / name / Path(file.replace("\\", "/")).name).write_bytes(content)
@@ -98,7 +98,7 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
 
 
 @cache
-def place_for_pictures() -> tuple[Path, bool]:
+def find_place_for_pictures() -> tuple[Path, bool]:
     """A folder that can be written to: work/pictures of the course, else one in the cache, else a temporary one; and whether it is that."""
     for folder in (DATA.parent / "work" / "pictures", cache_folder() / "pictures"):
         try:
