@@ -313,7 +313,7 @@ def _nearest_words(
     nearest = {}
     for name, projection in (("learned", learned), ("begun", [part.detach().to(learned[0]) for part in begun])):
         projected = F.linear(features, *projection)  # (N, P, D)
-        best = reading.nearest_tokens(projected, words.table, 3, rows=words.words).ids
+        best = reading.find_nearest_tokens(projected, words.table, 3, rows=words.words).ids
         nearest[name] = [[[_label(model, id) for id in top] for top in patches] for patches in best.tolist()]
     return nearest, len(words.words)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets
 
-from helpers.files import DATA, cache_folder
+from helpers.files import DATA, find_cache_folder
 from helpers.language import LearnerError, say
 from lessons.kit.explorer import Explorer, read_uploads, style_control
 from lessons.kit.picture import Picture
@@ -100,7 +100,7 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
 @cache
 def find_place_for_pictures() -> tuple[Path, bool]:
     """A folder that can be written to: work/pictures of the course, else one in the cache, else a temporary one; and whether it is that."""
-    for folder in (DATA.parent / "work" / "pictures", cache_folder() / "pictures"):
+    for folder in (DATA.parent / "work" / "pictures", find_cache_folder() / "pictures"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
