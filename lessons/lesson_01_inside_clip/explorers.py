@@ -26,7 +26,7 @@ from helpers.language import say
 from helpers.notebook import Table
 from helpers.pretrained import encode_images, encode_texts, find_trained_rows
 from lessons.kit.explorer import Explorer, format_percent, make_row, read_values, style_control
-from lessons.kit.picture import Picture, choose_letter_colour, crop_square, encode_webp
+from lessons.kit.picture import Picture, choose_letter_colour, crop_square, encode_base64
 from lessons.kit.tokens import WORD_END, read_letters
 from lessons.lesson_01_inside_clip import figures
 
@@ -441,7 +441,7 @@ def _heading(caption: str) -> ipywidgets.HTML:
 
 
 def _thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
-    data = encode_webp(crop_square(image, 80), format="png")
+    data = encode_base64(crop_square(image, 80), format="png")
     alt = say(en=f"Picture {number}, to which “{caption}” belongs", zh=f"第 {number} 张图，和它配对的文字是“{caption}”")
     return ipywidgets.HTML(f'<img alt="{html.escape(alt)}" width="40" height="40" src="data:image/png;base64,{data}">')
 
