@@ -85,7 +85,7 @@ def make_class_names(count: int) -> list[str]:
     return names[:count]
 
 
-def make_random_context(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
+def make_prompted_clip(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
     """Classes with a context of so many random vectors."""
     generator = torch.Generator().manual_seed(SEED)
     return PromptedCLIP(clip, processor, names, length, "random", generator=generator)
@@ -154,7 +154,7 @@ def measure_text_step(
 ) -> Measured:
     """A step through the text tower by each way, and how far features and gradient are from those of the plain one."""
     gflops = measure_gflops()
-    prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+    prompted = make_prompted_clip(clip, processor, make_class_names(classes), LENGTH)
     ways = list_ways(prompted)
     found = {name: run_text_step(prompted, way) for name, way in ways.items()}  # and everything is warm
     seconds = time_ways({name: lambda way=way: run_text_step(prompted, way) for name, way in ways.items()}, repeats)
@@ -220,7 +220,7 @@ def time_our_run(
         passed = [(0, time.perf_counter() - begun)]
         validation = (checked, labels[:held])
         data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
-        prompted = make_random_context(clip, processor, names, LENGTH)
+        prompted = make_prompted_clip(clip, processor, names, LENGTH)
         for evaluation in train_context(prompted, data, config):
             if evaluation.step:
                 passed.append((evaluation.step, time.perf_counter() - begun))
@@ -235,7 +235,7 @@ def time_textbook_steps(
     Preparing the pictures is left out, since CoOp leaves it to processes of their own; and nothing is ever validated.
     """
     labels, order = torch.arange(len(images)) % len(names), BatchSampler(len(images), config)
-    prompted = make_random_context(clip, processor, names, LENGTH)
+    prompted = make_prompted_clip(clip, processor, names, LENGTH)
     optimizer = torch.optim.AdamW([prompted.context], lr=config.learning_rate, weight_decay=config.weight_decay)
 
     def learn_from(rows: Tensor, pixels: Tensor) -> None:
@@ -294,7 +294,7 @@ def measure_few_shot_run(
             "and without validation"
         ),
         sizes={
-            **list_text_sizes(make_random_context(clip, processor, names, LENGTH)),
+            **list_text_sizes(make_prompted_clip(clip, processor, names, LENGTH)),
             "shots": shots,
             "validation_pictures_a_class": checks,
             "picture_side": clip.config.vision_config.image_size,
@@ -324,7 +324,7 @@ def measure_few_shot_run(
 def measure_memory(clip: CLIPModel, processor: CLIPProcessor, classes: int = 1000, pictures: int = 32) -> Measured:
     """Measure the most memory of this process after one training step, which only means something in a fresh one."""
     gflops = measure_gflops()
-    prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+    prompted = make_prompted_clip(clip, processor, make_class_names(classes), LENGTH)
     numbers = torch.Generator().manual_seed(SEED)
     features = F.normalize(torch.randn(pictures, clip.config.projection_dim, generator=numbers), dim=-1)  # (B, D)
     labels = torch.randint(classes, (pictures,), generator=numbers)  # (B,)
@@ -368,7 +368,7 @@ def measure_pocket_run(
     data = encode_split(clip, processor, draw_few_shot(BLURRED, shots, checks, tests=1))
 
     def run_whole() -> PromptedCLIP:
-        prompted = make_random_context(clip, processor, BLURRED.class_names, LENGTH)
+        prompted = make_prompted_clip(clip, processor, BLURRED.class_names, LENGTH)
         for _ in train_context(prompted, data, config):
             pass
         return prompted
@@ -420,7 +420,7 @@ def measure_cost_by_classes(
     gflops = measure_gflops()
     points, products, kept = [], [], 0
     for classes in fast:
-        prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+        prompted = make_prompted_clip(clip, processor, make_class_names(classes), LENGTH)
         ways = {"fast": prompted.text_features}
         if classes in plain:
             ways["plain"] = lambda prompted=prompted: prompted.text_features(fast=False)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from transformers import CLIPConfig
 
 from benchmarks.captioner import CAPTIONS, compute_gradient, make_full_size_captioner
-from benchmarks.context import SEED, make_class_names, make_random_context, make_vit_b_32, measure_difference
+from benchmarks.context import SEED, make_class_names, make_prompted_clip, make_vit_b_32, measure_difference
 from benchmarks.machine import Timing, describe_machine_and_versions, measure_seconds
 from benchmarks.records import FOLDER
 from helpers.captioner import VLMWithSoftPrompt
@@ -126,7 +126,7 @@ def measure_all(
 ) -> dict[str, Any]:
     """Everything, in the sizes of ViT-B/32 and GPT-2 small. Raises RuntimeError where there is no such device."""
     model, (clip, processor) = make_full_size_captioner("patches"), make_vit_b_32()
-    near = compare_with_cpu(model, make_random_context(clip, processor, make_class_names(20), VECTORS), device)
+    near = compare_with_cpu(model, make_prompted_clip(clip, processor, make_class_names(20), VECTORS), device)
     model.to(device), clip.to(device)
     a, b = torch.randn(2, large, large, device=device)
     return {
@@ -141,7 +141,7 @@ def measure_all(
         "large_product": time_work(lambda: a @ b, large**3, device),
         "seeing": time_vision_tower(model, device, pictures),
         "learning_a_context": time_context_step(
-            make_random_context(clip, processor, make_class_names(classes), VECTORS), device
+            make_prompted_clip(clip, processor, make_class_names(classes), VECTORS), device
         ),
         "learning_to_describe": [time_captioner_step(model, device, batch) for batch in batches],
     }

@@ -195,7 +195,7 @@ def test_class_names_differ_and_fewer_are_the_first_of_more():
 
 def test_both_paths_find_the_end_of_every_text(small):
     """Pooled at the start, as a wrong end would have it, all features would be equal and the context without gradient."""
-    prompted = bench.make_random_context(*small, bench.make_class_names(5), 4)
+    prompted = bench.make_prompted_clip(*small, bench.make_class_names(5), 4)
     for way in bench.list_ways(prompted).values():
         texts, gradient = bench.run_text_step(prompted, way)
         assert torch.pdist(texts).min() > 1e-4
@@ -204,7 +204,7 @@ def test_both_paths_find_the_end_of_every_text(small):
 
 def test_every_rung_gives_the_same_features_and_gradient(small):
     found = bench.measure_text_step(*small, classes=5, repeats=1).more
-    ways = bench.list_ways(bench.make_random_context(*small, ["a"], 1))
+    ways = bench.list_ways(bench.make_prompted_clip(*small, ["a"], 1))
     assert list(found["difference"]) == list(found["ladder"]) == list(ways)
     assert all(part < 1e-5 for rung in found["difference"].values() for part in rung.values())
 
