@@ -97,7 +97,7 @@ def test_the_english_page_has_no_chinese_and_the_chinese_one_keeps_to_the_glossa
     english = re.sub(r"(?s)```.*?```", "", page(name, "en")).replace("[中文]", "")
     assert not CHINESE.search(english)
     chinese = re.sub(build.NO_PROSE, "`", page(name, "zh"))
-    assert [*build.wrong_variants(chinese, build.read_glossary(ROOT / "lessons/glossary.md"))] == []
+    assert [*build.find_wrong_variants(chinese, build.read_glossary(ROOT / "lessons/glossary.md"))] == []
     assert re.findall(build.HALF_WIDTH, re.sub(build.NO_TEXT, " ", chinese)) == []
 
 

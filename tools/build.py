@@ -56,7 +56,7 @@ def read_glossary(path: Path) -> list[list[list[str]]]:
     return [[[term.strip() for term in cell.split("、") if term.strip()] for cell in row[2:4]] for row in rows[2:]]
 
 
-def setup_code(lang: str, address: str = "") -> str:
+def make_setup_code(lang: str, address: str = "") -> str:
     """A notebook's set-up cell. With an address it fetches the course first, where that is missing on Colab."""
     code = SETUP
     for english, chinese in IN_CHINESE.items() if lang == "zh" else ():
@@ -69,7 +69,7 @@ if "google.colab" in sys.modules and not os.path.exists("ten-vectors"):
 {code}"""
 
 
-def code_of(cells: list[NotebookNode]) -> list[NotebookNode]:
+def select_code(cells: list[NotebookNode]) -> list[NotebookNode]:
     return [cell for cell in cells if cell.cell_type == "code"]
 
 
@@ -80,14 +80,14 @@ def build_for_class(lessons: list[Lesson], root: Path, address: str, lang: str) 
             path = root / "classroom" / each / f"{lesson.name}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(
-                f"{nbformat.writes(notebook(lesson, each, address, solutions=False), version=4)}\n".encode()
+                f"{nbformat.writes(make_notebook(lesson, each, address, solutions=False), version=4)}\n".encode()
             )
     if lang == "zh":
         return f"classroom/en 和 classroom/zh：各 {len(lessons)} 个笔记本，不带参考答案和运行结果。"
     return f"classroom/en and classroom/zh: {len(lessons)} notebooks each, without solutions and outputs."
 
 
-def notebook(
+def make_notebook(
     lesson: Lesson, lang: str, address: str = "", ran: list[NotebookNode] | None = None, solutions: bool = True
 ) -> NotebookNode:
     """The lesson in one language, with the outputs of the cells that have run before.
@@ -108,8 +108,8 @@ def notebook(
         elif cell.cell_type == "markdown":
             new, link = v4.new_markdown_cell(source + link), ""
         else:
-            new = v4.new_code_cell(setup_code(lang, address) if id == "setup" else source)
-            for before in [before for before in code_of(ran or []) if before.get("id") == id]:
+            new = v4.new_code_cell(make_setup_code(lang, address) if id == "setup" else source)
+            for before in [before for before in select_code(ran or []) if before.get("id") == id]:
                 new.execution_count, new.outputs = before.execution_count, before.outputs
             if new.outputs and not {"measured", "raises-exception"} & set(tags):
                 tags = [*tags, "nbval-check-output"]
@@ -119,7 +119,7 @@ def notebook(
     return book
 
 
-def clean(outputs: list[NotebookNode]) -> list[NotebookNode]:
+def clean_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Outputs without views of widgets, which would reopen as an error; neighbouring streams of one name become one."""
     kept: list[NotebookNode] = []
     for output in outputs:
@@ -141,7 +141,7 @@ def execute(book: NotebookNode, path: Path, timeout: int = 600) -> list[Notebook
         for n, cell in [(n, cell) for n, cell in enumerate(book.cells) if cell.cell_type == "code"]:
             try:
                 client.execute_cell(cell, n)
-                cell.outputs = clean(cell.outputs)
+                cell.outputs = clean_outputs(cell.outputs)
                 failed = "".join(output.text.strip() for output in cell.outputs if output.get("name") == "stderr")
             except (CellControlSignal, DeadKernelError) as error:
                 failed = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error).splitlines()[0]
@@ -150,7 +150,7 @@ def execute(book: NotebookNode, path: Path, timeout: int = 600) -> list[Notebook
     return book.cells
 
 
-def compared(lesson: Lesson, root: Path, address: str) -> Iterator[tuple[str, Path, list[NotebookNode], NotebookNode]]:
+def compare_with_stored(lesson: Lesson, root: Path, address: str) -> Iterator[tuple[str, Path, list[NotebookNode], NotebookNode]]:
     """Of each language: where its notebook is kept, the cells stored there, and what it should be, with their outputs."""
     for lang in WORDS:
         path = root / "notebooks" / lang / f"{lesson.name}.ipynb"
@@ -158,25 +158,25 @@ def compared(lesson: Lesson, root: Path, address: str) -> Iterator[tuple[str, Pa
             old = nbformat.read(path, as_version=4).cells
         except (OSError, ValueError):  # it is missing, or cannot be read
             old = []
-        yield lang, path, old, notebook(lesson, lang, address, old)
+        yield lang, path, old, make_notebook(lesson, lang, address, old)
 
 
-def differences(lesson: Lesson, root: Path, address: str = "") -> Iterator[str]:
+def find_stale_notebooks(lesson: Lesson, root: Path, address: str = "") -> Iterator[str]:
     """Where the stored notebooks are not what the script makes, outputs aside."""
-    for lang, path, old, book in compared(lesson, root, address):
+    for lang, path, old, book in compare_with_stored(lesson, root, address):
         for id in [(new or was).get("id") for new, was in zip_longest(book.cells, old) if new != was][:1]:
             what = f"differs from {lesson.script}" if old else "the notebook is missing or cannot be read"
             yield f'notebooks/{lang}/{path.name}, cell "{id}": {what}; run python course.py build {lesson.name}.'
 
 
-def build(lesson: Lesson, root: Path, address: str = "", everything: bool = False) -> list[str]:
+def build_lesson(lesson: Lesson, root: Path, address: str = "", everything: bool = False) -> list[str]:
     """Brings a lesson's notebooks up to date and says what was done; nothing is written unless every cell ran well in both."""
     files, report = {}, []
-    for lang, path, old, book in compared(lesson, root, address):
-        done = "executed" if everything or code_of(book.cells) != code_of(old) else "unchanged"
+    for lang, path, old, book in compare_with_stored(lesson, root, address):
+        done = "executed" if everything or select_code(book.cells) != select_code(old) else "unchanged"
         if done == "executed":
             try:
-                book = notebook(lesson, lang, address, execute(notebook(lesson, lang, address), path))
+                book = make_notebook(lesson, lang, address, execute(make_notebook(lesson, lang, address), path))
             except Refused as failure:
                 raise Refused(f"{lesson.script}, {failure}") from failure
         content = f"{nbformat.writes(book, version=4)}\n".encode()
@@ -189,17 +189,17 @@ def build(lesson: Lesson, root: Path, address: str = "", everything: bool = Fals
     return report
 
 
-def faults(lesson: Lesson, glossary: list[list[list[str]]]) -> list[str]:
+def find_script_faults(lesson: Lesson, glossary: list[list[list[str]]]) -> list[str]:
     """All that is wrong with a script, cell by cell."""
     found = []
     for n, cell in enumerate(lesson.cells):
         name = f'"{cell.metadata.id}"' if cell.metadata.id else f"no. {n + 1}"
-        whats = [*form_faults(lesson.cells, n), *word_faults(cell, glossary)]
+        whats = [*find_form_faults(lesson.cells, n), *find_word_faults(cell, glossary)]
         found += [f"{lesson.script}, cell {name}: {what}." for what in whats]
     return list(dict.fromkeys(found))
 
 
-def form_faults(cells: list[NotebookNode], n: int) -> list[str]:
+def find_form_faults(cells: list[NotebookNode], n: int) -> list[str]:
     """What is wrong with the frame of cell n: its id, language and tags, its other half, its neighbours."""
     cell, before = cells[n], cells[max(0, n - 2) : n]
     id, lang, tags = str(cell.metadata.id), cell.metadata.lang, cell.metadata.tags
@@ -230,7 +230,7 @@ def form_faults(cells: list[NotebookNode], n: int) -> list[str]:
     return [what for what, wrong in rules.items() if wrong]
 
 
-def wrong_variants(chinese: str, glossary: list[list[list[str]]]) -> Iterator[str]:
+def find_wrong_variants(chinese: str, glossary: list[list[list[str]]]) -> Iterator[str]:
     """The glossary's wrong variants in a text, unless they are part of a right term."""
     for right, variants in glossary:
         for wrong in variants:
@@ -239,7 +239,7 @@ def wrong_variants(chinese: str, glossary: list[list[list[str]]]) -> Iterator[st
                 yield f"wrong variant {wrong}; the glossary has {'、'.join(right)}"
 
 
-def word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator[str]:
+def find_word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator[str]:
     """What is wrong with the words of a cell: the other language, a wrong term, half-width punctuation."""
     words, chinese = re.sub(NO_PROSE, "`", cell.source), ""
     if cell.cell_type == "code":
@@ -265,12 +265,12 @@ def word_faults(cell: NotebookNode, glossary: list[list[list[str]]]) -> Iterator
         for block in re.findall(BLOCK, re.sub(NO_TEXT, " ", words)):
             if not re.search(HAN, block) and len(re.findall(r"\b[a-z]+\b", block)) >= 4:
                 yield f"English only among the Chinese ({block.strip()[:60]}); translate it, or set it as code"
-    yield from wrong_variants(chinese, glossary)
+    yield from find_wrong_variants(chinese, glossary)
     for found in re.findall(HALF_WIDTH, chinese):
         yield f"half-width punctuation after Chinese ({found.strip()}); use the full-width sign"
 
 
-def text_faults(room: Path, glossary: list[list[list[str]]]) -> list[str]:
+def find_question_faults(room: Path, glossary: list[list[list[str]]]) -> list[str]:
     """All that is wrong with the texts of a room's questions, one after the other."""
     path = room / "questions.toml"
     place = f"lessons/{room.name}/questions.toml"
@@ -279,25 +279,25 @@ def text_faults(room: Path, glossary: list[list[list[str]]]) -> list[str]:
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{place}: this is not TOML ({error}); mend it.") from error
     found = []
-    for name, text in texts_in(questions):
+    for name, text in list_texts(questions):
         if missing := [lang for lang in WORDS if not text.get(lang, "").strip()]:
             found.append(f"{place}, {name}: {' and '.join(missing)} is missing; write it in both languages.")
         elif not re.search(HAN, text["zh"]):
             found.append(f"{place}, {name}: there is no Chinese in zh; say it in Chinese.")
         for lang in [lang for lang in WORDS if lang in text]:
             cell = v4.new_markdown_cell(text[lang], metadata={"lang": lang})
-            found += [f"{place}, {name}: {what}." for what in word_faults(cell, glossary)]
+            found += [f"{place}, {name}: {what}." for what in find_word_faults(cell, glossary)]
     return list(dict.fromkeys(found))
 
 
-def texts_in(part: dict | list, name: str = "") -> Iterator[tuple[str, dict[str, str]]]:
+def list_texts(part: dict | list, name: str = "") -> Iterator[tuple[str, dict[str, str]]]:
     """Each text {en, zh} of a file of questions, and where it stands: "quiz.cached.choices.0.why"."""
     named = part.items() if isinstance(part, dict) else enumerate(part)
     if isinstance(part, dict) and set(WORDS) & set(part):
         yield name, {lang: part[lang] for lang in WORDS if lang in part}
     for key, inner in named:
         if isinstance(inner, dict | list):
-            yield from texts_in(inner, f"{name}.{key}".strip("."))
+            yield from list_texts(inner, f"{name}.{key}".strip("."))
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
@@ -315,19 +315,19 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         address = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["ten-vectors"]["address"]
         glossary = read_glossary(root / "lessons/glossary.md")
         lessons = [*{there[name].name: there[name] for name in arguments.lesson or there}.values()]
-        refused = [fault for lesson in lessons for fault in faults(lesson, glossary)]
+        refused = [fault for lesson in lessons for fault in find_script_faults(lesson, glossary)]
         rooms = dict.fromkeys(root / "lessons" / lesson.room for lesson in lessons)
-        refused += [fault for room in rooms for fault in text_faults(room, glossary)]
+        refused += [fault for room in rooms for fault in find_question_faults(room, glossary)]
         if arguments.no_solutions and not refused:
             print(build_for_class(lessons, root, address, arguments.lang))
         elif arguments.check and not refused:
-            refused = [fault for lesson in lessons for fault in differences(lesson, root, address)]
+            refused = [fault for lesson in lessons for fault in find_stale_notebooks(lesson, root, address)]
             strays = [path for path in sorted(root.glob("notebooks/*/*.ipynb")) if path.stem not in there]
             refused += [f"notebooks/{p.parent.name}/{p.name}: no script makes it; remove it." for p in strays]
             refused += teaching.differences(root, address)
         elif not refused:
             for lesson in lessons:
-                print(*build(lesson, root, address, arguments.all), sep="\n")
+                print(*build_lesson(lesson, root, address, arguments.all), sep="\n")
             for line in teaching.build(root, address):
                 print(line)
     except Refused as problem:
