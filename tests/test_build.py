@@ -575,9 +575,9 @@ def test_no_solution_of_any_lesson_stands_in_the_set_for_a_class(lesson):
         book = build.make_notebook(lesson, lang, solutions=False)
         text = "\n\n".join(cell.source for cell in book.cells)
         assert solutions and not [solution for solution in solutions if solution in text]
-        assert "<details>" not in text and len(build.select_code(book.cells)) == len(build.select_code(lesson.cells)) - len(
-            solutions
-        )
+        assert "<details>" not in text and len(build.select_code(book.cells)) == len(
+            build.select_code(lesson.cells)
+        ) - len(solutions)
 
 
 @pytest.mark.slow
@@ -692,7 +692,16 @@ def test_off_colab_nothing_is_fetched(root):
     assert start(build.make_setup_code("zh", ADDRESS), root / "notebooks/zh") == "ours zh zh"
 
 
-def test_build_py_runs_on_its_own(root):
-    command = [sys.executable, "-m", "tools.build", "--check", "no-such-lesson"]
-    child = subprocess.run(command, cwd=build.ROOT, capture_output=True, encoding="utf-8")
-    assert (child.returncode, child.stderr[:34]) == (1, "There is no lesson no-such-lesson;")
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is that of Unix")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--check no-such-lesson", "There is no lesson no-such-lesson;"),
+        ("--lang zh --help >&-", "输出已被关闭："),
+        ("--help >/dev/full", "The disk, "),
+    ],
+)
+def test_build_py_runs_on_its_own_and_ends_in_one_sentence(words, sentence):
+    command = f"exec '{sys.executable}' -m tools.build {words}"
+    child = subprocess.run(command, shell=True, cwd=build.ROOT, capture_output=True, encoding="utf-8")
+    assert child.returncode == 1 and child.stderr.startswith(sentence) and child.stderr.count("\n") == 1

@@ -11,8 +11,8 @@ from strange import LESSONS
 
 from finetuning import options
 from pocket.studies import captioner_study
-from tools import teaching
 from tools.source import LANGUAGES, NO_PROSE, NO_TEXT, read_lessons
+from tools.teaching.guide import read_course
 
 BOTH = [(lang, name) for lang in LANGUAGES for name in LESSONS]
 NUMBER = (
@@ -84,8 +84,7 @@ def test_numbers_are_cited_that_the_prose_has(name):
 
 @cache
 def guide():
-    course = teaching.read_course(ROOT, "")
-    return {lesson.name: course.rounded(lesson) for lesson in course.lessons}
+    return {name: lesson.rounded for name, lesson in read_course(ROOT, "").lessons.items()}
 
 
 @pytest.mark.parametrize(("lang", "name"), BOTH)

@@ -24,7 +24,7 @@ from pocket.datasets import read_scene
 from pocket.language import write_full_caption
 from pocket.words import CHINESE_WORDS
 from pocket.world import Scene, Thing, draw
-from tools.build import read_glossary, find_wrong_variants
+from tools.build import find_wrong_variants, read_glossary
 
 ROOT = Path(__file__).parents[1]
 DRAWING = ("three_parts", "words_on_patches", "strip_with_labels")

@@ -22,7 +22,7 @@ from lessons.kit.picture import Picture, add_axes, make_blank
 from lessons.lesson_04_reading import explorers as ours
 from lessons.lesson_04_reading import figures
 from pocket.studies import reading_study as study
-from tools.build import read_glossary, find_wrong_variants
+from tools.build import find_wrong_variants, read_glossary
 
 GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
 RED, SKETCH, BLURRED = study.FOLLOWED

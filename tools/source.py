@@ -1,5 +1,5 @@
-"""A lesson's script as its builders read it: cells with id, language and tags; what is prose in them,
-and what an exercise says of itself. And what else the builders share.
+"""A lesson's script as its builders read it: cells with id, language and tags; what is prose in
+them, and what an exercise says of itself. And what else the builders share.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jupytext
 from nbformat import NotebookNode, ValidationError, v4
 
-from tools.console import ROOT, Problem
+from tools.console import Problem
 
 LANGUAGES = ("en", "zh")
 # The line above an exercise: its stars and minutes
@@ -19,7 +19,10 @@ EXERCISE = {
     for lang, word, minutes in (("en", "Exercise", "minutes?"), ("zh", "练习", "分钟"))
 }
 # What is no prose (code, formulas); what is no text (addresses, HTML tags)
-NO_PROSE = r"(?ms)^[ >]*(```|~~~).*?(?:^[ >]*\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)|\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$"
+NO_PROSE = (
+    r"(?ms)^[ >]*(```|~~~).*?(?:^[ >]*\1|\Z)|(`+)(?!`).+?(?<!`)\2(?!`)"
+    r"|\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$"
+)
 NO_TEXT = r"\]\([^)]*\)|(?m:^\[.+?\]:.*)|<[^>]*>|https?://\S+"
 HAN = "[\u3400-\u4dbf\u4e00-\u9fff]"
 
@@ -66,9 +69,13 @@ def read_lessons(root: Path) -> list[Lesson]:
 def read_script(path: Path) -> Lesson:
     lesson = Lesson(path.parent.name, path.stem.removeprefix("lesson"), [])
     try:
-        cells = jupytext.read(path, fmt="py:percent").cells or [v4.new_code_cell()]  # an empty file is an empty cell
+        cells = jupytext.read(path, fmt="py:percent").cells or [
+            v4.new_code_cell()
+        ]  # an empty file is an empty cell
     except ValidationError as error:
-        raise Refused(f"{lesson.script}: jupytext cannot read it ({str(error).splitlines()[0]}).") from error
+        raise Refused(
+            f"{lesson.script}: jupytext cannot read it ({str(error).splitlines()[0]})."
+        ) from error
     for cell in cells:
         cell.metadata = NotebookNode({"id": "", "lang": "", "tags": []} | cell.metadata)
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's own

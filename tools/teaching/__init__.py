@@ -1,1 +1,1 @@
-"""Makes docs/teaching.*.md and docs/answers.*.md: their text stands in the templates beside this file."""
+"""Makes docs/teaching.*.md and docs/answers.*.md from templates, which stand beside this file."""

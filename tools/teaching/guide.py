@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from tools.source import LANGUAGES, ROOT, Refused, make_anchor, read_lessons, read_toml
+from tools.console import ROOT
+from tools.source import LANGUAGES, Refused, make_anchor, read_lessons, read_toml
 from tools.teaching.questions import Question, list_questions
 from tools.teaching.sections import A_MINUTE, SECONDS, Section, list_sections
 

@@ -125,7 +125,9 @@ def list_mistakes(module: Any, test: str) -> list[Text]:
     nodes = [node for name in own for node in ast.walk(functions[name]) if hasattr(node, "lineno")]
     nodes.sort(key=lambda node: (node.lineno, node.col_offset))
     texts = [text for node in nodes if (text := read_mistake(node))]
-    return [text for n, text in enumerate(texts) if text["en"].strip("… ") and text not in texts[:n]]
+    return [
+        text for n, text in enumerate(texts) if text["en"].strip("… ") and text not in texts[:n]
+    ]
 
 
 def read_mistake(node: ast.AST) -> Text:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
-from tools.source import EXERCISE, HAN, LANGUAGES, NO_PROSE, NO_TEXT, ROOT, Lesson
+from tools.console import ROOT
+from tools.source import EXERCISE, HAN, LANGUAGES, NO_PROSE, NO_TEXT, Lesson
 
 # For a learner alone, who reads all, plays with every explorer and does every exercise
 A_MINUTE = {"words": 180, "characters": 270}  # English words, Chinese characters
@@ -35,9 +36,7 @@ class Section(NamedTuple):
 
     @property
     def heading(self) -> dict[str, str]:
-        return {
-            lang: re.search(HEADING, "\n".join(texts))[1] for lang, texts in self.texts.items()
-        }
+        return {lang: re.search(HEADING, "\n".join(texts))[1] for lang, texts in self.texts.items()}
 
     @property
     def code(self) -> list[NotebookNode]:
