@@ -697,7 +697,7 @@ def test_off_colab_nothing_is_fetched(root):
     ("words", "sentence"),
     [
         ("--check no-such-lesson", "There is no lesson no-such-lesson;"),
-        ("--lang zh --help >&-", "输出已被关闭："),
+        ("--help >&-", "The output is closed: "),
         ("--help >/dev/full", "The disk, "),
     ],
 )
