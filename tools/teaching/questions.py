@@ -13,15 +13,15 @@ from tools.source import EXERCISE, HAN, LANGUAGES, Lesson
 from tools.teaching.sections import Section
 
 LETTERS = "ABCDEF"
-Text = dict[str, str]  # by language
+Bilingual = dict[str, str]  # by language
 
 
 class Answer(NamedTuple):
     """One of those that a guess or a quiz offers, and what is behind it."""
 
     letter: str
-    text: Text
-    why: Text
+    text: Bilingual
+    why: Bilingual
     right: bool
 
 
@@ -32,7 +32,7 @@ class Question(NamedTuple):
     module: Any  # the exercises of its room
     name: str  # and its name there
     outcome: str  # the letter that a guess came out as, in the stored notebook
-    above: Text  # just above it
+    above: Bilingual  # just above it
     below: str  # the source of the cell after it: of an exercise, its solution
 
     @property
@@ -59,7 +59,7 @@ class Question(NamedTuple):
         ]
 
     @property
-    def headline(self) -> Text:
+    def headline(self) -> Bilingual:
         """Of an exercise: stars, minutes and what it is called."""
         lines = {}
         for lang, above in self.above.items():
@@ -69,7 +69,7 @@ class Question(NamedTuple):
         return lines
 
     @property
-    def mistakes(self) -> list[Text]:
+    def mistakes(self) -> list[Bilingual]:
         return list_mistakes(self.module, self.name)
 
 
@@ -99,7 +99,7 @@ def read_outcomes(notebook: Path) -> dict[str, str]:
     return letters
 
 
-def list_mistakes(module: Any, test: str) -> list[Text]:
+def list_mistakes(module: Any, test: str) -> list[Bilingual]:
     """What a check says to wrong answers; … stands for what depends on the answer.
 
     Left out is what several checks of the module share: it speaks of types and shapes.
@@ -130,7 +130,7 @@ def list_mistakes(module: Any, test: str) -> list[Text]:
     ]
 
 
-def read_mistake(node: ast.AST) -> Text:
+def read_mistake(node: ast.AST) -> Bilingual:
     """The texts of Mistake(en=…, zh=…), or of a row of a table that ends in such a pair."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Mistake":
         return {argument.arg: read_literal(argument.value) for argument in node.keywords}
