@@ -102,7 +102,7 @@ def small_course(root, script=SCRIPT):
     (root / "lessons/kit").mkdir()
     for package in ("lessons", "lessons/kit"):
         (root / package / "__init__.py").write_text("")
-    (root / "lessons/kit/torch_errors.py").write_text("def install(): pass\n")
+    (root / "lessons/kit/torch_errors.py").write_text("def install_handler(): pass\n")
     shutil.copy(build.ROOT / "lessons/kit/setup_cell.py", root / "lessons/kit")
     return root
 
