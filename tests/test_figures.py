@@ -18,7 +18,7 @@ from helpers.training import History
 from lessons import kit
 from lessons.kit import context_training, strips
 from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank
-from lessons.lesson_00_start_here.explorers import pictures_with_guesses
+from lessons.lesson_00_start_here.explorers import draw_pictures_with_guesses
 from lessons.lesson_01_inside_clip import figures as inside_clip
 
 NAMES = ["cat", "dog", "fish"]
@@ -92,12 +92,12 @@ def test_dollar_signs_long_texts_and_chinese_are_drawn_as_they_are():
 
 def test_a_right_and_a_wrong_guess_look_different_without_colour():
     def grey(guess):
-        picture = pictures_with_guesses([RED], ["photo"], [guess], [0.9], ["cat"], alt=ALT)
+        picture = draw_pictures_with_guesses([RED], ["photo"], [guess], [0.9], ["cat"], alt=ALT)
         return np.asarray(picture.image.convert("L"))
 
     assert (grey("cat") != grey("dog")).any()
     with pytest.raises(ValueError, match="as many of each"):
-        pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], ["cat"], alt=ALT)
+        draw_pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], ["cat"], alt=ALT)
 
 
 def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
@@ -254,7 +254,7 @@ def text_of(n, pooled, chosen=1, padded=0, token="cat"):
         inside_clip.Position(token, i, row, place, padding=i >= n - padded)
         for i, (row, place) in enumerate(zip(*vectors))
     ]
-    return inside_clip.tokens_as_vectors(
+    return inside_clip.draw_tokens_as_vectors(
         rows, [(1, 2, "catcat")], chosen=chosen, pooled=pooled, title="a title", alt=ALT
     )
 
@@ -283,7 +283,7 @@ def test_texts_of_every_length_and_tokens_of_every_width_are_drawn():
 
 def attention_of(chosen, looks):
     shares = np.asarray(looks, dtype=float)
-    return inside_clip.attention_of_a_place(RED, chosen, shares, shares, title="a title", alt=ALT)
+    return inside_clip.draw_attention_maps(RED, chosen, shares, shares, title="a title", alt=ALT)
 
 
 def test_attention_that_is_spread_evenly_makes_a_pale_map_and_a_peak_a_dark_patch():
@@ -339,7 +339,7 @@ def test_captions_stand_whole_over_their_columns(n, monkeypatch):
 def test_matrices_of_two_to_four_pairs_with_long_captions_are_drawn():
     for n in (2, 3, 4):
         captions = ["a photo of a small yellow umbrella beside a large purple butterfly at night"] * n
-        picture = inside_clip.contrastive_matrices(
+        picture = inside_clip.draw_contrastive_matrices(
             [RED] * n, captions, np.eye(n) - 0.5, 65.0, (0.1, 0.1, 0.1), title="a title", alt=ALT
         )
         assert picture.image.width == 1480
@@ -347,7 +347,7 @@ def test_matrices_of_two_to_four_pairs_with_long_captions_are_drawn():
 
 def test_shares_are_drawn_at_every_scale_and_with_the_learned_one_anywhere():
     drawn = [
-        inside_clip.shares_by_scale(RED, NAMES, [0.3, -0.1, 0.25], scale, learned, (1, 200), title="a title", alt=ALT)
+        inside_clip.draw_shares_by_scale(RED, NAMES, [0.3, -0.1, 0.25], scale, learned, (1, 200), title="a title", alt=ALT)
         for scale, learned in ((1, 65.5), (65.5, 65.5), (200, 65.5), (120, 100))
     ]
     assert len({picture.image.tobytes() for picture in drawn}) == 4

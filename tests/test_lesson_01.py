@@ -38,19 +38,19 @@ def clip():
 def explorers(clip, *names):
     """Those with these names, or all: freshly made."""
     make = {
-        "token": lambda: embedding.token_explorer(*clip),
-        "attention": lambda: attention.attention_explorer(*clip, world.draw(TWO)),
-        "matrix": lambda: contrastive.matrix_explorer(*clip, IMAGES, CAPTIONS),
-        "temperature": lambda: contrastive.temperature_explorer(*clip, world.draw(TWO), TEXTS),
+        "token": lambda: embedding.explore_tokens(*clip),
+        "attention": lambda: attention.explore_attention(*clip, world.draw(TWO)),
+        "matrix": lambda: contrastive.explore_matrix(*clip, IMAGES, CAPTIONS),
+        "temperature": lambda: contrastive.explore_temperature(*clip, world.draw(TWO), TEXTS),
     }
     return {name: make[name]() for name in names or make}
 
 
 def still_pictures():
     return (
-        embedding.patches_of(world.draw(TWO)),
-        contrastive.similarity_matrix(IMAGES, CAPTIONS, torch.eye(3)),
-        attention.mask_picture(3, ["SOS", "cat", "EOT"]),
+        embedding.draw_patches(world.draw(TWO)),
+        contrastive.draw_similarities(IMAGES, CAPTIONS, torch.eye(3)),
+        attention.draw_causal_mask(3, ["SOS", "cat", "EOT"]),
     )
 
 
@@ -113,14 +113,14 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone_and_their_twins_ar
 
 def told(clip, text, position=1):
     """The text as it is read, and the alt text and the caption of its picture."""
-    read = embedding._read(*clip, text)
+    read = embedding._read_text(*clip, text)
     return SimpleNamespace(
-        **vars(read), alt=embedding._tokens_in_words(read, position), caption=embedding._about_tokens(read, 77)
+        **vars(read), alt=embedding._describe_columns(read, position), caption=embedding._caption_columns(read, 77)
     )
 
 
 def test_tokens_ids_and_the_pooled_position_are_told(clip):
-    shown = embedding.token_explorer(*clip, "a photo of a red cat.").shown
+    shown = embedding.explore_tokens(*clip, "a photo of a red cat.").shown
     assert "SOS, a, photo, of, a, red, cat, ., EOT." in shown.alt and "position 8, EOT" in shown.alt
     assert ", ".join(map(str, clip[1].tokenizer("a photo of a red cat.")["input_ids"])) in shown.alt
     assert "From position 9 to 76 there is only padding: EOT's id again." in shown.caption
@@ -163,7 +163,7 @@ def test_the_text_is_pooled_at_the_first_end_of_text_whatever_follows(clip):
 
 
 def test_any_text_and_any_position_can_be_drawn(clip):
-    explorer = embedding.token_explorer(*clip, "")
+    explorer = embedding.explore_tokens(*clip, "")
     for text, position in (("$x$ <b>一只猫", 0), ("word " * 100, 40), ("supercalifragilisticexpialidocious", 76)):
         explorer.controls["text"].value, explorer.controls["position"].value = text, position
         assert explorer.shown.image.width == 1480 and f"position {position}, " in explorer.shown.alt
@@ -176,7 +176,7 @@ def test_attention_by_hand_is_the_librarys_eager_attention(clip):
     eager = CLIPModel.from_pretrained(POCKET_CLIP, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.no_grad():
         theirs = torch.cat(eager.vision_model(pixel_values=pixels_of(clip), output_attentions=True).attentions)
-    ours = attention.vision_attention(clip[0], pixels_of(clip))
+    ours = attention.compute_attention(clip[0], pixels_of(clip))
     assert ours.shape == theirs.shape == (4, 4, 65, 65)
     assert (ours - theirs).abs().max() < 1e-5
     assert torch.allclose(ours.sum(-1), torch.ones(4, 4, 65))
@@ -189,13 +189,13 @@ def test_attention_maps_are_those_of_the_chosen_layer_and_head(clip, monkeypatch
         seen.update(chosen=chosen, looks=looks, seen=seen_by)
         return Sentence("drawn")
 
-    monkeypatch.setattr(figures, "attention_of_a_place", picture)
-    controls = attention.attention_explorer(*clip, world.draw(TWO)).controls
-    maps = attention.vision_attention(clip[0], pixels_of(clip)).numpy()
+    monkeypatch.setattr(figures, "draw_attention_maps", picture)
+    controls = attention.explore_attention(*clip, world.draw(TWO)).controls
+    maps = attention.compute_attention(clip[0], pixels_of(clip)).numpy()
     assert np.allclose(seen["looks"], maps[3].mean(0)[37]) and np.allclose(seen["seen"], maps[3].mean(0)[:, 37])
     controls["layer"].value, controls["head"].value, controls["place"].value = 2, 3, 0
     assert np.allclose(seen["looks"], maps[1, 2, 0]) and np.allclose(seen["seen"], maps[1, 2, :, 0])
-    attention.attention_explorer(*clip, world.draw(TWO), patch=64, layer=3, head=4)
+    attention.explore_attention(*clip, world.draw(TWO), patch=64, layer=3, head=4)
     assert seen["chosen"] == 64 and np.allclose(seen["looks"], maps[2, 3, 64])
 
 
@@ -206,7 +206,7 @@ def patch_buttons(explorer):
 
 
 def test_a_patch_is_chosen_by_its_button_or_by_the_slider_and_both_agree(clip):
-    explorer = attention.attention_explorer(*clip, world.draw(TWO), patch=1)
+    explorer = attention.explore_attention(*clip, world.draw(TWO), patch=1)
     buttons = patch_buttons(explorer)
     for number in (12, 0):
         buttons[number].click()
@@ -219,22 +219,22 @@ def test_a_patch_is_chosen_by_its_button_or_by_the_slider_and_both_agree(clip):
 
 def test_where_letters_cannot_be_coloured_buttons_stay_plain(clip):
     """ipywidgets 7.7 cannot turn letters white: on a dark patch, or in a dark theme, nobody could read them."""
-    for button in patch_buttons(attention.attention_explorer(*clip, world.draw(TWO)))[1:]:
+    for button in patch_buttons(attention.explore_attention(*clip, world.draw(TWO)))[1:]:
         coloured = getattr(button.style, "text_color", None)
         assert bool(button.style.button_color) == bool(coloured)
 
 
 def test_a_map_without_a_clear_maximum_does_not_name_one():
-    assert "no place" in attention._darkest(np.full(65, 1 / 65), 8)
+    assert "no place" in attention._describe_darkest(np.full(65, 1 / 65), 8)
     shares = np.full(65, 0.01)
     shares[10] = 0.36
-    assert attention._darkest(shares, 8) == "darkest at patch 10 (row 2, column 2)"
+    assert attention._describe_darkest(shares, 8) == "darkest at patch 10 (row 2, column 2)"
 
 
 def test_where_nearly_everybody_looks_is_told():
     now = SimpleNamespace(place=64, layer=3, head=4)
     for share, all_look in ((0.28, True), (1 / 65, False)):
-        words = attention._attention_in_words(now, np.full(65, 1 / 65), np.full(65, share), 8, (4, 4))
+        words = attention._describe_attention(now, np.full(65, 1 / 65), np.full(65, share), 8, (4, 4))
         assert ("nearly all positions do" in words) == all_look
 
 
@@ -247,13 +247,13 @@ def test_on_the_models_own_cosines_the_loss_is_the_librarys(clip):
     with torch.no_grad():
         theirs = model(**inputs, return_loss=True).loss
     cosines = encode_images(model, processor, IMAGES) @ encode_texts(model, processor, CAPTIONS).T
-    ours = contrastive.contrastive_loss(cosines, model.logit_scale.exp())[0]
+    ours = contrastive.compute_clip_losses(cosines, model.logit_scale.exp())[0]
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
 
 def test_the_loss_is_the_mean_of_what_pictures_and_captions_lose():
     cosines = torch.tensor([[0.5, 0.1], [0.4, 0.2]], dtype=torch.float64)
-    loss, image_loss, text_loss = (float(part) for part in contrastive.contrastive_loss(cosines, 10))
+    loss, image_loss, text_loss = (float(part) for part in contrastive.compute_clip_losses(cosines, 10))
     pictures = [math.log(1 + math.exp(10 * (0.1 - 0.5))), math.log(1 + math.exp(10 * (0.4 - 0.2)))]
     captions = [math.log(1 + math.exp(10 * (0.4 - 0.5))), math.log(1 + math.exp(10 * (0.1 - 0.2)))]
     assert image_loss == pytest.approx(sum(pictures) / 2) and text_loss == pytest.approx(sum(captions) / 2)
@@ -262,13 +262,13 @@ def test_the_loss_is_the_mean_of_what_pictures_and_captions_lose():
 
 def test_equal_cosines_lose_what_guessing_loses_and_a_clear_diagonal_nothing():
     for n in (2, 3, 4):
-        assert float(contrastive.contrastive_loss(torch.zeros(n, n), 50)[0]) == pytest.approx(math.log(n))
-        assert float(contrastive.contrastive_loss(2 * torch.eye(n) - 1, 50)[0]) == pytest.approx(0)
+        assert float(contrastive.compute_clip_losses(torch.zeros(n, n), 50)[0]) == pytest.approx(math.log(n))
+        assert float(contrastive.compute_clip_losses(2 * torch.eye(n) - 1, 50)[0]) == pytest.approx(0)
 
 
 def test_cosines_that_are_not_square_are_refused():
     with pytest.raises(ValueError, match=r"must be square, and these are \(2, 3\)"):
-        contrastive.contrastive_loss(torch.zeros(2, 3), 1)
+        contrastive.compute_clip_losses(torch.zeros(2, 3), 1)
 
 
 def press(explorer, name):
@@ -279,9 +279,9 @@ def press(explorer, name):
 def test_the_matrix_begins_with_what_clip_says_and_a_button_brings_it_back_and_draws_once(clip, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        figures, "contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or Sentence("drawn")
+        figures, "draw_contrastive_matrices", lambda *numbers, **more: drawn.append(numbers) or Sentence("drawn")
     )
-    explorer = contrastive.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    explorer = contrastive.explore_matrix(*clip, IMAGES, CAPTIONS)
     press(explorer, "All cosines 0")
     press(explorer, "What CLIP says")
     cosines = encode_images(*clip, IMAGES) @ encode_texts(*clip, CAPTIONS).T
@@ -293,7 +293,7 @@ def test_the_matrix_begins_with_what_clip_says_and_a_button_brings_it_back_and_d
 
 def test_no_value_is_set_that_a_view_would_move(clip):
     """A slider's view moves what lies between two steps and tells the kernel, which would draw everything again."""
-    explorer = contrastive.matrix_explorer(*clip, IMAGES, CAPTIONS)
+    explorer = contrastive.explore_matrix(*clip, IMAGES, CAPTIONS)
     press(explorer, "What CLIP says")
     for name, slider in explorer.controls.items():
         value = math.log10(slider.value) if name == "scale" else slider.value
@@ -303,16 +303,16 @@ def test_no_value_is_set_that_a_view_would_move(clip):
 
 def test_who_chooses_rightly_is_told_only_where_it_is_clear():
     cosines = torch.tensor([[0.9, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 0.0]])
-    words = contrastive._matrix_in_words(cosines, 10, 0.5)
+    words = contrastive._describe_matrix(cosines, 10, 0.5)
     assert "clearly right: picture 1." in words and "clearly right: captions 1, 2." in words
-    assert "no picture is clearly right" in contrastive._matrix_in_words(torch.zeros(3, 3), 10, math.log(3))
+    assert "no picture is clearly right" in contrastive._describe_matrix(torch.zeros(3, 3), 10, math.log(3))
 
 
 def test_two_to_four_pairs_can_be_compared_and_no_others(clip):
-    assert len(contrastive.matrix_explorer(*clip, IMAGES[:2], CAPTIONS[:2]).controls) == 2 * 2 + 1
+    assert len(contrastive.explore_matrix(*clip, IMAGES[:2], CAPTIONS[:2]).controls) == 2 * 2 + 1
     for images, captions in ((IMAGES[:1], CAPTIONS[:1]), (IMAGES, CAPTIONS[:2]), (IMAGES * 2, CAPTIONS * 2)):
         with pytest.raises(ValueError, match="two to four"):
-            contrastive.matrix_explorer(*clip, images, captions)
+            contrastive.explore_matrix(*clip, images, captions)
 
 
 # --- temperature -------------------------------------------------------------------------------------------------
@@ -325,8 +325,8 @@ def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip
         drawn.shares, drawn.scale, drawn.learned = (scale * torch.tensor(cosines)).softmax(0), scale, learned
         return Sentence("drawn")
 
-    monkeypatch.setattr(figures, "shares_by_scale", picture)
-    controls = contrastive.temperature_explorer(*clip, world.draw(TWO), TEXTS).controls
+    monkeypatch.setattr(figures, "draw_shares_by_scale", picture)
+    controls = contrastive.explore_temperature(*clip, world.draw(TWO), TEXTS).controls
     assert drawn.scale == pytest.approx(drawn.learned) == pytest.approx(clip[0].logit_scale.exp().item())
     assert torch.allclose(drawn.shares, classify_zero_shot(*clip, world.draw(TWO), TEXTS), atol=1e-5)
     controls["scale"].value = 1
@@ -339,33 +339,33 @@ def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip
 
 
 def test_patches_and_class_token_are_counted(lang):
-    assert "197" in embedding.patches_of(world.draw(TWO), patch=16, side=224).caption
-    assert "50" in embedding.patches_of(world.draw(TWO), patch=32, side=224).caption
+    assert "197" in embedding.draw_patches(world.draw(TWO), patch=16, side=224).caption
+    assert "50" in embedding.draw_patches(world.draw(TWO), patch=32, side=224).caption
 
 
 def test_a_picture_of_any_size_is_cut_as_the_model_sees_it():
-    large, small = (np.asarray(embedding.patches_of(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64))
+    large, small = (np.asarray(embedding.draw_patches(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64))
     assert large.shape == small.shape and np.abs(large - small).mean() < 8
 
 
 def test_the_similarity_matrix_counts_the_rows_that_are_right():
     cosines = torch.tensor([[0.9, 0.1, 0.0], [0.5, 0.2, 0.0], [0.0, 0.1, 0.3]])
-    assert "in 2 of 3 rows" in contrastive.similarity_matrix(IMAGES, CAPTIONS, cosines).alt
+    assert "in 2 of 3 rows" in contrastive.draw_similarities(IMAGES, CAPTIONS, cosines).alt
     with pytest.raises(ValueError, match=r"need cosines of \(3, 3\), not \(2, 3\)"):
-        contrastive.similarity_matrix(IMAGES, CAPTIONS, cosines[:2])
+        contrastive.draw_similarities(IMAGES, CAPTIONS, cosines[:2])
 
 
 def test_a_mask_needs_a_label_for_each_position():
-    assert "0, 1, 2, 3" in attention.mask_picture(4).alt
+    assert "0, 1, 2, 3" in attention.draw_causal_mask(4).alt
     with pytest.raises(ValueError, match="4 positions need 4 labels, and there are 2"):
-        attention.mask_picture(4, ["SOS", "EOT"])
+        attention.draw_causal_mask(4, ["SOS", "EOT"])
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
 
 
 def test_every_attribute_of_the_class_map_can_be_typed(clip, lang):
-    table = parts.class_map(clip[0])
+    table = parts.tabulate_older_names(clip[0])
     rows = {name: (path, kind) for name, path, kind in table.rows}
     for path, kind in rows.values():
         assert type(eval(path, {"clip": clip[0]})).__name__ == kind.split()[0]
@@ -378,7 +378,7 @@ def test_every_attribute_of_the_class_map_can_be_typed(clip, lang):
 
 
 def test_configurations_show_the_pocket_model_beside_the_full_sizes(clip):
-    table = parts.configurations(clip[0])
+    table = parts.tabulate_configurations(clip[0])
     rows = {name: cells for name, *cells in table.rows}
     assert table.header == ("", "pocket CLIP", "ViT-B/32", "ViT-B/16")
     assert rows["vision tower: positions"] == ["65", "50", "197"]
@@ -388,13 +388,13 @@ def test_configurations_show_the_pocket_model_beside_the_full_sizes(clip):
 
 
 def test_the_parameters_by_part_add_up_to_all(clip, lang):
-    rows = parts.configurations(clip[0]).rows[-6:]
+    rows = parts.tabulate_configurations(clip[0]).rows[-6:]
     *several, total = [[int(cell.replace(",", "")) for cell in cells] for _, *cells in rows]
     assert [sum(column) for column in zip(*several)] == total
 
 
 def test_the_full_sizes_take_no_memory_and_leave_the_default_device_alone(clip):
-    parts.configurations(clip[0])
+    parts.tabulate_configurations(clip[0])
     assert torch.zeros(1).device.type == "cpu" and CLIPConfig().vision_config.patch_size == 32
 
 
@@ -454,7 +454,7 @@ def test_what_the_lesson_says_of_attention_holds(clip):
     """On the fourth picture of the lesson: a star at the left and a house. Layers and heads are counted from 1 there."""
     things = world.Thing("star", "white"), world.Thing("house", "green")
     image = world.draw(world.Scene(things, "night", "cartoon"))
-    shares = attention.vision_attention(clip[0], clip[1].image_processor([image], return_tensors="pt")["pixel_values"])
+    shares = attention.compute_attention(clip[0], clip[1].image_processor([image], return_tensors="pt")["pixel_values"])
     places = shares[:, :, :, 1:].reshape(*shares.shape[:3], 8, 8)
     near = torch.stack(
         [places[1, 0, 1 + 8 * y + x, y - 1 : y + 2, x - 1 : x + 2].sum() for y in range(1, 7) for x in range(1, 7)]

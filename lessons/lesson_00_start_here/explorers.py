@@ -61,16 +61,16 @@ MOST_TEXTS, BARS = 100, 8
 # --- compose a scene ---------------------------------------------------------------------------------------------
 
 
-def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0) -> Explorer:
+def explore_scene(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0) -> Explorer:
     """Compose a scene of one object, and see which of the world's object names CLIP gives it, in which prompt."""
     thing = scene.things[0]
-    ready, template = _template_controls()
+    ready, template = _make_template_controls()
     controls = {
-        "object": _choice(say(en="object", zh="物体"), world.OBJECTS, thing.object),
-        "colour": _choice(say(en="colour", zh="颜色"), world.COLOURS, thing.colour),
-        "size": _choice(say(en="size", zh="大小"), world.SIZES, thing.size),
-        "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
-        "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
+        "object": _make_dropdown(say(en="object", zh="物体"), world.OBJECTS, thing.object),
+        "colour": _make_dropdown(say(en="colour", zh="颜色"), world.COLOURS, thing.colour),
+        "size": _make_dropdown(say(en="size", zh="大小"), world.SIZES, thing.size),
+        "background": _make_dropdown(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
+        "style": _make_dropdown(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
         "seed": ipywidgets.BoundedIntText(
             seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
         ),
@@ -80,12 +80,12 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
 
     def draw(now: SimpleNamespace) -> Picture:
         scene = world.Scene((world.Thing(now.object, now.colour, now.size),), now.background, now.style)
-        return scene_with_scores(clip, processor, scene, now.seed, now.template)
+        return draw_scene_with_scores(clip, processor, scene, now.seed, now.template)
 
     return Explorer(controls, draw)
 
 
-def scene_with_scores(
+def draw_scene_with_scores(
     clip: CLIPModel,
     processor: CLIPProcessor,
     scene: world.Scene,
@@ -94,7 +94,7 @@ def scene_with_scores(
     names: Sequence[str] = world.OBJECTS,
 ) -> Picture:
     """A scene, and how well each name fits it: the template is filled with one name after the other."""
-    texts = [fill(template, name, scene.style) for name in names]
+    texts = [fill_template(template, name, scene.style) for name in names]
     scores = classify_zero_shot(
         clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts
     ).tolist()
@@ -104,22 +104,22 @@ def scene_with_scores(
     )
     if scene.style not in world.SHOWS_COLOUR:
         caption += say(en=" This style does not show the object's colour.", zh="这种风格看不出物体的颜色。")
-    caption += _strange_words(clip, processor, texts)
-    alt = describe(scene) + say(en=" ", zh="") + _bars_in_words(names, scores)
+    caption += _warn_of_strange_words(clip, processor, texts)
+    alt = describe_scene(scene) + say(en=" ", zh="") + _describe_bars(names, scores)
     title = f"“{template.replace('{style}', scene.style)}”"
     return draw_picture_with_scores(
         world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS
     )
 
 
-def scene_in_styles(
+def draw_scene_in_styles(
     clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0, template: str = TEMPLATES[0]
 ) -> Picture:
     """A scene of one object in every style of the world, and under each drawing the name that CLIP gives it."""
     truth, size = scene.things[0].object, clip.config.vision_config.image_size
     guesses, scores = {}, []
     for style in world.ALL_STYLES:
-        texts = [fill(template, name, style) for name in world.OBJECTS]
+        texts = [fill_template(template, name, style) for name in world.OBJECTS]
         share, best = classify_zero_shot(
             clip, processor, world.draw(replace(scene, style=style), seed, size), texts
         ).max(0)
@@ -139,12 +139,12 @@ def scene_in_styles(
     )
     drawings = [world.draw(replace(scene, style=style), seed) for style in guesses]
     styles = [say(en=style, zh=translate(style)) for style in guesses]
-    return pictures_with_guesses(
+    return draw_pictures_with_guesses(
         drawings, styles, list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
     )
 
 
-def labelled_pictures(
+def draw_labelled_pictures(
     clip: CLIPModel,
     processor: CLIPProcessor,
     class_names: Sequence[str],
@@ -154,7 +154,7 @@ def labelled_pictures(
     """Ten pictures of as many classes, each under its label and above the class name that CLIP gives it in the prompt."""
     of_class = {int(label): row for row, label in enumerate(pictures.labels)}
     rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
-    sentences = [fill(template, name, "photo") for name in class_names]
+    sentences = [fill_template(template, name, "photo") for name in class_names]
     shares = [classify_zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
     labels, guesses = (
         [class_names[int(i)] for i in ids] for ids in (pictures.labels[rows], [s.argmax() for s in shares])
@@ -170,10 +170,10 @@ def labelled_pictures(
     )
     images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
     scores = [float(share.max()) for share in shares]
-    return pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
+    return draw_pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
 
 
-def pictures_with_guesses(
+def draw_pictures_with_guesses(
     images: Sequence[Image.Image],
     labels: Sequence[str],
     guesses: Sequence[str],
@@ -204,7 +204,7 @@ def pictures_with_guesses(
         return finish(figure, alt, caption)
 
 
-def fill(template: str, name: str, style: str) -> str:
+def fill_template(template: str, name: str, style: str) -> str:
     """The template with the name in place of {} and the style in place of {style}; "a" before a vowel becomes "an"."""
     if "{}" not in template:
         raise LearnerError(
@@ -218,7 +218,7 @@ def fill(template: str, name: str, style: str) -> str:
     return template
 
 
-def describe(scene: world.Scene) -> str:
+def describe_scene(scene: world.Scene) -> str:
     """The scene of one object in a sentence of the learner's language, for alt texts."""
     thing = scene.things[0]
     colour = f"{translate(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
@@ -232,7 +232,7 @@ def describe(scene: world.Scene) -> str:
 # --- a picture of your own ---------------------------------------------------------------------------------------
 
 
-def picture_explorer(
+def explore_picture(
     clip: CLIPModel,
     processor: CLIPProcessor,
     picture: str | Path | Image.Image | None = None,
@@ -254,7 +254,7 @@ def picture_explorer(
     size = clip.config.vision_config.image_size
 
     def draw(now: SimpleNamespace) -> Picture:
-        which, image = _picture_now(now.file, picture)
+        which, image = _open_chosen(now.file, picture)
         candidates = list(dict.fromkeys(line.strip() for line in now.texts.splitlines() if line.strip()))
         if not 2 <= len(candidates) <= MOST_TEXTS:
             raise LearnerError(
@@ -268,8 +268,8 @@ def picture_explorer(
             en=f"CLIP sees the middle square, shrunk to {size} × {size} pixels.",
             zh=f"CLIP 看到的是正中的方块，缩小到 {size} × {size} 像素。",
         )
-        caption += _strange_words(clip, processor, candidates)
-        alt = which + _bars_in_words(candidates, scores)
+        caption += _warn_of_strange_words(clip, processor, candidates)
+        alt = which + _describe_bars(candidates, scores)
         seen = crop_square(image, 512)
         title = say(en="Which text fits best?", zh="哪一条和图最相符？")
         return draw_picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
@@ -277,7 +277,7 @@ def picture_explorer(
     return Explorer({"file": button, "texts": lines}, draw)
 
 
-def open_picture(name: str, data: bytes) -> Image.Image:
+def open_upload(name: str, data: bytes) -> Image.Image:
     """The bytes of a picture file as RGB, as `pictures.open_picture` gives them; raises `LearnerError` where it raises."""
     try:
         return pictures.open_picture(io.BytesIO(data))
@@ -285,11 +285,11 @@ def open_picture(name: str, data: bytes) -> Image.Image:
         raise LearnerError(f"{name} {error}{say(en='.', zh='。')}") from None
 
 
-def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
+def _open_chosen(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
     """What picture it is, in words, and the picture itself: the file last chosen, else what the explorer was given."""
     file = read_uploads(upload)
     if file:
-        return _named(file[0]), open_picture(*file)
+        return _name_picture(file[0]), open_upload(*file)
     if isinstance(picture, Image.Image):
         return say(en="An example picture. ", zh="示例图片。"), picture.convert("RGB")
     if picture is None:
@@ -306,10 +306,10 @@ def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple
                 zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",
             )
         ) from None
-    return _named(path.name), open_picture(path.name, data)
+    return _name_picture(path.name), open_upload(path.name, data)
 
 
-def _named(file: str) -> str:
+def _name_picture(file: str) -> str:
     return say(en=f"The picture {file}. ", zh=f"图片“{file}”。")
 
 
@@ -370,7 +370,7 @@ def encode_contexts(
     return {several: null, before: encode(initial), after: encode(learned)}
 
 
-def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
+def draw_prompts(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
     """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
     the null, with random vectors there of the same norms.
 
@@ -414,10 +414,10 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
         en="What the frozen text tower reads: words, learned vectors (framed), and random ones",
         zh="冻结的文本塔读到的东西：词语、学出来的向量（带框）、随机向量",
     )
-    return rows_of_vectors(rows, title=title, alt=alt, caption=caption)
+    return draw_rows_of_vectors(rows, title=title, alt=alt, caption=caption)
 
 
-def rows_of_vectors(
+def draw_rows_of_vectors(
     rows: Sequence[tuple[Sequence[str], np.ndarray, Sequence[bool]]], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Prompts as a text tower reads them: one vector a position, drawn as a strip of its numbers under its label.
@@ -446,7 +446,7 @@ def rows_of_vectors(
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -> ipywidgets.Dropdown:
+def _make_dropdown(label: str, names: Sequence[str], value: str, width: float = 23.2) -> ipywidgets.Dropdown:
     """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
 
     def option(name: str) -> str:
@@ -458,7 +458,7 @@ def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -
     )
 
 
-def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
+def _make_template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     """Ready-made prompts, and the line where the chosen one can be edited: the line is what counts."""
     own = say(en="(your own)", zh="（自己写的）")
     ready = ipywidgets.Dropdown(
@@ -479,7 +479,7 @@ def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     return ready, line
 
 
-def _strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> str:
+def _warn_of_strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> str:
     """A warning of words with a token that training never used: the model cannot know what they mean."""
     words = list(dict.fromkeys(re.findall(r"\w+", " ".join(texts).lower())))
     if not words:
@@ -490,7 +490,7 @@ def _strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[st
     return say(en=f" CLIP never learned: {listed}.", zh=f"CLIP 没学过这些词：{listed}。") if strange else ""
 
 
-def _bars_in_words(names: Sequence[str], scores: Sequence[float]) -> str:
+def _describe_bars(names: Sequence[str], scores: Sequence[float]) -> str:
     """What the bars show, without decimals: it holds on machines that round otherwise."""
     best = max(range(len(names)), key=scores.__getitem__)
     share = scores[best]

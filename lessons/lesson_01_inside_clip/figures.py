@@ -53,7 +53,7 @@ class Position:
     padding: bool = False
 
 
-def tokens_as_vectors(
+def draw_tokens_as_vectors(
     positions: Sequence[Position],
     words: Sequence[tuple[int, int, str]],
     *,
@@ -117,12 +117,12 @@ def tokens_as_vectors(
         for first, last, word in words:
             ends = [columns[index] for index in range(first, last + 1) if index in columns]
             if len(ends) > 1:
-                _bracket(page, ends[0][0] - ends[0][1] / 2 + 0.13, ends[-1][0] + ends[-1][1] / 2 - 0.13, 3.79, word)
-        _sum_in_numbers(page, positions[chosen], chosen, left)
+                _draw_bracket(page, ends[0][0] - ends[0][1] / 2 + 0.13, ends[-1][0] + ends[-1][1] / 2 - 0.13, 3.79, word)
+        _write_sum(page, positions[chosen], chosen, left)
         return finish(figure, alt, caption)
 
 
-def attention_of_a_place(
+def draw_attention_maps(
     image: Image.Image, chosen: int, looks: np.ndarray, seen: np.ndarray, *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """A picture with one patch framed, how much that patch looks at each of the others, and how much each looks at it.
@@ -155,15 +155,15 @@ def attention_of_a_place(
             if shares is not None:
                 most = max(float(shares.max()), 4 / len(shares))  # where attention is spread evenly, the map is pale
                 heat = shares / most
-                shown = _heated(grey, heat[1:].reshape(grid, grid)[where][:, where, None])
+                shown = _mix_heat(grey, heat[1:].reshape(grid, grid)[where][:, where, None])
                 for place in np.argsort(-shares[1:], kind="stable")[:3]:
                     y, x = divmod(place, grid)
                     style = {"ha": "center", "va": "center", "weight": "bold", "path_effects": make_halo()}
                     at = left + (x + 0.5) * cell, top - (y + 0.5) * cell
                     if shares[1 + place] >= 0.005:
                         page.text(*at, f"{100 * shares[1 + place]:.0f}", fontsize=8, color=INK, **style)
-                words, fill = f"{words} {format_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
-                _heat_bar(page, left, low - 0.2, most, note)
+                words, fill = f"{words} {format_percent(shares[0])}", tuple(_mix_heat(np.ones(3), heat[0]))
+                _draw_heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
             page.add_patch(rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
             page.text(left, top + 0.36, heading, fontsize=9, color=INK, weight="bold", va="bottom")
@@ -177,7 +177,7 @@ def attention_of_a_place(
         return finish(figure, alt, caption)
 
 
-def contrastive_matrices(
+def draw_contrastive_matrices(
     images: Sequence[Image.Image],
     captions: Sequence[str],
     cosines: np.ndarray,
@@ -197,7 +197,7 @@ def contrastive_matrices(
     n, panel, low = len(images), 1.68, 0.92
     cell, top, lefts = panel / n, low + panel, (0.78, 2.86, 5.64)
     small = 7 if n < 4 else 6
-    labels = [_wrapped(text, round(cell / (0.0086 * small)), 4) for text in captions]
+    labels = [wrap_label(text, round(cell / (0.0086 * small)), 4) for text in captions]
     over = top + 0.12 + 0.115 * max(label.count("\n") + 1 for label in labels)
     logits = scale * np.asarray(cosines, dtype=float)
     rows, columns = _softmax(logits, 1), _softmax(logits, 0)
@@ -226,7 +226,7 @@ def contrastive_matrices(
             for column, label in enumerate(labels):
                 style = {"ha": "center", "va": "bottom", "color": INK, "parse_math": False}
                 page.text(left + (column + 0.5) * cell, top + 0.05, label, fontsize=small, linespacing=0.95, **style)
-            _cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
+            draw_cells(page, np.asarray(values), left, top, cell, shares=values is not cosines)
         style = {"fontsize": 8.5, "color": INK, "va": "center", "ha": "center"}
         note, of_framed = {"fontsize": 7, "color": SLATE}, say(en="−ln of the\nframed", zh="框中概率\n的 −ln")
         page.text(lefts[1] + panel + 0.28, top + 0.05, of_framed, ha="center", va="bottom", **note)
@@ -234,8 +234,8 @@ def contrastive_matrices(
             lefts[2] - 0.06, low - 0.13, of_framed.replace("\n", say(en=" ", zh="")), ha="right", va="center", **note
         )
         for i in range(n):
-            page.text(lefts[1] + panel + 0.28, top - (i + 0.5) * cell, _minus_log(rows[i, i]), **style)
-            page.text(lefts[2] + (i + 0.5) * cell, low - 0.13, _minus_log(columns[i, i]), **style)
+            page.text(lefts[1] + panel + 0.28, top - (i + 0.5) * cell, _format_minus_log(rows[i, i]), **style)
+            page.text(lefts[2] + (i + 0.5) * cell, low - 0.13, _format_minus_log(columns[i, i]), **style)
         style = {"fontsize": 9, "color": INK, "va": "center"}
         over_pictures = say(en="mean over pictures: ", zh="对图片取平均：") + f"{losses[1]:.2f}"
         over_captions = say(en="mean over captions: ", zh="对说明文字取平均：") + f"{losses[2]:.2f}"
@@ -252,7 +252,7 @@ def contrastive_matrices(
         return finish(figure, alt, caption)
 
 
-def shares_by_scale(
+def draw_shares_by_scale(
     image: Image.Image,
     texts: Sequence[str],
     cosines: Sequence[float],
@@ -411,7 +411,7 @@ def similarity_heatmap(
     cell = min(0.66, 4.4 / n)
     low, left = 0.12, 0.24 + cell
     wide, top = min(1.6, (WIDTH - left - EDGE) / n), low + n * cell
-    labels = [_wrapped(text, round(wide / (0.0086 * small)), 12) for text in captions]
+    labels = [wrap_label(text, round(wide / (0.0086 * small)), 12) for text in captions]
     with LOCK:
         figure = make_blank(top + 0.45 + 0.14 * max(label.count("\n") + 1 for label in labels))
         page = add_page(figure, title)
@@ -420,7 +420,7 @@ def similarity_heatmap(
             box += top - (row + 0.97) * cell, top - (row + 0.03) * cell
             page.imshow(np.asarray(crop_square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
         limit = float(np.abs(values).max()) or 1.0
-        _cells(page, values, left, top, cell, wide=wide, limit=limit, bold_best=True)
+        draw_cells(page, values, left, top, cell, wide=wide, limit=limit, bold_best=True)
         for column, label in enumerate(labels):
             style = {"ha": "center", "va": "bottom", "color": INK, "linespacing": 1.05, "parse_math": False}
             page.text(left + (column + 0.5) * wide, top + 0.06, label, fontsize=small, **style)
@@ -472,14 +472,14 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
         return finish(figure, alt, caption)
 
 
-def _bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
+def _draw_bracket(page: Axes, left: float, right: float, low: float, word: str) -> None:
     """A word over the pieces that it is cut into."""
     page.plot([left, left, right, right], [low, low + 0.05, low + 0.05, low], color=INK, linewidth=1)
     style = {"ha": "center", "va": "bottom", "fontsize": 8, "color": INK, "parse_math": False}
     page.text((left + right) / 2, low + 0.06, shorten(word, max(4, round((right - left) / 0.065))), **style)
 
 
-def _sum_in_numbers(page: Axes, position: Position, place: int, left: float, numbers: int = 8) -> None:
+def _write_sum(page: Axes, position: Position, place: int, left: float, numbers: int = 8) -> None:
     """The first numbers of the two vectors of a position and of their sum, one below the other."""
     style = {"ha": "right", "va": "center", "fontsize": 8, "color": INK}
     page.text(left - 0.08, 0.62, say(en=f"▲ position {place}", zh=f"▲ 位置 {place}"), weight="bold", **style)
@@ -497,7 +497,7 @@ def _sum_in_numbers(page: Axes, position: Position, place: int, left: float, num
     page.plot([left, left + 0.48 + 0.5 * (numbers - 1)], [0.32, 0.32], color=INK, linewidth=0.8)
 
 
-def _cells(
+def draw_cells(
     page: Axes,
     values: np.ndarray,
     left: float,
@@ -527,15 +527,15 @@ def _cells(
         page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2))
 
 
-def _heated(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def _mix_heat(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """A grey picture (…, 1) under a red that grows with the heat (…, 1), from 0 to 1: (…, 3)."""
     return grey * (1 - 0.9 * heat) + 0.9 * heat * np.array(to_rgb("#D55E00"))
 
 
-def _heat_bar(page: Axes, left: float, y: float, most: float, note: str) -> None:
+def _draw_heat_bar(page: Axes, left: float, y: float, most: float, note: str) -> None:
     """What the darkest red of a map stands for; note: a sentence with a place for it."""
     page.imshow(
-        _heated(np.ones((1, 100, 1)), np.linspace(0, 1, 100)[None, :, None]),
+        _mix_heat(np.ones((1, 100, 1)), np.linspace(0, 1, 100)[None, :, None]),
         extent=(left + 0.14, left + 0.64, y - 0.06, y + 0.06),
         aspect="auto",
     )
@@ -548,9 +548,9 @@ def _softmax(values: np.ndarray, axis: int) -> np.ndarray:
     return powers / powers.sum(axis, keepdims=True)
 
 
-def _minus_log(share: float) -> str:
+def _format_minus_log(share: float) -> str:
     return f"{abs(np.log(share)):.2f}"
 
 
-def _wrapped(text: str, width: int, lines: int) -> str:
+def wrap_label(text: str, width: int, lines: int) -> str:
     return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder="…", break_on_hyphens=False))

@@ -56,7 +56,7 @@ def _of_the_matrix(lesson: dict) -> Iterator[Claim]:
 def _of_attention(lesson: dict) -> Iterator[Claim]:
     clip, processor = lesson["clip"], lesson["processor"]
     pixels = processor.image_processor([lesson["pictures"][3]], return_tensors="pt")["pixel_values"]
-    layers = lesson["attention"].vision_attention(clip, pixels).numpy()  # (L, H, 1 + P, 1 + P)
+    layers = lesson["attention"].compute_attention(clip, pixels).numpy()  # (L, H, 1 + P, 1 + P)
     corners, grid = layers[2, 3], 8
     left, right = grid * (grid - 1) + 1, grid * grid
     assert np.mean(corners[:, right] > 5 / len(corners)) > 0.9 and corners[right, [left, right]].min() > 0.1

@@ -21,7 +21,7 @@ from lessons.kit.picture import Picture, choose_letter_colour, crop_square
 from lessons.lesson_01_inside_clip import figures
 
 
-def vision_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
+def compute_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
     """How the positions of a picture share their attention, by hand, from the model's own layers: (L, H, 1 + P, 1 + P).
 
     pixel_values: (1, 3, H, W). In each layer and head a row is the position that looks, a column what it looks at; rows sum to one.
@@ -37,7 +37,7 @@ def vision_attention(clip: CLIPModel, pixel_values: Tensor) -> Tensor:
     return torch.stack(maps)
 
 
-def attention_explorer(
+def explore_attention(
     clip: CLIPModel,
     processor: CLIPProcessor,
     image: Image.Image,
@@ -52,7 +52,7 @@ def attention_explorer(
     patch, layer, head: those to begin with, counted from 1; by default the patch in the middle, the last layer, and the mean of its heads.
     """
     pixels = processor.image_processor([image.convert("RGB")], return_tensors="pt")["pixel_values"]
-    attention = vision_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()  # (L, H, 1 + P, 1 + P)
+    attention = compute_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()  # (L, H, 1 + P, 1 + P)
     layers, heads, positions, _ = attention.shape
     grid = math.isqrt(positions - 1)
     seen = crop_square(image, 512)
@@ -80,10 +80,10 @@ def attention_explorer(
         by_head = attention[now.layer - 1]
         shares = by_head[now.head - 1] if now.head else by_head.mean(0)  # (1 + P, 1 + P)
         looks, looked_at = shares[now.place], shares[:, now.place]
-        who = say(en=f"patch {now.place}", zh=f"图块 {now.place} ") if now.place else _place(0, grid)
+        who = say(en=f"patch {now.place}", zh=f"图块 {now.place} ") if now.place else _name_patch(0, grid)
         which = say(en=f"head {now.head}", zh=f"第 {now.head} 个头") if now.head else mean[0][0]
         gets, evenly = format_percent(looked_at.mean()), format_percent(1 / positions)
-        return figures.attention_of_a_place(
+        return figures.draw_attention_maps(
             seen,
             now.place,
             looks,
@@ -92,7 +92,7 @@ def attention_explorer(
                 en=f"Layer {now.layer}, {which}: {who} gets {gets} of all attention (an even share: {evenly})",
                 zh=f"第 {now.layer} 层，{which}：{who}得到全部注意力的 {gets}（平均分的话是 {evenly}）",
             ),
-            alt=_attention_in_words(now, looks, looked_at, grid, (layers, heads)),
+            alt=_describe_attention(now, looks, looked_at, grid, (layers, heads)),
             caption=say(
                 en=f"The darker, the more attention; each map has its own scale. The numbers are the three highest, in per cent; shared out "
                 f"evenly, each of the {positions} positions would get {evenly}. In the middle all weights make 100 %. On the right each "
@@ -103,7 +103,7 @@ def attention_explorer(
         )
 
     explorer = Explorer(controls, draw)
-    buttons = _patch_buttons(controls["place"], seen, grid)
+    buttons = _make_patch_buttons(controls["place"], seen, grid)
     explorer.widget.children = [
         beside(buttons, ipywidgets.VBox(list(controls.values())), align_items="center"),
         explorer.view,
@@ -111,11 +111,11 @@ def attention_explorer(
     return explorer
 
 
-def _attention_in_words(
+def _describe_attention(
     now: SimpleNamespace, looks: np.ndarray, seen: np.ndarray, grid: int, of: tuple[int, int]
 ) -> str:
     """Where the two maps are darkest, as far as it is clear on every machine."""
-    who, most, from_ = _place(now.place, grid), _darkest(looks, grid), _darkest(seen, grid)
+    who, most, from_ = _name_patch(now.place, grid), _describe_darkest(looks, grid), _describe_darkest(seen, grid)
     if np.quantile(seen, 0.1) > 3 / len(seen):
         from_ = say(
             en="and nearly all positions do, by much more than an even share", zh="几乎每个位置都在看，权重远高于平均"
@@ -130,7 +130,7 @@ def _attention_in_words(
     )
 
 
-def _place(place: int, grid: int) -> str:
+def _name_patch(place: int, grid: int) -> str:
     if not place:
         return say(en="the class token", zh="类别词元")
     row, column = divmod(place - 1, grid)
@@ -140,14 +140,14 @@ def _place(place: int, grid: int) -> str:
     )
 
 
-def _darkest(shares: np.ndarray, grid: int) -> str:
+def _describe_darkest(shares: np.ndarray, grid: int) -> str:
     first, second = np.argsort(-shares, kind="stable")[:2]
     if shares[first] - shares[second] < 0.005:
         return say(en="with no place clearly the darkest", zh="没有哪一处明显最深")
-    return say(en=f"darkest at {_place(first, grid)}", zh=f"颜色最深的是{_place(first, grid)}")
+    return say(en=f"darkest at {_name_patch(first, grid)}", zh=f"颜色最深的是{_name_patch(first, grid)}")
 
 
-def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -> ipywidgets.VBox:
+def _make_patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -> ipywidgets.VBox:
     """A button for the class token and one for each patch, in the mean colour of that patch; the chosen one has a thick border."""
     side = 28 if grid <= 8 else 22
     size = {"width": f"{side}px", "height": f"{side}px", "padding": "0", "margin": "0"}
@@ -180,7 +180,7 @@ def _patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: int) -
     return ipywidgets.VBox([token, ipywidgets.GridBox(buttons[1:], layout=columns)])
 
 
-def mask_picture(T: int, labels: Sequence[str] | None = None) -> Picture:
+def draw_causal_mask(T: int, labels: Sequence[str] | None = None) -> Picture:
     """The causal mask of T positions: who may see whom. labels: what stands at the positions; by default their numbers."""
     names = list(map(str, range(T))) if labels is None else list(labels)
     if len(names) != T:

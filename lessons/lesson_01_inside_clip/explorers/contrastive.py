@@ -24,7 +24,7 @@ from lessons.lesson_01_inside_clip import figures
 STEP = 0.01  # between two cosines of a slider
 
 
-def similarity_matrix(
+def draw_similarities(
     pictures: Sequence[Image.Image], captions: Sequence[str], cosines: Tensor | np.ndarray
 ) -> Picture:
     """Cosines of N pictures and N captions, (N, N), as a heat map with thumbnails; what belongs together is framed."""
@@ -54,7 +54,7 @@ def similarity_matrix(
     )
 
 
-def contrastive_loss(cosines: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def compute_clip_losses(cosines: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """CLIP's loss, the mean of two cross-entropies, and the two: of the pictures that choose captions, and of the captions.
 
     cosines: (N, N), a row for each picture, a column for each caption; what belongs together lies on the diagonal.
@@ -68,7 +68,7 @@ def contrastive_loss(cosines: Tensor, scale: float | Tensor) -> tuple[Tensor, Te
     return (image_loss + text_loss) / 2, image_loss, text_loss
 
 
-def matrix_explorer(
+def explore_matrix(
     clip: CLIPModel, processor: CLIPProcessor, images: Sequence[Image.Image], captions: Sequence[str]
 ) -> Explorer:
     """Fill a small matrix of cosines, and see both softmaxes and the loss. It begins with what CLIP says; a button brings that back.
@@ -99,13 +99,13 @@ def matrix_explorer(
         for row in range(1, n + 1)
         for column in range(1, n + 1)
     }
-    first, scale = read_values(cells), _scale_slider(learned, max(100, learned), learned)
+    first, scale = read_values(cells), _make_scale_slider(learned, max(100, learned), learned)
 
     def draw(now: SimpleNamespace) -> Picture:
         cosines = torch.tensor([getattr(now, name) for name in cells], dtype=torch.float64).reshape(n, n)
-        losses = tuple(loss.item() for loss in contrastive_loss(cosines, now.scale))
+        losses = tuple(loss.item() for loss in compute_clip_losses(cosines, now.scale))
         chance = math.log(n)
-        return figures.contrastive_matrices(
+        return figures.draw_contrastive_matrices(
             images,
             captions,
             cosines.numpy(),
@@ -115,7 +115,7 @@ def matrix_explorer(
                 en=f"The loss is {losses[0]:.2f}; guessing among {n} gives ln {n} = {chance:.2f}",
                 zh=f"损失是 {losses[0]:.2f}；在 {n} 个里瞎猜，损失是 ln {n} = {chance:.2f}",
             ),
-            alt=_matrix_in_words(cosines, now.scale, losses[0]),
+            alt=_describe_matrix(cosines, now.scale, losses[0]),
             caption=say(
                 en="Framed: the pairs that belong together. Raise them, lower the others, and watch the loss; then move the scale. "
                 f"“What CLIP says” brings back this CLIP's cosines, to two decimals, and its scale, {learned:.3g}.",
@@ -127,15 +127,15 @@ def matrix_explorer(
     explorer = Explorer({**cells, "scale": scale}, draw)
     fill = ipywidgets.Button(description=say(en="What CLIP says", zh="CLIP 怎么说"), button_style="primary")
     clear = ipywidgets.Button(description=say(en="All cosines 0", zh="余弦全部归零"))
-    fill.on_click(lambda _: _set(explorer, {**vars(first), "scale": learned}))
-    clear.on_click(lambda _: _set(explorer, dict.fromkeys(cells, 0.0)))
+    fill.on_click(lambda _: _set_together(explorer, {**vars(first), "scale": learned}))
+    clear.on_click(lambda _: _set_together(explorer, dict.fromkeys(cells, 0.0)))
     grid = ipywidgets.GridBox(
-        [ipywidgets.HTML(), *map(_heading, captions)]
+        [ipywidgets.HTML(), *map(_make_heading, captions)]
         + [
             widget
             for row in range(n)
             for widget in (
-                _thumbnail(images[row], row + 1, captions[row]),
+                _make_thumbnail(images[row], row + 1, captions[row]),
                 *list(cells.values())[row * n : row * n + n],
             )
         ],
@@ -145,7 +145,7 @@ def matrix_explorer(
     return explorer
 
 
-def _set(explorer: Explorer, values: Mapping[str, float]) -> None:
+def _set_together(explorer: Explorer, values: Mapping[str, float]) -> None:
     """Set several controls and draw once."""
     controls = [explorer.controls[name] for name in values]
     for control in controls:
@@ -157,7 +157,7 @@ def _set(explorer: Explorer, values: Mapping[str, float]) -> None:
     explorer.update()
 
 
-def _scale_slider(value: float, most: float, learned: float) -> ipywidgets.FloatLogSlider:
+def _make_scale_slider(value: float, most: float, learned: float) -> ipywidgets.FloatLogSlider:
     """From 1 to the most, in equal steps of the exponent; the learned scale is one of them.
 
     A view moves a value that lies between two steps, so no such value is ever set.
@@ -175,17 +175,17 @@ def _scale_slider(value: float, most: float, learned: float) -> ipywidgets.Float
     )
 
 
-def _heading(caption: str) -> ipywidgets.HTML:
+def _make_heading(caption: str) -> ipywidgets.HTML:
     return ipywidgets.HTML(f'<div style="text-align: center; line-height: 1.2">{html.escape(caption)}</div>')
 
 
-def _thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
+def _make_thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
     data = encode_webp(crop_square(image, 80), format="png")
     alt = say(en=f"Picture {number}, to which “{caption}” belongs", zh=f"第 {number} 张图，和它配对的文字是“{caption}”")
     return ipywidgets.HTML(f'<img alt="{html.escape(alt)}" width="40" height="40" src="data:image/png;base64,{data}">')
 
 
-def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
+def _describe_matrix(cosines: Tensor, scale: float, loss: float) -> str:
     """Who chooses what belongs to it by a clear margin, and the loss."""
     n, logits = len(cosines), scale * cosines
     pictures, captions = (
@@ -209,7 +209,7 @@ def _matrix_in_words(cosines: Tensor, scale: float, loss: float) -> str:
     )
 
 
-def temperature_explorer(
+def explore_temperature(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Explorer:
     """Move the logit scale, and see what probability the same cosines give each text."""
@@ -222,7 +222,7 @@ def temperature_explorer(
         en, zh = ("less than a half", "不到一半")
         if highest > 0.5:
             en, zh = ("more than 90 %", "超过 90%") if highest > 0.9 else ("more than a half", "超过一半")
-        return figures.shares_by_scale(
+        return figures.draw_shares_by_scale(
             seen,
             texts,
             cosines.tolist(),
@@ -247,4 +247,4 @@ def temperature_explorer(
             ),
         )
 
-    return Explorer({"scale": _scale_slider(learned, most, learned)}, draw)
+    return Explorer({"scale": _make_scale_slider(learned, most, learned)}, draw)

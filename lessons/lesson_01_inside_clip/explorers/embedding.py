@@ -21,23 +21,23 @@ from lessons.lesson_01_inside_clip import figures
 MOST_NAMED = 14  # tokens in an alt text
 
 
-def token_explorer(clip: CLIPModel, processor: CLIPProcessor, text: str = "a photo of a red cat.") -> Explorer:
+def explore_tokens(clip: CLIPModel, processor: CLIPProcessor, text: str = "a photo of a red cat.") -> Explorer:
     """Type a text, and see its tokens, their ids, the rows of both tables that are added, and where the text is pooled."""
-    table, places = _tables(clip)
+    table, places = _read_tables(clip)
     line = ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **look(40))
-    first = max(_read(clip, processor, text).pooled - 2, 0)  # the word before the full stop
+    first = max(_read_text(clip, processor, text).pooled - 2, 0)  # the word before the full stop
     position = ipywidgets.IntSlider(
         first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **look(40)
     )
 
     def draw(now: SimpleNamespace) -> Picture:
-        read, chosen = _read(clip, processor, now.text), now.position
+        read, chosen = _read_text(clip, processor, now.text), now.position
         columns = [
             figures.Position(token, id, table[id], places[place], padding=place >= read.used)
             for place, (token, id) in enumerate(zip(read.tokens, read.ids))
         ]
         token, row = read.tokens[chosen], read.ids[chosen]
-        return figures.tokens_as_vectors(
+        return figures.draw_tokens_as_vectors(
             columns,
             read.words,
             chosen=chosen,
@@ -46,21 +46,21 @@ def token_explorer(clip: CLIPModel, processor: CLIPProcessor, text: str = "a pho
                 en=f"“{token}” at position {chosen}: row {row} of {len(table):,}, plus row {chosen} of {len(places)}, is what enters",
                 zh=f"位置 {chosen} 的“{token}”：嵌入表第 {row} 行（共 {len(table):,} 行）加上位置嵌入表第 {chosen} 行（共 {len(places)} 行）",
             ),
-            alt=_tokens_in_words(read, chosen),
-            caption=_about_tokens(read, len(places)),
+            alt=_describe_columns(read, chosen),
+            caption=_caption_columns(read, len(places)),
         )
 
     return Explorer({"text": line, "position": position}, draw)
 
 
-def _tables(clip: CLIPModel) -> tuple[np.ndarray, np.ndarray]:
+def _read_tables(clip: CLIPModel) -> tuple[np.ndarray, np.ndarray]:
     """The two tables of the text tower: of tokens (V, D) and of positions (T, D)."""
     embeddings = clip.text_model.embeddings
     tables = embeddings.token_embedding, embeddings.position_embedding
     return tuple(table.weight.detach().float().cpu().numpy() for table in tables)
 
 
-def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespace:
+def _read_text(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespace:
     """A text as the tower reads it, on all its positions.
 
     ids, tokens (names for people); words: (first, last, word) of each that is cut into pieces; pooled: the position of EOT;
@@ -90,7 +90,7 @@ def _read(clip: CLIPModel, processor: CLIPProcessor, text: str) -> SimpleNamespa
     )
 
 
-def _tokens_in_words(read: SimpleNamespace, chosen: int) -> str:
+def _describe_columns(read: SimpleNamespace, chosen: int) -> str:
     pooled, used = read.pooled, read.used
     listed, ids = (
         ", ".join(map(str, row[: min(used, MOST_NAMED)])) + (", …" if used > MOST_NAMED else "")
@@ -107,7 +107,7 @@ def _tokens_in_words(read: SimpleNamespace, chosen: int) -> str:
     )
 
 
-def _about_tokens(read: SimpleNamespace, length: int) -> str:
+def _caption_columns(read: SimpleNamespace, length: int) -> str:
     caption = say(
         en="SOS is the start of the text and EOT its end; the tower's answer is read off at EOT (framed). Stripes: purple below zero, "
         "orange above.",
@@ -134,7 +134,7 @@ def _about_tokens(read: SimpleNamespace, length: int) -> str:
     return caption
 
 
-def patches_of(image: Image.Image, patch: int = 8, side: int = 64) -> Picture:
+def draw_patches(image: Image.Image, patch: int = 8, side: int = 64) -> Picture:
     """A picture as the model sees it, side × side pixels, cut into its patches, with the numbers of their positions."""
     n = side // patch
     return figures.picture_in_patches(

@@ -29,7 +29,7 @@ OLDER_NAMES = (  # what older texts say, and where it is
 )
 
 
-def class_map(clip: CLIPModel) -> Table:
+def tabulate_older_names(clip: CLIPModel) -> Table:
     """The names that older texts use, the attributes that one can type today, and the classes that they have here."""
 
     def here(path: str) -> str:
@@ -46,7 +46,7 @@ def class_map(clip: CLIPModel) -> Table:
     return Table([(name, f"clip.{path}", here(path)) for name, path in OLDER_NAMES], header)
 
 
-def configurations(clip: CLIPModel) -> Table:
+def tabulate_configurations(clip: CLIPModel) -> Table:
     """This model beside the two usual sizes of the original, which are built without weights: sizes, and parameters by part."""
     with torch.device("meta"):
         models = [clip, *(CLIPModel(CLIPConfig(vision_config={"patch_size": patch})) for patch in (32, 16))]
@@ -55,8 +55,8 @@ def configurations(clip: CLIPModel) -> Table:
         vision, text = model.config.vision_config, model.config.text_config
         patches = (vision.image_size // vision.patch_size) ** 2
         table, projections = (
-            _count(model.text_model.embeddings.token_embedding),
-            _count(model.visual_projection, model.text_projection),
+            _count_parameters(model.text_model.embeddings.token_embedding),
+            _count_parameters(model.visual_projection, model.text_projection),
         )
         return [
             *(vision.image_size, vision.patch_size, patches, patches + 1),
@@ -64,12 +64,12 @@ def configurations(clip: CLIPModel) -> Table:
             *(text.vocab_size, text.max_position_embeddings),
             *(text.hidden_size, text.num_hidden_layers, text.num_attention_heads),
             model.config.projection_dim,
-            _count(model.vision_model),
-            _count(model.text_model) - table,
+            _count_parameters(model.vision_model),
+            _count_parameters(model.text_model) - table,
             table,
             projections,
             model.logit_scale.numel(),
-            _count(model),
+            _count_parameters(model),
         ]
 
     names = (
@@ -98,5 +98,5 @@ def configurations(clip: CLIPModel) -> Table:
     return Table(zip(names, *columns, strict=True), header, align="right")
 
 
-def _count(*modules: torch.nn.Module) -> int:
+def _count_parameters(*modules: torch.nn.Module) -> int:
     return sum(parameter.numel() for module in modules for parameter in module.parameters())
