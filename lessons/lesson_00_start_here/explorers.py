@@ -27,7 +27,7 @@ from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
 from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import Explorer, look, read_uploads
+from lessons.kit.explorer import Explorer, dropdown, look, read_uploads
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -49,9 +49,8 @@ from pocket.datasets import Pictures
 from pocket.language import add_article, write_full_caption
 from pocket.words import translate
 
-STORED = (
-    DATA / "runs" / "first-vectors.json"
-)  # pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
+# pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
+STORED = DATA / "runs" / "first-vectors.json"
 VECTORS = 10
 UNTRAINED = range(100, 110)  # seeds of the null: nobody can train from them, since those of the button end before
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
@@ -66,11 +65,13 @@ def explore_scene(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene,
     thing = scene.things[0]
     ready, template = _make_template_controls()
     controls = {
-        "object": _make_dropdown(say(en="object", zh="物体"), world.OBJECTS, thing.object),
-        "colour": _make_dropdown(say(en="colour", zh="颜色"), world.COLOURS, thing.colour),
-        "size": _make_dropdown(say(en="size", zh="大小"), world.SIZES, thing.size),
-        "background": _make_dropdown(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
-        "style": _make_dropdown(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
+        "object": dropdown(say(en="object", zh="物体"), _name_options(world.OBJECTS), thing.object, 23.2),
+        "colour": dropdown(say(en="colour", zh="颜色"), _name_options(world.COLOURS), thing.colour, 23.2),
+        "size": dropdown(say(en="size", zh="大小"), _name_options(world.SIZES), thing.size, 23.2),
+        "background": dropdown(
+            say(en="background", zh="背景"), _name_options(world.BACKGROUNDS), scene.background, 23.2
+        ),
+        "style": dropdown(say(en="style", zh="风格"), _name_options(world.ALL_STYLES), scene.style, 24.5),
         "seed": ipywidgets.BoundedIntText(
             seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
         ),
@@ -95,9 +96,8 @@ def draw_scene_with_scores(
 ) -> Picture:
     """A scene, and how well each name fits it: the template is filled with one name after the other."""
     texts = [fill_template(template, name, scene.style) for name in names]
-    scores = classify_zero_shot(
-        clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts
-    ).tolist()
+    seen = world.draw(scene, seed, clip.config.vision_config.image_size)
+    scores = classify_zero_shot(clip, processor, seen, texts).tolist()
     caption = say(
         en=f"The {BARS} highest probabilities; all {len(texts)} together make 100 %.",
         zh=f"概率最高的 {BARS} 个名称；全部 {len(texts)} 个名称的概率加起来是 100%。",
@@ -120,9 +120,8 @@ def draw_scene_in_styles(
     guesses, scores = {}, []
     for style in world.ALL_STYLES:
         texts = [fill_template(template, name, style) for name in world.OBJECTS]
-        share, best = classify_zero_shot(
-            clip, processor, world.draw(replace(scene, style=style), seed, size), texts
-        ).max(0)
+        seen = world.draw(replace(scene, style=style), seed, size)
+        share, best = classify_zero_shot(clip, processor, seen, texts).max(0)
         guesses[style] = world.OBJECTS[best]
         scores.append(float(share))
     missed = say(en=", ", zh="、").join(translate(style) for style, guess in guesses.items() if guess != truth)
@@ -156,9 +155,8 @@ def draw_labelled_pictures(
     rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
     sentences = [fill_template(template, name, "photo") for name in class_names]
     shares = [classify_zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
-    labels, guesses = (
-        [class_names[int(i)] for i in ids] for ids in (pictures.labels[rows], [s.argmax() for s in shares])
-    )
+    labels = [class_names[int(label)] for label in pictures.labels[rows]]
+    guesses = [class_names[int(share.argmax())] for share in shares]
     right = sum(label == guess for label, guess in zip(labels, guesses))
     alt = say(
         en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
@@ -187,14 +185,11 @@ def draw_pictures_with_guesses(
 
     A guess that is the truth has a tick; any other has a cross, and stands in bold.
     """
-    if not len(images) == len(labels) == len(guesses) == len(scores) == len(truths):
-        found = f"{len(images)} pictures, {len(labels)} labels, {len(guesses)} guesses, {len(scores)} scores, {len(truths)} truths"
-        raise ValueError(f"{found}: there must be as many of each")
-    side, step = 1.36, WIDTH / 5
+    side, step, each = 1.36, WIDTH / 5, zip(images, labels, guesses, scores, truths, strict=True)
     rows = -(-len(images) // 5)
     with LOCK:
         figure = make_blank(1.92 * rows)
-        for i, (image, label, guess, score, truth) in enumerate(zip(images, labels, guesses, scores, truths)):
+        for i, (image, label, guess, score, truth) in enumerate(each):
             row, column = divmod(i, 5)
             axes = add_axes(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
             show_image(axes, image)
@@ -208,10 +203,8 @@ def fill_template(template: str, name: str, style: str) -> str:
     """The template with the name in place of {} and the style in place of {style}; "a" before a vowel becomes "an"."""
     if "{}" not in template:
         raise LearnerError(
-            say(
-                en='The prompt needs {} where the name of the object goes, as in "a photo of a {}."',
-                zh="提示词里要有 {}，物体的名称会填在那里，例如：a photo of a {}.",
-            )
+            en='The prompt needs {} where the name of the object goes, as in "a photo of a {}."',
+            zh="提示词里要有 {}，物体的名称会填在那里，例如：a photo of a {}.",
         )
     for slot, value in (("{style}", style), ("{}", name)):
         template = template.replace(f"a {slot}", add_article(value)).replace(slot, value)
@@ -258,10 +251,8 @@ def explore_picture(
         candidates = list(dict.fromkeys(line.strip() for line in now.texts.splitlines() if line.strip()))
         if not 2 <= len(candidates) <= MOST_TEXTS:
             raise LearnerError(
-                say(
-                    en=f"Write at least two different texts, one a line (at most {MOST_TEXTS}): CLIP can only compare.",
-                    zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
-                )
+                en=f"Write at least two different texts, one a line (at most {MOST_TEXTS}): CLIP can only compare.",
+                zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
             )
         scores = classify_zero_shot(clip, processor, image, candidates).tolist()
         caption = say(
@@ -282,7 +273,7 @@ def open_upload(name: str, data: bytes) -> Image.Image:
     try:
         return pictures.open_picture(io.BytesIO(data))
     except pictures.BadPicture as error:
-        raise LearnerError(f"{name} {error}{say(en='.', zh='。')}") from None
+        raise LearnerError(en=f"{name} {error}.", zh=f"{name} {error}。") from None
 
 
 def _open_chosen(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
@@ -293,18 +284,14 @@ def _open_chosen(upload: Any, picture: str | Path | Image.Image | None) -> tuple
     if isinstance(picture, Image.Image):
         return say(en="An example picture. ", zh="示例图片。"), picture.convert("RGB")
     if picture is None:
-        raise LearnerError(
-            say(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。")
-        )
+        raise LearnerError(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。")
     path = Path(picture).expanduser()
     try:
         data = path.read_bytes()
     except OSError:
         raise LearnerError(
-            say(
-                en=f"The file {path} cannot be read. Check the name, or give the whole path.",
-                zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",
-            )
+            en=f"The file {path} cannot be read. Check the name, or give the whole path.",
+            zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",
         ) from None
     return _name_picture(path.name), open_upload(path.name, data)
 
@@ -371,8 +358,7 @@ def encode_contexts(
 
 
 def draw_prompts(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
-    """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
-    the null, with random vectors there of the same norms.
+    """A prompt as CLIP's text tower reads it, under it the same with learned vectors, and, as the null, with random ones of their norms.
 
     context: (M, D), learned vectors; it takes the place of all words of the prompt but the last and the full stop.
     """
@@ -385,14 +371,14 @@ def draw_prompts(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context
     null = F.normalize(torch.randn(context.shape, generator=torch.Generator().manual_seed(0)), dim=-1)
     null = null * context.cpu().norm(dim=-1, keepdim=True)  # (M, D): in any direction, and of the same norms
 
-    def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
+    def build_row(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
         labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
         return labels, torch.cat([vectors[:1], between, vectors[name:]]).numpy(), [False, *[learned] * n, *[False] * 3]
 
     rows = [
         (words, vectors.numpy(), [False] * len(ids)),
-        with_vectors("{}", context.cpu(), learned=True),
-        with_vectors(say(en="random", zh="随机"), null, learned=False),
+        build_row("{}", context.cpu(), learned=True),
+        build_row(say(en="random", zh="随机"), null, learned=False),
     ]
     alt = say(
         en=f"Three rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
@@ -446,36 +432,27 @@ def draw_rows_of_vectors(
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def _make_dropdown(label: str, names: Sequence[str], value: str, width: float = 23.2) -> ipywidgets.Dropdown:
-    """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
-
-    def option(name: str) -> str:
-        text = say(en=name, zh=f"{translate(name)} {name}")
-        return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
-
-    return ipywidgets.Dropdown(
-        options=[(option(name), name) for name in names], value=value, description=label, **look(width)
-    )
+def _name_options(names: Sequence[str]) -> dict[str, str]:
+    """Words of the world by what a list calls them: in Chinese the Chinese word and the English one, which is what the model reads."""
+    unseen = say(en=" (never trained on)", zh="（没见过）")
+    return {say(en=n, zh=f"{translate(n)} {n}") + (unseen if n == world.UNSEEN_STYLE else ""): n for n in names}
 
 
 def _make_template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     """Ready-made prompts, and the line where the chosen one can be edited: the line is what counts."""
     own = say(en="(your own)", zh="（自己写的）")
-    ready = ipywidgets.Dropdown(
-        options=[*((text, text) for text in TEMPLATES), (own, "")],
-        description=say(en="ready-made", zh="常用提示词"),
-        **look(),
-    )
+    options = {text: text for text in TEMPLATES} | {own: ""}
+    ready = dropdown(say(en="ready-made", zh="常用提示词"), options, TEMPLATES[0], 23.2)
     line = ipywidgets.Text(TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **look(30))
 
-    def chosen(change: dict[str, Any]) -> None:
+    def fill_line(change: dict[str, Any]) -> None:
         line.value = change["new"] or line.value
 
-    def edited(change: dict[str, Any]) -> None:
+    def mark_own(change: dict[str, Any]) -> None:
         ready.value = change["new"] if change["new"] in TEMPLATES else ""
 
-    ready.observe(chosen, names="value")
-    line.observe(edited, names="value")
+    ready.observe(fill_line, names="value")
+    line.observe(mark_own, names="value")
     return ready, line
 
 

@@ -17,7 +17,23 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import by_hand
 from helpers.language import say
 from lessons.kit.explorer import Explorer, beside, format_percent, look
-from lessons.kit.picture import Picture, choose_letter_colour, crop_square
+from lessons.kit.picture import (
+    BLUE,
+    GREY,
+    INK,
+    LOCK,
+    SLATE,
+    WIDTH,
+    Picture,
+    add_page,
+    choose_letter_colour,
+    crop_square,
+    finish,
+    make_blank,
+    measure_letters,
+    rectangle,
+    shorten,
+)
 from lessons.lesson_01_inside_clip import figures
 
 
@@ -52,7 +68,9 @@ def explore_attention(
     patch, layer, head: those to begin with, counted from 1; by default the patch in the middle, the last layer, and the mean of its heads.
     """
     pixels = processor.image_processor([image.convert("RGB")], return_tensors="pt")["pixel_values"]
-    attention = compute_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()  # (L, H, 1 + P, 1 + P)
+    attention = (
+        compute_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()
+    )  # (L, H, 1 + P, 1 + P)
     layers, heads, positions, _ = attention.shape
     grid = math.isqrt(positions - 1)
     seen = crop_square(image, 512)
@@ -161,9 +179,8 @@ def _make_patch_buttons(place: ipywidgets.IntSlider, image: Image.Image, grid: i
             zh=f"第 {number} 个图块：第 {row + 1} 行第 {column + 1} 列",
         )
         button = ipywidgets.Button(description=str(number), layout=layouts[0], tooltip=tip)
-        if (
-            "text_color" in button.style.keys
-        ):  # ipywidgets 8; where letters cannot be made to stand out, buttons stay plain
+        # ipywidgets 8; where letters cannot be made to stand out, buttons stay plain
+        if "text_color" in button.style.keys:
             button.style.button_color = "#{:02x}{:02x}{:02x}".format(*colour)
             button.style.text_color = choose_letter_colour(colour / 255)
         buttons.append(button)
@@ -185,21 +202,55 @@ def draw_causal_mask(T: int, labels: Sequence[str] | None = None) -> Picture:
     names = list(map(str, range(T))) if labels is None else list(labels)
     if len(names) != T:
         raise ValueError(f"{T} positions need {T} labels, and there are {len(names)}")
-    return figures.causal_mask(
-        names,
-        title=say(
-            en="Causal mask: no position sees what comes after it, and only the last sees everything",
-            zh="因果掩码：谁也看不见自己后面的词元，只有最后一个位置看得见全文",
-        ),
-        alt=say(
-            en=f"A grid of {T} rows and {T} columns, labelled {', '.join(names)}. In each row the cells up to the diagonal are filled and have "
-            "a dot: these it may see. Those to the right of it are hatched. The first row sees one position, itself; the last sees "
-            f"all {T}.",
-            zh=f"{T} 行 {T} 列的格子，标着 {'、'.join(names)}。每一行从左边到对角线为止的格子涂满、带圆点，表示看得见；右边的画着斜线，表示看不见。"
-            f"第一行只看得见自己，最后一行 {T} 个全看得见。",
-        ),
-        caption=say(
-            en="A row is the position that looks. It may see the filled cells: itself and what stands before it.",
-            zh="每一行是一个位置，涂满的格子是它看得见的：它自己，和排在它前面的。",
-        ),
+    title = say(
+        en="Causal mask: no position sees what comes after it, and only the last sees everything",
+        zh="因果掩码：谁也看不见自己后面的词元，只有最后一个位置看得见全文",
     )
+    alt = say(
+        en=f"A grid of {T} rows and {T} columns, labelled {', '.join(names)}. In each row the cells up to the diagonal are filled and have "
+        "a dot: these it may see. Those to the right of it are hatched. The first row sees one position, itself; the last sees "
+        f"all {T}.",
+        zh=f"{T} 行 {T} 列的格子，标着 {'、'.join(names)}。每一行从左边到对角线为止的格子涂满、带圆点，表示看得见；右边的画着斜线，表示看不见。"
+        f"第一行只看得见自己，最后一行 {T} 个全看得见。",
+    )
+    caption = say(
+        en="A row is the position that looks. It may see the filled cells: itself and what stands before it.",
+        zh="每一行是一个位置，涂满的格子是它看得见的：它自己，和排在它前面的。",
+    )
+    shown = [shorten(name, 14) for name in names]
+    longest = 0.075 * max(map(measure_letters, shown))
+    left, low = 0.65 + longest, 0.14
+    cell = min(0.36, (WIDTH - left - 2.75) / T)
+    top, right, upright = low + T * cell, left + T * cell, longest > cell
+    height = top + 0.72 + (longest if upright else 0.12)
+    hidden = {"facecolor": "white", "edgecolor": GREY, "hatch": "/////", "linewidth": 0.8}
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        for row, name in enumerate(shown):
+            y = top - (row + 0.5) * cell
+            style = {"fontsize": 8.5, "color": INK, "parse_math": False}
+            page.text(left - 0.08, y, name, ha="right", va="center", **style)
+            style |= {"rotation": 90} if upright else {}
+            page.text(left + (row + 0.5) * cell, top + 0.06, name, ha="center", va="bottom", **style)
+            for column in range(T):
+                box = left + column * cell, left + (column + 1) * cell, y - cell / 2, y + cell / 2
+                if column > row:
+                    page.add_patch(rectangle(*box, **hidden))
+                    continue
+                page.add_patch(rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
+                page.plot(left + (column + 0.5) * cell, y, "o", color="white", markersize=3.5)
+            sees = say(en=f"sees {row + 1}", zh=f"看得见 {row + 1} 个")
+            page.text(right + 0.1, y, sees, fontsize=8, color=SLATE, va="center")
+        style = {"fontsize": 9, "weight": "bold", "color": INK}
+        page.text(left, height - 0.46, say(en="what it may see", zh="看得见哪些"), va="center", **style)
+        page.text(0.2, top, say(en="the position that looks", zh="哪个位置在看"), va="top", rotation=90, **style)
+        x, y = right + 0.85, top - 0.28
+        page.add_patch(rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
+        page.plot(x + 0.15, y, "o", color="white", markersize=3.5)
+        page.add_patch(rectangle(x, x + 0.3, y - 0.6, y - 0.3, **hidden))
+        style = {"fontsize": 8.5, "color": INK, "va": "center"}
+        may_not = "may not: −∞ is added before the\nsoftmax, so its weight is 0"
+        page.text(x + 0.4, y, say(en="may see: itself\nand what is before it", zh="看得见：自己\n和前面的"), **style)
+        page.text(x + 0.4, y - 0.45, say(en=may_not, zh="看不见：softmax 之前加上 −∞，\n注意力权重就是 0"), **style)
+        return finish(figure, alt, caption)

@@ -18,7 +18,7 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers.language import say
 from helpers.pretrained import encode_images, encode_texts
 from lessons.kit.explorer import Explorer, beside, format_percent, look, read_values
-from lessons.kit.picture import Picture, crop_square, encode_webp
+from lessons.kit.picture import EDGE, INK, LOCK, WIDTH, Picture, add_page, crop_square, encode_webp, finish, make_blank
 from lessons.lesson_01_inside_clip import figures
 
 STEP = 0.01  # between two cosines of a slider
@@ -33,25 +33,37 @@ def draw_similarities(
     if not n == len(captions) == len(values) or values.shape != (n, n):
         raise ValueError(f"{n} pictures and {len(captions)} captions need cosines of ({n}, {n}), not {values.shape}")
     right = int((values.argmax(1) == np.arange(n)).sum())
-    return figures.similarity_heatmap(
-        pictures,
-        captions,
-        values,
-        title=say(
-            en=f"Cosines: in {right} of {n} rows the framed caption is the highest",
-            zh=f"余弦：{n} 行里有 {right} 行，最高的正好在框里",
-        ),
-        alt=say(
-            en=f"A matrix of {n} pictures, down the side, and {n} captions, along the top, with the cosine of each pair. The diagonal, where "
-            f"picture and caption belong together, is framed. It is the highest of its row in {right} of {n} rows.",
-            zh=f"一个矩阵，左边是 {n} 张图，上面是 {n} 句说明文字，格子里是每一对的余弦。对角线上图和文字本来就是一对，加了框；{n} 行里有 "
-            f"{right} 行，最高的正好在框里。",
-        ),
-        caption=say(
-            en="A row is a picture, a column a caption. Framed: the pairs that belong together. Bold: the highest of its row.",
-            zh="一行是一张图，一列是一句说明文字。加框的本来就是一对，加粗的是这一行里最高的。",
-        ),
+    title = say(
+        en=f"Cosines: in {right} of {n} rows the framed caption is the highest",
+        zh=f"余弦：{n} 行里有 {right} 行，最高的正好在框里",
     )
+    alt = say(
+        en=f"A matrix of {n} pictures, down the side, and {n} captions, along the top, with the cosine of each pair. The diagonal, where "
+        f"picture and caption belong together, is framed. It is the highest of its row in {right} of {n} rows.",
+        zh=f"一个矩阵，左边是 {n} 张图，上面是 {n} 句说明文字，格子里是每一对的余弦。对角线上图和文字本来就是一对，加了框；{n} 行里有 "
+        f"{right} 行，最高的正好在框里。",
+    )
+    caption = say(
+        en="A row is a picture, a column a caption. Framed: the pairs that belong together. Bold: the highest of its row.",
+        zh="一行是一张图，一列是一句说明文字。加框的本来就是一对，加粗的是这一行里最高的。",
+    )
+    small, cell = 8.5, min(0.66, 4.4 / n)
+    low, left = 0.12, 0.24 + cell
+    wide, top = min(1.6, (WIDTH - left - EDGE) / n), low + n * cell
+    labels = [figures.wrap_label(text, round(wide / (0.0086 * small)), 12) for text in captions]
+    with LOCK:
+        figure = make_blank(top + 0.45 + 0.14 * max(label.count("\n") + 1 for label in labels))
+        page = add_page(figure, title)
+        for row, image in enumerate(pictures):
+            box = left - 0.97 * cell - 0.06, left - 0.03 * cell - 0.06
+            box += top - (row + 0.97) * cell, top - (row + 0.03) * cell
+            page.imshow(np.asarray(crop_square(image, 128)), extent=box, aspect="auto", interpolation="antialiased")
+        limit = float(np.abs(values).max()) or 1.0
+        figures.draw_cells(page, values, left, top, cell, wide=wide, limit=limit, bold_best=True)
+        for column, label in enumerate(labels):
+            style = {"ha": "center", "va": "bottom", "color": INK, "linespacing": 1.05, "parse_math": False}
+            page.text(left + (column + 0.5) * wide, top + 0.06, label, fontsize=small, **style)
+        return finish(figure, alt, caption)
 
 
 def compute_clip_losses(cosines: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -60,9 +72,8 @@ def compute_clip_losses(cosines: Tensor, scale: float | Tensor) -> tuple[Tensor,
     cosines: (N, N), a row for each picture, a column for each caption; what belongs together lies on the diagonal.
     """
     if cosines.ndim != 2 or cosines.shape[0] != cosines.shape[1]:
-        raise ValueError(
-            f"each picture needs one caption: the cosines must be square, and these are {tuple(cosines.shape)}"
-        )
+        shape = tuple(cosines.shape)
+        raise ValueError(f"each picture needs one caption: the cosines must be square, and these are {shape}")
     logits, own = scale * cosines, torch.arange(len(cosines), device=cosines.device)
     image_loss, text_loss = cross_entropy(logits, own), cross_entropy(logits.T, own)
     return (image_loss + text_loss) / 2, image_loss, text_loss
@@ -80,31 +91,15 @@ def explore_matrix(
         raise ValueError(f"{n} pictures and {len(captions)} captions: there must be as many of each, two to four")
     own = (encode_images(clip, processor, images) @ encode_texts(clip, processor, captions).T).double()  # (N, N)
     own = STEP * ((own + 1) / STEP).round() - 1
-    tip = (
-        "tooltip" if ipywidgets.FloatSlider.class_traits().get("tooltip") else "description_tooltip"
-    )  # ipywidgets 8, or 7
+    places = [(row, column) for row in range(1, n + 1) for column in range(1, n + 1)]
     cells = {
-        f"cosine_{row}_{column}": ipywidgets.FloatSlider(
-            own[row - 1, column - 1].item(),
-            min=-1,
-            max=1,
-            step=STEP,
-            description=f"{row} · {column}",
-            style={"description_width": "2.4em"},
-            layout={"width": "auto", "margin": "0"},
-            **{
-                tip: say(en=f"cosine of picture {row} and text {column}", zh=f"第 {row} 张图和第 {column} 句文字的余弦")
-            },
-        )
-        for row in range(1, n + 1)
-        for column in range(1, n + 1)
+        f"cosine_{row}_{column}": _make_cell(row, column, own[row - 1, column - 1].item()) for row, column in places
     }
-    first, scale = read_values(cells), _make_scale_slider(learned, max(100, learned), learned)
+    first, scale = read_values(cells), _make_scale_slider(learned, max(100, learned))
 
     def draw(now: SimpleNamespace) -> Picture:
         cosines = torch.tensor([getattr(now, name) for name in cells], dtype=torch.float64).reshape(n, n)
         losses = tuple(loss.item() for loss in compute_clip_losses(cosines, now.scale))
-        chance = math.log(n)
         return figures.draw_contrastive_matrices(
             images,
             captions,
@@ -112,8 +107,8 @@ def explore_matrix(
             now.scale,
             losses,
             title=say(
-                en=f"The loss is {losses[0]:.2f}; guessing among {n} gives ln {n} = {chance:.2f}",
-                zh=f"损失是 {losses[0]:.2f}；在 {n} 个里瞎猜，损失是 ln {n} = {chance:.2f}",
+                en=f"The loss is {losses[0]:.2f}; guessing among {n} gives ln {n} = {math.log(n):.2f}",
+                zh=f"损失是 {losses[0]:.2f}；在 {n} 个里瞎猜，损失是 ln {n} = {math.log(n):.2f}",
             ),
             alt=_describe_matrix(cosines, now.scale, losses[0]),
             caption=say(
@@ -125,23 +120,16 @@ def explore_matrix(
         )
 
     explorer = Explorer({**cells, "scale": scale}, draw)
-    fill = ipywidgets.Button(description=say(en="What CLIP says", zh="CLIP 怎么说"), button_style="primary")
+    restore = ipywidgets.Button(description=say(en="What CLIP says", zh="CLIP 怎么说"), button_style="primary")
     clear = ipywidgets.Button(description=say(en="All cosines 0", zh="余弦全部归零"))
-    fill.on_click(lambda _: _set_together(explorer, {**vars(first), "scale": learned}))
+    restore.on_click(lambda _: _set_together(explorer, {**vars(first), "scale": learned}))
     clear.on_click(lambda _: _set_together(explorer, dict.fromkeys(cells, 0.0)))
-    grid = ipywidgets.GridBox(
-        [ipywidgets.HTML(), *map(_make_heading, captions)]
-        + [
-            widget
-            for row in range(n)
-            for widget in (
-                _make_thumbnail(images[row], row + 1, captions[row]),
-                *list(cells.values())[row * n : row * n + n],
-            )
-        ],
-        layout={"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"},
-    )
-    explorer.widget.children = [grid, beside(scale, clear, fill, align_items="center"), explorer.view]
+    rows = [ipywidgets.HTML(), *map(_make_heading, captions)]
+    for row, (image, caption) in enumerate(zip(images, captions)):
+        rows += [_make_thumbnail(image, row + 1, caption), *list(cells.values())[row * n : row * n + n]]
+    layout = {"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"}
+    grid = ipywidgets.GridBox(rows, layout=layout)
+    explorer.widget.children = [grid, beside(scale, clear, restore, align_items="center"), explorer.view]
     return explorer
 
 
@@ -157,14 +145,31 @@ def _set_together(explorer: Explorer, values: Mapping[str, float]) -> None:
     explorer.update()
 
 
-def _make_scale_slider(value: float, most: float, learned: float) -> ipywidgets.FloatLogSlider:
-    """From 1 to the most, in equal steps of the exponent; the learned scale is one of them.
+def _make_cell(row: int, column: int, value: float) -> ipywidgets.FloatSlider:
+    """The slider of one cosine of the matrix."""
+    tip = say(en=f"cosine of picture {row} and text {column}", zh=f"第 {row} 张图和第 {column} 句文字的余弦")
+    # ipywidgets 8, or 7
+    name = "tooltip" if ipywidgets.FloatSlider.class_traits().get("tooltip") else "description_tooltip"
+    return ipywidgets.FloatSlider(
+        value,
+        min=-1,
+        max=1,
+        step=STEP,
+        description=f"{row} · {column}",
+        style={"description_width": "2.4em"},
+        layout={"width": "auto", "margin": "0"},
+        **{name: tip},
+    )
+
+
+def _make_scale_slider(learned: float, most: float) -> ipywidgets.FloatLogSlider:
+    """From 1 to the most, in equal steps of the exponent; it begins at the learned scale, which is one of them.
 
     A view moves a value that lies between two steps, so no such value is ever set.
     """
     step = math.log10(learned) / max(1, round(math.log10(learned) / 0.005))
     return ipywidgets.FloatLogSlider(
-        10 ** (step * round(math.log10(value) / step)),
+        learned,
         base=10,
         min=0,
         max=math.log10(most),
@@ -193,7 +198,7 @@ def _describe_matrix(cosines: Tensor, scale: float, loss: float) -> str:
         for shares in (logits.softmax(1), logits.T.softmax(1))
     )
 
-    def clearly(numbers: Sequence[int], en: str, zh: str) -> str:
+    def list_right(numbers: Sequence[int], en: str, zh: str) -> str:
         listed = say(en=", ", zh="、").join(map(str, numbers))
         if not numbers:
             return say(en=f"no {en} is clearly right", zh="没有一个明确选对")
@@ -201,10 +206,10 @@ def _describe_matrix(cosines: Tensor, scale: float, loss: float) -> str:
 
     return say(
         en=f"Three matrices of {n} pictures and {n} captions, the diagonal framed. First the cosines. Then the probabilities by which each "
-        f"picture chooses a caption; {clearly(pictures, 'picture', '')}. Then those by which each caption chooses a picture; "
-        f"{clearly(captions, 'caption', '')}. At the logit scale {scale:.3g} the loss is {loss:.2f}.",
+        f"picture chooses a caption; {list_right(pictures, 'picture', '')}. Then those by which each caption chooses a picture; "
+        f"{list_right(captions, 'caption', '')}. At the logit scale {scale:.3g} the loss is {loss:.2f}.",
         zh=f"{n} 张图和 {n} 句说明文字排成三个矩阵，对角线加了框。第一个是余弦。第二个是每张图选各句说明文字的概率，"
-        f"{clearly(pictures, '', '张图')}。第三个是每句说明文字选各张图的概率，{clearly(captions, '', '句')}。"
+        f"{list_right(pictures, '', '张图')}。第三个是每句说明文字选各张图的概率，{list_right(captions, '', '句')}。"
         f"缩放系数是 {scale:.3g} 时，损失是 {loss:.2f}。",
     )
 
@@ -234,17 +239,17 @@ def explore_temperature(
                 zh=f"缩放系数为 {now.scale:.3g} 时，余弦最高的那句话概率是 {format_percent(highest)}",
             ),
             alt=say(
-                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, has a probability of {en}. Below, a "
-                f"curve for each text from scale {least:g} to {most:g}: they begin close together and part, and the best one rises. A "
-                f"dotted line marks the learned scale, {learned:.3g}.",
+                en=f"A picture and {len(texts)} texts. At the logit scale {now.scale:.3g} the one with the highest cosine, “{best}”, "
+                f"has a probability of {en}. Below, a curve for each text from scale {least:g} to {most:g}: they begin close together and "
+                f"part, and the best one rises. A dotted line marks the learned scale, {learned:.3g}.",
                 zh=f"一张图和 {len(texts)} 句话。缩放系数为 {now.scale:.3g} 时，余弦最高的“{best}”概率{zh}。下面每句话有一条曲线，缩放系数从 "
                 f"{least:g} 到 {most:g}：起先挤在一起，后来分开，余弦最高的一路升高。点线标出学到的缩放系数 {learned:.3g}。",
             ),
             caption=say(
-                en="The cosines never change; the scale only decides how much a small lead counts. The orange stroke on each bar marks the probability at the scale that "
-                "CLIP learned. The temperature is one divided by the scale.",
+                en="The cosines never change; the scale only decides how much a small lead counts. The orange stroke on each bar "
+                "marks the probability at the scale that CLIP learned. The temperature is one divided by the scale.",
                 zh="余弦始终不变；缩放系数只决定一点点领先能换来多大的概率。条形图上的橙色短线标出按 CLIP 学到的缩放系数算出的概率。温度就是缩放系数的倒数。",
             ),
         )
 
-    return Explorer({"scale": _make_scale_slider(learned, most, learned)}, draw)
+    return Explorer({"scale": _make_scale_slider(learned, most)}, draw)

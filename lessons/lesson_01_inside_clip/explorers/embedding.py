@@ -14,7 +14,21 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.pretrained import find_trained_rows
 from lessons.kit.explorer import Explorer, look
-from lessons.kit.picture import Picture
+from lessons.kit.picture import (
+    BLUE,
+    GREY,
+    INK,
+    LOCK,
+    WIDTH,
+    Picture,
+    add_axes,
+    add_page,
+    crop_square,
+    finish,
+    make_blank,
+    make_halo,
+    rectangle,
+)
 from lessons.kit.tokens import WORD_END, read_letters
 from lessons.lesson_01_inside_clip import figures
 
@@ -137,22 +151,58 @@ def _caption_columns(read: SimpleNamespace, length: int) -> str:
 def draw_patches(image: Image.Image, patch: int = 8, side: int = 64) -> Picture:
     """A picture as the model sees it, side × side pixels, cut into its patches, with the numbers of their positions."""
     n = side // patch
-    return figures.picture_in_patches(
-        image,
-        patch,
-        side,
-        title=say(
-            en=f"What the vision tower reads: position 0 is the class token, 1 to {n * n} are patches",
-            zh=f"视觉塔读到的：位置 0 是类别词元，1 到 {n * n} 是图块",
-        ),
-        alt=say(
-            en=f"Left, a picture of {side} by {side} pixels under a grid. Right, the same cut into {n} rows of {n} patches, numbered row by "
-            f"row from 1 to {n * n}. Between them a hatched square, number 0: the class token.",
-            zh=f"左边是一张 {side} × {side} 像素的图，画着网格；右边把它切成 {n} 行 {n} 列图块，从 1 到 {n * n} 逐行编号。中间画斜线的方块是 0 号：类别词元。",
-        ),
-        caption=say(
-            en=f"The pixels are drawn large: this is all that the model sees. Each patch becomes one vector. {n * n} patches and the class "
-            f"token make {n * n + 1} positions.",
-            zh=f"像素是放大画的，模型看到的就这么多。每个图块变成一个向量，{n * n} 个图块加上类别词元，一共 {n * n + 1} 个位置。",
-        ),
+    title = say(
+        en=f"What the vision tower reads: position 0 is the class token, 1 to {n * n} are patches",
+        zh=f"视觉塔读到的：位置 0 是类别词元，1 到 {n * n} 是图块",
     )
+    alt = say(
+        en=f"Left, a picture of {side} by {side} pixels under a grid. Right, the same cut into {n} rows of {n} patches, numbered row by "
+        f"row from 1 to {n * n}. Between them a hatched square, number 0: the class token.",
+        zh=f"左边是一张 {side} × {side} 像素的图，画着网格；右边把它切成 {n} 行 {n} 列图块，从 1 到 {n * n} 逐行编号。中间画斜线的方块是 0 号：类别词元。",
+    )
+    caption = say(
+        en=f"The pixels are drawn large: this is all that the model sees. Each patch becomes one vector. {n * n} patches and the class "
+        f"token make {n * n + 1} positions.",
+        zh=f"像素是放大画的，模型看到的就这么多。每个图块变成一个向量，{n * n} 个图块加上类别词元，一共 {n * n + 1} 个位置。",
+    )
+    low, large, height = 0.34, 2.95, 3.67
+    whole = crop_square(image, side)
+    pixels, step, left = np.asarray(whole), large / n, WIDTH - 0.12 - large
+    cell = 0.8 * step
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        axes = add_axes(figure, 0.12, low, large, large)
+        axes.imshow(pixels, interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_color(GREY)
+        for line in range(1, n):
+            style = {"color": "white", "linewidth": 0.7}
+            axes.axhline(line * patch - 0.5, **style)
+            axes.axvline(line * patch - 0.5, **style)
+        for place in range(n * n):
+            row, column = divmod(place, n)
+            x, y = left + column * step, low + large - row * step  # of the upper left corner
+            part = pixels[row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
+            page.imshow(part, extent=(x, x + cell, y - cell, y), aspect="auto", interpolation="nearest")
+            if row in (0, n - 1) or column == 0:
+                style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": make_halo()}
+                page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
+        box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
+        page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
+        style = {"ha": "center", "va": "center", "color": INK}
+        middle = (box[0] + box[1]) / 2
+        page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=make_halo(), **style)
+        learned = say(en="class token,\nlearned", zh="类别词元，\n学出来的")
+        page.text(middle, box[2] - 0.2, learned, fontsize=8, linespacing=1.1, **style)
+        page.text((0.12 + large + left) / 2, low + large / 2, "→", fontsize=22, **style)
+        page.text((0.12 + large + left) / 2, low + large / 2 - 0.26, say(en="cut", zh="切开"), fontsize=8.5, **style)
+        style["va"] = "top"
+        text = say(en=f"{side} × {side} pixels", zh=f"{side} × {side} 像素")
+        page.text(0.12 + large / 2, low - 0.07, text, fontsize=8.5, **style)
+        text = say(
+            en=f"{n} × {n} = {n * n} patches of {patch} × {patch} pixels",
+            zh=f"{n} × {n} = {n * n} 个图块，每块 {patch} × {patch} 像素",
+        )
+        page.text(left + large / 2 - step / 10, low - 0.07, text, fontsize=8.5, **style)
+        return finish(figure, alt, caption)

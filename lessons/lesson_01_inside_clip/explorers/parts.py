@@ -32,7 +32,7 @@ OLDER_NAMES = (  # what older texts say, and where it is
 def tabulate_older_names(clip: CLIPModel) -> Table:
     """The names that older texts use, the attributes that one can type today, and the classes that they have here."""
 
-    def here(path: str) -> str:
+    def describe_part(path: str) -> str:
         part = attrgetter(path)(clip)
         weight = part if isinstance(part, Tensor) else getattr(part, "weight", None)
         shape = "" if weight is None else f" {tuple(weight.shape)}"
@@ -43,7 +43,7 @@ def tabulate_older_names(clip: CLIPModel) -> Table:
         say(en="the attribute you can type", zh="代码里能用的属性"),
         say(en="its class here", zh="在这里的类"),
     )
-    return Table([(name, f"clip.{path}", here(path)) for name, path in OLDER_NAMES], header)
+    return Table([(name, f"clip.{path}", describe_part(path)) for name, path in OLDER_NAMES], header)
 
 
 def tabulate_configurations(clip: CLIPModel) -> Table:
@@ -51,13 +51,10 @@ def tabulate_configurations(clip: CLIPModel) -> Table:
     with torch.device("meta"):
         models = [clip, *(CLIPModel(CLIPConfig(vision_config={"patch_size": patch})) for patch in (32, 16))]
 
-    def sizes(model: CLIPModel) -> list[int]:
+    def list_sizes(model: CLIPModel) -> list[int]:
         vision, text = model.config.vision_config, model.config.text_config
         patches = (vision.image_size // vision.patch_size) ** 2
-        table, projections = (
-            _count_parameters(model.text_model.embeddings.token_embedding),
-            _count_parameters(model.visual_projection, model.text_projection),
-        )
+        table = _count_parameters(model.text_model.embeddings.token_embedding)
         return [
             *(vision.image_size, vision.patch_size, patches, patches + 1),
             *(vision.hidden_size, vision.num_hidden_layers, vision.num_attention_heads),
@@ -67,7 +64,7 @@ def tabulate_configurations(clip: CLIPModel) -> Table:
             _count_parameters(model.vision_model),
             _count_parameters(model.text_model) - table,
             table,
-            projections,
+            _count_parameters(model.visual_projection, model.text_projection),
             model.logit_scale.numel(),
             _count_parameters(model),
         ]
@@ -93,7 +90,7 @@ def tabulate_configurations(clip: CLIPModel) -> Table:
         say(en="parameters: logit scale", zh="参数：缩放系数"),
         say(en="parameters: all", zh="参数：合计"),
     )
-    columns = [[f"{size:,}" for size in sizes(model)] for model in models]
+    columns = [[f"{size:,}" for size in list_sizes(model)] for model in models]
     header = ("", say(en="pocket CLIP", zh="口袋 CLIP"), "ViT-B/32", "ViT-B/16")
     return Table(zip(names, *columns, strict=True), header, align="right")
 
