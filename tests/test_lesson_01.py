@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 import torch
 from explorers import all_widgets, in_language
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
 from helpers import notebook
@@ -20,13 +23,16 @@ from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, e
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.lesson_01_inside_clip import figures
 from lessons.lesson_01_inside_clip.explorers import attention, contrastive, embedding, parts
-from pocket import datasets, tasks, world
+from pocket import world
 
 LESSON = Path(__file__).parents[1] / "lessons" / "lesson_01_inside_clip" / "lesson.py"
 TWO = world.Scene((world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small")), "meadow")
 THINGS = ("cat", "red"), ("boat", "blue"), ("umbrella", "yellow")
 IMAGES = [world.draw(world.Scene((world.Thing(name, colour),))) for name, colour in THINGS]
 CAPTIONS = [f"a {colour} {name}" for name, colour in THINGS]
+RED = Image.new("RGB", (256, 256), (214, 40, 44))
+LONG = "a photo of a small yellow umbrella beside a large purple butterfly at night"
+WORDS = {"title": "a title", "alt": "What one would say of it."}
 TEXTS = [f"a photo of a {name}." for name in ("cat", "dog", "ball", "key")]
 
 
@@ -309,7 +315,8 @@ def test_who_chooses_rightly_is_told_only_where_it_is_clear():
 
 
 def test_two_to_four_pairs_can_be_compared_and_no_others(clip):
-    assert len(contrastive.explore_matrix(*clip, IMAGES[:2], CAPTIONS[:2]).controls) == 2 * 2 + 1
+    for n in (2, 4):
+        assert len(contrastive.explore_matrix(*clip, [RED] * n, [LONG] * n).controls) == n * n + 1
     for images, captions in ((IMAGES[:1], CAPTIONS[:1]), (IMAGES, CAPTIONS[:2]), (IMAGES * 2, CAPTIONS * 2)):
         with pytest.raises(ValueError, match="two to four"):
             contrastive.explore_matrix(*clip, images, captions)
@@ -338,13 +345,16 @@ def test_it_begins_at_the_learned_scale_where_the_shares_are_the_models_own(clip
 # --- figures that stand still ------------------------------------------------------------------------------------
 
 
-def test_patches_and_class_token_are_counted(lang):
-    assert "197" in embedding.draw_patches(world.draw(TWO), patch=16, side=224).caption
-    assert "50" in embedding.draw_patches(world.draw(TWO), patch=32, side=224).caption
+def test_a_picture_is_cut_into_as_many_patches_as_fit_and_the_class_token_is_counted(lang):
+    drawn = [embedding.draw_patches(RED, patch, side) for patch, side in ((8, 64), (32, 224), (16, 224))]
+    assert all(positions in picture.caption for picture, positions in zip(drawn, ("65", "50", "197")))
+    assert len({picture.image.tobytes() for picture in drawn}) == 3
 
 
 def test_a_picture_of_any_size_is_cut_as_the_model_sees_it():
-    large, small = (np.asarray(embedding.draw_patches(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64))
+    large, small = (
+        np.asarray(embedding.draw_patches(world.draw(TWO, size=size)).image, dtype=int) for size in (256, 64)
+    )
     assert large.shape == small.shape and np.abs(large - small).mean() < 8
 
 
@@ -359,6 +369,92 @@ def test_a_mask_needs_a_label_for_each_position():
     assert "0, 1, 2, 3" in attention.draw_causal_mask(4).alt
     with pytest.raises(ValueError, match="4 positions need 4 labels, and there are 2"):
         attention.draw_causal_mask(4, ["SOS", "EOT"])
+
+
+# --- what figures say without colour -------------------------------------------------------------------------------
+
+
+def grey_of(picture):
+    return np.asarray(picture.image.convert("L")).astype(int)
+
+
+def text_of(n, pooled):
+    """A text of n positions, each with its own vectors."""
+    vectors = np.random.default_rng(0).normal(size=(2, n, 8))
+    rows = [figures.Position("cat", i, row, place) for i, (row, place) in enumerate(zip(*vectors))]
+    return figures.draw_tokens_as_vectors(rows, [(1, 2, "catcat")], chosen=1, pooled=pooled, **WORDS)
+
+
+def test_the_pooled_position_is_told_without_colour():
+    first, second = (grey_of(text_of(6, pooled)) for pooled in (3, 4))
+    assert (first != second).any()
+    words = (slice(70, 96), slice(550, 1480))  # the line above the tokens, where only "pooled here" stands
+    ink = [(np.flatnonzero((picture[words] < 150).any(0))).mean() for picture in (first, second)]
+    assert ink[1] > ink[0] + 60
+
+
+def attention_of(chosen, looks):
+    shares = np.asarray(looks, dtype=float)
+    return figures.draw_attention_maps(RED, chosen, shares, shares, **WORDS)
+
+
+def test_attention_that_is_spread_evenly_makes_a_pale_map_and_a_peak_a_dark_patch():
+    even, peak = np.full(65, 1 / 65), np.full(65, 0.005)
+    peak[28] += 1 - peak.sum()  # row 4, column 4
+    maps = [np.asarray(attention_of(64, looks).image.convert("RGB"))[204:620, 524:956] for looks in (even, peak)]
+    saturation = [picture.max(-1).astype(int) - picture.min(-1) for picture in maps]
+    patch = (slice(145, 192), slice(164, 178))  # of the peak, beside its number
+    assert saturation[0].max() < 120 < saturation[1][patch].mean()
+    assert np.median(saturation[1]) < 10
+
+
+def test_the_class_token_and_every_patch_can_be_framed():
+    drawn = {attention_of(chosen, np.full(65, 1 / 65)).image.tobytes() for chosen in (0, 1, 8, 57, 64)}
+    assert len(drawn) == 5
+
+
+def test_pairs_that_belong_together_are_framed():
+    """With all cosines equal only the frames tell the diagonal from the rest."""
+    picture = grey_of(contrastive.draw_similarities([RED] * 3, CAPTIONS, np.zeros((3, 3))))
+    cell, wide = 132, 320
+    top = picture.shape[0] - 24 - 3 * cell
+    dark = [
+        [(picture[top + r * cell :, 180 + c * wide :][:cell, :wide] < 60).sum() for c in range(3)] for r in range(3)
+    ]
+    assert min(np.diag(dark)) > 1.5 * max(dark[0][2], dark[2][0])
+
+
+@pytest.mark.parametrize("n", [2, 4, 6])
+def test_captions_stand_whole_over_their_columns(n, monkeypatch):
+    monkeypatch.setattr(contrastive, "finish", lambda figure, *_: figure)
+    figure = contrastive.draw_similarities([RED] * n, [LONG] * n, np.zeros((n, n)))
+    labels = [text for text in figure.findobj(Text) if " ".join(text.get_text().split()) == LONG]
+    boxes = [label.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for label in labels]
+    assert len(boxes) == n and boxes[-1].x1 <= figure.bbox.x1 and boxes[0].y1 <= figure.bbox.y1 - 50  # under the title
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:]))
+
+
+def test_shares_are_drawn_at_every_scale_and_with_the_learned_one_anywhere():
+    drawn = [
+        figures.draw_shares_by_scale(RED, CAPTIONS, [0.3, -0.1, 0.25], scale, learned, (1, 200), **WORDS)
+        for scale, learned in ((1, 65.5), (65.5, 65.5), (200, 65.5), (120, 100))
+    ]
+    assert len({picture.image.tobytes() for picture in drawn}) == 4
+
+
+def test_what_a_position_may_see_is_told_without_colour():
+    picture = grey_of(attention.draw_causal_mask(3))
+    left, cell, bottom = 145, 72, picture.shape[0] - 28
+
+    def inside(row, column):  # without the lines between cells
+        top = bottom - (3 - row) * cell
+        return picture[top + 6 : top + cell - 6, left + column * cell + 6 : left + (column + 1) * cell - 6]
+
+    for row in range(3):
+        for column in range(3):
+            middle, corner = inside(row, column)[26:34, 26:34].mean(), inside(row, column)[:10, :10].mean()
+            assert (middle > corner + 80) == (column <= row)  # a white dot in a dark cell
+            assert (corner > 180) == (column > row)
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
@@ -434,33 +530,3 @@ def test_every_name_that_the_lesson_tells_one_to_type_exists(clip):
                 if name not in there | {"int2str", "query", "key", "value"}
             ]
             assert not missing, f"{span}: there is no {missing}"
-
-
-def test_what_the_lesson_says_of_templates_holds(clip):
-    """A bare name does worse than a sentence, and the average of the five is not the best of them."""
-    model, processor = clip
-    blurred = datasets.draw_few_shot(tasks.BLURRED, shots=1, checks=1, tests=10).test
-    images = encode_images(model, processor, blurred.images)
-    templates = ["{}", "a {}.", "a photo of a {}.", "a picture of a {}.", "a photo of a small {}."]
-    texts = [encode_texts(model, processor, [t.format(n) for n in tasks.BLURRED.class_names]) for t in templates]
-    mean = torch.nn.functional.normalize(torch.stack(texts).mean(0), dim=-1)
-    bare, a, photo, picture, small, average = [
-        ((images @ t.T).argmax(-1) == blurred.labels).float().mean() for t in [*texts, mean]
-    ]
-    assert bare < min(a, photo, picture) - 0.02 and small < photo - 0.01 and average < max(a, photo, picture)
-
-
-def test_what_the_lesson_says_of_attention_holds(clip):
-    """On the fourth picture of the lesson: a star at the left and a house. Layers and heads are counted from 1 there."""
-    things = world.Thing("star", "white"), world.Thing("house", "green")
-    image = world.draw(world.Scene(things, "night", "cartoon"))
-    shares = attention.compute_attention(clip[0], clip[1].image_processor([image], return_tensors="pt")["pixel_values"])
-    places = shares[:, :, :, 1:].reshape(*shares.shape[:3], 8, 8)
-    near = torch.stack(
-        [places[1, 0, 1 + 8 * y + x, y - 1 : y + 2, x - 1 : x + 2].sum() for y in range(1, 7) for x in range(1, 7)]
-    )
-    assert near.mean() > 2 * 9 / 65  # layer 2, head 1, leans to the neighbourhood
-    corners = places[2, 3, 1:, 6:][..., [0, 1, 6, 7]].sum((-1, -2))
-    assert corners.median() > 0.5  # layer 3, head 4: nearly everybody looks at the bottom corners
-    for head in (2, 3):  # layer 4, heads 3 and 4: the class token looks at the star
-        assert int(places[3, head, 0].flatten().argmax()) % 8 < 4

@@ -66,6 +66,8 @@ def _of_attention(lesson: dict) -> Iterator[Claim]:
         f"第 3 层第 4 个头里的图块 {right}，也就是右下角：几乎谁都在看这个角",
     )
     yield Claim("attention-explorer", "the patch itself looks at both bottom corners", "它自己看的是底部的两个角")
+    heads = layers[3, 2:4, 0, 1:].argmax(-1) % grid  # which column the class token looks at most, in heads 3 and 4
+    assert (heads < grid / 2).all()  # the star at the left
     near = layers[1, 0, 1:, 1:] / layers[1, 0, 1:, 1:].sum(1, keepdims=True)
     places = np.stack(np.divmod(np.arange(grid * grid), grid), 1)
     distances = np.linalg.norm(places[:, None] - places, axis=-1)  # (P, P)
