@@ -460,7 +460,7 @@ def test_what_a_position_may_see_is_told_without_colour():
 # --- tables ------------------------------------------------------------------------------------------------------
 
 
-def test_every_attribute_of_the_class_map_can_be_typed(clip, lang):
+def test_every_attribute_beside_an_older_name_can_be_typed(clip, lang):
     table = parts.tabulate_older_names(clip[0])
     rows = {name: (path, kind) for name, path, kind in table.rows}
     for path, kind in rows.values():

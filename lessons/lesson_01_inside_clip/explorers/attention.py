@@ -68,9 +68,8 @@ def explore_attention(
     patch, layer, head: those to begin with, counted from 1; by default the patch in the middle, the last layer, and the mean of its heads.
     """
     pixels = processor.image_processor([image.convert("RGB")], return_tensors="pt")["pixel_values"]
-    attention = (
-        compute_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()
-    )  # (L, H, 1 + P, 1 + P)
+    # (L, H, 1 + P, 1 + P)
+    attention = compute_attention(clip, pixels.to(clip.device, clip.dtype)).float().cpu().numpy()
     layers, heads, positions, _ = attention.shape
     grid = math.isqrt(positions - 1)
     seen = crop_square(image, 512)
@@ -122,10 +121,8 @@ def explore_attention(
 
     explorer = Explorer(controls, draw)
     buttons = _make_patch_buttons(controls["place"], seen, grid)
-    explorer.widget.children = [
-        beside(buttons, ipywidgets.VBox(list(controls.values())), align_items="center"),
-        explorer.view,
-    ]
+    sliders = ipywidgets.VBox(list(controls.values()))
+    explorer.widget.children = [beside(buttons, sliders, align_items="center"), explorer.view]
     return explorer
 
 
