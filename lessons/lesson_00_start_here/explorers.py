@@ -26,8 +26,9 @@ from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
-from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import Explorer, dropdown, look, read_uploads
+from lessons.kit.context_training import CONFIG, ContextTraining, Setting, Stored
+from lessons.kit.explorer import Explorer, make_dropdown, read_uploads, style_control
+from lessons.kit.learning_curve import Run
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -37,6 +38,7 @@ from lessons.kit.picture import (
     WIDTH,
     Picture,
     add_axes,
+    add_title,
     crop_square,
     draw_picture_with_scores,
     draw_stripes,
@@ -65,15 +67,15 @@ def explore_scene(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene,
     thing = scene.things[0]
     ready, template = _make_template_controls()
     controls = {
-        "object": dropdown(say(en="object", zh="物体"), _name_options(world.OBJECTS), thing.object, 23.2),
-        "colour": dropdown(say(en="colour", zh="颜色"), _name_options(world.COLOURS), thing.colour, 23.2),
-        "size": dropdown(say(en="size", zh="大小"), _name_options(world.SIZES), thing.size, 23.2),
-        "background": dropdown(
+        "object": make_dropdown(say(en="object", zh="物体"), _name_options(world.OBJECTS), thing.object, 23.2),
+        "colour": make_dropdown(say(en="colour", zh="颜色"), _name_options(world.COLOURS), thing.colour, 23.2),
+        "size": make_dropdown(say(en="size", zh="大小"), _name_options(world.SIZES), thing.size, 23.2),
+        "background": make_dropdown(
             say(en="background", zh="背景"), _name_options(world.BACKGROUNDS), scene.background, 23.2
         ),
-        "style": dropdown(say(en="style", zh="风格"), _name_options(world.ALL_STYLES), scene.style, 24.5),
+        "style": make_dropdown(say(en="style", zh="风格"), _name_options(world.ALL_STYLES), scene.style, 24.5),
         "seed": ipywidgets.BoundedIntText(
-            seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
+            seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **style_control()
         ),
         "ready": ready,
         "template": template,
@@ -239,10 +241,10 @@ def explore_picture(
         accept="image/*",
         multiple=False,
         description=say(en="Choose a picture file", zh="选择图片文件"),
-        layout=look(20)["layout"],
+        layout=style_control(20)["layout"],
     )
     lines = ipywidgets.Textarea(
-        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **look(40)
+        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **style_control(40)
     )
     size = clip.config.vision_config.image_size
 
@@ -319,7 +321,7 @@ def first_vectors(
     run = Run(History.from_json(study["history"]), study["hand"], study["before"], study["after"])
     another = study["seed"] + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
-    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
+    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **style_control(12))
 
     def prepare(seed: int) -> PromptedCLIP:
         generator = torch.Generator().manual_seed(seed)
@@ -416,7 +418,7 @@ def draw_rows_of_vectors(
     height = 0.36 + (strip + space) * len(rows)
     with LOCK:
         figure = make_blank(height)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
+        add_title(figure, title, size=10)
         for number, (labels, vectors, learned) in enumerate(rows, start=1):
             bottom = height - 0.28 - (strip + space) * number
             for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
@@ -442,8 +444,10 @@ def _make_template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     """Ready-made prompts, and the line where the chosen one can be edited: the line is what counts."""
     own = say(en="(your own)", zh="（自己写的）")
     options = {text: text for text in TEMPLATES} | {own: ""}
-    ready = dropdown(say(en="ready-made", zh="常用提示词"), options, TEMPLATES[0], 23.2)
-    line = ipywidgets.Text(TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **look(30))
+    ready = make_dropdown(say(en="ready-made", zh="常用提示词"), options, TEMPLATES[0], 23.2)
+    line = ipywidgets.Text(
+        TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **style_control(30)
+    )
 
     def fill_line(change: dict[str, Any]) -> None:
         line.value = change["new"] or line.value

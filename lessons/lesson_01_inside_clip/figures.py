@@ -34,8 +34,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
     show_image,
 )
@@ -91,7 +91,7 @@ def draw_tokens_as_vectors(
             position, half, wide = positions[index], min(width, 0.6) / 2, min(width, 0.6) / 2 - 0.05
             style = {"ha": "center", "va": "center", "color": INK, "parse_math": False}
             if index == chosen:
-                page.add_patch(rectangle(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
+                page.add_patch(make_rectangle(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
             style["color"] = SLATE if position.padding else INK
@@ -99,9 +99,11 @@ def draw_tokens_as_vectors(
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
             for top in tops:
-                page.add_patch(rectangle(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8))
+                page.add_patch(
+                    make_rectangle(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8)
+                )
             if index == pooled:
-                page.add_patch(rectangle(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
+                page.add_patch(make_rectangle(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
                 style = {"color": BLUE, "weight": "bold", "fontsize": 8.5}
                 here = say(en="pooled here", zh="在这里池化")
                 page.text(middle, high + 0.05, here, ha="center", va="bottom", **style)
@@ -164,15 +166,15 @@ def draw_attention_maps(
                 words, fill = f"{words} {format_percent(shares[0])}", tuple(_mix_heat(np.ones(3), heat[0]))
                 _draw_heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
-            page.add_patch(rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
+            page.add_patch(make_rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
             page.text(left, top + 0.36, heading, fontsize=9, color=INK, weight="bold", va="bottom")
             page.text(token[1] + 0.07, top + 0.16, words, fontsize=8, color=INK, va="center")
-            page.add_patch(rectangle(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
+            page.add_patch(make_rectangle(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
             if chosen:
                 y, x = divmod(chosen - 1, grid)
                 token = left + x * cell, left + (x + 1) * cell, top - (y + 1) * cell, top - y * cell
             wide = [withStroke(linewidth=4.2, foreground="white")]
-            page.add_patch(rectangle(*token, edgecolor=INK, linewidth=2, path_effects=wide))
+            page.add_patch(make_rectangle(*token, edgecolor=INK, linewidth=2, path_effects=wide))
         return finish(figure, alt, caption)
 
 
@@ -372,7 +374,7 @@ def draw_cells(
         page.text(x, y, text, fontsize=9 if cell > 0.5 else 7.5 if cell > 0.36 else 6, **style)
     for i in range(n):
         box = left + i * wide, left + (i + 1) * wide, top - (i + 1) * cell, top - i * cell
-        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2))
+        page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2))
 
 
 def _mix_heat(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:

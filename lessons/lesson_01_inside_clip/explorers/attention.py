@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import by_hand
 from helpers.language import say
-from lessons.kit.explorer import Explorer, beside, format_percent, look
+from lessons.kit.explorer import Explorer, format_percent, make_row, style_control
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -30,8 +30,8 @@ from lessons.kit.picture import (
     crop_square,
     finish,
     make_blank,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
 )
 from lessons.lesson_01_inside_clip import figures
@@ -80,16 +80,16 @@ def explore_attention(
             min=0,
             max=positions - 1,
             description=say(en="who looks", zh="谁在看"),
-            **look(30),
+            **style_control(30),
         ),
         "layer": ipywidgets.IntSlider(
-            layer or layers, min=1, max=layers, description=say(en="layer", zh="层"), **look(30)
+            layer or layers, min=1, max=layers, description=say(en="layer", zh="层"), **style_control(30)
         ),
         "head": ipywidgets.SelectionSlider(
             options=mean + [(say(en=f"head {head}", zh=f"第 {head} 个头"), head) for head in range(1, heads + 1)],
             value=head,
             description=say(en="head", zh="头"),
-            **look(30),
+            **style_control(30),
         ),
     }
 
@@ -122,7 +122,7 @@ def explore_attention(
     explorer = Explorer(controls, draw)
     buttons = _make_patch_buttons(controls["place"], seen, grid)
     sliders = ipywidgets.VBox(list(controls.values()))
-    explorer.widget.children = [beside(buttons, sliders, align_items="center"), explorer.view]
+    explorer.widget.children = [make_row(buttons, sliders, align_items="center"), explorer.view]
     return explorer
 
 
@@ -233,9 +233,9 @@ def draw_causal_mask(T: int, labels: Sequence[str] | None = None) -> Picture:
             for column in range(T):
                 box = left + column * cell, left + (column + 1) * cell, y - cell / 2, y + cell / 2
                 if column > row:
-                    page.add_patch(rectangle(*box, **hidden))
+                    page.add_patch(make_rectangle(*box, **hidden))
                     continue
-                page.add_patch(rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
+                page.add_patch(make_rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
                 page.plot(left + (column + 0.5) * cell, y, "o", color="white", markersize=3.5)
             sees = say(en=f"sees {row + 1}", zh=f"看得见 {row + 1} 个")
             page.text(right + 0.1, y, sees, fontsize=8, color=SLATE, va="center")
@@ -243,9 +243,9 @@ def draw_causal_mask(T: int, labels: Sequence[str] | None = None) -> Picture:
         page.text(left, height - 0.46, say(en="what it may see", zh="看得见哪些"), va="center", **style)
         page.text(0.2, top, say(en="the position that looks", zh="哪个位置在看"), va="top", rotation=90, **style)
         x, y = right + 0.85, top - 0.28
-        page.add_patch(rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
+        page.add_patch(make_rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
         page.plot(x + 0.15, y, "o", color="white", markersize=3.5)
-        page.add_patch(rectangle(x, x + 0.3, y - 0.6, y - 0.3, **hidden))
+        page.add_patch(make_rectangle(x, x + 0.3, y - 0.6, y - 0.3, **hidden))
         style = {"fontsize": 8.5, "color": INK, "va": "center"}
         may_not = "may not: −∞ is added before the\nsoftmax, so its weight is 0"
         page.text(x + 0.4, y, say(en="may see: itself\nand what is before it", zh="看得见：自己\n和前面的"), **style)

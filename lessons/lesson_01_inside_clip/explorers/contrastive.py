@@ -17,8 +17,19 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.language import say
 from helpers.pretrained import encode_images, encode_texts
-from lessons.kit.explorer import Explorer, beside, format_percent, look, read_values
-from lessons.kit.picture import EDGE, INK, LOCK, WIDTH, Picture, add_page, crop_square, encode_webp, finish, make_blank
+from lessons.kit.explorer import Explorer, format_percent, make_row, read_values, style_control
+from lessons.kit.picture import (
+    EDGE,
+    INK,
+    LOCK,
+    WIDTH,
+    Picture,
+    add_page,
+    crop_square,
+    encode_base64,
+    finish,
+    make_blank,
+)
 from lessons.lesson_01_inside_clip import figures
 
 STEP = 0.01  # between two cosines of a slider
@@ -129,7 +140,7 @@ def explore_matrix(
         rows += [_make_thumbnail(image, row + 1, caption), *list(cells.values())[row * n : row * n + n]]
     layout = {"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"}
     grid = ipywidgets.GridBox(rows, layout=layout)
-    explorer.widget.children = [grid, beside(scale, clear, restore, align_items="center"), explorer.view]
+    explorer.widget.children = [grid, make_row(scale, clear, restore, align_items="center"), explorer.view]
     return explorer
 
 
@@ -176,7 +187,7 @@ def _make_scale_slider(learned: float, most: float) -> ipywidgets.FloatLogSlider
         step=step,
         readout_format=".1f",
         description=say(en="logit scale", zh="缩放系数"),
-        **look(30),
+        **style_control(30),
     )
 
 
@@ -185,7 +196,7 @@ def _make_heading(caption: str) -> ipywidgets.HTML:
 
 
 def _make_thumbnail(image: Image.Image, number: int, caption: str) -> ipywidgets.HTML:
-    data = encode_webp(crop_square(image, 80), format="png")
+    data = encode_base64(crop_square(image, 80), format="png")
     alt = say(en=f"Picture {number}, to which “{caption}” belongs", zh=f"第 {number} 张图，和它配对的文字是“{caption}”")
     return ipywidgets.HTML(f'<img alt="{html.escape(alt)}" width="40" height="40" src="data:image/png;base64,{data}">')
 

@@ -13,7 +13,7 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import by_hand
 from helpers.language import say
 from helpers.pretrained import find_trained_rows
-from lessons.kit.explorer import Explorer, look
+from lessons.kit.explorer import Explorer, style_control
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -27,7 +27,7 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
-    rectangle,
+    make_rectangle,
 )
 from lessons.kit.tokens import WORD_END, read_letters
 from lessons.lesson_01_inside_clip import figures
@@ -38,10 +38,10 @@ MOST_NAMED = 14  # tokens in an alt text
 def explore_tokens(clip: CLIPModel, processor: CLIPProcessor, text: str = "a photo of a red cat.") -> Explorer:
     """Type a text, and see its tokens, their ids, the rows of both tables that are added, and where the text is pooled."""
     table, places = _read_tables(clip)
-    line = ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **look(40))
+    line = ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **style_control(40))
     first = max(_read_text(clip, processor, text).pooled - 2, 0)  # the word before the full stop
     position = ipywidgets.IntSlider(
-        first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **look(40)
+        first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **style_control(40)
     )
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -189,7 +189,7 @@ def draw_patches(image: Image.Image, patch: int = 8, side: int = 64) -> Picture:
                 style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": make_halo()}
                 page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
         box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
-        page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
+        page.add_patch(make_rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
         style = {"ha": "center", "va": "center", "color": INK}
         middle = (box[0] + box[1]) / 2
         page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=make_halo(), **style)
