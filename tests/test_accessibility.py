@@ -25,7 +25,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 NAMES = ("top_p",)  # labels that are names in code, the same in both languages
 # Where a rule does not fit: the figure, the fault, the reason. Each is needed: another test sees to that.
 EXCEPTIONS = (
-    ("inside_clip.picture_in_patches", "^line in #ffffff", "a grid on a picture; beside it the patches lie apart"),
+    ("01.draw_patches", "^line in #ffffff", "a grid on a picture; beside it the patches lie apart"),
     ("soft_prompt.words_on_patches", "^line in #ffffff", "a grid on a pale picture; the words stand in its cells"),
     (
         "captions.dots_in_rows",
