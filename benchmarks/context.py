@@ -39,7 +39,7 @@ from helpers.flops import count_text_tower, estimate_least_seconds
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
 from lessons.kit.picture import Picture
-from lessons.lesson_02_learnable_context.speed import Curve, break_even, seconds_by_classes
+from lessons.lesson_02_learnable_context.figures_b import Curve, break_even, seconds_by_classes
 from pocket.datasets import draw_few_shot
 from pocket.tasks import BLURRED
 from pocket.world import COLOURS, OBJECTS, SIZES
