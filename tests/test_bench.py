@@ -496,7 +496,9 @@ def test_curves_are_the_numbers_of_the_record():
 
 def test_a_run_that_never_breaks_even_is_drawn_too(drawn):
     textbook, ours = figures_b.Curve([0, 10], [0.0, 1.0]), figures_b.Curve([0, 10], [5.0, 6.0])
-    figures_b.break_even(textbook, ours, None, 2, title="never", alt="Two lines that do not cross within ten steps.")
+    figures_b.draw_break_even(
+        textbook, ours, None, 2, title="never", alt="Two lines that do not cross within ten steps."
+    )
     assert len(drawn[0].axes) == 2
 
 

@@ -16,15 +16,15 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import by_hand
 from helpers.context import Position, PromptedCLIP
 from helpers.language import LearnerError, say
-from lessons.kit.explorer import Explorer, counted, dropdown, look
+from lessons.kit.explorer import Explorer, counted, look
 from lessons.kit.picture import Picture, shorten
 from lessons.lesson_02_learnable_context import figures
-from lessons.lesson_02_learnable_context.explorers.shared import label_tokens, name_positions
+from lessons.lesson_02_learnable_context.explorers.shared import format_ranges, label_tokens, make_position_dropdown
 
 MOST_VECTORS = 16
 
 
-def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat") -> Explorer:
+def explore_slots(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat") -> Explorer:
     """Choose a class name, how many vectors, and where the name stands, and see what changes on the way into the text tower."""
     controls = {
         "name": ipywidgets.Text(
@@ -33,23 +33,26 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
         "vectors": ipywidgets.IntSlider(
             4, min=1, max=MOST_VECTORS, description=say(en="vectors", zh="向量个数"), **look(30)
         ),
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "position": make_position_dropdown(),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        name = _clean(processor, now.name)
-        prompted = _prompted(clip, processor, name, now.vectors, now.position)
+        name = _clean_name(processor, now.name)
+        prompted = _prompt_one_class(clip, processor, name, now.vectors, now.position)
         end = int(prompted.end) + 1
-        ids, slots = prompted.ids[0, :end], (prompted.ids[0, :end] == prompted.embeddings.placeholder).tolist()
-        labels, numbers = label_tokens(processor, ids), iter(range(1, now.vectors + 1))
-        ours = [f"v{next(numbers)}" if slot else label for label, slot in zip(labels, slots)]
+        ids, filler = prompted.ids[0, :end], prompted.embeddings.placeholder
+        labels, ours, slots = (
+            label_tokens(processor, ids),
+            label_tokens(processor, ids, filler),
+            (ids == filler).tolist(),
+        )
         with torch.no_grad():
             theirs = clip.text_model.embeddings(input_ids=prompted.ids)[0, :end].float().cpu().numpy()  # (T, D)
             vectors = prompted.embeddings(input_ids=prompted.ids)[0, :end].float().cpu().numpy()
-        above = [figures.Place(label, vector, unread=slot) for label, vector, slot in zip(labels, theirs, slots)]
-        below = [figures.Place(label, vector, ours=slot) for label, vector, slot in zip(ours, vectors, slots)]
+        above = [figures.TextPlace(label, vector, unread=slot) for label, vector, slot in zip(labels, theirs, slots)]
+        below = [figures.TextPlace(label, vector, ours=slot) for label, vector, slot in zip(ours, vectors, slots)]
         placeholder = labels[slots.index(True)]
-        return figures.text_with_slots(
+        return figures.draw_text_with_slots(
             above,
             below,
             end - 1,
@@ -64,20 +67,20 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
                 en=f"{counted(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
                 zh=f"换上自己的 {now.vectors} 个向量，SOS、“{shorten(name, 30)}”、句号和 EOT 原样不动",
             ),
-            alt=_slots_in_words(labels, slots, placeholder),
-            caption=_about_slots(placeholder),
+            alt=_describe_slots(labels, slots, placeholder),
+            caption=_explain_slots(placeholder),
         )
 
     return Explorer(controls, draw)
 
 
-def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat", vectors: int = 4) -> Picture:
+def draw_inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat", vectors: int = 4) -> Picture:
     """Vectors that overwrite slots beside vectors that are inserted: where the tower looks for the end, and what stands there.
 
     All of it follows from the ids, in which the end is looked up, whatever a version of the library makes of it.
     """
-    name = _clean(processor, class_name)
-    prompted = _prompted(clip, processor, name, vectors, "end")
+    name = _clean_name(processor, class_name)
+    prompted = _prompt_one_class(clip, processor, name, vectors, "end")
     whole = prompted.ids[:, : int(prompted.end) + 1]  # (1, T)
     length = whole.shape[1]
     pad = {"padding": "max_length", "max_length": length, "return_tensors": "pt"}
@@ -88,15 +91,14 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
         words = tables.token_embedding(short)[0]
         overwritten = prompted.embeddings(input_ids=whole)[0]
         inserted = torch.cat([words[:1], prompted.context, words[1 : length - vectors]]) + places
-    ours = [f"v{number}" for number in range(1, vectors + 1)]
     pooled, found = (int(by_hand.find_end_of_text(clip, ids)) for ids in (whole, short))
     tokens, without = label_tokens(processor, whole[0]), label_tokens(processor, short[0, : found + 1])
-    inside = [tokens[0], *ours, *without[1:]]
+    inside = label_tokens(processor, whole[0], prompted.embeddings.placeholder)
     ways = [
         figures.WayIn(
             say(en="Overwriting: the text already has slots", zh="覆盖：文字里已经留好了槽位"),
             tokens,
-            _places(inside, overwritten, vectors),
+            _place_vectors(inside, overwritten, vectors),
             pooled,
             pooled,
         ),
@@ -106,12 +108,12 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
                 zh="插入：没有槽位，向量把后面的词元都往右挤",
             ),
             without + [say(en="pad", zh="填充")] * (length - len(without)),
-            _places(inside, inserted, vectors),
+            _place_vectors(inside, inserted, vectors),
             found,
             pooled,
         ),
     ]
-    return figures.overwriting_and_inserting(
+    return figures.draw_ways_in(
         ways,
         title=say(
             en=f"Inserted, “{inside[found]}” is read off at position {found}; overwritten, “{inside[pooled]}” at position {pooled}",
@@ -133,11 +135,11 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
             zh="结尾是在编号里找的，取出的是同一位置上的向量。覆盖时，每个词元都还在编号所说的位置；插入时，向量多出 "
             f"{vectors} 个，编号却不知道：塔取出的是位置 {found}，那里是“{inside[found]}”。",
         )
-        + _seen_from(found, vectors, len(without) - 3),
+        + _explain_what_was_seen(found, vectors, len(without) - 3),
     )
 
 
-def _seen_from(found: int, vectors: int, name: int) -> str:
+def _explain_what_was_seen(found: int, vectors: int, name: int) -> str:
     """What a text that is read off at this position knows of its class name, of so many tokens, which follows the vectors."""
     if found <= vectors:
         return say(
@@ -152,13 +154,17 @@ def _seen_from(found: int, vectors: int, name: int) -> str:
     )
 
 
-def _places(labels: Sequence[str], vectors: Tensor, ours: int) -> list[figures.Place]:
+def _place_vectors(labels: Sequence[str], vectors: Tensor, ours: int) -> list[figures.TextPlace]:
     """Places of a text whose vectors of our own stand right behind SOS."""
     rows = vectors.float().cpu().numpy()
-    return [figures.Place(label, row, ours=1 <= place <= ours) for place, (label, row) in enumerate(zip(labels, rows))]
+    return [
+        figures.TextPlace(label, row, ours=1 <= place <= ours) for place, (label, row) in enumerate(zip(labels, rows))
+    ]
 
 
-def _prompted(clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int, position: Position) -> PromptedCLIP:
+def _prompt_one_class(
+    clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int, position: Position
+) -> PromptedCLIP:
     """One class and a context of random numbers, the same at every call. Raises `LearnerError` where the text does not fit."""
     try:
         generator = torch.Generator().manual_seed(0)
@@ -167,29 +173,27 @@ def _prompted(clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int
         room = clip.config.text_config.max_position_embeddings
         tokens = len(processor.tokenizer(name, add_special_tokens=False, verbose=False)["input_ids"])
         raise LearnerError(
-            say(
-                en=f"This does not fit: the model has {room} positions, and SOS, {counted(vectors, 'vector')}, a class name of "
-                f"{counted(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
-                zh=f"放不下：模型只有 {room} 个位置，而 SOS、{vectors} 个向量、{tokens} 个词元的类别名、句号和 EOT 一共要 "
-                f"{tokens + vectors + 3} 个。请缩短类别名，或减少向量。",
-            )
+            en=f"This does not fit: the model has {room} positions, and SOS, {counted(vectors, 'vector')}, a class name of "
+            f"{counted(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
+            zh=f"放不下：模型只有 {room} 个位置，而 SOS、{vectors} 个向量、{tokens} 个词元的类别名、句号和 EOT 一共要 "
+            f"{tokens + vectors + 3} 个。请缩短类别名，或减少向量。",
         ) from error
 
 
-def _clean(processor: CLIPProcessor, name: str) -> str:
+def _clean_name(processor: CLIPProcessor, name: str) -> str:
     """The name without the tokens that begin and end a text, and without needless spaces. Raises `LearnerError` where nothing is left."""
     for special in processor.tokenizer.all_special_tokens:
         name = name.replace(special, " ")
     name = " ".join(name.split())
     if not name:
-        raise LearnerError(say(en="Type a class name, such as “cat”.", zh="请输入一个类别名，例如“cat”。"))
+        raise LearnerError(en="Type a class name, such as “cat”.", zh="请输入一个类别名，例如“cat”。")
     return name
 
 
-def _slots_in_words(labels: Sequence[str], slots: Sequence[bool], placeholder: str) -> str:
+def _describe_slots(labels: Sequence[str], slots: Sequence[bool], placeholder: str) -> str:
     where, kept = ([i for i, slot in enumerate(slots) if slot is wanted] for wanted in (True, False))
     words = [f"{labels[i]} ({i})" for i in kept]
-    listed = _ranges(where)
+    listed = format_ranges(where, lambda one, other: other == one + 1, "–")
     return say(
         en=f"Two rows of striped strips, a strip a position, from 0 to {len(labels) - 1}. Above, the text {', '.join(labels)}; the placeholder "
         f"{placeholder} is greyed. Below, framed strips v1 to v{len(where)} at the positions {listed}, and arrows lead down to them. "
@@ -200,7 +204,7 @@ def _slots_in_words(labels: Sequence[str], slots: Sequence[bool], placeholder: s
     )
 
 
-def _about_slots(placeholder: str) -> str:
+def _explain_slots(placeholder: str) -> str:
     return say(
         en=f"Above, the text as the tokenizer gives it: the word “{placeholder}” only keeps a place, and its own vector (grey) is never read. "
         "Below, framed, vectors of our own, v1, v2 and so on: random numbers here, as before training. “=”: not one number differs. The "
@@ -208,14 +212,3 @@ def _about_slots(placeholder: str) -> str:
         zh=f"上排是分词器给出的文字：“{placeholder}”只用来占位，它自己的向量（灰色）没有人读。下排带框的 v1、v2……是我们自己的向量，"
         "这里还是训练前的随机数。“=”表示一个数也没变。两排都已经加上了位置嵌入。SOS 是文本起始符，EOT 是文本结束符。",
     )
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Rising numbers, with those that follow each other as one range: "1–2, 4"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return say(en=", ", zh="、").join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

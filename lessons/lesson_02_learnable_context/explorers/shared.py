@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any, NamedTuple
 
 import ipywidgets
 from torch import Tensor
@@ -10,10 +12,57 @@ from transformers import CLIPProcessor
 
 from helpers.context import Position
 from helpers.language import say
-from lessons.kit.explorer import look
+from lessons.kit.explorer import dropdown, look
 from lessons.kit.tokens import read_letters
 from pocket import tasks
 from pocket.studies.context_study import ContextStudy
+
+# --- controls ----------------------------------------------------------------------------------------------------
+
+
+def make_options_slider(values: Sequence[float], value: float, label: str, width: float) -> ipywidgets.SelectionSlider:
+    """A slider over these numbers, so many em wide."""
+    options = [(f"{number:,g}", number) for number in values]
+    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **look(width))
+
+
+def make_task_dropdown(names: Sequence[str]) -> ipywidgets.Dropdown:
+    options = {find_study_task(name).description: name for name in names}
+    return dropdown(say(en="task", zh="任务"), options, names[0], 36)
+
+
+def make_position_dropdown() -> ipywidgets.Dropdown:
+    """A list of the places where the class name can stand."""
+    return dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20)
+
+
+# --- what things are called --------------------------------------------------------------------------------------
+
+
+class StudyTask(NamedTuple):
+    """A task of the study, what it is called in titles and tables, and in a sentence."""
+
+    task: tasks.Task
+    title: str
+    description: str
+
+
+def find_study_task(name: str) -> StudyTask:
+    known = (
+        StudyTask(
+            tasks.RIDDLE,
+            say(en="The red one of two", zh="红色的那一样"),
+            say(en="the red one of two things (the riddle of lesson 00)", zh="两个物体里红色的那个（第 00 课的谜题）"),
+        ),
+        StudyTask(tasks.BLURRED, say(en="Blurred photos", zh="模糊的照片"), say(en="blurred photos", zh="模糊的照片")),
+        StudyTask(tasks.make_style_task("sketch"), say(en="Sketches", zh="素描"), say(en="sketches", zh="素描")),
+        StudyTask(
+            tasks.make_style_task("sepia print"),
+            say(en="Sepia prints", zh="泛黄老照片"),
+            say(en="sepia prints, a style that CLIP never saw", zh="泛黄老照片（CLIP 没见过的风格）"),
+        ),
+    )
+    return {entry.task.name: entry for entry in known}[name]
 
 
 def describe_study(study: ContextStudy) -> str:
@@ -23,41 +72,42 @@ def describe_study(study: ContextStudy) -> str:
     )
 
 
-def list_tasks() -> dict[str, tasks.Task]:
-    known = (tasks.RIDDLE, tasks.BLURRED, tasks.make_style_task("sketch"), tasks.make_style_task("sepia print"))
-    return {task.name: task for task in known}
-
-
-def name_task(task: str) -> str:
-    """A task in few words, for titles and tables."""
-    riddle, blurred, sketch, sepia = list_tasks()
-    return {
-        riddle: say(en="The red one of two", zh="红色的那一样"),
-        blurred: say(en="Blurred photos", zh="模糊的照片"),
-        sketch: say(en="Sketches", zh="素描"),
-        sepia: say(en="Sepia prints", zh="泛黄老照片"),
-    }[task]
-
-
-def describe_task(task: str) -> str:
-    """A task in the learner's language."""
-    riddle, blurred, sketch, sepia = list_tasks()
-    return {
-        riddle: say(
-            en="the red one of two things (the riddle of lesson 00)", zh="两个物体里红色的那个（第 00 课的谜题）"
-        ),
-        blurred: say(en="blurred photos", zh="模糊的照片"),
-        sketch: say(en="sketches", zh="素描"),
-        sepia: say(en="sepia prints, a style that CLIP never saw", zh="泛黄老照片（CLIP 没见过的风格）"),
-    }[task]
-
-
 def name_positions() -> dict[str, Position]:
     return {
         say(en="at the end", zh="末尾"): "end",
         say(en="in the middle", zh="中间"): "middle",
         say(en="in front", zh="开头"): "front",
     }
+
+
+def describe_position(position: Position) -> str:
+    """Where the class name stands: "the class name in front"."""
+    place = next(label for label, option in name_positions().items() if option == position)
+    return say(en=f"the class name {place}", zh=f"类别名在{place}")
+
+
+def label_tokens(processor: CLIPProcessor, ids: Tensor, placeholder: int | None = None) -> list[str]:
+    """The tokens of ids (T,) for people; in the place of the placeholder vectors of our own, v1, v2 …"""
+    tokenizer, numbers = processor.tokenizer, count(1)
+    names = {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
+    return [
+        f"v{next(numbers)}" if id == placeholder else names.get(id) or read_letters(piece)
+        for id, piece in zip(ids.tolist(), tokenizer.convert_ids_to_tokens(ids.tolist()))
+    ]
+
+
+def format_ranges(items: Iterable[Any], follows: Callable[[Any, Any], bool], to: str) -> str:
+    """Items in a row, those that follow each other as a range: "1–2, 4"."""
+    ranges: list[list[Any]] = []
+    for item in items:
+        if ranges and follows(ranges[-1][-1], item):
+            ranges[-1].append(item)
+        else:
+            ranges.append([item])
+    return say(en=", ", zh="、").join(to.join(dict.fromkeys([str(part[0]), str(part[-1])])) for part in ranges)
+
+
+# --- accuracies --------------------------------------------------------------------------------------------------
 
 
 def find_limits(shares: Sequence[float], unit: float = 0.05) -> tuple[float, float]:
@@ -83,21 +133,5 @@ def compare_with_hand(one: float, hand: float) -> str:
     """How far an accuracy is from that of the hand prompt; in English "3.1 points more than", in Chinese a whole clause."""
     return say(
         en=compare_accuracies(one, hand),
-        zh=f"{'和' if not count_points(one, hand) else '比'}手工提示词{compare_accuracies(one, hand)}",
+        zh=f"{'比' if count_points(one, hand) else '和'}手工提示词{compare_accuracies(one, hand)}",
     )
-
-
-def label_tokens(processor: CLIPProcessor, ids: Tensor) -> list[str]:
-    """The tokens of ids (T,) for people."""
-    tokenizer = processor.tokenizer
-    names = {tokenizer.bos_token_id: "SOS", tokenizer.eos_token_id: "EOT"}
-    return [
-        names.get(id) or read_letters(piece)
-        for id, piece in zip(ids.tolist(), tokenizer.convert_ids_to_tokens(ids.tolist()))
-    ]
-
-
-def make_number_slider(values: Sequence[int], value: int, label: str) -> ipywidgets.SelectionSlider:
-    """A slider over these numbers."""
-    options = [(f"{number:,}", number) for number in values]
-    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **look(30))

@@ -12,15 +12,15 @@ import ipywidgets
 from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.context_training import HAND
-from lessons.kit.explorer import Explorer, beside, counted, dropdown, format_percent
+from lessons.kit.explorer import Explorer, beside, counted, format_percent
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers.shared import (
     compare_with_hand,
     describe_study,
-    describe_task,
     find_limits,
-    name_task,
+    find_study_task,
+    make_task_dropdown,
 )
 from pocket.studies.context_study import FILE, load_study
 
@@ -28,7 +28,7 @@ COLOURS = {"context": BLUE, "probe": VERMILION, "class_mean": SLATE}
 MARKERS = {"context": "o", "probe": "s", "class_mean": "^"}
 
 
-def shots_explorer(file: Path = FILE) -> Explorer:
+def explore_shots(file: Path = FILE) -> Explorer:
     """Choose a task and what to compare, and see the test accuracy over the number of shots, run by run, beside hand-written prompts."""
     study = load_study(file)
     by_task = {entry.task: entry for entry in study.shots}
@@ -38,15 +38,13 @@ def shots_explorer(file: Path = FILE) -> Explorer:
         "class_mean": say(en="nearest class mean", zh="最近类均值"),
     }
     controls: dict[str, ipywidgets.Widget] = {
-        "task": dropdown(
-            say(en="task", zh="任务"), {describe_task(name): name for name in by_task}, next(iter(by_task)), 36
-        ),
-        **{method: _tick(name) for method, name in names.items()},
-        "prompts": _tick(say(en="hand-written prompts", zh="手工提示词")),
+        "task": make_task_dropdown(list(by_task)),
+        **{method: _make_checkbox(name) for method, name in names.items()},
+        "prompts": _make_checkbox(say(en="hand-written prompts", zh="手工提示词")),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        entry = by_task[now.task]
+        entry, task = by_task[now.task], find_study_task(now.task)
         shots = sorted({run.shots for run in entry.runs})
         shown = [method for method in names if getattr(now, method)]
         columns = {
@@ -64,18 +62,18 @@ def shots_explorer(file: Path = FILE) -> Explorer:
         methods = [figures.Method(names[method], columns[method], COLOURS[method], MARKERS[method]) for method in shown]
         prompts = prompts if now.prompts else []
         most = format_percent(mean(columns["context"][-1]))
-        return figures.accuracy_by_shots(
+        return figures.draw_accuracy_by_shots(
             shots,
             figures.Panel(
                 say(en="A dot: one run; a line: their mean", zh="点：一次训练；线：它们的平均"), methods, prompts
             ),
             limits,
             title=say(
-                en=f"{name_task(now.task)}: with {shots[-1]} shots the context gets {most}, {HAND} {format_percent(entry.hand)}",
-                zh=f"{name_task(now.task)}：每类 {shots[-1]} 张图时，上下文向量的准确率是 {most}，{HAND}是 {format_percent(entry.hand)}",
+                en=f"{task.title}: with {shots[-1]} shots the context gets {most}, {HAND} {format_percent(entry.hand)}",
+                zh=f"{task.title}：每类 {shots[-1]} 张图时，上下文向量的准确率是 {most}，{HAND}是 {format_percent(entry.hand)}",
             ),
-            alt=_shots_in_words(now.task, shots, {names[method]: columns[method] for method in shown}, prompts),
-            caption=_about_shots(shots, columns["context"], entry.hand) + describe_study(study),
+            alt=_describe_shots(task.description, shots, {names[method]: columns[method] for method in shown}, prompts),
+            caption=_explain_shots(shots, columns["context"], entry.hand) + describe_study(study),
         )
 
     explorer = Explorer(controls, draw)
@@ -84,7 +82,7 @@ def shots_explorer(file: Path = FILE) -> Explorer:
     return explorer
 
 
-def _shots_in_words(
+def _describe_shots(
     task: str,
     shots: Sequence[int],
     methods: Mapping[str, Sequence[Sequence[float]]],
@@ -101,31 +99,31 @@ def _shots_in_words(
     ]
     flat = [f"{name} {format_percent(share)}" for name, share in lines]
     return say(
-        en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {describe_task(task)}. "
+        en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {task}. "
         + (
             f"Means from {counted(first, 'shot')} to {last}: {'; '.join(en)}. "
             if en
             else "No method that learns is shown. "
         )
         + (f"Horizontal lines for prompts: {'; '.join(flat)}." if flat else "No lines for prompts."),
-        zh=f"测试集上的准确率，横轴是每类 {'、'.join(map(str, shots))} 张训练图片；任务：{describe_task(task)}。"
+        zh=f"测试集上的准确率，横轴是每类 {'、'.join(map(str, shots))} 张训练图片；任务：{task}。"
         + (f"从每类 {first} 张到 {last} 张的平均值：{'；'.join(zh)}。" if zh else "没有画要学习的方法。")
         + (f"水平线是提示词：{'；'.join(flat)}。" if flat else "没有画提示词的水平线。"),
     )
 
 
-def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand: float) -> str:
+def _explain_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand: float) -> str:
     """How the context does against the hand prompt with the fewest and with the most shots."""
     (first, few), (last, many) = (shots[0], context[0]), (shots[-1], context[-1])
     return say(
-        en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
+        en=f"With {counted(first, 'shot')} a class the learned context gets {_summarise_runs(few, hand)}. With {last} shots it gets {_summarise_runs(many, hand)}. "
         f"The hand prompt {HAND} gets {format_percent(hand)} and needs no pictures. ",
-        zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
+        zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_summarise_runs(few, hand)}；每类 {last} 张时{_summarise_runs(many, hand)}。"
         f"手工提示词{HAND}是 {format_percent(hand)}，一张图片也不用。",
     )
 
 
-def _beside(runs: Sequence[float], hand: float) -> str:
+def _summarise_runs(runs: Sequence[float], hand: float) -> str:
     """The mean and the range of runs, and how far they are from the hand prompt."""
     better, count = sum(run > hand for run in runs), len(runs)
     often = (
@@ -142,7 +140,7 @@ def _beside(runs: Sequence[float], hand: float) -> str:
     )
 
 
-def shots_table(file: Path = FILE) -> Table:
+def tabulate_shots(file: Path = FILE) -> Table:
     """Of each task the test accuracies in per cent: hand-written prompts, and the means of what was learned, by the number of shots.
 
     The last column says how many runs with the fewest shots stayed below the hand prompt.
@@ -166,7 +164,7 @@ def shots_table(file: Path = FILE) -> Table:
             below, tries = sum(share < entry.hand for share in runs[0]), len(runs[0])
             rows.append(
                 (
-                    f"{name_task(entry.task)}{say(en=': ', zh='：')}{name}",
+                    f"{find_study_task(entry.task).title}{say(en=': ', zh='：')}{name}",
                     *(f"{100 * share:.1f}" for share in (entry.hand, entry.own, *map(mean, runs))),
                     say(en=f"{below} of {tries} tries", zh=f"{tries} 次里 {below} 次"),
                 )
@@ -174,7 +172,7 @@ def shots_table(file: Path = FILE) -> Table:
     return Table(rows, header, align="right")
 
 
-def _tick(label: str) -> ipywidgets.Checkbox:
+def _make_checkbox(label: str) -> ipywidgets.Checkbox:
     return ipywidgets.Checkbox(
         True, description=label, indent=False, layout={"width": "auto", "margin": "2px 1.2em 2px 0"}
     )

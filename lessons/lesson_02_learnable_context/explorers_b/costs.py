@@ -17,7 +17,7 @@ from helpers.pretrained import POCKET_CLIP
 from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
-from lessons.lesson_02_learnable_context.explorers.shared import make_number_slider
+from lessons.lesson_02_learnable_context.explorers.shared import make_options_slider
 
 NEEDED = 3  # positions of a text beside its context and its class name: SOS, the full stop, EOT
 CLASSES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -25,7 +25,7 @@ LENGTHS = (1, 2, 4, 8, 16, 32, 64)
 MOST_TOKENS = 6  # in a class name
 
 
-def _sizes() -> dict[str, CLIPConfig]:
+def _list_sizes() -> dict[str, CLIPConfig]:
     """The pocket CLIP's configuration; the library's default one, which is ViT-B/32's; and ViT-L/14's (the paper's table 20)."""
     text = {"hidden_size": 768, "intermediate_size": 4 * 768, "num_hidden_layers": 12, "num_attention_heads": 12}
     return {
@@ -35,15 +35,15 @@ def _sizes() -> dict[str, CLIPConfig]:
     }
 
 
-def cost_explorer() -> Explorer:
+def explore_cost() -> Explorer:
     """Choose how many classes, how long context and class names are, and which CLIP; see what a forward pass costs by four ways.
 
     Nothing is measured: the multiply-adds are counted from the sizes of the model.
     """
-    sizes = _sizes()
+    sizes = _list_sizes()
     controls = {
-        "classes": make_number_slider(CLASSES, 100, say(en="classes", zh="类别数")),
-        "length": make_number_slider(LENGTHS, 16, say(en="vectors", zh="向量个数")),
+        "classes": make_options_slider(CLASSES, 100, say(en="classes", zh="类别数"), 30),
+        "length": make_options_slider(LENGTHS, 16, say(en="vectors", zh="向量个数"), 30),
         "tokens": ipywidgets.IntSlider(
             1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **look(30)
         ),
@@ -63,9 +63,9 @@ def cost_explorer() -> Explorer:
             say(en="+ shared part once", zh="＋ 共有的只算一次"),
             say(en="+ last layer: ends only", zh="＋ 最后一层只算结尾"),
         )
-        less = [_times(costs[0] / cost) for cost in costs]
+        less = [_format_ratio(costs[0] / cost) for cost in costs]
         told = ["", *(say(en=f" · {times}× less", zh=f" · 原来的 1/{times}") for times in less[1:])]
-        return figures.cost_of_ways(
+        return figures.draw_cost_of_ways(
             [(name, cost, format_large(cost) + words) for name, cost, words in zip(names, costs, told)],
             {"shared": shared, "own": length - shared, "cut": room - length},
             now.classes,
@@ -73,8 +73,8 @@ def cost_explorer() -> Explorer:
                 en=f"A forward pass of the text tower, counted: {less[-1]} times fewer multiply-adds",
                 zh=f"文本塔前向计算一次：乘加次数减少到原来的 1/{less[-1]}",
             ),
-            alt=_cost_in_words(now, costs, (shared, length, room)),
-            caption=_about_cost(now, costs),
+            alt=_describe_cost(now, costs, (shared, length, room)),
+            caption=_explain_cost(now, costs),
         )
 
     return Explorer(controls, draw)
@@ -90,14 +90,14 @@ def format_large(number: float) -> str:
     return f"{float(f'{number / unit:.3g}'):,g}{word}"
 
 
-def _times(ratio: float) -> str:
+def _format_ratio(ratio: float) -> str:
     """A ratio in three digits at the most."""
     return f"{ratio:.{2 if ratio < 2 else 1 if ratio < 99.5 else 0}f}"
 
 
-def _cost_in_words(now: SimpleNamespace, costs: Sequence[int], where: tuple[int, int, int]) -> str:
+def _describe_cost(now: SimpleNamespace, costs: Sequence[int], where: tuple[int, int, int]) -> str:
     (shared, length, room), first = where, costs[0]
-    less = [_times(first / cost) for cost in costs[1:]]
+    less = [_format_ratio(first / cost) for cost in costs[1:]]
     return say(
         en=f"A strip of {room} positions, as each text has them, of which there are {now.classes:,}: {shared} are the same in all texts, {length - shared} each "
         f"text's own, {room - length} cut off. Under it four bars of multiply-adds in a forward pass. All {room} positions: "
@@ -109,10 +109,10 @@ def _cost_in_words(now: SimpleNamespace, costs: Sequence[int], where: tuple[int,
     )
 
 
-def _about_cost(now: SimpleNamespace, costs: Sequence[int]) -> str:
+def _explain_cost(now: SimpleNamespace, costs: Sequence[int]) -> str:
     """What the three steps save, one after the other, and where the sizes come from."""
-    cut, share, last = (_times(before / after) for before, after in zip(costs, costs[1:]))
-    together = _times(costs[0] / costs[-1])
+    cut, share, last = (_format_ratio(before / after) for before, after in zip(costs, costs[1:]))
+    together = _format_ratio(costs[0] / costs[-1])
     caption = say(
         en=f"Trimming divides the count by {cut}, sharing by another {share}, the last layer by another {last}: by "
         f"{together} together. ",

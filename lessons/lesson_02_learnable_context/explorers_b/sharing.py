@@ -18,19 +18,19 @@ from helpers.language import LearnerError, say
 from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
-from lessons.lesson_02_learnable_context.explorers.shared import label_tokens, name_positions
+from lessons.lesson_02_learnable_context.explorers.shared import format_ranges, label_tokens, make_position_dropdown
 
-VECTORS = (2, 16)  # the fewest and the most of `shared_explorer`: as many as a screen can hold
+VECTORS = (2, 16)  # the fewest and the most of `explore_sharing`: as many as a screen can hold
 
 
-def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str]) -> Explorer:
+def explore_sharing(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequence[str]) -> Explorer:
     """Choose where the class name stands, whether each class has vectors of its own, and how many; see which positions are computed.
 
     class_names: a row for each; six to eight of different lengths show most.
     """
     fewest, most = VECTORS
     controls = {
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "position": make_position_dropdown(),
         "specific": dropdown(
             say(en="vectors", zh="向量"),
             {
@@ -57,18 +57,16 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
             )
         except ValueError as error:
             raise LearnerError(
-                say(
-                    en="This does not fit into the positions that the model has. Take fewer vectors, or shorter class names.",
-                    zh="模型的位置不够，放不下。请减少向量，或者用短一些的类别名。",
-                )
+                en="This does not fit into the positions that the model has. Take fewer vectors, or shorter class names.",
+                zh="模型的位置不够，放不下。请减少向量，或者用短一些的类别名。",
             ) from error
         (texts, room), length, shared = prompted.ids.shape, int(prompted.end.max()) + 1, prompted.shared
         own = length - shared
         rows = [
-            figures.TextRow(name, _places(processor, row, end, prompted.embeddings.placeholder), end)
+            figures.TextRow(name, _label_positions(processor, row, end, prompted.embeddings.placeholder), end)
             for name, row, end in zip(class_names, prompted.ids, prompted.end.tolist())
         ]
-        counts = _counts(prompted)
+        counts = _count_positions(prompted)
         ways = [
             (
                 say(en=f"all {room} positions", zh=f"全部 {room} 个位置"),
@@ -77,7 +75,7 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
             (say(en="trimmed to the longest", zh="截到最长的那段"), {"shared": texts * shared, "own": texts * own}),
             (say(en="+ shared part once", zh="＋ 共有的只算一次"), {"shared": shared, "own": texts * own}),
         ]
-        return figures.positions_by_kind(
+        return figures.draw_positions_by_kind(
             rows,
             shared,
             length,
@@ -86,31 +84,29 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
                 en=f"{counts[2]} positions do the work of {counts[0]:,}",
                 zh=f"全部 {counts[0]:,} 个位置，只需要算其中 {counts[2]} 个",
             ),
-            alt=_shared_in_words(rows, shared, length, counts),
-            caption=_about_shared(now, prompted, counts),
+            alt=_describe_sharing(rows, shared, length, counts),
+            caption=_explain_sharing(now, prompted, counts),
         )
 
     return Explorer(controls, draw)
 
 
-def _counts(prompted: PromptedCLIP) -> tuple[int, int, int]:
+def _count_positions(prompted: PromptedCLIP) -> tuple[int, int, int]:
     """How many positions go through the tower in one pass: all of them; trimmed to the longest text; the shared ones once."""
     (texts, room), shared, length = prompted.ids.shape, prompted.shared, int(prompted.end.max()) + 1
     return texts * room, texts * length, shared + texts * (length - shared)
 
 
-def _places(processor: CLIPProcessor, ids: Tensor, end: int, placeholder: int) -> list[str]:
+def _label_positions(processor: CLIPProcessor, ids: Tensor, end: int, placeholder: int) -> list[str]:
     """What stands at the positions of ids (T,): vectors of our own as v1, v2 …, and "pad" after the end."""
-    pad = say(en="pad", zh="填充")
-    vectors, labels = iter(range(1, len(ids) + 1)), label_tokens(processor, ids)
-    named = [f"v{next(vectors)}" if id == placeholder else label for id, label in zip(ids.tolist(), labels)]
-    return [*named[: end + 1], *[pad] * (len(ids) - end - 1)]
+    named = label_tokens(processor, ids[: end + 1], placeholder)
+    return named + [say(en="pad", zh="填充")] * (len(ids) - len(named))
 
 
-def _shared_in_words(rows: Sequence[figures.TextRow], shared: int, length: int, counts: tuple[int, int, int]) -> str:
-    room, listed = len(rows[0].labels), _listed(rows[0].labels[:shared])
+def _describe_sharing(rows: Sequence[figures.TextRow], shared: int, length: int, counts: tuple[int, int, int]) -> str:
+    room, listed = len(rows[0].labels), _format_labels(rows[0].labels[:shared])
     own = say(en="; ", zh="；").join(
-        f"{row.name}{say(en=': ', zh='：')}{_listed(row.labels[shared : row.end + 1])}" for row in rows
+        f"{row.name}{say(en=': ', zh='：')}{_format_labels(row.labels[shared : row.end + 1])}" for row in rows
     )
     return say(
         en=f"A grid of {len(rows)} texts, a row each, and their positions, a column each. Solid, and the same in all texts: {listed} "
@@ -123,19 +119,16 @@ def _shared_in_words(rows: Sequence[figures.TextRow], shared: int, length: int, 
     )
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _format_labels(labels: Sequence[str]) -> str:
     """Labels in a row, those of vectors that follow one another as a range: "SOS, v1 to v4"."""
-    parts: list[list[str]] = []
-    for label in labels:
-        if parts and all(name[0] == "v" and name[1:].isdigit() for name in (parts[-1][-1], label)):
-            parts[-1].append(label)
-        else:
-            parts.append([label])
-    to = say(en=" to ", zh=" 到 ")
-    return say(en=", ", zh="、").join(to.join(dict.fromkeys([part[0], part[-1]])) for part in parts)
+
+    def are_vectors(*two: str) -> bool:
+        return all(label[0] == "v" and label[1:].isdigit() for label in two)
+
+    return format_ranges(labels, are_vectors, say(en=" to ", zh=" 到 "))
 
 
-def _about_shared(now: SimpleNamespace, prompted: PromptedCLIP, counts: tuple[int, int, int]) -> str:
+def _explain_sharing(now: SimpleNamespace, prompted: PromptedCLIP, counts: tuple[int, int, int]) -> str:
     """The sums, and why so many positions are shared and no more."""
     (texts, room), shared, longest = prompted.ids.shape, prompted.shared, int(prompted.end.max()) + 1
     caption = say(

@@ -16,12 +16,11 @@ from helpers.flops import FLOP, count_text_tower
 from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.benchmarks import read_benchmarks
-from lessons.kit.explorer import Explorer, dropdown
+from lessons.kit.explorer import Explorer, dropdown, format_percent
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
-from lessons.lesson_02_learnable_context.explorers.shared import make_number_slider
+from lessons.lesson_02_learnable_context.explorers.shared import make_options_slider
 from lessons.lesson_02_learnable_context.explorers_b.costs import format_large
-from lessons.lesson_02_learnable_context.figures_b import Curve, seconds_by_classes
 
 # CoOp goes through 16 shots 200 times: 2000 steps for 20 classes, 32 at a time
 STEPS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
@@ -29,14 +28,14 @@ MANY = 120  # seconds or minutes: from here on the next larger unit is easier to
 SIDE = 1024  # of the square matrices that show how fast a machine multiplies
 
 
-def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
+def explore_break_even(found: Mapping[str, Any] | None = None) -> Explorer:
     """Choose how many steps, and whether the features are on disk already; see from which step on our way is ahead of the textbook's.
 
     found: a record of the benchmark `few_shot_run`; by default the stored one. Nothing is measured here.
     """
-    found = found or _stored("few_shot_run")
+    found = found or read_benchmarks()["few_shot_run"]
     controls = {
-        "steps": make_number_slider(STEPS, 20, say(en="steps", zh="训练步数")),
+        "steps": make_options_slider(STEPS, 20, say(en="steps", zh="训练步数"), 30),
         "kept": dropdown(
             say(en="features", zh="图片特征"),
             {say(en="computed first", zh="先算一遍"): False, say(en="on disk already", zh="硬盘上已有"): True},
@@ -46,22 +45,22 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        each, ours = found["seconds"]["textbook step"]["median"], _ours(found, now.kept)
+        each, ours = found["seconds"]["textbook step"]["median"], _list_our_points(found, now.kept)
         last = int(ours[-1, 0])
         pace = (ours[-1, 1] - ours[0, 1]) / last  # seconds a step
-        even = _even(each, ours)
+        even = _find_break_even(each, ours)
         inside = ours[ours[:, 0] < now.steps]
         end = float(np.interp(now.steps, *ours.T)) + pace * max(0, now.steps - last)
         curves = (
-            Curve([0, now.steps], [0.0, each * now.steps]),
-            Curve([*inside[:, 0].tolist(), now.steps], [*inside[:, 1].tolist(), end]),
+            figures.Curve([0, now.steps], [0.0, each * now.steps]),
+            figures.Curve([*inside[:, 0].tolist(), now.steps], [*inside[:, 1].tolist(), end]),
         )
         ratio = each * now.steps / end
-        return figures.seconds_by_steps(
+        return figures.draw_seconds_by_steps(
             *curves,
             (found["textbook_steps_measured"], last),
             even,
-            _pictures(found),
+            _count_pictures(found),
             title=say(
                 en=f"After {now.steps:,} steps ours is {ratio:.1f} times as fast",
                 zh=f"训练 {now.steps:,} 步：我们的速度是教科书做法的 {ratio:.1f} 倍",
@@ -71,32 +70,32 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
                 en=f"After {now.steps:,} steps ours is still behind",
                 zh=f"训练 {now.steps:,} 步：我们还没有追上教科书做法",
             ),
-            alt=_even_in_words(now, each * now.steps, end, even),
-            caption=_about_even(found, now, each, pace),
+            alt=_describe_break_even(now, each * now.steps, end, even),
+            caption=_explain_break_even(found, now, each, pace),
         )
 
     return Explorer(controls, draw)
 
 
-def _ours(found: Mapping[str, Any], kept: bool) -> np.ndarray:
+def _list_our_points(found: Mapping[str, Any], kept: bool) -> np.ndarray:
     """How far our way has come, as rows of step and seconds; with features that are on disk without the time to compute them."""
     points = np.array(found["ours_after_steps"], dtype=float)
     return points - [0, points[0, 1]] if kept else points
 
 
-def _even(each: float, ours: np.ndarray) -> int | None:
+def _find_break_even(each: float, ours: np.ndarray) -> int | None:
     """The first step after which our way has taken no longer than as many steps of the textbook's; None where it never does."""
     steps = np.arange(1, int(ours[-1, 0]) + 1)
     ahead = np.interp(steps, *ours.T) <= each * steps
     return int(steps[ahead.argmax()]) if ahead.any() else None
 
 
-def _pictures(found: Mapping[str, Any]) -> int:
+def _count_pictures(found: Mapping[str, Any]) -> int:
     sizes = found["sizes"]
     return sizes["classes"] * (sizes["shots"] + sizes["validation_pictures_a_class"])
 
 
-def _even_in_words(now: SimpleNamespace, textbook: float, ours: float, even: int | None) -> str:
+def _describe_break_even(now: SimpleNamespace, textbook: float, ours: float, even: int | None) -> str:
     begins = say(
         en="ours at zero too" if now.kept else "ours higher up, since it computes the features of the pictures first",
         zh="我们的也从零出发" if now.kept else "我们的起点高一些，因为先要算图片特征",
@@ -110,13 +109,13 @@ def _even_in_words(now: SimpleNamespace, textbook: float, ours: float, even: int
         crosses = say(en="Ours is ahead from the first step on.", zh="从第一步起我们的就领先。")
     return say(
         en=f"Seconds over training steps, from 0 to {now.steps}, as two rising lines. The textbook's way begins at zero, {begins}. "
-        f"{crosses} At the right end the textbook's way has taken {_for_people(textbook)}, ours {_for_people(ours)}.",
+        f"{crosses} At the right end the textbook's way has taken {_format_time_taken(textbook)}, ours {_format_time_taken(ours)}.",
         zh=f"横轴是训练步数，从 0 到 {now.steps}，纵轴是秒，两条上升的线。教科书做法从零出发，{begins}。{crosses}"
-        f"走到最右端，教科书做法用了{_for_people(textbook)}，我们的用了{_for_people(ours)}。",
+        f"走到最右端，教科书做法用了{_format_time_taken(textbook)}，我们的用了{_format_time_taken(ours)}。",
     )
 
 
-def _for_people(seconds: float) -> str:
+def _format_time_taken(seconds: float) -> str:
     """Seconds, or minutes or hours where they are many."""
     if seconds < MANY:
         return say(en=f"{seconds:.3g} s", zh=f" {seconds:.3g} 秒")
@@ -125,10 +124,10 @@ def _for_people(seconds: float) -> str:
     return say(en=f"{seconds / 3600:.3g} h", zh=f" {seconds / 3600:.3g} 小时")
 
 
-def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pace: float) -> str:
+def _explain_break_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pace: float) -> str:
     """Where the numbers come from, what a step takes, and what was not measured."""
     sizes, counted, first = found["sizes"], found["textbook_steps_measured"], found["ours_after_steps"][0][1]
-    caption = _source(found) + say(
+    caption = _describe_machine(found) + say(
         en=f" {sizes['classes']} classes × {sizes['shots']} shots, {sizes['batch']} pictures a step, {sizes['context_length']} vectors, a "
         f"CLIP of ViT-B/32's size. Computing the features takes {first:.3g} s, a step {each:.3g} s by the textbook and {pace:.3g} s by ours, "
         f"which also looks at validation. {counted} steps of the textbook were measured, and {sizes['steps']} of ours.",
@@ -144,19 +143,19 @@ def _about_even(found: Mapping[str, Any], now: SimpleNamespace, each: float, pac
     )
 
 
-def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> Picture:
+def draw_cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> Picture:
     """Seconds of a step by the number of classes, plain and fast, beside what the machine would take at its own best.
 
-    found: a record of the benchmark `cost_by_classes`, memory: one of `memory_1000_classes`; by default the stored ones. Nothing is
+    found: a record of the benchmark `draw_cost_by_classes`, memory: one of `memory_1000_classes`; by default the stored ones. Nothing is
     measured here.
     """
-    found, memory = found or _stored("cost_by_classes"), memory or _stored("memory_1000_classes")
+    found, memory = found or read_benchmarks()["cost_by_classes"], memory or read_benchmarks()["memory_1000_classes"]
     points, absent = found["points"], found["plain_not_run"]
     plain, fast = (
-        Curve(*zip(*((point["classes"], point[way]["median"]) for point in points if way in point)))
+        figures.Curve(*zip(*((point["classes"], point[way]["median"]) for point in points if way in point)))
         for way in ("plain", "fast")
     )
-    limit = Curve(fast.x, [point["limit_seconds"] for point in points])
+    limit = figures.Curve(fast.x, [point["limit_seconds"] for point in points])
     both, most = plain.x[-1], fast.x[-1]
     ratio, beside = plain.y[-1] / fast.y[fast.x.index(both)], fast.y[-1] / limit.y[-1]
     missing = "".join(
@@ -167,7 +166,7 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
         )
         for point in absent
     )
-    return seconds_by_classes(
+    return figures.draw_seconds_by_classes(
         plain,
         fast,
         limit,
@@ -178,13 +177,13 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
         ),
         alt=say(
             en=f"Seconds of a step over the number of classes, from {fast.x[0]} to {most:,}, both axes logarithmic, three rising lines. "
-            f"Highest the plain path, {_for_people(plain.y[-1])} with {both} classes.{missing} Below it the fast path, "
-            f"{_for_people(fast.y[-1])} with {most:,} classes. Lowest the machine's limit for the fast path, {_for_people(limit.y[-1])}.",
+            f"Highest the plain path, {_format_time_taken(plain.y[-1])} with {both} classes.{missing} Below it the fast path, "
+            f"{_format_time_taken(fast.y[-1])} with {most:,} classes. Lowest the machine's limit for the fast path, {_format_time_taken(limit.y[-1])}.",
             zh=f"横轴是类别数，从 {fast.x[0]} 到 {most:,}，纵轴是一步的秒数，两轴都取对数，三条上升的线。最高的是朴素做法，{both} 个类别要"
-            f"{_for_people(plain.y[-1])}。{missing}下面是快的做法，{most:,} 个类别要{_for_people(fast.y[-1])}。最低的是极限：快的做法在这台机器上"
-            f"再快也要{_for_people(limit.y[-1])}。",
+            f"{_format_time_taken(plain.y[-1])}。{missing}下面是快的做法，{most:,} 个类别要{_format_time_taken(fast.y[-1])}。最低的是极限：快的做法在这台机器上"
+            f"再快也要{_format_time_taken(limit.y[-1])}。",
         ),
-        caption=_source(found)
+        caption=_describe_machine(found)
         + say(
             en=f" Forward and backward, {found['sizes']['context_length']} vectors, a text tower of ViT-B/32's size. With {most:,} classes the "
             f"fast path takes {beside:.1f} times the machine's limit, which is what its multiplications alone would take. It computes so "
@@ -197,12 +196,7 @@ def cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str,
     )
 
 
-def _stored(name: str) -> dict[str, Any]:
-    """A record of `python course.py bench`."""
-    return read_benchmarks()[name]
-
-
-def _source(found: Mapping[str, Any]) -> str:
+def _describe_machine(found: Mapping[str, Any]) -> str:
     """Where stored seconds come from."""
     machine = found["machine"]
     count = machine["threads"]
@@ -215,20 +209,16 @@ def _source(found: Mapping[str, Any]) -> str:
 # --- how long it takes -------------------------------------------------------------------------------------------
 
 
-def timing_table(ways: Mapping[str, Callable[[], object]], repeats: int = 5) -> Table:
+def tabulate_timing(ways: Mapping[str, Callable[[], object]], repeats: int = 5) -> Table:
     """How long each way takes on this machine, and how many times as fast as the first it is."""
-    least = _time(ways, repeats)
+    least = _time_ways(ways, repeats)
     first = next(iter(least.values()))
-    header = (
-        say(en="way", zh="做法"),
-        say(en=f"milliseconds (best of {repeats})", zh=f"毫秒（{repeats} 次中最快）"),
-        say(en="times as fast", zh="速度（倍）"),
-    )
-    rows = [(name, _milliseconds(seconds), f"{first / seconds:.1f}×") for name, seconds in least.items()]
+    header = (*_name_first_columns(repeats), say(en="times as fast", zh="速度（倍）"))
+    rows = [(name, _format_milliseconds(seconds), f"{first / seconds:.1f}×") for name, seconds in least.items()]
     return Table(rows, header, align="right")
 
 
-def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
+def tabulate_where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
     """The text side forward and backward, plain and fast: seconds, multiply-adds, and how much of this machine's pace is reached.
 
     The pace is that of one product of large float32 matrices, measured on the spot. The
@@ -248,15 +238,14 @@ def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
         matrices: SIDE**3,
     }
     ways = {
-        plain: lambda: _step(prompted, fast=False),
-        fast: lambda: _step(prompted, fast=True),
+        plain: lambda: _compute_gradient(prompted, fast=False),
+        fast: lambda: _compute_gradient(prompted, fast=True),
         matrices: lambda: left @ right,
     }
-    least = _time(ways, repeats)
+    least = _time_ways(ways, repeats)
     rates = {name: FLOP * products[name] / least[name] / 1e9 for name in ways}
     header = (
-        say(en="way", zh="做法"),
-        say(en=f"milliseconds (best of {repeats})", zh=f"毫秒（{repeats} 次中最快）"),
+        *_name_first_columns(repeats),
         say(en="multiply-adds", zh="乘加次数"),
         "GFLOP/s",
         say(en="of this machine's pace", zh="占本机速度"),
@@ -264,32 +253,36 @@ def where_time_goes(prompted: PromptedCLIP, repeats: int = 5) -> Table:
     rows = [
         (
             name,
-            _milliseconds(least[name]),
+            _format_milliseconds(least[name]),
             format_large(products[name]),
             f"{rates[name]:.1f}",
-            f"{rates[name] / rates[matrices]:.0%}".replace("%", say(en=" %", zh="%")),
+            format_percent(rates[name] / rates[matrices], 0),
         )
         for name in ways
     ]
     return Table(rows, header, align="right")
 
 
-def _step(prompted: PromptedCLIP, fast: bool) -> Tensor:
+def _name_first_columns(repeats: int) -> tuple[str, str]:
+    return say(en="way", zh="做法"), say(en=f"milliseconds (best of {repeats})", zh=f"毫秒（{repeats} 次中最快）")
+
+
+def _compute_gradient(prompted: PromptedCLIP, fast: bool) -> Tensor:
     """Class features, and the gradient (M, D) that they send back to the context; nothing is left behind."""
     with torch.enable_grad():
         return torch.autograd.grad(prompted.text_features(fast=fast).sum(), prompted.context)[0]
 
 
-def _time(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def _time_ways(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """The least seconds of each way, since whatever else a machine does only adds to them; a first time does not count.
 
     They take turns, so that a busy moment hits all.
     """
-    rounds = [{name: _seconds(way) for name, way in ways.items()} for _ in range(1 + repeats)]
+    rounds = [{name: _measure_seconds(way) for name, way in ways.items()} for _ in range(1 + repeats)]
     return {name: min(turn[name] for turn in rounds[1:]) for name in ways}
 
 
-def _seconds(way: Callable[[], object]) -> float:
+def _measure_seconds(way: Callable[[], object]) -> float:
     begun = time.perf_counter()
     way()
     if torch.cuda.is_initialized():  # a GPU says that it is done before it is
@@ -297,6 +290,6 @@ def _seconds(way: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _milliseconds(seconds: float) -> str:
+def _format_milliseconds(seconds: float) -> str:
     """To three digits at least."""
     return f"{1000 * seconds:,.{0 if seconds >= 0.1 else 1 if seconds >= 0.01 else 2}f}"

@@ -19,7 +19,11 @@ from helpers.notebook import Table
 from helpers.training import TrainConfig
 from lessons.kit.context_training import CONFIG, WORDS, ContextTraining, Run, Setting, Stored
 from lessons.kit.explorer import counted, dropdown, format_percent, look
-from lessons.lesson_02_learnable_context.explorers.shared import name_positions
+from lessons.lesson_02_learnable_context.explorers.shared import (
+    describe_position,
+    make_options_slider,
+    make_position_dropdown,
+)
 from pocket import tasks
 from pocket.datasets import draw_few_shot
 from pocket.studies.context_study import load_study
@@ -29,7 +33,7 @@ MOST_CHECKS = 4  # pictures of each class to validate on: as many as shots, and 
 TESTS = 20  # pictures of each class to test on
 
 
-def gradient_table(prompted: PromptedCLIP) -> Table:
+def tabulate_trained_parts(prompted: PromptedCLIP) -> Table:
     """Which parts of the model have a gradient: their numbers, whether they require one, and how large it is after a backward pass."""
     layers = len(prompted.clip.text_model.encoder.layers), len(prompted.clip.vision_model.encoder.layers)
     parts = (  # what the names of their parameters begin with; the first that fits counts
@@ -50,13 +54,18 @@ def gradient_table(prompted: PromptedCLIP) -> Table:
     members: dict[str, list[torch.nn.Parameter]] = {label: [] for _, label in parts}
     for name, parameter in prompted.named_parameters():
         members[next(label for prefix, label in parts if name.startswith(prefix))].append(parameter)
-    rows = [(label, _numbers(mine), *_gradient(mine)) for label, mine in members.items()]
+    rows = [(label, _count_numbers(mine), *_describe_gradient(mine)) for label, mine in members.items()]
     everything = list(prompted.parameters())
     learning = [parameter for parameter in everything if parameter.requires_grad]
     share = sum(p.numel() for p in learning) / sum(p.numel() for p in everything)
     rows += [
-        (say(en="all together", zh="合计"), _numbers(everything), "", ""),
-        (say(en="of these, numbers that learn", zh="其中会学习的"), _numbers(learning), format_percent(share, 3), ""),
+        (say(en="all together", zh="合计"), _count_numbers(everything), "", ""),
+        (
+            say(en="of these, numbers that learn", zh="其中会学习的"),
+            _count_numbers(learning),
+            format_percent(share, 3),
+            "",
+        ),
     ]
     header = (
         say(en="part", zh="部分"),
@@ -67,11 +76,11 @@ def gradient_table(prompted: PromptedCLIP) -> Table:
     return Table(rows, header, align="right")
 
 
-def _numbers(parameters: Sequence[torch.nn.Parameter]) -> str:
+def _count_numbers(parameters: Sequence[torch.nn.Parameter]) -> str:
     return f"{sum(parameter.numel() for parameter in parameters):,}"
 
 
-def _gradient(parameters: Sequence[torch.nn.Parameter]) -> tuple[str, str]:
+def _describe_gradient(parameters: Sequence[torch.nn.Parameter]) -> tuple[str, str]:
     """Whether any of them requires a gradient, and the norm of all they have together."""
     has = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = (
@@ -82,7 +91,7 @@ def _gradient(parameters: Sequence[torch.nn.Parameter]) -> tuple[str, str]:
     return say(en="yes", zh="是") if any(p.requires_grad for p in parameters) else say(en="no", zh="否"), norm
 
 
-def few_shot_training(
+def explore_few_shot_training(
     clip: CLIPModel, processor: CLIPProcessor, task: tasks.Task, *, config: TrainConfig = CONFIG
 ) -> ContextTraining:
     """Choose from how many pictures which context is learned, press the button, and see how far it comes, and how far others came.
@@ -95,15 +104,15 @@ def few_shot_training(
     run = Run(example.history, example.hand, example.before, example.after)
     stored = Stored(run, torch.tensor(example.context), study.command) if task.name == example.task else None
     controls = {
-        "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
-        "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 1),
+        "shots": make_options_slider(SHOTS, 8, say(en="shots", zh="每类图片"), 20),
+        "length": make_options_slider(LENGTHS, 1, say(en="vectors", zh="向量个数"), 20),
         "init": dropdown(
             say(en="begins as", zh="初始化"),
             {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
             "words",
             20,
         ),
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "position": make_position_dropdown(),
         "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
     }
 
@@ -112,27 +121,21 @@ def few_shot_training(
         begin = repeat_words(WORDS, now.length) if now.init == "words" else "random"
         generator = torch.Generator().manual_seed(now.seed)
         prompted = PromptedCLIP(clip, processor, task.class_names, now.length, begin, now.position, generator=generator)
-        return Setting(prompted, encode_split(clip, processor, pictures), _chosen(now, prompted, begin))
+        return Setting(prompted, encode_split(clip, processor, pictures), _describe_training(now, prompted, begin))
 
     return ContextTraining(prepare, config, controls, start=say(en="Train", zh="训练"), stored=stored)
 
 
-def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
+def _describe_training(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
     """What the controls say, in words, and how many numbers that is to learn."""
     classes, (vectors, width) = len(prompted.class_names), prompted.context.shape
     numbers = f"{vectors} × {width} = {vectors * width:,}"
     place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
     return say(
         en=f"{counted(now.shots, 'shot')} of each of {classes} classes; {counted(vectors, 'vector')}, that is {numbers} numbers, begun "
-        f"{'at random' if begin == 'random' else f'as “{begin}”'}; the class name "
-        f"{dict(end='at the end', middle='in the middle', front='in front')[place]}; seed {now.seed}",
+        f"{'at random' if begin == 'random' else f'as “{begin}”'}; "
+        f"{describe_position(place)}; seed {now.seed}",
         zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"
-        f"{'用随机数' if begin == 'random' else f'用“{begin}”'}初始化；类别名在{dict(end='末尾', middle='中间', front='开头')[place]}；"
+        f"{'用随机数' if begin == 'random' else f'用“{begin}”'}初始化；{describe_position(place)}；"
         f"随机种子 {now.seed}",
-    )
-
-
-def _slider(label: str, options: Sequence[int], value: int) -> ipywidgets.SelectionSlider:
-    return ipywidgets.SelectionSlider(
-        options=options, value=value, description=label, continuous_update=False, **look(20)
     )
