@@ -49,8 +49,8 @@ def english_of(text: str) -> str:
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
     "05.words_by_table": "the nearest tokens of vectors",
-    "02.text_with_slots": "tokens of a class name that a learner types",
-    "02.overwriting_and_inserting": "tokens of a class name",
+    "02.draw_text_with_slots": "tokens of a class name that a learner types",
+    "02.draw_ways_in": "tokens of a class name",
     "01.shares_by_scale": "any texts, shortened where there is no room",
     "01.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
     "03.next_tokens": "tokens",
