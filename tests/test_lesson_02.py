@@ -426,10 +426,7 @@ def test_published_numbers_are_told_and_their_harmonic_means_are_right(file, und
 
 def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undrawn):
     study = load_study()
-    for explorer, part in (
-        (shots.explore_shots(), "shots"),
-        (base_to_new.explore_base_to_new(), "base_to_new"),
-    ):
+    for explorer, part in ((shots.explore_shots(), "shots"), (base_to_new.explore_base_to_new(), "base_to_new")):
         options = explorer.controls["task"].options
         assert [task for _, task in options] == [entry.task for entry in getattr(study, part)]
         assert all(in_language(name, lang) for name, _ in options)

@@ -27,6 +27,7 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
     finish,
     make_blank,
     make_halo,
@@ -97,37 +98,19 @@ def draw_text_with_slots(
         limit = _find_colour_limit([place.vector for place in below if not place.ours])
         for number, (places, heading) in enumerate(zip((above, below), headings)):
             up = height - 0.32 - number * row
-            page.text(
-                EDGE,
-                up - 0.18,
-                heading,
-                fontsize=9,
-                weight="bold",
-                color=INK,
-                va="center",
-                parse_math=False,
-            )
+            add_text(page, EDGE, up - 0.18, heading, 9, weight="bold")
             _draw_places(page, places, columns, limit, up - 0.52)
             _draw_ellipses(page, columns, len(above), up - 0.52 - STRIP / 2)
         between, beneath = height - 0.98 - STRIP, height - 0.97 - row - STRIP
         for place, (middle, _) in columns.items():
             same = np.array_equal(above[place].vector, below[place].vector)
-            style = {
-                "ha": "center",
-                "va": "center",
-                "color": SLATE if same else INK,
-                "weight": "normal" if same else "bold",
-            }
-            page.text(middle, between, "=" if same else "↓", fontsize=10, **style)
-            page.text(middle, beneath, str(place), ha="center", va="center", fontsize=8, color=INK)
+            mark, look = ("=", {"color": SLATE}) if same else ("↓", {"weight": "bold"})
+            add_text(page, middle, between, mark, 10, ha="center", **look)
+            add_text(page, middle, beneath, str(place), 8, ha="center")
         middle, width = columns[pooled]
-        style = {"va": "center", "fontsize": 8}
-        position, read = (
-            say(en="▲ position, from 0", zh="▲ 位置，从 0 数起"),
-            say(en="read off here ▲", zh="在这里取出 ▲"),
-        )
-        page.text(EDGE + 0.04, beneath - 0.17, position, color=SLATE, **style)
-        page.text(middle + width / 2, beneath - 0.17, read, ha="right", weight="bold", color=BLUE, **style)
+        low, read = beneath - 0.17, say(en="read off here ▲", zh="在这里取出 ▲")
+        add_text(page, EDGE + 0.04, low, say(en="▲ position, from 0", zh="▲ 位置，从 0 数起"), 8, color=SLATE)
+        add_text(page, middle + width / 2, low, read, 8, ha="right", weight="bold", color=BLUE)
         return finish(figure, alt, caption)
 
 
@@ -150,44 +133,30 @@ def draw_ways_in(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = 
         for number, way in enumerate(ways):
             up, right = height - 0.4 - number * block, way.pooled == way.end
             colour, mark = (BLUE, "✓") if right else (VERMILION, "✗")
-            page.text(EDGE, up - 0.1, way.heading, fontsize=9, weight="bold", color=INK, va="center", parse_math=False)
+            add_text(page, EDGE, up - 0.1, way.heading, 9, weight="bold")
             for y, name in (
                 (up - 0.32, say(en="position", zh="位置")),
                 (up - 0.52, say(en="in the ids", zh="编号")),
                 (up - 1.05 - STRIP / 2, say(en="enters\nthe tower", zh="进入\n文本塔")),
             ):
-                page.text(left - 0.1, y, name, fontsize=8, color=SLATE, ha="right", va="center")
+                add_text(page, left - 0.1, y, name, 8, color=SLATE, ha="right")
             for place, (middle, width) in columns.items():
-                half, style = width / 2 - 0.04, {"ha": "center", "va": "center", "parse_math": False}
-                page.text(middle, up - 0.32, str(place), fontsize=8, color=INK, **style)
-                look = (
-                    {"edgecolor": colour, "linewidth": 2.2}
-                    if place == way.pooled
-                    else {"edgecolor": GREY, "linewidth": 0.8}
-                )
-                page.add_patch(rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **look))
-                look = {
-                    "color": SLATE if place > way.pooled else INK,
-                    "weight": "bold" if place == way.pooled else "normal",
-                }
-                page.text(
-                    middle,
-                    up - 0.52,
-                    shorten(way.tokens[place], 10),
-                    fontsize=8 if len(columns) < CROWDED else 6.5,
-                    **style,
-                    **look,
-                )
+                half, size = width / 2 - 0.04, 8 if len(columns) < CROWDED else 6.5
+                frame, look = {"edgecolor": GREY, "linewidth": 0.8}, {"color": SLATE if place > way.pooled else INK}
+                if place == way.pooled:
+                    frame, look = {"edgecolor": colour, "linewidth": 2.2}, {"weight": "bold"}
+                add_text(page, middle, up - 0.32, str(place), 8, ha="center")
+                page.add_patch(rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **frame))
+                add_text(page, middle, up - 0.52, shorten(way.tokens[place], 10), size, ha="center", **look)
             _draw_places(page, way.places, columns, limit, up - 1.05)
             middle, width = columns[way.pooled]
             half, low = width / 2 - 0.02, up - 1.05 - STRIP
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, up - 0.86), (middle, up - 0.64), arrowprops=look)
-            page.add_patch(
-                rectangle(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2)
-            )
-            told = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
-            _write_beneath(page, columns[way.pooled], low - 0.17, told, colour)
+            frame = {"edgecolor": colour, "linewidth": 2.2}
+            page.add_patch(rectangle(middle - half, middle + half, low - 0.05, up - 0.86, **frame))
+            read = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
+            _write_beneath(page, columns[way.pooled], low - 0.17, read, colour)
             if not right:
                 near = columns[way.end][0] - middle < 1.4  # inches: too near for both to stand in one line
                 end = say(en="EOT is here", zh="EOT 在这里")
@@ -217,27 +186,20 @@ def _draw_places(
     draw_strips(page, strips, limit, top - STRIP, top)
     for i, (middle, width) in columns.items():
         place, half = places[i], width / 2 - 0.04
-        look = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
+        frame = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
         if place.unread:
             page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85))
-        page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, **look))
-        style = {
-            "ha": "center",
-            "va": "center",
-            "parse_math": False,
-            "fontsize": 8.5 if len(columns) < CROWDED else 7.5,
-        }
+        page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, **frame))
+        size = 8.5 if len(columns) < CROWDED else 7.5
         look = {"color": SLATE if place.unread else INK, "weight": "bold" if place.ours else "normal"}
-        page.text(middle, top + 0.1, shorten(place.label, 10), **style, **look)
+        add_text(page, middle, top + 0.1, shorten(place.label, 10), size, ha="center", **look)
 
 
 def _write_beneath(page: Axes, column: tuple[float, float], y: float, text: str, colour: str) -> None:
     """A few words beneath a column, and where there is no room for them to its right, to its left."""
     middle, width = column
-    near_the_edge = middle > WIDTH - 0.9
-    style = {"fontsize": 8.5, "weight": "bold", "va": "center", "parse_math": False}
-    x, side = (middle + width / 2, "right") if near_the_edge else (middle, "center")
-    page.text(x, y, text, color=colour, ha=side, **style)
+    x, side = (middle + width / 2, "right") if middle > WIDTH - 0.9 else (middle, "center")
+    add_text(page, x, y, text, 8.5, weight="bold", color=colour, ha=side)
 
 
 def _draw_ellipses(page: Axes, columns: Mapping[int, tuple[float, float]], length: int, y: float) -> None:
@@ -245,15 +207,8 @@ def _draw_ellipses(page: Axes, columns: Mapping[int, tuple[float, float]], lengt
     shown = sorted(columns)
     for place, following in zip(shown, [*shown[1:], length]):
         if following != place + 1:
-            page.text(
-                columns[place][0] + columns[place][1] / 2 + 0.12,
-                y,
-                "…",
-                ha="center",
-                va="center",
-                fontsize=10,
-                color=INK,
-            )
+            middle, width = columns[place]
+            add_text(page, middle + width / 2 + 0.12, y, "…", 10, ha="center")
 
 
 # --- what a context is worth -----------------------------------------------------------------------------------------------------
@@ -292,7 +247,7 @@ def draw_accuracy_by_shots(
         axes = add_axes(figure, 0.62, 0.48, 4.35, 3.02)
         across = say(en="shots: pictures of each class to learn from", zh="每类的训练图片数")
         upwards = say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）")
-        _dress_columns(axes, [str(number) for number in shots], limits, across, upwards)
+        _dress_columns(axes, shots, limits, across, upwards)
         _draw_panel(axes, panel)
         add_page(figure, title)
         return finish(figure, alt, caption)
@@ -318,11 +273,8 @@ def draw_accuracy_by_length(
         figure = make_blank(height)
         for number, panel in enumerate(panels):
             axes = add_axes(figure, 0.62 + number * (width + 0.4), 0.48, width, 2.62)
-            across, upwards = (
-                say(en="vectors in the context", zh="上下文向量的个数"),
-                "" if number else _name_accuracy(),
-            )
-            _dress_columns(axes, [str(length) for length in lengths], limits, across, upwards)
+            across = say(en="vectors in the context", zh="上下文向量的个数")
+            _dress_columns(axes, lengths, limits, across, "" if number else _name_accuracy())
             axes.axvspan(chosen - 0.42, chosen + 0.42, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=5)
             _draw_panel(axes, panel, named=number == len(panels) - 1, joined=len(lengths))
         add_page(figure, title)
@@ -357,7 +309,7 @@ def _name_accuracy() -> str:
     return say(en="accuracy (%)", zh="准确率（%）")
 
 
-def _dress_columns(axes: Axes, names: Sequence[str], limits: tuple[float, float], across: str, upwards: str) -> None:
+def _dress_columns(axes: Axes, names: Sequence[object], limits: tuple[float, float], across: str, upwards: str) -> None:
     """Axes with a column for each name, and per cent upwards; across, upwards: what the axes are called."""
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=limits, xticks=range(len(names)), xticklabels=names)
     axes.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
@@ -374,9 +326,9 @@ def _draw_panel(axes: Axes, panel: Panel, named: bool = True, joined: int | None
     joined: how many columns a line joins; None: all of them, and the last mean stands behind the name. Beside each other stand the dots
     of different methods, so that none hides another; those of one method stand one above the other, and so do faint ones of one shape.
     """
-    lanes = list(
-        dict.fromkeys(_find_lane(method) for method in sorted(panel.methods, key=lambda method: not method.faint))
-    )
+    axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
+    faint_first = sorted(panel.methods, key=lambda method: not method.faint)
+    lanes = list(dict.fromkeys(map(_find_lane, faint_first)))
     names: list[tuple[float, str, str]] = []
     for method in panel.methods:
         shift = 0.18 * (lanes.index(_find_lane(method)) - (len(lanes) - 1) / 2)

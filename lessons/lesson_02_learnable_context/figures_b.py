@@ -23,6 +23,7 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
     finish,
     make_blank,
     make_halo,
@@ -39,7 +40,6 @@ LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be t
     "cut": {"facecolor": "white", "edgecolor": GREY, "hatch": "/////"},
 }
 MARK = {"markeredgewidth": 1.6, "linestyle": "none", "zorder": 5, "clip_on": False}
-BY_THE_AXIS = {"ha": "right", "va": "center", "parse_math": False}
 MARGIN = 1.08  # of a limit, so that a curve does not end at the frame
 EARLY = 3  # the first steps of a run are shown until so many times the break-even
 DASHED, DOTTED = (0, (4, 1.6)), (0, (1, 1.6))
@@ -97,19 +97,19 @@ def draw_positions_by_kind(
         for kind, (first, last) in ends.items():
             _draw_block(page, edges[first : last + 1], low, top, 1 if kind == "shared" else rows, kind)
         for column, (x0, x1) in enumerate(zip(edges, edges[1:])):
-            _write_small(page, (x0 + x1) / 2, top + 0.09, str(column), size=6.5, color=SLATE)
+            add_text(page, (x0 + x1) / 2, top + 0.09, str(column), 6.5, ha="center", color=SLATE)
             for row, text in enumerate(texts):
                 style = {"color": "white" if column < shared else SLATE if column > text.end else INK}
                 if column >= length:
                     style["path_effects"] = make_halo()
-                _write_small(page, (x0 + x1) / 2, top - (row + 0.5) * cell, labels[row][column], size=size, **style)
+                add_text(page, (x0 + x1) / 2, top - (row + 0.5) * cell, labels[row][column], size, ha="center", **style)
         for row, (text, name) in enumerate(zip(texts, names)):
             y = top - (row + 0.5) * cell
-            page.text(left - 0.08, y, name, fontsize=8.5, color=INK, **BY_THE_AXIS)
+            add_text(page, left - 0.08, y, name, 8.5, ha="right")
             frame = edges[text.end] + 0.02, edges[text.end + 1] - 0.02, y - cell / 2 + 0.02, y + cell / 2 - 0.02
             page.add_patch(rectangle(*frame, edgecolor=INK, linewidth=1.8))
         if shown < room:
-            page.text(edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", fontsize=8.5, color=SLATE, va="center")
+            add_text(page, edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", 8.5, color=SLATE)
         kinds = _name_kinds()
         titles = (
             say(en=f"{kinds['shared']}: {shared}", zh=f"{kinds['shared']}：{shared} 个"),
@@ -120,7 +120,7 @@ def draw_positions_by_kind(
             (edges[first], edges[last], name) for (first, last), name in zip(ends.values(), titles) if last > first
         ]
         _name_parts(page, parts, top + 0.2)
-        page.text(left - 0.08, top + 0.09, say(en="position", zh="位置"), fontsize=7, color=SLATE, **BY_THE_AXIS)
+        add_text(page, left - 0.08, top + 0.09, say(en="position", zh="位置"), 7, color=SLATE, ha="right")
         _draw_bars_by_kind(add_axes(figure, 2.2, 0.42, 4.0, 0.24 * len(ways)), ways)
         read_off = {"edgecolor": INK, "linewidth": 1.8}, say(en="the text is read off here", zh="结果从这里取出")
         _draw_legend(page, EDGE, 0.2, [*((LOOKS[kind], name) for kind, name in kinds.items()), read_off])
@@ -182,12 +182,8 @@ def _draw_legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[st
     """A small box of each look, and what it means."""
     for style, meaning in entries:
         page.add_patch(rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
-        page.text(x + 0.3, y, meaning, fontsize=8, color=INK, va="center")
+        add_text(page, x + 0.3, y, meaning, 8)
         x += 0.3 + 0.058 * measure_letters(meaning) + 0.24
-
-
-def _write_small(page: Axes, x: float, y: float, text: str, *, size: float, **style: Any) -> None:
-    page.text(x, y, text, fontsize=size, ha="center", va="center", parse_math=False, **style)
 
 
 # --- what is saved -----------------------------------------------------------------------------------------------
@@ -214,16 +210,10 @@ def draw_cost_of_ways(
         figure = make_blank(height)
         page = add_page(figure, title)
         x, unit = left, (WIDTH - left - 0.3) / room
-        page.text(
-            left - 0.1,
-            strip,
-            say(en=f"each of {texts:,} texts", zh=f"每段文字（共 {texts:,} 段）")
-            if texts > 1
-            else say(en="the only text", zh="唯一的一段文字"),
-            fontsize=9,
-            color=INK,
-            **BY_THE_AXIS,
-        )
+        text = say(en="the only text", zh="唯一的一段文字")
+        if texts > 1:
+            text = say(en=f"each of {texts:,} texts", zh=f"每段文字（共 {texts:,} 段）")
+        add_text(page, left - 0.1, strip, text, 9, ha="right")
         for kind, count in kinds.items():
             _draw_block(page, x + unit * np.arange(count + 1), strip - 0.11, strip + 0.11, 1, kind)
             x += unit * count
@@ -327,7 +317,7 @@ def draw_seconds_by_steps(
             notes.append("····  " + say(en="not measured: the same pace", zh="没有实测，按同样的速度推算"))
         x = EDGE
         for note in notes:
-            page.text(x, 0.22, note, fontsize=8, color=INK, va="center")
+            add_text(page, x, 0.22, note, 8)
             x += 0.063 * measure_letters(note) + 0.2
         return finish(figure, alt, caption)
 
@@ -381,27 +371,20 @@ def draw_seconds_by_classes(
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(lambda seconds, position: f"{seconds:g}")
         _draw_gain(axes, plain, fast)
-        told = [
+        missing = [
             say(
                 en=f"plain for {classes:,} classes was not run:\nit would keep {memory:.0f} GiB for the backward pass",
                 zh=f"{classes:,} 个类别时没有跑朴素做法：\n光是留给反向传播的就要 {memory:.0f} GiB",
             )
             for classes, memory in absent
         ]
-        axes.text(0.02, 0.98, "\n".join(told), transform=axes.transAxes, color=VERMILION, fontsize=8, va="top")
+        axes.text(0.02, 0.98, "\n".join(missing), transform=axes.transAxes, color=VERMILION, fontsize=8, va="top")
         _write_title(figure, title, height)
         return finish(figure, alt, caption)
 
 
 def draw_break_even(
-    textbook: Curve,
-    ours: Curve,
-    step: int | None,
-    measured: int,
-    *,
-    title: str,
-    alt: str,
-    caption: str = "",
+    textbook: Curve, ours: Curve, step: int | None, measured: int, *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Seconds that have passed after so many steps of a run, by the textbook and by ours: its beginning, and the whole.
 
@@ -427,21 +410,13 @@ def draw_break_even(
                 xlim=(0, last), ylim=(0, 1.12 * max(np.interp(last, curve.x, curve.y) for curve in (textbook, ours)))
             )
         _write_beside(beginning, 0, ours.y[0], "ours", BLUE, (5, 5), va="bottom")
-        _write_beside(
-            beginning,
-            early,
-            np.interp(early, textbook.x, textbook.y),
-            "textbook",
-            VERMILION,
-            (-16, 0),
-            va="center",
-            ha="right",
-        )
+        end = np.interp(early, textbook.x, textbook.y)
+        _write_beside(beginning, early, end, "textbook", VERMILION, (-16, 0), va="center", ha="right")
         if step:
             _write_beside(beginning, step, ours.y[0], f"after step {step}\nours is ahead", INK, (12, -6), va="top")
         _write_beside(run, whole, ours.y[-1], f"ours: {ours.y[-1]:.0f} s", BLUE, (-4, 6), va="bottom", ha="right")
-        told = f"textbook: {textbook.y[-1]:.0f} s,\nextrapolated from {measured} steps"
-        _write_beside(run, 0, run.get_ylim()[1], told, VERMILION, (6, -6), va="top")
+        name = f"textbook: {textbook.y[-1]:.0f} s,\nextrapolated from {measured} steps"
+        _write_beside(run, 0, run.get_ylim()[1], name, VERMILION, (6, -6), va="top")
         _write_title(figure, title, height)
         return finish(figure, alt, caption)
 
@@ -462,15 +437,9 @@ def _write_beside(
     axes: Axes, x: float, y: float, text: str, colour: str, offset: tuple[float, float], va: str, ha: str = "left"
 ) -> None:
     """A text so many points from a place in the axes, which it may leave."""
-    style = {
-        "fontsize": 8.5,
-        "weight": "bold",
-        "path_effects": make_halo(),
-        "annotation_clip": False,
-        "va": va,
-        "ha": ha,
-    }
-    axes.annotate(text, (x, y), offset, textcoords="offset points", color=colour, **style)
+    style = {"fontsize": 8.5, "weight": "bold", "color": colour, "va": va, "ha": ha}
+    halo = {"path_effects": make_halo(), "annotation_clip": False}
+    axes.annotate(text, (x, y), offset, textcoords="offset points", **style, **halo)
 
 
 def _draw_gain(axes: Axes, plain: Curve, fast: Curve) -> None:

@@ -16,16 +16,7 @@ from lessons.kit.context_training import HAND
 from lessons.kit.explorer import Explorer, format_percent
 from lessons.kit.picture import BLUE, INK, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
-from lessons.lesson_02_learnable_context.explorers.shared import (
-    compare_accuracies,
-    compare_with_hand,
-    count_points,
-    describe_study,
-    find_limits,
-    find_study_task,
-    make_options_slider,
-    make_task_dropdown,
-)
+from lessons.lesson_02_learnable_context.explorers import shared
 from pocket.studies.context_study import FILE, NewClassesRun, load_study
 
 PUBLISHED = {  # base, new, harmonic mean: ViT-B/16, 16 shots, the mean of 11 data sets (Zhou et al. 2022, arXiv 2203.05557, table 1)
@@ -41,23 +32,19 @@ def explore_base_to_new(file: Path = FILE) -> Explorer:
     by_task = {entry.task: entry for entry in study.base_to_new}
     weights = sorted({run.regularisation for entry in by_task.values() for run in entry.runs})
     controls = {
-        "task": make_task_dropdown(list(by_task)),
-        "weight": make_options_slider(weights, weights[0], say(en="weight", zh="正则化强度"), 26),
+        "task": shared.make_task_dropdown(list(by_task)),
+        "weight": shared.make_options_slider(weights, weights[0], say(en="weight", zh="正则化强度"), 26),
     }
     published = figures.Panel(
         say(en="Published: 11 sets of photos", zh="论文：11 个照片数据集"),
         [
             figures.Method(name, [[share] for share in PUBLISHED[name]], colour, marker)
-            for name, colour, marker in (
-                ("CLIP", INK, "D"),
-                ("CoOp", BLUE, "o"),
-                ("CoCoOp", VERMILION, "s"),
-            )
+            for name, colour, marker in (("CLIP", INK, "D"), ("CoOp", BLUE, "o"), ("CoCoOp", VERMILION, "s"))
         ],
     )
 
     def draw(now: SimpleNamespace) -> Picture:
-        entry, task = by_task[now.task], find_study_task(now.task)
+        entry, task = by_task[now.task], shared.find_study_task(now.task)
         hand = entry.hand_base, entry.hand_new
         columns = {
             weight: _list_columns([run for run in entry.runs if run.regularisation == weight]) for weight in weights
@@ -79,14 +66,14 @@ def explore_base_to_new(file: Path = FILE) -> Explorer:
         everything = [share for runs in (*columns.values(), PUBLISHED.values()) for column in runs for share in column]
         return figures.draw_base_and_new(
             [ours, published],
-            find_limits([*everything, *hand]),
+            shared.find_limits([*everything, *hand]),
             title=say(
                 en=f"{task.title}, regularisation {now.weight:g}: {gains[0]} points on base classes, {gains[1]} on new ones",
                 zh=f"{task.title}，正则化强度 {now.weight:g}：基类 {gains[0]} 个百分点，新类 {gains[1]} 个百分点",
             ),
             alt=_describe_base_to_new(task.description, now.weight, columns[now.weight], hand),
             caption=_explain_base_to_new(now.weight, columns[now.weight], hand, len(weights) - 1)
-            + describe_study(study),
+            + shared.describe_study(study),
         )
 
     return Explorer(controls, draw)
@@ -102,7 +89,7 @@ def tabulate_base_to_new(file: Path = FILE) -> Table:
     )
     rows = []
     for entry in load_study(file).base_to_new:
-        base, new, task = entry.hand_base, entry.hand_new, find_study_task(entry.task).description
+        base, new, task = entry.hand_base, entry.hand_new, shared.find_study_task(entry.task).description
         rows.append((f"{task}{say(en=': ', zh='：')}{HAND}", base, new, harmonic_mean((base, new))))
         for weight in sorted({run.regularisation for run in entry.runs}):
             columns = _list_columns([run for run in entry.runs if run.regularisation == weight])
@@ -113,11 +100,7 @@ def tabulate_base_to_new(file: Path = FILE) -> Table:
 
 def _list_columns(runs: Sequence[NewClassesRun]) -> list[list[float]]:
     """Run by run the accuracy on base and on new classes, and their harmonic mean: near the smaller of the two, so high needs both."""
-    return [
-        [run.base for run in runs],
-        [run.new for run in runs],
-        [harmonic_mean((run.base, run.new)) for run in runs],
-    ]
+    return [[run.base for run in runs], [run.new for run in runs], [harmonic_mean((run.base, run.new)) for run in runs]]
 
 
 def _describe_base_to_new(
@@ -147,17 +130,17 @@ def _explain_base_to_new(
         else say(en=f"With the regularisation {weight:g} the context", zh=f"正则化强度为 {weight:g} 时，上下文向量")
     )
     return say(
-        en=f"{strength} gets {format_percent(base)} on the classes it learned from, {compare_with_hand(base, hand[0])} the hand prompt, and {format_percent(new)} on new "
-        f"ones, {compare_with_hand(new, hand[1])} it; in the harmonic mean {format_percent(both)}, {compare_with_hand(both, harmonic_mean(hand))} it (means of {runs} "
-        f"runs). Hollow dots: the other {others} weights. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {compare_with_hand(coop[0], clip[0])} CLIP on "
-        f"base classes, {compare_with_hand(coop[1], clip[1])} it on new ones (Zhou et al. 2022, arXiv 2203.05557). ",
-        zh=f"{strength}在学过的基类上是 {format_percent(base)}，{compare_with_hand(base, hand[0])}；在没学过的新类上是 {format_percent(new)}，"
-        f"{compare_with_hand(new, hand[1])}；调和平均 {format_percent(both)}，{compare_with_hand(both, harmonic_mean(hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种强度。"
-        f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {compare_accuracies(coop[0], clip[0])}，新类上"
-        f"{compare_accuracies(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。",
+        en=f"{strength} gets {format_percent(base)} on the classes it learned from, {shared.compare_with_hand(base, hand[0])} the hand prompt, and {format_percent(new)} on new "
+        f"ones, {shared.compare_with_hand(new, hand[1])} it; in the harmonic mean {format_percent(both)}, {shared.compare_with_hand(both, harmonic_mean(hand))} it (means of {runs} "
+        f"runs). Hollow dots: the other {others} weights. CoOp, on 11 sets of photos with ViT-B/16 and 16 shots, has {shared.compare_with_hand(coop[0], clip[0])} CLIP on "
+        f"base classes, {shared.compare_with_hand(coop[1], clip[1])} it on new ones (Zhou et al. 2022, arXiv 2203.05557). ",
+        zh=f"{strength}在学过的基类上是 {format_percent(base)}，{shared.compare_with_hand(base, hand[0])}；在没学过的新类上是 {format_percent(new)}，"
+        f"{shared.compare_with_hand(new, hand[1])}；调和平均 {format_percent(both)}，{shared.compare_with_hand(both, harmonic_mean(hand))}（{runs} 次训练的平均）。空心点是另外 {others} 种强度。"
+        f"右图：ViT-B/16，每类 16 张图片，11 个照片数据集的平均，CoOp 在基类上比 CLIP {shared.compare_accuracies(coop[0], clip[0])}，新类上"
+        f"{shared.compare_accuracies(coop[1], clip[1])}（Zhou 等，2022，arXiv 2203.05557）。",
     )
 
 
 def _format_gain(runs: Sequence[float], hand: float) -> str:
     """How many points the mean of runs is above the hand prompt, with its sign."""
-    return f"{count_points(mean(runs), hand):+.1f}".replace("-", "−")
+    return f"{shared.count_points(mean(runs), hand):+.1f}".replace("-", "−")

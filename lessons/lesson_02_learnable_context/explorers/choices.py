@@ -16,15 +16,7 @@ from lessons.kit.context_training import HAND
 from lessons.kit.explorer import Explorer, counted, dropdown, format_percent
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
-from lessons.lesson_02_learnable_context.explorers.shared import (
-    describe_position,
-    describe_study,
-    find_limits,
-    find_study_task,
-    make_options_slider,
-    make_position_dropdown,
-    name_positions,
-)
+from lessons.lesson_02_learnable_context.explorers import shared
 from pocket.studies.context_study import FILE, Choices, ChoicesRun, load_study
 
 SHARING = {False: (SLATE, "o"), True: (VERMILION, "^")}  # whether each class has vectors of its own
@@ -36,12 +28,14 @@ def explore_choices(file: Path = FILE) -> Explorer:
     choices = study.choices
     lengths = sorted({run.length for run in choices.runs})
     controls = {
-        "length": make_options_slider(lengths, 4 if 4 in lengths else lengths[0], say(en="length", zh="向量个数"), 22),
-        "position": make_position_dropdown(),
+        "length": shared.make_options_slider(
+            lengths, 4 if 4 in lengths else lengths[0], say(en="length", zh="向量个数"), 22
+        ),
+        "position": shared.make_position_dropdown(),
         "init": dropdown(say(en="begins as", zh="初始化"), _name_initialisations(), "random", 20),
         "class_specific": dropdown(say(en="vectors are", zh="向量"), _name_owners(), False, 26),
     }
-    width, task = CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size, find_study_task(choices.task)
+    width, task = CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size, shared.find_study_task(choices.task)
     averages = _average_runs(choices.runs)
     everything = [getattr(run, part) for run in choices.runs for part in ("validation", "test")] + [choices.hand]
 
@@ -90,13 +84,14 @@ def explore_choices(file: Path = FILE) -> Explorer:
             lengths,
             lengths.index(now.length),
             panels,
-            find_limits(everything),
+            shared.find_limits(everything),
             title=say(
                 en=f"{task.title}: your choice gets {format_percent(chosen.validation)} on validation, {format_percent(chosen.test)} on test pictures",
                 zh=f"{task.title}：你选的设置，验证集上是 {format_percent(chosen.validation)}，测试集上是 {format_percent(chosen.test)}",
             ),
             alt=_describe_chosen_runs(now, lengths, panels[1].methods[-1].columns, chosen, choices),
-            caption=_explain_choice(now, averages, width * now.length * contexts, choices) + describe_study(study),
+            caption=_explain_choice(now, averages, width * now.length * contexts, choices)
+            + shared.describe_study(study),
         )
 
     return Explorer(controls, draw)
@@ -111,8 +106,10 @@ def tabulate_choices(file: Path = FILE) -> Table:
         "init": say(en="begins as", zh="初始化"),
         "class_specific": say(en="vectors are", zh="向量"),
     }
-    option_names = {option: label for label, option in (*name_positions().items(), *_name_initialisations().items())}
-    option_names |= {shared: label for label, shared in _name_owners().items()}
+    option_names = {
+        option: label for label, option in (*shared.name_positions().items(), *_name_initialisations().items())
+    }
+    option_names |= {own: label for label, own in _name_owners().items()}
     rows = []
     for choice, name in choice_names.items():
         for option in dict.fromkeys(getattr(run, choice) for run in choices.runs):
@@ -156,27 +153,24 @@ def _describe_chosen_runs(
 ) -> str:
     of = say(en=": ", zh=" 个 ")
     by_length = [f"{length}{of}{format_percent(mean(runs))}" for length, runs in zip(lengths, columns) if runs]
-    shared, own = (
+    together, apart = (
         format_percent(mean(run.test for run in choices.runs if run.class_specific is own)) for own in SHARING
     )
     return say(
         en=f"Two diagrams of accuracy over the number of vectors, left on validation and right on test pictures, with a mark for each of "
-        f"{len(choices.runs)} runs: circles where all classes share the vectors, on test pictures {shared} on average, and triangles where "
-        f"each class has its own, {own}. Filled are those with {_describe_settings(now)}; their mean test accuracies by length are "
+        f"{len(choices.runs)} runs: circles where all classes share the vectors, on test pictures {together} on average, and triangles where "
+        f"each class has its own, {apart}. Filled are those with {_describe_settings(now)}; their mean test accuracies by length are "
         f"{', '.join(by_length)}. A frame marks the length {now.length}: {format_percent(chosen.validation)} on validation, {format_percent(chosen.test)} "
         f"on test pictures. A dotted line marks the hand prompt, {format_percent(choices.hand)}.",
         zh=f"两张图，横轴都是上下文向量的个数，左图是验证集上的准确率，右图是测试集上的，{len(choices.runs)} 次训练各画一个标记：圆点是各类共用的，"
-        f"测试集上平均 {shared}；三角是每类各一套的，平均 {own}。实心的是{_describe_settings(now)}，按个数排，测试集上的平均准确率是 "
+        f"测试集上平均 {together}；三角是每类各一套的，平均 {apart}。实心的是{_describe_settings(now)}，按个数排，测试集上的平均准确率是 "
         f"{'，'.join(by_length)}。方框标出 {now.length} 个向量：验证集 {format_percent(chosen.validation)}，测试集 {format_percent(chosen.test)}。"
         f"点线是手工提示词的 {format_percent(choices.hand)}。",
     )
 
 
 def _explain_choice(
-    now: SimpleNamespace,
-    averages: Mapping[tuple[int, str, str, bool], SimpleNamespace],
-    numbers: int,
-    choices: Choices,
+    now: SimpleNamespace, averages: Mapping[tuple[int, str, str, bool], SimpleNamespace], numbers: int, choices: Choices
 ) -> str:
     chosen = averages[now.length, now.position, now.init, now.class_specific]
     seeds, every = len(chosen.runs), list(averages.values())
@@ -213,9 +207,9 @@ def _explain_choice(
 def _describe_settings(now: SimpleNamespace) -> str:
     """Where the name stands, how the vectors begin and whose they are."""
     return say(
-        en=f"{describe_position(now.position)}, begun "
+        en=f"{shared.describe_position(now.position)}, begun "
         f"{'from words' if now.init == 'words' else 'at random'}, {'of its own for each class' if now.class_specific else 'shared by all classes'}",
-        zh=f"{describe_position(now.position)}，用{'词语' if now.init == 'words' else '随机数'}初始化，"
+        zh=f"{shared.describe_position(now.position)}，用{'词语' if now.init == 'words' else '随机数'}初始化，"
         f"{'每类各一套' if now.class_specific else '各类共用'}",
     )
 

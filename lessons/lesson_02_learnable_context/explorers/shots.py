@@ -15,13 +15,7 @@ from lessons.kit.context_training import HAND
 from lessons.kit.explorer import Explorer, beside, counted, format_percent
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
-from lessons.lesson_02_learnable_context.explorers.shared import (
-    compare_with_hand,
-    describe_study,
-    find_limits,
-    find_study_task,
-    make_task_dropdown,
-)
+from lessons.lesson_02_learnable_context.explorers import shared
 from pocket.studies.context_study import FILE, load_study
 
 COLOURS = {"context": BLUE, "probe": VERMILION, "class_mean": SLATE}
@@ -38,13 +32,13 @@ def explore_shots(file: Path = FILE) -> Explorer:
         "class_mean": say(en="nearest class mean", zh="最近类均值"),
     }
     controls: dict[str, ipywidgets.Widget] = {
-        "task": make_task_dropdown(list(by_task)),
+        "task": shared.make_task_dropdown(list(by_task)),
         **{method: _make_checkbox(name) for method, name in names.items()},
         "prompts": _make_checkbox(say(en="hand-written prompts", zh="手工提示词")),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
-        entry, task = by_task[now.task], find_study_task(now.task)
+        entry, task = by_task[now.task], shared.find_study_task(now.task)
         shots = sorted({run.shots for run in entry.runs})
         shown = [method for method in names if getattr(now, method)]
         columns = {
@@ -58,7 +52,7 @@ def explore_shots(file: Path = FILE) -> Explorer:
             (own, entry.own),
         ]
         everything = [share for method in columns.values() for runs in method for share in runs]
-        limits = find_limits(everything + [share for _, share in prompts])
+        limits = shared.find_limits(everything + [share for _, share in prompts])
         methods = [figures.Method(names[method], columns[method], COLOURS[method], MARKERS[method]) for method in shown]
         prompts = prompts if now.prompts else []
         most = format_percent(mean(columns["context"][-1]))
@@ -73,7 +67,7 @@ def explore_shots(file: Path = FILE) -> Explorer:
                 zh=f"{task.title}：每类 {shots[-1]} 张图时，上下文向量的准确率是 {most}，{HAND}是 {format_percent(entry.hand)}",
             ),
             alt=_describe_shots(task.description, shots, {names[method]: columns[method] for method in shown}, prompts),
-            caption=_explain_shots(shots, columns["context"], entry.hand) + describe_study(study),
+            caption=_explain_shots(shots, columns["context"], entry.hand) + shared.describe_study(study),
         )
 
     explorer = Explorer(controls, draw)
@@ -134,9 +128,9 @@ def _summarise_runs(runs: Sequence[float], hand: float) -> str:
         else say(en=f"none of {count} runs beats it", zh=f"{count} 次都没有超过它")
     )
     return say(
-        en=f"{format_percent(mean(runs))} on average ({format_percent(min(runs))} to {format_percent(max(runs))}), {compare_with_hand(mean(runs), hand)} the hand prompt; "
+        en=f"{format_percent(mean(runs))} on average ({format_percent(min(runs))} to {format_percent(max(runs))}), {shared.compare_with_hand(mean(runs), hand)} the hand prompt; "
         f"{often}",
-        zh=f"平均 {format_percent(mean(runs))}（{format_percent(min(runs))} 到 {format_percent(max(runs))}），{compare_with_hand(mean(runs), hand)}，{often}",
+        zh=f"平均 {format_percent(mean(runs))}（{format_percent(min(runs))} 到 {format_percent(max(runs))}），{shared.compare_with_hand(mean(runs), hand)}，{often}",
     )
 
 
@@ -164,7 +158,7 @@ def tabulate_shots(file: Path = FILE) -> Table:
             below, tries = sum(share < entry.hand for share in runs[0]), len(runs[0])
             rows.append(
                 (
-                    f"{find_study_task(entry.task).title}{say(en=': ', zh='：')}{name}",
+                    f"{shared.find_study_task(entry.task).title}{say(en=': ', zh='：')}{name}",
                     *(f"{100 * share:.1f}" for share in (entry.hand, entry.own, *map(mean, runs))),
                     say(en=f"{below} of {tries} tries", zh=f"{tries} 次里 {below} 次"),
                 )

@@ -119,10 +119,7 @@ def _explain_cost(now: SimpleNamespace, costs: Sequence[int]) -> str:
         zh=f"截短之后，次数除以 {cut}；相同的部分共用，再除以 {share}；最后一层，再除以 {last}；合起来除以 {together}。",
     )
     if now.classes == 1:
-        caption += say(
-            en="A single text has nobody to share with. ",
-            zh="只有一段文字，没有谁可以共用。",
-        )
+        caption += say(en="A single text has nobody to share with. ", zh="只有一段文字，没有谁可以共用。")
     return caption + say(
         en="Counted, not measured: the time also holds what is no multiplication. The class name stands at the end, and all names are "
         "equally long. The sizes of ViT-B/32 are the library's defaults; those of ViT-L/14 stand in table 20 of Radford et al. 2021.",

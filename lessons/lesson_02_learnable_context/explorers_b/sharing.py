@@ -45,16 +45,8 @@ def explore_sharing(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
 
     def draw(now: SimpleNamespace) -> Picture:
         try:
-            prompted = PromptedCLIP(
-                clip,
-                processor,
-                class_names,
-                now.length,
-                "random",
-                now.position,
-                now.specific,
-                generator=torch.Generator().manual_seed(0),
-            )
+            setting = class_names, now.length, "random", now.position, now.specific
+            prompted = PromptedCLIP(clip, processor, *setting, generator=torch.Generator().manual_seed(0))
         except ValueError as error:
             raise LearnerError(
                 en="This does not fit into the positions that the model has. Take fewer vectors, or shorter class names.",
