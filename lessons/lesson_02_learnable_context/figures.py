@@ -28,11 +28,12 @@ from lessons.kit.picture import (
     add_axes,
     add_page,
     add_text,
+    add_title,
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
     spread,
 )
@@ -146,7 +147,7 @@ def draw_ways_in(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = 
                 if place == way.pooled:
                     frame, look = {"edgecolor": colour, "linewidth": 2.2}, {"weight": "bold"}
                 add_text(page, middle, up - 0.32, str(place), 8, ha="center")
-                page.add_patch(rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **frame))
+                page.add_patch(make_rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **frame))
                 add_text(page, middle, up - 0.52, shorten(way.tokens[place], 10), size, ha="center", **look)
             _draw_places(page, way.places, columns, limit, up - 1.05)
             middle, width = columns[way.pooled]
@@ -154,7 +155,7 @@ def draw_ways_in(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = 
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, up - 0.86), (middle, up - 0.64), arrowprops=look)
             frame = {"edgecolor": colour, "linewidth": 2.2}
-            page.add_patch(rectangle(middle - half, middle + half, low - 0.05, up - 0.86, **frame))
+            page.add_patch(make_rectangle(middle - half, middle + half, low - 0.05, up - 0.86, **frame))
             read = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
             _write_beneath(page, columns[way.pooled], low - 0.17, read, colour)
             if not right:
@@ -188,8 +189,10 @@ def _draw_places(
         place, half = places[i], width / 2 - 0.04
         frame = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
         if place.unread:
-            page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85))
-        page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, **frame))
+            page.add_patch(
+                make_rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85)
+            )
+        page.add_patch(make_rectangle(middle - half, middle + half, top - STRIP, top, **frame))
         size = 8.5 if len(columns) < CROWDED else 7.5
         look = {"color": SLATE if place.unread else INK, "weight": "bold" if place.ours else "normal"}
         add_text(page, middle, top + 0.1, shorten(place.label, 10), size, ha="center", **look)
@@ -249,7 +252,7 @@ def draw_accuracy_by_shots(
         upwards = say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）")
         _dress_columns(axes, shots, limits, across, upwards)
         _draw_panel(axes, panel)
-        add_page(figure, title)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
@@ -277,7 +280,7 @@ def draw_accuracy_by_length(
             _dress_columns(axes, lengths, limits, across, "" if number else _name_accuracy())
             axes.axvspan(chosen - 0.42, chosen + 0.42, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=5)
             _draw_panel(axes, panel, named=number == len(panels) - 1, joined=len(lengths))
-        add_page(figure, title)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
@@ -301,7 +304,7 @@ def draw_base_and_new(
             _dress_columns(axes, columns, limits, "", "" if number else _name_accuracy())
             axes.axvline(1.5, color=GREY, linewidth=0.8)
             _draw_panel(axes, panel, joined=2)
-        add_page(figure, title)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from helpers.language import say
 from lessons.kit.picture import (
@@ -24,13 +23,14 @@ from lessons.kit.picture import (
     add_axes,
     add_page,
     add_text,
+    add_title,
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
+    move_apart,
     shorten,
-    spread,
 )
 
 Kind = Literal["shared", "own", "cut"]
@@ -107,7 +107,7 @@ def draw_positions_by_kind(
             y = top - (row + 0.5) * cell
             add_text(page, left - 0.08, y, name, 8.5, ha="right")
             frame = edges[text.end] + 0.02, edges[text.end + 1] - 0.02, y - cell / 2 + 0.02, y + cell / 2 - 0.02
-            page.add_patch(rectangle(*frame, edgecolor=INK, linewidth=1.8))
+            page.add_patch(make_rectangle(*frame, edgecolor=INK, linewidth=1.8))
         if shown < room:
             add_text(page, edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", 8.5, color=SLATE)
         kinds = _name_kinds()
@@ -131,7 +131,7 @@ def _draw_block(page: Axes, edges: np.ndarray, low: float, high: float, rows: in
     """Cells of one kind: columns between these edges, so many rows between the two heights."""
     if len(edges) < 2:  # there are none of this kind
         return
-    page.add_patch(rectangle(edges[0], edges[-1], low, high, linewidth=0.7, **LOOKS[kind]))
+    page.add_patch(make_rectangle(edges[0], edges[-1], low, high, linewidth=0.7, **LOOKS[kind]))
     lines = {"colors": "white" if kind == "shared" else LOOKS[kind]["edgecolor"], "linewidth": 0.7}
     page.vlines(edges[1:-1], low, high, **lines)
     page.hlines(np.linspace(low, high, rows + 1)[1:-1], edges[0], edges[-1], **lines)
@@ -181,7 +181,7 @@ def _draw_bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]
 def _draw_legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, Any], str]]) -> None:
     """A small box of each look, and what it means."""
     for style, meaning in entries:
-        page.add_patch(rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
+        page.add_patch(make_rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
         add_text(page, x + 0.3, y, meaning, 8)
         x += 0.3 + 0.058 * measure_letters(meaning) + 0.24
 
@@ -280,8 +280,7 @@ def draw_seconds_by_steps(
             axes.plot(rest, np.interp(rest, curve.x, curve.y), color=colour, linewidth=2, linestyle=(0, (1, 1.4)))
             axes.plot(steps, curve.y[-1], marker, color=colour, markersize=6, clip_on=False, zorder=4)
             ends.append((curve.y[-1], f"{name}\n{_format_seconds(curve.y[-1])}", colour))
-        ends.sort(key=lambda end: end[0])
-        heights = spread([end[0] for end in ends], 0.16 * most, -np.inf, np.inf)
+        heights = move_apart([end[0] for end in ends], 0.16 * most)
         for y, (_, name, colour) in zip(heights, ends):
             style = {"fontsize": 9, "color": colour, "weight": "bold", "va": "center", "linespacing": 1.15}
             axes.annotate(
@@ -379,7 +378,7 @@ def draw_seconds_by_classes(
             for classes, memory in absent
         ]
         axes.text(0.02, 0.98, "\n".join(missing), transform=axes.transAxes, color=VERMILION, fontsize=8, va="top")
-        _write_title(figure, title, height)
+        add_title(figure, title)
         return finish(figure, alt, caption)
 
 
@@ -417,12 +416,8 @@ def draw_break_even(
         _write_beside(run, whole, ours.y[-1], f"ours: {ours.y[-1]:.0f} s", BLUE, (-4, 6), va="bottom", ha="right")
         name = f"textbook: {textbook.y[-1]:.0f} s,\nextrapolated from {measured} steps"
         _write_beside(run, 0, run.get_ylim()[1], name, VERMILION, (6, -6), va="top")
-        _write_title(figure, title, height)
+        add_title(figure, title)
         return finish(figure, alt, caption)
-
-
-def _write_title(figure: Figure, title: str, height: float) -> None:
-    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)
 
 
 def _dress_axes(axes: Axes, across: str, upwards: str = "", size: float = 8, pad: float = 3) -> None:

@@ -13,7 +13,7 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from lessons.kit.context_training import HAND
-from lessons.kit.explorer import Explorer, counted, dropdown, format_percent
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers import shared
@@ -32,8 +32,8 @@ def explore_choices(file: Path = FILE) -> Explorer:
             lengths, 4 if 4 in lengths else lengths[0], say(en="length", zh="向量个数"), 22
         ),
         "position": shared.make_position_dropdown(),
-        "init": dropdown(say(en="begins as", zh="初始化"), _name_initialisations(), "random", 20),
-        "class_specific": dropdown(say(en="vectors are", zh="向量"), _name_owners(), False, 26),
+        "init": make_dropdown(say(en="begins as", zh="初始化"), _name_initialisations(), "random", 20),
+        "class_specific": make_dropdown(say(en="vectors are", zh="向量"), _name_owners(), False, 26),
     }
     width, task = CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size, shared.find_study_task(choices.task)
     averages = _average_runs(choices.runs)
@@ -178,7 +178,7 @@ def _explain_choice(
     rank = 1 + sum(other.validation > chosen.validation for other in every)
     the_best = SimpleNamespace(**dict(zip(("length", "position", "init", "class_specific"), best_settings)))
     text = say(
-        en=f"{counted(now.length, 'vector')} with {_describe_settings(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {format_percent(chosen.validation)} on "
+        en=f"{format_count(now.length, 'vector')} with {_describe_settings(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {format_percent(chosen.validation)} on "
         f"validation, {format_percent(chosen.test)} on test pictures ({format_percent(min(chosen.runs))} to {format_percent(max(chosen.runs))}); the hand prompt gets "
         f"{format_percent(choices.hand)} there. On validation this is number {rank} of {len(every)} combinations. ",
         zh=f"{now.length} 个向量，{_describe_settings(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {format_percent(chosen.validation)}，测试集 "
@@ -187,7 +187,7 @@ def _explain_choice(
     )
     if rank > 1:
         text += say(
-            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_describe_settings(the_best)}: {format_percent(best.validation)}, and on test pictures "
+            en=f"Number 1 is a context of {format_count(the_best.length, 'vector')} with {_describe_settings(the_best)}: {format_percent(best.validation)}, and on test pictures "
             f"{format_percent(best.test)}. ",
             zh=f"第 1 名是 {the_best.length} 个向量，{_describe_settings(the_best)}：验证集 {format_percent(best.validation)}，测试集 {format_percent(best.test)}。",
         )

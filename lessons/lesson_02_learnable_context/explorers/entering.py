@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import by_hand
 from helpers.context import Position, PromptedCLIP
 from helpers.language import LearnerError, say
-from lessons.kit.explorer import Explorer, counted, look
+from lessons.kit.explorer import Explorer, format_count, style_control
 from lessons.kit.picture import Picture, shorten
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers.shared import format_ranges, label_tokens, make_position_dropdown
@@ -28,10 +28,10 @@ def explore_slots(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "
     """Choose a class name, how many vectors, and where the name stands, and see what changes on the way into the text tower."""
     controls = {
         "name": ipywidgets.Text(
-            class_name, description=say(en="class name", zh="类别名"), continuous_update=False, **look(30)
+            class_name, description=say(en="class name", zh="类别名"), continuous_update=False, **style_control(30)
         ),
         "vectors": ipywidgets.IntSlider(
-            4, min=1, max=MOST_VECTORS, description=say(en="vectors", zh="向量个数"), **look(30)
+            4, min=1, max=MOST_VECTORS, description=say(en="vectors", zh="向量个数"), **style_control(30)
         ),
         "position": make_position_dropdown(),
     }
@@ -64,7 +64,7 @@ def explore_slots(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "
                 say(en="What enters the tower, with vectors of our own", zh="进入文本塔的：槽位里换成了我们自己的向量"),
             ),
             title=say(
-                en=f"{counted(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
+                en=f"{format_count(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
                 zh=f"换上自己的 {now.vectors} 个向量，SOS、“{shorten(name, 30)}”、句号和 EOT 原样不动",
             ),
             alt=_describe_slots(labels, slots, placeholder),
@@ -120,7 +120,7 @@ def draw_inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
             zh=f"插入时，从位置 {found} 取出的是“{inside[found]}”；覆盖时，从位置 {pooled} 取出的是“{inside[pooled]}”",
         ),
         alt=say(
-            en=f"Two ways to bring in {counted(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
+            en=f"Two ways to bring in {format_count(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
             f"Overwriting: the ids are {', '.join(tokens)}, and an arrow leads from EOT at position {pooled} down to EOT. Inserting: the "
             f"ids are {', '.join(without)} and padding; the vectors are {', '.join(inside)}. An arrow leads from EOT in the ids, at "
             f"position {found}, down to “{inside[found]}”; EOT itself stands at position {pooled}.",
@@ -143,7 +143,7 @@ def _explain_what_was_seen(found: int, vectors: int, name: int) -> str:
     """What a text that is read off at this position knows of its class name, of so many tokens, which follows the vectors."""
     if found <= vectors:
         return say(
-            en=f"Nobody looks ahead, so that place has not seen the class name: all names of {counted(name, 'token')} would get the same text vector.",
+            en=f"Nobody looks ahead, so that place has not seen the class name: all names of {format_count(name, 'token')} would get the same text vector.",
             zh=f"谁也不许往后看，所以那个位置根本没看到类别名：凡是 {name} 个词元的类别名，得到的文字向量都一样。",
         )
     if found < vectors + name:
@@ -173,8 +173,8 @@ def _prompt_one_class(
         room = clip.config.text_config.max_position_embeddings
         tokens = len(processor.tokenizer(name, add_special_tokens=False, verbose=False)["input_ids"])
         raise LearnerError(
-            en=f"This does not fit: the model has {room} positions, and SOS, {counted(vectors, 'vector')}, a class name of "
-            f"{counted(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
+            en=f"This does not fit: the model has {room} positions, and SOS, {format_count(vectors, 'vector')}, a class name of "
+            f"{format_count(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
             zh=f"放不下：模型只有 {room} 个位置，而 SOS、{vectors} 个向量、{tokens} 个词元的类别名、句号和 EOT 一共要 "
             f"{tokens + vectors + 3} 个。请缩短类别名，或减少向量。",
         ) from error

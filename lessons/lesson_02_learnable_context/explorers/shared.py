@@ -12,7 +12,7 @@ from transformers import CLIPProcessor
 
 from helpers.context import Position
 from helpers.language import say
-from lessons.kit.explorer import dropdown, look
+from lessons.kit.explorer import make_dropdown, style_control
 from lessons.kit.tokens import read_letters
 from pocket import tasks
 from pocket.studies.context_study import ContextStudy
@@ -23,17 +23,17 @@ from pocket.studies.context_study import ContextStudy
 def make_options_slider(values: Sequence[float], value: float, label: str, width: float) -> ipywidgets.SelectionSlider:
     """A slider over these numbers, so many em wide."""
     options = [(f"{number:,g}", number) for number in values]
-    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **look(width))
+    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **style_control(width))
 
 
 def make_task_dropdown(names: Sequence[str]) -> ipywidgets.Dropdown:
     options = {find_study_task(name).description: name for name in names}
-    return dropdown(say(en="task", zh="任务"), options, names[0], 36)
+    return make_dropdown(say(en="task", zh="任务"), options, names[0], 36)
 
 
 def make_position_dropdown() -> ipywidgets.Dropdown:
     """A list of the places where the class name can stand."""
-    return dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20)
+    return make_dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20)
 
 
 # --- what things are called --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import ipywidgets
 from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.context_training import HAND
-from lessons.kit.explorer import Explorer, beside, counted, format_percent
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_row
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers import shared
@@ -72,7 +72,7 @@ def explore_shots(file: Path = FILE) -> Explorer:
 
     explorer = Explorer(controls, draw)
     task, *ticks = explorer.controls.values()
-    explorer.widget.children = [beside(task), beside(*ticks), explorer.view]
+    explorer.widget.children = [make_row(task), make_row(*ticks), explorer.view]
     return explorer
 
 
@@ -95,7 +95,7 @@ def _describe_shots(
     return say(
         en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {task}. "
         + (
-            f"Means from {counted(first, 'shot')} to {last}: {'; '.join(en)}. "
+            f"Means from {format_count(first, 'shot')} to {last}: {'; '.join(en)}. "
             if en
             else "No method that learns is shown. "
         )
@@ -110,7 +110,7 @@ def _explain_shots(shots: Sequence[int], context: Sequence[Sequence[float]], han
     """How the context does against the hand prompt with the fewest and with the most shots."""
     (first, few), (last, many) = (shots[0], context[0]), (shots[-1], context[-1])
     return say(
-        en=f"With {counted(first, 'shot')} a class the learned context gets {_summarise_runs(few, hand)}. With {last} shots it gets {_summarise_runs(many, hand)}. "
+        en=f"With {format_count(first, 'shot')} a class the learned context gets {_summarise_runs(few, hand)}. With {last} shots it gets {_summarise_runs(many, hand)}. "
         f"The hand prompt {HAND} gets {format_percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_summarise_runs(few, hand)}；每类 {last} 张时{_summarise_runs(many, hand)}。"
         f"手工提示词{HAND}是 {format_percent(hand)}，一张图片也不用。",
@@ -142,7 +142,7 @@ def tabulate_shots(file: Path = FILE) -> Table:
     entries = load_study(file).shots
     shots = sorted({run.shots for run in entries[0].runs})
     names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="linear probe", zh="线性探针")}
-    few = say(en=counted(shots[0], "shot"), zh=f"每类 {shots[0]} 张")
+    few = say(en=format_count(shots[0], "shot"), zh=f"每类 {shots[0]} 张")
     header = (
         say(en="task: what learned", zh="任务：学习的方法"),
         HAND,

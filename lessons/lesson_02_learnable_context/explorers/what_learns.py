@@ -17,8 +17,9 @@ from helpers.data import encode_split
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.training import TrainConfig
-from lessons.kit.context_training import CONFIG, WORDS, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import counted, dropdown, format_percent, look
+from lessons.kit.context_training import CONFIG, WORDS, ContextTraining, Setting, Stored
+from lessons.kit.explorer import format_count, format_percent, make_dropdown, style_control
+from lessons.kit.learning_curve import Run
 from lessons.lesson_02_learnable_context.explorers.shared import (
     describe_position,
     make_options_slider,
@@ -106,14 +107,16 @@ def explore_few_shot_training(
     controls = {
         "shots": make_options_slider(SHOTS, 8, say(en="shots", zh="每类图片"), 20),
         "length": make_options_slider(LENGTHS, 1, say(en="vectors", zh="向量个数"), 20),
-        "init": dropdown(
+        "init": make_dropdown(
             say(en="begins as", zh="初始化"),
             {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
             "words",
             20,
         ),
         "position": make_position_dropdown(),
-        "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
+        "seed": ipywidgets.BoundedIntText(
+            0, min=0, max=99, description=say(en="seed", zh="随机种子"), **style_control(12)
+        ),
     }
 
     def prepare(now: SimpleNamespace) -> Setting:
@@ -132,7 +135,7 @@ def _describe_training(now: SimpleNamespace, prompted: PromptedCLIP, begin: str)
     numbers = f"{vectors} × {width} = {vectors * width:,}"
     place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
     return say(
-        en=f"{counted(now.shots, 'shot')} of each of {classes} classes; {counted(vectors, 'vector')}, that is {numbers} numbers, begun "
+        en=f"{format_count(now.shots, 'shot')} of each of {classes} classes; {format_count(vectors, 'vector')}, that is {numbers} numbers, begun "
         f"{'at random' if begin == 'random' else f'as “{begin}”'}; "
         f"{describe_position(place)}; seed {now.seed}",
         zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"

@@ -14,7 +14,7 @@ from transformers import CLIPConfig
 from helpers.flops import count_text_tower
 from helpers.language import get_language, say
 from helpers.pretrained import POCKET_CLIP
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.explorers.shared import make_options_slider
@@ -45,9 +45,9 @@ def explore_cost() -> Explorer:
         "classes": make_options_slider(CLASSES, 100, say(en="classes", zh="类别数"), 30),
         "length": make_options_slider(LENGTHS, 16, say(en="vectors", zh="向量个数"), 30),
         "tokens": ipywidgets.IntSlider(
-            1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **look(30)
+            1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **style_control(30)
         ),
-        "model": dropdown(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
+        "model": make_dropdown(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
     }
 
     def draw(now: SimpleNamespace) -> Picture:

@@ -15,7 +15,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError, say
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.explorers.shared import format_ranges, label_tokens, make_position_dropdown
@@ -31,7 +31,7 @@ def explore_sharing(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
     fewest, most = VECTORS
     controls = {
         "position": make_position_dropdown(),
-        "specific": dropdown(
+        "specific": make_dropdown(
             say(en="vectors", zh="向量"),
             {
                 say(en="the same for all classes", zh="各类共用"): False,
@@ -40,7 +40,9 @@ def explore_sharing(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
             False,
             24,
         ),
-        "length": ipywidgets.IntSlider(4, min=fewest, max=most, description=say(en="how many", zh="个数"), **look(30)),
+        "length": ipywidgets.IntSlider(
+            4, min=fewest, max=most, description=say(en="how many", zh="个数"), **style_control(30)
+        ),
     }
 
     def draw(now: SimpleNamespace) -> Picture:

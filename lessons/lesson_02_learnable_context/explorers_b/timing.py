@@ -16,7 +16,7 @@ from helpers.flops import FLOP, count_text_tower
 from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.benchmarks import read_benchmarks
-from lessons.kit.explorer import Explorer, dropdown, format_percent
+from lessons.kit.explorer import Explorer, format_percent, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.explorers.shared import make_options_slider
@@ -36,7 +36,7 @@ def explore_break_even(found: Mapping[str, Any] | None = None) -> Explorer:
     found = found or read_benchmarks()["few_shot_run"]
     controls = {
         "steps": make_options_slider(STEPS, 20, say(en="steps", zh="训练步数"), 30),
-        "kept": dropdown(
+        "kept": make_dropdown(
             say(en="features", zh="图片特征"),
             {say(en="computed first", zh="先算一遍"): False, say(en="on disk already", zh="硬盘上已有"): True},
             False,
