@@ -12,7 +12,8 @@ from matplotlib.text import Text
 
 from lessons.kit import picture
 from pocket import world
-from tools.source import HAN, ROOT
+from tools.console import ROOT
+from tools.source import HAN
 
 WORD = r"[A-Za-z][A-Za-z0-9_.'’-]*"
 # Names of libraries and data sets, units, and letters that stand for a number

@@ -24,7 +24,7 @@ from pocket.datasets import read_scene
 from pocket.language import write_full_caption
 from pocket.words import CHINESE_WORDS
 from pocket.world import Scene, Thing, draw
-from tools.build import read_glossary, wrong_variants
+from tools.build import find_wrong_variants, read_glossary
 
 ROOT = Path(__file__).parents[1]
 DRAWING = ("three_parts", "words_on_patches", "strip_with_labels")
@@ -118,7 +118,7 @@ def test_all_texts_are_in_the_learners_language(model, begun, lang, undrawn):
                 control.value = value
                 picture = explorer.shown
                 assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
-                assert not list(wrong_variants(picture.alt + picture.caption, GLOSSARY))
+                assert not list(find_wrong_variants(picture.alt + picture.caption, GLOSSARY))
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone(model, begun):

@@ -22,7 +22,7 @@ from lessons.kit.picture import Picture, add_axes, make_blank
 from lessons.lesson_04_reading import explorers as ours
 from lessons.lesson_04_reading import figures
 from pocket.studies import reading_study as study
-from tools.build import read_glossary, wrong_variants
+from tools.build import find_wrong_variants, read_glossary
 
 GLOSSARY = read_glossary(Path(__file__).resolve().parents[1] / "lessons" / "glossary.md")
 RED, SKETCH, BLURRED = study.FOLLOWED
@@ -161,7 +161,7 @@ def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, t
                 assert not isinstance(option, tuple) or in_language(option[0], lang)
     for picture in shown:
         for text in (picture.alt, picture.caption):
-            assert in_language(text, lang) and not list(wrong_variants(text, GLOSSARY))
+            assert in_language(text, lang) and not list(find_wrong_variants(text, GLOSSARY))
 
 
 def test_tables_are_in_the_learners_language(clip, told, lang):
