@@ -49,6 +49,9 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them and its room, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
+    "05.words_by_table": "the nearest tokens of vectors",
+    "02.draw_text_with_slots": "tokens of a class name that a learner types",
+    "02.draw_ways_in": "tokens of a class name",
     "05.draw_words_by_table": "the nearest tokens of vectors",
     "02.text_with_slots": "tokens of a class name that a learner types",
     "02.overwriting_and_inserting": "tokens of a class name",
