@@ -10,8 +10,7 @@ from claims import Claim
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_03_soft_prompt import explorers as soft_prompt
-from lessons.lesson_03_soft_prompt import explorers_captions as captions
+from lessons.lesson_03_soft_prompt.explorers import next_token, patch_words, shared
 from pocket import world
 from pocket.captioning import PROMPTS, TESTS
 from pocket.language import write_full_caption
@@ -40,9 +39,9 @@ def of_the_captioner():
     assert "fish" in model.generate([world.draw(key, 3, 64)])[0]
     yield Claim("described-seen", "the small key has become a fish", "那把小钥匙被说成了 fish")
     yield from of_patches(model)
-    written = [captions._decode_greedily(model, rows) for rows in captions._features(model, captions.ONE_THING)]
-    shown = captions._least_sure(written)
-    greedy, (scene, _) = written[shown], captions.ONE_THING[shown]
+    written = [next_token._decode_greedily(model, rows) for rows in shared._encode(model, next_token.ONE_THING)]
+    shown = next_token._least_sure(written)
+    greedy, (scene, _) = written[shown], next_token.ONE_THING[shown]
     assert greedy.caption == write_full_caption(scene) and sum(greedy.sureness() < 0.95) == 1
     assert greedy.sureness(3.0).max() < 0.5
     yield Claim(
@@ -58,15 +57,15 @@ def of_patches(model):
     begun = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket"))
     initialise_projection(begun, features, [write_full_caption(scene) for scene in scenes])
     before = begun.vision_projection.weight, begun.vision_projection.bias
-    seen = soft_prompt._pictures(model)
-    nearest, _ = soft_prompt._nearest_words(model, seen, before)
+    seen = shared._pictures(model)
+    nearest, _ = patch_words._nearest_words(model, seen, before)
     first, car = (Counter(top[0] for top in nearest[when][0]) for when in ("begun", "learned"))
     assert first["beach"] > 0.85 * first.total()
     yield Claim(
         "translation-seen", "nearly all patches of the first picture say “beach”", "第一张图的图块几乎都说“beach”"
     )
     assert {"car", "purple"} < set(car) and car["car"] > 3 * car["fish"] and car["fish"] == 2
-    assert [word for word in car if word not in soft_prompt.true_words(seen[0].scene)] == ["fish"]
+    assert [word for word in car if word not in patch_words.true_words(seen[0].scene)] == ["fish"]
     yield Claim(
         "translation-seen",
         "those on the car say “car” and “purple”, but for two that say “fish”",

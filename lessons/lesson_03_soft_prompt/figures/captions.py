@@ -1,0 +1,236 @@
+"""The figures of what a captioner writes: the next token, captions while they are learned, and under blended prompts.
+
+Shares are shares of one in every function, and per cent in every figure; losses are in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from PIL import Image
+
+from helpers.language import say
+from helpers.training import History
+from lessons.kit.picture import (
+    BLUE,
+    CLOUD,
+    EDGE,
+    GREY,
+    INK,
+    LOCK,
+    SLATE,
+    WIDTH,
+    Picture,
+    add_axes,
+    add_page,
+    finish,
+    make_blank,
+    plot_column,
+    rectangle,
+    shorten,
+    show_image,
+)
+from lessons.lesson_03_soft_prompt.figures.fitted_text import LINE, SIZE, _below, _lines, _nothing, _tail, _text, _wide
+from lessons.lesson_03_soft_prompt.figures.measurements import DASHED, LOSSES, _curves, _losses
+
+LARGE = 13  # points of the one text that is looked at
+TINT = "#EDF3F8"
+
+
+@dataclass(frozen=True)
+class Likely:
+    """A token that may come next, its share, and whether it is among those that one may be drawn from."""
+
+    token: str
+    share: float
+    kept: bool
+
+
+def next_tokens(
+    image: Image.Image,
+    tokens: Sequence[Likely],
+    texts: Sequence[tuple[str, Sequence[str]]],
+    *,
+    before: str,
+    setting: str,
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """A picture, beside it a bar for each token that is likely to come next, and beneath them whole captions.
+
+    before: the text that stands already; setting: how the shares were made. A kept token's bar is filled, another's hatched. texts: for
+    each way to write a caption its name and the captions it gave, at most two lines each.
+    """
+    side, gap, beside = 2.0, 0.07, 1.42  # inches: of the picture, between two captions, and where these begin
+    paragraphs = [(name, [_lines(text, WIDTH - beside - EDGE, 2) for text in captions]) for name, captions in texts]
+    rows = [lines for _, captions in paragraphs for lines in captions]
+    height = 0.42 + side + 0.3 + LINE * sum(map(len, rows)) + gap * len(rows)
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        show_image(add_axes(figure, EDGE, height - 0.42 - side, side, side), image)
+        left, room = EDGE + side + 0.25, 0.95  # inches: of the bars' column, and for the names in it
+        style = {"fontsize": 8.5, "va": "center", "color": INK, "parse_math": False}
+        after = say(en=f"after “{_tail(before, 46)}”", zh=f"“{_tail(before, 46)}”之后")
+        after = after if before else say(en="at the beginning", zh="开头处")
+        for number, told in enumerate((after, setting)):
+            page.text(left, height - 0.5 - number * LINE, told, weight="normal" if number else "bold", **style)
+        wide, tall = WIDTH - left - room - 0.75, side - 2 * LINE - 0.32
+        bars = add_axes(figure, left + room, height - 0.42 - side + 0.24, wide, tall)
+        for place, likely in enumerate(tokens):
+            filled = {"color": BLUE} if likely.kept else {"facecolor": "white", "edgecolor": GREY, "hatch": "////"}
+            bars.barh(place, likely.share, height=0.7, **filled)
+            style["weight"] = "bold" if likely.kept else "normal"
+            left_of = bars.get_yaxis_transform()
+            bars.text(-0.06 / wide, place, shorten(likely.token, 12), ha="right", transform=left_of, **style)
+            share = say(en=f"{100 * likely.share:.1f} %", zh=f"{100 * likely.share:.1f}%")
+            bars.annotate(share, (likely.share, place), (4, 0), textcoords="offset points", **style)
+        ends = ["0", say(en="100 %", zh="100%")]
+        bars.set(xlim=(0, 1), ylim=(len(tokens) - 0.5, -0.5), yticks=[], xticks=[0, 1], xticklabels=ends)
+        bars.tick_params(labelsize=8, colors=INK)
+        bars.spines[["top", "right"]].set_visible(False)
+        y = height - 0.42 - side - 0.26
+        for name, captions in paragraphs:
+            _text(page, EDGE, y, name, weight="bold")
+            for lines in captions:
+                _below(page, beside, y, lines)
+                y -= LINE * len(lines) + gap
+        return finish(figure, alt, caption)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some words of a caption, and whether they say something true of the picture."""
+
+    words: str
+    true: bool = False
+
+
+def captions_learned(
+    run: History | None,
+    earlier: Sequence[History],
+    pictures: Sequence[tuple[Image.Image, Sequence[Piece], str]],
+    length: int,
+    *,
+    stored: bool = False,
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Both losses over the steps on a logarithmic scale, and beneath them three pictures over what the model says of each.
+
+    run: the learner's own, however far it has come, with a ring around what would be kept; None: there is none yet, and length is how
+    many steps it will have. stored: it is another's, and grey. pictures: each with its caption in pieces and a note; what is true is
+    bold and has a tick.
+    """
+    side, step = 1.3, (WIDTH - 2 * EDGE) / 3
+    height, lines = 4.62, 4
+    known = [*earlier, *([run] if run and run.evaluations else [])]
+    across = max([length, *(other.steps for other in known)])
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        axes = add_axes(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
+        _losses(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
+        for other in earlier:
+            plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
+            plot_column(axes, other, "validation_loss", color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
+        if run and run.evaluations:
+            _curves(axes, run, SLATE if stored else BLUE)
+        for number, (image, pieces, note) in enumerate(pictures):
+            left, top = EDGE + number * step, height - 2.5
+            show_image(add_axes(figure, left, top - side, side, side), image)
+            _text(page, left + side + 0.1, top - 0.12, note, va="top", size=9)
+            _pieces(page, left, top - side - 0.16, pieces, step - 0.1, lines)
+        return finish(figure, alt, caption)
+
+
+def pictures_with_captions(
+    pictures: Sequence[tuple[Image.Image, Sequence[Piece]]], *, title: str, alt: str, caption: str = ""
+) -> Picture:
+    """Three pictures side by side, each over a caption in pieces; what is true is bold and has a tick."""
+    side, step, height = 1.7, (WIDTH - 2 * EDGE) / 3, 2.92
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        for number, (image, pieces) in enumerate(pictures):
+            left, top = EDGE + number * step, height - 0.42
+            show_image(add_axes(figure, left, top - side, side, side), image)
+            _pieces(page, left, top - side - 0.18, pieces, step - 0.1, 4)
+        return finish(figure, alt, caption)
+
+
+def blended_prompts(
+    image: Image.Image,
+    texts: Sequence[str],
+    chosen: int,
+    *,
+    names: tuple[str, str],
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """A picture beside the text that one blend of two prompts gives, and the texts of all blends from the first prompt to the second.
+
+    texts: in equal steps from one prompt to the other; chosen: the one that stands large, and has a triangle in the list. The ground
+    changes wherever the text does.
+    """
+    side, row = 2.0, 0.19
+    height = 0.42 + side + 0.42 + row * len(texts) + 0.1
+    share = [number / (len(texts) - 1) for number in range(len(texts))]
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        show_image(add_axes(figure, EDGE, height - 0.42 - side, side, side), image)
+        left = EDGE + side + 0.25
+        one, other = f"{100 * (1 - share[chosen]):.0f}", f"{100 * share[chosen]:.0f}"
+        mixed = say(
+            en=f"{one} % “{names[0]}”  +  {other} % “{names[1]}”", zh=f"{one}%“{names[0]}” + {other}%“{names[1]}”"
+        )
+        _text(page, left, height - 0.52, mixed, size=9, colour=SLATE)
+        _below(page, left, height - 0.86, _lines(texts[chosen], WIDTH - left - EDGE, 6, LARGE), LARGE)
+        top = height - 0.42 - side - 0.2
+        ends = say(en=f"0: all of “{names[0]}”, 1: all of “{names[1]}”", zh=f"0：全是“{names[0]}”，1：全是“{names[1]}”")
+        _text(page, 0.34, top, say(en="blend", zh="比例"), size=8, colour=SLATE)
+        _text(page, 0.95, top, ends, size=8, colour=SLATE)
+        runs = np.cumsum([0, *(one != other for one, other in zip(texts, texts[1:]))])
+        for number, text in enumerate(texts):
+            y = top - 0.2 - row * number
+            if runs[number] % 2 == 0:
+                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=TINT, zorder=-1))
+            weight = "bold" if number == chosen else "normal"
+            if number == chosen:
+                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2))
+                _text(page, EDGE + 0.06, y, "▶")
+            _text(page, 0.4, y, f"{share[number]:.1f}", weight=weight)
+            _below(page, 0.95, y, _lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)
+        return finish(figure, alt, caption)
+
+
+def _pieces(page: Axes, left: float, y: float, pieces: Sequence[Piece], width: float, most: int) -> None:
+    """A caption word by word: true words bold, blue and with a tick behind the last of them, the others plain."""
+    space, x, line = _wide("a b", SIZE) - _wide("ab", SIZE), left, 0
+    for text, true, glued in _words(pieces or [Piece(_nothing())]):
+        weight = "bold" if true else "normal"
+        wide = 1.015 * _wide(text, SIZE, weight)  # on the page letters stand on whole pixels
+        x += 0 if glued or x == left else space
+        if x + wide > left + width and x > left:
+            x, line = left, line + 1
+        if line == most:
+            _text(page, left + width, y - (most - 1) * LINE, "…", ha="right")
+            return
+        _text(page, x, y - line * LINE, text, weight=weight, colour=BLUE if true else INK)
+        x += wide
+
+
+def _words(pieces: Sequence[Piece]) -> Iterator[tuple[str, bool, bool]]:
+    """Each word of a caption, whether it is true, and whether it closes up to the word before it, as a full stop does."""
+    for piece in pieces:
+        words = piece.words.split()
+        for number, word in enumerate(words):
+            last = piece.true and number == len(words) - 1
+            yield f"{word}✓" if last else word, piece.true, not word[0].isalnum()
