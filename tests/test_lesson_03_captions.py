@@ -34,8 +34,8 @@ from pocket.studies import captioner_study
 from pocket.world import Scene, Thing, draw
 
 DRAWING = {
-    captions: ("next_tokens", "captions_learned", "blended_prompts"),
-    measurements: ("loss_panels", "two_losses", "dots_in_rows"),
+    captions: ("draw_next_tokens", "draw_learned_captions", "draw_prompt_blends"),
+    measurements: ("draw_loss_panels", "draw_loss_pairs", "draw_dots_in_rows"),
 }
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
 
@@ -148,7 +148,7 @@ def undrawn(monkeypatch):
 
 def few_steps(clip, language, steps=4):
     """A training of so many steps, from so few pictures that it takes a second."""
-    training = live_training.captioner_training(clip, language)
+    training = live_training.explore_captioner_training(clip, language)
     training.controls["pictures"].options = [("25", 25)]
     training.controls["steps"].options = [(str(steps), steps)]
     return training
@@ -173,9 +173,9 @@ def few(clip, language, monkeypatch):
 )
 def test_every_control_changes_the_picture_and_what_is_told_of_it(model, prompts, file, name, values, undrawn):
     make = {
-        "next": lambda: next_token.next_word_explorer(model),
-        "prompts": lambda: prompt_blends.prompts_explorer(model, prompts),
-        "tips": lambda: stored_runs.tips_explorer(file),
+        "next": lambda: next_token.explore_next_token(model),
+        "prompts": lambda: prompt_blends.explore_prompt_blends(model, prompts),
+        "tips": lambda: stored_runs.explore_tips(file),
     }
     explorer = make[name]()
     assert set(values) == set(explorer.controls)
@@ -188,10 +188,10 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(model, prompts
 
 def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, file, lang, curves, undrawn):
     explorers = (
-        next_token.next_word_explorer(model), prompt_blends.prompts_explorer(model, prompts), stored_runs.tips_explorer(file),
-        live_training.captioner_training(clip, language),
+        next_token.explore_next_token(model), prompt_blends.explore_prompt_blends(model, prompts), stored_runs.explore_tips(file),
+        live_training.explore_captioner_training(clip, language),
     )  # fmt: skip
-    shown = [stored_runs.two_losses(file), stored_runs.three_curves(file), stored_runs.parts_picture(file)]
+    shown = [stored_runs.draw_two_losses(file), stored_runs.draw_three_curves(file), stored_runs.draw_parts(file)]
     for explorer in explorers:
         shown.append(explorer.shown)
         for control in explorer.controls.values():
@@ -200,13 +200,17 @@ def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, 
                 assert not isinstance(option, tuple) or option[0][0].isdigit() or in_language(option[0], lang)
     for picture in shown:
         assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
-    for table in (stored_runs.parts_table(file), stored_runs.prompts_table(file), stored_runs.tips_table(file)):
+    for table in (
+        stored_runs.tabulate_parts(file),
+        stored_runs.tabulate_prompts(file),
+        stored_runs.tabulate_tips(file),
+    ):
         assert all(in_language(text, lang) for text in (*table.header, *(row[0] for row in table.rows)))
 
 
 def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prompts):
     before = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
-    for explorer in (next_token.next_word_explorer(model), prompt_blends.prompts_explorer(model, prompts)):
+    for explorer in (next_token.explore_next_token(model), prompt_blends.explore_prompt_blends(model, prompts)):
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
@@ -219,7 +223,7 @@ def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prom
 
 
 def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(model, undrawn):
-    explorer = next_token.next_word_explorer(model)
+    explorer = next_token.explore_next_token(model)
     word = explorer.controls["word"]
     greedy = dict(undrawn[0].numbers[2])["greedy"][0]
     for place in range(1, word.max + 1):
@@ -232,7 +236,7 @@ def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(mode
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.5, 0.95), (3.0, 1.0), (1.0, 0.1)])
 def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, temperature, top_p):
-    explorer = next_token.next_word_explorer(model)
+    explorer = next_token.explore_next_token(model)
     explorer.controls["picture"].value = 0
     word, begun = explorer.controls["word"].value, undrawn[-1].before
     explorer.controls["temperature"].value, explorer.controls["top_p"].value = temperature, top_p
@@ -251,7 +255,7 @@ def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, tempera
 
 def test_what_is_drawn_at_random_is_the_same_every_time_and_another_at_another_temperature(model, undrawn):
     def at_random(temperature):
-        explorer = next_token.next_word_explorer(model)
+        explorer = next_token.explore_next_token(model)
         explorer.controls["temperature"].value = temperature
         return dict(undrawn[-1].numbers[2])["drawn at random"]
 
@@ -262,7 +266,7 @@ def test_what_is_drawn_at_random_is_the_same_every_time_and_another_at_another_t
 
 
 def test_the_slider_of_places_is_as_long_as_the_caption(model, undrawn):
-    explorer = next_token.next_word_explorer(model)
+    explorer = next_token.explore_next_token(model)
     explorer.controls["word"].value = explorer.controls["word"].max
     for number in range(len(next_token.ONE_THING)):
         explorer.controls["picture"].value = number
@@ -272,7 +276,7 @@ def test_the_slider_of_places_is_as_long_as_the_caption(model, undrawn):
 
 
 def test_one_beam_is_the_greedy_caption_and_more_are_what_the_library_finds(model, undrawn):
-    explorer = next_token.next_word_explorer(model)
+    explorer = next_token.explore_next_token(model)
     explorer.controls["picture"].value = 0
     scene, seed = next_token.ONE_THING[0]
     for beams, name in ((1, "1 beam"), (4, "4 beams")):
@@ -282,7 +286,7 @@ def test_one_beam_is_the_greedy_caption_and_more_are_what_the_library_finds(mode
 
 
 def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
-    explorer = next_token.next_word_explorer(model)
+    explorer = next_token.explore_next_token(model)
     before = undrawn[-1].numbers[1]
     with model.swap_prompt(torch.zeros(3, 192)):
         explorer.update()
@@ -292,15 +296,15 @@ def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
 
 
 def test_it_begins_at_the_greatest_doubt_about_a_picture_that_is_described_rightly(model, undrawn):
-    explorer = next_token.next_word_explorer(model)
-    features = shared._encode(model, next_token.ONE_THING)
-    written = [next_token._decode_greedily(model, one) for one in features]
+    explorer = next_token.explore_next_token(model)
+    features = shared.encode_scenes(model, next_token.ONE_THING)
+    written = [next_token.write_greedily(model, one) for one in features]
     wrong = [one.caption != write_full_caption(scene) for one, (scene, _) in zip(written, next_token.ONE_THING)]
-    doubt = [1 if missed else one.sureness().min().item() for one, missed in zip(written, wrong)]
+    doubt = [1 if missed else one.compute_sureness().min().item() for one, missed in zip(written, wrong)]
     first = explorer.controls["picture"].value
     assert any(wrong) and doubt[first] == min(doubt) < 0.9
     assert undrawn[-1].numbers[1][0].share == pytest.approx(doubt[first])
-    table = next_token.doubts_table(model)
+    table = next_token.tabulate_doubts(model)
     assert len(table.rows) == len(written[first].logits) and f"{doubt[first]:.1%}" in str(table.rows).replace(" %", "%")
 
 
@@ -324,7 +328,7 @@ SKETCH = Scene((Thing("cat", "red", "small"),), "night", "sketch")
     ],
 )
 def test_the_words_that_are_true_of_the_scene_are_marked_and_counted(scene, caption, true, right):
-    pieces, number = descriptions.judged(caption, scene)
+    pieces, number = descriptions.judge_caption(caption, scene)
     assert [piece.words for piece in pieces if piece.true] == true and number == right
     assert re.sub(r" ([.,])", r"\1", " ".join(piece.words for piece in pieces)) == caption
 
@@ -340,7 +344,7 @@ def said(picture):
 def test_before_the_first_press_a_stored_run_stands_on_the_page_and_an_empty_diagram_where_a_kernel_answers(
     clip, language, file, undrawn
 ):
-    training = live_training.captioner_training(clip, language, file)
+    training = live_training.explore_captioner_training(clip, language, file)
     stored, empty = undrawn
     assert training.model is None and training.runs == [] and training.view.value != training.shown.html()
     assert empty.numbers[0] is None and said(empty) == ["?"] * 3 and "question mark under each" in training.view.value
@@ -359,7 +363,7 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
 
     def learn(model, train, *rest):
         by_hand.append(
-            model.generate(shared._encode(model, captioner_study.WATCHED), max_new_tokens=shared.MOST_TOKENS)
+            model.generate(shared.encode_scenes(model, captioner_study.WATCHED), max_new_tokens=shared.MOST_TOKENS)
         )
         yield from captioner_training.train_captioner(model, train, *rest)
 
@@ -369,7 +373,9 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
     (run,), looks = few.runs, [picture for picture in undrawn if picture.numbers[0] is not None]
     assert run.column("step") == [0, 1, 2, 3, 4] and run.steps == 4
     assert said(looks[0]) == [re.sub(r" ([.,])", r"\1", text) for text in by_hand[0]]
-    last = few.model.generate(shared._encode(few.model, captioner_study.WATCHED), max_new_tokens=shared.MOST_TOKENS)
+    last = few.model.generate(
+        shared.encode_scenes(few.model, captioner_study.WATCHED), max_new_tokens=shared.MOST_TOKENS
+    )
     assert said(looks[-1]) == last and looks[-1].title.startswith("Your run, with what step")
     assert "4 steps in" in few.words.value and few.bar.value == 1
 
@@ -406,7 +412,7 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
         return draw(scene, seed, size)
 
     monkeypatch.setattr(live_training, "train_captioner", learn)
-    monkeypatch.setattr(live_training, "draw", counting)
+    monkeypatch.setattr(shared, "draw", counting)
     few.run()
     assert len(pictures) > 50
     pictures.clear()
@@ -468,7 +474,7 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, und
 
 
 def test_the_texts_of_all_blends_are_those_of_the_blended_prompts_one_by_one(model, prompts, undrawn):
-    explorer = prompt_blends.prompts_explorer(model, prompts)
+    explorer = prompt_blends.explore_prompt_blends(model, prompts)
     _, texts, chosen = undrawn[-1].numbers
     scene, seed = prompt_blends.SOME_THINGS[0]
     assert chosen == 0 and len(texts) == 11
@@ -486,7 +492,7 @@ def test_the_first_picture_is_one_that_all_prompts_answer_rightly(clip, language
     for task in captioner_study.TASKS:
         many.load_prompt(PROMPTS / f"{task}.safetensors")
         learned[task] = many.soft_prompt.prompt_embeddings.detach()
-    explorer = prompt_blends.prompts_explorer(many, learned)
+    explorer = prompt_blends.explore_prompt_blends(many, learned)
     first = explorer.controls["picture"].value
     assert first and "apple" in write_full_caption(prompt_blends.SOME_THINGS[first][0])
     said = {}
@@ -498,7 +504,7 @@ def test_the_first_picture_is_one_that_all_prompts_answer_rightly(clip, language
 
 
 def test_where_the_text_turns_is_told(model, prompts, undrawn, lang):
-    explorer = prompt_blends.prompts_explorer(model, prompts)
+    explorer = prompt_blends.explore_prompt_blends(model, prompts)
     _, texts, _ = undrawn[-1].numbers
     turns = [f"{place / 10:.1f}" for place in range(1, 11) if texts[place] != texts[place - 1]]
     joined = {"en": ", ", "zh": "、"}[lang].join(turns)
@@ -511,13 +517,13 @@ def test_the_models_own_prompt_comes_back_even_after_an_error(model, prompts, mo
     own = model.soft_prompt.prompt_embeddings
     monkeypatch.setattr(model, "generate", lambda *given, **how: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        prompt_blends.prompts_explorer(model, prompts)
+        prompt_blends.explore_prompt_blends(model, prompts)
     assert model.soft_prompt.prompt_embeddings is own
 
 
 def test_prompts_of_different_lengths_are_refused(model):
     with pytest.raises(ValueError, match="one length"):
-        prompt_blends.prompts_explorer(model, {"describe": torch.zeros(10, 192), "count": torch.zeros(4, 192)})
+        prompt_blends.explore_prompt_blends(model, {"describe": torch.zeros(10, 192), "count": torch.zeros(4, 192)})
 
 
 # --- the stored study ----------------------------------------------------------------------------------------------------
@@ -528,18 +534,23 @@ def rows_of(table):
 
 
 def test_what_is_shown_is_what_the_study_wrote():
-    shown = (stored_runs.two_losses, stored_runs.three_curves, stored_runs.parts_picture, stored_runs.tips_explorer)
+    shown = (
+        stored_runs.draw_two_losses,
+        stored_runs.draw_three_curves,
+        stored_runs.draw_parts,
+        stored_runs.explore_tips,
+    )
     assert all(show.__defaults__ == (captioner_study.FILE,) for show in shown)
 
 
 def test_the_table_of_parts_gives_the_mean_of_the_runs_in_per_cent(file):
-    rows = rows_of(stored_runs.parts_table(file))
+    rows = rows_of(stored_runs.tabulate_parts(file))
     assert rows["as trained"] == ["81.0", "82.0", "83.0", "84.0", "85.0"]
     assert rows["trained anew: pooled feature"][0] == "66.0" and len(rows) == 7 and "whole" not in str(rows)
 
 
 def test_each_way_is_a_row_with_a_dot_for_each_seed_and_the_new_trainings_stand_apart(file, undrawn):
-    stored_runs.parts_picture(file)
+    stored_runs.draw_parts(file)
     groups, measures = undrawn[-1].numbers
     assert [[row.name for row in rows] for rows in groups.values()] == [
         ["as trained", "soft prompt removed", "words instead", "no picture", "shuffled pictures"],
@@ -551,7 +562,7 @@ def test_each_way_is_a_row_with_a_dot_for_each_seed_and_the_new_trainings_stand_
 
 
 def test_the_two_losses_stand_beside_each_other_the_right_one_first(file, undrawn):
-    picture = stored_runs.two_losses(file)
+    picture = stored_runs.draw_two_losses(file)
     own, true, texts = undrawn[-1].numbers
     assert [run.evaluations[-1].validation_loss for run in own] == [0.21, 0.004]
     assert [losses[-1] for losses in true] == [0.21, 8.1]
@@ -561,7 +572,7 @@ def test_the_two_losses_stand_beside_each_other_the_right_one_first(file, undraw
 
 
 def test_the_three_curves_stand_where_the_exercise_says_and_no_fault_is_named(file, curves, undrawn, lang):
-    picture = stored_runs.three_curves(file)
+    picture = stored_runs.draw_three_curves(file)
     (panels,) = undrawn[-1].numbers
     lengths = {"too few pictures": 20, "rate too high": 40, "stopped too soon": 60}
     assert {letter: run.steps for letter, run in panels.items()} == {
@@ -574,7 +585,7 @@ def test_the_three_curves_stand_where_the_exercise_says_and_no_fault_is_named(fi
 
 
 def test_the_table_of_prompts_has_forms_and_content(file):
-    table = stored_runs.prompts_table(file)
+    table = stored_runs.tabulate_prompts(file)
     forms = ("form: describe", "form: count", "form: colour", "form: story")
     assert table.header == ("prompt", *forms, "content right", "one answer to all")
     assert rows_of(table)["count"] == ["0.0", "100.0", "0.0", "0.0", "90.0", "40.0"]
@@ -582,7 +593,7 @@ def test_the_table_of_prompts_has_forms_and_content(file):
 
 
 def test_of_a_setting_the_value_with_the_lowest_validation_loss_is_bold(file, undrawn):
-    explorer = stored_runs.tips_explorer(file)
+    explorer = stored_runs.explore_tips(file)
     (rows,) = undrawn[-1].numbers[0].values()
     assert [(row.name, row.bold) for row in rows] == [("0.0001", False), ("0.005", False), ("0.1", True)]
     assert [len(column) for column in rows[0].columns] == [2, 2, 2]
@@ -592,7 +603,7 @@ def test_of_a_setting_the_value_with_the_lowest_validation_loss_is_bold(file, un
 
 
 def test_the_table_of_settings_has_a_row_for_each_value(file):
-    rows = rows_of(stored_runs.tips_table(file))
+    rows = rows_of(stored_runs.tabulate_tips(file))
     assert rows["learning rate: 0.005"][:2] == ["40.5", "20.0"] and "initialisation: both as words" in rows
     assert len(rows) == 9
 
@@ -606,19 +617,19 @@ def test_figures_hold_whatever_models_say(model, file, curves, lang):
     likely = [captions.Likely(text[:50] or "x", 0.25, text == "") for text in texts]
     told = {"title": "t", "alt": "a description of the figure"}
     pictures = [
-        captions.next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
-        captions.blended_prompts(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
-        captions.captions_learned(History(9), (), [(image, [captions.Piece(t, True)], "n") for t in texts[:3]], 9, **told),
-        stored_runs.two_losses(file), stored_runs.three_curves(file), stored_runs.parts_picture(file), stored_runs.tips_explorer(file).shown,
-        descriptions.described(model, captioner_study.WATCHED),
+        captions.draw_next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
+        captions.draw_prompt_blends(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
+        captions.draw_learned_captions(History(9), (), [(image, [captions.Phrase(t, True)], "n") for t in texts[:3]], 9, **told),
+        stored_runs.draw_two_losses(file), stored_runs.draw_three_curves(file), stored_runs.draw_parts(file), stored_runs.explore_tips(file).shown,
+        descriptions.draw_descriptions(model, captioner_study.WATCHED),
     ]  # fmt: skip
     assert all(picture.image.width == 1480 and picture.image.height < 1400 for picture in pictures)
 
 
 def test_lines_are_as_long_as_there_is_room_and_what_is_left_out_has_an_ellipsis():
     text = "a photo of a small red cat in the snow beside a large blue dog"
-    lines = fitted_text._lines(text, 1.5, 9)
-    assert " ".join(lines) == text and all(fitted_text._wide(line, fitted_text.SIZE) <= 1.5 for line in lines)
-    short = fitted_text._lines(text, 1.5, 2)
-    assert len(short) == 2 and short[1].endswith(" …") and fitted_text._wide(short[1], fitted_text.SIZE) <= 1.5
-    assert fitted_text._lines("", 1.5, 2) == ["(nothing)"]
+    lines = fitted_text.break_lines(text, 1.5, 9)
+    assert " ".join(lines) == text and all(fitted_text.measure_width(line, fitted_text.SIZE) <= 1.5 for line in lines)
+    short = fitted_text.break_lines(text, 1.5, 2)
+    assert len(short) == 2 and short[1].endswith(" …") and fitted_text.measure_width(short[1], fitted_text.SIZE) <= 1.5
+    assert fitted_text.break_lines("", 1.5, 2) == ["(nothing)"]

@@ -13,13 +13,12 @@ from helpers.language import say
 from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
-    _end,
-    _features,
-    _ids,
-    _label,
-    _name,
-    _picture_list,
-    _pictures,
+    encode_test_pictures,
+    load_test_pictures,
+    make_picture_list,
+    name_end,
+    name_test_scene,
+    name_token,
 )
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.language import write_full_caption
@@ -28,14 +27,16 @@ from pocket.world import Scene
 MOST_VECTORS = 20
 
 
-def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
+def explore_input_row(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a picture, how it is told to GPT-2, how long prompt and text are, and see the sequence and the next token."""
-    seen, table = _pictures(model), model.language_model.get_input_embeddings().weight  # (V, D)
-    texts = [_ids(model, write_full_caption(picture.scene)) for picture in seen]
+    seen, table = load_test_pictures(model), model.language_model.get_input_embeddings().weight  # (V, D)
+    texts = [
+        model.tokenizer(write_full_caption(picture.scene), add_special_tokens=False)["input_ids"] for picture in seen
+    ]
     own = model.soft_prompt.prompt_embeddings.detach()  # (M, D)
     most, spread = max(MOST_VECTORS, len(own)), table.std().item()
     untaught = torch.randn(most, table.shape[1], generator=torch.Generator().manual_seed(0)).to(own) * spread
-    features = {kind: _features(model, seen, kind) for kind in ("patches", "pooled")}  # (N, P, Dv)
+    features = {kind: encode_test_pictures(model, seen, kind) for kind in ("patches", "pooled")}  # (N, P, Dv)
     limit = 3 * table[torch.cat([torch.tensor(text) for text in texts])].abs().median().item()
     P = features["patches"].shape[1]
     kinds = {
@@ -44,7 +45,7 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
     }
     kinds = dict(sorted(kinds.items(), key=lambda kind: kind[1] != model.vision_features))  # the model's own first
     controls = {
-        "picture": _picture_list(seen),
+        "picture": make_picture_list([name_test_scene(picture.scene) for picture in seen]),
         "features": dropdown(say(en="features", zh="图片特征"), kinds, model.vision_features, 23.2),
         "vectors": ipywidgets.IntSlider(
             len(own), min=1, max=most, description=say(en="vectors", zh="向量个数"), **look(30)
@@ -54,10 +55,10 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
         ),
     }
 
-    def longest(change: dict[str, Any]) -> None:
+    def fit_text(change: dict[str, Any]) -> None:
         controls["tokens"].max = len(texts[change["new"]])
 
-    controls["picture"].observe(longest, names="value")  # before the explorer's own: then there is never too much text
+    controls["picture"].observe(fit_text, names="value")  # before the explorer's own: then there is never too much text
 
     def draw_now(now: SimpleNamespace) -> Picture:
         text = texts[now.picture][: now.tokens]
@@ -68,19 +69,19 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
             vectors = torch.cat([prompt, patches.to(prompt), words.to(prompt)])  # (m + P + T, D)
             logits = model.language_model(inputs_embeds=vectors[None].to(table.dtype)).logits[0, -1]
         shares, best = logits.float().softmax(-1).topk(2)
-        following, numbers = _label(model, best[0]), vectors.float().cpu().numpy()
+        following, numbers = name_token(model.tokenizer, best[0]), vectors.float().cpu().numpy()
         m, P, T = len(prompt), len(patches), len(text)
-        labels = [_label(model, id) for id in text]
+        labels = [name_token(model.tokenizer, id) for id in text]
         given, width = model.vision_projection.in_features, model.vision_projection.out_features
         facts = SimpleNamespace(
             m=m, own=len(own), P=P, T=T, text=model.tokenizer.decode(text).strip(), following=following, shares=shares.tolist(), kind=now.features,
-            truth=[*(_label(model, id) for id in texts[now.picture]), _end()][T], trained=model.vision_features,
+            truth=[*(name_token(model.tokenizer, id) for id in texts[now.picture]), name_end()][T], trained=model.vision_features,
         )  # fmt: skip
-        return figures.three_parts(
-            [figures.Piece(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
+        return figures.draw_input_row(
+            [figures.Position(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
             seen[now.picture].large,
             numbers[m : m + P],
-            [figures.Piece(label, vector) for label, vector in zip(labels, numbers[m + P :])],
+            [figures.Position(label, vector) for label, vector in zip(labels, numbers[m + P :])],
             (following, shares[0].item()),
             limit,
             projection=say(
@@ -91,21 +92,21 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
                 en=f"GPT-2 reads M + P + T = {m} + {P} + {T} = {m + P + T} vectors of {width} numbers, and predicts the next token",
                 zh=f"GPT-2 读到 M + P + T = {m} + {P} + {T} = {m + P + T} 个向量，宽度 {width}，由此预测下一个词元",
             ),
-            alt=_sequence_in_words(seen[now.picture].scene, facts),
-            caption=_about_sequence(facts),
+            alt=_describe_input_row(seen[now.picture].scene, facts),
+            caption=_explain_input_row(facts),
         )
 
     return Explorer(controls, draw_now)
 
 
-def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
+def _describe_input_row(scene: Scene, facts: SimpleNamespace) -> str:
     sure = facts.shares[0] - facts.shares[1] > 0.05  # on every machine
     m, P, T, text = facts.m, facts.P, facts.T, facts.text
     untaught = max(0, m - facts.own)
     return say(
         en=f"A sequence in two lines. First the soft prompt: {counted(m, 'narrow striped strip')}, numbered, in "
         + ("solid frames" if not untaught else f"solid frames, but for the last {untaught}, in dotted ones")
-        + f". Beside it the picture ({_name(scene)}), "
+        + f". Beside it the picture ({name_test_scene(scene)}), "
         + (
             f"cut into {P} pieces, row by row as they lie in it, with a strip under each"
             if P > 1
@@ -117,7 +118,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
         + (f", “{facts.following}”." if sure else "; two are about equally likely."),
         zh=f"一个序列，画成两行。第一行先是软提示词：{m} 条编了号的窄条纹，"
         + ("都是实线框" if not untaught else f"最后 {untaught} 条是点线框，其余是实线框")
-        + f"；旁边是图片（{_name(scene)}），"
+        + f"；旁边是图片（{name_test_scene(scene)}），"
         + (f"切成 {P} 块，各在原来的位置，每块下面有一条条纹。" if P > 1 else "没有切开，下面只有一条条纹。")
         + (f"第二行是文字“{text}”，{T} 条较宽的条纹。" if T else "第二行还没有文字。")
         + "箭头从最后一个位置指向虚线框，框里是下一个词元"
@@ -125,7 +126,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
     )
 
 
-def _about_sequence(facts: SimpleNamespace) -> str:
+def _explain_input_row(facts: SimpleNamespace) -> str:
     m, own, share = facts.m, facts.own, format_percent(facts.shares[0], 0)
     caption = say(
         en="One sequence, read line by line, the picture row by row. To GPT-2 all of it is vectors (purple below zero, orange above), to which it adds the positions "
@@ -146,12 +147,12 @@ def _about_sequence(facts: SimpleNamespace) -> str:
         )
     if facts.kind != facts.trained:
         caption += say(
-            en=f" The projection was made for {_features_named(facts.trained)} and never learned the other kind: look at the length of the "
+            en=f" The projection was made for {_name_features(facts.trained)} and never learned the other kind: look at the length of the "
             "sequence here, and do not believe the prediction.",
-            zh=f"这个投影是给{_features_named(facts.trained)}准备的，没学过另一种特征：这里只看序列有多长，预测不能当真。",
+            zh=f"这个投影是给{_name_features(facts.trained)}准备的，没学过另一种特征：这里只看序列有多长，预测不能当真。",
         )
     return caption
 
 
-def _features_named(kind: str) -> str:
+def _name_features(kind: str) -> str:
     return say(en="patches", zh="图块的特征") if kind == "patches" else say(en="the pooled vector", zh="池化的特征")

@@ -23,29 +23,15 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.training import History
-from lessons.kit.explorer import (
-    LongWork,
-    Shown,
-    compute_checksum,
-    dropdown,
-    look,
-    use_one_thread,
-)
+from lessons.kit.explorer import LongWork, Shown, compute_checksum, dropdown, look, use_one_thread
 from lessons.kit.picture import LOCK, Picture
-from lessons.lesson_03_soft_prompt.explorers.descriptions import _facts, _marked, judged
-from lessons.lesson_03_soft_prompt.explorers.shared import MOST_TOKENS, _encode, _in_words, _options, _side
-from lessons.lesson_03_soft_prompt.explorers.stored_runs import _source
+from lessons.lesson_03_soft_prompt.explorers.descriptions import explain_ticks, judge_caption, list_facts
+from lessons.lesson_03_soft_prompt.explorers.shared import describe_scene, encode_scenes, generate_captions
+from lessons.lesson_03_soft_prompt.explorers.stored_runs import name_source
 from lessons.lesson_03_soft_prompt.figures import captions as figures
 from pocket.captioning import CONFIG
 from pocket.language import write_full_caption
-from pocket.studies.captioner_study import (
-    EXAMPLE_CONFIG,
-    EXAMPLE_PICTURES,
-    FILE,
-    WATCHED,
-    CaptionerStudy,
-    load_study,
-)
+from pocket.studies.captioner_study import EXAMPLE_CONFIG, EXAMPLE_PICTURES, FILE, WATCHED, CaptionerStudy, load_study
 from pocket.world import Scene, draw, make_random_scene
 
 VECTORS = 10  # of a learned soft prompt
@@ -53,7 +39,7 @@ CHECKS, CHECK_SEED = 64, 1000  # pictures to validate on, and their seed, which 
 CHUNK = 25  # pictures that are drawn and encoded in one turn, after which other explorers have theirs
 
 
-def captioner_training(
+def explore_captioner_training(
     clip: tuple[CLIPModel, CLIPProcessor], language: tuple[PreTrainedModel, Any], file: Path = FILE
 ) -> CaptionerTraining:  # fmt: skip
     """Choose from how many pictures and how fast a captioner learns, press the button, and see what it says of three pictures.
@@ -71,7 +57,7 @@ class Album:
     scenes: list[Scene] = field(default_factory=list)
     features: list[Tensor] = field(default_factory=list)
 
-    def first(self, number: int) -> tuple[Tensor, list[str]]:
+    def take_first(self, number: int) -> tuple[Tensor, list[str]]:
         return torch.cat(self.features)[:number], [write_full_caption(scene) for scene in self.scenes[:number]]
 
 
@@ -92,17 +78,19 @@ class CaptionerTraining(LongWork):
         self._when_stopped: Callable[[], Shown] | None = None
         learned = say(en="learned", zh="学习得到"), say(en="none", zh="不用")
         controls = {
-            "pictures": _options(say(en="pictures", zh="图片数"), (300, 1000, 3000), EXAMPLE_PICTURES),
-            "steps": _options(say(en="steps", zh="步数"), (200, 400, 800), EXAMPLE_CONFIG.steps),
-            "rate": _options(say(en="highest rate", zh="最大学习率"), (3e-4, 3e-3, 3e-2), EXAMPLE_CONFIG.learning_rate),
+            "pictures": _make_choice(say(en="pictures", zh="图片数"), (300, 1000, 3000), EXAMPLE_PICTURES),
+            "steps": _make_choice(say(en="steps", zh="步数"), (200, 400, 800), EXAMPLE_CONFIG.steps),
+            "rate": _make_choice(
+                say(en="highest rate", zh="最大学习率"), (3e-4, 3e-3, 3e-2), EXAMPLE_CONFIG.learning_rate
+            ),
             "length": dropdown(say(en="soft prompt", zh="软提示词"), {learned[0]: VECTORS, learned[1]: 0}, VECTORS, 17),
             "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
         }
         steps = controls["steps"].value
         super().__init__(
             self._learn,
-            _example_picture(load_study(file)),
-            waiting=self._waiting_picture(steps),
+            _draw_stored_run(load_study(file)),
+            waiting=self._draw_waiting(steps),
             start=say(en="Train a captioner", zh="训练"),
             controls=controls,
             steps=steps,
@@ -117,12 +105,12 @@ class CaptionerTraining(LongWork):
         begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
         frozen = [compute_checksum(part) for part in (model.vision_model, model.language_model)]
-        run, chosen = History(now.steps), _chosen(now, model)
+        run, chosen = History(now.steps), _describe_choice(now, model)
         try:
             with use_one_thread():
-                checks = yield from self._pictures(model, CHECK_SEED, CHECKS)
-                train = yield from self._pictures(model, now.seed, now.pictures)
-                watched = _encode(model, WATCHED)
+                checks = yield from self._draw_pictures(model, CHECK_SEED, CHECKS)
+                train = yield from self._draw_pictures(model, now.seed, now.pictures)
+                watched = encode_scenes(model, WATCHED)
                 initialise_projection(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
@@ -131,29 +119,26 @@ class CaptionerTraining(LongWork):
                 )
                 with closing(train_captioner(model, train, checks, config)) as evaluations:
                     for at in evaluations:
-                        run, said = run.add(at), model.generate(watched, max_new_tokens=MOST_TOKENS)
-                        shown = partial(self._picture, run, earlier, said, chosen)
+                        run, said = run.add(at), generate_captions(model, watched)
+                        shown = partial(self._draw_so_far, run, earlier, said, chosen)
                         self._when_stopped = partial(shown, how="stopped")
                         yield at.step / at.steps, partial(shown, how="growing")
-                said = model.generate(watched, max_new_tokens=MOST_TOKENS)
-            told = _frozen(
-                model, frozen == [compute_checksum(part) for part in (model.vision_model, model.language_model)]
-            )
-            self._when_stopped = partial(self._picture, run, earlier, said, chosen, how="finished", frozen=told)
+                said = generate_captions(model, watched)
+            after = [compute_checksum(part) for part in (model.vision_model, model.language_model)]
+            told = _describe_frozen(model, frozen == after)
+            self._when_stopped = partial(self._draw_so_far, run, earlier, said, chosen, how="finished", frozen=told)
             yield 1.0, self._when_stopped
         except FloatingPointError:
             raise LearnerError(
-                say(
-                    en=f"The loss is no number any more: with the rate {now.rate:g} the steps were too long. Choose a smaller one.",
-                    zh=f"损失已经不是数了：学习率 {now.rate:g} 太大，每一步都迈过了头。请换一个小一些的。",
-                )
+                en=f"The loss is no number any more: with the rate {now.rate:g} the steps were too long. Choose a smaller one.",
+                zh=f"损失已经不是数了：学习率 {now.rate:g} 太大，每一步都迈过了头。请换一个小一些的。",
             ) from None
         finally:
             self._drawing = ""
             if run.evaluations:
                 self.runs.append(run)
 
-    def _pictures(
+    def _draw_pictures(
         self, model: VLMWithSoftPrompt, seed: int, number: int
     ) -> Iterator[tuple[float, Callable[[], Shown]]]:  # fmt: skip
         """Scenes of one thing with this seed, drawn and encoded where they have not been yet: features (N, P, Dv) and captions."""
@@ -172,10 +157,10 @@ class CaptionerTraining(LongWork):
             while len(scenes) < CHUNK:
                 scene = make_random_scene(album.rng, things=1)
                 scenes += [scene] if scene not in held_out else []
-            images = [draw(scene, 10_000 * seed + there + place, _side(model)) for place, scene in enumerate(scenes)]
-            album.features.append(model.encode(images))
+            drawings = [(scene, 10_000 * seed + there + place) for place, scene in enumerate(scenes)]
+            album.features.append(encode_scenes(model, drawings))
             album.scenes += scenes
-        return album.first(number)
+        return album.take_first(number)
 
     def _how_far(self, share: float) -> str:
         return self._drawing or super()._how_far(share)
@@ -192,11 +177,11 @@ class CaptionerTraining(LongWork):
 
     # --- what there is to see ---
 
-    def _waiting_picture(self, steps: int) -> Picture:
+    def _draw_waiting(self, steps: int) -> Picture:
         """Before the first press: empty axes, and the pictures with question marks."""
-        pictures = [(draw(scene, seed), [figures.Piece("?")], "") for scene, seed in WATCHED]
-        scenes = say(en=" ", zh="").join(_in_words(scene) for scene, _ in WATCHED)
-        return figures.captions_learned(
+        pictures = [(draw(scene, seed), [figures.Phrase("?")], "") for scene, seed in WATCHED]
+        scenes = say(en=" ", zh="").join(describe_scene(scene) for scene, _ in WATCHED)
+        return figures.draw_learned_captions(
             None,
             (),
             pictures,
@@ -212,7 +197,7 @@ class CaptionerTraining(LongWork):
             ),
         )
 
-    def _picture(
+    def _draw_so_far(
         self, run: History, earlier: Sequence[History], said: Sequence[str], chosen: str, *, how: str, frozen: str = ""
     ) -> Picture:  # fmt: skip
         """The learner's run so far, over the others. how: whether it is "growing", "stopped" or "finished"; frozen: what is told then."""
@@ -223,20 +208,25 @@ class CaptionerTraining(LongWork):
             "finished": say(en=f"Your run, with what step {kept} learned", zh=f"你的训练，用的是第 {kept} 步学到的数"),
         }[how]
         whose = say(en=f"Your run ({chosen})", zh=f"你的训练（{chosen}）")
-        return _run_picture(run, earlier, said, begin, whose, _about_run(run, earlier, chosen + frozen, how))
+        return _draw_captioner_run(
+            run, earlier, said, begin, whose, _explain_captioner_run(run, earlier, chosen + frozen, how)
+        )
 
 
-def _run_picture(
+def _draw_captioner_run(
     run: History, earlier: Sequence[History], said: Sequence[str], begin: str, whose: str, caption: str, stored: bool = False
 ) -> Picture:  # fmt: skip
     """The losses of a run over what it says of the watched pictures. begin: of the title; whose: run it is, for the alt text."""
-    told = [judged(text, scene) for text, (scene, _) in zip(said, WATCHED)]
-    right, of = sum(right for _, right in told), sum(len(_facts(scene)) for scene, _ in WATCHED)
+    told = [judge_caption(text, scene) for text, (scene, _) in zip(said, WATCHED)]
+    right, of = sum(right for _, right in told), sum(len(list_facts(scene)) for scene, _ in WATCHED)
     notes = [
-        say(en=f"{number} of {len(_facts(scene))}\nfacts right", zh=f"{len(_facts(scene))} 个事实\n说对 {number} 个")
+        say(
+            en=f"{number} of {len(list_facts(scene))}\nfacts right",
+            zh=f"{len(list_facts(scene))} 个事实\n说对 {number} 个",
+        )
         for (scene, _), (_, number) in zip(WATCHED, told)
     ]
-    return figures.captions_learned(
+    return figures.draw_learned_captions(
         run,
         earlier,
         [(draw(scene, seed), pieces, note) for (scene, seed), (pieces, _), note in zip(WATCHED, told, notes)],
@@ -246,12 +236,12 @@ def _run_picture(
             en=f"{begin}: {right} of {of} facts about the three pictures are right",
             zh=f"{begin}：三张图片的 {of} 个事实说对了 {right} 个",
         ),
-        alt=_run_in_words(run, earlier, said, right, of, whose),
+        alt=_describe_captioner_run(run, earlier, said, right, of, whose),
         caption=caption,
     )
 
 
-def _example_picture(study: CaptionerStudy) -> Picture:
+def _draw_stored_run(study: CaptionerStudy) -> Picture:
     """What stands on a page before the first press, where no kernel answers: the run that the controls would give."""
     (example,) = study.example
     begin = say(en="A stored run", zh="事先存好的一次训练")
@@ -262,11 +252,11 @@ def _example_picture(study: CaptionerStudy) -> Picture:
         zh=f"{example.pictures:,} 张训练图片，{example.history.steps} 步。实线是训练图片上的损失，虚线是验证图片上的；圆圈标出验证集损失最低的第 "
         f"{example.history.best.step} 步，留下的就是那一步学到的数。这三张图片都不在训练图片里。",
     )
-    caption += _marked() + say(en=" ", zh="") + _source(study)
-    return _run_picture(example.history, (), example.captions, begin, begin, caption, stored=True)
+    caption += explain_ticks() + say(en=" ", zh="") + name_source(study)
+    return _draw_captioner_run(example.history, (), example.captions, begin, begin, caption, stored=True)
 
 
-def _chosen(now: SimpleNamespace, model: VLMWithSoftPrompt) -> str:
+def _describe_choice(now: SimpleNamespace, model: VLMWithSoftPrompt) -> str:
     """What the controls say, in words, and how many numbers that is to learn."""
     numbers = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     vectors, width = model.soft_prompt.prompt_embeddings.shape
@@ -280,7 +270,7 @@ def _chosen(now: SimpleNamespace, model: VLMWithSoftPrompt) -> str:
     )
 
 
-def _frozen(model: VLMWithSoftPrompt, unchanged: bool) -> str:
+def _describe_frozen(model: VLMWithSoftPrompt, unchanged: bool) -> str:
     """At the end: whether the frozen models are what they were."""
     numbers = sum(p.numel() for part in (model.vision_model, model.language_model) for p in part.parameters())
     if unchanged:
@@ -293,7 +283,7 @@ def _frozen(model: VLMWithSoftPrompt, unchanged: bool) -> str:
     )
 
 
-def _run_in_words(
+def _describe_captioner_run(
     run: History, earlier: Sequence[History], said: Sequence[str], right: int, of: int, whose: str
 ) -> str:  # fmt: skip
     first, last = (
@@ -312,7 +302,7 @@ def _run_in_words(
     )
 
 
-def _about_run(run: History, earlier: Sequence[History], chosen: str, how: str) -> str:
+def _explain_captioner_run(run: History, earlier: Sequence[History], chosen: str, how: str) -> str:
     kept = run.best.step
     return say(
         en=f"{chosen}. Solid: loss on training pictures; dashed: on {CHECKS} validation pictures, the same for every run. "
@@ -322,7 +312,7 @@ def _about_run(run: History, earlier: Sequence[History], chosen: str, how: str) 
             if how != "growing"
             else "The ring marks the lowest validation loss so far. "
         )
-        + _marked()
+        + explain_ticks()
         + (" Faint: your earlier runs." if earlier else ""),
         zh=f"{chosen}。实线是训练图片上的损失，虚线是 {CHECKS} 张验证图片上的，每次训练都用这一批。"
         + (
@@ -331,6 +321,14 @@ def _about_run(run: History, earlier: Sequence[History], chosen: str, how: str) 
             if how != "growing"
             else "圆圈标出到目前为止验证集损失最低的一步。"
         )
-        + _marked()
+        + explain_ticks()
         + ("浅色的是你之前的训练。" if earlier else ""),
+    )
+
+
+def _make_choice(label: str, options: Sequence[float], value: float) -> ipywidgets.SelectionSlider:
+    """A slider over a few numbers, of which one is chosen at first."""
+    named = [(f"{option:,}" if option >= 1 else f"{option:g}", option) for option in options]
+    return ipywidgets.SelectionSlider(
+        options=named, value=value, description=label, continuous_update=False, **look(22)
     )

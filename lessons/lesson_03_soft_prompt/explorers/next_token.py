@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -14,20 +14,18 @@ from torch import Tensor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import (
-    Explorer,
-    counted,
-    format_percent,
-    use_one_thread,
-)
+from lessons.kit.explorer import Explorer, counted, format_percent, use_one_thread
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
-    _encode,
-    _generate,
-    _in_words,
-    _scene_list,
-    _slider,
-    _state,
+    compute_state,
+    describe_scene,
+    encode_scenes,
+    generate_captions,
+    make_number_slider,
+    make_picture_list,
+    name_end,
+    name_scene,
+    name_token,
 )
 from lessons.lesson_03_soft_prompt.figures import captions as figures
 from pocket.language import write_full_caption
@@ -45,63 +43,65 @@ ONE_THING = (  # scenes of one thing, each with the seed of its drawing
 )
 
 
-def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
+def explore_next_token(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a picture and a place in its caption, and see which tokens are likely there, and which captions come of it.
 
     Greedy, with beams, and drawn at random with temperature and top_p: always with the same seed, so that nothing moves by itself.
     """
-    features = _encode(model, ONE_THING)
+    features = encode_scenes(model, ONE_THING)
 
     @cache
-    def greedy(number: int, state: str) -> Greedy:
-        return _decode_greedily(model, features[number])
+    def decode(number: int, state: str) -> Greedy:
+        return write_greedily(model, features[number])
 
     @cache
-    def with_beams(number: int, beams: int, state: str) -> str:
-        return _generate(model, features[number, None], num_beams=beams)[0]
+    def search(number: int, beams: int, state: str) -> str:
+        return generate_captions(model, features[number, None], num_beams=beams)[0]
 
     @cache
-    def at_random(number: int, temperature: float, top_p: float, state: str) -> list[str]:
+    def sample(number: int, temperature: float, top_p: float, state: str) -> list[str]:
         rows, device = features[number].expand(SAMPLES, -1, -1), features.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(SEED)
-            return _generate(model, rows, do_sample=True, temperature=temperature, top_p=top_p)
+            return generate_captions(model, rows, do_sample=True, temperature=temperature, top_p=top_p)
 
-    def places(number: int) -> int:
-        return len(greedy(number, _state(model)).logits)
+    def count_places(number: int) -> int:
+        return len(decode(number, compute_state(model)).logits)
 
     with LOCK:
-        first = _least_sure([greedy(number, _state(model)) for number in range(len(ONE_THING))])
-        unsure = int(greedy(first, _state(model)).sureness().argmin()) + 1
+        first = find_least_sure([decode(number, compute_state(model)) for number in range(len(ONE_THING))])
+        unsure = int(decode(first, compute_state(model)).compute_sureness().argmin()) + 1
     controls = {
-        "picture": _scene_list(ONE_THING, first),
-        "word": _slider(say(en="word", zh="第几个词"), ipywidgets.IntSlider, unsure, 1, places(first)),
-        "temperature": _slider(say(en="temperature", zh="温度"), ipywidgets.FloatSlider, 1.0, 0.2, 3.0, step=0.1),
-        "top_p": _slider("top_p", ipywidgets.FloatSlider, 0.9, 0.1, 1.0, step=0.05, readout_format=".2f"),
-        "beams": _slider(say(en="beams", zh="束的个数"), ipywidgets.IntSlider, 3, 1, 6),
+        "picture": make_picture_list([name_scene(scene) for scene, _ in ONE_THING], first),
+        "word": make_number_slider(say(en="word", zh="第几个词"), ipywidgets.IntSlider, unsure, 1, count_places(first)),
+        "temperature": make_number_slider(
+            say(en="temperature", zh="温度"), ipywidgets.FloatSlider, 1.0, 0.2, 3.0, step=0.1
+        ),
+        "top_p": make_number_slider("top_p", ipywidgets.FloatSlider, 0.9, 0.1, 1.0, step=0.05, readout_format=".2f"),
+        "beams": make_number_slider(say(en="beams", zh="束的个数"), ipywidgets.IntSlider, 3, 1, 6),
     }
 
-    def fit(change: Mapping[str, Any]) -> None:
+    def fit_slider(change: dict[str, Any]) -> None:
         """Another caption may be shorter, or longer."""
         with LOCK:
-            controls["word"].max = places(change["new"])
+            controls["word"].max = count_places(change["new"])
 
-    controls["picture"].observe(fit, names="value")
+    controls["picture"].observe(fit_slider, names="value")
 
     def draw_now(now: SimpleNamespace) -> Picture:
-        state, (scene, seed) = _state(model), ONE_THING[now.picture]
+        state, (scene, seed) = compute_state(model), ONE_THING[now.picture]
         temperature, top_p = round(now.temperature, 2), round(now.top_p, 2)
-        caption, tokens, logits = greedy(now.picture, state)
+        caption, tokens, logits = decode(now.picture, state)
         place = min(now.word, len(logits)) - 1
         shares = (logits[place] / temperature).softmax(-1)
         best, ids = shares.sort(descending=True)
         kept = ((best.cumsum(0) - best) < top_p) | (top_p == 1)  # as long as the likelier ones do not reach top_p
         kept[0] = True
-        names = [_token_name(model.tokenizer, int(id)) for id in ids[:TOP]]
+        names = [_name_next_token(model.tokenizer, id) for id in ids[:TOP]]
         likely = [figures.Likely(*row) for row in zip(names, best.tolist(), kept.tolist())]
-        before, beamed = "".join(tokens[:place]).strip(), with_beams(now.picture, now.beams, state)
-        samples = at_random(now.picture, temperature, top_p, state)
-        return figures.next_tokens(
+        before, beamed = "".join(tokens[:place]).strip(), search(now.picture, now.beams, state)
+        samples = sample(now.picture, temperature, top_p, state)
+        return figures.draw_next_tokens(
             draw(scene, seed),
             likely,
             [
@@ -118,9 +118,9 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
                 en=f"The likeliest next token is “{names[0]}” ({format_percent(likely[0].share)}); greedy decoding always takes that one",
                 zh=f"接下来最可能的词元是“{names[0]}”（{format_percent(likely[0].share)}）；贪心解码总是取它",
             ),
-            alt=_in_words(scene) + _tokens_in_words(likely, before, temperature, top_p, int(kept.sum()))
-            + _captions_in_words(caption, now.beams, beamed, samples),
-            caption=_about_tokens(place + 1, caption, now.beams, beamed, samples),
+            alt=describe_scene(scene) + _describe_next_tokens(likely, before, temperature, top_p, int(kept.sum()))
+            + _describe_captions(caption, now.beams, beamed, samples),
+            caption=_explain_next_token(place + 1, caption, now.beams, beamed, samples),
         )  # fmt: skip
 
     return Explorer(controls, draw_now)
@@ -133,35 +133,35 @@ class Greedy(NamedTuple):
     tokens: list[str]
     logits: Tensor
 
-    def sureness(self, temperature: float = 1.0) -> Tensor:
+    def compute_sureness(self, temperature: float = 1.0) -> Tensor:
         """(T + 1,) the probability of the likeliest token at each place."""
         return (self.logits / temperature).softmax(-1).amax(-1)
 
 
-def _decode_greedily(model: VLMWithSoftPrompt, features: Tensor) -> Greedy:
+def write_greedily(model: VLMWithSoftPrompt, features: Tensor) -> Greedy:
     """What the model writes about one picture, of which these are the features (P, Dv)."""
-    (caption,) = _generate(model, features[None])
+    (caption,) = generate_captions(model, features[None])
     ids = torch.tensor(model.tokenizer(caption, add_special_tokens=False)["input_ids"], dtype=torch.long)
     with torch.no_grad(), use_one_thread():
         logits = model(features[None], ids[None].to(features.device))[0, -len(ids) - 1 :]
     return Greedy(caption, [model.tokenizer.decode([id]) for id in ids.tolist()], logits.float().cpu())
 
 
-def _least_sure(written: Sequence[Greedy]) -> int:
+def find_least_sure(written: Sequence[Greedy]) -> int:
     """Of the pictures that are described rightly the one with the greatest doubt about a word; of all, if none is."""
     right = [
         number for number, (scene, _) in enumerate(ONE_THING) if written[number].caption == write_full_caption(scene)
     ]
-    return min(right or range(len(written)), key=lambda number: written[number].sureness().min())
+    return min(right or range(len(written)), key=lambda number: written[number].compute_sureness().min())
 
 
-def doubts_table(model: VLMWithSoftPrompt, temperatures: Sequence[float] = (1.0, 3.0)) -> Table:
-    """At each word of the caption that `next_word_explorer` shows first the probability of the likeliest token, by temperature."""
+def tabulate_doubts(model: VLMWithSoftPrompt, temperatures: Sequence[float] = (1.0, 3.0)) -> Table:
+    """At each word of the caption that `explore_next_token` shows first the probability of the likeliest token, by temperature."""
     with LOCK:
-        written = [_decode_greedily(model, features) for features in _encode(model, ONE_THING)]
-    shown = written[_least_sure(written)]
-    columns = [shown.sureness(temperature).tolist() for temperature in temperatures]
-    names = [*(token.strip() for token in shown.tokens), say(en="(end)", zh="（结束）")]
+        written = [write_greedily(model, features) for features in encode_scenes(model, ONE_THING)]
+    shown = written[find_least_sure(written)]
+    columns = [shown.compute_sureness(temperature).tolist() for temperature in temperatures]
+    names = [*(token.strip() for token in shown.tokens), _name_next_token(model.tokenizer)]
     header = (
         say(en="likeliest next token", zh="最可能的下一个词元"),
         *(say(en=f"probability at {one:g}", zh=f"温度 {one:g} 时的概率") for one in temperatures),
@@ -169,13 +169,14 @@ def doubts_table(model: VLMWithSoftPrompt, temperatures: Sequence[float] = (1.0,
     return Table([(name, *map(format_percent, row)) for name, *row in zip(names, *columns)], header, align="right")
 
 
-def _token_name(tokenizer: Any, id: int) -> str:
-    if id == tokenizer.eos_token_id:
-        return say(en="(end)", zh="（结束）")
-    return tokenizer.decode([id]).strip() or say(en="(space)", zh="（空格）")
+def _name_next_token(tokenizer: Any, id: Tensor | None = None) -> str:
+    """The end of text, which no caption shows, in brackets; without an id that is meant."""
+    if id is None or id == tokenizer.eos_token_id:
+        return say(en=f"({name_end()})", zh=f"（{name_end()}）")
+    return name_token(tokenizer, id)
 
 
-def _tokens_in_words(
+def _describe_next_tokens(
     likely: Sequence[figures.Likely], before: str, temperature: float, top_p: float, kept: int
 ) -> str:  # fmt: skip
     told = [f"{one.token} {format_percent(one.share)}" for one in likely]
@@ -190,7 +191,7 @@ def _tokens_in_words(
     )
 
 
-def _captions_in_words(greedy: str, beams: int, beamed: str, samples: Sequence[str]) -> str:
+def _describe_captions(greedy: str, beams: int, beamed: str, samples: Sequence[str]) -> str:
     listed = [f"“{text}”" for text in samples]
     return say(
         en=f" Beneath, captions. Greedy: “{greedy}” With {counted(beams, 'beam')}: “{beamed}” Drawn at random: {' '.join(listed)}",
@@ -198,7 +199,7 @@ def _captions_in_words(greedy: str, beams: int, beamed: str, samples: Sequence[s
     )
 
 
-def _about_tokens(place: int, greedy: str, beams: int, beamed: str, samples: Sequence[str]) -> str:
+def _explain_next_token(place: int, greedy: str, beams: int, beamed: str, samples: Sequence[str]) -> str:
     others = sum(text != greedy for text in samples)
     same = beamed == greedy
     return say(

@@ -13,14 +13,16 @@ from lessons.kit.explorer import format_percent
 FULL_SIZE = ("openai/clip-vit-base-patch32", "gpt2")
 
 
-def ledger(model: VLMWithSoftPrompt) -> Table:
+def tabulate_parameters(model: VLMWithSoftPrompt) -> Table:
     """How many numbers learn and how many are frozen: in these models, and at full size, which is built without weights."""
     with torch.device("meta"):
         clip, gpt2 = CLIPVisionModel(CLIPVisionConfig()), GPT2LMHeadModel(GPT2Config())
     length, projection = len(model.soft_prompt.prompt_embeddings), model.vision_projection
     columns = [
-        _accounts(length, projection.in_features, projection.out_features, model.vision_model, model.language_model),
-        _accounts(length, clip.config.hidden_size, gpt2.config.n_embd, clip, gpt2),
+        _count_parameters(
+            length, projection.in_features, projection.out_features, model.vision_model, model.language_model
+        ),
+        _count_parameters(length, clip.config.hidden_size, gpt2.config.n_embd, clip, gpt2),
     ]
     names = (
         say(en="soft prompt: M × D", zh="软提示词：M × D"),
@@ -40,7 +42,7 @@ def ledger(model: VLMWithSoftPrompt) -> Table:
     return Table(zip(names, *columns, strict=True), header, align="right")
 
 
-def _accounts(
+def _count_parameters(
     length: int, given: int, width: int, vision_model: torch.nn.Module, language_model: torch.nn.Module
 ) -> list[str]:
     """The column of one pair of models: a prompt of M vectors of D numbers, and a projection from Dv to D."""

@@ -12,19 +12,17 @@ from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
-from lessons.kit.explorer import (
-    Explorer,
-    dropdown,
-)
+from lessons.kit.explorer import Explorer, dropdown
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
-    _encode,
-    _generate,
-    _in_words,
-    _prompt_name,
-    _scene_list,
-    _slider,
-    _state,
+    compute_state,
+    describe_scene,
+    encode_scenes,
+    generate_captions,
+    make_number_slider,
+    make_picture_list,
+    name_prompt,
+    name_scene,
 )
 from lessons.lesson_03_soft_prompt.figures import captions as figures
 from pocket.scoring import find_form, is_right
@@ -41,7 +39,7 @@ SOME_THINGS = (
 )
 
 
-def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) -> Explorer:
+def explore_prompt_blends(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) -> Explorer:
     """Choose a picture and two soft prompts, blend them, and see what one frozen model writes.
 
     prompts: by name, a task each, (M, D), learned beside the projection that the model has. The first picture of the list that all of
@@ -50,61 +48,62 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
     shapes = {name: tuple(vectors.shape) for name, vectors in prompts.items()}
     if len(set(shapes.values())) != 1:
         raise ValueError(f"prompts can be blended only if they are of one length; these are {shapes}")
-    features, names = _encode(model, SOME_THINGS), list(prompts)
-    options = {_prompt_name(name): name for name in names}
+    features, names = encode_scenes(model, SOME_THINGS), list(prompts)
+    options = {name_prompt(name): name for name in names}
 
     @cache
-    def texts(number: int, first: str, second: str, state: str) -> list[str]:
+    def write_blends(number: int, first: str, second: str, state: str) -> list[str]:
         """What the model writes with each of the blends, all in one batch."""
         share = torch.linspace(0, 1, BLENDS)[:, None, None]
         one, other = (prompts[name].detach().float().cpu() for name in (first, second))  # (M, D)
         with model.swap_prompt((1 - share) * one + share * other):  # (BLENDS, M, D)
-            return _generate(model, features[number].expand(BLENDS, -1, -1), max_new_tokens=40)
+            return generate_captions(model, features[number].expand(BLENDS, -1, -1), max_new_tokens=40)
 
-    def all_right(number: int) -> bool:
+    def is_all_right(number: int) -> bool:
         scene, _ = SOME_THINGS[number]
-        answers = {name: texts(number, name, name, _state(model))[0] for name in names}
+        answers = {name: write_blends(number, name, name, compute_state(model))[0] for name in names}
         return all(find_form(text) == task and is_right(task, text, scene) for task, text in answers.items())
 
     with LOCK:
-        shown = next(filter(all_right, range(len(SOME_THINGS))), 0)
+        shown = next(filter(is_all_right, range(len(SOME_THINGS))), 0)
     controls = {
-        "picture": _scene_list(SOME_THINGS, shown),
+        "picture": make_picture_list([name_scene(scene) for scene, _ in SOME_THINGS], shown),
         "first": dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
         "second": dropdown(say(en="and", zh="另一个"), options, names[1], 20),
-        "blend": _slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
+        "blend": make_number_slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
     }
 
     def draw_now(now: SimpleNamespace) -> Picture:
         scene, seed = SOME_THINGS[now.picture]
-        written, chosen = texts(now.picture, now.first, now.second, _state(model)), round(now.blend * (BLENDS - 1))
+        written = write_blends(now.picture, now.first, now.second, compute_state(model))
+        chosen = round(now.blend * (BLENDS - 1))
         turns = [place for place in range(1, BLENDS) if written[place] != written[place - 1]]
-        return figures.blended_prompts(
+        return figures.draw_prompt_blends(
             draw(scene, seed),
             written,
             chosen,
-            names=(_prompt_name(now.first), _prompt_name(now.second)),
+            names=(name_prompt(now.first), name_prompt(now.second)),
             title=say(
-                en=f"One frozen model: from “{now.first}” to “{now.second}” the text changes {_times(len(turns))}",
-                zh=f"同一个冻结的模型：提示词从“{_prompt_name(now.first)}”到“{_prompt_name(now.second)}”，文字变了 {len(turns)} 次",
+                en=f"One frozen model: from “{now.first}” to “{now.second}” the text changes {_format_times(len(turns))}",
+                zh=f"同一个冻结的模型：提示词从“{name_prompt(now.first)}”到“{name_prompt(now.second)}”，文字变了 {len(turns)} 次",
             ),
-            alt=_in_words(scene) + _blends_in_words(now, written, chosen, turns),
-            caption=_about_blends(now, turns),
+            alt=describe_scene(scene) + _describe_blends(now, written, chosen, turns),
+            caption=_explain_blends(now, turns),
         )
 
     return Explorer(controls, draw_now)
 
 
-def _times(number: int) -> str:
+def _format_times(number: int) -> str:
     return {0: "nowhere", 1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
-def _blends_in_words(now: SimpleNamespace, texts: Sequence[str], chosen: int, turns: Sequence[int]) -> str:
+def _describe_blends(now: SimpleNamespace, texts: Sequence[str], chosen: int, turns: Sequence[int]) -> str:
     ends = list(zip([0, *turns], [*turns, BLENDS]))
     spans = [f"{one / 10:.1f}" + (f"–{(end - 1) / 10:.1f}" if end - 1 > one else "") for one, end in ends]
     en = [f"{span} “{texts[first]}”" for span, (first, _) in zip(spans, ends)]
     zh = [f"{span} 是“{texts[first]}”" for span, (first, _) in zip(spans, ends)]
-    one, other = _prompt_name(now.first), _prompt_name(now.second)
+    one, other = name_prompt(now.first), name_prompt(now.second)
     return say(
         en=f" With the prompts “{one}” and “{other}”, blended at {chosen / 10:.1f}, the model writes: “{texts[chosen]}” A list of all blends, "
         f"with a triangle at this one: {'; '.join(en)}.",
@@ -113,8 +112,8 @@ def _blends_in_words(now: SimpleNamespace, texts: Sequence[str], chosen: int, tu
     )
 
 
-def _about_blends(now: SimpleNamespace, turns: Sequence[int]) -> str:
-    first, second = _prompt_name(now.first), _prompt_name(now.second)
+def _explain_blends(now: SimpleNamespace, turns: Sequence[int]) -> str:
+    first, second = name_prompt(now.first), name_prompt(now.second)
     where = say(en=", ", zh="、").join(f"{turn / 10:.1f}" for turn in turns)
     text = say(
         en="Model, projection and picture stay the same; only the vectors in front are exchanged. At the blend b they are (1 − b) × the first "

@@ -12,26 +12,29 @@ from helpers.captioner_training import batch_captions
 from helpers.language import say
 from lessons.kit.explorer import Explorer, dropdown, look
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt.explorers.shared import _end, _label, _pad, _patch_count, _tick
+from lessons.lesson_03_soft_prompt.explorers.shared import name_end, name_token
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
 
 BATCH = ("a red cat.", "a photo of a red cat.", "a photo of a small dog at night.")
 MINUS_100 = str(IGNORED).replace("-", "−")
 
 
-def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
+def explore_scored_labels(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a row of a batch and a position in it, and see which label its prediction is scored against; shift and padding can go wrong."""
     ids, labels = batch_captions(model.tokenizer, BATCH)  # (B, T)
-    M, P = len(model.soft_prompt.prompt_embeddings), _patch_count(model)
-    prefix = _prefix(M, P)
-    names = [[_label(model, id) for id in row] for row in ids]
+    config, M = model.vision_model.config, len(model.soft_prompt.prompt_embeddings)
+    P = (config.image_size // config.patch_size) ** 2 if model.vision_features == "patches" else 1
+    prefix = _make_prefix(M, P)
+    names = [[name_token(model.tokenizer, id) for id in row] for row in ids]
     kinds = [
-        ["padding" if label == IGNORED else "end" if name == _end() else "text" for name, label in zip(row, mine)]
+        ["padding" if label == IGNORED else "end" if name == name_end() else "text" for name, label in zip(row, mine)]
         for row, mine in zip(names, labels.tolist())
     ]
+    pad = say(en="pad", zh="填充")
     for row, mine in zip(names, kinds):
-        row[:] = [_pad() if kind == "padding" else name for name, kind in zip(row, mine)]
+        row[:] = [pad if kind == "padding" else name for name, kind in zip(row, mine)]
     positions = [column.position for column in prefix] + [str(M + P + i) for i in range(ids.shape[1])]
+    tick = {"indent": False, "layout": {"width": "auto", "margin": "2px 1em 2px 0"}}
     controls = {
         "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26),
         "position": ipywidgets.SelectionSlider(
@@ -40,8 +43,8 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
             description=say(en="position", zh="位置"),
             **look(30),
         ),
-        "shifted": _tick(say(en="shifted by one", zh="错开一位")),
-        "padding": _tick(say(en="padding scored", zh="填充计入损失"), value=False),
+        "shifted": ipywidgets.Checkbox(True, description=say(en="shifted by one", zh="错开一位"), **tick),
+        "padding": ipywidgets.Checkbox(False, description=say(en="padding scored", zh="填充计入损失"), **tick),
     }
 
     def draw_now(now: SimpleNamespace) -> Picture:
@@ -53,8 +56,8 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
         columns = [*prefix, *text]
         wanted = [column for column, place in enumerate(columns) if place.label]
         arrows = [(column - now.shifted, column) for column in wanted]
-        sentence = _at(columns, now.position, dict(arrows), now.shifted)
-        return figures.strip_with_labels(
+        sentence = _describe_position(columns, now.position, dict(arrows), now.shifted)
+        return figures.draw_scored_labels(
             columns,
             names,
             now.caption,
@@ -62,28 +65,28 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
             now.position,
             ignored=MINUS_100,
             title=sentence,
-            alt=_strip_in_words(columns, arrows, now),
-            caption=sentence + say(en=". ", zh="。") + _about_strip(len(arrows), now),
+            alt=_describe_labels(columns, arrows, now),
+            caption=sentence + say(en=". ", zh="。") + _explain_labels(len(arrows), now),
         )
 
     return Explorer(controls, draw_now)
 
 
-def _prefix(M: int, P: int) -> list[figures.Column]:
+def _make_prefix(M: int, P: int) -> list[figures.Column]:
     """What stands before the text, in three boxes: the last place has its own, since it predicts the first word."""
     prompt = say(en="soft\nprompt", zh="软提示词")
-    columns = [figures.Column(_span(0, M), f"{prompt}\n×{M}", "prompt")]
+    columns = [figures.Column(_format_span(0, M), f"{prompt}\n×{M}", "prompt")]
     if P > 1:
-        columns.append(figures.Column(_span(M, P - 1), f"{say(en='patches', zh='图块')}\n×{P - 1}", "picture"))
+        columns.append(figures.Column(_format_span(M, P - 1), f"{say(en='patches', zh='图块')}\n×{P - 1}", "picture"))
     last = say(en="last\npatch", zh="最后一个\n图块") if P > 1 else say(en="picture", zh="图片")
     return [*columns, figures.Column(str(M + P - 1), last, "picture")]
 
 
-def _span(first: int, number: int) -> str:
+def _format_span(first: int, number: int) -> str:
     return str(first) if number == 1 else f"{first}–{first + number - 1}"
 
 
-def _named(column: figures.Column) -> str:
+def _name_column(column: figures.Column) -> str:
     """What stands there, within a sentence."""
     if column.kind in ("prompt", "picture"):
         first, *more = column.token.split("\n×")[0].split("\n")
@@ -91,7 +94,7 @@ def _named(column: figures.Column) -> str:
     return f"“{column.token}”"
 
 
-def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> str:
+def _describe_position(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> str:
     """What happens at the chosen column."""
     here = columns[chosen]
     if chosen in arrows:
@@ -128,10 +131,10 @@ def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int
         else:
             why = say(en="no word of the caption stands here", zh="这里还不是说明文字")
         told = say(en=f"nothing is scored: {why}", zh=f"不计入损失：{why}")
-    return say(en=f"At {_named(here)} {told}", zh=f"在{_named(here)}处，{told}")
+    return say(en=f"At {_name_column(here)} {told}", zh=f"在{_name_column(here)}处，{told}")
 
 
-def _about_strip(scored: int, now: SimpleNamespace) -> str:
+def _explain_labels(scored: int, now: SimpleNamespace) -> str:
     caption = say(
         en=f"Arrows: {scored} predictions of this row are scored, each against the label that it points to; {MINUS_100}: not scored.",
         zh=f"箭头：这一行有 {scored} 个预测计入损失，各自对照箭头所指的标签；{MINUS_100} 表示不计入损失。",
@@ -158,8 +161,8 @@ def _about_strip(scored: int, now: SimpleNamespace) -> str:
     )
 
 
-def _strip_in_words(columns: Sequence[figures.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
-    names = [_named(column) for column in columns]
+def _describe_labels(columns: Sequence[figures.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
+    names = [_name_column(column) for column in columns]
     pairs_en = ", ".join(f"{names[a]} to “{columns[b].label}”" for a, b in arrows)
     pairs_zh = "，".join(f"{names[a]}→“{columns[b].label}”" for a, b in arrows)
     position = columns[now.position].position

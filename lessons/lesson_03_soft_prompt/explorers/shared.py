@@ -1,4 +1,4 @@
-"""What several explorers of lesson 03 share: pictures and their names, features, tokens, captions, controls."""
+"""What several explorers of lesson 03 share: pictures and what they are called, features, tokens, captions, controls."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from torch import Tensor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.files import DATA
 from helpers.language import say
-from lessons.kit.explorer import (
-    compute_checksum,
-    dropdown,
-    look,
-    use_one_thread,
-)
+from lessons.kit.explorer import compute_checksum, dropdown, look, use_one_thread
 from lessons.kit.picture import LOCK
 from pocket.datasets import read_scene
 from pocket.language import write_full_caption
@@ -32,16 +27,20 @@ SHOWN = ("test-0060", "test-0082", "test-0012", "test-0026", "test-0015", "test-
 MOST_TOKENS = 26  # a caption that says everything of three things has 22
 
 
+# --- pictures of the data set -----------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Seen:
-    """One of the pictures that the explorers show: its scene, a drawing for eyes, and the one that the model gets."""
+    """One of the test pictures that explorers show: its scene, a drawing for eyes, and the one that the model gets."""
 
     scene: Scene
     large: Image.Image
     small: Image.Image
 
 
-def _pictures(model: VLMWithSoftPrompt) -> list[Seen]:
+def load_test_pictures(model: VLMWithSoftPrompt) -> list[Seen]:
+    """The test pictures of data/captions that explorers show."""
     scenes, side = json.loads(SCENES.read_text(encoding="utf-8")), model.vision_model.config.image_size
     records = [scenes[f"images/{name}.png"] for name in SHOWN]
     return [
@@ -50,23 +49,14 @@ def _pictures(model: VLMWithSoftPrompt) -> list[Seen]:
     ]
 
 
-def _features(model: VLMWithSoftPrompt, seen: Sequence[Seen], kind: str) -> Tensor:
+def encode_test_pictures(model: VLMWithSoftPrompt, seen: Sequence[Seen], kind: str) -> Tensor:
     """The vision features (N, P, Dv) of either kind."""
     asked = copy(model)  # shallow: the same weights
     asked.vision_features = kind
     return asked.encode([picture.small for picture in seen])
 
 
-def _patch_count(model: VLMWithSoftPrompt) -> int:
-    config = model.vision_model.config
-    return (config.image_size // config.patch_size) ** 2 if model.vision_features == "patches" else 1
-
-
-def _picture_list(seen: Sequence[Seen]) -> ipywidgets.Dropdown:
-    return dropdown(say(en="picture", zh="图片"), {_name(picture.scene): i for i, picture in enumerate(seen)}, 0, 29)
-
-
-def _name(scene: Scene) -> str:
+def name_test_scene(scene: Scene) -> str:
     """Such as "red cat, meadow, photo", or in Chinese "红色猫，草地，仿照片"."""
     thing = scene.things[0]
     return say(en=" ", zh="").join(map(translate, (thing.colour, thing.object))) + "".join(
@@ -74,87 +64,30 @@ def _name(scene: Scene) -> str:
     )
 
 
-def _ids(model: VLMWithSoftPrompt, text: str) -> list[int]:
-    return model.tokenizer(text, add_special_tokens=False)["input_ids"]
+# --- drawn scenes -----------------------------------------------------------------------------------------------------------------
 
 
-def _label(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
-    """A token for people: a word for the end of text; of white space its name in code."""
-    if int(id) == model.tokenizer.eos_token_id:
-        return _end()
-    text = model.tokenizer.decode([int(id)])
-    return text.strip() or repr(text)[1:-1]
-
-
-def _end() -> str:
-    return say(en="end", zh="结束")
-
-
-def _pad() -> str:
-    return say(en="pad", zh="填充")
-
-
-def _tick(label: str, value: bool = True) -> ipywidgets.Checkbox:
-    return ipywidgets.Checkbox(
-        value, description=label, indent=False, layout={"width": "auto", "margin": "2px 1em 2px 0"}
-    )
-
-
-def _side(model: VLMWithSoftPrompt) -> int:
-    """How many pixels wide the pictures are that the vision tower takes."""
-    return model.vision_model.config.image_size
-
-
-def _encode(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> Tensor:
-    """The vision features (N, P, Dv) of drawn scenes."""
+def encode_scenes(model: VLMWithSoftPrompt, scenes: Sequence[tuple[Scene, int]]) -> Tensor:
+    """The vision features (N, P, Dv) of scenes, each drawn with its seed as large as the vision tower takes them."""
     with LOCK, use_one_thread():
-        return model.encode([draw(scene, seed, _side(model)) for scene, seed in scenes])
+        return model.encode([draw(scene, seed, model.vision_model.config.image_size) for scene, seed in scenes])
 
 
-def _generate(model: VLMWithSoftPrompt, features: Tensor, max_new_tokens: int = MOST_TOKENS, **how: Any) -> list[str]:
-    with use_one_thread():
-        return model.generate(features, max_new_tokens=max_new_tokens, **how)
-
-
-def _state(model: VLMWithSoftPrompt) -> str:
-    """Changes with what the model has learned: what was kept of another state is not shown for this one."""
-    return compute_checksum(model.soft_prompt) + compute_checksum(model.vision_projection)
-
-
-def _scene_list(scenes: Sequence[tuple[Scene, int]], first: int) -> ipywidgets.Dropdown:
-    options = {_called(scene): number for number, (scene, _) in enumerate(scenes)}
-    return dropdown(say(en="picture", zh="图片"), options, first, 30)
-
-
-def _slider(label: str, kind: type, value: float, least: float, most: float, **more: Any) -> ipywidgets.Widget:
-    if kind is ipywidgets.FloatSlider:
-        more = {"readout_format": ".1f", **more}
-    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **look(24))
-
-
-def _options(label: str, options: Sequence[float], value: float) -> ipywidgets.SelectionSlider:
-    named = [(f"{option:,}" if option >= 1 else f"{option:g}", option) for option in options]
-    return ipywidgets.SelectionSlider(
-        options=named, value=value, description=label, continuous_update=False, **look(22)
-    )  # fmt: skip
-
-
-def _called(scene: Scene) -> str:
+def name_scene(scene: Scene) -> str:
     """A scene in a few words of the learner's language, for a list: "red cat, photo"."""
+    coloured = scene.style in SHOWS_COLOUR and len(scene.things) == 1
     named = [
         say(
-            en=f"{thing.colour} {thing.object}" if scene.style in SHOWS_COLOUR and len(scene.things) == 1 else thing.object,
-            zh=f"{translate(thing.colour)}的{translate(thing.object)}"
-            if scene.style in SHOWS_COLOUR and len(scene.things) == 1
-            else translate(thing.object),
+            en=f"{thing.colour} {thing.object}" if coloured else thing.object,
+            zh=f"{translate(thing.colour)}的{translate(thing.object)}" if coloured else translate(thing.object),
         )
         for thing in scene.things
-    ]  # fmt: skip
-    things = say(en=", ".join(named[:-1]) + " and " if named[:-1] else "", zh="、".join([*named[:-1], ""])) + named[-1]
+    ]
+    things = say(en=" and ", zh="、").join(named)
     return say(en=f"{things}, {scene.style}", zh=f"{things}，{translate(scene.style)}")
 
 
-def _in_words(scene: Scene) -> str:
+def describe_scene(scene: Scene) -> str:
     """The scene in a sentence of the learner's language, for alt texts."""
     english = write_full_caption(scene)
     things = [
@@ -167,6 +100,52 @@ def _in_words(scene: Scene) -> str:
     )
 
 
-def _prompt_name(name: str) -> str:
+# --- what the model says ----------------------------------------------------------------------------------------------------------
+
+
+def generate_captions(
+    model: VLMWithSoftPrompt, features: Tensor, max_new_tokens: int = MOST_TOKENS, **how: Any
+) -> list[str]:
+    """`model.generate` from features (N, P, Dv), in one thread; how: what it takes besides."""
+    with use_one_thread():
+        return model.generate(features, max_new_tokens=max_new_tokens, **how)
+
+
+def compute_state(model: VLMWithSoftPrompt) -> str:
+    """Changes with what the model has learned: what was kept of another state is not shown for this one."""
+    return compute_checksum(model.soft_prompt) + compute_checksum(model.vision_projection)
+
+
+def name_token(tokenizer: Any, id: int | Tensor) -> str:
+    """A token for people: words in the place of the end of text and of white space."""
+    if int(id) == tokenizer.eos_token_id:
+        return name_end()
+    return tokenizer.decode([int(id)]).strip() or say(en="(space)", zh="（空格）")
+
+
+def name_end() -> str:
+    """What stands for the end of text, which has no letters."""
+    return say(en="end", zh="结束")
+
+
+def name_prompt(name: str) -> str:
+    """The task of a learned prompt in the learner's language."""
     chinese = {"describe": "描述", "count": "数数", "colour": "颜色", "story": "故事"}
     return say(en=name, zh=chinese.get(name, name))
+
+
+# --- controls ---------------------------------------------------------------------------------------------------------------------
+
+
+def make_picture_list(names: Sequence[str], first: int = 0) -> ipywidgets.Dropdown:
+    """A list of pictures to choose one from, by its number; first: the one that is chosen at first."""
+    return dropdown(say(en="picture", zh="图片"), {name: number for number, name in enumerate(names)}, first, 30)
+
+
+def make_number_slider(
+    label: str, kind: type, value: float, least: float, most: float, **more: Any
+) -> ipywidgets.Widget:
+    """A slider that counts only when it is let go. kind: IntSlider or FloatSlider; more: what that takes besides."""
+    if kind is ipywidgets.FloatSlider:
+        more = {"readout_format": ".1f", **more}
+    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **look(24))

@@ -5,6 +5,7 @@ The study is pocket/studies/captioner_study.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from types import SimpleNamespace
@@ -12,24 +13,13 @@ from typing import Any
 
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import (
-    Explorer,
-    dropdown,
-    format_percent,
-)
+from lessons.kit.explorer import Explorer, dropdown, format_percent
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.exercises import CURVES
-from lessons.lesson_03_soft_prompt.explorers.shared import _prompt_name
+from lessons.lesson_03_soft_prompt.explorers.shared import name_prompt
 from lessons.lesson_03_soft_prompt.figures import measurements as figures
-from pocket.studies.captioner_study import (
-    FILE,
-    Answers,
-    AskedRun,
-    CaptionerStudy,
-    TipRun,
-    TrainedRun,
-    load_study,
-)
+from pocket.scoring import CaptionScores
+from pocket.studies.captioner_study import FILE, Answers, CaptionerStudy, TipRun, load_study
 
 EXAMPLES = 2  # captions under two losses
 KINDS = ("object", "colour", "size", "background", "style")
@@ -44,23 +34,14 @@ WAYS = {
     "without soft prompt": "没有软提示词",
     "pooled feature": "只用一个池化特征",
 }
-ENGLISH_TIPS = {
-    "rate": "learning rate",
-    "length": "prompt length",
-    "pictures": "training pictures",
-    "begin": "initialisation",
-    "steps": "steps",
-    "batch": "batch size",
-    "features": "vision features",
-}
-CHINESE_TIPS = {
-    "rate": "学习率",
-    "length": "提示词向量个数",
-    "pictures": "训练图片数",
-    "begin": "初始化",
-    "steps": "步数",
-    "batch": "批大小",
-    "features": "图片特征",
+TIPS = {
+    "rate": ("learning rate", "学习率"),
+    "length": ("prompt length", "提示词向量个数"),
+    "pictures": ("training pictures", "训练图片数"),
+    "begin": ("initialisation", "初始化"),
+    "steps": ("steps", "步数"),
+    "batch": ("batch size", "批大小"),
+    "features": ("vision features", "图片特征"),
 }
 CHINESE_VALUES = {
     "random": "随机数",
@@ -76,7 +57,7 @@ CHINESE_VALUES = {
 }
 
 
-def two_losses(file: Path = FILE) -> Picture:
+def draw_two_losses(file: Path = FILE) -> Picture:
     """The right loss beside the classic mistake, a loss without the shift: both losses over the steps, and what each learns to say."""
     study = load_study(file)
     runs = sorted(study.shift, key=lambda run: not run.shifted)  # the right one first
@@ -89,7 +70,7 @@ def two_losses(file: Path = FILE) -> Picture:
     objects = [run.object for run in runs]
     told_en = "; ".join(f"the truth “{truth}”, shifted “{one}”, not shifted “{other}”" for truth, (one, other) in said)
     told_zh = "；".join(f"真实的是“{truth}”，错开的说“{one}”，没有错开的说“{other}”" for truth, (one, other) in said)
-    return figures.two_losses(
+    return figures.draw_loss_pairs(
         own,
         true,
         said,
@@ -110,11 +91,11 @@ def two_losses(file: Path = FILE) -> Picture:
             zh=f"没有错开：每个词元处的预测，拿来比的是这个词元自己，而它就写在输入里。光看自己的损失，一切都好；可是 {own[1].steps:,} 步之后，物体只说对了 "
             f"{format_percent(objects[1])}，错开的说对了 {format_percent(objects[0])}。",
         )
-        + _source(study),
+        + name_source(study),
     )
 
 
-def three_curves(file: Path = FILE) -> Picture:
+def draw_three_curves(file: Path = FILE) -> Picture:
     """Three learning curves, A, B and C, with a fault each, for the learner to tell which: it is named nowhere here."""
     study = load_study(file)
     of = {run.fault: run.history for run in study.faults}
@@ -132,7 +113,7 @@ def three_curves(file: Path = FILE) -> Picture:
         zh.append(
             f"{letter} 图，{run.steps} 步：训练集损失从 {loss[0]} 到 {loss[1]}，验证集损失从 {check[0]} 到 {check[1]}，最低是第 {at} 步的 {low}"
         )
-    return figures.loss_panels(
+    return figures.draw_loss_panels(
         panels,
         title=say(en="Three trainings: A, B and C", zh="三次训练：A、B、C"),
         alt=say(en=f"Three learning curves. {'. '.join(en)}.", zh=f"三条学习曲线。{'。'.join(zh)}。"),
@@ -141,40 +122,43 @@ def three_curves(file: Path = FILE) -> Picture:
             "the same in all three; the numbers of steps are not. ",
             zh="实线是每一步那批训练图片的损失，虚线是验证图片的。三张图的损失轴是同一个对数刻度，步数不全相同。",
         )
-        + _source(study),
+        + name_source(study),
     )
 
 
-def parts_picture(file: Path = FILE) -> Picture:
+def draw_parts(file: Path = FILE) -> Picture:
     """What each part of the captioner contributes: shares of facts right, as it was trained, with parts exchanged, and trained anew."""
     study = load_study(file)
-    ways = _ways(study)
+    ways = _group_by_way(study)
     groups: dict[bool, list[figures.DotRow]] = {False: [], True: []}
     headings = say(en="once trained", zh="同一批模型"), say(en="trained anew", zh="重新训练")
     for (anew, way), runs in ways.items():
-        columns = [[getattr(run.scores, kind) for run in runs] for kind in KINDS]
-        groups[anew].append(figures.DotRow(_way(way), columns, bold=way == "as trained"))
+        columns = [[getattr(run, kind) for run in runs] for kind in KINDS]
+        groups[anew].append(figures.DotRow(_name_way(way), columns, bold=way == "as trained"))
     chance, steps = study.chance, f"{study.config.steps:,}"
-    of = {way: mean(run.scores.object for run in runs) for (_, way), runs in ways.items()}
-    told = [f"{_way(way)} {format_percent(share)}" for way, share in of.items()]
-    background = {way: mean(run.scores.background for run in runs) for (_, way), runs in ways.items()}
-    backgrounds = [f"{_way(way)} {format_percent(share)}" for way, share in background.items()]
+    right, backgrounds = (
+        {way: format_percent(_average(runs, kind)) for (_, way), runs in ways.items()}
+        for kind in ("object", "background")
+    )
+    told, told_too = ([f"{_name_way(way)} {share}" for way, share in of.items()] for of in (right, backgrounds))
     seeds = max(len(runs) for runs in ways.values())
-    return figures.dots_in_rows(
+    return figures.draw_dots_in_rows(
         {headings[anew]: rows for anew, rows in groups.items() if rows},
         [
-            figures.Measure(_kind(kind), line=(chance, say(en="chance", zh="瞎猜")) if kind == "object" else None)
+            figures.Measure(
+                _name_fact_kind(kind), line=(chance, say(en="chance", zh="瞎猜")) if kind == "object" else None
+            )
             for kind in KINDS
         ],
         title=say(
-            en=f"Objects right after {steps} steps: {format_percent(of['as trained'])} as trained, {format_percent(of['no picture'])} without the picture",
-            zh=f"{steps} 步之后说对的物体：和训练时一样问，{format_percent(of['as trained'])}；不给图片，{format_percent(of['no picture'])}",
+            en=f"Objects right after {steps} steps: {right['as trained']} as trained, {right['no picture']} without the picture",
+            zh=f"{steps} 步之后说对的物体：和训练时一样问，{right['as trained']}；不给图片，{right['no picture']}",
         ),
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
-            f"average: {'; '.join(told)}. A dotted line marks chance, {format_percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
+            f"average: {'; '.join(told)}. A dotted line marks chance, {format_percent(chance)}. Backgrounds right: {'; '.join(told_too)}.",
             zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(told)}。点线标出瞎猜的 "
-            f"{format_percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
+            f"{format_percent(chance)}。背景说对的：{'；'.join(told_too)}。",
         ),
         caption=say(
             en=f"Shares of what is true of the test pictures that the captions say. A dot: one of {seeds} trainings of {steps} steps; a tick: their mean. A colour or "
@@ -183,27 +167,27 @@ def parts_picture(file: Path = FILE) -> Picture:
             zh=f"测试图片里的事实，说明文字说对了多少。一个点是一次训练（共 {seeds} 次，每次 {steps} 步），竖线是平均。颜色和大小要连物体一起说对才算。"
             "上面几行是同一批模型，只在提问时去掉或换掉一部分；下面几行是从训练起就没有那一部分的。",
         )
-        + _source(study),
+        + name_source(study),
     )
 
 
-def parts_table(file: Path = FILE) -> Table:
+def tabulate_parts(file: Path = FILE) -> Table:
     """Of each way to ask or to train the mean shares of facts right, in per cent."""
     study = load_study(file)
     steps = f"{study.config.steps:,}"
-    header = (say(en=f"after {steps} steps", zh=f"{steps} 步之后"), *(_kind(kind) for kind in KINDS))
+    header = (say(en=f"after {steps} steps", zh=f"{steps} 步之后"), *(_name_fact_kind(kind) for kind in KINDS))
     anew = say(en="trained anew: ", zh="重新训练：")
     rows = [
         (
-            f"{anew if trained else ''}{_way(way)}",
-            *(f"{100 * mean(getattr(run.scores, kind) for run in runs):.1f}" for kind in KINDS),
+            f"{anew if trained else ''}{_name_way(way)}",
+            *(f"{100 * _average(runs, kind):.1f}" for kind in KINDS),
         )
-        for (trained, way), runs in _ways(study).items()
+        for (trained, way), runs in _group_by_way(study).items()
     ]
     return Table(rows, header, align="right")
 
 
-def prompts_table(file: Path = FILE) -> Table:
+def tabulate_prompts(file: Path = FILE) -> Table:
     """Of each prompt, learned and in words, how many answers have which form and how many are right in what was asked for, in per cent.
 
     Beside it what the best single answer to all pictures would get.
@@ -212,60 +196,60 @@ def prompts_table(file: Path = FILE) -> Table:
     forms = list(prompts[0].learned.form)
     header = (
         say(en="prompt", zh="提示词"),
-        *(say(en=f"form: {name}", zh=f"形式：{_prompt_name(name)}") for name in forms),
+        *(say(en=f"form: {name}", zh=f"形式：{name_prompt(name)}") for name in forms),
         say(en="content right", zh="内容正确"),
         say(en="one answer to all", zh="一律同一个答案"),
     )
 
-    def row(name: str, judged: Answers, null: str) -> tuple[str, ...]:
-        return name, *(f"{100 * judged.form[of]:.1f}" for of in forms), f"{100 * judged.content:.1f}", null
+    def format_row(name: str, answers: Answers, null: str) -> tuple[str, ...]:
+        return name, *(f"{100 * answers.form[of]:.1f}" for of in forms), f"{100 * answers.content:.1f}", null
 
     rows = []
     for entry in prompts:
-        name = _prompt_name(entry.prompt)
-        rows.append(row(name, entry.learned, f"{100 * entry.one_answer_to_all:.1f}"))
-        rows.append(row(say(en=f"{name}, in words", zh=f"{name}（用词语）"), entry.by_hand, ""))
+        name = name_prompt(entry.prompt)
+        rows.append(format_row(name, entry.learned, f"{100 * entry.one_answer_to_all:.1f}"))
+        rows.append(format_row(say(en=f"{name}, in words", zh=f"{name}（用词语）"), entry.by_hand, ""))
     return Table(rows, header, align="right")
 
 
-def tips_explorer(file: Path = FILE) -> Explorer:
+def explore_tips(file: Path = FILE) -> Explorer:
     """Choose a setting of the training, and see how the captioner does at each of its values."""
     study = load_study(file)
-    tips, steps = _tips(study), study.short_config.steps
+    tips, steps = _group_by_tip(study), study.short_config.steps
     controls = {
-        "tip": dropdown(say(en="setting", zh="设置"), {_tip(name): name for name in tips}, next(iter(tips)), 24)
+        "tip": dropdown(say(en="setting", zh="设置"), {_name_tip(name): name for name in tips}, next(iter(tips)), 24)
     }  # fmt: skip
 
     def draw_now(now: SimpleNamespace) -> Picture:
         values = tips[now.tip]
-        losses = {value: mean(run.validation_loss for run in runs) for value, runs in values.items()}
+        losses = {value: _average(runs, "validation_loss") for value, runs in values.items()}
         best = min(losses, key=losses.__getitem__)
-        right = {value: mean(run.object for run in runs) for value, runs in values.items()}
+        right = {value: _average(runs, "object") for value, runs in values.items()}
         measures = ("object", "exact", "validation_loss")
         rows = [
             figures.DotRow(
-                _value_name(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best
+                _name_value(value), [[getattr(run, name) for run in runs] for name in measures], bold=value == best
             )
             for value, runs in values.items()
         ]
         told = say(en="; ", zh="；").join(
-            f"{_value_name(value)}{say(en=': ', zh='：')}{format_percent(right[value])}" for value in values
+            f"{_name_value(value)}{say(en=': ', zh='：')}{format_percent(right[value])}" for value in values
         )
-        return figures.dots_in_rows(
+        return figures.draw_dots_in_rows(
             {"": rows},
             [
-                figures.Measure(_kind("object")),
+                figures.Measure(_name_fact_kind("object")),
                 figures.Measure(say(en="everything in a caption", zh="整句全对")),
                 figures.Measure(say(en="validation loss", zh="验证集损失"), share=False),
             ],
             title=say(
-                en=f"{_tip(now.tip).capitalize()}: lowest validation loss at “{_value(best)}”; objects right after {steps} steps: {format_percent(right[best])}",
-                zh=f"{_tip(now.tip)}：验证集损失最低的是“{_value_name(best)}”，{steps} 步之后物体说对 {format_percent(right[best])}",
+                en=f"{_name_tip(now.tip).capitalize()}: lowest validation loss at “{_format_value(best)}”; objects right after {steps} steps: {format_percent(right[best])}",
+                zh=f"{_name_tip(now.tip)}：验证集损失最低的是“{_name_value(best)}”，{steps} 步之后物体说对 {format_percent(right[best])}",
             ),
             alt=say(
-                en=f"Three diagrams side by side, with a row for each value of the setting “{_tip(now.tip)}”. Objects right: {told}. The "
-                f"validation loss is lowest at {_value_name(best)}, with {losses[best]:.2f}.",
-                zh=f"并排三张图，“{_tip(now.tip)}”的每个取值一行。物体说对的比例：{told}。验证集损失最低的取值是“{_value_name(best)}”，为 "
+                en=f"Three diagrams side by side, with a row for each value of the setting “{_name_tip(now.tip)}”. Objects right: {told}. The "
+                f"validation loss is lowest at {_name_value(best)}, with {losses[best]:.2f}.",
+                zh=f"并排三张图，“{_name_tip(now.tip)}”的每个取值一行。物体说对的比例：{told}。验证集损失最低的取值是“{_name_value(best)}”，为 "
                 f"{losses[best]:.2f}。",
             ),
             caption=say(
@@ -275,13 +259,13 @@ def tips_explorer(file: Path = FILE) -> Explorer:
                 zh=f"一个点是一次 {steps} 步的训练。左图是测试图片上物体说对的比例，中间是一句话里什么都不缺、什么都不错的比例，右图是验证集损失，"
                 "用对数刻度：挑选设置只能看它，▶ 标出最低的一行。",
             )
-            + _source(study),
+            + name_source(study),
         )
 
     return Explorer(controls, draw_now)
 
 
-def tips_table(file: Path = FILE) -> Table:
+def tabulate_tips(file: Path = FILE) -> Table:
     """Of each setting and value the means: objects right and captions right in per cent, and the validation loss."""
     study = load_study(file)
     steps = study.short_config.steps
@@ -293,28 +277,32 @@ def tips_table(file: Path = FILE) -> Table:
     )
     rows = [
         (
-            f"{_tip(tip)}{say(en=': ', zh='：')}{_value_name(value)}",
-            *(f"{100 * mean(getattr(run, name) for run in runs):.1f}" for name in ("object", "exact")),
-            f"{mean(run.validation_loss for run in runs):.3f}",
+            f"{_name_tip(tip)}{say(en=': ', zh='：')}{_name_value(value)}",
+            *(f"{100 * _average(runs, name):.1f}" for name in ("object", "exact")),
+            f"{_average(runs, 'validation_loss'):.3f}",
         )
-        for tip, values in _tips(study).items()
+        for tip, values in _group_by_tip(study).items()
         for value, runs in values.items()
     ]
     return Table(rows, header, align="right")
 
 
-def _ways(study: CaptionerStudy) -> dict[tuple[bool, str], list[AskedRun | TrainedRun]]:
-    """The runs of each way: whether it was trained anew, and its name. What was trained whole is what the others are asked of."""
-    grouped: dict[tuple[bool, str], list[AskedRun | TrainedRun]] = {}
+def _average(runs: Sequence[CaptionScores | TipRun], number: str) -> float:
+    return mean(getattr(run, number) for run in runs)
+
+
+def _group_by_way(study: CaptionerStudy) -> dict[tuple[bool, str], list[CaptionScores]]:
+    """What the runs of each way got: whether it was trained anew, and its name. What was trained whole is what the others are asked of."""
+    grouped: dict[tuple[bool, str], list[CaptionScores]] = {}
     for run in study.asked:
-        grouped.setdefault((False, run.how), []).append(run)
+        grouped.setdefault((False, run.how), []).append(run.scores)
     for run in study.trained:
         if run.trained != "whole":
-            grouped.setdefault((True, run.trained), []).append(run)
+            grouped.setdefault((True, run.trained), []).append(run.scores)
     return grouped
 
 
-def _tips(study: CaptionerStudy) -> dict[str, dict[Any, list[TipRun]]]:
+def _group_by_tip(study: CaptionerStudy) -> dict[str, dict[Any, list[TipRun]]]:
     """The runs of each setting at each of its values."""
     grouped: dict[str, dict[Any, list[TipRun]]] = {}
     for run in study.tips:
@@ -322,28 +310,29 @@ def _tips(study: CaptionerStudy) -> dict[str, dict[Any, list[TipRun]]]:
     return grouped
 
 
-def _way(name: str) -> str:
+def _name_way(name: str) -> str:
     return say(en=name, zh=WAYS.get(name, name))
 
 
-def _kind(kind: str) -> str:
+def _name_fact_kind(kind: str) -> str:
     chinese = {"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"}
     return say(en=kind, zh=chinese[kind])
 
 
-def _tip(name: str) -> str:
-    return say(en=ENGLISH_TIPS.get(name, name), zh=CHINESE_TIPS.get(name, name))
+def _name_tip(name: str) -> str:
+    en, zh = TIPS.get(name, (name, name))
+    return say(en=en, zh=zh)
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:,g}" if value < 1 else f"{value:,}"
 
 
-def _value_name(value: Any) -> str:
-    return say(en=_value(value), zh=CHINESE_VALUES.get(value, _value(value)))
+def _name_value(value: Any) -> str:
+    return say(en=_format_value(value), zh=CHINESE_VALUES.get(value, _format_value(value)))
 
 
-def _source(study: CaptionerStudy) -> str:
+def name_source(study: CaptionerStudy) -> str:
     return say(
         en=f"Stored runs on the pocket models, made by “{study.command}”.",
         zh=f"口袋模型上事先存好的训练，由 {study.command} 得到。",

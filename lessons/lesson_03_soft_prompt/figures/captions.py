@@ -26,6 +26,7 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
     finish,
     make_blank,
     plot_column,
@@ -33,11 +34,18 @@ from lessons.kit.picture import (
     shorten,
     show_image,
 )
-from lessons.lesson_03_soft_prompt.figures.fitted_text import LINE, SIZE, _below, _lines, _nothing, _tail, _text, _wide
-from lessons.lesson_03_soft_prompt.figures.measurements import DASHED, LOSSES, _curves, _losses
+from lessons.lesson_03_soft_prompt.figures.fitted_text import (
+    LINE,
+    SIZE,
+    break_lines,
+    measure_width,
+    name_nothing,
+    write_lines,
+)
+from lessons.lesson_03_soft_prompt.figures.measurements import DASHED, LOSSES, draw_run_losses, set_loss_axes
 
 LARGE = 13  # points of the one text that is looked at
-TINT = "#EDF3F8"
+GROUND = "#EDF3F8"  # behind every second run of equal texts
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Likely:
     kept: bool
 
 
-def next_tokens(
+def draw_next_tokens(
     image: Image.Image,
     tokens: Sequence[Likely],
     texts: Sequence[tuple[str, Sequence[str]]],
@@ -66,7 +74,9 @@ def next_tokens(
     each way to write a caption its name and the captions it gave, at most two lines each.
     """
     side, gap, beside = 2.0, 0.07, 1.42  # inches: of the picture, between two captions, and where these begin
-    paragraphs = [(name, [_lines(text, WIDTH - beside - EDGE, 2) for text in captions]) for name, captions in texts]
+    paragraphs = [
+        (name, [break_lines(text, WIDTH - beside - EDGE, 2) for text in captions]) for name, captions in texts
+    ]
     rows = [lines for _, captions in paragraphs for lines in captions]
     height = 0.42 + side + 0.3 + LINE * sum(map(len, rows)) + gap * len(rows)
     with LOCK:
@@ -75,7 +85,7 @@ def next_tokens(
         show_image(add_axes(figure, EDGE, height - 0.42 - side, side, side), image)
         left, room = EDGE + side + 0.25, 0.95  # inches: of the bars' column, and for the names in it
         style = {"fontsize": 8.5, "va": "center", "color": INK, "parse_math": False}
-        after = say(en=f"after “{_tail(before, 46)}”", zh=f"“{_tail(before, 46)}”之后")
+        after = say(en=f"after “{_keep_end(before, 46)}”", zh=f"“{_keep_end(before, 46)}”之后")
         after = after if before else say(en="at the beginning", zh="开头处")
         for number, told in enumerate((after, setting)):
             page.text(left, height - 0.5 - number * LINE, told, weight="normal" if number else "bold", **style)
@@ -95,25 +105,25 @@ def next_tokens(
         bars.spines[["top", "right"]].set_visible(False)
         y = height - 0.42 - side - 0.26
         for name, captions in paragraphs:
-            _text(page, EDGE, y, name, weight="bold")
+            add_text(page, EDGE, y, name, SIZE, weight="bold")
             for lines in captions:
-                _below(page, beside, y, lines)
+                write_lines(page, beside, y, lines)
                 y -= LINE * len(lines) + gap
         return finish(figure, alt, caption)
 
 
 @dataclass(frozen=True)
-class Piece:
+class Phrase:
     """Some words of a caption, and whether they say something true of the picture."""
 
     words: str
     true: bool = False
 
 
-def captions_learned(
+def draw_learned_captions(
     run: History | None,
     earlier: Sequence[History],
-    pictures: Sequence[tuple[Image.Image, Sequence[Piece], str]],
+    pictures: Sequence[tuple[Image.Image, Sequence[Phrase], str]],
     length: int,
     *,
     stored: bool = False,
@@ -135,22 +145,22 @@ def captions_learned(
         figure = make_blank(height)
         page = add_page(figure, title)
         axes = add_axes(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
-        _losses(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
+        set_loss_axes(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
         for other in earlier:
             plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
             plot_column(axes, other, "validation_loss", color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
         if run and run.evaluations:
-            _curves(axes, run, SLATE if stored else BLUE)
+            draw_run_losses(axes, run, SLATE if stored else BLUE)
         for number, (image, pieces, note) in enumerate(pictures):
             left, top = EDGE + number * step, height - 2.5
             show_image(add_axes(figure, left, top - side, side, side), image)
-            _text(page, left + side + 0.1, top - 0.12, note, va="top", size=9)
-            _pieces(page, left, top - side - 0.16, pieces, step - 0.1, lines)
+            add_text(page, left + side + 0.1, top - 0.12, note, 9, va="top")
+            _write_phrases(page, left, top - side - 0.16, pieces, step - 0.1, lines)
         return finish(figure, alt, caption)
 
 
-def pictures_with_captions(
-    pictures: Sequence[tuple[Image.Image, Sequence[Piece]]], *, title: str, alt: str, caption: str = ""
+def draw_pictures_with_captions(
+    pictures: Sequence[tuple[Image.Image, Sequence[Phrase]]], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Three pictures side by side, each over a caption in pieces; what is true is bold and has a tick."""
     side, step, height = 1.7, (WIDTH - 2 * EDGE) / 3, 2.92
@@ -160,11 +170,11 @@ def pictures_with_captions(
         for number, (image, pieces) in enumerate(pictures):
             left, top = EDGE + number * step, height - 0.42
             show_image(add_axes(figure, left, top - side, side, side), image)
-            _pieces(page, left, top - side - 0.18, pieces, step - 0.1, 4)
+            _write_phrases(page, left, top - side - 0.18, pieces, step - 0.1, 4)
         return finish(figure, alt, caption)
 
 
-def blended_prompts(
+def draw_prompt_blends(
     image: Image.Image,
     texts: Sequence[str],
     chosen: int,
@@ -191,46 +201,51 @@ def blended_prompts(
         mixed = say(
             en=f"{one} % “{names[0]}”  +  {other} % “{names[1]}”", zh=f"{one}%“{names[0]}” + {other}%“{names[1]}”"
         )
-        _text(page, left, height - 0.52, mixed, size=9, colour=SLATE)
-        _below(page, left, height - 0.86, _lines(texts[chosen], WIDTH - left - EDGE, 6, LARGE), LARGE)
+        add_text(page, left, height - 0.52, mixed, 9, color=SLATE)
+        write_lines(page, left, height - 0.86, break_lines(texts[chosen], WIDTH - left - EDGE, 6, LARGE), LARGE)
         top = height - 0.42 - side - 0.2
         ends = say(en=f"0: all of “{names[0]}”, 1: all of “{names[1]}”", zh=f"0：全是“{names[0]}”，1：全是“{names[1]}”")
-        _text(page, 0.34, top, say(en="blend", zh="比例"), size=8, colour=SLATE)
-        _text(page, 0.95, top, ends, size=8, colour=SLATE)
+        add_text(page, 0.34, top, say(en="blend", zh="比例"), 8, color=SLATE)
+        add_text(page, 0.95, top, ends, 8, color=SLATE)
         runs = np.cumsum([0, *(one != other for one, other in zip(texts, texts[1:]))])
         for number, text in enumerate(texts):
             y = top - 0.2 - row * number
             if runs[number] % 2 == 0:
-                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=TINT, zorder=-1))
+                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=GROUND, zorder=-1))
             weight = "bold" if number == chosen else "normal"
             if number == chosen:
                 page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2))
-                _text(page, EDGE + 0.06, y, "▶")
-            _text(page, 0.4, y, f"{share[number]:.1f}", weight=weight)
-            _below(page, 0.95, y, _lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)
+                add_text(page, EDGE + 0.06, y, "▶", SIZE)
+            add_text(page, 0.4, y, f"{share[number]:.1f}", SIZE, weight=weight)
+            write_lines(page, 0.95, y, break_lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)
         return finish(figure, alt, caption)
 
 
-def _pieces(page: Axes, left: float, y: float, pieces: Sequence[Piece], width: float, most: int) -> None:
+def _write_phrases(page: Axes, left: float, y: float, pieces: Sequence[Phrase], width: float, most: int) -> None:
     """A caption word by word: true words bold, blue and with a tick behind the last of them, the others plain."""
-    space, x, line = _wide("a b", SIZE) - _wide("ab", SIZE), left, 0
-    for text, true, glued in _words(pieces or [Piece(_nothing())]):
+    space, x, line = measure_width("a b", SIZE) - measure_width("ab", SIZE), left, 0
+    for text, true, glued in _split_phrases(pieces or [Phrase(name_nothing())]):
         weight = "bold" if true else "normal"
-        wide = 1.015 * _wide(text, SIZE, weight)  # on the page letters stand on whole pixels
+        wide = 1.015 * measure_width(text, SIZE, weight)  # on the page letters stand on whole pixels
         x += 0 if glued or x == left else space
         if x + wide > left + width and x > left:
             x, line = left, line + 1
         if line == most:
-            _text(page, left + width, y - (most - 1) * LINE, "…", ha="right")
+            add_text(page, left + width, y - (most - 1) * LINE, "…", SIZE, ha="right")
             return
-        _text(page, x, y - line * LINE, text, weight=weight, colour=BLUE if true else INK)
+        add_text(page, x, y - line * LINE, text, SIZE, weight=weight, color=BLUE if true else INK)
         x += wide
 
 
-def _words(pieces: Sequence[Piece]) -> Iterator[tuple[str, bool, bool]]:
+def _split_phrases(pieces: Sequence[Phrase]) -> Iterator[tuple[str, bool, bool]]:
     """Each word of a caption, whether it is true, and whether it closes up to the word before it, as a full stop does."""
     for piece in pieces:
         words = piece.words.split()
         for number, word in enumerate(words):
             last = piece.true and number == len(words) - 1
             yield f"{word}✓" if last else word, piece.true, not word[0].isalnum()
+
+
+def _keep_end(text: str, length: int) -> str:
+    """The end of a text, as much as fits."""
+    return text if len(text) <= length else "…" + text[len(text) - length + 1 :]

@@ -26,12 +26,13 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
     finish,
     make_blank,
     make_halo,
     plot_column,
 )
-from lessons.lesson_03_soft_prompt.figures.fitted_text import LINE, SIZE, _below, _lines, _text, _wide
+from lessons.lesson_03_soft_prompt.figures.fitted_text import LINE, SIZE, break_lines, measure_width, write_lines
 
 DASHED = (0, (3, 1.5))
 UNKNOWN = 0.1, 3.0  # limits of losses as long as there are none
@@ -39,7 +40,7 @@ MOST_TICKS = 6  # on the scale of losses; where there would be more, only those 
 LOSSES = "loss", "validation_loss"  # the two curves of a training
 
 
-def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption: str = "") -> Picture:
     """Learning curves side by side, each with the letter that it is called by: training and validation loss, on one scale."""
     height, wide = 3.05, 1.95
     every = [loss for run in panels.values() for name in LOSSES for loss in run.column(name)]
@@ -48,18 +49,18 @@ def loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption:
         page = add_page(figure, title)
         for number, (name, run) in enumerate(panels.items()):
             axes = add_axes(figure, 0.62 + number * (wide + 0.32), 0.76, wide, 1.72)
-            _losses(axes, run.steps, every, first=not number)
+            set_loss_axes(axes, run.steps, every, first=not number)
             axes.set_title(name, fontsize=11, weight="bold", color=INK, loc="left", pad=5)
             plot_column(axes, run, "loss", color=SLATE, linewidth=1.6)
             plot_column(axes, run, "validation_loss", color=BLUE, linewidth=2.2, linestyle=DASHED)
         for x, name, look in ((1.6, say(en="training loss", zh="训练集损失"), {"color": SLATE, "linewidth": 1.6}),
                               (3.7, say(en="validation loss", zh="验证集损失"), {"color": BLUE, "linewidth": 2.2, "linestyle": DASHED})):  # fmt: skip
             page.plot([x, x + 0.4], [0.16, 0.16], **look)
-            _text(page, x + 0.5, 0.16, name, colour=look["color"], weight="bold")
+            add_text(page, x + 0.5, 0.16, name, SIZE, color=look["color"], weight="bold")
         return finish(figure, alt, caption)
 
 
-def two_losses(
+def draw_loss_pairs(
     own: Sequence[History],
     true: Sequence[Sequence[float]],
     said: Sequence[tuple[str, Sequence[str]]],
@@ -76,7 +77,7 @@ def two_losses(
     """
     looks = [{"color": BLUE, "linestyle": "-", "marker": "o"}, {"color": VERMILION, "linestyle": DASHED, "marker": "s"}]
     beside, gap = 1.42, 0.03
-    blocks = [[(say(en="the truth", zh="正确答案"), SLATE, [truth]), *((name, look["color"], _lines(text, WIDTH - beside - EDGE, 1))
+    blocks = [[(say(en="the truth", zh="正确答案"), SLATE, [truth]), *((name, look["color"], break_lines(text, WIDTH - beside - EDGE, 1))
                for name, text, look in zip(names, texts, looks))] for truth, texts in said]  # fmt: skip
     rows = [lines for block in blocks for _, _, lines in block]
     height = 2.62 + LINE * sum(map(len, rows)) + gap * len(rows) + 0.1 * len(blocks)
@@ -91,17 +92,17 @@ def two_losses(
         )
         for number, (both, heading) in enumerate(sides):
             axes = add_axes(figure, 0.62 + number * 3.42, height - 0.58 - 1.5, 2.15, 1.5)
-            _losses(axes, max(run.steps for run in own), every, first=not number)
+            set_loss_axes(axes, max(run.steps for run in own), every, first=not number)
             axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
             ends = [(losses[-1], name, look) for losses, name, look in zip(both, names, looks)]
             for run, losses, look in zip(own, both, looks):
                 axes.plot(run.column("step"), losses, linewidth=2, markersize=4, clip_on=False, **look)
-            _names_at_the_end(axes, [(value, name, look["color"]) for value, name, look in ends])
+            _write_names_at_ends(axes, [(value, name, look["color"]) for value, name, look in ends])
         y = height - 2.62
         for block in blocks:
             for name, colour, lines in block:
-                _text(page, EDGE, y, name, weight="normal" if colour == SLATE else "bold", colour=colour)
-                _below(page, beside, y, lines)
+                add_text(page, EDGE, y, name, SIZE, weight="normal" if colour == SLATE else "bold", color=colour)
+                write_lines(page, beside, y, lines)
                 y -= LINE * len(lines) + gap
             y -= 0.1
         return finish(figure, alt, caption)
@@ -128,7 +129,7 @@ class Measure:
     line: tuple[float, str] | None = None
 
 
-def dots_in_rows(
+def draw_dots_in_rows(
     groups: Mapping[str, Sequence[DotRow]],
     measures: Sequence[Measure],
     *,
@@ -154,7 +155,7 @@ def dots_in_rows(
         y += 0.35
     y -= 0.35
     names = [*(f"▶ {entry.name}" for _, entry in places), *(heading for _, heading in headings)]
-    room = 0.22 + max(_wide(name, SIZE, "bold") for name in names)  # inches, for the names
+    room = 0.22 + max(measure_width(name, SIZE, "bold") for name in names)  # inches, for the names
     wide = (WIDTH - room - 0.16 - gap * (len(measures) - 1)) / len(measures)
     height = 0.62 + row * y + 0.5
     with LOCK:
@@ -162,11 +163,11 @@ def dots_in_rows(
         page = add_page(figure, title)
         top = height - 0.62
         for at, heading in headings:
-            _text(page, EDGE, top - row * (at + 0.5), heading, colour=SLATE)
+            add_text(page, EDGE, top - row * (at + 0.5), heading, SIZE, color=SLATE)
         for at, entry in places:
             weight = "bold" if entry.bold else "normal"
             name = f"▶ {entry.name}" if entry.bold else entry.name
-            _text(page, room - 0.06, top - row * (at + 0.5), name, weight=weight, ha="right")
+            add_text(page, room - 0.06, top - row * (at + 0.5), name, SIZE, weight=weight, ha="right")
         for number, measure in enumerate(measures):
             axes = add_axes(figure, room + number * (wide + gap), 0.5, wide, row * y)
             axes.set(ylim=(y, 0), yticks=[])
@@ -177,7 +178,7 @@ def dots_in_rows(
             else:
                 every = [loss for _, entry in places for loss in entry.columns[number]]
                 low, high = 0.8 * min(every), 2.2 * max(every)  # room on the right for the highest one's figures
-                ticks = _log_ticks(low, high)
+                ticks = _choose_ticks(low, high)
                 axes.set(xlim=(low, high), xscale="log")
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
                 axes.minorticks_off()
@@ -204,11 +205,11 @@ def dots_in_rows(
         return finish(figure, alt, caption)
 
 
-def _losses(axes: Axes, across: int, values: Sequence[float], first: bool = True) -> None:
+def set_loss_axes(axes: Axes, across: int, values: Sequence[float], first: bool = True) -> None:
     """Axes for losses over so many steps, on a logarithmic scale that these values fit into; the first of several is labelled."""
     low, high = (0.85 * min(values), 1.2 * max(values)) if len(values) else UNKNOWN
     axes.set(xlim=(-0.02 * across, across), ylim=(low, high), yscale="log")
-    ticks = _log_ticks(low, high)
+    ticks = _choose_ticks(low, high)
     axes.set_yticks(ticks, [f"{tick:g}" if first else "" for tick in ticks])
     axes.minorticks_off()
     axes.locator_params(axis="x", nbins=5, integer=True)
@@ -220,7 +221,7 @@ def _losses(axes: Axes, across: int, values: Sequence[float], first: bool = True
     axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
 
 
-def _curves(axes: Axes, run: History, colour: str) -> None:
+def draw_run_losses(axes: Axes, run: History, colour: str) -> None:
     """The two losses of a run with their names at their ends, and a ring around the evaluation that would be kept."""
     plot_column(axes, run, "loss", color=colour, linewidth=2)
     plot_column(axes, run, "validation_loss", color=colour, linewidth=2, linestyle=DASHED)
@@ -233,10 +234,10 @@ def _curves(axes: Axes, run: History, colour: str) -> None:
         axes.plot(last.step, value, "o", color=colour, markersize=4.5, clip_on=False)
     look = {"marker": "o", "markersize": 11, "fillstyle": "none", "color": INK, "markeredgewidth": 1.3, "zorder": 5}
     axes.plot(run.best.step, run.best.validation_loss, clip_on=False, **look)
-    _names_at_the_end(axes, ends, last.step)
+    _write_names_at_ends(axes, ends, last.step)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def _choose_ticks(low: float, high: float) -> list[float]:
     """Round numbers between two ends, for a logarithmic scale."""
     steps = [(digit, digit * 10.0**power) for power in range(-6, 3) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8)]
     within = [(digit, tick) for digit, tick in steps if low <= tick <= high]
@@ -245,7 +246,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if f"{tick:e}".startswith("1")]
 
 
-def _names_at_the_end(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float | None = None) -> None:
+def _write_names_at_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float | None = None) -> None:
     """Names of two curves right of their ends, at x or at the edge; moved from each other where they would overlap."""
     inches = axes.get_position().height * axes.figure.get_size_inches()[1]
     low, high = np.log(axes.get_ylim())
