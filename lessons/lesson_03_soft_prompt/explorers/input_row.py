@@ -10,7 +10,7 @@ import torch
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
-from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
     encode_test_pictures,
@@ -46,12 +46,16 @@ def explore_input_row(model: VLMWithSoftPrompt) -> Explorer:
     kinds = dict(sorted(kinds.items(), key=lambda kind: kind[1] != model.vision_features))  # the model's own first
     controls = {
         "picture": make_picture_list([name_test_scene(picture.scene) for picture in seen]),
-        "features": dropdown(say(en="features", zh="图片特征"), kinds, model.vision_features, 23.2),
+        "features": make_dropdown(say(en="features", zh="图片特征"), kinds, model.vision_features, 23.2),
         "vectors": ipywidgets.IntSlider(
-            len(own), min=1, max=most, description=say(en="vectors", zh="向量个数"), **look(30)
+            len(own), min=1, max=most, description=say(en="vectors", zh="向量个数"), **style_control(30)
         ),
         "tokens": ipywidgets.IntSlider(
-            min(5, len(texts[0])), min=0, max=len(texts[0]), description=say(en="tokens", zh="词元个数"), **look(30)
+            min(5, len(texts[0])),
+            min=0,
+            max=len(texts[0]),
+            description=say(en="tokens", zh="词元个数"),
+            **style_control(30),
         ),
     }
 
@@ -104,7 +108,7 @@ def _describe_input_row(scene: Scene, facts: SimpleNamespace) -> str:
     m, P, T, text = facts.m, facts.P, facts.T, facts.text
     untaught = max(0, m - facts.own)
     return say(
-        en=f"A sequence in two lines. First the soft prompt: {counted(m, 'narrow striped strip')}, numbered, in "
+        en=f"A sequence in two lines. First the soft prompt: {format_count(m, 'narrow striped strip')}, numbered, in "
         + ("solid frames" if not untaught else f"solid frames, but for the last {untaught}, in dotted ones")
         + f". Beside it the picture ({name_test_scene(scene)}), "
         + (
@@ -113,7 +117,7 @@ def _describe_input_row(scene: Scene, facts: SimpleNamespace) -> str:
             else "whole, with one strip under it"
         )
         + ". Below, "
-        + (f"the text “{text}” as {counted(T, 'wider strip')}. " if T else "no text yet. ")
+        + (f"the text “{text}” as {format_count(T, 'wider strip')}. " if T else "no text yet. ")
         + "An arrow leads from the last position to a dashed box: the next token"
         + (f", “{facts.following}”." if sure else "; two are about equally likely."),
         zh=f"一个序列，画成两行。第一行先是软提示词：{m} 条编了号的窄条纹，"
@@ -137,7 +141,7 @@ def _explain_input_row(facts: SimpleNamespace) -> str:
     if m < own:
         caption += say(
             en=f" Of the model's {own} vectors only the first{f' {m}' * (m > 1)} stand{'s' * (m == 1)} here. They learned together: a prompt "
-            f"of {counted(m, 'vector')} that learned alone would be another.",
+            f"of {format_count(m, 'vector')} that learned alone would be another.",
             zh=f"模型有 {own} 个向量，这里只放了前 {m} 个。它们是一起学出来的；单独学一个只有 {m} 个向量的软提示词，结果会不一样。",
         )
     if m > own:

@@ -23,8 +23,8 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
 from helpers.training import History
-from lessons.kit.explorer import LongWork, Shown, compute_checksum, dropdown, look, use_one_thread
-from lessons.kit.picture import LOCK, Picture
+from lessons.kit.explorer import LongWork, Shown, compute_checksum, make_dropdown, style_control, use_one_thread
+from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers.descriptions import explain_ticks, judge_caption, list_facts
 from lessons.lesson_03_soft_prompt.explorers.shared import describe_scene, encode_scenes, generate_captions
 from lessons.lesson_03_soft_prompt.explorers.stored_runs import name_source
@@ -74,8 +74,7 @@ class CaptionerTraining(LongWork):
         self.model: VLMWithSoftPrompt | None = None
         self.runs: list[History] = []
         self._albums: dict[int, Album] = {}  # by seed: the validation pictures, and those that were learned from last
-        self._drawing, self._preparing = "", 0.0
-        self._when_stopped: Callable[[], Shown] | None = None
+        self._drawing = ""
         learned = say(en="learned", zh="学习得到"), say(en="none", zh="不用")
         controls = {
             "pictures": _make_choice(say(en="pictures", zh="图片数"), (300, 1000, 3000), EXAMPLE_PICTURES),
@@ -83,8 +82,12 @@ class CaptionerTraining(LongWork):
             "rate": _make_choice(
                 say(en="highest rate", zh="最大学习率"), (3e-4, 3e-3, 3e-2), EXAMPLE_CONFIG.learning_rate
             ),
-            "length": dropdown(say(en="soft prompt", zh="软提示词"), {learned[0]: VECTORS, learned[1]: 0}, VECTORS, 17),
-            "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
+            "length": make_dropdown(
+                say(en="soft prompt", zh="软提示词"), {learned[0]: VECTORS, learned[1]: 0}, VECTORS, 17
+            ),
+            "seed": ipywidgets.BoundedIntText(
+                0, min=0, max=99, description=say(en="seed", zh="随机种子"), **style_control(12)
+            ),
         }
         steps = controls["steps"].value
         super().__init__(
@@ -99,8 +102,7 @@ class CaptionerTraining(LongWork):
     # --- the work ---
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
-        begun, self._when_stopped, self._steps = self._clock(), None, now.steps
-        self._preparing, earlier = float("inf"), tuple(self.runs)
+        begun, self._steps, earlier = self._clock(), now.steps, tuple(self.runs)
         generator = torch.Generator().manual_seed(now.seed)
         begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
@@ -162,18 +164,8 @@ class CaptionerTraining(LongWork):
             album.scenes += scenes
         return album.take_first(number)
 
-    def _how_far(self, share: float) -> str:
-        return self._drawing or super()._how_far(share)
-
-    def _progress(self, share: float, spent: float) -> None:
-        """The pace is that of the training alone: pictures that were drawn before it say nothing of what is left."""
-        super()._progress(share, max(0.0, spent - self._preparing))
-
-    def _stopped(self, share: float) -> None:
-        super()._stopped(share)
-        if self._when_stopped is not None:
-            with LOCK:
-                self._show(self._when_stopped())
+    def _describe_progress(self, share: float) -> str:
+        return self._drawing or super()._describe_progress(share)
 
     # --- what there is to see ---
 
@@ -330,5 +322,5 @@ def _make_choice(label: str, options: Sequence[float], value: float) -> ipywidge
     """A slider over a few numbers, of which one is chosen at first."""
     named = [(f"{option:,}" if option >= 1 else f"{option:g}", option) for option in options]
     return ipywidgets.SelectionSlider(
-        options=named, value=value, description=label, continuous_update=False, **look(22)
+        options=named, value=value, description=label, continuous_update=False, **style_control(22)
     )

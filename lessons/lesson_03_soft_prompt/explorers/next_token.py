@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, counted, format_percent, use_one_thread
+from lessons.kit.explorer import Explorer, format_count, format_percent, use_one_thread
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
     compute_state,
@@ -106,7 +106,7 @@ def explore_next_token(model: VLMWithSoftPrompt) -> Explorer:
             likely,
             [
                 (say(en="greedy", zh="贪心"), [caption]),
-                (say(en=counted(now.beams, "beam"), zh=f"束搜索，{now.beams} 束"), [beamed]),
+                (say(en=format_count(now.beams, "beam"), zh=f"束搜索，{now.beams} 束"), [beamed]),
                 (say(en="drawn at random", zh="采样"), samples),
             ],
             before=before,
@@ -183,7 +183,7 @@ def _describe_next_tokens(
     return say(
         en=f" Beside it a bar for each of the {len(likely)} likeliest tokens "
         + (f"after “{before}”" if before else "at the beginning")
-        + f", at the temperature {temperature:g}: {', '.join(told)}. top_p {top_p:g} keeps {counted(kept, 'token')}, the likeliest, with "
+        + f", at the temperature {temperature:g}: {', '.join(told)}. top_p {top_p:g} keeps {format_count(kept, 'token')}, the likeliest, with "
         "filled bars; others are hatched.",
         zh=f"旁边的条形图是温度为 {temperature:g} 时，"
         + (f"“{before}”之后" if before else "开头处")
@@ -194,7 +194,7 @@ def _describe_next_tokens(
 def _describe_captions(greedy: str, beams: int, beamed: str, samples: Sequence[str]) -> str:
     listed = [f"“{text}”" for text in samples]
     return say(
-        en=f" Beneath, captions. Greedy: “{greedy}” With {counted(beams, 'beam')}: “{beamed}” Drawn at random: {' '.join(listed)}",
+        en=f" Beneath, captions. Greedy: “{greedy}” With {format_count(beams, 'beam')}: “{beamed}” Drawn at random: {' '.join(listed)}",
         zh=f"下面是几句说明文字。贪心：“{greedy}”；{beams} 束：“{beamed}”；采样：{''.join(listed)}。",
     )
 
@@ -206,7 +206,7 @@ def _explain_next_token(place: int, greedy: str, beams: int, beamed: str, sample
         en=f"Word {place}: the bars are what GPT-2 gives the next token, after the picture and the words of the greedy caption before it. "
         "The temperature divides the logits: below 1 the longest bar grows, above 1 all become alike. top_p keeps the likeliest tokens that "
         "together have this share (filled); hatched ones are never drawn. Beams follow several beginnings at once and take the text whose "
-        f"tokens are likeliest on average: with {counted(beams, 'beam')} it is {'the greedy caption again' if same else 'another caption'}. Of the "
+        f"tokens are likeliest on average: with {format_count(beams, 'beam')} it is {'the greedy caption again' if same else 'another caption'}. Of the "
         f"{len(samples)} drawn at random, {others} differ{'s' if others == 1 else ''} from the greedy one.",
         zh=f"第 {place} 个词：前面是图片和贪心说明文字里已有的词，条形图是 GPT-2 给下一个词元的概率。logits 要除以温度："
         "小于 1，最长的一条更长；大于 1，各条趋于相等。top_p 只留下最可能的几个词元，合起来的概率刚好够这么多（实心）；斜线的永远抽不到。"

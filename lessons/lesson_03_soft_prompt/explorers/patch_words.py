@@ -13,7 +13,7 @@ from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, dropdown
+from lessons.kit.explorer import Explorer, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
     Seen,
@@ -36,10 +36,10 @@ def explore_patch_words(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor]) 
     nearest, among = find_nearest_words(model, seen, begun)
     controls = {
         "picture": make_picture_list([name_test_scene(picture.scene) for picture in seen]),
-        "projection": dropdown(
+        "projection": make_dropdown(
             say(en="projection", zh="投影"), {_name_stage(name): name for name in ("learned", "begun")}, "learned", 20
         ),
-        "rank": dropdown(
+        "rank": make_dropdown(
             say(en="word", zh="词"),
             {say(en="nearest", zh="最近的"): 0, say(en="second", zh="第二近的"): 1, say(en="third", zh="第三近的"): 2},
             0,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
-from lessons.kit.explorer import Explorer, dropdown
+from lessons.kit.explorer import Explorer, make_dropdown
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import (
     compute_state,
@@ -68,8 +68,8 @@ def explore_prompt_blends(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor
         shown = next(filter(is_all_right, range(len(SOME_THINGS))), 0)
     controls = {
         "picture": make_picture_list([name_scene(scene) for scene, _ in SOME_THINGS], shown),
-        "first": dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
-        "second": dropdown(say(en="and", zh="另一个"), options, names[1], 20),
+        "first": make_dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
+        "second": make_dropdown(say(en="and", zh="另一个"), options, names[1], 20),
         "blend": make_number_slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
     }
 

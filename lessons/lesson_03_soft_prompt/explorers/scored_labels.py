@@ -10,7 +10,7 @@ import ipywidgets
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.language import say
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers.shared import name_end, name_token
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
@@ -36,12 +36,14 @@ def explore_scored_labels(model: VLMWithSoftPrompt) -> Explorer:
     positions = [column.position for column in prefix] + [str(M + P + i) for i in range(ids.shape[1])]
     tick = {"indent": False, "layout": {"width": "auto", "margin": "2px 1em 2px 0"}}
     controls = {
-        "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26),
+        "caption": make_dropdown(
+            say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26
+        ),
         "position": ipywidgets.SelectionSlider(
             options=[(name, column) for column, name in enumerate(positions)],
             value=len(prefix),
             description=say(en="position", zh="位置"),
-            **look(30),
+            **style_control(30),
         ),
         "shifted": ipywidgets.Checkbox(True, description=say(en="shifted by one", zh="错开一位"), **tick),
         "padding": ipywidgets.Checkbox(False, description=say(en="padding scored", zh="填充计入损失"), **tick),

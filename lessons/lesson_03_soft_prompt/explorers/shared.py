@@ -15,7 +15,7 @@ from torch import Tensor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.files import DATA
 from helpers.language import say
-from lessons.kit.explorer import compute_checksum, dropdown, look, use_one_thread
+from lessons.kit.explorer import compute_checksum, make_dropdown, style_control, use_one_thread
 from lessons.kit.picture import LOCK
 from pocket.datasets import read_scene
 from pocket.language import write_full_caption
@@ -139,7 +139,7 @@ def name_prompt(name: str) -> str:
 
 def make_picture_list(names: Sequence[str], first: int = 0) -> ipywidgets.Dropdown:
     """A list of pictures to choose one from, by its number; first: the one that is chosen at first."""
-    return dropdown(say(en="picture", zh="图片"), {name: number for number, name in enumerate(names)}, first, 30)
+    return make_dropdown(say(en="picture", zh="图片"), {name: number for number, name in enumerate(names)}, first, 30)
 
 
 def make_number_slider(
@@ -148,4 +148,4 @@ def make_number_slider(
     """A slider that counts only when it is let go. kind: IntSlider or FloatSlider; more: what that takes besides."""
     if kind is ipywidgets.FloatSlider:
         more = {"readout_format": ".1f", **more}
-    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **look(24))
+    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **style_control(24))

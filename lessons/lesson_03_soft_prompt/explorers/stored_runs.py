@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, dropdown, format_percent
+from lessons.kit.explorer import Explorer, format_percent, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.exercises import CURVES
 from lessons.lesson_03_soft_prompt.explorers.shared import name_prompt
@@ -217,7 +217,7 @@ def explore_tips(file: Path = FILE) -> Explorer:
     study = load_study(file)
     tips, steps = _group_by_tip(study), study.short_config.steps
     controls = {
-        "tip": dropdown(say(en="setting", zh="设置"), {_name_tip(name): name for name in tips}, next(iter(tips)), 24)
+        "tip": make_dropdown(say(en="setting", zh="设置"), {_name_tip(name): name for name in tips}, next(iter(tips)), 24)
     }  # fmt: skip
 
     def draw_now(now: SimpleNamespace) -> Picture:

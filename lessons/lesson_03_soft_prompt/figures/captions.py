@@ -29,8 +29,8 @@ from lessons.kit.picture import (
     add_text,
     finish,
     make_blank,
+    make_rectangle,
     plot_column,
-    rectangle,
     shorten,
     show_image,
 )
@@ -211,10 +211,14 @@ def draw_prompt_blends(
         for number, text in enumerate(texts):
             y = top - 0.2 - row * number
             if runs[number] % 2 == 0:
-                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=GROUND, zorder=-1))
+                page.add_patch(
+                    make_rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=GROUND, zorder=-1)
+                )
             weight = "bold" if number == chosen else "normal"
             if number == chosen:
-                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2))
+                page.add_patch(
+                    make_rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2)
+                )
                 add_text(page, EDGE + 0.06, y, "▶", SIZE)
             add_text(page, 0.4, y, f"{share[number]:.1f}", SIZE, weight=weight)
             write_lines(page, 0.95, y, break_lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)

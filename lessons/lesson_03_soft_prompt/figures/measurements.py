@@ -30,6 +30,7 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    move_apart,
     plot_column,
 )
 from lessons.lesson_03_soft_prompt.figures.fitted_text import LINE, SIZE, break_lines, measure_width, write_lines
@@ -251,11 +252,8 @@ def _write_names_at_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], x: 
     inches = axes.get_position().height * axes.figure.get_size_inches()[1]
     low, high = np.log(axes.get_ylim())
     heights = [(np.log(value) - low) / (high - low) * inches for value, _, _ in ends]
-    if abs(heights[0] - heights[1]) < LINE:
-        middle, up = sum(heights) / 2, 1 if heights[0] >= heights[1] else -1
-        heights = [middle + up * LINE / 2, middle - up * LINE / 2]
     x = axes.get_xlim()[1] if x is None else x
-    for (value, name, colour), to in zip(ends, heights):
+    for (value, name, colour), to in zip(ends, move_apart(heights, LINE)):
         at = (np.log(value) - low) / (high - low) * inches
         style = {
             "va": "center",
