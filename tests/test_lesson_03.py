@@ -207,10 +207,10 @@ def test_the_text_may_be_empty_or_whole_and_is_never_longer_than_the_caption(mod
 def test_any_number_of_patches_can_be_drawn(grid, prompt, words):
     vector, image = np.linspace(-1, 1, 48), Image.new("RGB", (96, 96), "red")
     picture = figures.draw_input_row(
-        [figures.Position(str(i + 1), vector, learned=i < 10) for i in range(prompt)],
+        [figures.LabelledVector(str(i + 1), vector, learned=i < 10) for i in range(prompt)],
         image,
         np.stack([vector] * grid**2),
-        [figures.Position("umbrella", vector)] * words,
+        [figures.LabelledVector("umbrella", vector)] * words,
         ("$x$ <b>", 0.5),
         1.0,
         projection="each projected",

@@ -82,10 +82,10 @@ def explore_input_row(model: VLMWithSoftPrompt) -> Explorer:
             truth=[*(name_token(model.tokenizer, id) for id in texts[now.picture]), name_end()][T], trained=model.vision_features,
         )  # fmt: skip
         return figures.draw_input_row(
-            [figures.Position(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
+            [figures.LabelledVector(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
             seen[now.picture].large,
             numbers[m : m + P],
-            [figures.Position(label, vector) for label, vector in zip(labels, numbers[m + P :])],
+            [figures.LabelledVector(label, vector) for label, vector in zip(labels, numbers[m + P :])],
             (following, shares[0].item()),
             limit,
             projection=say(

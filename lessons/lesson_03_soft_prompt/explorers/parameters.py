@@ -19,10 +19,8 @@ def tabulate_parameters(model: VLMWithSoftPrompt) -> Table:
         clip, gpt2 = CLIPVisionModel(CLIPVisionConfig()), GPT2LMHeadModel(GPT2Config())
     length, projection = len(model.soft_prompt.prompt_embeddings), model.vision_projection
     columns = [
-        _count_parameters(
-            length, projection.in_features, projection.out_features, model.vision_model, model.language_model
-        ),
-        _count_parameters(length, clip.config.hidden_size, gpt2.config.n_embd, clip, gpt2),
+        _list_counts(length, projection.in_features, projection.out_features, model.vision_model, model.language_model),
+        _list_counts(length, clip.config.hidden_size, gpt2.config.n_embd, clip, gpt2),
     ]
     names = (
         say(en="soft prompt: M × D", zh="软提示词：M × D"),
@@ -42,7 +40,7 @@ def tabulate_parameters(model: VLMWithSoftPrompt) -> Table:
     return Table(zip(names, *columns, strict=True), header, align="right")
 
 
-def _count_parameters(
+def _list_counts(
     length: int, given: int, width: int, vision_model: torch.nn.Module, language_model: torch.nn.Module
 ) -> list[str]:
     """The column of one pair of models: a prompt of M vectors of D numbers, and a projection from Dv to D."""

@@ -46,4 +46,5 @@ def write_lines(
 
 
 def name_nothing() -> str:
+    """What stands where a model has said nothing."""
     return say(en="(nothing)", zh="（什么也没说）")

@@ -45,7 +45,7 @@ GRID = 2.7  # inches: the height of all patches
 
 
 @dataclass(frozen=True)
-class Position:
+class LabelledVector:
     """One position of the sequence: what stands there, and its vector (D,) as GPT-2 gets it."""
 
     label: str
@@ -54,10 +54,10 @@ class Position:
 
 
 def draw_input_row(
-    prompt: Sequence[Position],
+    prompt: Sequence[LabelledVector],
     image: Image.Image,
     patches: np.ndarray,
-    words: Sequence[Position],
+    words: Sequence[LabelledVector],
     following: tuple[str, float],
     limit: float,
     *,
@@ -90,7 +90,7 @@ def draw_input_row(
             add_text(page, middle, top + 0.1, piece.label, 7.5, ha="center", weight=weight)
         right, where = EDGE + step * len(prompt), _format_positions(0, len(prompt))
         name = say(en=f"soft prompt, M = {len(prompt)}", zh=f"软提示词，M = {len(prompt)}")
-        _draw_bracket(page, EDGE, right, top + 0.2, name, where, VERMILION)
+        _mark_part(page, EDGE, right, top + 0.2, name, where, VERMILION)
         if begun:
             first = EDGE + step * (len(prompt) - begun) + 0.03
             words_for = say(en="random" if begun < 8 else "random numbers", zh="随机数")
@@ -100,7 +100,7 @@ def draw_input_row(
         )
         where = say(en="{}; {}", zh="{}；{}").format(_format_positions(len(prompt), len(patches)), projection)
         name = say(en=f"picture, P = {len(patches)}", zh=f"图片，P = {len(patches)}")
-        _draw_bracket(page, left, right, top + 0.2, name, where, BLUE)
+        _mark_part(page, left, right, top + 0.2, name, where, BLUE)
         columns = _place_words([*(word.label for word in words), following[0]])
         if words:
             strips = [(middle, width - 0.1, word.vector) for (middle, width), word in zip(columns, words)]
@@ -112,7 +112,7 @@ def draw_input_row(
             middle, width, _ = strips[-1]
             where = _format_positions(count, len(words))
             name = say(en=f"text, T = {len(words)}", zh=f"文字，T = {len(words)}")
-            _draw_bracket(page, EDGE, middle + width / 2 + 0.05, second + 0.22, name, where, INK)
+            _mark_part(page, EDGE, middle + width / 2 + 0.05, second + 0.22, name, where, INK)
             last = middle, second - SMALL
         _draw_next_token(page, columns[-1], *following, second, last, first=not words)
         return finish(figure, alt, caption)
@@ -201,7 +201,7 @@ def _format_positions(first: int, number: int) -> str:
     return say(en=f"positions {first}–{last}", zh=f"位置 {first}–{last}")
 
 
-def _draw_bracket(page: Axes, left: float, right: float, y: float, name: str, where: str, colour: str) -> None:
+def _mark_part(page: Axes, left: float, right: float, y: float, name: str, where: str, colour: str) -> None:
     """A bracket over a part of the sequence, what it is called, and where it stands."""
     page.plot([left, left, right, right], [y, y + 0.06, y + 0.06, y], color=colour, linewidth=1.4)
     add_text(page, left, y + 0.31, name, 9, weight="bold", color=colour)
