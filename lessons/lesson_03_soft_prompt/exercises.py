@@ -563,8 +563,7 @@ def curves(answer: Any) -> None:
     given = [letter for letter in given.upper() if letter.isalpha()]
     if sorted(given) != sorted(CURVES):
         raise Mistake(
-            en="Three different letters are wanted: each of A, B and C once.",
-            zh="要填三个不同的字母：A、B、C 各一次。",
+            en="Three different letters are wanted: each of A, B and C once.", zh="要填三个不同的字母：A、B、C 各一次。"
         )
     wrong = [(letter, fault) for letter, fault in zip(given, SIGNS) if CURVES[letter] != fault]
     if wrong:

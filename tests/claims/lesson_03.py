@@ -86,9 +86,7 @@ def of_patches(model):
     about = [word in {scene.things[0].colour, scene.background, *scene.style.split()} for word, scene in others]
     assert mean(about) > 0.75
     yield Claim(
-        "translation-seen",
-        "most patches name only colour, style or background",
-        "大多数图块只说出颜色、风格或背景",
+        "translation-seen", "most patches name only colour, style or background", "大多数图块只说出颜色、风格或背景"
     )
 
 

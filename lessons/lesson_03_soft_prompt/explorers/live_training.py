@@ -184,8 +184,7 @@ class CaptionerTraining(LongWork):
                 zh=f"一张还空着的图，留给 {steps} 步的损失。下面三张图片，每张底下一个问号。{scenes}",
             ),
             caption=say(
-                en="None of the three pictures is among those that it learns from.",
-                zh="这三张图片都不在训练图片里。",
+                en="None of the three pictures is among those that it learns from.", zh="这三张图片都不在训练图片里。"
             ),
         )
 

@@ -108,8 +108,7 @@ def _describe_position(columns: Sequence[figures.Column], chosen: int, arrows: M
             )
         elif target.kind == "padding":
             told = say(
-                en="it learns to say padding, which nobody wants to read",
-                zh="模型会学着输出填充，可没有人要读它",
+                en="it learns to say padding, which nobody wants to read", zh="模型会学着输出填充，可没有人要读它"
             )
         elif here.kind == "text":
             told = say(

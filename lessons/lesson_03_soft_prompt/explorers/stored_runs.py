@@ -178,10 +178,7 @@ def tabulate_parts(file: Path = FILE) -> Table:
     header = (say(en=f"after {steps} steps", zh=f"{steps} 步之后"), *(_name_fact_kind(kind) for kind in KINDS))
     anew = say(en="trained anew: ", zh="重新训练：")
     rows = [
-        (
-            f"{anew if trained else ''}{_name_way(way)}",
-            *(f"{100 * _average(runs, kind):.1f}" for kind in KINDS),
-        )
+        (f"{anew if trained else ''}{_name_way(way)}", *(f"{100 * _average(runs, kind):.1f}" for kind in KINDS))
         for (trained, way), runs in _group_by_way(study).items()
     ]
     return Table(rows, header, align="right")

@@ -230,10 +230,7 @@ def draw_patch_words(
         pale = 0.62 + 0.38 * np.asarray(crop_square(image, 512), dtype=float) / 255
         page.imshow(pale, extent=(EDGE, EDGE + side, low, top), aspect="auto", interpolation="antialiased")
         for line in range(grid + 1):
-            for along in (
-                [[EDGE + line * cell] * 2, [low, top]],
-                [[EDGE, EDGE + side], [low + line * cell] * 2],
-            ):
+            for along in ([[EDGE + line * cell] * 2, [low, top]], [[EDGE, EDGE + side], [low + line * cell] * 2]):
                 page.plot(*along, color="white" if 0 < line < grid else GREY, linewidth=0.8)
         for number, (word, hit) in enumerate(zip(words, true)):
             row, column = divmod(number, grid)

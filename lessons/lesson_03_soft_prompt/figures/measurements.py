@@ -131,12 +131,7 @@ class Measure:
 
 
 def draw_dots_in_rows(
-    groups: Mapping[str, Sequence[DotRow]],
-    measures: Sequence[Measure],
-    *,
-    title: str,
-    alt: str,
-    caption: str = "",
+    groups: Mapping[str, Sequence[DotRow]], measures: Sequence[Measure], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Panels side by side with a row for each way of doing it: a dot for each run, and a tick at their mean.
 
