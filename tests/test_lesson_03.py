@@ -18,7 +18,7 @@ from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt.explorers import input_row, parameters, patch_words, scored_labels, shared
+from lessons.lesson_03_soft_prompt.explorers import input_row, learning
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.datasets import read_scene
 from pocket.language import write_full_caption
@@ -36,7 +36,7 @@ def made(clip, **options):
     """A captioner whose projection is begun from a few captions."""
     generator = torch.Generator().manual_seed(0)
     model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), init=WORDS, generator=generator, **options)
-    seen = shared.load_test_pictures(model)
+    seen = input_row.load_test_pictures(model)
     initialise_projection(
         model,
         model.encode([picture.small for picture in seen]),
@@ -81,8 +81,8 @@ def explorers(model, begun, *names):
     """Those with these names, or all: freshly made."""
     make = {
         "sequence": lambda: input_row.explore_input_row(model),
-        "translation": lambda: patch_words.explore_patch_words(model, begun),
-        "strip": lambda: scored_labels.explore_scored_labels(model),
+        "translation": lambda: input_row.explore_patch_words(model, begun),
+        "strip": lambda: input_row.explore_scored_labels(model),
     }
     return {name: make[name]() for name in names or make}
 
@@ -131,12 +131,12 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(model, begun):
 
 
 def test_the_pictures_are_test_pictures_that_no_training_sees_and_have_chinese_names(lang):
-    record = json.loads(shared.SCENES.read_text(encoding="utf-8"))
-    scenes = [read_scene(record[f"images/{name}.png"]) for name in shared.SHOWN]
+    record = json.loads(input_row.SCENES.read_text(encoding="utf-8"))
+    scenes = [read_scene(record[f"images/{name}.png"]) for name in input_row.SHOWN]
     learned = {text["text"] for text in json.loads((ROOT / "data/captions/train.json").read_text(encoding="utf-8"))}
-    assert all(name.startswith("test-") for name in shared.SHOWN)
+    assert all(name.startswith("test-") for name in input_row.SHOWN)
     assert not learned & set(map(write_full_caption, scenes))
-    named = [shared.name_test_scene(scene) for scene in scenes]
+    named = [input_row.name_test_scene(scene) for scene in scenes]
     assert named[0] == {"en": "purple car, beach, cartoon", "zh": "紫色汽车，海滩，卡通"}[lang]
     assert len(set(named)) == len(named) and all(in_language(name, lang) for name in named)
     assert {word for scene in scenes for word in (scene.background, scene.style)} <= set(CHINESE_WORDS)
@@ -148,7 +148,7 @@ def test_the_pictures_are_test_pictures_that_no_training_sees_and_have_chinese_n
 def test_what_is_drawn_is_what_gpt2_reads_and_what_it_predicts(model, undrawn):
     explorer = input_row.explore_input_row(model)
     prompt, image, patches, words, (following, share), limit, rest = undrawn[-1]
-    picture = shared.load_test_pictures(model)[0]
+    picture = input_row.load_test_pictures(model)[0]
     ids = torch.tensor([model.tokenizer(write_full_caption(picture.scene))["input_ids"][:5]])
     entered = []
     handle = model.language_model.base_model.register_forward_pre_hook(
@@ -194,7 +194,7 @@ def test_the_text_may_be_empty_or_whole_and_is_never_longer_than_the_caption(mod
     explorer = input_row.explore_input_row(model)
     assert "no text yet" in moved(explorer, tokens=0).alt and undrawn[-1][3] == []
     lengths = set()
-    for number, picture in enumerate(shared.load_test_pictures(model)):
+    for number, picture in enumerate(input_row.load_test_pictures(model)):
         explorer.controls["picture"].value = number
         explorer.controls["tokens"].value = explorer.controls["tokens"].max
         text = write_full_caption(picture.scene)
@@ -224,7 +224,7 @@ def test_any_number_of_patches_can_be_drawn(grid, prompt, words):
 
 
 def test_the_ledger_adds_up_here_and_at_full_size(model, lang):
-    table = parameters.tabulate_parameters(model)
+    table = learning.tabulate_parameters(model)
     (prompt, projection, learns, clip, gpt2, frozen, share), full = zip(*(row[1:] for row in table.rows))
     assert prompt == "10 × 192 = 1,920" and projection == "128 × 192 + 192 = 24,768" and learns == "26,688"
     assert full[:3] == ("10 × 768 = 7,680", "768 × 768 + 768 = 590,592", "598,272")
@@ -240,7 +240,7 @@ def test_the_ledger_adds_up_here_and_at_full_size(model, lang):
 
 def test_the_ledger_goes_by_this_models_sizes(model):
     other = made(load_clip("pocket"), prompt_length=4)
-    first, *_ = parameters.tabulate_parameters(other).rows
+    first, *_ = learning.tabulate_parameters(other).rows
     assert first[1:] == ("4 × 192 = 768", "4 × 768 = 3,072")
 
 
@@ -248,12 +248,12 @@ def test_the_ledger_goes_by_this_models_sizes(model):
 
 
 def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, undrawn):
-    explorer = patch_words.explore_patch_words(model, begun)
+    explorer = input_row.explore_patch_words(model, begun)
     rows = reading.read_vocabulary(model.language_model, model.tokenizer).words.tolist()
     names = {model.tokenizer.decode([row]).strip() for row in rows}
     assert {"cat", "photo", "the"} <= names and not {"end", ".", "Z", ""} & names
     table = model.language_model.get_input_embeddings().weight
-    patch = model.vision_projection(model.encode([shared.load_test_pictures(model)[0].small])[0, 20])
+    patch = model.vision_projection(model.encode([input_row.load_test_pictures(model)[0].small])[0, 20])
     cosines = torch.cosine_similarity(patch[None], table[rows], dim=-1)
     wanted = [model.tokenizer.decode([rows[i]]).strip() for i in cosines.topk(3).indices.tolist()]
     got = []
@@ -265,31 +265,31 @@ def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, un
 
 def test_what_is_true_of_a_picture_are_the_words_of_its_caption_without_the_small_ones():
     scene = Scene((Thing("cat", "red", "small"),), "meadow", "neon sign")
-    assert patch_words.list_true_words(scene) == {"cat", "red", "small", "meadow", "neon", "sign"}
+    assert input_row.list_true_words(scene) == {"cat", "red", "small", "meadow", "neon", "sign"}
     sketch = Scene((Thing("cat", "red", "small"),), "night", "sketch")  # whose colour nobody sees
-    assert patch_words.list_true_words(sketch) == {"cat", "small", "night", "sketch"}
+    assert input_row.list_true_words(sketch) == {"cat", "small", "night", "sketch"}
     for one in (scene, sketch):
-        assert patch_words.list_true_words(one) <= set(re.findall(r"\w+", write_full_caption(one)))
+        assert input_row.list_true_words(one) <= set(re.findall(r"\w+", write_full_caption(one)))
 
 
 def test_the_caption_counts_true_words_and_sets_them_against_the_other_pictures(model, begun, undrawn):
-    caption = moved(patch_words.explore_patch_words(model, begun), picture=2).caption
+    caption = moved(input_row.explore_patch_words(model, begun), picture=2).caption
     _, words, true, _ = undrawn[-1]
-    scenes = [picture.scene for picture in shared.load_test_pictures(model)]
-    counts = [sum(word in patch_words.list_true_words(scene) for word in words) for scene in scenes]
+    scenes = [picture.scene for picture in input_row.load_test_pictures(model)]
+    counts = [sum(word in input_row.list_true_words(scene) for word in words) for scene in scenes]
     null = (sum(counts) - counts[2]) / (len(counts) - 1)
     assert sum(true) == counts[2] and f"On {counts[2]} of 64 patches" in caption
     assert f"against the 5 other pictures of the list, would be true on {null:.1f} on average" in caption
 
 
 def test_the_projection_as_it_began_is_kept_as_it_was(model, begun, undrawn):
-    explorer = patch_words.explore_patch_words(model, begun)
+    explorer = input_row.explore_patch_words(model, begun)
     learned = undrawn[-1][1]
     assert "Only captions were scored" in explorer.shown.caption
     assert "Only captions were scored" not in moved(explorer, projection="begun").caption
     assert undrawn[-1][1] != learned
     same = model.vision_projection.weight, model.vision_projection.bias
-    explorer = patch_words.explore_patch_words(model, same)
+    explorer = input_row.explore_patch_words(model, same)
     moved(explorer, projection="begun")
     assert undrawn[-1][1] == learned
 
@@ -297,17 +297,17 @@ def test_the_projection_as_it_began_is_kept_as_it_was(model, begun, undrawn):
 # --- what is scored against what -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("caption", range(len(scored_labels.BATCH)))
+@pytest.mark.parametrize("caption", range(len(input_row.BATCH)))
 def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
     """Each position that predicts, and its label, as in the loss of `VLMWithSoftPrompt.forward`."""
-    explorer = scored_labels.explore_scored_labels(model)
+    explorer = input_row.explore_scored_labels(model)
     moved(explorer, caption=caption)
     columns, _, _, arrows, *_ = undrawn[-1]
-    _, labels = batch_captions(model.tokenizer, scored_labels.BATCH)
+    _, labels = batch_captions(model.tokenizer, input_row.BATCH)
     length = labels.shape[1]
     predicting = list(range(10 + 64 - 1, 10 + 64 + length - 1))  # positions: in forward, hidden[:, before - 1 : -1]
     wanted = [
-        (str(position), shared.name_token(model, id))
+        (str(position), input_row.name_token(model, id))
         for position, id in zip(predicting, labels[caption])
         if id != IGNORED
     ]
@@ -315,7 +315,7 @@ def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
 
 
 def test_the_last_place_of_the_picture_predicts_the_first_word(model, lang, undrawn):
-    explorer = scored_labels.explore_scored_labels(model)
+    explorer = input_row.explore_scored_labels(model)
     caption = moved(explorer, position=2).caption
     columns, *_, rest = undrawn[-1]
     assert columns[2].position == "73"
@@ -339,12 +339,12 @@ def test_the_last_place_of_the_picture_predicts_the_first_word(model, lang, undr
     ],
 )
 def test_a_sentence_says_what_happens_at_the_position(model, values, sentence, undrawn):
-    shown = moved(scored_labels.explore_scored_labels(model), **values)
+    shown = moved(input_row.explore_scored_labels(model), **values)
     assert shown.caption.startswith(sentence) and undrawn[-1][-1]["title"].startswith(sentence)
 
 
 def test_padding_is_masked_and_scored_only_where_the_learner_ticks_it(model, undrawn):
-    explorer = scored_labels.explore_scored_labels(model)
+    explorer = input_row.explore_scored_labels(model)
     columns, batch, row, arrows, *_ = undrawn[-1]
     assert [column.seen for column in columns] == [column.token != "pad" for column in columns]
     assert [len(tokens) for tokens in batch] == [10] * 3 and [tokens.count("pad") for tokens in batch] == [5, 2, 0]
@@ -354,7 +354,7 @@ def test_padding_is_masked_and_scored_only_where_the_learner_ticks_it(model, und
 
 
 def test_with_pooled_features_the_picture_is_one_place(pooled, undrawn):
-    scored_labels.explore_scored_labels(pooled)
+    input_row.explore_scored_labels(pooled)
     columns, *_ = undrawn[-1]
     assert [column.position for column in columns[:3]] == ["0–9", "10", "11"]
     assert columns[1].token == "picture"
@@ -382,11 +382,11 @@ def test_sizes_come_from_the_model(lang):
     assert {"en": "cut into 16 pieces", "zh": "切成 16 块"}[lang] in shown["sequence"].shown.alt
     assert {"en": "of 16 patches", "zh": "16 个图块里"}[lang] in shown["translation"].shown.caption
     assert {"en": "position 19, “a”", "zh": "位置 19：“a”"}[lang] in shown["strip"].shown.alt
-    assert parameters.tabulate_parameters(model).rows[1][1] == "16 × 192 + 192 = 3,264"
+    assert learning.tabulate_parameters(model).rows[1][1] == "16 × 192 + 192 = 3,264"
 
 
 def test_the_model_sees_the_scenes_drawn_at_its_own_size(model):
-    for picture in shared.load_test_pictures(model):
+    for picture in input_row.load_test_pictures(model):
         assert picture.small.size == (64, 64) and picture.large.size == (256, 256)
-    first = shared.load_test_pictures(model)[0]
+    first = input_row.load_test_pictures(model)[0]
     assert first.small != draw(first.scene, 0, 64)  # the seed is that of the data set

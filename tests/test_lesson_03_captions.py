@@ -19,23 +19,16 @@ from helpers.training import History
 from lessons.kit import explorer as made_of
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt.explorers import (
-    descriptions,
-    live_training,
-    next_token,
-    prompt_blends,
-    shared,
-    stored_runs,
-)
-from lessons.lesson_03_soft_prompt.figures import captions, fitted_text, measurements
+from lessons.lesson_03_soft_prompt.explorers import learning, stored_runs, writing
+from lessons.lesson_03_soft_prompt.figures import captions, measurements
 from pocket.captioning import PROMPTS
 from pocket.language import write_full_caption
 from pocket.studies import captioner_study
 from pocket.world import Scene, Thing, draw
 
 DRAWING = {
-    captions: ("draw_next_tokens", "draw_learned_captions", "draw_prompt_blends"),
-    measurements: ("draw_loss_panels", "draw_loss_pairs", "draw_dots_in_rows"),
+    captions: ("draw_next_tokens", "draw_prompt_blends"),
+    measurements: ("draw_learned_captions", "draw_loss_panels", "draw_loss_pairs", "draw_dots_in_rows"),
 }
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
 
@@ -148,7 +141,7 @@ def undrawn(monkeypatch):
 
 def few_steps(clip, language, steps=4):
     """A training of so many steps, from so few pictures that it takes a second."""
-    training = live_training.explore_captioner_training(clip, language)
+    training = learning.explore_captioner_training(clip, language)
     training.controls["pictures"].options = [("25", 25)]
     training.controls["steps"].options = [(str(steps), steps)]
     return training
@@ -156,7 +149,7 @@ def few_steps(clip, language, steps=4):
 
 @pytest.fixture
 def few(clip, language, monkeypatch):
-    monkeypatch.setattr(live_training, "CHECKS", 10)
+    monkeypatch.setattr(learning, "CHECKS", 10)
     return few_steps(clip, language)
 
 
@@ -173,8 +166,8 @@ def few(clip, language, monkeypatch):
 )
 def test_every_control_changes_the_picture_and_what_is_told_of_it(model, prompts, file, name, values, undrawn):
     make = {
-        "next": lambda: next_token.explore_next_token(model),
-        "prompts": lambda: prompt_blends.explore_prompt_blends(model, prompts),
+        "next": lambda: writing.explore_next_token(model),
+        "prompts": lambda: writing.explore_prompt_blends(model, prompts),
         "tips": lambda: stored_runs.explore_tips(file),
     }
     explorer = make[name]()
@@ -188,8 +181,8 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(model, prompts
 
 def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, file, lang, curves, undrawn):
     explorers = (
-        next_token.explore_next_token(model), prompt_blends.explore_prompt_blends(model, prompts), stored_runs.explore_tips(file),
-        live_training.explore_captioner_training(clip, language),
+        writing.explore_next_token(model), writing.explore_prompt_blends(model, prompts), stored_runs.explore_tips(file),
+        learning.explore_captioner_training(clip, language),
     )  # fmt: skip
     shown = [stored_runs.draw_two_losses(file), stored_runs.draw_three_curves(file), stored_runs.draw_parts(file)]
     for explorer in explorers:
@@ -210,7 +203,7 @@ def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, 
 
 def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prompts):
     before = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
-    for explorer in (next_token.explore_next_token(model), prompt_blends.explore_prompt_blends(model, prompts)):
+    for explorer in (writing.explore_next_token(model), writing.explore_prompt_blends(model, prompts)):
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
@@ -223,7 +216,7 @@ def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prom
 
 
 def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(model, undrawn):
-    explorer = next_token.explore_next_token(model)
+    explorer = writing.explore_next_token(model)
     word = explorer.controls["word"]
     greedy = dict(undrawn[0].numbers[2])["greedy"][0]
     for place in range(1, word.max + 1):
@@ -236,12 +229,12 @@ def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(mode
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.5, 0.95), (3.0, 1.0), (1.0, 0.1)])
 def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, temperature, top_p):
-    explorer = next_token.explore_next_token(model)
+    explorer = writing.explore_next_token(model)
     explorer.controls["picture"].value = 0
     word, begun = explorer.controls["word"].value, undrawn[-1].before
     explorer.controls["temperature"].value, explorer.controls["top_p"].value = temperature, top_p
     ids = torch.tensor(model.tokenizer(begun)["input_ids"][: word - 1], dtype=torch.long)
-    scene, seed = next_token.ONE_THING[0]
+    scene, seed = writing.ONE_THING[0]
     with torch.no_grad():
         logits = model(model.encode([draw(scene, seed, 64)]), ids[None])[0, -1]
     shares = (logits / temperature).softmax(-1)
@@ -255,7 +248,7 @@ def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, tempera
 
 def test_what_is_drawn_at_random_is_the_same_every_time_and_another_at_another_temperature(model, undrawn):
     def at_random(temperature):
-        explorer = next_token.explore_next_token(model)
+        explorer = writing.explore_next_token(model)
         explorer.controls["temperature"].value = temperature
         return dict(undrawn[-1].numbers[2])["drawn at random"]
 
@@ -266,9 +259,9 @@ def test_what_is_drawn_at_random_is_the_same_every_time_and_another_at_another_t
 
 
 def test_the_slider_of_places_is_as_long_as_the_caption(model, undrawn):
-    explorer = next_token.explore_next_token(model)
+    explorer = writing.explore_next_token(model)
     explorer.controls["word"].value = explorer.controls["word"].max
-    for number in range(len(next_token.ONE_THING)):
+    for number in range(len(writing.ONE_THING)):
         explorer.controls["picture"].value = number
         greedy = dict(undrawn[-1].numbers[2])["greedy"][0]
         assert explorer.controls["word"].max == len(model.tokenizer(greedy)["input_ids"]) + 1
@@ -276,17 +269,17 @@ def test_the_slider_of_places_is_as_long_as_the_caption(model, undrawn):
 
 
 def test_one_beam_is_the_greedy_caption_and_more_are_what_the_library_finds(model, undrawn):
-    explorer = next_token.explore_next_token(model)
+    explorer = writing.explore_next_token(model)
     explorer.controls["picture"].value = 0
-    scene, seed = next_token.ONE_THING[0]
+    scene, seed = writing.ONE_THING[0]
     for beams, name in ((1, "1 beam"), (4, "4 beams")):
         explorer.controls["beams"].value = beams
-        expected = model.generate([draw(scene, seed, 64)], max_new_tokens=shared.MOST_TOKENS, num_beams=beams)
+        expected = model.generate([draw(scene, seed, 64)], max_new_tokens=writing.MOST_TOKENS, num_beams=beams)
         assert dict(undrawn[-1].numbers[2])[name] == expected
 
 
 def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
-    explorer = next_token.explore_next_token(model)
+    explorer = writing.explore_next_token(model)
     before = undrawn[-1].numbers[1]
     with model.swap_prompt(torch.zeros(3, 192)):
         explorer.update()
@@ -296,15 +289,15 @@ def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
 
 
 def test_it_begins_at_the_greatest_doubt_about_a_picture_that_is_described_rightly(model, undrawn):
-    explorer = next_token.explore_next_token(model)
-    features = shared.encode_scenes(model, next_token.ONE_THING)
-    written = [next_token.write_greedily(model, one) for one in features]
-    wrong = [one.caption != write_full_caption(scene) for one, (scene, _) in zip(written, next_token.ONE_THING)]
+    explorer = writing.explore_next_token(model)
+    features = writing.encode_scenes(model, writing.ONE_THING)
+    written = [writing.write_greedily(model, one) for one in features]
+    wrong = [one.caption != write_full_caption(scene) for one, (scene, _) in zip(written, writing.ONE_THING)]
     doubt = [1 if missed else one.compute_sureness().min().item() for one, missed in zip(written, wrong)]
     first = explorer.controls["picture"].value
     assert any(wrong) and doubt[first] == min(doubt) < 0.9
     assert undrawn[-1].numbers[1][0].share == pytest.approx(doubt[first])
-    table = next_token.tabulate_doubts(model)
+    table = writing.tabulate_doubts(model)
     assert len(table.rows) == len(written[first].logits) and f"{doubt[first]:.1%}" in str(table.rows).replace(" %", "%")
 
 
@@ -328,7 +321,7 @@ SKETCH = Scene((Thing("cat", "red", "small"),), "night", "sketch")
     ],
 )
 def test_the_words_that_are_true_of_the_scene_are_marked_and_counted(scene, caption, true, right):
-    pieces, number = descriptions.judge_caption(caption, scene)
+    pieces, number = writing.judge_caption(caption, scene)
     assert [piece.words for piece in pieces if piece.true] == true and number == right
     assert re.sub(r" ([.,])", r"\1", " ".join(piece.words for piece in pieces)) == caption
 
@@ -344,7 +337,7 @@ def said(picture):
 def test_before_the_first_press_a_stored_run_stands_on_the_page_and_an_empty_diagram_where_a_kernel_answers(
     clip, language, file, undrawn
 ):
-    training = live_training.explore_captioner_training(clip, language, file)
+    training = learning.explore_captioner_training(clip, language, file)
     stored, empty = undrawn
     assert training.model is None and training.runs == [] and training.view.value != training.shown.html()
     assert empty.numbers[0] is None and said(empty) == ["?"] * 3 and "question mark under each" in training.view.value
@@ -363,18 +356,18 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
 
     def learn(model, train, *rest):
         by_hand.append(
-            model.generate(shared.encode_scenes(model, captioner_study.WATCHED), max_new_tokens=shared.MOST_TOKENS)
+            model.generate(writing.encode_scenes(model, captioner_study.WATCHED), max_new_tokens=writing.MOST_TOKENS)
         )
         yield from captioner_training.train_captioner(model, train, *rest)
 
-    monkeypatch.setattr(live_training, "train_captioner", learn)
+    monkeypatch.setattr(learning, "train_captioner", learn)
     monkeypatch.setattr(made_of, "MOST_REDRAWINGS", 10**9)
     few.run()
     (run,), looks = few.runs, [picture for picture in undrawn if picture.numbers[0] is not None]
     assert run.column("step") == [0, 1, 2, 3, 4] and run.steps == 4
     assert said(looks[0]) == [re.sub(r" ([.,])", r"\1", text) for text in by_hand[0]]
     last = few.model.generate(
-        shared.encode_scenes(few.model, captioner_study.WATCHED), max_new_tokens=shared.MOST_TOKENS
+        writing.encode_scenes(few.model, captioner_study.WATCHED), max_new_tokens=writing.MOST_TOKENS
     )
     assert said(looks[-1]) == last and looks[-1].title.startswith("Your run, with what step")
     assert "4 steps in" in few.words.value and few.bar.value == 1
@@ -383,7 +376,7 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
 def test_the_figure_of_a_run_is_told_in_the_learners_language_and_the_models_stay_frozen(
     clip, language, monkeypatch, lang
 ):
-    monkeypatch.setattr(live_training, "CHECKS", 10)
+    monkeypatch.setattr(learning, "CHECKS", 10)
     few, before = few_steps(clip, language), compute_checksum(language[0])
     few.run()
     assert in_language(few.shown.alt, lang) and in_language(few.shown.caption, lang) and few.shown.image.width == 1480
@@ -411,8 +404,8 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
         pictures.append(scene)
         return draw(scene, seed, size)
 
-    monkeypatch.setattr(live_training, "train_captioner", learn)
-    monkeypatch.setattr(shared, "draw", counting)
+    monkeypatch.setattr(learning, "train_captioner", learn)
+    monkeypatch.setattr(writing, "draw", counting)
     few.run()
     assert len(pictures) > 50
     pictures.clear()
@@ -442,7 +435,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undr
             yield look
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(live_training, "train_captioner", learn)
+    monkeypatch.setattr(learning, "train_captioner", learn)
     few.run()
     assert few.runs[0].column("step") == [0, 1, 2] and few.model is not None
     assert undrawn[-1].title.startswith("Stopped at step 2 of 4") and not few.start.disabled
@@ -453,7 +446,7 @@ def test_a_rate_that_breaks_the_training_is_a_plain_sentence(few, monkeypatch):
         yield from ()
         raise FloatingPointError("the loss is nan")
 
-    monkeypatch.setattr(live_training, "train_captioner", learn)
+    monkeypatch.setattr(learning, "train_captioner", learn)
     few.run()
     assert isinstance(few.shown, Sentence) and "0.003" in few.shown.text and "<details>" not in few.view.value
 
@@ -463,8 +456,8 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, und
         yield from captioner_training.train_captioner(model, *rest)
         model.language_model.get_input_embeddings().weight.data += 1e-6
 
-    monkeypatch.setattr(live_training, "CHECKS", 10)
-    monkeypatch.setattr(live_training, "train_captioner", careless)
+    monkeypatch.setattr(learning, "CHECKS", 10)
+    monkeypatch.setattr(learning, "train_captioner", careless)
     few = few_steps(clip, load_gpt2("pocket"))
     few.run()
     assert "the frozen models have changed" in few.shown.caption
@@ -474,9 +467,9 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, und
 
 
 def test_the_texts_of_all_blends_are_those_of_the_blended_prompts_one_by_one(model, prompts, undrawn):
-    explorer = prompt_blends.explore_prompt_blends(model, prompts)
+    explorer = writing.explore_prompt_blends(model, prompts)
     _, texts, chosen = undrawn[-1].numbers
-    scene, seed = prompt_blends.SOME_THINGS[0]
+    scene, seed = writing.SOME_THINGS[0]
     assert chosen == 0 and len(texts) == 11
     features = model.encode([draw(scene, seed, 64)])
     for place, text in enumerate(texts):
@@ -492,19 +485,19 @@ def test_the_first_picture_is_one_that_all_prompts_answer_rightly(clip, language
     for task in captioner_study.TASKS:
         many.load_prompt(PROMPTS / f"{task}.safetensors")
         learned[task] = many.soft_prompt.prompt_embeddings.detach()
-    explorer = prompt_blends.explore_prompt_blends(many, learned)
+    explorer = writing.explore_prompt_blends(many, learned)
     first = explorer.controls["picture"].value
-    assert first and "apple" in write_full_caption(prompt_blends.SOME_THINGS[first][0])
+    assert first and "apple" in write_full_caption(writing.SOME_THINGS[first][0])
     said = {}
     for task in learned:
         explorer.controls["first"].value = task
         said[task] = undrawn[-1].numbers[1][0]
     assert said["count"] == "there is one thing." and said["colour"] == "the apple is green."
-    assert said["describe"] == write_full_caption(prompt_blends.SOME_THINGS[first][0])
+    assert said["describe"] == write_full_caption(writing.SOME_THINGS[first][0])
 
 
 def test_where_the_text_turns_is_told(model, prompts, undrawn, lang):
-    explorer = prompt_blends.explore_prompt_blends(model, prompts)
+    explorer = writing.explore_prompt_blends(model, prompts)
     _, texts, _ = undrawn[-1].numbers
     turns = [f"{place / 10:.1f}" for place in range(1, 11) if texts[place] != texts[place - 1]]
     joined = {"en": ", ", "zh": "、"}[lang].join(turns)
@@ -517,13 +510,13 @@ def test_the_models_own_prompt_comes_back_even_after_an_error(model, prompts, mo
     own = model.soft_prompt.prompt_embeddings
     monkeypatch.setattr(model, "generate", lambda *given, **how: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        prompt_blends.explore_prompt_blends(model, prompts)
+        writing.explore_prompt_blends(model, prompts)
     assert model.soft_prompt.prompt_embeddings is own
 
 
 def test_prompts_of_different_lengths_are_refused(model):
     with pytest.raises(ValueError, match="one length"):
-        prompt_blends.explore_prompt_blends(model, {"describe": torch.zeros(10, 192), "count": torch.zeros(4, 192)})
+        writing.explore_prompt_blends(model, {"describe": torch.zeros(10, 192), "count": torch.zeros(4, 192)})
 
 
 # --- the stored study ----------------------------------------------------------------------------------------------------
@@ -619,17 +612,17 @@ def test_figures_hold_whatever_models_say(model, file, curves, lang):
     pictures = [
         captions.draw_next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
         captions.draw_prompt_blends(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
-        captions.draw_learned_captions(History(9), (), [(image, [captions.Phrase(t, True)], "n") for t in texts[:3]], 9, **told),
+        measurements.draw_learned_captions(History(9), (), [(image, [captions.Phrase(t, True)], "n") for t in texts[:3]], 9, **told),
         stored_runs.draw_two_losses(file), stored_runs.draw_three_curves(file), stored_runs.draw_parts(file), stored_runs.explore_tips(file).shown,
-        descriptions.draw_descriptions(model, captioner_study.WATCHED),
+        writing.draw_descriptions(model, captioner_study.WATCHED),
     ]  # fmt: skip
     assert all(picture.image.width == 1480 and picture.image.height < 1400 for picture in pictures)
 
 
 def test_lines_are_as_long_as_there_is_room_and_what_is_left_out_has_an_ellipsis():
     text = "a photo of a small red cat in the snow beside a large blue dog"
-    lines = fitted_text.break_lines(text, 1.5, 9)
-    assert " ".join(lines) == text and all(fitted_text.measure_width(line, fitted_text.SIZE) <= 1.5 for line in lines)
-    short = fitted_text.break_lines(text, 1.5, 2)
-    assert len(short) == 2 and short[1].endswith(" …") and fitted_text.measure_width(short[1], fitted_text.SIZE) <= 1.5
-    assert fitted_text.break_lines("", 1.5, 2) == ["(nothing)"]
+    lines = captions.break_lines(text, 1.5, 9)
+    assert " ".join(lines) == text and all(captions.measure_width(line, captions.SIZE) <= 1.5 for line in lines)
+    short = captions.break_lines(text, 1.5, 2)
+    assert len(short) == 2 and short[1].endswith(" …") and captions.measure_width(short[1], captions.SIZE) <= 1.5
+    assert captions.break_lines("", 1.5, 2) == ["(nothing)"]

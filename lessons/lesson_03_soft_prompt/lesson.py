@@ -42,8 +42,7 @@ from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.lesson_03_soft_prompt import exercises
-from lessons.lesson_03_soft_prompt.explorers import descriptions, input_row, live_training, next_token
-from lessons.lesson_03_soft_prompt.explorers import parameters, patch_words, prompt_blends, scored_labels, stored_runs
+from lessons.lesson_03_soft_prompt.explorers import input_row, learning, stored_runs, writing
 from pocket import language, world
 from pocket.captioning import PROMPTS
 from pocket.studies import captioner_study
@@ -70,7 +69,7 @@ cat = world.Scene((world.Thing("cat", "red", "large"),), "meadow", "photo")
 boat = world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette")
 key = world.Scene((world.Thing("key", "blue", "small"),), "room", "cartoon")
 scenes = [(cat, 1), (boat, 2), (key, 3)]                     # each with the seed of its drawing
-descriptions.draw_descriptions(model, scenes)
+writing.draw_descriptions(model, scenes)
 
 # %% [markdown] lang="en" id="described-seen"
 # Not every word is right: the small key has become a fish. How often such things happen, and what to compare that with, comes in section 9.
@@ -193,7 +192,7 @@ numbers = M * D + model.vision_projection.weight.numel() + D
 # 下面是完整的参数清单，左边是口袋模型，右边是全尺寸的模型。全尺寸的那两个建在 torch 的 meta 设备上，张量只有形状、没有内容：什么都不用下载，数目却分毫不差。
 
 # %% id="ledger-code"
-parameters.tabulate_parameters(model)
+learning.tabulate_parameters(model)
 
 # %% [markdown] lang="en" id="gradients"
 # And the proof that nobody else learns: one backward pass, and who received a gradient. (With labels, which section 5 explains, the model returns its loss.) Notice that the gradient has to pass *through* GPT-2 to get there: GPT-2 learns nothing, and yet all that it computes must be kept for the way back. That is where the memory goes, and it grows with the batch. CLIP comes before all that learns: of its work nothing need be kept.
@@ -224,7 +223,7 @@ captioner_training.initialise_projection(begun, seen, [language.write_full_capti
 
 # %% id="translation-code" tags=["measured"]
 before_learning = begun.vision_projection.weight, begun.vision_projection.bias
-patch_words.explore_patch_words(model, before_learning)
+input_row.explore_patch_words(model, before_learning)
 
 # %% [markdown] lang="en" id="translations"
 # And of all six pictures the words, with the number of patches that say each:
@@ -233,7 +232,7 @@ patch_words.explore_patch_words(model, before_learning)
 # 再看六张图各说了哪些词，每个词有几个图块在说：
 
 # %% id="translations-code" tags=["measured"]
-patch_words.tabulate_patch_words(model, before_learning)
+input_row.tabulate_patch_words(model, before_learning)
 
 # %% [markdown] lang="en" id="translation-seen"
 # Before learning, nearly all patches of the first picture say “beach”. After learning, those on the car say “car” and “purple”, but for two that say “fish”. Counting true words alone would not show it, for “beach” is true everywhere; look at how many *different* facts are said, and where. The other pictures are less tidy: of the umbrella in the city not one patch says “umbrella”, and some say “mushroom”; most patches name only colour, style or background. That is enough for GPT-2, which reads all of them, and the vectors themselves. The null in the caption says what the same words would be worth on the wrong pictures.
@@ -252,7 +251,7 @@ patch_words.tabulate_patch_words(model, before_learning)
 # GPT-2 是只按一条规矩训练出来的：在每个位置上说出下一个词元。我们这一排向量有三段，该由 GPT-2 说出来的只有最后一段。训练对不对，取决于四个问题：哪些位置可以看？哪些位置计入损失？对照哪个词元？一句话在哪里结束？**沿着这一排移动位置**，再把“错开一位”（shift by one）关掉，看看这时要模型答的是什么。
 
 # %% id="scored-code"
-scored_labels.explore_scored_labels(model)
+input_row.explore_scored_labels(model)
 
 # %% id="fed-in-code"
 exercises.fed_in.ask()
@@ -404,7 +403,7 @@ stored_runs.draw_two_losses()
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 
 # %% id="train-code"
-live_training.explore_captioner_training(clip, gpt2)
+learning.explore_captioner_training(clip, gpt2)
 
 # %% [markdown] lang="en" id="three-curves"
 # Here are three trainings of this kind, each with one fault.
@@ -496,7 +495,7 @@ compare(say(en="our loop and generate", zh="我们的循环和 generate"), text,
 # 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元概率最高的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
 
 # %% id="next-word-code" tags=["measured"]
-next_token.explore_next_token(model)
+writing.explore_next_token(model)
 
 # %% [markdown] lang="en" id="doubts"
 # How sure the model is at every word of that first caption, at two temperatures:
@@ -505,7 +504,7 @@ next_token.explore_next_token(model)
 # 再看它写第一张图的说明文字时，在每个词上有多大把握，两种温度下各是多少：
 
 # %% id="doubts-code" tags=["measured"]
-next_token.tabulate_doubts(model)
+writing.tabulate_doubts(model)
 
 # %% [markdown] lang="en" id="next-word-seen"
 # At the temperature 1 these settings matter only where the model is in doubt, here at one word; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p: here, when p is no more than the longest bar. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
@@ -603,7 +602,7 @@ for task in captioner_study.TASKS:
 # 先用下拉列表换提示词，再**用滑块把两个混起来**，对应的数按比例相加。**先猜**：一半“描述”、一半“数数”，写出来的会是两者的混合、一堆胡话，还是其中的一个？
 
 # %% id="blend-code" tags=["measured"]
-prompt_blends.explore_prompt_blends(many, prompts)
+writing.explore_prompt_blends(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
 # No sensible mixture of both: the text keeps to one task for a good way, then stutters with words of both, and turns to the other. (Then choose the cat and the ball: of the pictures that this projection has learned from, only one in eight has several things.)

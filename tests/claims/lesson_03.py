@@ -10,7 +10,7 @@ from claims import Claim
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_03_soft_prompt.explorers import next_token, patch_words, shared
+from lessons.lesson_03_soft_prompt.explorers import input_row, writing
 from pocket import world
 from pocket.captioning import PROMPTS, TESTS
 from pocket.language import write_full_caption
@@ -39,9 +39,9 @@ def of_the_captioner():
     assert "fish" in model.generate([world.draw(key, 3, 64)])[0]
     yield Claim("described-seen", "the small key has become a fish", "那把小钥匙被说成了 fish")
     yield from of_patches(model)
-    written = [next_token.write_greedily(model, rows) for rows in shared.encode_scenes(model, next_token.ONE_THING)]
-    shown = next_token.find_least_sure(written)
-    greedy, (scene, _) = written[shown], next_token.ONE_THING[shown]
+    written = [writing.write_greedily(model, rows) for rows in writing.encode_scenes(model, writing.ONE_THING)]
+    shown = writing.find_least_sure(written)
+    greedy, (scene, _) = written[shown], writing.ONE_THING[shown]
     assert greedy.caption == write_full_caption(scene) and sum(greedy.compute_sureness() < 0.95) == 1
     assert greedy.compute_sureness(3.0).max() < 0.5
     yield Claim(
@@ -57,15 +57,15 @@ def of_patches(model):
     begun = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket"))
     initialise_projection(begun, features, [write_full_caption(scene) for scene in scenes])
     before = begun.vision_projection.weight, begun.vision_projection.bias
-    seen = shared.load_test_pictures(model)
-    nearest, _ = patch_words.find_nearest_words(model, seen, before)
+    seen = input_row.load_test_pictures(model)
+    nearest, _ = input_row.find_nearest_words(model, seen, before)
     first, car = (Counter(top[0] for top in nearest[when][0]) for when in ("begun", "learned"))
     assert first["beach"] > 0.85 * first.total()
     yield Claim(
         "translation-seen", "nearly all patches of the first picture say “beach”", "第一张图的图块几乎都说“beach”"
     )
     assert {"car", "purple"} < set(car) and car["car"] > 3 * car["fish"] and car["fish"] == 2
-    assert [word for word in car if word not in patch_words.list_true_words(seen[0].scene)] == ["fish"]
+    assert [word for word in car if word not in input_row.list_true_words(seen[0].scene)] == ["fish"]
     yield Claim(
         "translation-seen",
         "those on the car say “car” and “purple”, but for two that say “fish”",

@@ -16,7 +16,7 @@ from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.exercises import CURVES
-from lessons.lesson_03_soft_prompt.explorers.shared import name_prompt
+from lessons.lesson_03_soft_prompt.explorers.writing import name_prompt
 from lessons.lesson_03_soft_prompt.figures import measurements as figures
 from pocket.scoring import CaptionScores
 from pocket.studies.captioner_study import FILE, Answers, CaptionerStudy, TipRun, load_study

@@ -1,22 +1,20 @@
-"""The figures of what a captioner writes: the next token, captions while they are learned, and under blended prompts.
-
-Shares are shares of one in every function, and per cent in every figure; losses are in nats.
-"""
+"""The figures of what a captioner writes: the next token, captions with what is true in them, and under blended prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from helpers.language import say
-from helpers.training import History
 from lessons.kit.picture import (
     BLUE,
-    CLOUD,
     EDGE,
     GREY,
     INK,
@@ -30,20 +28,11 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_rectangle,
-    plot_column,
     shorten,
     show_image,
 )
-from lessons.lesson_03_soft_prompt.figures.fitted_text import (
-    LINE,
-    SIZE,
-    break_lines,
-    measure_width,
-    name_nothing,
-    write_lines,
-)
-from lessons.lesson_03_soft_prompt.figures.measurements import DASHED, LOSSES, draw_run_losses, set_loss_axes
 
+SIZE, LINE = 8.5, 0.165  # points of most letters, and inches from one line of them to the next
 LARGE = 13  # points of the one text that is looked at
 GROUND = "#EDF3F8"  # behind every second run of equal texts
 
@@ -120,45 +109,6 @@ class Phrase:
     true: bool = False
 
 
-def draw_learned_captions(
-    run: History | None,
-    earlier: Sequence[History],
-    pictures: Sequence[tuple[Image.Image, Sequence[Phrase], str]],
-    length: int,
-    *,
-    stored: bool = False,
-    title: str,
-    alt: str,
-    caption: str = "",
-) -> Picture:
-    """Both losses over the steps on a logarithmic scale, and beneath them three pictures over what the model says of each.
-
-    run: the learner's own, however far it has come, with a ring around what would be kept; None: there is none yet, and length is how
-    many steps it will have. stored: it is another's, and grey. pictures: each with its caption in pieces and a note; what is true is
-    bold and has a tick.
-    """
-    side, step = 1.3, (WIDTH - 2 * EDGE) / 3
-    height, lines = 4.62, 4
-    known = [*earlier, *([run] if run and run.evaluations else [])]
-    across = max([length, *(other.steps for other in known)])
-    with LOCK:
-        figure = make_blank(height)
-        page = add_page(figure, title)
-        axes = add_axes(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
-        set_loss_axes(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
-        for other in earlier:
-            plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
-            plot_column(axes, other, "validation_loss", color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
-        if run and run.evaluations:
-            draw_run_losses(axes, run, SLATE if stored else BLUE)
-        for number, (image, pieces, note) in enumerate(pictures):
-            left, top = EDGE + number * step, height - 2.5
-            show_image(add_axes(figure, left, top - side, side, side), image)
-            add_text(page, left + side + 0.1, top - 0.12, note, 9, va="top")
-            _write_phrases(page, left, top - side - 0.16, pieces, step - 0.1, lines)
-        return finish(figure, alt, caption)
-
-
 def draw_pictures_with_captions(
     pictures: Sequence[tuple[Image.Image, Sequence[Phrase]]], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
@@ -170,7 +120,7 @@ def draw_pictures_with_captions(
         for number, (image, pieces) in enumerate(pictures):
             left, top = EDGE + number * step, height - 0.42
             show_image(add_axes(figure, left, top - side, side, side), image)
-            _write_phrases(page, left, top - side - 0.18, pieces, step - 0.1, 4)
+            write_phrases(page, left, top - side - 0.18, pieces, step - 0.1, 4)
         return finish(figure, alt, caption)
 
 
@@ -225,7 +175,7 @@ def draw_prompt_blends(
         return finish(figure, alt, caption)
 
 
-def _write_phrases(page: Axes, left: float, y: float, pieces: Sequence[Phrase], width: float, most: int) -> None:
+def write_phrases(page: Axes, left: float, y: float, pieces: Sequence[Phrase], width: float, most: int) -> None:
     """A caption word by word: true words bold, blue and with a tick behind the last of them, the others plain."""
     space, x, line = measure_width("a b", SIZE) - measure_width("ab", SIZE), left, 0
     for text, true, glued in _split_phrases(pieces or [Phrase(name_nothing())]):
@@ -253,3 +203,41 @@ def _split_phrases(pieces: Sequence[Phrase]) -> Iterator[tuple[str, bool, bool]]
 def _keep_end(text: str, length: int) -> str:
     """The end of a text, as much as fits."""
     return text if len(text) <= length else "…" + text[len(text) - length + 1 :]
+
+
+# --- texts that fit --------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def measure_width(text: str, size: float, weight: str = "normal") -> float:
+    """Inches that a text takes."""
+    properties = FontProperties(size=size, weight=weight)
+    return text_to_path.get_text_width_height_descent(text, properties, False)[0] / 72
+
+
+def break_lines(text: str, width: float, most: int, size: float = SIZE, weight: str = "normal") -> list[str]:
+    """The text in lines of so many inches; an ellipsis stands for what does not fit into `most` of them."""
+    words, lines = [shorten(word, 36) for word in (text or name_nothing()).split()], [""]
+    for number, word in enumerate(words):
+        longer, more = f"{lines[-1]} {word}".strip(), number < len(words) - 1
+        if measure_width(longer + (" …" if more and len(lines) == most else ""), size, weight) <= width:
+            lines[-1] = longer
+        elif len(lines) < most:
+            lines.append(word)
+        else:
+            lines[-1] += " …"
+            break
+    return lines
+
+
+def write_lines(
+    page: Axes, x: float, y: float, lines: Sequence[str], size: float = SIZE, weight: str = "normal"
+) -> None:
+    """Lines of text, the first at this height."""
+    for number, line in enumerate(lines):
+        add_text(page, x, y - number * LINE * size / SIZE, line, size, weight=weight)
+
+
+def name_nothing() -> str:
+    """What stands where a model has said nothing."""
+    return say(en="(nothing)", zh="（什么也没说）")

@@ -1,4 +1,4 @@
-"""The figures of what trainings measured: losses over the steps, and a dot for each run.
+"""The figures of what trainings measured: losses over the steps, captions while they are learned, and a dot for each run.
 
 Shares are shares of one in every function, and per cent in every figure; losses are in nats.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from PIL import Image
 
 from helpers.language import say
 from helpers.training import History
@@ -32,13 +33,61 @@ from lessons.kit.picture import (
     make_halo,
     move_apart,
     plot_column,
+    show_image,
 )
-from lessons.lesson_03_soft_prompt.figures.fitted_text import LINE, SIZE, break_lines, measure_width, write_lines
+from lessons.lesson_03_soft_prompt.figures.captions import (
+    LINE,
+    SIZE,
+    Phrase,
+    break_lines,
+    measure_width,
+    write_lines,
+    write_phrases,
+)
 
 DASHED = (0, (3, 1.5))
 UNKNOWN = 0.1, 3.0  # limits of losses as long as there are none
 MOST_TICKS = 6  # on the scale of losses; where there would be more, only those of the decades
 LOSSES = "loss", "validation_loss"  # the two curves of a training
+
+
+def draw_learned_captions(
+    run: History | None,
+    earlier: Sequence[History],
+    pictures: Sequence[tuple[Image.Image, Sequence[Phrase], str]],
+    length: int,
+    *,
+    stored: bool = False,
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Both losses over the steps on a logarithmic scale, and beneath them three pictures over what the model says of each.
+
+    run: the learner's own, however far it has come, with a ring around what would be kept; None: there is none yet, and length is how
+    many steps it will have. stored: it is another's, and grey. pictures: each with its caption in pieces and a note; what is true is
+    bold and has a tick.
+    """
+    side, step = 1.3, (WIDTH - 2 * EDGE) / 3
+    height, lines = 4.62, 4
+    known = [*earlier, *([run] if run and run.evaluations else [])]
+    across = max([length, *(other.steps for other in known)])
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        axes = add_axes(figure, 0.62, height - 0.42 - 1.5, 5.2, 1.5)
+        set_loss_axes(axes, across, [loss for other in known for name in LOSSES for loss in other.column(name)])
+        for other in earlier:
+            plot_column(axes, other, "loss", color=BLUE, alpha=CLOUD, linewidth=0.9)
+            plot_column(axes, other, "validation_loss", color=BLUE, alpha=CLOUD, linewidth=0.9, linestyle=DASHED)
+        if run and run.evaluations:
+            draw_run_losses(axes, run, SLATE if stored else BLUE)
+        for number, (image, pieces, note) in enumerate(pictures):
+            left, top = EDGE + number * step, height - 2.5
+            show_image(add_axes(figure, left, top - side, side, side), image)
+            add_text(page, left + side + 0.1, top - 0.12, note, 9, va="top")
+            write_phrases(page, left, top - side - 0.16, pieces, step - 0.1, lines)
+        return finish(figure, alt, caption)
 
 
 def draw_loss_panels(panels: Mapping[str, History], *, title: str, alt: str, caption: str = "") -> Picture:

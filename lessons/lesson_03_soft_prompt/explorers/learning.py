@@ -1,4 +1,4 @@
-"""A button that trains a captioner while one watches what it says of three pictures.
+"""What learns: how many numbers, and a button that trains a captioner while one watches what it says of three pictures.
 
 On top of `LongWork` and `helpers.captioner_training`, which does the learning.
 """
@@ -17,26 +17,101 @@ import ipywidgets
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
+from transformers import (
+    CLIPModel,
+    CLIPProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+)
 
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
+from helpers.notebook import Table
 from helpers.training import History
-from lessons.kit.explorer import LongWork, Shown, compute_checksum, make_dropdown, style_control, use_one_thread
+from lessons.kit.explorer import (
+    LongWork,
+    Shown,
+    compute_checksum,
+    format_percent,
+    make_dropdown,
+    style_control,
+    use_one_thread,
+)
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt.explorers.descriptions import explain_ticks, judge_caption, list_facts
-from lessons.lesson_03_soft_prompt.explorers.shared import describe_scene, encode_scenes, generate_captions
 from lessons.lesson_03_soft_prompt.explorers.stored_runs import name_source
-from lessons.lesson_03_soft_prompt.figures import captions as figures
+from lessons.lesson_03_soft_prompt.explorers.writing import (
+    describe_scene,
+    encode_scenes,
+    explain_ticks,
+    generate_captions,
+    judge_caption,
+    list_facts,
+)
+from lessons.lesson_03_soft_prompt.figures import measurements
+from lessons.lesson_03_soft_prompt.figures.captions import Phrase
 from pocket.captioning import CONFIG
 from pocket.language import write_full_caption
 from pocket.studies.captioner_study import EXAMPLE_CONFIG, EXAMPLE_PICTURES, FILE, WATCHED, CaptionerStudy, load_study
 from pocket.world import Scene, draw, make_random_scene
 
+FULL_SIZE = ("openai/clip-vit-base-patch32", "gpt2")
 VECTORS = 10  # of a learned soft prompt
 CHECKS, CHECK_SEED = 64, 1000  # pictures to validate on, and their seed, which no learner can choose
 CHUNK = 25  # pictures that are drawn and encoded in one turn, after which other explorers have theirs
+
+
+# --- how little learns -----------------------------------------------------------------------------------------------------------
+
+
+def tabulate_parameters(model: VLMWithSoftPrompt) -> Table:
+    """How many numbers learn and how many are frozen: in these models, and at full size, which is built without weights."""
+    with torch.device("meta"):
+        clip, gpt2 = CLIPVisionModel(CLIPVisionConfig()), GPT2LMHeadModel(GPT2Config())
+    length, projection = len(model.soft_prompt.prompt_embeddings), model.vision_projection
+    columns = [
+        _list_counts(length, projection.in_features, projection.out_features, model.vision_model, model.language_model),
+        _list_counts(length, clip.config.hidden_size, gpt2.config.n_embd, clip, gpt2),
+    ]
+    names = (
+        say(en="soft prompt: M × D", zh="软提示词：M × D"),
+        say(en="projection: Dv × D + D", zh="投影：Dv × D + D"),
+        say(en="what learns", zh="要学的，合计"),
+        say(en="CLIP's vision tower", zh="CLIP 的视觉塔"),
+        "GPT-2",
+        say(en="what is frozen", zh="冻结的，合计"),
+        say(en="share that learns", zh="要学的占全部的比例"),
+    )
+    here = " + ".join(model.models[part]["model"] for part in ("vision", "language"))
+    header = (
+        say(en="numbers", zh="参数个数"),
+        say(en=f"here: {here}", zh=f"这里：{here}"),
+        say(en=f"full size: {' + '.join(FULL_SIZE)}", zh=f"全尺寸：{' + '.join(FULL_SIZE)}"),
+    )
+    return Table(zip(names, *columns, strict=True), header, align="right")
+
+
+def _list_counts(
+    length: int, given: int, width: int, vision_model: torch.nn.Module, language_model: torch.nn.Module
+) -> list[str]:
+    """The column of one pair of models: a prompt of M vectors of D numbers, and a projection from Dv to D."""
+    prompt, projection = length * width, given * width + width
+    towers = [sum(parameter.numel() for parameter in part.parameters()) for part in (vision_model, language_model)]
+    learns, frozen = prompt + projection, sum(towers)
+    return [
+        f"{length} × {width} = {prompt:,}",
+        f"{given} × {width} + {width} = {projection:,}",
+        f"{learns:,}",
+        *(f"{tower:,}" for tower in towers),
+        f"{frozen:,}",
+        format_percent(learns / (learns + frozen), 2),
+    ]
+
+
+# --- a captioner that learns -----------------------------------------------------------------------------------------------------
 
 
 def explore_captioner_training(
@@ -171,9 +246,9 @@ class CaptionerTraining(LongWork):
 
     def _draw_waiting(self, steps: int) -> Picture:
         """Before the first press: empty axes, and the pictures with question marks."""
-        pictures = [(draw(scene, seed), [figures.Phrase("?")], "") for scene, seed in WATCHED]
+        pictures = [(draw(scene, seed), [Phrase("?")], "") for scene, seed in WATCHED]
         scenes = say(en=" ", zh="").join(describe_scene(scene) for scene, _ in WATCHED)
-        return figures.draw_learned_captions(
+        return measurements.draw_learned_captions(
             None,
             (),
             pictures,
@@ -217,7 +292,7 @@ def _draw_captioner_run(
         )
         for (scene, _), (_, number) in zip(WATCHED, told)
     ]
-    return figures.draw_learned_captions(
+    return measurements.draw_learned_captions(
         run,
         earlier,
         [(draw(scene, seed), pieces, note) for (scene, seed), (pieces, _), note in zip(WATCHED, told, notes)],
