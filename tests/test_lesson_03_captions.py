@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from explorers import all_widgets, in_language
+from explorers import in_language
 from PIL import Image
 from transformers import TopPLogitsWarper
 
@@ -67,22 +67,11 @@ def made_up():
         shares = {kind: right + place / 100 for place, kind in enumerate(stored_runs.KINDS)}
         return {"scores": {**shares, "colour_alone": right, "exact": right}}
 
-    ways = {
-        "as trained": 0.8,
-        "soft prompt removed": 0.5,
-        "words instead": 0.6,
-        "no picture": 0.05,
-        "shuffled pictures": 0.04,
-    }
+    ways = {"as trained": 0.8, "words instead": 0.6, "no picture": 0.05, "shuffled pictures": 0.04}
     parts = {"whole": 0.8, "without soft prompt": 0.75, "pooled feature": 0.65}
     steps = [0, 100, 200, 300]
     said = [[f"a photo of a small red {thing}.", "a photo of a small red cat."] for thing in ("cat", "dog", "key")]
-    settings = {
-        "rate": (0.0001, 0.005, 0.1),
-        "length": (0, 10),
-        "pictures": (100, 6000),
-        "begin": ("random", "both as words"),
-    }
+    settings = {"rate": (0.0001, 0.005, 0.1), "pictures": (100, 6000), "begin": ("random", "both as words")}
     tasks = ("describe", "count", "colour", "story")
     return {
         "command": "python make.py", "versions": {}, "seconds": 1.0, "config": {}, "short_config": {},
@@ -201,12 +190,9 @@ def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, 
         assert all(in_language(text, lang) for text in (*table.header, *(row[0] for row in table.rows)))
 
 
-def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prompts):
+def test_explorers_leave_model_and_chance_alone(model, prompts):
     before = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
     for explorer in (writing.explore_next_token(model), writing.explore_prompt_blends(model, prompts)):
-        inside = list(all_widgets(explorer.widget))
-        assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
-        assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
     after = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
     assert before[0] == after[0] and before[1] is after[1] and torch.equal(before[2], after[2])
@@ -415,14 +401,8 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
     few.controls["seed"].value = 7
     few.run()
     (first, one, checks), (second, two, others), (third, three, _) = plans
-    assert (first.steps, first.learning_rate, first.batch_size, first.eval_every, first.max_grad_norm) == (
-        4,
-        3e-3,
-        8,
-        1,
-        1.0,
-    )
-    assert (second.learning_rate, second.seed, third.seed) == (3e-2, 0, 7)
+    assert (first.steps, first.learning_rate, first.batch_size, first.eval_every) == (4, 3e-3, 8, 1)
+    assert first.max_grad_norm == 1.0 and (second.learning_rate, second.seed, third.seed) == (3e-2, 0, 7)
     assert torch.equal(one[0], two[0]) and torch.equal(checks[0], others[0]) and not torch.equal(one[0], three[0])
     assert len(undrawn[-1].numbers[1]) == 2 and "Faint: your earlier runs" in few.shown.caption
     assert not {write_full_caption(scene) for scene, _ in captioner_study.WATCHED} & {*one[1], *three[1], *checks[1]}
@@ -526,27 +506,17 @@ def rows_of(table):
     return {label: cells for label, *cells in table.rows}
 
 
-def test_what_is_shown_is_what_the_study_wrote():
-    shown = (
-        stored_runs.draw_two_losses,
-        stored_runs.draw_three_curves,
-        stored_runs.draw_parts,
-        stored_runs.explore_tips,
-    )
-    assert all(show.__defaults__ == (captioner_study.FILE,) for show in shown)
-
-
 def test_the_table_of_parts_gives_the_mean_of_the_runs_in_per_cent(file):
     rows = rows_of(stored_runs.tabulate_parts(file))
     assert rows["as trained"] == ["81.0", "82.0", "83.0", "84.0", "85.0"]
-    assert rows["trained anew: pooled feature"][0] == "66.0" and len(rows) == 7 and "whole" not in str(rows)
+    assert rows["trained anew: pooled feature"][0] == "66.0" and len(rows) == 6 and "whole" not in str(rows)
 
 
 def test_each_way_is_a_row_with_a_dot_for_each_seed_and_the_new_trainings_stand_apart(file, undrawn):
     stored_runs.draw_parts(file)
     groups, measures = undrawn[-1].numbers
     assert [[row.name for row in rows] for rows in groups.values()] == [
-        ["as trained", "soft prompt removed", "words instead", "no picture", "shuffled pictures"],
+        ["as trained", "words instead", "no picture", "shuffled pictures"],
         ["without soft prompt", "pooled feature"],
     ]
     assert all(len(runs) == 3 for rows in groups.values() for row in rows for runs in row.columns)
@@ -598,7 +568,7 @@ def test_of_a_setting_the_value_with_the_lowest_validation_loss_is_bold(file, un
 def test_the_table_of_settings_has_a_row_for_each_value(file):
     rows = rows_of(stored_runs.tabulate_tips(file))
     assert rows["learning rate: 0.005"][:2] == ["40.5", "20.0"] and "initialisation: both as words" in rows
-    assert len(rows) == 9
+    assert len(rows) == 7
 
 
 # --- how the figures are drawn -------------------------------------------------------------------------------------------

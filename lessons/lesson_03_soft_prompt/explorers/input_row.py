@@ -241,10 +241,7 @@ def tabulate_patch_words(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
         return ", ".join(f"{often} × {word}" for word, often in Counter(top[0] for top in patches).most_common())
 
     rows = [
-        (
-            name_test_scene(picture.scene),
-            *(list_most_frequent(nearest[when][number]) for when in ("begun", "learned")),
-        )
+        (name_test_scene(picture.scene), *(list_most_frequent(nearest[when][number]) for when in ("begun", "learned")))
         for number, picture in enumerate(seen)
     ]
     return Table(rows, (say(en="picture", zh="图片"), _name_stage("begun"), _name_stage("learned")))

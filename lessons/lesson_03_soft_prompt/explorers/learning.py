@@ -42,15 +42,7 @@ from lessons.kit.explorer import (
     use_one_thread,
 )
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt.explorers.stored_runs import name_source
-from lessons.lesson_03_soft_prompt.explorers.writing import (
-    describe_scene,
-    encode_scenes,
-    explain_ticks,
-    generate_captions,
-    judge_caption,
-    list_facts,
-)
+from lessons.lesson_03_soft_prompt.explorers import stored_runs, writing
 from lessons.lesson_03_soft_prompt.figures import measurements
 from lessons.lesson_03_soft_prompt.figures.captions import Phrase
 from pocket.captioning import CONFIG
@@ -187,7 +179,7 @@ class CaptionerTraining(LongWork):
             with use_one_thread():
                 checks = yield from self._draw_pictures(model, CHECK_SEED, CHECKS)
                 train = yield from self._draw_pictures(model, now.seed, now.pictures)
-                watched = encode_scenes(model, WATCHED)
+                watched = writing.encode_scenes(model, WATCHED)
                 initialise_projection(model, *train)
                 self._drawing, self._preparing = "", self._clock() - begun
                 self.model = model
@@ -196,11 +188,11 @@ class CaptionerTraining(LongWork):
                 )
                 with closing(train_captioner(model, train, checks, config)) as evaluations:
                     for at in evaluations:
-                        run, said = run.add(at), generate_captions(model, watched)
+                        run, said = run.add(at), writing.generate_captions(model, watched)
                         shown = partial(self._draw_so_far, run, earlier, said, chosen)
                         self._when_stopped = partial(shown, how="stopped")
                         yield at.step / at.steps, partial(shown, how="growing")
-                said = generate_captions(model, watched)
+                said = writing.generate_captions(model, watched)
             after = [compute_checksum(part) for part in (model.vision_model, model.language_model)]
             told = _describe_frozen(model, frozen == after)
             self._when_stopped = partial(self._draw_so_far, run, earlier, said, chosen, how="finished", frozen=told)
@@ -235,7 +227,7 @@ class CaptionerTraining(LongWork):
                 scene = make_random_scene(album.rng, things=1)
                 scenes += [scene] if scene not in held_out else []
             drawings = [(scene, 10_000 * seed + there + place) for place, scene in enumerate(scenes)]
-            album.features.append(encode_scenes(model, drawings))
+            album.features.append(writing.encode_scenes(model, drawings))
             album.scenes += scenes
         return album.take_first(number)
 
@@ -247,7 +239,7 @@ class CaptionerTraining(LongWork):
     def _draw_waiting(self, steps: int) -> Picture:
         """Before the first press: empty axes, and the pictures with question marks."""
         pictures = [(draw(scene, seed), [Phrase("?")], "") for scene, seed in WATCHED]
-        scenes = say(en=" ", zh="").join(describe_scene(scene) for scene, _ in WATCHED)
+        scenes = say(en=" ", zh="").join(writing.describe_scene(scene) for scene, _ in WATCHED)
         return measurements.draw_learned_captions(
             None,
             (),
@@ -283,12 +275,12 @@ def _draw_captioner_run(
     run: History, earlier: Sequence[History], said: Sequence[str], begin: str, whose: str, caption: str, stored: bool = False
 ) -> Picture:  # fmt: skip
     """The losses of a run over what it says of the watched pictures. begin: of the title; whose: run it is, for the alt text."""
-    told = [judge_caption(text, scene) for text, (scene, _) in zip(said, WATCHED)]
-    right, of = sum(right for _, right in told), sum(len(list_facts(scene)) for scene, _ in WATCHED)
+    told = [writing.judge_caption(text, scene) for text, (scene, _) in zip(said, WATCHED)]
+    right, of = sum(right for _, right in told), sum(len(writing.list_facts(scene)) for scene, _ in WATCHED)
     notes = [
         say(
-            en=f"{number} of {len(list_facts(scene))}\nfacts right",
-            zh=f"{len(list_facts(scene))} 个事实\n说对 {number} 个",
+            en=f"{number} of {len(writing.list_facts(scene))}\nfacts right",
+            zh=f"{len(writing.list_facts(scene))} 个事实\n说对 {number} 个",
         )
         for (scene, _), (_, number) in zip(WATCHED, told)
     ]
@@ -318,7 +310,7 @@ def _draw_stored_run(study: CaptionerStudy) -> Picture:
         zh=f"{example.pictures:,} 张训练图片，{example.history.steps} 步。实线是训练图片上的损失，虚线是验证图片上的；圆圈标出验证集损失最低的第 "
         f"{example.history.best.step} 步，留下的就是那一步学到的数。这三张图片都不在训练图片里。",
     )
-    caption += explain_ticks() + say(en=" ", zh="") + name_source(study)
+    caption += writing.explain_ticks() + say(en=" ", zh="") + stored_runs.name_source(study)
     return _draw_captioner_run(example.history, (), example.captions, begin, begin, caption, stored=True)
 
 
@@ -378,7 +370,7 @@ def _explain_captioner_run(run: History, earlier: Sequence[History], chosen: str
             if how != "growing"
             else "The ring marks the lowest validation loss so far. "
         )
-        + explain_ticks()
+        + writing.explain_ticks()
         + (" Faint: your earlier runs." if earlier else ""),
         zh=f"{chosen}。实线是训练图片上的损失，虚线是 {CHECKS} 张验证图片上的，每次训练都用这一批。"
         + (
@@ -387,7 +379,7 @@ def _explain_captioner_run(run: History, earlier: Sequence[History], chosen: str
             if how != "growing"
             else "圆圈标出到目前为止验证集损失最低的一步。"
         )
-        + explain_ticks()
+        + writing.explain_ticks()
         + ("浅色的是你之前的训练。" if earlier else ""),
     )
 

@@ -22,7 +22,7 @@ from pocket.scoring import CaptionScores
 from pocket.studies.captioner_study import FILE, Answers, CaptionerStudy, TipRun, load_study
 
 EXAMPLES = 2  # captions under two losses
-KINDS = ("object", "colour", "size", "background", "style")
+KINDS = {"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"}
 
 WAYS = {
     "as trained": "和训练时一样",
@@ -62,10 +62,7 @@ def draw_two_losses(file: Path = FILE) -> Picture:
     study = load_study(file)
     runs = sorted(study.shift, key=lambda run: not run.shifted)  # the right one first
     own, true = [run.history for run in runs], [run.next_token_loss for run in runs]
-    said = [
-        (truth, [run.captions[number][1] for run in runs])
-        for number, (truth, _) in enumerate(runs[0].captions[:EXAMPLES])
-    ]  # fmt: skip
+    said = [(truth, [run.captions[i][1] for run in runs]) for i, (truth, _) in enumerate(runs[0].captions[:EXAMPLES])]
     ends = [(f"{one.evaluations[-1].validation_loss:.2g}", f"{other[-1]:.2g}") for one, other in zip(own, true)]
     objects = [run.object for run in runs]
     told_en = "; ".join(f"the truth “{truth}”, shifted “{one}”, not shifted “{other}”" for truth, (one, other) in said)
@@ -312,8 +309,7 @@ def _name_way(name: str) -> str:
 
 
 def _name_fact_kind(kind: str) -> str:
-    chinese = {"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"}
-    return say(en=kind, zh=chinese[kind])
+    return say(en=kind, zh=KINDS[kind])
 
 
 def _name_tip(name: str) -> str:

@@ -32,7 +32,6 @@ from pocket.words import translate
 from pocket.world import SHOWS_COLOUR, Scene, Thing, draw
 
 MOST_TOKENS = 26  # a caption that says everything of three things has 22
-SEED = 0  # of what is drawn at random: the same figure at every call
 TOP, SAMPLES = 8, 3
 ONE_THING = (  # scenes of one thing, each with the seed of its drawing
     (Scene((Thing("key", "blue", "small"),), "room", "cartoon"), 6),
@@ -92,9 +91,8 @@ def judge_caption(caption: str, scene: Scene) -> tuple[list[figures.Phrase], int
     says: list[Any] = [None] * len(words)  # the fact that each word belongs to
     for end in range(1, len(words) + 1):
         new = (read_caption(" ".join(words[:end])) & facts) - said
-        for fact in sorted(
-            new, key=lambda fact: fact[0] != "object"
-        ):  # without its object a size or colour is not said either
+        # without its object a size or colour is not said either
+        for fact in sorted(new, key=lambda fact: fact[0] != "object"):
             for place in range(end):
                 without = [*words[:place], "x", *words[place + 1 : end]]
                 if fact not in read_caption(" ".join(without)):
@@ -138,7 +136,7 @@ def explore_next_token(model: VLMWithSoftPrompt) -> Explorer:
     def sample(number: int, temperature: float, top_p: float, state: str) -> list[str]:
         rows, device = features[number].expand(SAMPLES, -1, -1), features.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(SEED)
+            torch.manual_seed(0)  # the same figure at every call
             return generate_captions(model, rows, do_sample=True, temperature=temperature, top_p=top_p)
 
     def count_places(number: int) -> int:
@@ -149,12 +147,10 @@ def explore_next_token(model: VLMWithSoftPrompt) -> Explorer:
         unsure = int(decode(first, compute_state(model)).compute_sureness().argmin()) + 1
     controls = {
         "picture": make_picture_list([name_scene(scene) for scene, _ in ONE_THING], first),
-        "word": make_number_slider(say(en="word", zh="第几个词"), ipywidgets.IntSlider, unsure, 1, count_places(first)),
-        "temperature": make_number_slider(
-            say(en="temperature", zh="温度"), ipywidgets.FloatSlider, 1.0, 0.2, 3.0, step=0.1
-        ),
-        "top_p": make_number_slider("top_p", ipywidgets.FloatSlider, 0.9, 0.1, 1.0, step=0.05, readout_format=".2f"),
-        "beams": make_number_slider(say(en="beams", zh="束的个数"), ipywidgets.IntSlider, 3, 1, 6),
+        "word": make_number_slider(say(en="word", zh="第几个词"), unsure, 1, count_places(first)),
+        "temperature": make_number_slider(say(en="temperature", zh="温度"), 1.0, 0.2, 3.0, step=0.1),
+        "top_p": make_number_slider("top_p", 0.9, 0.1, 1.0, step=0.05, readout_format=".2f"),
+        "beams": make_number_slider(say(en="beams", zh="束的个数"), 3, 1, 6),
     }
 
     def fit_slider(change: dict[str, Any]) -> None:
@@ -325,7 +321,7 @@ def explore_prompt_blends(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor
         "picture": make_picture_list([name_scene(scene) for scene, _ in SOME_THINGS], shown),
         "first": make_dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
         "second": make_dropdown(say(en="and", zh="另一个"), options, names[1], 20),
-        "blend": make_number_slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
+        "blend": make_number_slider(say(en="blend", zh="混合比例"), 0.0, 0.0, 1.0, step=0.1),
     }
 
     def draw_now(now: SimpleNamespace) -> Picture:
@@ -439,10 +435,9 @@ def name_prompt(name: str) -> str:
     return say(en=name, zh=chinese.get(name, name))
 
 
-def make_number_slider(
-    label: str, kind: type, value: float, least: float, most: float, **more: Any
-) -> ipywidgets.Widget:
-    """A slider that counts only when it is let go. kind: IntSlider or FloatSlider; more: what that takes besides."""
-    if kind is ipywidgets.FloatSlider:
-        more = {"readout_format": ".1f", **more}
-    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **style_control(24))
+def make_number_slider(label: str, value: float, least: float, most: float, **more: Any) -> ipywidgets.Widget:
+    """A slider for whole numbers or others, as the value is, which counts when it is let go; more: what it takes besides."""
+    kind = ipywidgets.FloatSlider if isinstance(value, float) else ipywidgets.IntSlider
+    look = {"readout_format": ".1f"} if isinstance(value, float) else {}
+    look |= {"min": least, "max": most, "continuous_update": False, **style_control(24), **more}
+    return kind(value, description=label, **look)
