@@ -113,7 +113,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     @cache
     def farthest(task: str, init: str, seed: int, metric: Metric) -> float:
         """The end of an axis on which all looks of a run have room."""
-        near = reading.nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
+        near = reading.find_nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
         return 1.16 * near.distances.max().item()
 
     @cache
@@ -123,7 +123,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
         vectors = run.path[steps.index(now.step)]  # (M, D)
-        near = reading.nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
+        near = reading.find_nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
         null = _null(words, vectors, DRAWS, now.metric)  # (DRAWS, M)
         names = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
         began = _nearest(words, run.begun) if run.init != "random" else [""] * len(names)
@@ -182,7 +182,7 @@ def _null(words: Vocabulary, vectors: Tensor, draws: int, metric: Metric) -> Ten
 
 def _nearest(words: Vocabulary, vectors: Tensor, metric: Metric = "cosine") -> list[str]:
     """The nearest word of each vector (M, D)."""
-    ids = reading.nearest_tokens(vectors, words.table, 1, metric, words.words).ids[:, 0]
+    ids = reading.find_nearest_tokens(vectors, words.table, 1, metric, words.words).ids[:, 0]
     return [words.names[id] for id in ids.tolist()]
 
 
@@ -1074,12 +1074,12 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     @cache
     def unmoved(name: str, metric: Metric) -> tuple[int, int]:
         """How many vectors of a prompt are nearest to the token that each began as, and of how many."""
-        near = reading.nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
+        near = reading.find_nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
         return int((near == begun[name]).sum()), len(near)
 
     def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
-        near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
+        near = reading.find_nearest_tokens(vectors, table.table, now.k, now.metric, rows)
         drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
         null = reading.measure_distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
         bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
@@ -1116,7 +1116,7 @@ def _begun(table: Vocabulary, tokenizer: Any, name: str, length: int) -> Tensor:
     words = DESCRIBE if name == "describe" else " ".join(INSTRUCTIONS[name])
     shape = {"hidden_size": table.table.shape[1], "vocab_size": len(table.table)}
     prompt = SoftPrompt(length, **shape, init=words, table=table.table, tokenizer=tokenizer)
-    return reading.nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
+    return reading.find_nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
 
 
 def _prompt_in_words(now: SimpleNamespace, told: Sequence[figures.Begun]) -> str:

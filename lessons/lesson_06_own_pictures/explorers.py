@@ -26,7 +26,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2L
 
 from helpers import pictures
 from helpers.data import encode_split
-from helpers.files import DATA, cache_folder
+from helpers.files import DATA, find_cache_folder
 from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
@@ -140,7 +140,7 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
 @cache
 def place_for_pictures() -> tuple[Path, bool]:
     """A folder that can be written to: work/pictures of the course, else one in the cache, else a temporary one; and whether it is that."""
-    for folder in (DATA.parent / "work" / "pictures", cache_folder() / "pictures"):
+    for folder in (DATA.parent / "work" / "pictures", find_cache_folder() / "pictures"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:

@@ -257,7 +257,7 @@ def find_nearest_words(
     nearest = {}
     for name, projection in (("learned", learned), ("begun", [part.detach().to(learned[0]) for part in begun])):
         projected = F.linear(features, *projection)  # (N, P, D)
-        best = reading.nearest_tokens(projected, words.table, 3, rows=words.words).ids
+        best = reading.find_nearest_tokens(projected, words.table, 3, rows=words.words).ids
         nearest[name] = [
             [[name_token(model.tokenizer, id) for id in top] for top in patches] for patches in best.tolist()
         ]
