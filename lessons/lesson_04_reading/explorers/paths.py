@@ -1,0 +1,178 @@
+"""Explorer of lesson 04: the paths of learned vectors through the three directions in which words vary most."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import SimpleNamespace
+
+import ipywidgets
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import CLIPModel, CLIPProcessor
+
+from helpers import reading
+from helpers.language import say
+from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
+from lessons.kit.picture import Picture
+from lessons.lesson_04_reading.explorers.neighbours import _nearest
+from lessons.lesson_04_reading.explorers.shared import (
+    DRAWS,
+    NAMED,
+    RIGHT,
+    _contexts,
+    _init_name,
+    _or,
+    _steps,
+    _task_name,
+    _vocabulary,
+    _which,
+)
+from lessons.lesson_04_reading.figures import paths as figures
+from pocket.studies.reading_study import LearnedContext
+
+COMPONENTS, SHUFFLES = 10, 5
+
+
+def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
+    """Turn the space of the three directions in which the words vary most, and follow the vectors of all seeds through it."""
+    words = _vocabulary(clip, processor)
+    table = words.table[words.words]  # (W, D)
+    runs: dict[tuple[str, str], list[LearnedContext]] = {}
+    for run in _contexts():
+        if run.path is not None:
+            runs.setdefault((run.task, run.init), []).append(run)
+    steps = _steps(next(iter(runs.values()))[0].path)
+    explained = reading.project(table, table, COMPONENTS).explained.numpy()
+    generator = torch.Generator().manual_seed(0)
+    tables = [reading.shuffle_columns(table, generator) for _ in range(SHUFFLES)]
+    shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
+    controls = {
+        **{name: control for name, control in _which(runs).items() if name != "seed"},
+        "show": dropdown(
+            say(en="show", zh="显示"),
+            {
+                say(en="both", zh="两者"): "both",
+                say(en="real labels", zh="真标签"): "real",
+                say(en="permuted labels", zh="打乱的标签"): "null",
+            },
+            "both",
+            20,
+        ),
+        "step": ipywidgets.SelectionSlider(options=steps, value=steps[-1], description=say(en="step", zh="步"), **look(30)),
+        "turn": ipywidgets.IntSlider(25, min=-180, max=180, step=5, description=say(en="turn (°)", zh="转动（°）"), **look(30)),
+        "tilt": ipywidgets.IntSlider(15, min=-90, max=90, step=5, description=say(en="tilt (°)", zh="俯仰（°）"), **look(30)),
+    }  # fmt: skip
+
+    @cache
+    def shown(task: str, init: str) -> SimpleNamespace:
+        """All that does not depend on where one looks from."""
+        learned = torch.stack([run.path for run in runs[task, init]])  # (S, L, M, D)
+        null = torch.stack([run.context for run in _contexts(task=task, init=init, permuted=True)])  # (S, M, D)
+        drawn = reading.draw_random_like(learned[0, -1], DRAWS, torch.Generator().manual_seed(0))
+        parts = {"learned": learned, "null": null, "chance": drawn, "words": table}
+        each = {name: vectors.flatten(0, -2) for name, vectors in parts.items()}
+        together = reading.project(torch.cat(list(each.values())), table, 3)
+        sizes = [len(vectors) for vectors in each.values()]
+        return SimpleNamespace(
+            vectors=parts,
+            places={name: points.view(*parts[name].shape[:-1], 3) for name, points in zip(each, together.vectors.split(sizes))},
+            outside={name: shares.view(parts[name].shape[:-1]) for name, shares in zip(each, together.outside.split(sizes))},
+        )  # fmt: skip
+
+    def draw(now: SimpleNamespace) -> Picture:
+        space, right, look_at = shown(now.task, now.init), RIGHT[now.task], steps.index(now.step)
+        ends = space.vectors["null"] if now.show == "null" else space.vectors["learned"][:, look_at]  # (S, M, D)
+        often = [name for name, _ in Counter(_nearest(words, ends.flatten(0, 1))).most_common()]
+        named = list(dict.fromkeys([*right, *often[:NAMED]]))
+        rows = {words.names[row]: place for place, row in enumerate(words.words.tolist())}
+        hidden = {
+            "learned": space.outside["learned"][:, look_at].mean().item(),
+            "null": space.outside["null"].mean().item(),
+            "words": space.outside["words"].mean().item(),
+            "chance": space.outside["chance"].mean().item(),
+        }
+        which = {"real": ("learned",), "null": ("null",), "both": ("learned", "null")}[now.show]
+        # from the lowest to the highest in each direction, whatever the step, so that nothing jumps while a path grows
+        every = torch.cat([space.places[name].flatten(0, -2) for name in (*which, "words")])
+        centre = (every.amin(0) + every.amax(0)) / 2
+        paths = space.places["learned"][:, : look_at + 1].transpose(1, 2).flatten(0, 1)  # (S M, L, 3)
+        meant = "null" if now.show == "null" else "learned"
+        names_of = {
+            "learned": say(en="learned", zh="学出来的"),
+            "null": say(en="permuted", zh="打乱标签"),
+            "words": say(en="words", zh="词"),
+            "chance": say(en="random", zh="随机向量"),
+        }
+        of = {
+            "learned": say(en="a learned vector's squared distance from the centre, on average", zh="学出来的向量"),
+            "null": say(en="the squared distance from the centre, with permuted labels", zh="打乱标签学出来的向量"),
+        }[meant]
+        return figures.paths_in_space(
+            figures.Space(
+                space.places["words"].numpy(),
+                [(rows[name], name, name in right) for name in named],
+                paths.numpy() if "learned" in which else np.empty((0, 1, 3)),
+                space.places["null"].flatten(0, 1).numpy() if "null" in which else np.empty((0, 3)),
+                centre.numpy(),
+                1.04 * (every - centre).norm(dim=-1).max().item(),
+            ),
+            now.turn,
+            now.tilt,
+            explained,
+            shuffled,
+            [(names_of[name], share, name == meant) for name, share in hidden.items()],
+            title=say(
+                en=f"Directions not shown hold {100 * hidden[meant]:.0f} % of {of}",
+                zh=f"{of}，到中心距离的平方里，平均有 {100 * hidden[meant]:.0f}% 在图上看不见的方向上",
+            ),
+            alt=_paths_in_words(now, ends, named, hidden[meant], explained),
+            caption=_about_paths(now, hidden, explained, shuffled),
+        )
+
+    return Explorer(controls, draw)
+
+
+def _paths_in_words(
+    now: SimpleNamespace, ends: Tensor, named: Sequence[str], hidden: float, explained: np.ndarray
+) -> str:
+    seeds, vectors, _ = ends.shape
+    shown = {
+        "real": say(en="paths from hollow to filled dots", zh="从空心点到实心点的路径"),
+        "null": say(en="crosses, where contexts from permuted labels ended", zh="叉号，是用打乱的标签学出来的终点"),
+        "both": say(
+            en="paths from hollow to filled dots, and crosses where contexts from permuted labels ended",
+            zh="从空心点到实心点的路径，还有叉号，是用打乱的标签学出来的终点",
+        ),
+    }[now.show]
+    return say(
+        en=f"A cloud of grey dots, the words, in three directions, turned by {now.turn}° and tilted by {now.tilt}°. In it {shown}, for "
+        f"{seeds * vectors} vectors of {counted(seeds, 'seed')}: {_task_name(now.task)}, begun as {_init_name(now.init)}, step {now.step}. Named: "
+        f"{', '.join(named)}. About {10 * hidden:.0f} tenths of a vector are not to be seen. Beside it bars: the first three directions "
+        f"carry {100 * explained[:3].sum():.0f} % of the words' variance.",
+        zh=f"一团灰点是各个词在三个方向上的位置，转动 {now.turn}°，俯仰 {now.tilt}°。里面画着{shown}，共 {seeds} 个种子、{seeds * vectors} 个向量："
+        f"{_task_name(now.task)}，初始化为{_init_name(now.init)}，第 {now.step} 步。标出的词：{'、'.join(named)}。每个向量大约"
+        f"{'零一二三四五六七八九十'[round(10 * hidden)]}成看不见。旁边的条形图：前三个方向占全部词的方差的 {100 * explained[:3].sum():.0f}%。",
+    )
+
+
+def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: np.ndarray, shuffled: np.ndarray) -> str:
+    seen, by_chance = explained[:3].sum(), shuffled[:3].sum()
+    learned, permuted, of_words, random = (format_percent(share, 0) for share in hidden.values())
+    return say(
+        en=f"The three directions are those in which the words vary most: they carry {format_percent(seen, 0)} of the words' variance, where the same "
+        f"numbers in disorder would carry {format_percent(by_chance, 0)}. Of the squared distance from the centre, this picture does not show {learned} for "
+        f"learned vectors, {permuted} for those from permuted labels, {of_words} for words, and {random} for random vectors. So points that look close "
+        "here need not be close: the named words are nearest to the ends in all directions, not in these three. ",
+        zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {format_percent(seen, 0)}；同样这些数打乱以后，只占 {format_percent(by_chance, 0)}。按到中心距离的平方算，"
+        f"图上看不见的部分，学出来的向量有 {learned}，用打乱的标签学出来的有 {permuted}，词有 {of_words}，随机向量有 {random}。所以图上靠得近，不等于真的近："
+        "标出的词是在所有方向上离终点最近的，不是在这三个方向上。",
+    ) + _right_words(RIGHT[now.task])
+
+
+def _right_words(right: Sequence[str]) -> str:
+    if not right:
+        return ""
+    return say(en=f"✓: {_or(right)}, the right word here. ", zh=f"✓ 是这里正确的词：{_or(right)}。")

@@ -1,0 +1,153 @@
+"""Figures of lesson 04: nearest words, and distances in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.language import say
+from lessons.kit.picture import (
+    BLUE,
+    EDGE,
+    GREY,
+    INK,
+    LOCK,
+    SLATE,
+    VERMILION,
+    WIDTH,
+    Picture,
+    add_axes,
+    add_page,
+    add_text,
+    finish,
+    make_blank,
+    make_halo,
+    measure_letters,
+    rectangle,
+)
+from lessons.lesson_04_reading.figures.shared import BAND, DOTS
+
+# --- nearest words ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Nearby:
+    """One vector and its nearest words, nearest first, with their distances; `marked`: those that stand out, with their sign.
+
+    band: where the nearest word of random vectors lies, from the 5th to the 95th of a hundred. note: what else is known of the vector.
+    """
+
+    name: str
+    words: Sequence[str]
+    distances: Sequence[float]
+    band: tuple[float, float]
+    marked: Sequence[str]
+    note: str = ""
+
+
+def nearest_words(
+    vectors: Sequence[Nearby],
+    own: float,
+    limit: float,
+    *,
+    unit: str,
+    across: int = 2,
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """For each vector a small diagram: a bar of distance for each of its nearest words, in front of the band of chance.
+
+    own: how far a word is from its nearest other word, as a rule; limit: the end of the axis, which all diagrams share.
+    """
+    words, deep = max(len(vector.words) for vector in vectors), -(-len(vectors) // across)
+    row = 0.2 if words < 5 else 0.165
+    room, gap, head = 0.95, 0.12, 0.3  # inches: for words, between columns, and over a diagram
+    wide = (WIDTH - 2 * EDGE - across * room - (across - 1) * gap) / across
+    tall = row * words + 0.06
+    height = 0.3 + deep * (head + tall) + 0.84
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        for number, vector in enumerate(vectors):
+            down, right = divmod(number, across)
+            left = EDGE + right * (room + wide + gap)
+            low = height - 0.3 - (down + 1) * (head + tall)
+            axes = add_axes(figure, left + room, low, wide, tall)
+            axes.set(xlim=(0, limit), ylim=(words - 0.5, -0.5), yticks=[])
+            axes.axvspan(*vector.band, color=BAND, linewidth=0, zorder=0)
+            axes.axvline(own, color=INK, linewidth=1.4, linestyle=DOTS, zorder=4, path_effects=make_halo())
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=8, colors=INK, labelbottom=down == deep - 1 or number + across >= len(vectors))
+            add_text(page, left + room, low + tall + 0.11, vector.name, 9, weight="bold")
+            beside = left + room + 0.085 * measure_letters(vector.name) + 0.1
+            add_text(page, beside, low + tall + 0.11, vector.note, 8, color=SLATE)
+            for place, (word, apart) in enumerate(zip(vector.words, vector.distances)):
+                mark = vector.marked[place]
+                look = {"color": VERMILION if mark else BLUE, "weight": "bold" if mark else "normal"}
+                axes.barh(place, apart, height=0.62, color=look["color"], zorder=2)
+                y = low + tall - (place + 0.5) * tall / words
+                add_text(page, left + room - 0.07, y, f"{word}{mark}", 8.5, ha="right", **look)
+                axes.annotate(
+                    f"{apart:.2f}", (apart, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5,
+                    color=INK, path_effects=make_halo(), zorder=5,
+                )  # fmt: skip
+        add_text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
+        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
+        chance = say(
+            en="nearest word of a random vector of the same norm, 5–95 %",
+            zh="模长相同的随机向量，到最近的词（5%–95%）",
+        )
+        add_text(page, EDGE + 0.38, 0.21, chance, 8)
+        page.plot([4.42, 4.72], [0.21, 0.21], color=INK, linewidth=1.2, linestyle=DOTS)
+        within = say(en="a word to its nearest other word, median", zh="一个词到最近的另一个词（中位数）")
+        add_text(page, 4.8, 0.21, within, 8)
+        return finish(figure, alt, caption)
+
+
+# --- distances in rows -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Distances (N,) of one kind, and what they are of; bold: the row to look at."""
+
+    name: str
+    distances: np.ndarray
+    bold: bool = False
+
+
+def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, alt: str, caption: str = "") -> Picture:
+    """A row of dots for each kind of vector on one axis of distance, and a mark at the median of each."""
+    row = 0.46
+    room = 0.2 + 0.07 * max(measure_letters(strip.name) for strip in rows)
+    height = 0.4 + row * len(rows) + 0.56
+    scatter = np.random.default_rng(0)  # up and down, so that dots do not hide each other
+    with LOCK:
+        figure = make_blank(height)
+        page = add_page(figure, title)
+        axes = add_axes(figure, room, 0.56, WIDTH - room - 0.2, row * len(rows))
+        axes.set(xlim=limits, ylim=(len(rows), 0), yticks=[])
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(labelsize=8, colors=INK)
+        axes.grid(axis="x", color=GREY, alpha=0.35, linewidth=0.6)
+        axes.set_xlabel(
+            say(en="cosine distance to the nearest word", zh="到最近的词的余弦距离"),
+            fontsize=8.5,
+            color=INK,
+            labelpad=3,
+        )
+        for number, strip in enumerate(rows):
+            y = height - 0.4 - (number + 0.5) * row
+            add_text(page, room - 0.1, y, strip.name, 8.5, ha="right", weight="bold" if strip.bold else "normal")
+            up = number + 0.5 + scatter.uniform(-0.26, 0.26, len(strip.distances))
+            colour, middle = BLUE if strip.bold else SLATE, float(np.median(strip.distances))
+            axes.plot(strip.distances, up, "o", color=colour, markersize=3, alpha=0.35, markeredgewidth=0)
+            axes.plot(
+                [middle, middle], [number + 0.12, number + 0.88], color=INK, linewidth=2, path_effects=make_halo()
+            )
+            note = {"fontsize": 8, "weight": "bold", "color": INK, "va": "center", "path_effects": make_halo()}
+            axes.annotate(f"{middle:.2f}", (middle, number + 0.5), (4, 0), textcoords="offset points", **note)
+        return finish(figure, alt, caption)
