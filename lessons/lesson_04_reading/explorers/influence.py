@@ -19,24 +19,24 @@ from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, dropdown, format_percent, look
 from lessons.kit.picture import Picture
-from lessons.lesson_04_reading.explorers.shared import _contexts, _init_name, _task_name, _vocabulary, _which
+from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import influence as figures
 from pocket.datasets import draw_few_shot
 from pocket.studies import reading_study
 from pocket.studies.reading_study import LearnedContext
 
-ORDERS, RANDOM_CONTEXTS = 5, 20
+ORDERS, RANDOM_CONTEXTS = 5, 20  # that the learned order and the learned vectors are compared with
 
 
-def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
+def explore_influence(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     """Blend from the beginning to what was learned, make the vectors longer, leave one out or change their order, and see what they are
     worth on test pictures, how alike they are, and how much the end of the text attends to each."""
-    worth, runs = _worth_of(clip, processor), _runs_followed()
+    worth, runs = make_scorer(clip, processor), shared.find_followed()
     M = reading_study.LENGTH
     whole = {say(en="all, in order", zh="全部，原顺序"): "all", say(en="in reverse order", zh="倒过来"): "reversed"}
     without = {say(en=f"without vector {i + 1}", zh=f"去掉向量 {i + 1}"): i for i in range(M)}
     controls = {
-        **_which(runs),
+        **shared.make_run_controls(),
         "what": dropdown(say(en="vectors", zh="向量"), whole | without, "all", 23.2),
         "blend": ipywidgets.FloatSlider(1, min=0, max=1.5, step=0.1, description=say(en="blend", zh="混合比例"), **look(30)),
         "norm": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="norm ×", zh="模长 ×"), **look(30)),
@@ -52,12 +52,12 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         vectors = vectors[there]
         changed = worth.prompted(now.task).with_context(vectors)
         share = changed.accuracy(*worth.pictures(now.task))
-        attention, even = _attention(changed)
-        said = {
+        attention, even = measure_attention(changed)
+        what = {
             "all": say(en="all vectors in order", zh="全部向量，原顺序"),
             "reversed": say(en="the vectors in reverse order", zh="向量倒过来排"),
-        }
-        what = said.get(now.what) or say(en=f"without vector {now.what + 1}", zh=f"去掉向量 {now.what + 1}")
+            **{number: name for name, number in without.items()},
+        }[now.what]
         rows = [
             figures.Scored(say(en="now", zh="现在"), [share], bold=True),
             figures.Scored(say(en="as learned", zh="原样"), [known.learned]),
@@ -71,7 +71,8 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             ),
             figures.Scored(say(en=f"{RANDOM_CONTEXTS} random ones", zh=f"{RANDOM_CONTEXTS} 组随机向量"), known.random),
         ]
-        return figures.influence(
+        score, learned = format_percent(share), format_percent(known.learned)
+        return figures.draw_influence(
             rows,
             known.hand,
             reading.compute_cosines(vectors).numpy(),
@@ -79,19 +80,19 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             even,
             [f"v{i + 1}" for i in there],
             title=say(
-                en=f"Blend {now.blend:.1f}, norm × {now.norm:.1f}, {what}: accuracy {format_percent(share)}, as learned {format_percent(known.learned)}",
-                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {format_percent(share)}，原样 {format_percent(known.learned)}",
+                en=f"Blend {now.blend:.1f}, norm × {now.norm:.1f}, {what}: accuracy {score}, as learned {learned}",
+                zh=f"混合比例 {now.blend:.1f}，模长 × {now.norm:.1f}，{what}：准确率 {score}，原样 {learned}",
             ),
-            alt=_influence_in_words(now, run, what),
-            caption=_about_influence(known),
+            alt=_describe_influence(now, run, what),
+            caption=_explain_influence(known),
         )
 
     return Explorer(controls, draw)
 
 
-def influence_table(clip: CLIPModel, processor: CLIPProcessor) -> Table:
+def tabulate_influence(clip: CLIPModel, processor: CLIPProcessor) -> Table:
     """Of each context that was learned on blurred photos the test accuracy in per cent: as learned, without each vector, in other orders."""
-    worth, rows = _worth_of(clip, processor), []
+    worth, rows = make_scorer(clip, processor), []
     for seed in reading_study.load_study().seeds:
         known = worth.fixed("blurred", "random", seed)
         orders = f"{100 * min(known.orders):.1f}–{100 * max(known.orders):.1f}"
@@ -106,16 +107,11 @@ def influence_table(clip: CLIPModel, processor: CLIPProcessor) -> Table:
     return Table(rows, header, align="right")
 
 
-def _runs_followed() -> dict[tuple[str, str, int], LearnedContext]:
-    runs = _contexts(permuted=False)
-    return {(run.task, run.init, run.seed): run for run in runs if run.task in reading_study.FOLLOWED}
-
-
-def _worth_of(clip: CLIPModel, processor: CLIPProcessor) -> SimpleNamespace:
+def make_scorer(clip: CLIPModel, processor: CLIPProcessor) -> SimpleNamespace:
     """How one scores the followed tasks on the study's test pictures, which are the same for all seeds; `fixed`: all accuracies of a learned
     context that no slider changes."""
-    _vocabulary(clip, processor)
-    runs = _runs_followed()
+    shared.read_words(clip)
+    runs = shared.find_followed()
 
     @cache
     def pictures(task: str) -> tuple[Tensor, Tensor]:
@@ -139,24 +135,23 @@ def _worth_of(clip: CLIPModel, processor: CLIPProcessor) -> SimpleNamespace:
             learned=score(task, vectors),
             without=[score(task, rest) for rest in reading.leave_one_out(vectors)],
             orders=[score(task, order) for order in reading.permute_vectors(vectors, ORDERS, generator)],
-            reordered=[score(task, by_hand_alone[order]) for order in _reordered(reading_study.INITS[1].split())],
+            reordered=[score(task, by_hand_alone[order]) for order in reorder_words(reading_study.INITS[1].split())],
             random=[score(task, context) for context in drawn],
         )
 
     return SimpleNamespace(pictures=pictures, prompted=prompted, fixed=fixed)
 
 
-def _reordered(words: Sequence[str]) -> list[list[int]]:
+def reorder_words(words: Sequence[str]) -> list[list[int]]:
     """ORDERS other orders of these words, of which no two read the same, as “a photo of a” does when its two a change places."""
     reads = {tuple(words[place] for place in order): list(order) for order in permutations(range(len(words)))}
     others = [order for text, order in reads.items() if text != tuple(words)]
-    return [
-        others[i] for i in torch.randperm(len(others), generator=torch.Generator().manual_seed(0))[:ORDERS].tolist()
-    ]
+    chosen = torch.randperm(len(others), generator=torch.Generator().manual_seed(0))[:ORDERS]
+    return [others[i] for i in chosen.tolist()]
 
 
 @torch.no_grad()
-def _attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
+def measure_attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
     """How much of its attention the end of a text pays to each slot in each layer (L, M), and what it would be in even shares."""
     length = int(prompted.end.max()) + 1
     ids = prompted.ids[:, :length]  # (C, T)
@@ -169,22 +164,22 @@ def _attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
     return reading.measure_attention_to_slots(shares, slots, prompted.end), even
 
 
-def _influence_in_words(now: SimpleNamespace, run: LearnedContext, what: str) -> str:
+def _describe_influence(now: SimpleNamespace, run: LearnedContext, what: str) -> str:
     """What is drawn, and only those accuracies that are stored: what is computed here may differ by a picture elsewhere."""
     by_hand_alone = reading_study.load_study().helpful_words(run.task)
     stored = [format_percent(share, 0) for share in (run.accuracy, by_hand_alone.hand)]
     return say(
-        en=f"Bars of accuracy on test pictures; the task: {_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}. The first bar: "
+        en=f"Bars of accuracy on test pictures; the task: {shared.describe_task(run.task)}, begun as {shared.name_init(run.init)}, seed {run.seed}. The first bar: "
         f"{what}, blend {now.blend:.1f}, norm × {now.norm:.1f}; then as learned, about {stored[0]}, each vector left out, dots for other orders, "
         f"dots for the words of the hand prompt in other orders, and dots for random vectors. A dotted line marks the hand prompt, about {stored[1]}. Beside them two tables in colours: the cosines among "
         "the vectors, and how much the end of the text attends to each in each layer.",
-        zh=f"测试集准确率的条形图；任务：{_task_name(run.task)}，初始化为{_init_name(run.init)}，种子 {run.seed}。第一条是：{what}，混合比例 "
+        zh=f"测试集准确率的条形图；任务：{shared.describe_task(run.task)}，初始化为{shared.name_init(run.init)}，种子 {run.seed}。第一条是：{what}，混合比例 "
         f"{now.blend:.1f}，模长 × {now.norm:.1f}；下面依次是原样（约 {stored[0]}）、逐个去掉一个向量、换顺序（点）、手工提示词的词换顺序（点）、随机向量（点）。点线是手工提示词，约 "
         f"{stored[1]}。旁边两张色块表：向量之间的余弦，以及文本结束符在每一层给每个向量的注意力。",
     )
 
 
-def _about_influence(known: SimpleNamespace) -> str:
+def _explain_influence(known: SimpleNamespace) -> str:
     lost = [known.learned - rest for rest in known.without]
     most, points = lost.index(max(lost)) + 1, f"{100 * max(0, *lost):.1f}"
     missed = (
@@ -200,15 +195,15 @@ def _about_influence(known: SimpleNamespace) -> str:
     )
     return say(
         en=f"As learned the vectors get {format_percent(known.learned, 1)}, “a photo of a” {format_percent(known.hand, 1)}, and {RANDOM_CONTEXTS} contexts of random "
-        f"vectors of the same norms, the null, {_between(known.random)}. {missed}; other orders get {_between(known.orders)}. But the very words "
-        f"“a photo of a”, in {ORDERS} other orders, get {_between(known.reordered)}: this CLIP hardly asks for order at all. "
+        f"vectors of the same norms, the null, {_format_bounds(known.random)}. {missed}; other orders get {_format_bounds(known.orders)}. But the very words "
+        f"“a photo of a”, in {ORDERS} other orders, get {_format_bounds(known.reordered)}: this CLIP hardly asks for order at all. "
         "Blend 0 is where the vectors began, 1 what was learned. How much attention a slot gets need not say what it is worth.",
         zh=f"学出来的向量得 {format_percent(known.learned, 1)}，“a photo of a”得 {format_percent(known.hand, 1)}；偶然对照是 {RANDOM_CONTEXTS} 组模长相同的随机向量，得 "
-        f"{_between(known.random)}。{missed}；换成别的顺序，得 {_between(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
-        f"{_between(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完以后。注意力多，不等于作用大。",
+        f"{_format_bounds(known.random)}。{missed}；换成别的顺序，得 {_format_bounds(known.orders)}。不过，“a photo of a”自己的几个词换成别的 {ORDERS} 种顺序，也得 "
+        f"{_format_bounds(known.reordered)}：这个 CLIP 本来就几乎不管顺序。混合比例 0 是起点，1 是学完以后。注意力多，不等于作用大。",
     )
 
 
-def _between(shares: Sequence[float]) -> str:
+def _format_bounds(shares: Sequence[float]) -> str:
     least, most = format_percent(min(shares), 1), format_percent(max(shares), 1)
     return least if least == most else say(en=f"{least} to {most}", zh=f"{least} 到 {most}")

@@ -16,72 +16,54 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers import reading
 from helpers.language import say
 from helpers.notebook import Table
-from helpers.reading import Metric, Vocabulary
-from lessons.kit.explorer import Explorer, counted, dropdown, look
+from helpers.reading import Metric
+from lessons.kit.explorer import Explorer, counted, look
 from lessons.kit.picture import Picture
-from lessons.lesson_04_reading.explorers.shared import (
-    DRAWS,
-    RIGHT,
-    _contexts,
-    _drawn,
-    _in_order,
-    _init_name,
-    _metric_name,
-    _metrics,
-    _or,
-    _pocket,
-    _steps,
-    _task_name,
-    _title_of,
-    _vocabulary,
-    _which,
-)
+from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import neighbours as figures
 from lessons.lesson_04_reading.figures.shared import TICK
 from pocket.studies import reading_study
-from pocket.studies.reading_study import LearnedContext, find_best_rank
+from pocket.studies.reading_study import RIGHT, LearnedContext, find_best_rank
 
-MOST_WORDS = 8
+MOST_WORDS = 8  # of a vector that can be shown
 
 
 # --- nearest words ---------------------------------------------------------------------------------------------------------------
 
 
-def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
+def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     """Choose a task, a beginning, a seed and a step, and see each vector's nearest words beside those of random vectors."""
-    words = _vocabulary(clip, processor)
-    runs = {(run.task, run.init, run.seed): run for run in _contexts() if run.path is not None}
-    first = runs[min(runs, key=_in_order)]
-    steps = _steps(first.path)
+    words = shared.read_words(clip)
+    runs, steps = shared.find_followed(), shared.list_steps()
     controls: dict[str, ipywidgets.Widget] = {
-        **_which(runs),
+        **shared.make_run_controls(),
         "step": ipywidgets.SelectionSlider(options=steps, value=steps[1], description=say(en="step", zh="步"), **look(30)),
         "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **look(23.2)),
-        "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
+        "metric": shared.make_metric_control(),
     }  # fmt: skip
 
-    def to_the_beginning(change: object) -> None:  # of another task, so that one can say first what one expects
+    def return_to_start(change: object) -> None:  # of another task, so that one can say first what one expects
         controls["step"].value = 0
 
-    controls["task"].observe(to_the_beginning, names="value")
+    controls["task"].observe(return_to_start, names="value")
 
     @cache
-    def farthest(task: str, init: str, seed: int, metric: Metric) -> float:
-        """The end of an axis on which all looks of a run have room."""
+    def find_end(task: str, init: str, seed: int, metric: Metric) -> float:
+        """The end of an axis on which all evaluations of a run have room."""
         near = reading.nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
         return 1.16 * near.distances.max().item()
 
     @cache
-    def own(metric: Metric) -> float:
+    def measure_own(metric: Metric) -> float:
         return reading.measure_distances_within(words.table, words.words, metric).median().item()
 
     def draw(now: SimpleNamespace) -> Picture:
-        run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
+        run, right, own = runs[now.task, now.init, now.seed], RIGHT[now.task], measure_own(now.metric)
         vectors = run.path[steps.index(now.step)]  # (M, D)
         near = reading.nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
-        null = _null(words, vectors, DRAWS, now.metric)  # (DRAWS, M)
+        null, bands = shared.measure_null(vectors, words.table[words.words], shared.DRAWS, now.metric)  # (DRAWS, M)
         names = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
-        began = _nearest(words, run.begun) if run.init != "random" else [""] * len(names)
+        began = shared.name_nearest(words, run.begun) if run.init != "random" else [""] * len(names)
         facts = [
             SimpleNamespace(
                 number=number + 1,
@@ -89,59 +71,47 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
                 apart=near.distances[number].tolist(),
                 share=reading.measure_share_as_near(near.distances[number, 0], null[:, number]).item(),
                 still=began[number] == names[number][0],
+                band=bands[number],
             )
             for number in range(len(vectors))
         ]
         least = near.distances[:, 0].min()
         together = reading.measure_share_as_near(least, null.min(1).values).item()
-        told = [f"v{f.number} “{f.words[0]}”{TICK * (f.words[0] in right)}" for f in facts]
+        firsts = [f"v{f.number} “{f.words[0]}”{TICK * (f.words[0] in right)}" for f in facts]
         moments = ((say(en=" (initialisation)", zh="（起点）"), 0), (say(en=" (kept)", zh="（留下的一步）"), run.step))
-        said = "".join(name for name, step in moments if step == now.step)
-        return figures.nearest_words(
+        moment = "".join(name for name, step in moments if step == now.step)
+        metric, task = shared.name_metric(now.metric), shared.shorten_task(now.task)
+        return figures.draw_nearest_words(
             [
                 figures.Nearby(
                     say(en=f"vector {f.number}", zh=f"向量 {f.number}"),
                     f.words,
                     f.apart,
-                    tuple(null[:, f.number - 1].quantile(torch.tensor([0.05, 0.95], dtype=null.dtype)).tolist()),
+                    f.band,
                     [TICK * (name in right) for name in f.words],
                     say(en="nearest to the word it was initialised as", zh="最近的还是初始化时的词") if f.still else "",
                 )
                 for f in facts
             ],
-            own(now.metric),
-            max(farthest(now.task, now.init, now.seed, now.metric), 1.05 * null.max().item()),
-            unit=say(
-                en=f"{_metric_name(now.metric)} distance to the word", zh=f"到这个词的{_metric_name(now.metric)}距离"
-            ),
+            own,
+            max(find_end(now.task, now.init, now.seed, now.metric), 1.05 * null.max().item()),
+            unit=say(en=f"{metric} distance to the word", zh=f"到这个词的{metric}距离"),
             title=say(
-                en=f"{_title_of(now.task)}, step {now.step}{said}: {', '.join(told)}",
-                zh=f"{_title_of(now.task)}，第 {now.step} 步{said}：{'，'.join(told)}",
+                en=f"{task}, step {now.step}{moment}: {', '.join(firsts)}",
+                zh=f"{task}，第 {now.step} 步{moment}：{'，'.join(firsts)}",
             ),
-            alt=_nearest_in_words(now, run, facts, right, own(now.metric)),
-            caption=_about_nearest(now, run, facts, right, together),
+            alt=_describe_nearest(now, run, facts, right, own),
+            caption=_explain_nearest(now, run, facts, right, together),
         )
 
     @lru_cache(maxsize=1)  # another task moves the step as well, and one picture is asked for twice
-    def drawn_once(**now: Any) -> Picture:
+    def draw_once(**now: Any) -> Picture:
         return draw(SimpleNamespace(**now))
 
-    return Explorer(controls, lambda now: drawn_once(**vars(now)))
+    return Explorer(controls, lambda now: draw_once(**vars(now)))
 
 
-def _null(words: Vocabulary, vectors: Tensor, draws: int, metric: Metric) -> Tensor:
-    """How far random vectors, each as long as one of (M, D), are from their nearest word: (draws, M)."""
-    drawn = reading.draw_random_like(vectors, draws, torch.Generator().manual_seed(0))
-    return reading.measure_distances(drawn, words.table[words.words], metric).amin(-1)
-
-
-def _nearest(words: Vocabulary, vectors: Tensor, metric: Metric = "cosine") -> list[str]:
-    """The nearest word of each vector (M, D)."""
-    ids = reading.nearest_tokens(vectors, words.table, 1, metric, words.words).ids[:, 0]
-    return [words.names[id] for id in ids.tolist()]
-
-
-def _nearest_in_words(
+def _describe_nearest(
     now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], own: float
 ) -> str:
     """The nearest word of each vector with its distance, and which are marked."""
@@ -149,33 +119,33 @@ def _nearest_in_words(
     marked = sorted({name for f in facts for name in f.words if name in right})
     en = f"Marked as right: {', '.join(marked)}." if marked else "None is marked as right."
     zh = f"标为正确的词：{'、'.join(marked)}。" if marked else "没有标为正确的词。"
-    metric = _metric_name(now.metric)
+    metric, task, init = shared.name_metric(now.metric), shared.describe_task(run.task), shared.name_init(run.init)
     return say(
         en=f"{len(facts)} small bar charts, one for each vector, of the {metric} distance to its {counted(now.k, 'nearest word')}. The task: "
-        f"{_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}, step {now.step}. The nearest: {', '.join(listed)}. {en} A grey "
+        f"{task}, begun as {init}, seed {run.seed}, step {now.step}. The nearest: {', '.join(listed)}. {en} A grey "
         f"band shows where the nearest word of a random vector lies, a dotted line at {own:.2f} how far a word is from its nearest other word.",
-        zh=f"{len(facts)} 张小条形图，每个向量一张，画的是它到最近的 {now.k} 个词的{metric}距离。任务：{_task_name(run.task)}，初始化为"
-        f"{_init_name(run.init)}，种子 {run.seed}，第 {now.step} 步。最近的词：{'，'.join(listed)}。{zh}灰色带是随机向量到它最近的词的距离范围，"
+        zh=f"{len(facts)} 张小条形图，每个向量一张，画的是它到最近的 {now.k} 个词的{metric}距离。任务：{task}，初始化为"
+        f"{init}，种子 {run.seed}，第 {now.step} 步。最近的词：{'，'.join(listed)}。{zh}灰色带是随机向量到它最近的词的距离范围，"
         f"点线在 {own:.2f} 处，是一个词到离它最近的另一个词的距离。",
     )
 
 
-def _about_nearest(
+def _explain_nearest(
     now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
 ) -> str:
     en = "; ".join(
-        f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({_drawn(f.share)} of random vectors come as near)"
+        f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({shared.format_draws(f.share)} of random vectors come as near)"
         for f in facts
     )
     zh = "；".join(
-        f"向量 {f.number} 是“{f.words[0]}”，距离 {f.apart[0]:.2f}（随机向量里{_drawn(f.share)} 离词这么近）"
+        f"向量 {f.number} 是“{f.words[0]}”，距离 {f.apart[0]:.2f}（随机向量里{shared.format_draws(f.share)} 离词这么近）"
         for f in facts
     )
     text = say(
-        en=f"The nearest words. {en[0].upper()}{en[1:]}. Of {DRAWS} contexts of {len(facts)} random vectors, {_drawn(together)} hold one that is "
+        en=f"The nearest words. {en[0].upper()}{en[1:]}. Of {shared.DRAWS} contexts of {len(facts)} random vectors, {shared.format_draws(together)} hold one that is "
         "as near to a word as the nearest one here. ",
-        zh=f"离每个向量最近的词：{zh}。偶然对照：{DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
-        f"{_drawn(together, zh='占')}。",
+        zh=f"离每个向量最近的词：{zh}。偶然对照：{shared.DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
+        f"{shared.format_draws(together, zh='占')}。",
     )
     if run.init != "random" and any(f.still for f in facts):
         still = [str(f.number) for f in facts if f.still]
@@ -190,22 +160,21 @@ def _about_nearest(
         text += say(en=f"Kept was step {run.step}. ", zh=f"最后留下来的是第 {run.step} 步。")
     if not right:
         return text + say(en="For this task no word would be right.", zh="这个任务没有哪个词算正确。")
-    return text + say(en=f"Right would be {_or(right)} (✓).", zh=f"正确的词是{_or(right)}（标 ✓）。")
+    either = shared.join_quoted(right)
+    return text + say(en=f"Right would be {either} (✓).", zh=f"正确的词是{either}（标 ✓）。")
 
 
-def steps_table() -> Table:
+def tabulate_steps() -> Table:
     """How the nearest words change while the first context of the riddle and of the sketches is learned, and the place of the right one."""
-    words, rows = _pocket()[1], []
+    words, steps, rows = shared.read_words(), shared.list_steps(), []
     for task in reading_study.TESTED:
-        run = _contexts(task=task, init="random", permuted=False)[0]
-        steps = _steps(run.path)
+        run = shared.find_contexts(task=task, init="random", permuted=False)[0]
         for step in sorted({0, steps[1], run.step, steps[-1]}):
             vectors = run.path[steps.index(step)]  # (M, D)
             place = find_best_rank(vectors, RIGHT[task], words).item()
             kept = say(en=" (kept)", zh="（留下的）") if step == run.step else ""
-            rows.append(
-                (_task_name(task), f"{step}{kept}", *_nearest(words, vectors), f"{'/'.join(RIGHT[task])}: {place}")
-            )
+            nearest = shared.name_nearest(words, vectors)
+            rows.append((shared.describe_task(task), f"{step}{kept}", *nearest, f"{'/'.join(RIGHT[task])}: {place}"))
     header = (
         say(en="task", zh="任务"),
         say(en="step", zh="步"),
@@ -218,30 +187,29 @@ def steps_table() -> Table:
 # --- distances -------------------------------------------------------------------------------------------------------------------
 
 
-def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
+def draw_distances(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     """How far from the nearest word: words themselves, learned vectors by how they began, those from permuted labels, and random ones."""
-    words = _vocabulary(clip, processor)
+    words = shared.read_words(clip)
     table = words.table[words.words]
 
-    def nearest(vectors: Tensor) -> np.ndarray:
+    def find_nearest(vectors: Tensor) -> np.ndarray:
         return reading.measure_distances(vectors, table).amin(-1).flatten().numpy()
 
     learned = {
-        (init, permuted): torch.stack([run.context for run in _contexts(init=init, permuted=permuted)])  # (S, M, D)
+        (init, permuted): shared.stack_contexts(init=init, permuted=permuted)  # (S, M, D)
         for init in reading_study.INITS
         for permuted in (False, True)
     }
     at_random, as_words = reading_study.INITS
     like = learned[at_random, False].flatten(0, 1)  # (S M, D)
-    random = reading.draw_random_like(like, 1, torch.Generator().manual_seed(0))[0]
-    colon = say(en=", ", zh="，")
+    comma = say(en=", ", zh="，")
     rows = [
         figures.Strip(
             say(en="a word to its nearest other word", zh="词到最近的另一个词"),
             reading.measure_distances_within(words.table, words.words).numpy(),
         ),
         *(
-            figures.Strip(f"{labels}{colon}{begun}", nearest(learned[init, permuted]), bold=not permuted)
+            figures.Strip(f"{labels}{comma}{begun}", find_nearest(learned[init, permuted]), bold=not permuted)
             for permuted, labels in (
                 (False, say(en="learned", zh="学出来的")),
                 (True, say(en="permuted labels", zh="打乱的标签")),
@@ -251,13 +219,16 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
                 (as_words, say(en="initialised as words", zh="用词语初始化")),
             )
         ),
-        figures.Strip(say(en="random vectors of the same norms", zh="模长相同的随机向量"), nearest(random)),
+        figures.Strip(
+            say(en="random vectors of the same norms", zh="模长相同的随机向量"),
+            find_nearest(shared.sample_null(like, 1)),
+        ),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
     within = reading.measure_share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
-    kept = {init: [run.step for run in _contexts(init=init, permuted=False)] for init in reading_study.INITS}
+    kept = {init: [run.step for run in shared.find_contexts(init=init, permuted=False)] for init in reading_study.INITS}
     never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
-    return figures.strips(
+    return figures.draw_distance_rows(
         rows,
         (-0.02, 1.04 * max(float(row.distances.max()) for row in rows)),
         title=say(
@@ -273,12 +244,12 @@ def distances_picture(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
         ),
         caption=say(
             en=f"A dot for each vector of all stored contexts ({len(like)} that began at random), and a mark at the median. Learned vectors are nearer to "
-            f"words than random ones ({_drawn(within)} of those are as near as the median of the learned), and farther than most words are from each "
+            f"words than random ones ({shared.format_draws(within)} of those are as near as the median of the learned), and farther than most words are from each "
             "other. Vectors from permuted labels come near to words as well: being near says that something was learned, not what. Those that "
             f"began as words have a head start: dots at exactly 0 are contexts kept at step 0 ({never_warm} of {len(kept[as_words])}), which are still "
             f"those words. Of those that began at random {never} of {len(kept[at_random])} were kept at step 0, too: hence the columns of equal dots, "
             "for a seed begins alike in all tasks. None of these ever left its beginning.",
-            zh=f"每个点是存好的一个向量（随机初始化的有 {len(like)} 个），竖线是中位数。学出来的向量比随机的更靠近词（随机向量里{_drawn(within)} 有它们的"
+            zh=f"每个点是存好的一个向量（随机初始化的有 {len(like)} 个），竖线是中位数。学出来的向量比随机的更靠近词（随机向量里{shared.format_draws(within)} 有它们的"
             "中位数那么近），但远不如词和词之间那么近。用打乱的标签学出来的向量，离词也不远：靠近，只说明学到了些什么，不说明学到的是什么。"
             f"用词语初始化的，本来就占了便宜：正好落在 0 处的点，来自留下第 0 步的上下文向量（{len(kept[as_words])} 组里有 {never_warm} 组），还是原来的词。"
             f"随机初始化的，{len(kept[at_random])} 组里也有 {never} 组留下的是第 0 步：同一个种子在各个任务里起点相同，所以有几列位置一样的点。"

@@ -17,40 +17,26 @@ from helpers import reading
 from helpers.language import say
 from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
 from lessons.kit.picture import Picture
-from lessons.lesson_04_reading.explorers.neighbours import _nearest
-from lessons.lesson_04_reading.explorers.shared import (
-    DRAWS,
-    NAMED,
-    RIGHT,
-    _contexts,
-    _init_name,
-    _or,
-    _steps,
-    _task_name,
-    _vocabulary,
-    _which,
-)
+from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import paths as figures
-from pocket.studies.reading_study import LearnedContext
+from pocket.studies import reading_study
+from pocket.studies.reading_study import RIGHT
 
 COMPONENTS, SHUFFLES = 10, 5
 
 
-def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
+def explore_paths(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     """Turn the space of the three directions in which the words vary most, and follow the vectors of all seeds through it."""
-    words = _vocabulary(clip, processor)
+    words = shared.read_words(clip)
     table = words.table[words.words]  # (W, D)
-    runs: dict[tuple[str, str], list[LearnedContext]] = {}
-    for run in _contexts():
-        if run.path is not None:
-            runs.setdefault((run.task, run.init), []).append(run)
-    steps = _steps(next(iter(runs.values()))[0].path)
+    rows = {words.names[row]: place for place, row in enumerate(words.words.tolist())}
+    steps = shared.list_steps()
     explained = reading.project(table, table, COMPONENTS).explained.numpy()
     generator = torch.Generator().manual_seed(0)
     tables = [reading.shuffle_columns(table, generator) for _ in range(SHUFFLES)]
     shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
     controls = {
-        **{name: control for name, control in _which(runs).items() if name != "seed"},
+        **{name: control for name, control in shared.make_run_controls().items() if name != "seed"},
         "show": dropdown(
             say(en="show", zh="显示"),
             {
@@ -67,11 +53,11 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     }  # fmt: skip
 
     @cache
-    def shown(task: str, init: str) -> SimpleNamespace:
+    def measure_space(task: str, init: str) -> SimpleNamespace:
         """All that does not depend on where one looks from."""
-        learned = torch.stack([run.path for run in runs[task, init]])  # (S, L, M, D)
-        null = torch.stack([run.context for run in _contexts(task=task, init=init, permuted=True)])  # (S, M, D)
-        drawn = reading.draw_random_like(learned[0, -1], DRAWS, torch.Generator().manual_seed(0))
+        learned = reading_study.load_study().contexts(task, init, field="path")  # (S, L, M, D)
+        null = shared.stack_contexts(task=task, init=init, permuted=True)  # (S, M, D)
+        drawn = shared.sample_null(learned[0, -1], shared.DRAWS)  # (DRAWS, M, D)
         parts = {"learned": learned, "null": null, "chance": drawn, "words": table}
         each = {name: vectors.flatten(0, -2) for name, vectors in parts.items()}
         together = reading.project(torch.cat(list(each.values())), table, 3)
@@ -83,22 +69,17 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         )  # fmt: skip
 
     def draw(now: SimpleNamespace) -> Picture:
-        space, right, look_at = shown(now.task, now.init), RIGHT[now.task], steps.index(now.step)
-        ends = space.vectors["null"] if now.show == "null" else space.vectors["learned"][:, look_at]  # (S, M, D)
-        often = [name for name, _ in Counter(_nearest(words, ends.flatten(0, 1))).most_common()]
-        named = list(dict.fromkeys([*right, *often[:NAMED]]))
-        rows = {words.names[row]: place for place, row in enumerate(words.words.tolist())}
-        hidden = {
-            "learned": space.outside["learned"][:, look_at].mean().item(),
-            "null": space.outside["null"].mean().item(),
-            "words": space.outside["words"].mean().item(),
-            "chance": space.outside["chance"].mean().item(),
-        }
+        space, right, number = measure_space(now.task, now.init), RIGHT[now.task], steps.index(now.step)
+        ends = space.vectors["null"] if now.show == "null" else space.vectors["learned"][:, number]  # (S, M, D)
+        often = [name for name, _ in Counter(shared.name_nearest(words, ends.flatten(0, 1))).most_common()]
+        named = list(dict.fromkeys([*right, *often[: shared.NAMED]]))
+        outside = space.outside | {"learned": space.outside["learned"][:, number]}
+        hidden = {name: outside[name].mean().item() for name in ("learned", "null", "words", "chance")}
         which = {"real": ("learned",), "null": ("null",), "both": ("learned", "null")}[now.show]
         # from the lowest to the highest in each direction, whatever the step, so that nothing jumps while a path grows
         every = torch.cat([space.places[name].flatten(0, -2) for name in (*which, "words")])
         centre = (every.amin(0) + every.amax(0)) / 2
-        paths = space.places["learned"][:, : look_at + 1].transpose(1, 2).flatten(0, 1)  # (S M, L, 3)
+        paths = space.places["learned"][:, : number + 1].transpose(1, 2).flatten(0, 1)  # (S M, L, 3)
         meant = "null" if now.show == "null" else "learned"
         names_of = {
             "learned": say(en="learned", zh="学出来的"),
@@ -110,7 +91,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             "learned": say(en="a learned vector's squared distance from the centre, on average", zh="学出来的向量"),
             "null": say(en="the squared distance from the centre, with permuted labels", zh="打乱标签学出来的向量"),
         }[meant]
-        return figures.paths_in_space(
+        return figures.draw_paths(
             figures.Space(
                 space.places["words"].numpy(),
                 [(rows[name], name, name in right) for name in named],
@@ -128,14 +109,14 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
                 en=f"Directions not shown hold {100 * hidden[meant]:.0f} % of {of}",
                 zh=f"{of}，到中心距离的平方里，平均有 {100 * hidden[meant]:.0f}% 在图上看不见的方向上",
             ),
-            alt=_paths_in_words(now, ends, named, hidden[meant], explained),
-            caption=_about_paths(now, hidden, explained, shuffled),
+            alt=_describe_paths(now, ends, named, hidden[meant], explained),
+            caption=_explain_paths(now, hidden, explained, shuffled),
         )
 
     return Explorer(controls, draw)
 
 
-def _paths_in_words(
+def _describe_paths(
     now: SimpleNamespace, ends: Tensor, named: Sequence[str], hidden: float, explained: np.ndarray
 ) -> str:
     seeds, vectors, _ = ends.shape
@@ -149,19 +130,21 @@ def _paths_in_words(
     }[now.show]
     return say(
         en=f"A cloud of grey dots, the words, in three directions, turned by {now.turn}° and tilted by {now.tilt}°. In it {shown}, for "
-        f"{seeds * vectors} vectors of {counted(seeds, 'seed')}: {_task_name(now.task)}, begun as {_init_name(now.init)}, step {now.step}. Named: "
+        f"{seeds * vectors} vectors of {counted(seeds, 'seed')}: {shared.describe_task(now.task)}, begun as {shared.name_init(now.init)}, step {now.step}. Named: "
         f"{', '.join(named)}. About {10 * hidden:.0f} tenths of a vector are not to be seen. Beside it bars: the first three directions "
         f"carry {100 * explained[:3].sum():.0f} % of the words' variance.",
         zh=f"一团灰点是各个词在三个方向上的位置，转动 {now.turn}°，俯仰 {now.tilt}°。里面画着{shown}，共 {seeds} 个种子、{seeds * vectors} 个向量："
-        f"{_task_name(now.task)}，初始化为{_init_name(now.init)}，第 {now.step} 步。标出的词：{'、'.join(named)}。每个向量大约"
+        f"{shared.describe_task(now.task)}，初始化为{shared.name_init(now.init)}，第 {now.step} 步。标出的词：{'、'.join(named)}。每个向量大约"
         f"{'零一二三四五六七八九十'[round(10 * hidden)]}成看不见。旁边的条形图：前三个方向占全部词的方差的 {100 * explained[:3].sum():.0f}%。",
     )
 
 
-def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: np.ndarray, shuffled: np.ndarray) -> str:
-    seen, by_chance = explained[:3].sum(), shuffled[:3].sum()
+def _explain_paths(
+    now: SimpleNamespace, hidden: Mapping[str, float], explained: np.ndarray, shuffled: np.ndarray
+) -> str:
+    seen, by_chance, right = explained[:3].sum(), shuffled[:3].sum(), shared.join_quoted(RIGHT[now.task])
     learned, permuted, of_words, random = (format_percent(share, 0) for share in hidden.values())
-    return say(
+    text = say(
         en=f"The three directions are those in which the words vary most: they carry {format_percent(seen, 0)} of the words' variance, where the same "
         f"numbers in disorder would carry {format_percent(by_chance, 0)}. Of the squared distance from the centre, this picture does not show {learned} for "
         f"learned vectors, {permuted} for those from permuted labels, {of_words} for words, and {random} for random vectors. So points that look close "
@@ -169,10 +152,5 @@ def _about_paths(now: SimpleNamespace, hidden: Mapping[str, float], explained: n
         zh=f"这三个方向是词变化最大的方向，占全部词的方差的 {format_percent(seen, 0)}；同样这些数打乱以后，只占 {format_percent(by_chance, 0)}。按到中心距离的平方算，"
         f"图上看不见的部分，学出来的向量有 {learned}，用打乱的标签学出来的有 {permuted}，词有 {of_words}，随机向量有 {random}。所以图上靠得近，不等于真的近："
         "标出的词是在所有方向上离终点最近的，不是在这三个方向上。",
-    ) + _right_words(RIGHT[now.task])
-
-
-def _right_words(right: Sequence[str]) -> str:
-    if not right:
-        return ""
-    return say(en=f"✓: {_or(right)}, the right word here. ", zh=f"✓ 是这里正确的词：{_or(right)}。")
+    )
+    return text + say(en=f"✓: {right}, the right word here. ", zh=f"✓ 是这里正确的词：{right}。") * bool(right)

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
@@ -19,14 +18,14 @@ from helpers.language import say
 from helpers.reading import Metric, Vocabulary
 from lessons.kit.explorer import Explorer, dropdown, format_percent, look
 from lessons.kit.picture import Picture
-from lessons.lesson_04_reading.explorers.shared import CHANCE, _metric_name, _metrics
+from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import prompts as figures
 from pocket.captioning import PROMPTS
 from pocket.corpus import INSTRUCTIONS
 from pocket.studies import captioner_study
 
 
-def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
+def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     """Choose one of GPT-2's stored prompts, and see beside the token that each vector began as the nearest ones now."""
     table = reading.read_vocabulary(gpt2, tokenizer)
     rows = table.trained.nonzero().flatten()  # of all tokens that were trained: prompts began as colons, too
@@ -34,15 +33,15 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     learned = {
         name: reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS
     }
-    begun = {name: _begun(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
+    begun = {name: find_first_tokens(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
-        "prompt": dropdown(say(en="prompt", zh="提示词"), {_prompt_name(name): name for name in learned}, "describe", 20),
+        "prompt": dropdown(say(en="prompt", zh="提示词"), {_name_stored_prompt(name): name for name in learned}, "describe", 20),
         "k": ipywidgets.IntSlider(3, min=1, max=4, description=say(en="tokens", zh="词元数"), **look(23.2)),
-        "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
+        "metric": shared.make_metric_control(),
     }  # fmt: skip
 
     @cache
-    def unmoved(name: str, metric: Metric) -> tuple[int, int]:
+    def count_unmoved(name: str, metric: Metric) -> tuple[int, int]:
         """How many vectors of a prompt are nearest to the token that each began as, and of how many."""
         near = reading.nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
         return int((near == begun[name]).sum()), len(near)
@@ -50,38 +49,32 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
         near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
-        drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
-        null = reading.measure_distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
-        bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
+        null, bands = shared.measure_null(vectors, table.table[rows], shared.CHANCE, now.metric)  # (CHANCE, M)
         cosines = F.cosine_similarity(vectors, table.table[ids], dim=-1).tolist()
-        told = [
-            figures.Begun(names[id], [names[i] for i in nearest], apart, cosine, tuple(band))
+        facts = [
+            figures.Begun(names[id], [names[i] for i in nearest], apart, cosine, band)
             for id, nearest, apart, cosine, band in zip(ids.tolist(), near.ids.tolist(), near.distances.tolist(), cosines, bands)
         ]  # fmt: skip
-        same = sum(vector.same for vector in told)
-        new = [vector for vector in told if not vector.same]
+        same, metric = sum(vector.same for vector in facts), shared.name_metric(now.metric)
         shares = [
             reading.measure_share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)
         ]
-        return figures.words_then_and_now(
-            told,
+        return figures.draw_prompt_words(
+            facts,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),
-            unit=say(
-                en=f"{_metric_name(now.metric)} distance to the nearest token",
-                zh=f"到最近词元的{_metric_name(now.metric)}距离",
-            ),
+            unit=say(en=f"{metric} distance to the nearest token", zh=f"到最近词元的{metric}距离"),
             title=say(
-                en=f"The prompt “{now.prompt}”: {same} of {len(told)} vectors are nearest to the token they were initialised as",
-                zh=f"提示词“{_prompt_name(now.prompt)}”：{len(told)} 个向量里，有 {same} 个离得最近的还是初始化时的词元",
+                en=f"The prompt “{now.prompt}”: {same} of {len(facts)} vectors are nearest to the token they were initialised as",
+                zh=f"提示词“{_name_stored_prompt(now.prompt)}”：{len(facts)} 个向量里，有 {same} 个离得最近的还是初始化时的词元",
             ),
-            alt=_prompt_in_words(now, told),
-            caption=_about_prompt(told, same, new, max(shares), [unmoved(name, now.metric) for name in learned]),
+            alt=_describe_prompt(now, facts),
+            caption=_explain_prompt(facts, same, max(shares), [count_unmoved(name, now.metric) for name in learned]),
         )
 
     return Explorer(controls, draw)
 
 
-def _begun(table: Vocabulary, tokenizer: Any, name: str, length: int) -> Tensor:
+def find_first_tokens(table: Vocabulary, tokenizer: Any, name: str, length: int) -> Tensor:
     """The tokens (M,) as which a stored prompt began: those of its words, again and again until there are enough."""
     words = DESCRIBE if name == "describe" else " ".join(INSTRUCTIONS[name])
     shape = {"hidden_size": table.table.shape[1], "vocab_size": len(table.table)}
@@ -89,31 +82,26 @@ def _begun(table: Vocabulary, tokenizer: Any, name: str, length: int) -> Tensor:
     return reading.nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
 
 
-def _prompt_in_words(now: SimpleNamespace, told: Sequence[figures.Begun]) -> str:
-    pairs = [f"“{vector.word}” → “{vector.now[0]}”" for vector in told]
+def _describe_prompt(now: SimpleNamespace, facts: Sequence[figures.Begun]) -> str:
+    pairs = [f"“{vector.word}” → “{vector.now[0]}”" for vector in facts]
+    metric = shared.name_metric(now.metric)
     return say(
-        en=f"A list of the {len(told)} vectors of the prompt “{now.prompt}”: the token each began as, a dot at the {_metric_name(now.metric)} distance "
+        en=f"A list of the {len(facts)} vectors of the prompt “{now.prompt}”: the token each began as, a dot at the {metric} distance "
         f"to the nearest token now, and the {now.k} nearest; a grey band shows where random vectors lie. From the beginning to now: {', '.join(pairs)}.",
-        zh=f"提示词“{_prompt_name(now.prompt)}”的 {len(told)} 个向量列成一张表：各自初始化时的词元、到现在最近词元的{_metric_name(now.metric)}距离（一个点）、最近的 "
+        zh=f"提示词“{_name_stored_prompt(now.prompt)}”的 {len(facts)} 个向量列成一张表：各自初始化时的词元、到现在最近词元的{metric}距离（一个点）、最近的 "
         f"{now.k} 个词元；灰色带是随机向量所在的范围。从开始到现在：{'，'.join(pairs)}。",
     )
 
 
-def _about_prompt(
-    told: Sequence[figures.Begun],
-    same: int,
-    new: Sequence[figures.Begun],
-    most: float,
-    every: Sequence[tuple[int, int]],
-) -> str:
+def _explain_prompt(facts: Sequence[figures.Begun], same: int, most: float, every: Sequence[tuple[int, int]]) -> str:
     """most: the largest share of random vectors that are as near to a token as one of these; every: of each prompt how many, and of how many."""
     unmoved, of = map(sum, zip(*every))
     text = say(
-        en=f"Of {len(told)} vectors {same} are nearest to the very token they began as: what reads like an instruction is what was put there, and no "
+        en=f"Of {len(facts)} vectors {same} are nearest to the very token they began as: what reads like an instruction is what was put there, and no "
         "finding. The null is the beginning. ",
-        zh=f"{len(told)} 个向量里，有 {same} 个离得最近的就是初始化时的那个词元：读出来像一句指令，是因为本来就放了这句指令，不算发现。这里的偶然对照就是起点。",
+        zh=f"{len(facts)} 个向量里，有 {same} 个离得最近的就是初始化时的那个词元：读出来像一句指令，是因为本来就放了这句指令，不算发现。这里的偶然对照就是起点。",
     )
-    for vector in new:
+    for vector in (vector for vector in facts if not vector.same):
         text += say(
             en=f"“{vector.word}” has become “{vector.now[0]}”. ", zh=f"“{vector.word}”变成了“{vector.now[0]}”。"
         )
@@ -128,5 +116,5 @@ def _about_prompt(
     )
 
 
-def _prompt_name(name: str) -> str:
+def _name_stored_prompt(name: str) -> str:
     return say(en=name, zh={"describe": "描述", "count": "数数", "colour": "颜色", "story": "故事"}[name])

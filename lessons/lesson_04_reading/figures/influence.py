@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ class Scored:
     bold: bool = False
 
 
-def influence(
+def draw_influence(
     rows: Sequence[Scored],
     hand: float,
     cosines: np.ndarray,
@@ -78,72 +79,39 @@ def influence(
             if len(line.shares) == 1:
                 axes.barh(number + 0.5, line.shares[0], 0.62, color=colour, zorder=2)
                 # at the bar's beginning: its end often lies on the hand prompt's line
-                note = {"fontsize": 7.5, "color": "white", "va": "center", "ha": "left", "zorder": 4}
-                axes.annotate(
-                    f"{100 * line.shares[0]:.1f}", (0, number + 0.5), (4, 0), textcoords="offset points", **note
-                )
+                note = {"fontsize": 7.5, "color": "white", "va": "center", "textcoords": "offset points", "zorder": 4}
+                axes.annotate(f"{100 * line.shares[0]:.1f}", (0, number + 0.5), (4, 0), **note)
             else:
-                look = {
-                    "color": colour,
-                    "markersize": 5,
-                    "alpha": CLOUD,
-                    "markeredgewidth": 0,
-                    "zorder": 6,  # many lie on the hand prompt's line
-                    "clip_on": False,
-                }
-                axes.plot(line.shares, [number + 0.5] * len(line.shares), "o", **look)
+                # above the hand prompt's line, on which many lie
+                look = {"markersize": 5, "alpha": CLOUD, "markeredgewidth": 0, "zorder": 6, "clip_on": False}
+                axes.plot(line.shares, [number + 0.5] * len(line.shares), "o", color=colour, **look)
         axes.axvline(hand, color=INK, linewidth=1.3, linestyle=DOTS, zorder=5, path_effects=make_halo())
-        note = {
-            "fontsize": 8,
-            "color": INK,
-            "ha": "right" if hand > 0.8 * axes.get_xlim()[1] else "center",
-            "va": "bottom",
-        }
-        axes.annotate(say(en="hand prompt", zh="手工提示词"), (hand, 0), (0, 3), textcoords="offset points", **note)
+        side, note = "right" if hand > 0.8 * axes.get_xlim()[1] else "center", say(en="hand prompt", zh="手工提示词")
+        look = {"fontsize": 8, "color": INK, "ha": side, "va": "bottom", "textcoords": "offset points"}
+        axes.annotate(note, (hand, 0), (0, 3), **look)
         M, left = len(cosines), room + wide + 0.62
         cell = min(0.5, (WIDTH - left - EDGE) / M)
         high = 0.26
         top = height - 0.62
-        add_text(
-            page, left - 0.3, top + 0.06, say(en="cosines among the vectors", zh="向量之间的余弦"), 8.5, weight="bold"
-        )
-        top -= 0.2
-        size = (cell, high)
-        _heat(
-            page,
-            cosines,
-            left,
-            top - 0.12,
-            size,
-            ("PuOr_r", -1, 1),
-            names,
-            names,
-            lambda c: f"{c:.2f}".replace("-", "−"),
-        )
-        top -= 0.12 + M * high + 0.5
+        draw_heat = partial(_draw_heat_map, page, left=left, size=(cell, high), columns=names)
+        heading = say(en="cosines among the vectors", zh="向量之间的余弦")
+        add_text(page, left - 0.3, top + 0.06, heading, 8.5, weight="bold")
+        top -= 0.32
+        draw_heat(cosines, top, ("PuOr_r", -1, 1), rows=names, write=lambda c: f"{c:.2f}".replace("-", "−"))
+        top -= M * high + 0.5
         heading = say(en="attention of EOT to each (%)", zh="文本结束符给各向量的注意力（%）")
         add_text(page, left - 0.3, top + 0.26, heading, 8.5, weight="bold")
         evenly = say(en=f"even shares: {100 * even:.0f}", zh=f"平均分配：{100 * even:.0f}")
         add_text(page, left - 0.3, top + 0.1, evenly, 8, color=SLATE)
-        limit = max(float(attention.max()), 2 * even)
+        colours = "Blues", 0, max(float(attention.max()), 2 * even)
         layers = [say(en=f"layer {number}", zh=f"第 {number} 层") for number in range(1, len(attention) + 1)]
-        _heat(
-            page,
-            attention,
-            left,
-            top - 0.14,
-            size,
-            ("Blues", 0, limit),
-            layers,
-            names,
-            lambda share: f"{100 * share:.0f}",
-        )
+        draw_heat(attention, top - 0.14, colours, rows=layers, write=lambda share: f"{100 * share:.0f}")
         return finish(figure, alt, caption)
 
 
-def _heat(
-    page: Axes, values: np.ndarray, left: float, top: float, size: tuple[float, float], colours: tuple[str, float, float],
-    rows: Sequence[str], columns: Sequence[str], written: Callable[[float], str],
+def _draw_heat_map(
+    page: Axes, values: np.ndarray, top: float, colours: tuple[str, float, float], *, left: float,
+    size: tuple[float, float], rows: Sequence[str], columns: Sequence[str], write: Callable[[float], str],
 ) -> None:  # fmt: skip
     """A matrix with a number in each cell; size: of a cell; colours: a map, and what its two ends stand for."""
     (cell, high), (name, low, most) = size, colours
@@ -157,4 +125,4 @@ def _heat(
         add_text(page, left - 0.06, y, label, 7.5, ha="right", color=SLATE)
         for column in range(len(columns)):
             look = {"ha": "center", "color": choose_letter_colour(painted[row, column])}
-            add_text(page, left + (column + 0.5) * cell, y, written(values[row, column]), 7.5, **look)
+            add_text(page, left + (column + 0.5) * cell, y, write(values[row, column]), 7.5, **look)

@@ -11,7 +11,7 @@ from lessons.kit.picture import INK, VERMILION, make_halo, measure_letters
 from lessons.lesson_04_reading.figures.shared import TICK
 
 
-def _name_points(
+def name_points(
     axes: Axes,
     points: Sequence[tuple[tuple[float, float], str, bool]],
     others: np.ndarray,
@@ -30,21 +30,21 @@ def _name_points(
     )
     choices = []
     for at, (_, name, marked) in zip(every, points):
-        boxes, lines, costs = _places_for(
+        boxes, lines, costs = _find_places(
             at, (0.09 if marked else 0.074) * measure_letters(name + TICK * marked) + 0.03
         )
         inside = (boxes[:, ::2] > 0).all(1) & (boxes[:, 1::2] < axes.bbox.size / axes.figure.dpi).all(1)
-        fits = inside & ~_overlap(boxes[:, None], must_be_free).any(1)
+        fits = inside & ~_touch(boxes[:, None], must_be_free).any(1)
         boxes, lines, costs = boxes[fits], lines[fits], costs[fits]
         foreign = every[np.hypot(*(every - at).T) > 0.03]
         through = np.linalg.norm(lines[:, :, None] - foreign, axis=-1).min(1, initial=9) < 0.05  # (K, N)
-        costs += 0.06 * _inside(rest, boxes).sum(1) + 0.3 * through.sum(1) + 0.2 * _ambiguous(at, foreign, boxes)
+        costs += 0.06 * _fall_in(rest, boxes).sum(1) + 0.3 * through.sum(1) + 0.2 * _mislead(at, foreign, boxes)
         choices.append((boxes, lines, costs, foreign))
     placed = _settle([choice[:3] for choice in choices], [marked for _, _, marked in points], every)
     for number, (box, line) in placed.items():
         (point, name, marked), at, foreign = points[number], every[number], choices[number][-1]
         colour, shift = VERMILION if marked else INK, {"textcoords": "offset points", "parse_math": False}
-        if np.hypot(*(line[-1] - at)) > 0.1 or _ambiguous(at, foreign, box):
+        if np.hypot(*(line[-1] - at)) > 0.1 or _mislead(at, foreign, box):
             straight = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", point, 72 * (line[-1] - at), arrowprops=straight, zorder=7, **shift)
         side = "left" if box[0] > at[0] else "right" if box[1] < at[0] else "center"
@@ -60,7 +60,7 @@ def _name_points(
 def _settle(
     choices: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], first: Sequence[bool], points: np.ndarray
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """For each name its box and its line, from its choices as `_places_for` gives them, so that all together cost little: the best of several
+    """For each name its box and its line, from its choices as `_find_places` gives them, so that all together cost little: the best of several
     orders in which names take their places, those that come `first` always before the others. points (N, 2): where the names belong."""
     orders = [range(len(choices)), *(np.argsort(sign * points[:, axis]) for axis in (0, 1) for sign in (1, -1))]
     best, least = {}, np.inf
@@ -73,8 +73,8 @@ def _settle(
                 boxes, lines, costs = choices[number]
                 costs = costs.copy()
                 for box, line in (there for other, there in placed.items() if other != number):
-                    costs += 99 * _overlap(boxes, box) + _inside(line, boxes).any(1) + _inside(lines, box).any(1)
-                    costs += _crossing(lines[:, 0], lines[:, -1], line[0], line[-1])
+                    costs += 99 * _touch(boxes, box) + _fall_in(line, boxes).any(1) + _fall_in(lines, box).any(1)
+                    costs += _cross(lines[:, 0], lines[:, -1], line[0], line[-1])
                 placed.pop(number, None)
                 # where there is no room: better no name than two that nobody can read
                 if len(costs) and costs.min() < 99:
@@ -85,7 +85,7 @@ def _settle(
     return best
 
 
-def _places_for(at: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _find_places(at: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where a name of this length could stand around a point, in inches: boxes (K, 4), lines (K, 9, 2) to them, and what each costs (K,)."""
     boxes, lines, costs = [], [], []
     for far in (0.07, 0.15, 0.24, 0.34, 0.46, 0.6, 0.76, 0.95):
@@ -100,7 +100,7 @@ def _places_for(at: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, 
     return np.array(boxes), np.array(lines), np.array(costs)
 
 
-def _ambiguous(at: np.ndarray, foreign: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def _mislead(at: np.ndarray, foreign: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Whether a name in one of the boxes (…, 4) might be taken for that of another point (N, 2), being about as near to it as to its own: (…)."""
     left, right, low, high = np.moveaxis(boxes, -1, 0)[..., None]  # (…, 1)
 
@@ -111,7 +111,7 @@ def _ambiguous(at: np.ndarray, foreign: np.ndarray, boxes: np.ndarray) -> np.nda
     return apart(foreign).min(-1, initial=9) < apart(at[None])[..., 0] + 0.05
 
 
-def _crossing(begin: np.ndarray, end: np.ndarray, other_begin: np.ndarray, other_end: np.ndarray) -> np.ndarray:
+def _cross(begin: np.ndarray, end: np.ndarray, other_begin: np.ndarray, other_end: np.ndarray) -> np.ndarray:
     """Whether straight lines (K, 2) to (K, 2) cross another one, (2,) to (2,): (K,)."""
 
     def sides(begin: np.ndarray, end: np.ndarray, spot: np.ndarray) -> np.ndarray:
@@ -122,13 +122,13 @@ def _crossing(begin: np.ndarray, end: np.ndarray, other_begin: np.ndarray, other
     return apart & (sides(other_begin, other_end, begin) != sides(other_begin, other_end, end))
 
 
-def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _touch(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Whether boxes (…, 4) have anything in common: (…)."""
     across = (one[..., 0] < other[..., 1]) & (other[..., 0] < one[..., 1])
     return across & (one[..., 2] < other[..., 3]) & (other[..., 2] < one[..., 3])
 
 
-def _inside(spots: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def _fall_in(spots: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Which spots, (N, 2) or for each box (K, N, 2), are in boxes (K, 4) or in one (4,): (K, N)."""
     x, y = spots[..., 0], spots[..., 1]
     left, right, low, high = np.moveaxis(boxes, -1, 0)[..., None]

@@ -22,7 +22,7 @@ from lessons.kit.picture import (
     make_blank,
     make_halo,
 )
-from lessons.lesson_04_reading.figures.labels import _name_points
+from lessons.lesson_04_reading.figures.labels import name_points
 from lessons.lesson_04_reading.figures.shared import DOTS
 
 
@@ -35,7 +35,7 @@ class Levers:
     named: Sequence[tuple[int, str, bool]]
 
 
-def levers(
+def draw_levers(
     panels: Sequence[Levers], losses: np.ndarray, without: float, *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """A dot for each word: across how near it is to a learned vector, upwards the loss of a prompt with that word, losses (W,).
@@ -45,10 +45,7 @@ def levers(
     height, gap, left = 4.3, 0.25, 0.72
     wide = (WIDTH - left - 0.12 - gap * (len(panels) - 1)) / len(panels)
     every = np.concatenate([panel.distances for panel in panels])
-    margin, aside = (
-        0.05 * (every.max() - every.min()),
-        0.14 * (every.max() - every.min()),
-    )  # the nearest are named on their left
+    margin, aside = 0.05 * np.ptp(every), 0.14 * np.ptp(every)  # the nearest are named on their left
     with LOCK:
         figure = make_blank(height)
         add_page(figure, title)
@@ -60,7 +57,7 @@ def levers(
             axes.set(xlim=(every.min() - aside, every.max() + margin), ylim=(low / step, high * step))
             axes.plot(panel.distances, losses, "o", color=SLATE, markersize=4, alpha=CLOUD, markeredgewidth=0)
             axes.axhline(without, color=INK, linewidth=1.2, linestyle=DOTS, zorder=1)
-            _log_ticks(axes, low / step, high * step, first=not number)
+            _set_log_ticks(axes, low / step, high * step, first=not number)
             axes.tick_params(labelsize=8, colors=INK)
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
@@ -71,19 +68,17 @@ def levers(
             if not number:
                 upwards = say(en="loss of “a photo of a … cat.” and so on", zh="“a photo of a … cat.”这类提示词的损失")
                 axes.set_ylabel(upwards, fontsize=8, color=INK, labelpad=3)
-            note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": make_halo()}
-            if not number:  # in the next diagram it would lie on dots
-                bare = say(en="without any word", zh="不加词")
+                note = {"va": "bottom", "ha": "right", "fontsize": 7.5, "color": INK, "path_effects": make_halo()}
+                bare = say(en="without any word", zh="不加词")  # in the next diagram it would lie on dots
                 axes.annotate(bare, (every.max() + margin, without), (-2, 2), textcoords="offset points", **note)
             named = [((panel.distances[i], losses[i]), name, marked) for i, name, marked in panel.named]
             _, low = (axes.transData.transform((0, without)) - axes.bbox.min) / figure.dpi
-            _name_points(
-                axes, named, np.stack([panel.distances, losses], axis=-1), [(wide - 1.1, wide, low, low + 0.18)]
-            )
+            corner = wide - 1.1, wide, low, low + 0.18
+            name_points(axes, named, np.stack([panel.distances, losses], axis=-1), [corner])
         return finish(figure, alt, caption)
 
 
-def _log_ticks(axes: Axes, low: float, high: float, first: bool) -> None:
+def _set_log_ticks(axes: Axes, low: float, high: float, first: bool) -> None:
     """A few round numbers on a logarithmic scale; the first of several diagrams is labelled."""
     steps = [digit * 10.0**power for power in range(-6, 3) for digit in (1, 1.5, 2, 3, 4, 5, 6, 8)]
     ticks = [tick for tick in steps if low <= tick <= high]

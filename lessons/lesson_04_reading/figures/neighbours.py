@@ -47,7 +47,7 @@ class Nearby:
     note: str = ""
 
 
-def nearest_words(
+def draw_nearest_words(
     vectors: Sequence[Nearby],
     own: float,
     limit: float,
@@ -119,7 +119,9 @@ class Strip:
     bold: bool = False
 
 
-def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_distance_rows(
+    rows: Sequence[Strip], limits: tuple[float, float], *, title: str, alt: str, caption: str = ""
+) -> Picture:
     """A row of dots for each kind of vector on one axis of distance, and a mark at the median of each."""
     row = 0.46
     room = 0.2 + 0.07 * max(measure_letters(strip.name) for strip in rows)
@@ -133,21 +135,16 @@ def strips(rows: Sequence[Strip], limits: tuple[float, float], *, title: str, al
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(labelsize=8, colors=INK)
         axes.grid(axis="x", color=GREY, alpha=0.35, linewidth=0.6)
-        axes.set_xlabel(
-            say(en="cosine distance to the nearest word", zh="到最近的词的余弦距离"),
-            fontsize=8.5,
-            color=INK,
-            labelpad=3,
-        )
+        across = say(en="cosine distance to the nearest word", zh="到最近的词的余弦距离")
+        axes.set_xlabel(across, fontsize=8.5, color=INK, labelpad=3)
         for number, strip in enumerate(rows):
             y = height - 0.4 - (number + 0.5) * row
             add_text(page, room - 0.1, y, strip.name, 8.5, ha="right", weight="bold" if strip.bold else "normal")
             up = number + 0.5 + scatter.uniform(-0.26, 0.26, len(strip.distances))
             colour, middle = BLUE if strip.bold else SLATE, float(np.median(strip.distances))
             axes.plot(strip.distances, up, "o", color=colour, markersize=3, alpha=0.35, markeredgewidth=0)
-            axes.plot(
-                [middle, middle], [number + 0.12, number + 0.88], color=INK, linewidth=2, path_effects=make_halo()
-            )
+            ends = [number + 0.12, number + 0.88]
+            axes.plot([middle, middle], ends, color=INK, linewidth=2, path_effects=make_halo())
             note = {"fontsize": 8, "weight": "bold", "color": INK, "va": "center", "path_effects": make_halo()}
             axes.annotate(f"{middle:.2f}", (middle, number + 0.5), (4, 0), textcoords="offset points", **note)
         return finish(figure, alt, caption)

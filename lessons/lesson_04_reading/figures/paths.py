@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from helpers.language import say
+from lessons.kit.explorer import format_percent
 from lessons.kit.picture import (
     BLUE,
     CLOUD,
@@ -31,8 +32,7 @@ from lessons.kit.picture import (
     measure_letters,
     rectangle,
 )
-from lessons.lesson_04_reading.figures.labels import _name_points
-from lessons.lesson_04_reading.figures.shared import percent_of
+from lessons.lesson_04_reading.figures.labels import name_points
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Space:
     limit: float
 
 
-def turned(points: np.ndarray, turn: float, tilt: float) -> np.ndarray:
+def turn_points(points: np.ndarray, turn: float, tilt: float) -> np.ndarray:
     """Points (…, 3) as they are seen: to the right, up and towards the eye. At 0° and 0° that is component 1, 2 and 3; `turn` goes around
     the upright axis, `tilt` then towards the eye."""
     turn, tilt = np.deg2rad(turn), np.deg2rad(tilt)
@@ -59,7 +59,7 @@ def turned(points: np.ndarray, turn: float, tilt: float) -> np.ndarray:
     return np.stack([across, up, near], axis=-1)
 
 
-def paths_in_space(
+def draw_paths(
     space: Space,
     turn: float,
     tilt: float,
@@ -86,31 +86,28 @@ def paths_in_space(
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
         axes.spines[:].set_color(GREY)
 
-        def seen(points: np.ndarray) -> np.ndarray:
-            return turned(points - space.centre, turn, tilt)
+        def look_at(points: np.ndarray) -> np.ndarray:
+            return turn_points(points - space.centre, turn, tilt)
 
-        words = seen(space.words)
+        words = look_at(space.words)
         depth = np.clip(0.5 + words[:, 2] / (2 * limit), 0, 1)  # 1: near to the eye
         axes.scatter(words[:, 0], words[:, 1], s=4 + 14 * depth, color=STONE, linewidths=0, zorder=2)
         if len(space.null):
-            ends = seen(space.null)
+            ends = look_at(space.null)
             axes.plot(ends[:, 0], ends[:, 1], "x", color=VERMILION, markersize=5.5, markeredgewidth=1.3, zorder=4)
-        for path in seen(space.paths) if len(space.paths) else ():
-            axes.plot(
-                path[:, 0], path[:, 1], color=BLUE, linewidth=0.6, alpha=CLOUD, zorder=3
-            )  # many cross where all began
-            axes.plot(
-                *path[0, :2], "o", color=BLUE, markersize=3, markerfacecolor="white", markeredgewidth=0.8, zorder=4
-            )
-            axes.plot(
-                *path[-1, :2], "o", color=BLUE, markersize=5, markeredgecolor="white", markeredgewidth=0.5, zorder=5
-            )
-        ends = [seen(points)[:, :2] for points in (space.null, space.paths[:, -1]) if len(points)]
+        hollow = {"markersize": 3, "markerfacecolor": "white", "markeredgewidth": 0.8, "zorder": 4}
+        filled = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 5}
+        for path in look_at(space.paths) if len(space.paths) else ():
+            # many cross where all began
+            axes.plot(path[:, 0], path[:, 1], color=BLUE, linewidth=0.6, alpha=CLOUD, zorder=3)
+            axes.plot(*path[0, :2], "o", color=BLUE, **hollow)
+            axes.plot(*path[-1, :2], "o", color=BLUE, **filled)
+        ends = [look_at(points)[:, :2] for points in (space.null, space.paths[:, -1]) if len(points)]
         named = [(tuple(words[place, :2]), name, marked) for place, name, marked in space.named]
         corners = (0, 1.3, 0, 0.4), (side - 1.1, side, 0, 1.1)  # of the ruler and of the directions
-        _name_points(axes, named, np.concatenate([*3 * ends, words[:, :2]]), corners)  # the ends matter most
-        _ruler(axes, limit)
-        _directions(axes, limit, turn, tilt)
+        name_points(axes, named, np.concatenate([*3 * ends, words[:, :2]]), corners)  # the ends matter most
+        _draw_ruler(axes, limit)
+        _draw_directions(axes, limit, turn, tilt)
         x = 0.2
         for marker, look, name in (
             ("o", {"color": STONE}, say(en="words", zh="词")),
@@ -122,7 +119,7 @@ def paths_in_space(
             add_text(page, x + 0.1, 0.17, name, 8)
             x += 0.36 + 0.067 * measure_letters(name)
         left = EDGE + side + 0.56
-        _explained(add_axes(figure, left, height - 0.74 - 1.75, WIDTH - left - 0.1, 1.75), explained, shuffled)
+        _draw_explained(add_axes(figure, left, height - 0.74 - 1.75, WIDTH - left - 0.1, 1.75), explained, shuffled)
         low = height - 0.36 - side
         heading = say(en="not in these three directions", zh="不在这三个方向上的部分")
         add_text(page, left - 0.42, low + 1.42, heading, 8.5, weight="bold")
@@ -131,13 +128,13 @@ def paths_in_space(
             weight = "bold" if meant else "normal"
             add_text(page, begin_x - 0.07, y, name, 8, ha="right", weight=weight)
             page.add_patch(rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
-            filled = begin_x, begin_x + share * (end_x - begin_x), y - 0.09, y + 0.09
-            page.add_patch(rectangle(*filled, facecolor=BLUE if meant else SLATE))
-            add_text(page, WIDTH - EDGE, y, percent_of(share), 8, ha="right", weight=weight)
+            end_of_bar = begin_x + share * (end_x - begin_x)
+            page.add_patch(rectangle(begin_x, end_of_bar, y - 0.09, y + 0.09, facecolor=BLUE if meant else SLATE))
+            add_text(page, WIDTH - EDGE, y, format_percent(share, 0), 8, ha="right", weight=weight)
         return finish(figure, alt, caption)
 
 
-def _ruler(axes: Axes, limit: float) -> None:
+def _draw_ruler(axes: Axes, limit: float) -> None:
     """How long a distance of a round number is."""
     length = max(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if step < 0.7 * limit or step == 0.1)
     x, y = -0.94 * limit, -0.93 * limit
@@ -146,10 +143,10 @@ def _ruler(axes: Axes, limit: float) -> None:
     axes.text(x, y + 0.03 * limit, words, fontsize=7.5, color=INK, path_effects=make_halo())
 
 
-def _directions(axes: Axes, limit: float, turn: float, tilt: float) -> None:
+def _draw_directions(axes: Axes, limit: float, turn: float, tilt: float) -> None:
     """Where the three components point, in a corner: from the middle of the cloud their arrows would hide what is there."""
     origin, look = np.array([0.76, -0.76]) * limit, {"fontsize": 7.5, "color": SLATE, "path_effects": make_halo()}
-    for number, end in enumerate(0.15 * limit * turned(np.eye(3), turn, tilt)[:, :2], start=1):
+    for number, end in enumerate(0.15 * limit * turn_points(np.eye(3), turn, tilt)[:, :2], start=1):
         arrow = {"arrowstyle": "->", "color": SLATE, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", origin + end, origin, arrowprops=arrow)
         if np.hypot(*end) > 0.04 * limit:  # it does not point at the reader
@@ -159,7 +156,7 @@ def _directions(axes: Axes, limit: float, turn: float, tilt: float) -> None:
     axes.text(0.97 * limit, -0.97 * limit, say(en="components", zh="主成分"), ha="right", va="bottom", **look)
 
 
-def _explained(axes: Axes, explained: np.ndarray, shuffled: np.ndarray) -> None:
+def _draw_explained(axes: Axes, explained: np.ndarray, shuffled: np.ndarray) -> None:
     places = np.arange(1, len(explained) + 1)
     shown = places <= 3
     axes.bar(places, 100 * explained, width=0.66, color=np.where(shown, SLATE, "white"), edgecolor=SLATE, linewidth=1)

@@ -24,7 +24,7 @@ from lessons.kit.picture import (
     measure_letters,
     rectangle,
 )
-from lessons.lesson_04_reading.figures.shared import BAND, percent_of_draws
+from lessons.lesson_04_reading.figures.shared import BAND, abbreviate_draws
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Planted:
     chance: float
 
 
-def ranks_in_a_grid(
+def draw_ranks(
     tasks: Sequence[Planted], k: int, seeds: Sequence[int], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Ranks of the right word: a row for each task, a column for each run; those up to k are filled and ticked. Beside them the null twice."""
@@ -67,13 +67,12 @@ def ranks_in_a_grid(
             add_text(page, room - 0.1, y, task.name, 8.5, ha="right")
             for left, ranks, colour in ((room, task.ranks, BLUE), (second, task.permuted, SLATE)):
                 for column, rank in enumerate(ranks):
-                    _rank(page, left + column * cell, y, cell, row, rank, k, colour)
+                    _draw_rank(page, left + column * cell, y, cell, row, rank, k, colour)
             end = WIDTH - EDGE - 0.44
             page.add_patch(rectangle(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
-            page.add_patch(
-                rectangle(third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE)
-            )
-            add_text(page, WIDTH - EDGE, y, percent_of_draws(task.chance), 8, ha="right")
+            end_of_bar = third + task.chance * (end - third)
+            page.add_patch(rectangle(third, end_of_bar, y - 0.36 * row, y + 0.36 * row, facecolor=SLATE))
+            add_text(page, WIDTH - EDGE, y, abbreviate_draws(task.chance), 8, ha="right")
         note = say(
             en=f"a cell: the rank of the right word, for the best of the vectors; filled, ✓: within {k}",
             zh=f"格子里：正确的词的名次，取排得最靠前的那个向量；涂色并打 ✓：前 {k} 名",
@@ -82,7 +81,7 @@ def ranks_in_a_grid(
         return finish(figure, alt, caption)
 
 
-def _rank(page: Axes, left: float, y: float, cell: float, row: float, rank: int, k: int, colour: str) -> None:
+def _draw_rank(page: Axes, left: float, y: float, cell: float, row: float, rank: int, k: int, colour: str) -> None:
     named = rank <= k
     look = {"facecolor": colour} if named else {"facecolor": TINT}
     page.add_patch(rectangle(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))

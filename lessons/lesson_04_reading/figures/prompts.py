@@ -40,7 +40,7 @@ class Begun:
         return self.now[0] == self.word
 
 
-def words_then_and_now(
+def draw_prompt_words(
     vectors: Sequence[Begun], limit: float, *, unit: str, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Of each vector the word it began as, a dot at the distance to the word that is nearest now, in front of the band of chance, and the

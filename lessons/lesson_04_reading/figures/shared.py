@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from helpers.language import say
+from lessons.kit.explorer import format_percent
 
 BAND = "#E3E6EA"  # the ground where chance lies
 DOTS = (0, (1, 1.6))
 TICK = " ✓"
 
 
-def percent_of_draws(share: float) -> str:
+def abbreviate_draws(share: float) -> str:
     """A share of a finite number of draws, in per cent: it never says that there is none, or nothing else."""
-    return "< " * (share < 0.01) + "> " * (share > 0.99) + percent_of(min(max(share, 0.01), 0.99))
-
-
-def percent_of(share: float) -> str:
-    """A share in whole per cent, as the learner's language writes it."""
-    return f"{100 * share:.0f}" + say(en=" %", zh="%")
+    return "< " * (share < 0.01) + "> " * (share > 0.99) + format_percent(min(max(share, 0.01), 0.99), 0)
