@@ -48,7 +48,7 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them and its room, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
-    "05.words_by_table": "the nearest tokens of vectors",
+    "05.draw_words_by_table": "the nearest tokens of vectors",
     "02.text_with_slots": "tokens of a class name that a learner types",
     "02.overwriting_and_inserting": "tokens of a class name",
     "01.shares_by_scale": "any texts, shortened where there is no room",
@@ -58,8 +58,8 @@ OF_MODELS: dict[str, str] = {
     "03.blended_prompts": "answers",
     "03.words_on_patches": "nearest words",
     "00.draw": "the texts that the learner has written for CLIP",
-    "06.contact_sheet": "names of a learner's folders",
-    "06.sheet_with_names": "names of a learner's folders and files",
+    "06.draw_rows_of_pictures": "names of a learner's folders",
+    "06.draw_pictures_with_names": "names of a learner's folders and files",
     "04.nearest_words": "the words nearest to learned vectors",
     "04.paths_in_space": "words of the pocket CLIP's table",
     "04.levers": "words of the pocket CLIP's table",

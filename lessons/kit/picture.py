@@ -57,7 +57,7 @@ class Picture:
 
     def html(self) -> str:
         """An <img> with alt text, which JupyterLab would drop from a plain PNG, and the caption beneath it."""
-        data, width = encode_webp(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
+        data, width = encode_base64(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
         alt = html.escape(self.alt)
         look = "display: block; max-width: 100%"  # as a line of text it would have a gap beneath
         image = f'<img alt="{alt}" width="{width}" style="{look}" src="data:image/webp;base64,{data}">'
@@ -68,7 +68,7 @@ class Picture:
     def bundle(self) -> dict[str, str]:
         """One output for every reader: html for the page, a small PNG for converters, plain text for the ear and for nbval."""
         page = self.image.resize((self.image.width // SHARPNESS, self.image.height // SHARPNESS), Image.Resampling.BOX)
-        png = encode_webp(page.quantize(128), format="png", optimize=True)
+        png = encode_base64(page.quantize(128), format="png", optimize=True)
         plain = say(en="Figure: ", zh="图：") + self.alt
         return {"text/html": self.html(), "image/png": png, "text/plain": plain}
 
@@ -138,6 +138,12 @@ def add_page(figure: Figure, title: str) -> Axes:
     return page
 
 
+def add_title(figure: Figure, title: str, left: float = 0.08, size: float = 10.5) -> None:
+    """Write the title over a figure of axes, from so many inches on and in letters of so many points."""
+    width, height = figure.get_size_inches()
+    figure.text(left / width, 1 - 0.2 / height, title, fontsize=size, color=INK, parse_math=False)
+
+
 def add_text(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
     """Write words on a page, at a place in inches and in letters of so many points; style: matplotlib's, such as ha and color."""
     style = {"va": "center", "color": INK, "parse_math": False, **style}
@@ -149,7 +155,7 @@ def plot_column(axes: Axes, history: History, column: str, **style: Any) -> None
     axes.plot(history.column("step"), history.column(column), **style)
 
 
-def rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
+def make_rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
     """A rectangle between two abscissas and two ordinates, empty unless it is given a facecolor."""
     return Rectangle((left, low), right - left, high - low, **{"facecolor": "none", **style})
 
@@ -191,6 +197,14 @@ def spread(heights: Sequence[float], gap: float, low: float, high: float) -> lis
     return (np.clip(bare, low, top) + gap * np.arange(len(heights))).tolist()
 
 
+def move_apart(heights: Sequence[float], gap: float) -> list[float]:
+    """One or two heights, the two moved from each other where they are closer than the gap."""
+    if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
+        return list(heights)
+    middle, first_up = sum(heights) / 2, 0.5 if heights[0] >= heights[1] - 1e-3 else -0.5
+    return [middle + first_up * gap, middle - first_up * gap]
+
+
 def make_halo() -> list[withStroke]:
     """White around letters that stand on lines."""
     return [withStroke(linewidth=2.5, foreground="white")]
@@ -205,7 +219,7 @@ def finish(figure: Figure, alt: str, caption: str) -> Picture:
     return Picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), alt, caption)
 
 
-def encode_webp(image: Image.Image, **options: object) -> str:
+def encode_base64(image: Image.Image, **options: object) -> str:
     """A picture's file in base64; options: what `Image.save` takes."""
     buffer = io.BytesIO()
     image.save(buffer, **options)
@@ -267,5 +281,5 @@ def draw_picture_with_scores(
         bars.tick_params(labelsize=8, colors=INK)
         bars.set_xlabel(say(en="probability", zh="概率"), fontsize=8, color=INK, labelpad=1)
         bars.spines[["top", "right"]].set_visible(False)
-        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
+        add_title(figure, title, left=2.85, size=10)
         return finish(figure, alt, caption)

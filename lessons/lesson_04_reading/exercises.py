@@ -12,18 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from helpers import reading as by_library
-from lessons.kit.exercise import Mistake, Questions, close, expect_number, expect_tensor
+from lessons.kit.exercise import Mistake, Questions, close, expect_answer, expect_number, expect_tensor
 from pocket.words import COLOUR_WORDS, FILLER_ADJECTIVES, OBJECT_WORDS, SIZE_WORDS
 
 questions = Questions(__file__)
-
-
-def expect_answer(answer: Any, what: str) -> None:
-    """Raises Mistake where nothing came back. `what` names it, in code."""
-    if answer is None:
-        raise Mistake(
-            en=f"{what} gives nothing back: is there a return?", zh=f"{what} 什么也没有返回：是不是少了 return？"
-        )
 
 
 def read_number(answer: Any, what: str) -> int | float:

@@ -43,7 +43,7 @@ def vocabulary() -> reading.Vocabulary:
 
 def nearest(vectors: torch.Tensor, k: int = 1) -> torch.Tensor:
     """The places (…, k) of the k nearest words."""
-    return reading.nearest_tokens(vectors, vocabulary().table, k, rows=vocabulary().words).ids
+    return reading.find_nearest_tokens(vectors, vocabulary().table, k, rows=vocabulary().words).ids
 
 
 def named(ids: torch.Tensor) -> list[str]:
@@ -409,7 +409,7 @@ def stored_prompts() -> Iterator[Claim]:
     for name in captioner_study.TASKS:
         learned = reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2)
         begun = prompts.find_first_tokens(table, tokenizer, name, len(learned))
-        near = reading.nearest_tokens(learned, table.table, 1, rows=rows).ids[:, 0]
+        near = reading.find_nearest_tokens(learned, table.table, 1, rows=rows).ids[:, 0]
         unmoved, vectors = unmoved + int((near == begun).sum()), vectors + len(near)
     yield Claim(
         "prompts-seen",

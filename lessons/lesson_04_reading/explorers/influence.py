@@ -17,7 +17,7 @@ from helpers.context import PromptedCLIP
 from helpers.data import cache_features
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, dropdown, format_percent, look
+from lessons.kit.explorer import Explorer, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import influence as figures
@@ -37,9 +37,9 @@ def explore_influence(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     without = {say(en=f"without vector {i + 1}", zh=f"去掉向量 {i + 1}"): i for i in range(M)}
     controls = {
         **shared.make_run_controls(),
-        "what": dropdown(say(en="vectors", zh="向量"), whole | without, "all", 23.2),
-        "blend": ipywidgets.FloatSlider(1, min=0, max=1.5, step=0.1, description=say(en="blend", zh="混合比例"), **look(30)),
-        "norm": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="norm ×", zh="模长 ×"), **look(30)),
+        "what": make_dropdown(say(en="vectors", zh="向量"), whole | without, "all", 23.2),
+        "blend": ipywidgets.FloatSlider(1, min=0, max=1.5, step=0.1, description=say(en="blend", zh="混合比例"), **style_control(30)),
+        "norm": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="norm ×", zh="模长 ×"), **style_control(30)),
     }  # fmt: skip
 
     def draw(now: SimpleNamespace) -> Picture:

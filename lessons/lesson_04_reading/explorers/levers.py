@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers import reading
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, counted, dropdown
+from lessons.kit.explorer import Explorer, format_count, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.explorers.shared import NAMED
@@ -68,7 +68,7 @@ def explore_levers() -> Explorer:
     names = [words.names[row] for row in words.words.tolist()]
     first = "blurred" if "blurred" in tasks else tasks[0]
     options = {shared.describe_task(task): task for task in tasks}
-    controls = {"task": dropdown(say(en="task", zh="任务"), options, first, 36)}
+    controls = {"task": make_dropdown(say(en="task", zh="任务"), options, first, 36)}
 
     def draw(now: SimpleNamespace) -> Picture:
         record, right = reading_study.load_study().helpful_words(now.task), RIGHT[now.task]
@@ -114,7 +114,7 @@ def _describe_levers(record: HelpfulWords, nearest: Sequence[str], helpful: Sequ
         en=f"Two scatter plots with a dot for each of {of} words; the task: {task}. Across: how near the word is to a learned "
         f"vector, left for real and right for permuted labels; upwards: the loss of a prompt with that word. Nearest: {', '.join(nearest)}. "
         f"Most helpful: {', '.join(helpful)}. A dotted line marks the loss without any word. In both lists: "
-        f"{counted(both[0], 'word')}; with permuted labels {both[1]}.",
+        f"{format_count(both[0], 'word')}; with permuted labels {both[1]}.",
         zh=f"两张散点图，{of} 个词每个一点；任务：{task}。横轴是这个词离学出来的向量有多近（左图真标签，右图打乱的标签），纵轴是写上这个词以后的"
         f"损失。最近的：{'、'.join(nearest)}。最有用的：{'、'.join(helpful)}。点线是什么词也不加时的损失。既最近又最有用的词有 {both[0]} 个，标签打乱时有 {both[1]} 个。",
     )
@@ -126,7 +126,7 @@ def _explain_levers(record: HelpfulWords, nearest: Sequence[str], both: Sequence
     better, best = sum(loss < record.without for loss in losses), next(iter(record.losses))
     three = shared.join_quoted(nearest[:3], en=", ", zh="、")
     text = say(
-        en=f"Written into “a photo of a … cat.”, {counted(better, 'word')} of {of} lower the loss on the training pictures; without any it "
+        en=f"Written into “a photo of a … cat.”, {format_count(better, 'word')} of {of} lower the loss on the training pictures; without any it "
         f"is {_format_loss(record.without)}, with “{best}” {_format_loss(losses[0])}. Nearest to the learned vectors are {three}; "
         f"“{first}” is number {places[first]} of the helpful words. ",
         zh=f"把词写进“a photo of a … cat.”，{of} 个词里有 {better} 个让训练图片上的损失变小；不加词是 {_format_loss(record.without)}，加上"

@@ -17,7 +17,7 @@ from helpers import reading
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.reading import Metric
-from lessons.kit.explorer import Explorer, counted, look
+from lessons.kit.explorer import Explorer, format_count, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import neighbours as figures
@@ -37,8 +37,8 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     runs, steps = shared.find_followed(), shared.list_steps()
     controls: dict[str, ipywidgets.Widget] = {
         **shared.make_run_controls(),
-        "step": ipywidgets.SelectionSlider(options=steps, value=steps[1], description=say(en="step", zh="步"), **look(30)),
-        "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **look(23.2)),
+        "step": ipywidgets.SelectionSlider(options=steps, value=steps[1], description=say(en="step", zh="步"), **style_control(30)),
+        "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **style_control(23.2)),
         "metric": shared.make_metric_control(),
     }  # fmt: skip
 
@@ -50,7 +50,7 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     @cache
     def find_end(task: str, init: str, seed: int, metric: Metric) -> float:
         """The end of an axis on which all evaluations of a run have room."""
-        near = reading.nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
+        near = reading.find_nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
         return 1.16 * near.distances.max().item()
 
     @cache
@@ -60,7 +60,7 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         run, right, own = runs[now.task, now.init, now.seed], RIGHT[now.task], measure_own(now.metric)
         vectors = run.path[steps.index(now.step)]  # (M, D)
-        near = reading.nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
+        near = reading.find_nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
         null, bands = shared.measure_null(vectors, words.table[words.words], shared.DRAWS, now.metric)  # (DRAWS, M)
         names = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
         began = shared.name_nearest(words, run.begun) if run.init != "random" else [""] * len(names)
@@ -121,7 +121,7 @@ def _describe_nearest(
     zh = f"标为正确的词：{'、'.join(marked)}。" if marked else "没有标为正确的词。"
     metric, task, init = shared.name_metric(now.metric), shared.describe_task(run.task), shared.name_init(run.init)
     return say(
-        en=f"{len(facts)} small bar charts, one for each vector, of the {metric} distance to its {counted(now.k, 'nearest word')}. The task: "
+        en=f"{len(facts)} small bar charts, one for each vector, of the {metric} distance to its {format_count(now.k, 'nearest word')}. The task: "
         f"{task}, begun as {init}, seed {run.seed}, step {now.step}. The nearest: {', '.join(listed)}. {en} A grey "
         f"band shows where the nearest word of a random vector lies, a dotted line at {own:.2f} how far a word is from its nearest other word.",
         zh=f"{len(facts)} 张小条形图，每个向量一张，画的是它到最近的 {now.k} 个词的{metric}距离。任务：{task}，初始化为"

@@ -15,7 +15,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import reading
 from helpers.language import say
-from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import paths as figures
@@ -37,7 +37,7 @@ def explore_paths(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
     controls = {
         **{name: control for name, control in shared.make_run_controls().items() if name != "seed"},
-        "show": dropdown(
+        "show": make_dropdown(
             say(en="show", zh="显示"),
             {
                 say(en="both", zh="两者"): "both",
@@ -47,9 +47,9 @@ def explore_paths(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             "both",
             20,
         ),
-        "step": ipywidgets.SelectionSlider(options=steps, value=steps[-1], description=say(en="step", zh="步"), **look(30)),
-        "turn": ipywidgets.IntSlider(25, min=-180, max=180, step=5, description=say(en="turn (°)", zh="转动（°）"), **look(30)),
-        "tilt": ipywidgets.IntSlider(15, min=-90, max=90, step=5, description=say(en="tilt (°)", zh="俯仰（°）"), **look(30)),
+        "step": ipywidgets.SelectionSlider(options=steps, value=steps[-1], description=say(en="step", zh="步"), **style_control(30)),
+        "turn": ipywidgets.IntSlider(25, min=-180, max=180, step=5, description=say(en="turn (°)", zh="转动（°）"), **style_control(30)),
+        "tilt": ipywidgets.IntSlider(15, min=-90, max=90, step=5, description=say(en="tilt (°)", zh="俯仰（°）"), **style_control(30)),
     }  # fmt: skip
 
     @cache
@@ -130,7 +130,7 @@ def _describe_paths(
     }[now.show]
     return say(
         en=f"A cloud of grey dots, the words, in three directions, turned by {now.turn}° and tilted by {now.tilt}°. In it {shown}, for "
-        f"{seeds * vectors} vectors of {counted(seeds, 'seed')}: {shared.describe_task(now.task)}, begun as {shared.name_init(now.init)}, step {now.step}. Named: "
+        f"{seeds * vectors} vectors of {format_count(seeds, 'seed')}: {shared.describe_task(now.task)}, begun as {shared.name_init(now.init)}, step {now.step}. Named: "
         f"{', '.join(named)}. About {10 * hidden:.0f} tenths of a vector are not to be seen. Beside it bars: the first three directions "
         f"carry {100 * explained[:3].sum():.0f} % of the words' variance.",
         zh=f"一团灰点是各个词在三个方向上的位置，转动 {now.turn}°，俯仰 {now.tilt}°。里面画着{shown}，共 {seeds} 个种子、{seeds * vectors} 个向量："

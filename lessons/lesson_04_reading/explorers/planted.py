@@ -15,7 +15,7 @@ from helpers import reading
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.reading import Metric
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import planted as figures
@@ -53,12 +53,12 @@ def explore_planted() -> Explorer:
         say(en="two styles at once", zh="两种风格混合"): "mixture",
     }
     controls = {
-        "kind": dropdown(say(en="planted", zh="埋下的"), kinds, "secret", 26),
+        "kind": make_dropdown(say(en="planted", zh="埋下的"), kinds, "secret", 26),
         "init": shared.make_init_control(),
         "k": ipywidgets.IntSlider(
-            WITHIN, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **look(30)
+            WITHIN, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **style_control(30)
         ),
-        "moment": dropdown(
+        "moment": make_dropdown(
             say(en="vectors", zh="向量"),
             {say(en="as kept", zh="留下的"): "context", say(en="after the last step", zh="最后一步之后"): "last"},
             "context",

@@ -16,7 +16,7 @@ from helpers import reading
 from helpers.captioner import DESCRIBE, SoftPrompt
 from helpers.language import say
 from helpers.reading import Metric, Vocabulary
-from lessons.kit.explorer import Explorer, dropdown, format_percent, look
+from lessons.kit.explorer import Explorer, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import prompts as figures
@@ -35,20 +35,20 @@ def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     }
     begun = {name: find_first_tokens(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
-        "prompt": dropdown(say(en="prompt", zh="提示词"), {_name_stored_prompt(name): name for name in learned}, "describe", 20),
-        "k": ipywidgets.IntSlider(3, min=1, max=4, description=say(en="tokens", zh="词元数"), **look(23.2)),
+        "prompt": make_dropdown(say(en="prompt", zh="提示词"), {_name_stored_prompt(name): name for name in learned}, "describe", 20),
+        "k": ipywidgets.IntSlider(3, min=1, max=4, description=say(en="tokens", zh="词元数"), **style_control(23.2)),
         "metric": shared.make_metric_control(),
     }  # fmt: skip
 
     @cache
     def count_unmoved(name: str, metric: Metric) -> tuple[int, int]:
         """How many vectors of a prompt are nearest to the token that each began as, and of how many."""
-        near = reading.nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
+        near = reading.find_nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
         return int((near == begun[name]).sum()), len(near)
 
     def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
-        near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
+        near = reading.find_nearest_tokens(vectors, table.table, now.k, now.metric, rows)
         null, bands = shared.measure_null(vectors, table.table[rows], shared.CHANCE, now.metric)  # (CHANCE, M)
         cosines = F.cosine_similarity(vectors, table.table[ids], dim=-1).tolist()
         facts = [
@@ -79,7 +79,7 @@ def find_first_tokens(table: Vocabulary, tokenizer: Any, name: str, length: int)
     words = DESCRIBE if name == "describe" else " ".join(INSTRUCTIONS[name])
     shape = {"hidden_size": table.table.shape[1], "vocab_size": len(table.table)}
     prompt = SoftPrompt(length, **shape, init=words, table=table.table, tokenizer=tokenizer)
-    return reading.nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
+    return reading.find_nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
 
 
 def _describe_prompt(now: SimpleNamespace, facts: Sequence[figures.Begun]) -> str:

@@ -15,7 +15,7 @@ from helpers import reading
 from helpers.language import LearnerError, say
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
-from lessons.kit.explorer import dropdown, format_percent
+from lessons.kit.explorer import format_percent, make_dropdown
 from pocket.studies import reading_study
 from pocket.studies.reading_study import RIGHT, LearnedContext
 from pocket.words import translate
@@ -76,7 +76,7 @@ def read_words(clip: CLIPModel | None = None) -> Vocabulary:
 
 def name_nearest(words: Vocabulary, vectors: Tensor) -> list[str]:
     """The nearest word of each vector (M, D)."""
-    ids = reading.nearest_tokens(vectors, words.table, 1, rows=words.words).ids[:, 0]
+    ids = reading.find_nearest_tokens(vectors, words.table, 1, rows=words.words).ids[:, 0]
     return [words.names[id] for id in ids.tolist()]
 
 
@@ -112,20 +112,20 @@ def make_run_controls() -> dict[str, ipywidgets.Dropdown]:
     tasks = {describe_task(task): task for task in reading_study.FOLLOWED}
     seeds = {say(en=f"seed {seed}", zh=f"种子 {seed}"): seed for seed in reading_study.load_study().seeds}
     return {
-        "task": dropdown(say(en="task", zh="任务"), tasks, reading_study.FOLLOWED[0], 29),
+        "task": make_dropdown(say(en="task", zh="任务"), tasks, reading_study.FOLLOWED[0], 29),
         "init": make_init_control(),
-        "seed": dropdown(say(en="seed", zh="种子"), seeds, min(seeds.values()), 16),
+        "seed": make_dropdown(say(en="seed", zh="种子"), seeds, min(seeds.values()), 16),
     }
 
 
 def make_init_control() -> ipywidgets.Dropdown:
     inits = {name_init(init): init for init in reading_study.INITS}
-    return dropdown(say(en="begins as", zh="初始化"), inits, reading_study.INITS[0], 23.2)
+    return make_dropdown(say(en="begins as", zh="初始化"), inits, reading_study.INITS[0], 23.2)
 
 
 def make_metric_control() -> ipywidgets.Dropdown:
     metrics = {name_metric(metric): metric for metric in ("cosine", "euclidean")}
-    return dropdown(say(en="distance", zh="距离"), metrics, "cosine", 18)
+    return make_dropdown(say(en="distance", zh="距离"), metrics, "cosine", 18)
 
 
 # --- how things are called -------------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
 )
 from lessons.lesson_04_reading.figures.shared import BAND, DOTS
 
@@ -95,7 +95,7 @@ def draw_nearest_words(
                     color=INK, path_effects=make_halo(), zorder=5,
                 )  # fmt: skip
         add_text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
-        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
+        page.add_patch(make_rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
         chance = say(
             en="nearest word of a random vector of the same norm, 5–95 %",
             zh="模长相同的随机向量，到最近的词（5%–95%）",

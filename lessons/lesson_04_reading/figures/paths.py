@@ -29,8 +29,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
 )
 from lessons.lesson_04_reading.figures.labels import name_points
 
@@ -127,9 +127,9 @@ def draw_paths(
             y, begin_x, end_x = low + 1.15 - 0.27 * number, left + 0.42, WIDTH - 0.55
             weight = "bold" if meant else "normal"
             add_text(page, begin_x - 0.07, y, name, 8, ha="right", weight=weight)
-            page.add_patch(rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
+            page.add_patch(make_rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
             end_of_bar = begin_x + share * (end_x - begin_x)
-            page.add_patch(rectangle(begin_x, end_of_bar, y - 0.09, y + 0.09, facecolor=BLUE if meant else SLATE))
+            page.add_patch(make_rectangle(begin_x, end_of_bar, y - 0.09, y + 0.09, facecolor=BLUE if meant else SLATE))
             add_text(page, WIDTH - EDGE, y, format_percent(share, 0), 8, ha="right", weight=weight)
         return finish(figure, alt, caption)
 

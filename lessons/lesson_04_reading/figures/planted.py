@@ -21,8 +21,8 @@ from lessons.kit.picture import (
     add_text,
     finish,
     make_blank,
+    make_rectangle,
     measure_letters,
-    rectangle,
 )
 from lessons.lesson_04_reading.figures.shared import BAND, abbreviate_draws
 
@@ -69,9 +69,9 @@ def draw_ranks(
                 for column, rank in enumerate(ranks):
                     _draw_rank(page, left + column * cell, y, cell, row, rank, k, colour)
             end = WIDTH - EDGE - 0.44
-            page.add_patch(rectangle(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
+            page.add_patch(make_rectangle(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
             end_of_bar = third + task.chance * (end - third)
-            page.add_patch(rectangle(third, end_of_bar, y - 0.36 * row, y + 0.36 * row, facecolor=SLATE))
+            page.add_patch(make_rectangle(third, end_of_bar, y - 0.36 * row, y + 0.36 * row, facecolor=SLATE))
             add_text(page, WIDTH - EDGE, y, abbreviate_draws(task.chance), 8, ha="right")
         note = say(
             en=f"a cell: the rank of the right word, for the best of the vectors; filled, ✓: within {k}",
@@ -84,6 +84,6 @@ def draw_ranks(
 def _draw_rank(page: Axes, left: float, y: float, cell: float, row: float, rank: int, k: int, colour: str) -> None:
     named = rank <= k
     look = {"facecolor": colour} if named else {"facecolor": TINT}
-    page.add_patch(rectangle(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
+    page.add_patch(make_rectangle(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
     text, style = (f"{rank}✓", {"color": "white", "weight": "bold"}) if named else (str(rank), {"color": INK})
     add_text(page, left + cell / 2, y, text, 8, ha="center", **style)

@@ -20,7 +20,7 @@ from lessons.kit.picture import (
     add_text,
     finish,
     make_blank,
-    rectangle,
+    make_rectangle,
 )
 from lessons.lesson_04_reading.figures.shared import BAND
 
@@ -76,7 +76,7 @@ def draw_prompt_words(
             add_text(page, beside, y, vector.now[0] + same, 8.5, **look)
             add_text(page, beside + 1.3, y, ", ".join(vector.now[1:]), 8, color=SLATE)
             add_text(page, cosines, y, f"{vector.cosine:.2f}", 8.5, ha="right")
-        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
+        page.add_patch(make_rectangle(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
         chance = say(
             en="nearest token of a random vector of the same norm, 5–95 %",
             zh="模长相同的随机向量，到最近的词元（5%–95%）",
