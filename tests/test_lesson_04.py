@@ -42,7 +42,7 @@ def words(clip):
     return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
-def made_up(words):
+def make_study(words):
     """A study in which vector 2 of every real context is the right word with a little noise, all others are noise, and a context that
     began as words never moved; of words, the right one lowers the loss most, then “cup”."""
     noise = torch.Generator().manual_seed(0)
@@ -78,17 +78,17 @@ def made_up(words):
 
 
 @pytest.fixture
-def told(words, monkeypatch):
+def made_up(words, monkeypatch):
     """The made-up study in the place of the stored one, and one test picture a class."""
-    stored = made_up(words)
+    stored = make_study(words)
     monkeypatch.setattr(study, "load_study", lambda: stored)
     monkeypatch.setattr(study, "TESTS", 1)
-    forget()
+    forget_ranks()
     yield stored
-    forget()
+    forget_ranks()
 
 
-def forget():
+def forget_ranks():
     for cached in (planted.find_best_ranks, planted.measure_luck):
         cached.cache_clear()
 
@@ -108,7 +108,7 @@ def undrawn(monkeypatch):
     return drawn
 
 
-def explorers(clip, *names):
+def make_explorers(clip, *names):
     """Those with these names, or all: freshly made."""
     make = {
         "nearest": lambda: neighbours.explore_nearest(*clip),
@@ -135,8 +135,8 @@ def explorers(clip, *names):
         ("prompts", {"prompt": "story", "k": 2, "metric": "euclidean"}),
     ],
 )
-def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, told, name, values, undrawn):
-    explorer = explorers(clip, name)[name]
+def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, made_up, name, values, undrawn):
+    explorer = make_explorers(clip, name)[name]
     assert set(values) == set(explorer.controls)
     for control, value in values.items():
         alt, picture = explorer.shown.alt, pickle.dumps(undrawn[-1])
@@ -145,9 +145,9 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, told, na
         assert explorer.view.value == explorer.shown.html()
 
 
-def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, told, lang, undrawn):
+def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, made_up, lang, undrawn):
     shown = [neighbours.draw_distances(*clip)]
-    for explorer in explorers(clip).values():
+    for explorer in make_explorers(clip).values():
         shown.append(explorer.shown)
         for name in ("task", "kind", "prompt"):
             if name in explorer.controls:
@@ -162,23 +162,18 @@ def test_all_texts_are_in_the_learners_language_and_keep_to_the_glossary(clip, t
             assert in_language(text, lang) and not list(wrong_variants(text, GLOSSARY))
 
 
-def test_tables_are_in_the_learners_language(clip, told, lang):
-    tables = (
-        planted.tabulate_p_values(),
-        levers.tabulate_snapping(),
-        neighbours.tabulate_steps(),
-        planted.tabulate_named(),
-        levers.tabulate_levers(),
-    )
-    for table in (*tables, influence.tabulate_influence(*clip)):
+def test_tables_are_in_the_learners_language(clip, made_up, lang):
+    of_words = neighbours.tabulate_steps(), levers.tabulate_snapping(), levers.tabulate_levers()
+    of_planted = planted.tabulate_named(), planted.tabulate_p_values()
+    for table in (*of_words, *of_planted, influence.tabulate_influence(*clip)):
         assert all(in_language(heading, lang) for heading in table.header if heading[0] != "“")  # a prompt
         assert all(in_language(row[0], lang) or row[0].isdigit() for row in table.rows)
         assert {len(row) for row in table.rows} == {len(table.header)}
 
 
-def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, told, lang):
+def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, made_up, lang):
     before = compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
-    for explorer in explorers(clip).values():
+    for explorer in make_explorers(clip).values():
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
@@ -187,7 +182,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, told, lang):
     assert (compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training) == before
 
 
-def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypatch):
+def test_another_model_is_refused_in_a_plain_sentence(clip, made_up, lang, monkeypatch):
     shared.read_words(clip[0])
     monkeypatch.setattr(shared, "fingerprint", lambda model: "another")
     for make in (neighbours.explore_nearest, neighbours.draw_distances, influence.explore_influence):
@@ -199,7 +194,7 @@ def test_another_model_is_refused_in_a_plain_sentence(clip, told, lang, monkeypa
 # --- nearest words -------------------------------------------------------------------------------------------------
 
 
-def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(clip, told, undrawn):
+def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(clip, made_up, undrawn):
     explorer = neighbours.explore_nearest(*clip)
     moved(explorer, step=KEPT)
     vectors, own, limit, facts = undrawn[-1]
@@ -211,7 +206,7 @@ def test_the_planted_word_is_nearest_is_marked_and_chance_never_comes_as_near(cl
     assert "(less than 1 % of random vectors" in explorer.shown.caption and " 0 %" not in explorer.shown.caption
 
 
-def test_the_riddle_opens_at_its_first_evaluation_and_other_tasks_at_step_0(clip, told, undrawn):
+def test_the_riddle_opens_at_its_first_evaluation_and_other_tasks_at_step_0(clip, made_up, undrawn):
     explorer = neighbours.explore_nearest(*clip)
     assert undrawn[-1][-1]["title"].startswith("the red one of two, step 8: v1")
     assert f"Kept was step {KEPT}." in explorer.shown.caption
@@ -226,13 +221,13 @@ def test_the_riddle_opens_at_its_first_evaluation_and_other_tasks_at_step_0(clip
     assert "nothing has been learned" in explorer.shown.caption
 
 
-def test_the_table_of_steps_leads_from_the_random_vectors_to_the_planted_word(told, words):
+def test_the_table_of_steps_leads_from_the_random_vectors_to_the_planted_word(made_up, words):
     rows = [row for row in neighbours.tabulate_steps().rows if row[0].startswith("the red")]
     assert [row[1] for row in rows] == ["0", "8", f"{KEPT} (kept)", "160"]
     assert rows[2][3] == "red" and rows[2][-1] == "red: 1" != rows[0][-1]
 
 
-def test_words_that_were_put_there_at_the_beginning_are_called_that(clip, told, undrawn):
+def test_words_that_were_put_there_at_the_beginning_are_called_that(clip, made_up, undrawn):
     shown = moved(neighbours.explore_nearest(*clip), init="a photo of a")
     assert [vector.words[0] for vector in undrawn[-1][0]] == "a photo of a".split()
     assert "Vectors 1, 2, 3, 4 still read like the word of the beginning" in shown.caption
@@ -252,7 +247,7 @@ def test_unturned_one_sees_components_one_and_two_and_turning_keeps_all_distance
     assert np.allclose(right, [0, 0, 1]) and np.allclose(up, [0, 1, 0])  # component 3 has come to where 1 was
 
 
-def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, told, undrawn):
+def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, made_up, undrawn):
     explorer = paths.explore_paths(*clip)
     for step, looks in ((0, 1), (160, LOOKS)):
         moved(explorer, step=step)
@@ -266,9 +261,9 @@ def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, t
     assert len(undrawn[-1][0].null) == 0
 
 
-def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, told, undrawn):
+def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, made_up, undrawn):
     paths.explore_paths(*clip)
-    contexts = torch.stack([run.path[-1] for run in shared.find_contexts(task=RED, init="random", permuted=False)])
+    contexts = made_up.contexts(RED, field="path")[:, -1]
     outside = reading.project(contexts, words.table[words.words], 3).outside.mean().item()
     *_, hidden, facts = undrawn[-1]
     assert dict((name, share) for name, share, _ in hidden)["learned"] == pytest.approx(outside)
@@ -300,7 +295,7 @@ def test_lines_that_cross_are_told_from_those_that_do_not():
 # --- planted words -------------------------------------------------------------------------------------------------
 
 
-def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
+def test_the_grid_counts_what_was_planted_and_the_null_beside_it(made_up, undrawn):
     explorer = planted.explore_planted()
     tasks, k, seeds, facts = undrawn[-1]
     assert [task.name for task in tasks] == [RED, BLUE] and k == 5 and seeds == list(SEEDS)
@@ -317,7 +312,7 @@ def test_the_grid_counts_what_was_planted_and_the_null_beside_it(told, undrawn):
     assert "Mind “photo”" in explorer.shown.caption
 
 
-def test_the_table_of_names_counts_each_kind_as_the_grid_does(told):
+def test_the_table_of_names_counts_each_kind_as_the_grid_does(made_up):
     rows = {tuple(row[:2]): row[2:] for row in planted.tabulate_named().rows}
     assert len(rows) == 6 and rows["secrets", "random numbers"][:3] == ("4", "0", "4")
     by_null = sum(
@@ -328,12 +323,12 @@ def test_the_table_of_names_counts_each_kind_as_the_grid_does(told):
     assert rows["secrets", "random numbers"][4].split()[0] == str(by_null)
 
 
-def test_the_table_compares_the_median_with_medians_from_three_nulls(told, words):
+def test_the_table_compares_the_median_with_medians_from_three_nulls(made_up, words):
     rows = {row[1]: row for row in planted.tabulate_p_values().rows}
     assert set(rows) == {"red", "sketch", "photo", "blue"}
     assert rows["red"][2] == "1, 1"
-    permuted = torch.stack([run.context for run in shared.find_contexts(init="random", permuted=True)])
-    others = torch.stack([run.context for run in shared.find_contexts(task=BLUE, init="random", permuted=False)])
+    permuted = shared.stack_contexts(init="random", permuted=True)
+    others = shared.stack_contexts(task=BLUE, init="random", permuted=False)
     assert len(permuted) == len(DRAWN) * len(SEEDS) and len(others) == len(SEEDS)
     for column, null in ((4, permuted), (6, others)):
         medians = planted.sample_medians(study.find_best_rank(null, ("red",), words), len(SEEDS))
@@ -349,10 +344,7 @@ def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never
     assert study.find_best_rank_by_distance(apart, ("photo", "red"), vocabulary).tolist() == [3] * 20
     null = planted.sample_medians(torch.arange(2, 102), 5)
     assert len(null) == planted.MEDIANS and null.min() > 3
-    assert (
-        planted.format_p(reading.compute_p_value(1, null)) == "≤ 0.001"
-        and planted.format_p(reading.compute_p_value(200, null)) == "1.000"
-    )
+    assert [planted.format_p(reading.compute_p_value(rank, null)) for rank in (1, 200)] == ["≤ 0.001", "1.000"]
 
 
 def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_say():
@@ -365,19 +357,7 @@ def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_
         assert alpha - 0.05 < (ps <= alpha).double().mean() < alpha + 0.05
 
 
-def test_the_places_of_many_contexts_are_those_that_reading_gives(words):
-    contexts = torch.randn(3, 2, M, D, generator=torch.Generator().manual_seed(0))
-    apart = reading.measure_distances(contexts, words.table[words.words])
-    for right in (("red",), ("neon", "sign")):
-        assert torch.equal(
-            study.find_best_rank_by_distance(apart, right, words), study.find_best_rank(contexts, right, words)
-        )
-        apart = reading.measure_distances(contexts, words.table[words.words])
-        ranks = [reading.rank_row(apart, words.words == words.row(word)) for word in right]
-        assert torch.equal(study.find_best_rank_by_distance(apart, right, words), torch.stack(ranks).amin(0).amin(-1))
-
-
-def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_labels_say(told, words):
+def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_labels_say(made_up, words):
     contexts = {key: [run for run in shared.find_contexts(init="random", permuted=key)] for key in (False, True)}
     far = -words.table[words.row("red")]
     for run in contexts[True]:
@@ -389,7 +369,7 @@ def test_a_word_that_random_vectors_rank_as_high_is_not_found_whatever_permuted_
     assert row[6] == "1.000"  # the other secret's contexts, of the same seeds, are the same here
 
 
-def test_a_word_that_every_task_of_its_kind_reads_was_not_read_from_this_one(told, words):
+def test_a_word_that_every_task_of_its_kind_reads_was_not_read_from_this_one(made_up, words):
     for run in shared.find_contexts(init="random", permuted=False):
         run.context[0] = words.table[words.row("red")]
     row = {row[1]: row for row in planted.tabulate_p_values().rows}["red"]
@@ -399,7 +379,7 @@ def test_a_word_that_every_task_of_its_kind_reads_was_not_read_from_this_one(tol
 # --- words as levers -----------------------------------------------------------------------------------------------
 
 
-def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(told, undrawn, words):
+def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(made_up, undrawn, words):
     moved(levers.explore_levers(), task=RED)
     (learned, permuted), losses, without, facts = undrawn[-1]
     names = [words.names[row] for row in words.words.tolist()]
@@ -411,7 +391,7 @@ def test_near_and_helpful_words_are_named_and_the_right_one_is_marked(told, undr
     )
 
 
-def test_the_table_of_losses_begins_with_what_helps_most(told):
+def test_the_table_of_losses_begins_with_what_helps_most(made_up):
     rows = {row[0]: row[1:] for row in levers.tabulate_levers().rows}
     assert len(rows) == 4  # red, blue, sketch and blurred
     nearest, without, helpful, right, sides = rows["the red one of two things"]
@@ -423,7 +403,7 @@ def test_the_table_of_losses_begins_with_what_helps_most(told):
 # --- what is left on words -----------------------------------------------------------------------------------------
 
 
-def test_the_table_of_snapping_holds_means_and_ranges(told):
+def test_the_table_of_snapping_holds_means_and_ranges(made_up):
     rows = {row[0]: row[1:] for row in levers.tabulate_snapping().rows}
     assert rows["blurred photos"] == (
         "40.0", "65.0 (60.0–70.0)", "50.0 (50.0–50.0)", "55.0 (55.0–55.0)", "40.0 (30.0–50.0)",
@@ -431,7 +411,7 @@ def test_the_table_of_snapping_holds_means_and_ranges(told):
     assert len(rows) == 4  # red, blue, sketch and blurred; the photos are not in this table
 
 
-def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, told, undrawn):
+def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, made_up, undrawn):
     shown = neighbours.draw_distances(*clip)
     strips = undrawn[-1][0]
     assert len(strips) == 6 and [strip.bold for strip in strips] == [False, True, True, False, False, False]
@@ -466,7 +446,7 @@ def test_prompts_are_read_beside_the_very_tokens_as_which_they_began(undrawn):
 # --- influence -----------------------------------------------------------------------------------------------------
 
 
-def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(clip, told, undrawn):
+def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(clip, made_up, undrawn):
     explorer = influence.explore_influence(*clip)
     moved(explorer, init="a photo of a", blend=0.0)
     rows, hand, *_ = undrawn[-1]
@@ -474,15 +454,18 @@ def test_at_the_beginning_a_context_from_words_is_worth_exactly_the_hand_prompt(
     assert [len(row.shares) for row in rows] == [1, 1, 1, 1, 1, 1, 5, 5, 20]
 
 
-def test_the_table_of_influence_holds_what_the_explorer_shows(clip, told, undrawn):
+def test_the_table_of_influence_holds_what_the_explorer_shows(clip, made_up, undrawn):
     moved(influence.explore_influence(*clip), task=BLURRED)
     now, learned, *without = (f"{100 * row.shares[0]:.1f}" for row in undrawn[-1][0][:6])
     table = influence.tabulate_influence(*clip)
     assert list(table.rows[0][:6]) == ["0", learned, *without] and len(table.rows) == len(SEEDS)
 
 
-def test_what_is_left_out_or_turned_round_keeps_its_name(clip, told, undrawn):
+def test_the_end_of_a_text_attends_to_all_slots_and_each_keeps_its_name_in_other_orders(clip, made_up, undrawn):
     explorer = influence.explore_influence(*clip)
+    attention = undrawn[-1][3]
+    assert attention.shape == (len(clip[0].text_model.encoder.layers), M)
+    assert (attention > 0).all() and (attention.sum(1) < 1).all()
     moved(explorer, what=1)
     _, _, cosines, attention, even, names, _ = undrawn[-1]
     assert names == ["v1", "v3", "v4"] and cosines.shape == (3, 3) and attention.shape[1] == 3 and 0 < even < 0.2
@@ -492,7 +475,7 @@ def test_what_is_left_out_or_turned_round_keeps_its_name(clip, told, undrawn):
     assert np.isfinite(undrawn[-1][2]).all() and np.isfinite(undrawn[-1][3]).all()
 
 
-def test_the_words_of_the_hand_prompt_are_shown_in_orders_that_all_read_differently(clip, told, undrawn):
+def test_the_words_of_the_hand_prompt_are_shown_in_orders_that_all_read_differently(clip, made_up, undrawn):
     words = "a photo of a".split()
     texts = {" ".join(words[place] for place in order) for order in influence.reorder_words(words)}
     assert len(texts) == influence.ORDERS and "a photo of a" not in texts
@@ -502,14 +485,7 @@ def test_the_words_of_the_hand_prompt_are_shown_in_orders_that_all_read_differen
     assert "in 5 other orders, get" in shown.caption and "hardly asks for order" in shown.caption
 
 
-def test_the_end_of_a_text_pays_all_slots_less_than_all_of_its_attention(clip, told, undrawn):
-    influence.explore_influence(*clip)
-    attention = undrawn[-1][3]
-    assert attention.shape == (len(clip[0].text_model.encoder.layers), M)
-    assert (attention > 0).all() and (attention.sum(1) < 1).all()
-
-
-def test_no_accuracy_that_is_computed_here_is_told_in_the_alt_text(clip, told, undrawn, monkeypatch):
+def test_no_accuracy_that_is_computed_here_is_told_in_the_alt_text(clip, made_up, undrawn, monkeypatch):
     before = influence.explore_influence(*clip).shown.alt
     monkeypatch.setattr(PromptedCLIP, "accuracy", lambda prompted, *pictures: 0.1234)
     assert influence.explore_influence(*clip).shown.alt == before and "60" in before and "40" in before
@@ -519,7 +495,7 @@ def test_no_accuracy_that_is_computed_here_is_told_in_the_alt_text(clip, told, u
 
 
 def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name_of_its_own(clip, lang, undrawn):
-    forget()
+    forget_ranks()
     tasks = shared.find_tasks()
     assert set(tasks) == set(study.TASKS)
     assert (
@@ -529,8 +505,8 @@ def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name_of_its_own(
     )
     assert all(in_language(shared.describe_task(task), lang) for task in tasks)
     assert [value for _, value in levers.explore_levers().controls["task"].options] == tasks
-    for explorer in explorers(clip, "nearest", "paths").values():
+    for explorer in make_explorers(clip, "nearest", "paths").values():
         assert [value for _, value in explorer.controls["task"].options] == list(study.FOLLOWED)
     for kind in ("secret", "style", "mixture"):
-        moved(explorers(clip, "planted")["planted"], kind=kind)
+        moved(make_explorers(clip, "planted")["planted"], kind=kind)
     assert len(planted.tabulate_p_values().rows) == len(study.KINDS["style"]) + len(study.KINDS["secret"])
