@@ -72,13 +72,11 @@ def nearest(answer: Callable[[Tensor, Tensor, int], Tensor]) -> None:
     M, V = len(vectors), len(table)
     given = vectors.clone(), table.clone()
     ours = answer(*given, k)
-    if hasattr(ours, "indices") and hasattr(ours, "values") and not isinstance(ours, Tensor):
-        raise Mistake(
-            en="topk and sort give two things, values and indices. The ids are the indices.",
-            zh="topk 和 sort 会给出两样东西：values 和 indices。编号是 indices。",
-        )
     shape = tuple(getattr(ours, "shape", ()))
     refuse(
+        (hasattr(ours, "indices") and hasattr(ours, "values") and not isinstance(ours, Tensor),
+         "topk and sort give two things, values and indices. The ids are the indices.",
+         "topk 和 sort 会给出两样东西：values 和 indices。编号是 indices。"),
         (shape == (M, V),
          f"All {V} rows of the table came out for each vector. Keep the first k.",
          f"每个向量都得到了表里的全部 {V} 行。只留前 k 个。"),
@@ -255,12 +253,10 @@ def pca(answer: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> None:
     _, S, Vh = torch.linalg.svd(table - mean, full_matrices=False)
     if not _are_same_lines(directions, axes):
         lines = directions / directions.norm(dim=-1, keepdim=True)
-        if _are_same_lines(lines, axes):
-            raise Mistake(
-                en="The directions are right, but their lengths are not 1: leave the singular values out of them.",
-                zh="方向对了，模长却不是 1：不要把奇异值乘进去。",
-            )
         refuse(
+            (_are_same_lines(lines, axes),
+             "The directions are right, but their lengths are not 1: leave the singular values out of them.",
+             "方向对了，模长却不是 1：不要把奇异值乘进去。"),
             (_are_same_lines(lines, torch.linalg.svd(table, full_matrices=False).Vh[:n]),
              "Not centred: the first direction only points from 0 to the middle of the words. Subtract the mean first.",
              "没有中心化：第一个方向只是从 0 指向所有词的中心。先减去平均。"),
@@ -375,12 +371,10 @@ def snap(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         (close(ours, vectors),
          "Nothing has been snapped: these are the vectors as they came.",
          "什么也没换：这还是原来的向量。"),
+        (not (ours[:, None] == table).all(-1).any(-1).all(),
+         "Not every vector that came back is a row of the table. Choose a row for each, and give it as it is.",
+         "返回的向量里，有的根本不是表里的行。要为每个向量选一行，原样给出。"),
     )  # fmt: skip
-    if not (ours[:, None] == table).all(-1).any(-1).all():
-        raise Mistake(
-            en="Not every vector that came back is a row of the table. Choose a row for each, and give it as it is.",
-            zh="返回的向量里，有的根本不是表里的行。要为每个向量选一行，原样给出。",
-        )
     raise Mistake(
         en="For each vector: of the allowed rows the one with the largest cosine.",
         zh="对每个向量：在允许的行里，取余弦最大的那一行。",
@@ -579,7 +573,5 @@ def significant(ps: Sequence[float]) -> int:
 # --- quizzes -----------------------------------------------------------------------------------------------------
 
 trap = questions.quiz("trap")
-
 begun_as = questions.quiz("begun_as")
-
 conclude = questions.quiz("conclude")

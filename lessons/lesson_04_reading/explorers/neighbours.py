@@ -64,35 +64,27 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         null, bands = shared.measure_null(vectors, words.table[words.words], shared.DRAWS, now.metric)  # (DRAWS, M)
         names = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
         began = shared.name_nearest(words, run.begun) if run.init != "random" else [""] * len(names)
+        still = say(en="nearest to the word it was initialised as", zh="最近的还是初始化时的词")
         facts = [
-            SimpleNamespace(
-                number=number + 1,
-                words=names[number],
-                apart=near.distances[number].tolist(),
-                share=reading.measure_share_as_near(near.distances[number, 0], null[:, number]).item(),
-                still=began[number] == names[number][0],
-                band=bands[number],
+            figures.Nearby(
+                say(en=f"vector {number + 1}", zh=f"向量 {number + 1}"),
+                nearest,
+                near.distances[number].tolist(),
+                bands[number],
+                [TICK * (name in right) for name in nearest],
+                still if began[number] == nearest[0] else "",
             )
-            for number in range(len(vectors))
+            for number, nearest in enumerate(names)
         ]
+        shares = [reading.measure_share_as_near(one[0], chance).item() for one, chance in zip(near.distances, null.T)]
         least = near.distances[:, 0].min()
         together = reading.measure_share_as_near(least, null.min(1).values).item()
-        firsts = [f"v{f.number} “{f.words[0]}”{TICK * (f.words[0] in right)}" for f in facts]
+        firsts = [f"v{number} “{f.words[0]}”{f.marked[0]}" for number, f in enumerate(facts, start=1)]
         moments = ((say(en=" (initialisation)", zh="（起点）"), 0), (say(en=" (kept)", zh="（留下的一步）"), run.step))
         moment = "".join(name for name, step in moments if step == now.step)
         metric, task = shared.name_metric(now.metric), shared.shorten_task(now.task)
         return figures.draw_nearest_words(
-            [
-                figures.Nearby(
-                    say(en=f"vector {f.number}", zh=f"向量 {f.number}"),
-                    f.words,
-                    f.apart,
-                    f.band,
-                    [TICK * (name in right) for name in f.words],
-                    say(en="nearest to the word it was initialised as", zh="最近的还是初始化时的词") if f.still else "",
-                )
-                for f in facts
-            ],
+            facts,
             own,
             max(find_end(now.task, now.init, now.seed, now.metric), 1.05 * null.max().item()),
             unit=say(en=f"{metric} distance to the word", zh=f"到这个词的{metric}距离"),
@@ -101,7 +93,7 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
                 zh=f"{task}，第 {now.step} 步{moment}：{'，'.join(firsts)}",
             ),
             alt=_describe_nearest(now, run, facts, right, own),
-            caption=_explain_nearest(now, run, facts, right, together),
+            caption=_explain_nearest(now, run, facts, shares, together),
         )
 
     @lru_cache(maxsize=1)  # another task moves the step as well, and one picture is asked for twice
@@ -112,10 +104,10 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
 
 def _describe_nearest(
-    now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], own: float
+    now: SimpleNamespace, run: LearnedContext, facts: Sequence[figures.Nearby], right: Sequence[str], own: float
 ) -> str:
     """The nearest word of each vector with its distance, and which are marked."""
-    listed = [f"“{f.words[0]}” {f.apart[0]:.2f}" for f in facts]
+    listed = [f"“{f.words[0]}” {f.distances[0]:.2f}" for f in facts]
     marked = sorted({name for f in facts for name in f.words if name in right})
     en = f"Marked as right: {', '.join(marked)}." if marked else "None is marked as right."
     zh = f"标为正确的词：{'、'.join(marked)}。" if marked else "没有标为正确的词。"
@@ -131,24 +123,24 @@ def _describe_nearest(
 
 
 def _explain_nearest(
-    now: SimpleNamespace, run: LearnedContext, facts: Sequence[SimpleNamespace], right: Sequence[str], together: float
+    now: SimpleNamespace, run: LearnedContext, facts: Sequence[figures.Nearby], shares: Sequence[float], together: float
 ) -> str:
-    en = "; ".join(
-        f"vector {f.number}: “{f.words[0]}” at {f.apart[0]:.2f} ({shared.format_draws(f.share)} of random vectors come as near)"
-        for f in facts
-    )
-    zh = "；".join(
-        f"向量 {f.number} 是“{f.words[0]}”，距离 {f.apart[0]:.2f}（随机向量里{shared.format_draws(f.share)} 离词这么近）"
-        for f in facts
-    )
+    """shares, together: of random vectors, and of contexts of them, that are as near to a word as each vector, and as the nearest."""
+    parts = [
+        say(
+            en=f"{f.name}: “{f.words[0]}” at {f.distances[0]:.2f} ({shared.format_draws(share)} of random vectors come as near)",
+            zh=f"{f.name} 是“{f.words[0]}”，距离 {f.distances[0]:.2f}（随机向量里{shared.format_draws(share)} 离词这么近）",
+        )
+        for f, share in zip(facts, shares)
+    ]
+    listed = say(en="; ", zh="；").join(parts)
     text = say(
-        en=f"The nearest words. {en[0].upper()}{en[1:]}. Of {shared.DRAWS} contexts of {len(facts)} random vectors, {shared.format_draws(together)} hold one that is "
+        en=f"The nearest words. {listed[0].upper()}{listed[1:]}. Of {shared.DRAWS} contexts of {len(facts)} random vectors, {shared.format_draws(together)} hold one that is "
         "as near to a word as the nearest one here. ",
-        zh=f"离每个向量最近的词：{zh}。偶然对照：{shared.DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
+        zh=f"离每个向量最近的词：{listed}。偶然对照：{shared.DRAWS} 组随机向量，每组 {len(facts)} 个，其中有向量离词像这里最近的那个一样近的，"
         f"{shared.format_draws(together, zh='占')}。",
     )
-    if run.init != "random" and any(f.still for f in facts):
-        still = [str(f.number) for f in facts if f.still]
+    if still := [str(number) for number, f in enumerate(facts, start=1) if f.note]:
         some = say(en="Vector " if len(still) == 1 else "Vectors ", zh="向量 ") + say(en=", ", zh="、").join(still)
         text += say(
             en=f"{some} still read{'s' * (len(still) == 1)} like the word of the beginning: that word was put there, nobody found it. ",
@@ -158,9 +150,9 @@ def _explain_nearest(
         text += say(en="At step 0 nothing has been learned yet. ", zh="第 0 步还什么都没有学。")
     if now.step != run.step:
         text += say(en=f"Kept was step {run.step}. ", zh=f"最后留下来的是第 {run.step} 步。")
-    if not right:
+    if not RIGHT[run.task]:
         return text + say(en="For this task no word would be right.", zh="这个任务没有哪个词算正确。")
-    either = shared.join_quoted(right)
+    either = shared.join_quoted(RIGHT[run.task])
     return text + say(en=f"Right would be {either} (✓).", zh=f"正确的词是{either}（标 ✓）。")
 
 

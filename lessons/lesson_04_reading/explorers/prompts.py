@@ -19,7 +19,7 @@ from helpers.reading import Metric, Vocabulary
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
-from lessons.lesson_04_reading.figures import prompts as figures
+from lessons.lesson_04_reading.figures import neighbours as figures
 from pocket.captioning import PROMPTS
 from pocket.corpus import INSTRUCTIONS
 from pocket.studies import captioner_study
