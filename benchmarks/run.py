@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -17,12 +16,12 @@ from typing import Any
 import transformers
 from PIL.PngImagePlugin import PngInfo
 
-import course
 from benchmarks import captioner, context, lessons
 from benchmarks.machine import description
 from benchmarks.records import FOLDER, RESULTS, Measured, keep, record, rounded
 from helpers.files import write_whole
 from helpers.pretrained import load_clip
+from tools.console import Problem, Say, count_columns, run_command
 
 BENCHMARKS: dict[str, Callable[[], Measured]] = {
     "context_text_step": lambda: context.context_text_step(*context.vit_b_32()),
@@ -73,7 +72,7 @@ def in_own_process(name: str) -> dict[str, Any]:
     return json.loads(output.decode("utf-8").splitlines()[-1])
 
 
-def line(name: str, found: dict[str, Any], say: course.Say) -> tuple[str, ...]:
+def line(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
     """A row of the table: verdict, name, what was measured, what is asked, what it is."""
     bound, unit = found["bound"], found["unit"]
     if bound is None:
@@ -85,25 +84,25 @@ def line(name: str, found: dict[str, Any], say: course.Say) -> tuple[str, ...]:
     return verdict, name, f"{found['value']:.3g} {unit}", asked, say(*TITLES[name])
 
 
-def table(records: dict[str, dict[str, Any]], say: course.Say) -> str:
+def table(records: dict[str, dict[str, Any]], say: Say) -> str:
     """The records in columns."""
     heading = (
         say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"), say("asked", "要求"), say("what it is", "内容"),
     )  # fmt: skip
     rows = [heading, *(line(name, found, say) for name, found in records.items())]
-    widths = [max(course.columns(row[column]) for row in rows) for column in range(len(heading))]
+    widths = [max(count_columns(row[column]) for row in rows) for column in range(len(heading))]
     return "\n".join(
-        "  ".join(cell + " " * (width - course.columns(cell)) for cell, width in zip(row, widths)).rstrip()
+        "  ".join(cell + " " * (width - count_columns(cell)) for cell, width in zip(row, widths)).rstrip()
         for row in rows
     )
 
 
-def bench(names: Sequence[str], say: course.Say) -> int:
+def bench(names: Sequence[str], say: Say) -> int:
     """Measure, keep each record as soon as it is there, and tell; 1 where a bound is missed or a benchmark failed."""
     if unknown := [name for name in names if name not in BENCHMARKS]:
         known = ", ".join(BENCHMARKS)
         missing = ", ".join(unknown)
-        raise course.Problem(
+        raise Problem(
             f"There is no benchmark {missing}: there are {known}.", f"没有叫 {missing} 的基准测试：可选的有 {known}。"
         )
     wanted = [name for name in BENCHMARKS if not names or name in names]
@@ -151,27 +150,23 @@ def bench(names: Sequence[str], say: course.Say) -> int:
     return 0 if len(found) == len(wanted) and all(one["holds"] is not False for one in found.values()) else 1
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.run")
+def run_words(words: list[str], lang: str, say: Say) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.run", allow_abbrev=False)
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--lang", choices=["en", "zh"], default="en")
+    parser.add_argument("--lang", choices=["en", "zh"], default=lang)
     parser.add_argument("--measure", choices=BENCHMARKS, help="one of them, here and now; print its record")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(words)
     if arguments.measure:
         transformers.utils.logging.disable_progress_bar()
         transformers.utils.logging.set_verbosity_error()  # it warns that the pocket tokenizer's ids are not OpenAI's, as they need not be
         print(json.dumps(rounded(record(arguments.measure, BENCHMARKS[arguments.measure]()))))
         return 0
-    say = course.console_speaker(arguments.lang)
-    try:
-        return bench(arguments.names, say)
-    except course.Problem as problem:
-        print(say(*problem.texts), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # course.py says so
-        return 130
+    return bench(arguments.names, say)
+
+
+def main(words: list[str] | None = None) -> int:
+    return run_command(run_words, words)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, course.interrupt)
     sys.exit(main())

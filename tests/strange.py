@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks" / "en").glob("*.ipynb"))
 MAY_WRITE = (stat.S_IWUSR, stat.S_IWGRP, stat.S_IWOTH)
-DROP_FROM_BOUNDING_SET, OVERRIDE_MODES = 24, 1  # of Linux: PR_CAPBSET_DROP and CAP_DAC_OVERRIDE
+# of Linux: PR_CAPBSET_DROP; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+DROP_FROM_BOUNDING_SET, IGNORE_MODES = 24, (1, 2)
 
 
 class Place(NamedTuple):
@@ -71,8 +72,9 @@ def remove(top: Path, root: Path) -> None:
 
 
 def obey_modes() -> None:
-    """Root may write whatever the modes say. In the child that is about to start, root may no more."""
-    ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, OVERRIDE_MODES, 0, 0, 0)
+    """Root may read and write whatever the modes say. In the child that is about to start, root may no more."""
+    for right in IGNORE_MODES:
+        ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, right, 0, 0, 0)
 
 
 def run_there(*arguments: str, place: Place = STRANGEST) -> subprocess.CompletedProcess:

@@ -25,8 +25,9 @@ from helpers.flops import FLOP, count_text_tower, estimate_least_seconds
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
 from lessons.lesson_02_learnable_context import speed
+from tools import console, jobs
 
-SAY = {lang: course.speaker(lang) for lang in ("en", "zh")}
+SAY = {lang: console.speaker(lang) for lang in ("en", "zh")}
 ASKED = {  # what the course promises of each, and whether it is the most or the least
     "context_text_step": (10, False, "×"),
     "few_shot_run": (10, False, "×"),
@@ -177,7 +178,7 @@ def test_peak_memory_stays_where_it_was_once():
 from benchmarks.machine import peak_memory
 before = peak_memory(); text = bytearray(b"x") * 300_000_000; del text; print(peak_memory() - before)
 """
-    grown = subprocess.run([sys.executable, "-c", code], cwd=course.ROOT, capture_output=True, text=True, check=True)
+    grown = subprocess.run([sys.executable, "-c", code], cwd=console.ROOT, capture_output=True, text=True, check=True)
     assert 290_000_000 < int(grown.stdout) < 340_000_000
 
 
@@ -324,7 +325,7 @@ def test_each_record_says_its_command_its_machine_and_what_was_asked(name):
 
 
 def test_every_lesson_was_measured_and_their_sum_is_what_the_bound_is_about():
-    found, there = RECORDS["lessons"], sorted(path.stem for path in course.ROOT.glob("notebooks/en/*.ipynb"))
+    found, there = RECORDS["lessons"], sorted(path.stem for path in console.ROOT.glob("notebooks/en/*.ipynb"))
     assert list(found["seconds"]) == list(found["peak_gib"]) == list(found["cells"]) == there
     assert found["value"] == pytest.approx(sum(timing["median"] for timing in found["seconds"].values()), rel=2e-3)
     for name, timing in found["seconds"].items():
@@ -523,15 +524,9 @@ def pretended(monkeypatch, tmp_path):
 
 def test_course_py_hands_names_and_language_on_and_its_status_is_ours(monkeypatch, capsys):
     commands = []
-    monkeypatch.setattr(course, "attend", lambda command: commands.append(command) or 3)
+    monkeypatch.setattr(jobs, "run_child", lambda command: commands.append(command) or 3)
     assert course.main(["bench", "--here", "--lang", "zh", "few_shot_run", "cost_by_classes"]) == 3
     assert commands == [[sys.executable, "-m", "benchmarks.run", "--lang", "zh", "few_shot_run", "cost_by_classes"]]
-
-
-def test_an_old_python_is_told_which_one_is_needed(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
-    assert course.main(["bench"]) == 1
-    assert "3.11" in capsys.readouterr().err
 
 
 def test_without_names_all_are_measured_and_kept_one_by_one(pretended, capsys):
@@ -569,7 +564,7 @@ def test_a_benchmark_that_fails_is_said_and_the_others_go_on(pretended, capsys, 
 def test_columns_stand_one_below_the_other_in_both_languages(lang):
     rows = run.table(RECORDS, SAY[lang]).splitlines()
     assert len(rows) == 1 + len(RECORDS)
-    begins = {course.columns(row[: row.index(f" {name}")]) for name, row in zip(ASKED, rows[1:])}
+    begins = {console.count_columns(row[: row.index(f" {name}")]) for name, row in zip(ASKED, rows[1:])}
     assert len(begins) == 1
 
 

@@ -12,6 +12,7 @@ import jupytext
 import nbformat
 import pytest
 
+from lessons.kit.setup_cell import PACKAGES
 from tools import build
 from tools.source import read_lessons, read_script
 
@@ -102,7 +103,7 @@ def small_course(root, script=SCRIPT):
     for package in ("lessons", "lessons/kit"):
         (root / package / "__init__.py").write_text("")
     (root / "lessons/kit/torch_errors.py").write_text("def install(): pass\n")
-    shutil.copy(build.ROOT / "lessons/kit/start.py", root / "lessons/kit")
+    shutil.copy(build.ROOT / "lessons/kit/setup_cell.py", root / "lessons/kit")
     return root
 
 
@@ -213,7 +214,7 @@ WRONG = {
     "a title": ('# %% id="add"', '# %% Adding id="add"', "add", "unknown metadata title"),
     "an empty cell": ("import time; print(time.time())", "", "clock", "it is empty"),
     "a raw cell": ('# %% id="clock" tags=["measured"]\nimport', '# %% [raw] id="clock"\nimport', "clock", "raw cell"),
-    "another set-up": ('["start"]("en")', '["start"]("zh")', "setup", "not the set-up cell"),
+    "another set-up": ('start("en")', 'start("zh")', "setup", "not the set-up cell"),
     "a set-up with another id": ('id="setup"', 'id="start"', "start", "not the set-up cell"),
     # code
     "no Python": ("total = 1 + 1", "total = = 1", "add", "line 2 is not Python"),
@@ -356,7 +357,7 @@ def test_a_notebook_holds_the_cells_of_its_language_with_the_ids_of_the_script(r
     ids = ["hello", "setup", "add", "your-turn", "double", "double-solution", "clock", "mistake"]
     assert [cell.id for cell in english.cells] == [cell.id for cell in chinese.cells] == ids
     assert english.cells[0].source.startswith("# Hello") and chinese.cells[0].source.startswith("# 你好")
-    assert english.cells[1].source.endswith('["start"]("en")') and chinese.cells[1].source.endswith('["start"]("zh")')
+    assert english.cells[1].source.endswith('start("en")') and chinese.cells[1].source.endswith('start("zh")')
     assert (english.nbformat, english.nbformat_minor) == (4, 5)
     assert english.metadata == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -603,11 +604,11 @@ def start(cell, folder, **environment):
     return child.stdout.strip()
 
 
-def other_helpers(folder):
+def other_package(folder, name="helpers"):
     """A package of the same name, that somebody else wrote."""
-    (folder / "helpers").mkdir(parents=True)
-    (folder / "helpers/__init__.py").write_text("")
-    (folder / "helpers/notebook.py").write_text("def set_up(lang): print('somebody else')")
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text("")
+    (folder / name / "notebook.py").write_text("def set_up(lang): print('somebody else')")
     return folder
 
 
@@ -617,9 +618,9 @@ def test_the_set_up_cell_finds_the_course_from_any_folder_in_it_and_from_the_one
 
 
 def test_helpers_of_somebody_else_do_not_win(root, tmp_path):
-    beside, installed = other_helpers(root / "work/en"), other_helpers(tmp_path / "site")
+    beside, installed = other_package(root / "work/en"), other_package(tmp_path / "site")
     assert start(build.SETUP, beside, PYTHONPATH=str(installed)) == "ours en en"
-    above = other_helpers(tmp_path)
+    above = other_package(tmp_path)
     assert start(build.SETUP, above, PYTHONPATH=str(installed)).startswith("ours en")
 
 
@@ -637,21 +638,16 @@ def test_where_there_is_no_course_the_set_up_cell_says_so_in_a_sentence(tmp_path
     assert child.returncode and last.startswith(f"FileNotFoundError: {sentence}{(tmp_path / 'elsewhere').resolve()} ")
 
 
-@pytest.mark.parametrize("with_init", [True, False], ids=["a package", "a folder"])
+@pytest.mark.parametrize(("name", "with_init"), zip(PACKAGES, [True, False] * 3))
 @pytest.mark.parametrize(("lang", "sentence"), [("en", "restart the kernel"), ("zh", "请重启内核")])
-def test_helpers_of_somebody_else_that_were_imported_before_are_named(root, tmp_path, lang, sentence, with_init):
-    installed = other_helpers(tmp_path / "site")
-    if not with_init:
-        (installed / "helpers/__init__.py").unlink()
-    cell = f"import helpers\n{build.setup_code(lang)}"
+def test_a_package_of_somebody_else_that_was_imported_before_is_named(root, tmp_path, lang, sentence, name, with_init):
+    installed = other_package(tmp_path / "site", name)
+    if not with_init:  # a folder is a package too
+        (installed / name / "__init__.py").unlink()
+    cell = f"import {name}\n{build.setup_code(lang)}"
     child = python(cell, root.resolve() / "work", PYTHONPATH=str(installed))
     last = child.stderr.strip().splitlines()[-1]
-    assert (
-        child.returncode
-        and last.startswith("ImportError: ")
-        and str(installed / "helpers") in last
-        and sentence in last
-    )
+    assert child.returncode and last.startswith("ImportError: ") and str(installed / name) in last and sentence in last
 
 
 def test_without_an_address_nothing_speaks_of_colab(root):

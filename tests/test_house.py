@@ -3,6 +3,7 @@
 import ast
 import io
 import re
+import sys
 import tokenize
 from functools import cache
 
@@ -10,13 +11,16 @@ import pytest
 
 from tools.source import ROOT, read_lessons
 
-PACKAGES = ("helpers", "pocket", "finetuning", "lessons")
+PACKAGES = ("helpers", "pocket", "finetuning", "lessons", "tools")
 MAY_IMPORT = {
     "helpers": {"helpers"},
     "pocket": {"pocket", "helpers"},
     "finetuning": {"finetuning", "helpers"},
-    "lessons.kit": {"lessons.kit", "helpers", "pocket"},
+    "lessons.kit": {"lessons.kit", "helpers", "pocket", "tools.doctor"},
+    "tools": {"tools", "tools.doctor"},
+    "tools.doctor": {"tools"},
 }
+NEED_PACKAGES = ("build", "source", "teaching")  # of tools; the others must run before anything is installed
 
 
 @cache
@@ -49,16 +53,23 @@ def tree_of(module):
 
 
 def wing(module):
-    """ "helpers", "lessons.kit", or the room of a lesson."""
-    return ".".join(module.split(".")[: 1 + module.startswith("lessons.")])
+    """ "helpers", "lessons.kit", the room of a lesson, or "tools.doctor", which lessons too may ask."""
+    return module if module == "tools.doctor" else ".".join(module.split(".")[: 1 + module.startswith("lessons.")])
 
 
 def test_everybody_imports_only_whom_they_may():
     packages = {name for name, path in modules().items() if path.name == "__init__.py"}
     for module in modules().keys() - packages:
         mine = wing(module)
-        allowed = MAY_IMPORT.get(mine, {mine, "lessons.kit", "helpers", "pocket", "finetuning"})
+        allowed = MAY_IMPORT.get(mine, {mine, "lessons.kit", "helpers", "pocket", "finetuning", "tools.doctor"})
         assert {wing(name) for name in needs(tree_of(module)) - packages} <= allowed, module
+
+
+def test_what_installs_the_packages_needs_none():
+    files = [ROOT / "course.py", *(ROOT / "tools").glob("*.py")]
+    for path in [path for path in files if path.stem not in NEED_PACKAGES]:
+        wanted = {name.split(".")[0] for name in imported(ast.parse(path.read_text("utf-8")))}
+        assert wanted <= sys.stdlib_module_names | {"tools"}, path
 
 
 def test_helpers_draw_nothing_and_have_no_buttons():
@@ -117,12 +128,12 @@ def test_helpers_can_be_read_in_an_evening():
 
 
 def loaded_by(lesson):
-    """All modules of the house that the code of a lesson loads, and the lines of their files."""
+    """All modules of the house that the code of a lesson loads but for the doctor's, and the lines of their files."""
     code = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code")
-    found, todo = set(), needs(ast.parse(code)) | {"lessons.kit.start"}
+    found, todo = set(), needs(ast.parse(code)) | {"lessons.kit.setup_cell"}
     while todo := todo - found:
         found |= todo
-        todo = {name for module in todo for name in needs(tree_of(module))}
+        todo = {name for module in todo for name in needs(tree_of(module)) if wing(name)[:5] != "tools"}
     return found, sum(len(modules()[name].read_text("utf-8").splitlines()) for name in found)
 
 

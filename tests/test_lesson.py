@@ -216,7 +216,7 @@ def run_in_notebook(*cells):
 
 def test_in_a_notebook_the_sentence_stands_above_the_folded_technical_text():
     _, shapes, other, after = run_in_notebook(
-        "from lessons.kit.start import start; start('zh'); import torch",
+        "from lessons.kit.setup_cell import start; start('zh'); import torch",
         "torch.ones(2, 3) @ torch.ones(2, 3)",
         "{}['cat']",
         "print('still here')",

@@ -115,7 +115,11 @@ def test_what_goes_wrong_is_told_with_what_is_to_blame(code, told, tmp_path, mon
 @needs_read_only
 def test_build_check_and_the_doctor_work_where_nothing_can_be_written():
     check, doctor = run_there("course.py", "build", "--check", "--here"), run_there("course.py", "doctor", "--here")
-    assert (check.returncode, check.stdout, check.stderr) == (0, "Scripts and notebooks agree.\n", "")
+    assert (check.returncode, check.stdout, check.stderr) == (
+        0,
+        "The notebooks, from lessons/\nScripts and notebooks agree.\n",
+        "",
+    )
     assert (doctor.returncode, doctor.stderr) == (0, "") and "FAIL" not in doctor.stdout, doctor.stdout
 
 

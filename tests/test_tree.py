@@ -12,12 +12,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-import links
 import nbformat
 import pytest
 from PIL import Image
 
-from tools import build
+from tools import build, links
 from tools.source import read_lessons
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -194,9 +193,9 @@ def test_links_of_lessons_lead_somewhere_in_the_original_and_in_the_learners_cop
 
 
 def test_every_address_on_the_internet_has_a_good_form_and_a_host_that_a_person_has_looked_at():
-    known = links.addresses()
+    known = links.list_addresses()
     assert len(known) > 15 and known.keys() >= {"https://www.python.org/downloads/", "https://hf-mirror.com"}
-    assert [(address, fault, where) for address, where in known.items() for fault in links.faults_of(address)] == []
+    assert [(address, fault, where) for address, where in known.items() for fault in links.find_faults(address)] == []
     assert set(links.HOSTS) == {links.urlsplit(address).hostname for address in known}
 
 
@@ -211,13 +210,13 @@ def test_every_address_on_the_internet_has_a_good_form_and_a_host_that_a_person_
     ],
 )
 def test_an_address_of_a_bad_form_is_found(address, fault):
-    (found,) = links.faults_of(address)
+    (found,) = links.find_faults(address)
     assert fault in found
 
 
 def test_addresses_are_read_without_what_stands_around_them():
     text = "See https://a.org/b. (https://a.org/c_(d)) [e](https://a.org/e), “https://a.org/f”；https://a.org/g。http://127.0.0.1:{port}/x"
-    assert [one.rpartition("/")[2] for one in links.addresses_in(text)] == ["b", "c_(d)", "e", "f", "g"]
+    assert [one.rpartition("/")[2] for one in links.find_addresses(text)] == ["b", "c_(d)", "e", "f", "g"]
 
 
 def test_an_address_is_asked_twice_before_it_counts_as_gone():
@@ -265,5 +264,5 @@ def test_with_an_address_every_lesson_has_one_link_to_colab_that_leads_to_its_ow
         if "colab" in target
     ]
     start = "https://colab.research.google.com/github/somebody/ten-vectors/blob/main/"
-    assert len(found) == 1 and found[0].startswith(start) and links.faults_of(found[0]) == []
+    assert len(found) == 1 and found[0].startswith(start) and links.find_faults(found[0]) == []
     assert found[0] in cells[0].source and (ROOT / found[0].removeprefix(start)).is_file()

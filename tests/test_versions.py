@@ -6,12 +6,11 @@ import sys
 import time
 
 import pytest
-import versions
 
-import course
+from tools import console, doctor, install, versions
 
-EN = course.speaker("en")
-ROOT = course.ROOT
+EN = console.speaker("en")
+ROOT = console.ROOT
 NAMES = list(versions.ENVIRONMENTS)
 
 REPORT = """<testsuites><testsuite>
@@ -45,16 +44,18 @@ def result(**changes):
 def test_the_oldest_are_the_lower_ends_of_the_requirements():
     """2.1 of ">=2.1" is met by 2.1.0 or 2.1.3. torch is the exception that the list explains."""
     oldest = pins("oldest")
-    lower_ends = {name: re.search(r">=([\d.]+)", supported)[1] for name, supported in course.requirements().items()}
+    lower_ends = {
+        name: re.search(r">=([\d.]+)", supported)[1] for name, supported in doctor.read_requirements().items()
+    }
     assert set(oldest) == set(lower_ends)
     above = [name for name, end in lower_ends.items() if not f"{oldest[name]}.".startswith(f"{end}.")]
     assert above == ["torch"]
 
 
 def test_colabs_are_within_the_requirements_and_lack_only_what_no_lesson_imports():
-    colab, required = pins("colab"), course.requirements()
+    colab, required = pins("colab"), doctor.read_requirements()
     assert set(required) - set(colab) <= {"jupyterlab", "playwright", "axe-playwright-python", "ruff", "pytest-xdist"}
-    assert all(course.satisfies(colab[name], supported) for name, supported in required.items() if name in colab)
+    assert all(doctor.lies_in(colab[name], supported) for name, supported in required.items() if name in colab)
 
 
 def test_the_environments_cover_what_is_promised():
@@ -65,7 +66,7 @@ def test_the_environments_cover_what_is_promised():
     assert oldest["matplotlib"].startswith("3.10.") and not tested["matplotlib"].startswith("3.10.")
     assert colab["torch"].startswith("2.11.") and set(pins("newest")) == {"torch"}
     conda = re.search(r"- python=(\S+)", (ROOT / "environment.yml").read_text("utf-8"))[1]
-    oldest_python = ".".join(map(str, course.OLDEST_PYTHON))
+    oldest_python = ".".join(map(str, console.OLDEST_PYTHON))
     assert versions.PYTHONS == {"oldest": oldest_python, "colab": "3.13", "conda": conda}
 
 
@@ -73,7 +74,7 @@ def test_the_environments_cover_what_is_promised():
 
 
 def test_a_report_becomes_counts_and_names_of_what_failed():
-    assert versions.read(REPORT) == {
+    assert versions.read_report(REPORT) == {
         "passed": 1,
         "failed": 2,
         "skipped": 1,
@@ -88,7 +89,7 @@ def test_a_report_becomes_counts_and_names_of_what_failed():
 
 
 def test_a_file_that_cannot_be_imported_is_a_failure_too():
-    counts = versions.read(BROKEN)
+    counts = versions.read_report(BROKEN)
     assert (counts["passed"], counts["failed"], counts["faults"]) == (0, 1, ["tests.test_b"])
 
 
@@ -100,9 +101,9 @@ def house(tmp_path, monkeypatch):
         (tmp_path / name).write_text("")
     (tmp_path / versions.PAGE).write_text(f"# Ours\n\n{versions.BEGIN}\nold\n{versions.END}\n\nThe end.\n")
     (tmp_path / "constraints").symlink_to(ROOT / "constraints")
-    monkeypatch.setattr(versions, "ROOT", tmp_path)
-    monkeypatch.setattr(course, "ROOT", tmp_path)
-    monkeypatch.setattr(course, "install", lambda goal, say, place: None)
+    for module in (versions, install):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(versions, "install_packages", lambda goal, say, place: None)
     monkeypatch.setattr(versions, "find_python", lambda version: f"python{version}")
     return tmp_path
 
@@ -114,7 +115,7 @@ def commands(house, monkeypatch):
     class Commands(list):
         report, status = re.sub("<(failure|error).*?</(failure|error)>", "", REPORT), 0
 
-    def attend(command):
+    def run_child(command):
         commands.append(command)
         path = next(word for word in command if word.startswith("--junitxml=")).partition("=")[2]
         if commands.report:
@@ -123,18 +124,16 @@ def commands(house, monkeypatch):
         return commands.status
 
     commands = Commands()
-    monkeypatch.setattr(course, "attend", attend)
+    monkeypatch.setattr(versions, "run_child", run_child)
     return commands
 
 
 def test_without_names_every_environment_runs_everything_and_is_written_down(house, commands, capsys):
     assert versions.main([]) == 0
-    assert [command[0] for command in commands] == [
-        str(course.venv_python(place)) for place in versions.ENVIRONMENTS.values()
-    ]
+    assert [command[0] for command in commands] == [str(place.python) for place in versions.ENVIRONMENTS.values()]
     assert all(command[-2:] == ["tests", "notebooks"] and "--nbval-lax" in command for command in commands)
     assert all({f"--ignore={path}" for path in versions.ELSEWHERE} < set(command) for command in commands)
-    assert list(versions.load()) == NAMES
+    assert list(versions.load_results()) == NAMES
     page = (house / versions.PAGE).read_text()
     assert page.startswith("# Ours\n") and page.endswith("\nThe end.\n") and "old\n" not in page
     assert page.count("| 2 of 2 |") == len(NAMES) and "Nothing failed." in page
@@ -149,7 +148,7 @@ def test_paths_run_alone_in_the_environments_named_and_nothing_is_written_down(h
     before = (house / versions.PAGE).read_text()
     assert versions.main(["colab", "notebooks", "newest"]) == 0
     assert [command[0] for command in commands] == [
-        str(course.venv_python(versions.ENVIRONMENTS[name])) for name in ("colab", "newest")
+        str(versions.ENVIRONMENTS[name].python) for name in ("colab", "newest")
     ]
     assert all(command[-1] == "notebooks" and "tests" not in command for command in commands)
     assert (house / versions.PAGE).read_text() == before and not (house / versions.RECORD).exists()
@@ -159,7 +158,7 @@ def test_one_environments_result_replaces_its_last_one_alone(house, commands):
     versions.write_down("newest", result(commit="aaaaaaa"))
     versions.write_down("oldest", result(commit="bbbbbbb", failed=1, faults=["tests.test_a::test_bad"]))
     versions.main(["newest"])
-    assert [(name, each.commit, each.failed) for name, each in versions.load().items()] == [
+    assert [(name, each.commit, each.failed) for name, each in versions.load_results().items()] == [
         ("oldest", "bbbbbbb", 1),
         ("newest", "unknown", 0),
     ]
@@ -173,28 +172,28 @@ def test_a_run_that_fails_is_written_down_as_that(commands, status, report):
     """Also where pytest breaks off without a report, or finds no test."""
     commands.status, commands.report = status, report
     assert versions.main(["oldest"]) == 1
-    faults = versions.load()["oldest"].faults
-    assert faults == (versions.read(REPORT)["faults"] if report == REPORT else [f"pytest ended with status {status}"])
+    faults = versions.load_results()["oldest"].faults
+    assert faults == (
+        versions.read_report(REPORT)["faults"] if report == REPORT else [f"pytest ended with status {status}"]
+    )
 
 
 def test_an_environment_that_cannot_be_installed_is_told_in_one_sentence_and_the_others_run(
     house, commands, capsys, monkeypatch
 ):
-    def install(goal, say, place):
+    def install_packages(goal, say, place):
         if place.folder.endswith("oldest"):
-            raise course.pip_problem("ProxyError")
+            raise install.explain_pip("ProxyError", place)
 
-    monkeypatch.setattr(course, "install", install)
+    monkeypatch.setattr(versions, "install_packages", install_packages)
     assert versions.main(["--lang", "en", "oldest", "colab"]) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and told.startswith("pip cannot reach its package index")
-    assert len(commands) == 1 and list(versions.load()) == ["colab"]
+    assert len(commands) == 1 and list(versions.load_results()) == ["colab"]
 
 
 def test_a_word_that_is_neither_an_environment_nor_a_file_is_refused_at_once(house, commands, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        versions.main(["oldst"])
-    assert stopped.value.code == 2 and commands == []
+    assert versions.main(["oldst"]) == 2 and commands == []
     assert (
         '"oldst" is neither an environment (oldest | colab | conda | tested | newest) nor a file'
         in capsys.readouterr().err
@@ -203,10 +202,10 @@ def test_a_word_that_is_neither_an_environment_nor_a_file_is_refused_at_once(hou
 
 def test_an_environment_is_made_from_its_python_and_left_out_where_there_is_none(commands, capsys, monkeypatch):
     made = []
-    monkeypatch.setattr(course, "install", lambda goal, say, place: made.append(place.python))
+    monkeypatch.setattr(versions, "install_packages", lambda goal, say, place: made.append(place.made_from))
     monkeypatch.setattr(versions, "find_python", lambda version: None if version == "3.13" else f"python{version}")
     assert versions.main(["--lang", "en", "colab", "conda", "tested"]) == 0
-    assert made == ["python3.12", ""] and list(versions.load()) == ["conda", "tested"]
+    assert made == ["python3.12", ""] and list(versions.load_results()) == ["conda", "tested"]
     assert "colab: left out, since there is no Python 3.13 here" in capsys.readouterr().out
 
 
@@ -229,27 +228,27 @@ def test_a_python_is_found_among_those_that_run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "made_anew"), [("newest", True), ("tested", False), ("colab", False)])
 def test_the_newest_of_another_day_is_made_anew_and_any_of_another_python(house, monkeypatch, name, made_anew):
-    stamp = course.stamp(versions.ENVIRONMENTS[name])
+    stamp = versions.ENVIRONMENTS[name].stamp
     stamp.parent.mkdir(parents=True)
     stamp.write_text("")
-    monkeypatch.setattr(course, "venv_python_version", lambda place: "3.13")
+    monkeypatch.setattr(versions, "ask_version", lambda python: "3.13")
     versions.prepare(name, EN)
     assert stamp.exists()
     yesterday = time.time() - 24 * 3600
     os.utime(stamp, (yesterday, yesterday))
     versions.prepare(name, EN)
     assert stamp.exists() is not made_anew
-    monkeypatch.setattr(course, "venv_python_version", lambda place: "3.11")
+    monkeypatch.setattr(versions, "ask_version", lambda python: "3.11")
     versions.prepare(name, EN)
     assert stamp.exists() is (name == "tested")
 
 
 def test_a_build_is_no_part_of_a_version_and_what_is_missing_is_called_so(house, monkeypatch):
     place = versions.ENVIRONMENTS["colab"]
-    info = course.venv(place) / "lib/python3.11/site-packages/torch-2.13.0+cpu.dist-info"
+    info = place.path / "lib/python3.11/site-packages/torch-2.13.0+cpu.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0+cpu\n")
-    found = versions.versions(place)
+    found = versions.read_versions(place)
     assert (found["torch"], found["numpy"], found["python"]) == ("2.13.0", "missing", "missing")
 
 
@@ -262,39 +261,39 @@ def page():
 
 
 def test_the_page_shows_the_record(page):
-    assert versions.with_tables(page, versions.load()) == page
-    assert versions.with_tables(page, {"oldest": result()}) != page
+    assert versions.fill_page(page, versions.load_results()) == page
+    assert versions.fill_page(page, {"oldest": result()}) != page
 
 
 def test_the_page_names_what_no_whole_run_has_tried_as_it_is_now():
-    """A list or a Python that has changed since must be tried again: python tests/versions.py NAME."""
-    assert f"No whole run yet of these as they are now: {NAMES[0]} (Python 3.11)," in versions.tables({})
+    """A list or a Python that has changed since must be tried again: python -m tools.versions NAME."""
+    assert f"No whole run yet of these as they are now: {NAMES[0]} (Python 3.11)," in versions.format_tables({})
     as_listed = {"python": "3.13"} | dict.fromkeys(versions.PACKAGES, "1.0") | pins("colab")
     tried = {name: as_listed[name] for name in ["python", *versions.PACKAGES]}
-    assert "colab" not in versions.untried({"colab": result(versions=tried)})
+    assert "colab" not in versions.list_untried({"colab": result(versions=tried)})
     for other in ({"python": "3.11"}, {"torch": "2.13.0"}):
-        assert "colab" in versions.untried({"colab": result(versions=tried | other)})
+        assert "colab" in versions.list_untried({"colab": result(versions=tried | other)})
 
 
-@pytest.mark.parametrize("name", versions.load())
+@pytest.mark.parametrize("name", versions.load_results())
 def test_a_last_result_is_whole(name):
-    last = versions.load()[name]
+    last = versions.load_results()[name]
     assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", last.date)
     assert re.fullmatch(r"[0-9a-f]{7,40}( \+ changes)?", last.commit)
     assert list(last.versions) == ["python", *versions.PACKAGES] and "missing" not in last.versions.values()
     assert last.passed > 300 and last.notebooks >= 14 and last.seconds > 60
-    supported = course.requirements()
-    assert all(course.satisfies(last.versions[each], supported[each]) for each in last.versions if each in supported)
+    supported = doctor.read_requirements()
+    assert all(doctor.lies_in(last.versions[each], supported[each]) for each in last.versions if each in supported)
 
 
 def test_the_newest_are_not_older_than_the_tested_ones():
-    newest, tested = (versions.load()[name].versions for name in ("newest", "tested"))
-    assert all(course.satisfies(newest[package], f">={tested[package]}") for package in versions.PACKAGES)
+    newest, tested = (versions.load_results()[name].versions for name in ("newest", "tested"))
+    assert all(doctor.lies_in(newest[package], f">={tested[package]}") for package in versions.PACKAGES)
 
 
 def test_a_last_result_is_a_pass_or_the_page_says_why_not(page):
     """In its prose, a line that begins "- oldest fails: ", and none for an environment that passes."""
-    failing = [name for name, last in versions.load().items() if last.faults]
+    failing = [name for name, last in versions.load_results().items() if last.faults]
     assert re.findall(r"(?m)^- (\w+) fails: \S", page) == failing
-    for name, last in versions.load().items():
+    for name, last in versions.load_results().items():
         assert bool(last.faults) == (last.failed > 0 or last.notebooks_passed < last.notebooks), name

@@ -1,1 +1,1 @@
-"""What course.py does: installing, JupyterLab, the doctor, building the notebooks and the teacher's pages."""
+"""What course.py does: installing, JupyterLab, the doctor, tests, building the notebooks."""

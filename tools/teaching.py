@@ -20,7 +20,17 @@ from typing import Any, NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from tools.source import EXERCISE, HAN, LANGUAGES, NO_PROSE, NO_TEXT, ROOT, Lesson, Refused, read_lessons
+from tools.source import (
+    EXERCISE,
+    HAN,
+    LANGUAGES,
+    NO_PROSE,
+    NO_TEXT,
+    ROOT,
+    Lesson,
+    Refused,
+    read_lessons,
+)
 
 NOTES = "lessons/teaching.toml"
 # The rule of minutes: for a learner alone, who reads all, plays with every explorer and does every exercise

@@ -20,12 +20,13 @@
 import runpy
 from pathlib import Path
 
-here, script = Path.cwd(), "lessons/kit/start.py"
-found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()]
+here, script = Path.cwd(), "lessons/kit/setup_cell.py"
+found = [path for folder in [here, *here.parents] for path in folder.glob(script)]
 found += sorted(here.glob("*/" + script))
 if not found:
     raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
-runpy.run_path(str(found[0]))["start"]("en")
+start = runpy.run_path(str(found[0]))["start"]
+start("en")
 
 # %% [markdown] lang="en" id="machine"
 # ## Is the machine ready?
@@ -38,9 +39,9 @@ runpy.run_path(str(found[0]))["start"]("en")
 # 课程先检查一下自己：软件包、模型文件、内存和磁盘。哪里不对，那一行前面就有 ✗，后面写着该怎么办；点开这一行，可以看检查了些什么。
 
 # %% id="machine-code" tags=["measured"]
-from lessons.kit.start import doctor
+from lessons.kit.setup_cell import show_doctor
 
-doctor()
+show_doctor()
 
 # %% [markdown] lang="en" id="pocket-clip"
 # ## A CLIP that fits in a pocket

@@ -16,12 +16,13 @@
 import runpy
 from pathlib import Path
 
-here, script = Path.cwd(), "lessons/kit/start.py"
-found = [folder / script for folder in [here, *here.parents] if (folder / script).is_file()]
+here, script = Path.cwd(), "lessons/kit/setup_cell.py"
+found = [path for folder in [here, *here.parents] for path in folder.glob(script)]
 found += sorted(here.glob("*/" + script))
 if not found:
     raise FileNotFoundError(f"The course is not here: {here} is not inside its folder. Move this notebook into it.")
-runpy.run_path(str(found[0]))["start"]("en")
+start = runpy.run_path(str(found[0]))["start"]
+start("en")
 
 # %% id="imports-code" tags=["prepare"]
 import torch

@@ -26,7 +26,7 @@ from urllib.parse import urlparse
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from course import LARGE_MESSAGES
+from tools.lab import LARGE_MESSAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = re.compile("[\u4e00-\u9fff]")

@@ -12,9 +12,10 @@ from lab import CUT_OFF
 from learner import of
 from PIL import Image
 
-import course
 from lessons.lesson_00_start_here import exercises as start_here
 from pocket import world
+from tools.console import speaker
+from tools.doctor import list_checks
 
 STEP = {"en": r"step (\d+) of 160", "zh": r"第 (\d+) 步，共 160 步"}
 DONE = {"en": r"Done: 160 steps in [\d.]+ s\.", "zh": r"完成：160 步，用时 [\d.]+ 秒。"}
@@ -67,7 +68,7 @@ def test_the_machine_is_looked_at(lesson):
     if folded.count():  # all is well
         assert lesson.reads_well(folded.inner_text()) and not rows.first.is_visible()
         folded.click()
-    whats = [row.what for row in course.checks(lesson.lang) if row.ok]
+    whats = [row.what for row in list_checks(speaker(lesson.lang)) if row.ok]
     told = [row.split("\t")[1] for row in rows.all_inner_texts() if row.startswith("✓")]
     assert rows.first.is_visible() and len(told) > 10 and set(told) <= set(whats)
 

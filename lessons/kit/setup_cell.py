@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 COURSE = Path(__file__).resolve().parents[2]
-PACKAGES = ("helpers", "lessons", "pocket", "finetuning")
+PACKAGES = ("helpers", "lessons", "pocket", "finetuning", "tools")
 
 
 def start(lang: str) -> None:
@@ -17,7 +17,7 @@ def start(lang: str) -> None:
     Raises ImportError where another package of one of our names was imported before.
     """
     for name in PACKAGES:
-        if other := imported_from_elsewhere(name):
+        if other := find_other_package(name):
             raise ImportError(
                 f"之前已经从 {other} 导入了另一个名叫 {name} 的包，不是本课程的：请重启内核，先运行这一格。"
                 if lang == "zh"
@@ -32,7 +32,7 @@ def start(lang: str) -> None:
     torch_errors.install()
 
 
-def imported_from_elsewhere(name: str) -> str:
+def find_other_package(name: str) -> str:
     """Where a package of this name was imported from, if that is not the course; else ""."""
     module = sys.modules.get(name)
     # a folder without __init__.py is a package as well, and has no __file__
@@ -41,13 +41,13 @@ def imported_from_elsewhere(name: str) -> str:
     return others[0] if others else ""
 
 
-def doctor() -> Any:
+def show_doctor() -> Any:
     """The table of `python course.py doctor` for the Python that runs this notebook: folded if all is well, else what is not first."""
-    import course  # the one command of the course: it lies beside helpers, in the folder that the set-up cell has found
-    from helpers.language import get_language, say
+    from helpers.language import say
     from helpers.notebook import Table
+    from tools.doctor import list_checks
 
-    checks = sorted(course.checks(get_language()), key=lambda row: row.ok)
+    checks = sorted(list_checks(lambda en, zh: say(en=en, zh=zh)), key=lambda row: row.ok)
     rows = [("✓" if c.ok else "✗", c.what, c.found if c.ok else f"{c.found} → {c.advice}") for c in checks]
     well = say(en=f"✓ Everything is here: {len(rows)} checks.", zh=f"✓ 一切就绪：共检查 {len(rows)} 项。")
     return Table(rows, folded_under=well if checks[0].ok else "")

@@ -1,0 +1,92 @@
+"""The verbs test, build and bench: each starts its work in the environment. Rests on install.py."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from tools.console import ROOT, Incomplete, Say
+from tools.install import choose_python
+from tools.processes import run_child
+
+# For tests without paths: whole files and notebooks on each worker, in the order of
+# tests/conftest.py. Not with these options.
+TWO_WORKERS = ["-n", "2", "--dist=loadscope", "--no-loadscope-reorder"]
+ONE_PROCESS = ("-k", "--pdb")
+
+
+def run_tests(arguments: argparse.Namespace, say: Say) -> int:
+    check_there("tests")
+    goal = say("The tests, without network", "断网运行测试")
+    modules = ["pytest", "xdist", "nbval", "jupytext", "torch", "transformers"]
+    python = choose_python(arguments.here, modules, goal, say)
+    status = run_child([python, "-m", *choose_tests(arguments)])  # conftest.py cuts the network off
+    if arguments.all and not arguments.pytest and not arguments.here:
+        print(say("The notebooks with the versions of Colab", "用 Colab 的版本运行笔记本"))
+        command = ["-m", "tools.versions", "colab", "notebooks", "--lang", arguments.lang]
+        with_colab = run_child([python, *command])
+        status = status or with_colab
+    return status
+
+
+def choose_tests(arguments: argparse.Namespace) -> list[str]:
+    """pytest and its options: all of tests/ and notebooks/ on two workers, or what is named.
+
+    That runs in one process, which starts at once.
+    """
+    given = arguments.pytest
+    command = ["pytest", "--nbval-lax", *(["-m", ""] if arguments.all else [])]
+    if find_paths(given):
+        return [*command, *given]
+    workers = [] if any(option.startswith(ONE_PROCESS) for option in given) else TWO_WORKERS
+    notebooks = ["notebooks"] if any((ROOT / "notebooks").rglob("*.ipynb")) else []
+    return [*command, *workers, *given, "tests", *notebooks]
+
+
+def find_paths(arguments: list[str]) -> list[str]:
+    """Those of pytest's arguments that name tests or notebooks: tests/test_course.py::test_name."""
+    with_value = ("-k", "-m", "-p", "-o", "-W", "--ignore", "--deselect")
+    return [
+        argument
+        for option, argument in zip(["", *arguments], arguments)
+        if option not in with_value
+        and not argument.startswith("-")
+        and os.path.exists(ROOT / argument.split("::")[0])
+    ]
+
+
+def build_notebooks(arguments: argparse.Namespace, say: Say) -> int:
+    check_there("tools/build.py")
+    if not arguments.check:
+        check_writable(ROOT if arguments.no_solutions else ROOT / "notebooks")
+    goal = say("The notebooks, from lessons/", "由 lessons/ 生成笔记本")
+    modules = ["jupytext", "nbformat", "nbclient", "torch", "transformers"]
+    python = choose_python(arguments.here, modules, goal, say)
+    options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
+    options += ["--no-solutions", "--lang", arguments.lang] if arguments.no_solutions else []
+    return run_child([python, "-m", "tools.build", *options, *arguments.lesson])
+
+
+def run_benchmarks(arguments: argparse.Namespace, say: Say) -> int:
+    check_there("benchmarks/run.py")
+    check_writable(ROOT / "benchmarks")
+    goal = say("The benchmarks", "基准测试")
+    python = choose_python(arguments.here, ["torch", "transformers", "matplotlib"], goal, say)
+    command = ["-m", "benchmarks.run", "--lang", arguments.lang]
+    return run_child([python, *command, *arguments.name])
+
+
+def check_there(name: str) -> None:
+    """Raise Incomplete where this part of the course is missing: before minutes of installing."""
+    if not os.path.exists(ROOT / name):
+        raise Incomplete(ROOT / name)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise an OSError where nothing can be written into the folder: before minutes of work."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except FileNotFoundError:
+        pass  # it will be made
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
