@@ -1,1 +1,1 @@
-"""The course as a book: pages in both languages, made from the executed notebooks and the documents beside them."""
+"""The course as web pages in both languages, made of the executed notebooks and the documents."""

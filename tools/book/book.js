@@ -15,7 +15,7 @@ if (matchMedia("(min-width: 78rem)").matches) document.querySelectorAll(".conten
 // the cell at the top of the window has the same id in the other language
 const twin = find("twin"), page = twin.getAttribute("href").split("#")[0]
 twin.addEventListener("click", () => {
-  const cells = [...document.querySelectorAll("section[id]")].filter(cell => cell.getBoundingClientRect().top < 120)
+  const cells = [...document.querySelectorAll("section[id], section > [id]")].filter(cell => cell.getBoundingClientRect().top < 120)
   if (cells.length) twin.href = `${page}#${cells.at(-1).id}`
 })
 
