@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, GPT2Config, GPT2LMHeadModel
 
-from benchmarks.context import SEED, difference, random_clip
-from benchmarks.machine import matmul_gflops, timed
+from benchmarks.context import SEED, make_random_clip, measure_difference
+from benchmarks.machine import measure_gflops, time_ways
 from benchmarks.records import Measured
 from helpers.captioner import IGNORED, VisionFeatures, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
@@ -25,7 +25,7 @@ REPEATS, BATCH, LONGEST = 3, 16, 128
 CAPTIONS = ("a photo of a small red cat on the beach.", "a neon sign of a large ball in the desert.")  # about 12 tokens
 
 
-def random_captioner(
+def make_random_captioner(
     vision: CLIPConfig, language: GPT2Config, vision_features: VisionFeatures = "patches"
 ) -> VLMWithSoftPrompt:
     """A captioner of these sizes, all of it random (no time depends on it), that reads by the pocket tokenizer."""
@@ -35,15 +35,15 @@ def random_captioner(
         torch.manual_seed(SEED)
         gpt2 = GPT2LMHeadModel(language).eval()
     generator = torch.Generator().manual_seed(SEED)
-    return VLMWithSoftPrompt(random_clip(vision), (gpt2, tokenizer), 10, vision_features, generator=generator)
+    return VLMWithSoftPrompt(make_random_clip(vision), (gpt2, tokenizer), 10, vision_features, generator=generator)
 
 
-def full_size(vision_features: VisionFeatures = "patches") -> VLMWithSoftPrompt:
+def make_full_size_captioner(vision_features: VisionFeatures = "patches") -> VLMWithSoftPrompt:
     """In the sizes of ViT-B/32 and of GPT-2 small, which are the library's defaults."""
-    return random_captioner(CLIPConfig(), GPT2Config(), vision_features)
+    return make_random_captioner(CLIPConfig(), GPT2Config(), vision_features)
 
 
-def sizes_of(model: VLMWithSoftPrompt, batch: int, tokens: int) -> dict[str, Any]:
+def list_captioner_sizes(model: VLMWithSoftPrompt, batch: int, tokens: int) -> dict[str, Any]:
     """What decides how much there is to compute."""
     language, vision = model.language_model.config, model.vision_model.config
     return {
@@ -61,18 +61,18 @@ def sizes_of(model: VLMWithSoftPrompt, batch: int, tokens: int) -> dict[str, Any
     }
 
 
-def learning(model: VLMWithSoftPrompt) -> list[torch.nn.Parameter]:
+def list_learned_parameters(model: VLMWithSoftPrompt) -> list[torch.nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def gradient_of(model: VLMWithSoftPrompt, loss: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+def compute_gradient(model: VLMWithSoftPrompt, loss: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
     """The loss, and the gradients of prompt and projection in one row."""
     value = loss()
-    gradients = torch.autograd.grad(value, learning(model))
+    gradients = torch.autograd.grad(value, list_learned_parameters(model))
     return value.detach()[None], torch.cat([gradient.flatten() for gradient in gradients])
 
 
-def one_beside_the_other(
+def compare_ways(
     model: VLMWithSoftPrompt,
     what: str,
     ways: dict[str, Callable[[], object]],
@@ -83,12 +83,12 @@ def one_beside_the_other(
     **more: Any,
 ) -> Measured:
     """How many times as fast the second of two ways is, which were both run before and are warm."""
-    gflops = matmul_gflops()
-    seconds = timed(ways, repeats)
+    gflops = measure_gflops()
+    seconds = time_ways(ways, repeats)
     slow, fast = (timing.median for timing in seconds.values())
     return Measured(
         what=what,
-        sizes=sizes_of(model, batch, tokens),
+        sizes=list_captioner_sizes(model, batch, tokens),
         seconds=seconds,
         value=slow / fast,
         unit="×",
@@ -99,16 +99,16 @@ def one_beside_the_other(
     )
 
 
-def differences(ways: dict[str, Callable[[], tuple[Tensor, Tensor]]]) -> dict[str, float]:
+def compare_gradients(ways: dict[str, Callable[[], tuple[Tensor, Tensor]]]) -> dict[str, float]:
     """How far apart the losses and the gradients of two ways are."""
     (loss, gradient), (our_loss, our_gradient) = (way() for way in ways.values())
-    return {"loss": difference(our_loss, loss), "gradient": difference(our_gradient, gradient)}
+    return {"loss": measure_difference(our_loss, loss), "gradient": measure_difference(our_gradient, gradient)}
 
 
 # --- a training step -----------------------------------------------------------------------------------------------------------
 
 
-def seeds_way(model: VLMWithSoftPrompt, pixels: Tensor, ids: Tensor, labels: Tensor, longest: int) -> Tensor:
+def compute_seed_loss(model: VLMWithSoftPrompt, pixels: Tensor, ids: Tensor, labels: Tensor, longest: int) -> Tensor:
     """The loss as the seed computes it, but for its mistakes: everything encoded anew, padded to `longest`, logits everywhere.
 
     (Its labels are not shifted, padding is scored, and its frozen weights have gradients; that is mended here, since it would be
@@ -122,7 +122,7 @@ def seeds_way(model: VLMWithSoftPrompt, pixels: Tensor, ids: Tensor, labels: Ten
     )
 
 
-def captioner_step(
+def measure_captioner_step(
     model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, longest: int = LONGEST, repeats: int = REPEATS
 ) -> Measured:
     """A step of training, forward and backward, by the seed's way and by ours from kept features."""
@@ -131,22 +131,24 @@ def captioner_step(
     ids, labels = batch_captions(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
     features = model.encode(pixels)
     ways = {
-        "the seed's way": lambda: gradient_of(model, lambda: seeds_way(model, pixels, ids, labels, longest)),
-        "ours": lambda: gradient_of(model, lambda: model(features, ids, labels=labels)),
+        "the seed's way": lambda: compute_gradient(
+            model, lambda: compute_seed_loss(model, pixels, ids, labels, longest)
+        ),
+        "ours": lambda: compute_gradient(model, lambda: model(features, ids, labels=labels)),
     }
     what = (
         "forward and backward to prompt and projection, in turns; the seed's way encodes the pictures, pads captions to "
         f"{longest} and computes logits everywhere; ours takes kept features, pads to the longest, and scores captions alone"
     )
-    apart = differences(ways)
-    return one_beside_the_other(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)
+    apart = compare_gradients(ways)
+    return compare_ways(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)
 
 
 # --- generation ------------------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def without_cache(model: VLMWithSoftPrompt, features: Tensor, tokens: int) -> list[list[int]]:
+def generate_without_cache(model: VLMWithSoftPrompt, features: Tensor, tokens: int) -> list[list[int]]:
     """Greedy generation that computes everything anew for every token."""
     vectors, said = model.prefix(features), []
     for _ in range(tokens):
@@ -157,7 +159,7 @@ def without_cache(model: VLMWithSoftPrompt, features: Tensor, tokens: int) -> li
 
 
 @torch.no_grad()
-def with_cache(model: VLMWithSoftPrompt, features: Tensor, tokens: int) -> list[list[int]]:
+def generate_with_cache(model: VLMWithSoftPrompt, features: Tensor, tokens: int) -> list[list[int]]:
     """The same by the library's `generate`, which keeps keys and values."""
     vectors = model.prefix(features)
     mask = torch.ones(vectors.shape[:2], dtype=torch.long)
@@ -168,7 +170,7 @@ def with_cache(model: VLMWithSoftPrompt, features: Tensor, tokens: int) -> list[
     return ids.tolist()
 
 
-def generation(
+def measure_generation(
     model: VLMWithSoftPrompt, tokens: int, bound: float, batch: int = BATCH, repeats: int = REPEATS
 ) -> Measured:
     """So many tokens for each picture, with the library's cache and by a loop without."""
@@ -178,18 +180,18 @@ def generation(
     side = model.vision_model.config.image_size
     features = model.encode(torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(SEED)))
     ways = {
-        "without cache": lambda: without_cache(model, features, tokens),
-        "with cache": lambda: with_cache(model, features, tokens),
+        "without cache": lambda: generate_without_cache(model, features, tokens),
+        "with cache": lambda: generate_with_cache(model, features, tokens),
     }
     said = [way() for way in ways.values()]
     what = f"{tokens} tokens for each of {batch} pictures, greedily, in turns: everything anew for each token, and by `generate`"
-    return one_beside_the_other(model, what, ways, tokens, bound, batch, repeats, same_tokens=said[0] == said[1])
+    return compare_ways(model, what, ways, tokens, bound, batch, repeats, same_tokens=said[0] == said[1])
 
 
 # --- beside PEFT -------------------------------------------------------------------------------------------------------------------
 
 
-def peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeats: int = REPEATS) -> Measured:
+def measure_peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeats: int = REPEATS) -> Measured:
     """A step of prompt tuning, text alone, by PEFT and by ours, from the same vectors on the same GPT-2. Needs the package peft."""
     from peft import PromptTuningConfig, TaskType, get_peft_model
 
@@ -211,5 +213,5 @@ def peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeat
 
     ways = {"PEFT": by_peft, "ours": by_us}
     what = "forward and backward to ten soft vectors before captions, without pictures, in turns, by PEFT's prompt tuning and by ours"
-    apart = differences(ways)
-    return one_beside_the_other(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)
+    apart = compare_gradients(ways)
+    return compare_ways(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)

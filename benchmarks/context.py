@@ -25,11 +25,11 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 from benchmarks.machine import (
     GIB,
     Timing,
-    kept_for_backward,
-    matmul_gflops,
-    peak_memory,
-    seconds_of,
-    timed,
+    measure_gflops,
+    measure_kept_bytes,
+    measure_peak_memory,
+    measure_seconds,
+    time_ways,
 )
 from benchmarks.records import Measured
 from helpers.context import PromptedCLIP, encode_plain, train_context
@@ -55,7 +55,7 @@ PHOTO = 256  # pixels a side of the pictures that are made up, before CLIP's own
 # --- what is measured on ---------------------------------------------------------------------------------------------------
 
 
-def random_clip(config: CLIPConfig) -> tuple[CLIPModel, CLIPProcessor]:
+def make_random_clip(config: CLIPConfig) -> tuple[CLIPModel, CLIPProcessor]:
     """A frozen CLIP of these sizes, its weights random (no time depends on them), that reads by the pocket tokenizer.
 
     The pocket model's ids are all below those of a larger vocabulary, and the model is told which of them ends a text.
@@ -70,12 +70,12 @@ def random_clip(config: CLIPConfig) -> tuple[CLIPModel, CLIPProcessor]:
     return clip, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
-def vit_b_32() -> tuple[CLIPModel, CLIPProcessor]:
+def make_vit_b_32() -> tuple[CLIPModel, CLIPProcessor]:
     """All of it in the size of ViT-B/32, which is the library's default."""
-    return random_clip(CLIPConfig())
+    return make_random_clip(CLIPConfig())
 
 
-def class_names(count: int) -> list[str]:
+def make_class_names(count: int) -> list[str]:
     """Names of one to three words, "cup", "red cup" or "small red cup", in mixed order; of fewer, the first of more."""
     words = itertools.product(("", *SIZES), ("", *COLOURS), OBJECTS)
     names = [" ".join(filter(None, name)) for name in words]
@@ -85,19 +85,19 @@ def class_names(count: int) -> list[str]:
     return names[:count]
 
 
-def random_context(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
+def make_random_context(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
     """Classes with a context of so many random vectors."""
     generator = torch.Generator().manual_seed(SEED)
     return PromptedCLIP(clip, processor, names, length, "random", generator=generator)
 
 
-def photos(count: int) -> list[Image.Image]:
+def make_noise_pictures(count: int) -> list[Image.Image]:
     """Pictures of noise."""
     numbers = np.random.default_rng(SEED)
     return [Image.fromarray(numbers.integers(0, 256, (PHOTO, PHOTO, 3), dtype=np.uint8)) for _ in range(count)]
 
 
-def sizes_of(prompted: PromptedCLIP) -> dict[str, Any]:
+def list_text_sizes(prompted: PromptedCLIP) -> dict[str, Any]:
     """The sizes that decide what a text costs."""
     sizes = prompted.clip.config.text_config
     return {
@@ -113,7 +113,7 @@ def sizes_of(prompted: PromptedCLIP) -> dict[str, Any]:
     }
 
 
-def fast_macs(prompted: PromptedCLIP) -> int:
+def count_fast_macs(prompted: PromptedCLIP) -> int:
     """Multiplications of one step of the fast path, forward and backward."""
     texts, length = len(prompted.class_names), int(prompted.end.max()) + 1
     products = count_text_tower(prompted.clip.config, texts, length, prompted.shared, only_end=True)
@@ -123,7 +123,7 @@ def fast_macs(prompted: PromptedCLIP) -> int:
 # --- one step of the text tower ----------------------------------------------------------------------------------------------
 
 
-def ladder(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
+def list_ways(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
     """The ways to the text features (C, D), from CLIP's own to ours; each rung stands on the one before."""
     clip, embeddings, ids, end = prompted.clip, prompted.embeddings, prompted.ids, prompted.end
     longest, together = int(end.max()) + 1, len(ids)
@@ -135,7 +135,7 @@ def ladder(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
     }
 
 
-def step(prompted: PromptedCLIP, features: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+def run_text_step(prompted: PromptedCLIP, features: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
     """Unit features (C, D) and the gradient of the context (M, D), which a made-up loss of random weights sends back."""
     prompted.context.grad = None
     texts = F.normalize(features(), dim=-1)
@@ -144,28 +144,28 @@ def step(prompted: PromptedCLIP, features: Callable[[], Tensor]) -> tuple[Tensor
     return texts.detach(), prompted.context.grad.clone()
 
 
-def difference(ours: Tensor, theirs: Tensor) -> float:
+def measure_difference(ours: Tensor, theirs: Tensor) -> float:
     """The largest difference, beside the largest number."""
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 
 
-def context_text_step(
+def measure_text_step(
     clip: CLIPModel, processor: CLIPProcessor, classes: int = 100, repeats: int = REPEATS
 ) -> Measured:
     """A step through the text tower by each way, and how far features and gradient are from those of the plain one."""
-    gflops = matmul_gflops()
-    prompted = random_context(clip, processor, class_names(classes), LENGTH)
-    ways = ladder(prompted)
-    found = {name: step(prompted, way) for name, way in ways.items()}  # and everything is warm
-    seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
+    gflops = measure_gflops()
+    prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+    ways = list_ways(prompted)
+    found = {name: run_text_step(prompted, way) for name, way in ways.items()}  # and everything is warm
+    seconds = time_ways({name: lambda way=way: run_text_step(prompted, way) for name, way in ways.items()}, repeats)
     plain, fast = seconds["plain"].median, seconds["fast"].median
     limit = estimate_least_seconds(
-        fast_macs(prompted), max(gflops, matmul_gflops())
+        count_fast_macs(prompted), max(gflops, measure_gflops())
     )  # the best that the machine has shown
     texts, gradient = found["plain"]
     return Measured(
         what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",
-        sizes=sizes_of(prompted),
+        sizes=list_text_sizes(prompted),
         seconds=seconds,
         value=plain / fast,
         unit="×",
@@ -175,7 +175,7 @@ def context_text_step(
         more={
             "ladder": {name: plain / timing.median for name, timing in seconds.items()},
             "difference": {
-                name: {"features": difference(ours, texts), "gradient": difference(towards, gradient)}
+                name: {"features": measure_difference(ours, texts), "gradient": measure_difference(towards, gradient)}
                 for name, (ours, towards) in found.items()
             },
             "limit_seconds": limit,
@@ -188,7 +188,7 @@ def context_text_step(
 
 
 @contextmanager
-def empty_cache() -> Iterator[None]:
+def use_empty_cache() -> Iterator[None]:
     """Within, nothing has been computed before."""
     before = os.environ.get("COURSE_CACHE")
     with TemporaryDirectory() as folder:
@@ -201,7 +201,7 @@ def empty_cache() -> Iterator[None]:
                 os.environ["COURSE_CACHE"] = before
 
 
-def run_with_features(
+def time_our_run(
     clip: CLIPModel,
     processor: CLIPProcessor,
     names: Sequence[str],
@@ -214,20 +214,20 @@ def run_with_features(
     images: those to validate on first, `checks` of each class, then those to learn from.
     """
     labels, held = torch.arange(len(images)) % len(names), checks * len(names)
-    with empty_cache():
+    with use_empty_cache():
         begun = time.perf_counter()
         checked, learned = (cache_features(clip, processor, part) for part in (images[:held], images[held:]))
         passed = [(0, time.perf_counter() - begun)]
         validation = (checked, labels[:held])
         data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
-        prompted = random_context(clip, processor, names, LENGTH)
+        prompted = make_random_context(clip, processor, names, LENGTH)
         for evaluation in train_context(prompted, data, config):
             if evaluation.step:
                 passed.append((evaluation.step, time.perf_counter() - begun))
     return passed
 
 
-def textbook_steps(
+def time_textbook_steps(
     clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], config: TrainConfig
 ) -> Iterator[float]:
     """Seconds of one step after the other as CoOp's own code does them: pictures through their tower, texts in full length.
@@ -235,7 +235,7 @@ def textbook_steps(
     Preparing the pictures is left out, since CoOp leaves it to processes of their own; and nothing is ever validated.
     """
     labels, order = torch.arange(len(images)) % len(names), BatchSampler(len(images), config)
-    prompted = random_context(clip, processor, names, LENGTH)
+    prompted = make_random_context(clip, processor, names, LENGTH)
     optimizer = torch.optim.AdamW([prompted.context], lr=config.learning_rate, weight_decay=config.weight_decay)
 
     def learn_from(rows: Tensor, pixels: Tensor) -> None:
@@ -249,17 +249,17 @@ def textbook_steps(
     for number in range(config.steps):
         rows = order.batch(number)
         pixels = processor.image_processor([images[row] for row in rows], return_tensors="pt")["pixel_values"]
-        yield seconds_of(lambda: learn_from(rows, pixels))
+        yield measure_seconds(lambda: learn_from(rows, pixels))
 
 
-def crossing(each: float, ours: Sequence[tuple[int, float]]) -> int | None:
+def find_crossing(each: float, ours: Sequence[tuple[int, float]]) -> int | None:
     """The first step at whose end our way, as (step, seconds), has taken no longer than steps of so many seconds each."""
     steps = np.arange(1, ours[-1][0] + 1)
     ahead = np.interp(steps, *zip(*ours)) <= each * steps
     return int(steps[ahead.argmax()]) if ahead.any() else None
 
 
-def few_shot_run(
+def measure_few_shot_run(
     clip: CLIPModel,
     processor: CLIPProcessor,
     classes: int = 20,
@@ -270,14 +270,14 @@ def few_shot_run(
     repeats: int = REPEATS,
 ) -> Measured:
     """A whole run from pictures to a learned context, by ours and, extrapolated from some steps, by the textbook. They take turns."""
-    gflops = matmul_gflops()
-    names, images = class_names(classes), photos((shots + checks) * classes)
-    textbook_way = textbook_steps(clip, processor, names, images[checks * classes :], config)
+    gflops = measure_gflops()
+    names, images = make_class_names(classes), make_noise_pictures((shots + checks) * classes)
+    textbook_way = time_textbook_steps(clip, processor, names, images[checks * classes :], config)
     next(textbook_way)  # it warms up
     steps, runs = [], []
     for _ in range(repeats):
         steps += itertools.islice(textbook_way, steps_a_turn)
-        runs.append(run_with_features(clip, processor, names, images, checks, config))
+        runs.append(time_our_run(clip, processor, names, images, checks, config))
     each = Timing.of(steps)
     runs.sort(key=lambda run: run[-1][1])
     ours, textbook = runs[len(runs) // 2], config.steps * each.median
@@ -290,7 +290,7 @@ def few_shot_run(
             f"textbook: {len(steps)} steps measured and extrapolated to {config.steps}, without preparing pictures and without validation"
         ),
         sizes={
-            **sizes_of(random_context(clip, processor, names, LENGTH)),
+            **list_text_sizes(make_random_context(clip, processor, names, LENGTH)),
             "shots": shots,
             "validation_pictures_a_class": checks,
             "picture_side": clip.config.vision_config.image_size,
@@ -309,7 +309,7 @@ def few_shot_run(
             "textbook_is_extrapolated": True,
             "textbook_steps_measured": len(steps),
             "ours_after_steps": [list(point) for point in ours],
-            "break_even_step": crossing(each.median, ours),
+            "break_even_step": find_crossing(each.median, ours),
         },
     )
 
@@ -317,10 +317,10 @@ def few_shot_run(
 # --- memory for many classes -------------------------------------------------------------------------------------------------
 
 
-def memory_1000_classes(clip: CLIPModel, processor: CLIPProcessor, classes: int = 1000, pictures: int = 32) -> Measured:
+def measure_memory(clip: CLIPModel, processor: CLIPProcessor, classes: int = 1000, pictures: int = 32) -> Measured:
     """The most memory that this process has had after one whole training step; it means something in a fresh process only."""
-    gflops = matmul_gflops()
-    prompted = random_context(clip, processor, class_names(classes), LENGTH)
+    gflops = measure_gflops()
+    prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
     numbers = torch.Generator().manual_seed(SEED)
     features = F.normalize(torch.randn(pictures, clip.config.projection_dim, generator=numbers), dim=-1)  # (B, D)
     labels = torch.randint(classes, (pictures,), generator=numbers)  # (B,)
@@ -330,12 +330,12 @@ def memory_1000_classes(clip: CLIPModel, processor: CLIPProcessor, classes: int 
         F.cross_entropy(prompted(features), labels).backward()
         optimizer.step()
 
-    before = peak_memory()
-    seconds = seconds_of(training_step)
-    peak, model = peak_memory(), sum(tensor.nbytes for tensor in clip.state_dict().values())
+    before = measure_peak_memory()
+    seconds = measure_seconds(training_step)
+    peak, model = measure_peak_memory(), sum(tensor.nbytes for tensor in clip.state_dict().values())
     return Measured(
         what="the most memory of a process of its own until after one training step by the fast path, with Python, torch and all of CLIP",
-        sizes={**sizes_of(prompted), "batch": pictures},
+        sizes={**list_text_sizes(prompted), "batch": pictures},
         seconds={"training step": Timing.of([seconds])},
         value=peak / GIB,
         unit="GiB",
@@ -350,7 +350,7 @@ def memory_1000_classes(clip: CLIPModel, processor: CLIPProcessor, classes: int 
 # --- a few-shot run on the pocket model ----------------------------------------------------------------------------------------
 
 
-def pocket_few_shot_run(
+def measure_pocket_run(
     clip: CLIPModel,
     processor: CLIPProcessor,
     shots: int = 16,
@@ -359,25 +359,25 @@ def pocket_few_shot_run(
     repeats: int = REPEATS,
 ) -> Measured:
     """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
-    gflops = matmul_gflops()
+    gflops = measure_gflops()
     data = encode_split(clip, processor, draw_few_shot(BLURRED, shots, checks, tests=1))
 
     def whole_run() -> PromptedCLIP:
-        prompted = random_context(clip, processor, BLURRED.class_names, LENGTH)
+        prompted = make_random_context(clip, processor, BLURRED.class_names, LENGTH)
         for _ in train_context(prompted, data, config):
             pass
         return prompted
 
     prompted = whole_run()  # and everything is warm
-    whole = timed({"whole run": whole_run}, repeats)["whole run"]
-    limit = config.steps * estimate_least_seconds(fast_macs(prompted), max(gflops, matmul_gflops()))
+    whole = time_ways({"whole run": whole_run}, repeats)["whole run"]
+    limit = config.steps * estimate_least_seconds(count_fast_macs(prompted), max(gflops, measure_gflops()))
     return Measured(
         what=(
             f"{config.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
             f"validation every {config.eval_every} steps; drawing and encoding the pictures is not in it"
         ),
         sizes={
-            **sizes_of(prompted),
+            **list_text_sizes(prompted),
             "weights": "pocket",
             "shots": shots,
             "validation_pictures_a_class": checks,
@@ -399,7 +399,7 @@ def pocket_few_shot_run(
 # --- what a step costs by the number of classes --------------------------------------------------------------------------------
 
 
-def cost_by_classes(
+def measure_cost_by_classes(
     clip: CLIPModel,
     processor: CLIPProcessor,
     fast: Sequence[int] = (1, 10, 100, 1000),
@@ -410,17 +410,17 @@ def cost_by_classes(
 
     The limit is that of the fast path's products; where it computes chunks of classes a second time, to bound memory, those do not count.
     """
-    gflops = matmul_gflops()
+    gflops = measure_gflops()
     points, products, kept = [], [], 0
     for classes in fast:
-        prompted = random_context(clip, processor, class_names(classes), LENGTH)
+        prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
         ways = {"fast": prompted.text_features}
         if classes in plain:
             ways["plain"] = lambda prompted=prompted: prompted.text_features(fast=False)
-            kept = kept_for_backward(ways["plain"], clip) / classes
+            kept = measure_kept_bytes(ways["plain"], clip) / classes
         for way in ways.values():
-            step(prompted, way)  # and everything is warm
-        seconds = timed({name: lambda way=way: step(prompted, way) for name, way in ways.items()}, repeats)
+            run_text_step(prompted, way)  # and everything is warm
+        seconds = time_ways({name: lambda way=way: run_text_step(prompted, way) for name, way in ways.items()}, repeats)
         points.append(
             {
                 "classes": classes,
@@ -429,15 +429,15 @@ def cost_by_classes(
                 **{name: asdict(timing) for name, timing in seconds.items()},
             }
         )
-        products.append(fast_macs(prompted))
-    best = max(gflops, matmul_gflops())
+        products.append(count_fast_macs(prompted))
+    best = max(gflops, measure_gflops())
     for point, count in zip(points, products):
         point["limit_seconds"] = estimate_least_seconds(count, best)
     both = next(point for point in points if point["classes"] == max(plain))
     ratio = both["plain"]["median"] / both["fast"]["median"]
     return Measured(
         what="forward through the text tower and backward to the context, for more and more classes, fast and plain in turns",
-        sizes={**sizes_of(prompted), "classes": list(fast)},  # the positions are those of the most classes
+        sizes={**list_text_sizes(prompted), "classes": list(fast)},  # the positions are those of the most classes
         seconds={},
         value=ratio,
         unit="×",
@@ -457,7 +457,7 @@ def cost_by_classes(
 # --- plots -------------------------------------------------------------------------------------------------------------------
 
 
-def cost_curves(found: dict[str, Any]) -> dict[str, Curve]:
+def make_cost_curves(found: dict[str, Any]) -> dict[str, Curve]:
     """Seconds by the number of classes, of each way, and of the machine at its limit."""
     points = found["points"]
 
@@ -469,16 +469,16 @@ def cost_curves(found: dict[str, Any]) -> dict[str, Curve]:
     return {"plain": measured("plain"), "fast": measured("fast"), "limit": limit}
 
 
-def run_curves(found: dict[str, Any]) -> dict[str, Curve]:
+def make_run_curves(found: dict[str, Any]) -> dict[str, Curve]:
     """Seconds by the steps done, by the textbook and by ours."""
     steps, each = found["sizes"]["steps"], found["seconds"]["textbook step"]["median"]
     textbook = Curve([0, steps], [0.0, steps * each])
     return {"textbook": textbook, "ours": Curve(*map(list, zip(*found["ours_after_steps"])))}
 
 
-def cost_plot(found: dict[str, Any]) -> Picture:
+def draw_cost(found: dict[str, Any]) -> Picture:
     """The figure of `cost_by_classes`."""
-    curves = cost_curves(found)
+    curves = make_cost_curves(found)
     absent = [(point["classes"], point["would_keep_for_backward_gib"]) for point in found["plain_not_run"]]
     both = max(curves["plain"].x)
     tops = {name: f"{curve.y[-1]:.2g} s for {curve.x[-1]} classes" for name, curve in curves.items()}
@@ -493,9 +493,9 @@ def cost_plot(found: dict[str, Any]) -> Picture:
     )
 
 
-def run_plot(found: dict[str, Any]) -> Picture:
+def draw_run(found: dict[str, Any]) -> Picture:
     """The figure of `few_shot_run`."""
-    curves, even = run_curves(found), found["break_even_step"]
+    curves, even = make_run_curves(found), found["break_even_step"]
     return break_even(
         **curves,
         step=even,
@@ -510,4 +510,4 @@ def run_plot(found: dict[str, Any]) -> Picture:
     )
 
 
-PLOTS = {"few_shot_run": (run_plot, run_curves), "cost_by_classes": (cost_plot, cost_curves)}
+PLOTS = {"few_shot_run": (draw_run, make_run_curves), "cost_by_classes": (draw_cost, make_cost_curves)}

@@ -17,9 +17,9 @@ import torch
 from torch.nn import functional as F
 from transformers import CLIPConfig
 
-from benchmarks.captioner import CAPTIONS, full_size, gradient_of
-from benchmarks.context import SEED, class_names, difference, random_context, vit_b_32
-from benchmarks.machine import Timing, description, seconds_of
+from benchmarks.captioner import CAPTIONS, compute_gradient, make_full_size_captioner
+from benchmarks.context import SEED, make_class_names, make_random_context, make_vit_b_32, measure_difference
+from benchmarks.machine import Timing, describe_machine_and_versions, measure_seconds
 from benchmarks.records import FOLDER
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
@@ -36,7 +36,7 @@ SIZES = CLIPConfig()  # those of ViT-B/32
 LARGE = 8192  # rows and columns of the product that shows what the machine can do
 
 
-def work(do: Callable[[], object], products: float, device: str) -> dict[str, Any]:
+def time_work(do: Callable[[], object], products: float, device: str) -> dict[str, Any]:
     """Median seconds, the pace at which so many products were done, and the most memory beside what was there before."""
 
     def to_the_end() -> None:
@@ -50,21 +50,21 @@ def work(do: Callable[[], object], products: float, device: str) -> dict[str, An
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-    timing = Timing.of([seconds_of(to_the_end) for _ in range(REPEATS)])
+    timing = Timing.of([measure_seconds(to_the_end) for _ in range(REPEATS)])
     if device == "cuda":
         memory["gigabytes"] = (torch.cuda.max_memory_allocated() - before) / 1e9
     return {"seconds": timing.median, "tflops": FLOP * products / timing.median / 1e12, **memory}
 
 
-def seeing(model: VLMWithSoftPrompt, device: str, pictures: int) -> dict[str, Any]:
+def time_vision_tower(model: VLMWithSoftPrompt, device: str, pictures: int) -> dict[str, Any]:
     """Pictures, prepared already, to their features."""
     side = model.vision_model.config.image_size
     pixels = torch.randn(pictures, 3, side, side, generator=torch.Generator().manual_seed(SEED)).to(device)
     products = count_vision_tower(SIZES, pictures).forward
-    return {"pictures": pictures, **work(lambda: model.encode(pixels), products, device)}
+    return {"pictures": pictures, **time_work(lambda: model.encode(pixels), products, device)}
 
 
-def learning_a_context(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
+def time_context_step(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
     """A step forward and backward for many classes, from kept features of all the pictures."""
     classes, clip = len(prompted.class_names), prompted.clip
     numbers = torch.Generator().manual_seed(SEED)
@@ -79,10 +79,10 @@ def learning_a_context(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
 
     bill = count_context_training(clip.config, classes, EACH, length=len(prompted.context), steps=1)
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"classes": classes, "pictures": len(labels), **work(step, bill.training, device), **calculated}
+    return {"classes": classes, "pictures": len(labels), **time_work(step, bill.training, device), **calculated}
 
 
-def learning_to_describe(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
+def time_captioner_step(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
     """A step forward and backward to prompt and projection, from kept features of so many pictures."""
     ids, labels = batch_captions(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
     vision = SIZES.vision_config
@@ -94,13 +94,13 @@ def learning_to_describe(model: VLMWithSoftPrompt, device: str, batch: int) -> d
     )
 
     def step() -> None:
-        gradient_of(model, lambda: model(features, ids, labels=labels))
+        compute_gradient(model, lambda: model(features, ids, labels=labels))
 
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"batch": batch, **work(step, bill.training, device), **calculated}
+    return {"batch": batch, **time_work(step, bill.training, device), **calculated}
 
 
-def as_on_the_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:
+def compare_with_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:
     """How far class features, loss and gradient are from those of the CPU, by their largest number."""
     ids, labels = batch_captions(model.tokenizer, CAPTIONS)
     side = model.vision_model.config.image_size
@@ -110,13 +110,13 @@ def as_on_the_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str)
         here, texts = copy.deepcopy(model).to(place), copy.deepcopy(prompted).to(place)
         words, wanted = ids.to(place), labels.to(place)
         features = here.encode(pixels.to(place))
-        loss, gradient = gradient_of(here, lambda: here(features, words, labels=wanted))
+        loss, gradient = compute_gradient(here, lambda: here(features, words, labels=wanted))
         found.append([part.detach().cpu() for part in (texts.text_features(), features, loss, gradient)])
     names = "class features", "vision features", "loss of captions", "gradient"
-    return {name: difference(ours, theirs) for name, theirs, ours in zip(names, *found)}
+    return {name: measure_difference(ours, theirs) for name, theirs, ours in zip(names, *found)}
 
 
-def measure(
+def measure_all(
     device: str = "cuda",
     pictures: int = PICTURES,
     classes: int = CLASSES,
@@ -124,26 +124,29 @@ def measure(
     large: int = LARGE,
 ) -> dict[str, Any]:
     """Everything, in the sizes of ViT-B/32 and GPT-2 small. Raises RuntimeError where there is no such device."""
-    model, (clip, processor) = full_size("patches"), vit_b_32()
-    near = as_on_the_cpu(model, random_context(clip, processor, class_names(20), VECTORS), device)
+    model, (clip, processor) = make_full_size_captioner("patches"), make_vit_b_32()
+    near = compare_with_cpu(model, make_random_context(clip, processor, make_class_names(20), VECTORS), device)
     model.to(device), clip.to(device)
     a, b = torch.randn(2, large, large, device=device)
     return {
         "command": "python -m benchmarks.gpu",
         "date": datetime.date.today().isoformat(),
-        "machine": {"gpu": torch.cuda.get_device_name() if device == "cuda" else None, **description()},
+        "machine": {
+            "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+            **describe_machine_and_versions(),
+        },
         "float32_macs": torch.get_float32_matmul_precision(),
         "beside_the_cpu": near,
-        "large_product": work(lambda: a @ b, large**3, device),
-        "seeing": seeing(model, device, pictures),
-        "learning_a_context": learning_a_context(
-            random_context(clip, processor, class_names(classes), VECTORS), device
+        "large_product": time_work(lambda: a @ b, large**3, device),
+        "seeing": time_vision_tower(model, device, pictures),
+        "learning_a_context": time_context_step(
+            make_random_context(clip, processor, make_class_names(classes), VECTORS), device
         ),
-        "learning_to_describe": [learning_to_describe(model, device, batch) for batch in batches],
+        "learning_to_describe": [time_captioner_step(model, device, batch) for batch in batches],
     }
 
 
 if __name__ == "__main__":
-    found = measure()
+    found = measure_all()
     write_whole(FILE, lambda part: part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8"))
     print(json.dumps(found, indent=1))

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import GIB, Timing, matmul_gflops
+from benchmarks.machine import GIB, Timing, measure_gflops
 from benchmarks.records import FOLDER, Measured
 
 PEAK = f"""\
 import sys; sys.path.append({str(FOLDER.parent)!r})
-from benchmarks.machine import peak_memory; print(peak_memory())"""
+from benchmarks.machine import measure_peak_memory; print(measure_peak_memory())"""
 
 
 @dataclass(frozen=True)
-class Run:
+class NotebookRun:
     """One notebook, run once."""
 
     seconds: float  # with the start of its kernel
@@ -29,7 +29,7 @@ class Run:
     peak: int  # bytes: the most that its kernel held
 
 
-def run(path: Path, cache: str) -> Run:
+def run_notebook(path: Path, cache: str) -> NotebookRun:
     """Run a notebook in a kernel of its own, in its own folder. `cache`: where the course keeps features of pictures."""
     import nbformat  # only whoever runs notebooks needs these two
     from nbclient import NotebookClient
@@ -46,14 +46,14 @@ def run(path: Path, cache: str) -> Run:
         seconds = time.perf_counter() - begun
         book.cells.append(nbformat.v4.new_code_cell(PEAK))
         peak = client.execute_cell(book.cells[-1], len(book.cells) - 1).outputs[0].text
-    return Run(seconds, cells, int(peak))
+    return NotebookRun(seconds, cells, int(peak))
 
 
-def lessons(notebooks: Sequence[Path], bound: float) -> Measured:
+def measure_lessons(notebooks: Sequence[Path], bound: float) -> Measured:
     """The whole course in one language, in order; the cache is empty at its beginning, and later lessons find what earlier ones kept."""
-    gflops = matmul_gflops()
+    gflops = measure_gflops()
     with tempfile.TemporaryDirectory() as cache:
-        runs = {path.stem: run(path, cache) for path in notebooks}
+        runs = {path.stem: run_notebook(path, cache) for path in notebooks}
     seconds = {name: one.seconds for name, one in runs.items()}
     total = sum(seconds.values())
     return Measured(

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+
+from pocket.studies.common import read_versions
 
 MATRIX = 2048  # rows and columns: large enough that the processor is busy with nothing but products
 GIB = 2**30
@@ -39,40 +40,38 @@ class Timing:
         return cls(statistics.median(seconds), min(seconds), max(seconds), len(seconds))
 
 
-def seconds_of(do: Callable[[], object]) -> float:
+def measure_seconds(do: Callable[[], object]) -> float:
     """How long it takes once."""
     begun = time.perf_counter()
     do()
     return time.perf_counter() - begun
 
 
-def timed(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+def time_ways(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
     """Seconds of each way. They take turns, so that a machine that grows slower does so for all of them."""
-    rounds = [{name: seconds_of(do) for name, do in ways.items()} for _ in range(repeats)]
+    rounds = [{name: measure_seconds(do) for name, do in ways.items()} for _ in range(repeats)]
     return {name: Timing.of([turn[name] for turn in rounds]) for name in ways}
 
 
-def matmul_gflops(size: int = MATRIX, repeats: int = 7) -> float:
+def measure_gflops(size: int = MATRIX, repeats: int = 7) -> float:
     """Billions of operations a second in a product of two float32 matrices, by the median of some."""
     a, b = torch.randn(2, size, size, generator=torch.Generator().manual_seed(0))
     a @ b  # the first one also starts the threads
-    return 2 * size**3 / timed({"product": lambda: a @ b}, repeats)["product"].median / 1e9
+    return 2 * size**3 / time_ways({"product": lambda: a @ b}, repeats)["product"].median / 1e9
 
 
-def description() -> dict[str, Any]:
+def describe_machine_and_versions() -> dict[str, Any]:
     """What a reader must know of the machine to make sense of its seconds."""
     return {
-        "cpu": cpu_name(),
+        "cpu": read_cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        **read_versions(),
     }
 
 
-def cpu_name() -> str:
+def read_cpu_name() -> str:
     """As the processor calls itself, where the system tells."""
     listed = Path("/proc/cpuinfo")
     lines = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
@@ -80,7 +79,7 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def peak_memory() -> int:
+def measure_peak_memory() -> int:
     """The most bytes of memory that this process has had until now. Raises OSError on Windows, which does not count them so."""
     if sys.platform == "win32":
         raise OSError("peak memory is measured on Linux and macOS only: leave this benchmark out")
@@ -93,7 +92,7 @@ def peak_memory() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def kept_for_backward(forward: Callable[[], Tensor], model: torch.nn.Module) -> int:
+def measure_kept_bytes(forward: Callable[[], Tensor], model: torch.nn.Module) -> int:
     """Bytes that a forward pass keeps for its backward pass, beside the weights of the model."""
     weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
     kept: dict[int, int] = {}

@@ -17,24 +17,28 @@ import transformers
 from PIL.PngImagePlugin import PngInfo
 
 from benchmarks import captioner, context, lessons
-from benchmarks.machine import description
-from benchmarks.records import FOLDER, RESULTS, Measured, keep, record, rounded
+from benchmarks.machine import describe_machine_and_versions
+from benchmarks.records import FOLDER, RESULTS, Measured, make_record, round_numbers, save_record
 from helpers.files import write_whole
 from helpers.pretrained import load_clip
 from tools.console import Problem, Say, count_columns, run_command
 
 BENCHMARKS: dict[str, Callable[[], Measured]] = {
-    "context_text_step": lambda: context.context_text_step(*context.vit_b_32()),
-    "few_shot_run": lambda: context.few_shot_run(*context.vit_b_32()),
-    "memory_1000_classes": lambda: context.memory_1000_classes(*context.vit_b_32()),
-    "pocket_few_shot_run": lambda: context.pocket_few_shot_run(*load_clip("pocket")),
-    "cost_by_classes": lambda: context.cost_by_classes(*context.vit_b_32()),
-    "captioner_step": lambda: captioner.captioner_step(captioner.full_size("patches"), bound=3.5),
-    "captioner_step_pooled": lambda: captioner.captioner_step(captioner.full_size("pooled"), bound=8),
-    "peft_step": lambda: captioner.peft_step(captioner.full_size(), bound=1),
-    "generate_20": lambda: captioner.generation(captioner.full_size(), tokens=20, bound=2),
-    "generate_60": lambda: captioner.generation(captioner.full_size(), tokens=60, bound=2.5),
-    "lessons": lambda: lessons.lessons(sorted(FOLDER.parent.glob("notebooks/en/*.ipynb")), bound=360),
+    "context_text_step": lambda: context.measure_text_step(*context.make_vit_b_32()),
+    "few_shot_run": lambda: context.measure_few_shot_run(*context.make_vit_b_32()),
+    "memory_1000_classes": lambda: context.measure_memory(*context.make_vit_b_32()),
+    "pocket_few_shot_run": lambda: context.measure_pocket_run(*load_clip("pocket")),
+    "cost_by_classes": lambda: context.measure_cost_by_classes(*context.make_vit_b_32()),
+    "captioner_step": lambda: captioner.measure_captioner_step(
+        captioner.make_full_size_captioner("patches"), bound=3.5
+    ),
+    "captioner_step_pooled": lambda: captioner.measure_captioner_step(
+        captioner.make_full_size_captioner("pooled"), bound=8
+    ),
+    "peft_step": lambda: captioner.measure_peft_step(captioner.make_full_size_captioner(), bound=1),
+    "generate_20": lambda: captioner.measure_generation(captioner.make_full_size_captioner(), tokens=20, bound=2),
+    "generate_60": lambda: captioner.measure_generation(captioner.make_full_size_captioner(), tokens=60, bound=2.5),
+    "lessons": lambda: lessons.measure_lessons(sorted(FOLDER.parent.glob("notebooks/en/*.ipynb")), bound=360),
 }
 NEEDS = {"peft_step": "peft", "lessons": "nbclient"}  # packages that lessons themselves do not need
 PLOTS = context.PLOTS
@@ -63,7 +67,7 @@ def save_plot(name: str, found: dict[str, Any], folder: Path = FOLDER) -> None:
     write_whole(folder / f"{name}.png", lambda part: image.save(part, format="png", optimize=True, pnginfo=notes))
 
 
-def in_own_process(name: str) -> dict[str, Any]:
+def run_in_own_process(name: str) -> dict[str, Any]:
     """The record of a benchmark that ran in a fresh process: no memory and no thread is left of others."""
     command = [sys.executable, "-m", "benchmarks.run", "--measure", name]
     output = subprocess.run(
@@ -72,7 +76,7 @@ def in_own_process(name: str) -> dict[str, Any]:
     return json.loads(output.decode("utf-8").splitlines()[-1])
 
 
-def line(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
+def make_row(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
     """A row of the table: verdict, name, what was measured, what is asked, what it is."""
     bound, unit = found["bound"], found["unit"]
     if bound is None:
@@ -84,12 +88,12 @@ def line(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
     return verdict, name, f"{found['value']:.3g} {unit}", asked, say(*TITLES[name])
 
 
-def table(records: dict[str, dict[str, Any]], say: Say) -> str:
+def format_results(records: dict[str, dict[str, Any]], say: Say) -> str:
     """The records in columns."""
     heading = (
         say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"), say("asked", "要求"), say("what it is", "内容"),
     )  # fmt: skip
-    rows = [heading, *(line(name, found, say) for name, found in records.items())]
+    rows = [heading, *(make_row(name, found, say) for name, found in records.items())]
     widths = [max(count_columns(row[column]) for row in rows) for column in range(len(heading))]
     return "\n".join(
         "  ".join(cell + " " * (width - count_columns(cell)) for cell, width in zip(row, widths)).rstrip()
@@ -97,7 +101,7 @@ def table(records: dict[str, dict[str, Any]], say: Say) -> str:
     )
 
 
-def bench(names: Sequence[str], say: Say) -> int:
+def run_benchmarks(names: Sequence[str], say: Say) -> int:
     """Measure, keep each record as soon as it is there, and tell; 1 where a bound is missed or a benchmark failed."""
     if unknown := [name for name in names if name not in BENCHMARKS]:
         known = ", ".join(BENCHMARKS)
@@ -120,7 +124,7 @@ def bench(names: Sequence[str], say: Say) -> int:
         print(f"{number}/{len(wanted)} {name}: {say(*TITLES[name])} …", flush=True)
         begun = time.monotonic()
         try:
-            found[name] = in_own_process(name)
+            found[name] = run_in_own_process(name)
         except subprocess.CalledProcessError as error:
             print(
                 say(
@@ -129,15 +133,15 @@ def bench(names: Sequence[str], say: Say) -> int:
                 )
             )
             continue
-        keep(name, found[name], list(BENCHMARKS))
+        save_record(name, found[name], list(BENCHMARKS))
         if name in PLOTS:
             save_plot(name, found[name])
         seconds = time.monotonic() - begun
         print(say(f"    {seconds:.0f} s", f"    用时 {seconds:.0f} 秒"), flush=True)
     rates = [rate for one in found.values() for rate in one["matmul_gflops"].values()]
     if rates:
-        print("\n" + table(found, say))
-        machine = description()
+        print("\n" + format_results(found, say))
+        machine = describe_machine_and_versions()
         low, high, threads = min(rates), max(rates), machine["threads"]
         print(
             say(
@@ -159,9 +163,9 @@ def run_words(words: list[str], lang: str, say: Say) -> int:
     if arguments.measure:
         transformers.utils.logging.disable_progress_bar()
         transformers.utils.logging.set_verbosity_error()  # it warns that the pocket tokenizer's ids are not OpenAI's, as they need not be
-        print(json.dumps(rounded(record(arguments.measure, BENCHMARKS[arguments.measure]()))))
+        print(json.dumps(round_numbers(make_record(arguments.measure, BENCHMARKS[arguments.measure]()))))
         return 0
-    return bench(arguments.names, say)
+    return run_benchmarks(arguments.names, say)
 
 
 def main(words: list[str] | None = None) -> int:

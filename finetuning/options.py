@@ -122,7 +122,7 @@ def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
 
     runs: where the runs without --output are. Raises ValueError where the folder of the run is none to learn in, or to go on with.
     """
-    given = parse(arguments)
+    given = parse_arguments(arguments)
     task = {name: given.pop(name, None) for name in ("output", "resume", "evaluate", "generate")}
     preset, folder, checkpoint = given.pop("preset", None), None, None
     if task["evaluate"] or task["generate"]:
@@ -149,7 +149,7 @@ def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
 
 
 # fmt: off
-def parse(arguments: Sequence[str]) -> dict[str, Any]:
+def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     """The values that were given, by their names, and no others."""
     parser = argparse.ArgumentParser(
         prog=SCRIPT,
@@ -179,28 +179,28 @@ def parse(arguments: Sequence[str]) -> dict[str, Any]:
     add("--vision_model_name", metavar="NAME", help="pocket, a folder, or a name on the hub")
     add("--language_model_name", metavar="NAME", help="the same")
     add("--vision_features", choices=("patches", "pooled"), help="all patches of a picture, or one vector")
-    add("--prompt_length", type=_whole_number(0), metavar="M", help="vectors in the soft prompt")
+    add("--prompt_length", type=_make_whole_number_type(0), metavar="M", help="vectors in the soft prompt")
     add("--init", metavar="WORDS", help="what the soft prompt begins as: random, vocabulary, or words of yours")
-    add("--learning_rate", type=_positive, metavar="RATE", help="at its highest")
-    add("--num_epochs", type=_whole_number(1), metavar="N", help="how often every caption is seen")
-    add("--batch_size", type=_whole_number(1), metavar="N", help="captions that a process takes at a time")
-    add("--gradient_accumulation", type=_whole_number(1), metavar="N",
+    add("--learning_rate", type=_read_positive, metavar="RATE", help="at its highest")
+    add("--num_epochs", type=_make_whole_number_type(1), metavar="N", help="how often every caption is seen")
+    add("--batch_size", type=_make_whole_number_type(1), metavar="N", help="captions that a process takes at a time")
+    add("--gradient_accumulation", type=_make_whole_number_type(1), metavar="N",
         help="so many batches make one step: a larger batch in the same memory (1)")
-    add("--max_length", type=_whole_number(2), metavar="TOKENS", help="longer captions are cut")
+    add("--max_length", type=_make_whole_number_type(2), metavar="TOKENS", help="longer captions are cut")
     add("--precision", choices=("fp32", "bf16"), help="of the frozen models; what learns is always fp32 (fp32)")
-    add("--seed", type=_whole_number(0), metavar="N", help="of all that is drawn at random (0)")
-    return vars(parser.parse_args([_with_underscores(word) for word in arguments]))
+    add("--seed", type=_make_whole_number_type(0), metavar="N", help="of all that is drawn at random (0)")
+    return vars(parser.parse_args([_write_underscores(word) for word in arguments]))
 # fmt: on
 
 
-def _with_underscores(word: str) -> str:
+def _write_underscores(word: str) -> str:
     """--learning-rate=1 as --learning_rate=1."""
     name, equals, value = word.partition("=")
     name = name[:2] + name[2:].replace("-", "_") if name.startswith("--") else name
     return name + equals + value
 
 
-def _whole_number(least: int) -> Callable[[str], int]:
+def _make_whole_number_type(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
@@ -209,7 +209,7 @@ def _whole_number(least: int) -> Callable[[str], int]:
     return number
 
 
-def _positive(text: str) -> float:
+def _read_positive(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -226,7 +226,7 @@ def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
     """Where a training is kept, or will be: this makes no folder. Raises ValueError where there is one too many, or none to go on with."""
     if output is None and resume:
         return find_last(runs, TRAINING)
-    numbers = [number for number, _ in _numbered(runs)]
+    numbers = [number for number, _ in _list_numbered(runs)]
     folder = (output or runs / str(max(numbers, default=0) + 1)).absolute()
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
@@ -246,7 +246,7 @@ def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
 
 def find_last(runs: Path, wanted: str) -> Path:
     """Of the numbered runs the last that holds this file. Raises ValueError if none does."""
-    known = [run for _, run in _numbered(runs) if (run / wanted).is_file()]
+    known = [run for _, run in _list_numbered(runs) if (run / wanted).is_file()]
     if not known:
         raise ValueError(
             f"there is no training in {runs} yet: train first, or name its folder by --output"
@@ -254,7 +254,7 @@ def find_last(runs: Path, wanted: str) -> Path:
     return known[-1]
 
 
-def _numbered(runs: Path) -> list[tuple[int, Path]]:
+def _list_numbered(runs: Path) -> list[tuple[int, Path]]:
     folders = (run for run in runs.glob("*") if run.name.isascii() and run.name.isdigit())
     return sorted((int(run.name), run) for run in folders)
 
@@ -269,7 +269,7 @@ def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
             words += ["--allow_outside"] if value is True else []
         elif isinstance(value, (str, int, float)):
             words.append(f"--{name}={value}")
-    return parse(words)
+    return parse_arguments(words)
 
 
 def read_lines(log: Path) -> Iterator[dict[str, Any]]:

@@ -68,12 +68,12 @@ def run_config(config: RunConfig) -> int:
 
 def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
     """Learn, from the beginning or from where the run was broken off, and show what was learned; gives the exit status."""
-    model, train, validation = prepare(config, group)
+    model, train, validation = prepare_run(config, group)
     group.print_line(
         f"Going on with {config.folder}." if config.resume else config.describe_preset()
     )
     initialise_projection(model, train.features, train.texts)
-    before = show.measure(model, validation.features, validation.rows, group)
+    before = show.measure_and_describe(model, validation.features, validation.rows, group)
     train_config = make_train_config(config, len(train.rows), group)
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     group.print_line(
@@ -284,7 +284,7 @@ class Examples:
     files: Sequence[Path]
 
 
-def prepare(
+def prepare_run(
     config: RunConfig, group: AccelerateGroup
 ) -> tuple[VLMWithSoftPrompt, Examples, Examples]:
     """The captioner as it begins, and what it learns from and is validated on."""

@@ -16,7 +16,7 @@ SHOWN = 3  # pictures whose captions are shown
 Result = tuple[tuple[float, float], list[str]]
 
 
-def measure(
+def measure_and_describe(
     model: VLMWithSoftPrompt,
     features: Tensor,
     rows: Sequence[Tensor],
@@ -63,7 +63,7 @@ def measure_ablations(
         words: rows of words that stand in the place of the prompt in one of them, (T, D).
     """
     return {
-        how: measure(model, seen, rows)
+        how: measure_and_describe(model, seen, rows)
         for how, seen in ablate(model, features, words)
         # something must stand before the first token
         if len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0

@@ -183,7 +183,7 @@ def initialise_projection(
     features = to_fp32(features)
     flat = features.flatten(0, 1)  # (N P, Dv)
     centre, middle = flat.mean(0), words.mean(0)  # (Dv,), (D,)
-    spread = _covariance(flat)  # (Dv, Dv)
+    spread = _compute_covariance(flat)  # (Dv, Dv)
     if not spread.trace() > 0:
         return
     deviation = features.sum(1) - features.shape[1] * centre  # (N, Dv)
@@ -198,7 +198,7 @@ def initialise_projection(
     bias.copy_(middle - centre @ guess)
 
 
-def _covariance(flat: Tensor) -> Tensor:
+def _compute_covariance(flat: Tensor) -> Tensor:
     """Of the columns of (N, Dv): (Dv, Dv); zeros for a single row."""
     return torch.cov(flat.T) if len(flat) > 1 else flat.new_zeros(flat.shape[1], flat.shape[1])
 
@@ -213,7 +213,7 @@ class Whitening:
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
         flat = to_fp32(features).flatten(0, 1)  # (N P, Dv)
         self.projection, self.centre = projection, flat.mean(0)
-        variance, directions = torch.linalg.eigh(_covariance(flat))
+        variance, directions = torch.linalg.eigh(_compute_covariance(flat))
         scale = (variance.clamp(min=0) + RIDGE * variance.mean()).sqrt()  # (Dv,)
         scale = torch.where(scale > 0, scale, 1)  # where nothing varies, nothing is scaled
         # (Dv, Dv), inverse to each other

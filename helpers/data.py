@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.files import cache_folder, read_tensors, write_tensors
+from helpers.files import find_cache_folder, read_tensors, write_tensors
 from helpers.language import LearnerError, say
 from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, read_pairs
 from helpers.pretrained import encode_images, fingerprint
@@ -169,7 +169,7 @@ def cache_features(
         for image in batch:
             drawn = f"{image.mode} {image.size} {image.getpalette()}"
             digest.update(drawn.encode() + image.tobytes())
-        file = cache_folder() / "features" / f"{digest.hexdigest()[:32]}.safetensors"
+        file = find_cache_folder() / "features" / f"{digest.hexdigest()[:32]}.safetensors"
         features = _read_features(file, len(batch))
         if features is None:
             features = compute(clip, processor, batch).cpu()

@@ -26,7 +26,7 @@ from helpers.language import LearnerError, say
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
-def cache_folder() -> Path:
+def find_cache_folder() -> Path:
     """Find the cache: $COURSE_CACHE if it is set, else "ten-vectors" in the place where this system keeps caches; made if that is possible.
 
     Everything in it can be made again: it may be deleted at any time.

@@ -87,15 +87,15 @@ def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
         theirs: the same, of the same shape.
         tolerance: what the largest difference may be and still count as close, as a share of the largest number of theirs.
     """
-    agree, verdict = _verdict(ours, theirs, tolerance)
+    agree, verdict = _judge(ours, theirs, tolerance)
     print(f"{'✓' if agree else '✗'} {name}{say(en=': ', zh='：')}{verdict}")
 
 
-def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
+def _judge(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
     exact = say(en="exact: zero difference", zh="完全相等，差为零")
     different = say(en="different", zh="不同")
     try:
-        mine, yours = _numbers(ours), _numbers(theirs)
+        mine, yours = _to_numbers(ours), _to_numbers(theirs)
     # words, or lists of them
     except (TypeError, ValueError):
         if ours == theirs:
@@ -122,7 +122,7 @@ def _verdict(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
     )
 
 
-def _numbers(value: Any) -> np.ndarray:
+def _to_numbers(value: Any) -> np.ndarray:
     """Whatever holds numbers, as float64; raises TypeError or ValueError for anything else."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().double().numpy()

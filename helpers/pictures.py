@@ -82,7 +82,7 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
                     raise BadPicture("too large")
                 if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
                     raise BadPicture("a strip")
-                return _rgb(ImageOps.exif_transpose(image))
+                return _to_rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
         raise BadPicture("too large") from None
     except UnidentifiedImageError:
@@ -101,7 +101,7 @@ def tell_unopened(error: OSError) -> str:
     return say(en=f"cannot be opened: {error.strerror}", zh=f"打不开：{error.strerror}")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     # 16 bits a pixel, which Pillow would not shrink but clip
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) / 256).clip(0, 255).astype(np.uint8))
@@ -139,9 +139,9 @@ def read_pairs(
     decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks again where one is broken.
     Raises OSError, or LearnerError with a list of all faults, entries from 1.
     """
-    entries = _entries(data_path)
+    entries = _read_entries(data_path)
     if not isinstance(entries, list) or not entries:
-        kind = say(en="an empty list", zh="空列表") if entries == [] else _kind(entries)
+        kind = say(en="an empty list", zh="空列表") if entries == [] else _name_kind(entries)
         wanted = '[{"image_path": "cat.jpg", "text": "a cat."}, …]'
         raise LearnerError(
             en=f"{data_path} holds {kind}: it should be {wanted}",
@@ -154,7 +154,7 @@ def read_pairs(
         [
             f"{data_path}{place.format(number)}{fault}"
             for number, entry in enumerate(entries, start=1)
-            for fault in _faults(entry, folder, allow_outside, decode, known)
+            for fault in _find_faults(entry, folder, allow_outside, decode, known)
         ]
     )
     return [
@@ -173,7 +173,7 @@ def raise_faults(faults: Sequence[str]) -> None:
         raise LearnerError(told)
 
 
-def _entries(data_path: Path) -> Any:
+def _read_entries(data_path: Path) -> Any:
     try:
         return json.loads(data_path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -196,12 +196,12 @@ def _entries(data_path: Path) -> Any:
         ) from None
 
 
-def _faults(
+def _find_faults(
     entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
 ) -> Iterator[str]:
     if not isinstance(entry, dict):
         yield say(en="is {}, and should be {}", zh="这里是{}，应该是 {}").format(
-            _kind(entry), '{"image_path": …, "text": …}'
+            _name_kind(entry), '{"image_path": …, "text": …}'
         )
         return
     for key in ("image_path", "text"):
@@ -211,7 +211,7 @@ def _faults(
             told = say(en=f" (it has {others})", zh=f"（只有 {others}）") if others else ""
             yield say(en=f'has no "{key}"', zh=f'没有 "{key}"') + told
         elif not isinstance(value, str):
-            kind = _kind(value)
+            kind = _name_kind(value)
             yield say(
                 en=f'"{key}" is {kind}, and should be text', zh=f'"{key}" 是{kind}，应该是文字'
             )
@@ -224,12 +224,12 @@ def _faults(
             )
         elif key == "image_path":
             if value not in known:
-                known[value] = _picture_fault(value, folder, allow_outside, decode)
+                known[value] = _find_picture_fault(value, folder, allow_outside, decode)
             if known[value]:
                 yield known[value]
 
 
-def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
+def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
     """What is wrong with a picture's path or file; "" where nothing is. What lies outside is not touched, unless that is allowed."""
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
@@ -251,7 +251,7 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -
             en=f"{shown} is a folder, and should be a picture", zh=f"{shown} 是文件夹，应该是图片"
         )
     if not os.path.isfile(file):
-        looked, instead = os.path.dirname(file), _instead(path, file)
+        looked, instead = os.path.dirname(file), _suggest_instead(path, file)
         return say(
             en=f"no file {shown} (looked in {looked}){instead}. Paths are relative to the JSON file",
             zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径是相对于 JSON 文件的",
@@ -266,7 +266,7 @@ def _picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -
     return ""
 
 
-def _instead(path: str, file: str) -> str:
+def _suggest_instead(path: str, file: str) -> str:
     """What may have been meant by a path that leads to no file."""
     if "\\" in path:
         return say(en=": write / and no \\", zh="：请写 /，不要写 \\")
@@ -280,7 +280,7 @@ def _instead(path: str, file: str) -> str:
     return meant and say(en=f": did you mean {meant}?", zh=f"：是不是 {meant}？")
 
 
-def _kind(value: Any) -> str:
+def _name_kind(value: Any) -> str:
     kinds = {
         dict: say(en="an object", zh="对象"),
         list: say(en="a list", zh="列表"),

@@ -47,11 +47,11 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     name: "pocket", a folder, or a hub name such as "openai/clip-vit-base-patch32"; by default what the environment variable
     COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
-    source = _source(name, "COURSE_CLIP", POCKET_CLIP)
+    source = _find_source(name, "COURSE_CLIP", POCKET_CLIP)
     model = _load(CLIPModel, source, dtype=torch.float32)
     images = _load(CLIPImageProcessor, source)
     tokenizer = _load(AutoTokenizer, source)
-    return _frozen(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
+    return _freeze(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
 def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
@@ -60,14 +60,14 @@ def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
     name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable COURSE_GPT2 says, else
     "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
-    source = _source(name, "COURSE_GPT2", POCKET_GPT2)
+    source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
     model = _load(AutoModelForCausalLM, source, dtype=torch.float32)
-    return _frozen(model), load_tokenizer(name)
+    return _freeze(model), load_tokenizer(name)
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
     """Load the tokenizer of `load_gpt2(name)` alone, which is much smaller."""
-    source = _source(name, "COURSE_GPT2", POCKET_GPT2)
+    source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
     return _load(AutoTokenizer, source)
 
 
@@ -125,7 +125,7 @@ def encode_images(
     batches = []
     for start in range(0, len(images), batch_size):
         pixels = prepare_pixels(clip, processor, images[start : start + batch_size])
-        batches.append(_pooled(clip.get_image_features(pixel_values=pixels)))
+        batches.append(_take_pooled(clip.get_image_features(pixel_values=pixels)))
     return torch.nn.functional.normalize(torch.cat(batches), dim=-1)
 
 
@@ -133,7 +133,7 @@ def encode_texts(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]
     """Turn texts into unit vectors in the space that CLIP shares with pictures: (C, D)."""
     tokens = processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
     with torch.no_grad():
-        features = _pooled(clip.get_text_features(**tokens.to(clip.device)))
+        features = _take_pooled(clip.get_text_features(**tokens.to(clip.device)))
     return torch.nn.functional.normalize(features, dim=-1)
 
 
@@ -168,12 +168,12 @@ def prepare_pixels(
     return pixels.to(next(model.parameters()))
 
 
-def _pooled(output: Any) -> Tensor:
+def _take_pooled(output: Any) -> Tensor:
     """Feature calls return a tensor in transformers 4 and an output object in 5."""
     return getattr(output, "pooler_output", output).detach()
 
 
-def _source(name: str | Path | None, variable: str, pocket: Path) -> str:
+def _find_source(name: str | Path | None, variable: str, pocket: Path) -> str:
     name = str(name or os.environ.get(variable) or "pocket")
     return str(pocket) if name == "pocket" else name
 
@@ -229,5 +229,5 @@ def hub_answers() -> bool:
     return True
 
 
-def _frozen(model: PreTrainedModel) -> PreTrainedModel:
+def _freeze(model: PreTrainedModel) -> PreTrainedModel:
     return model.requires_grad_(False).eval()

@@ -122,7 +122,7 @@ def measure_distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine")
     return apart.square() / 2 if metric == "cosine" else apart
 
 
-def nearest_tokens(
+def find_nearest_tokens(
     vectors: Tensor,
     table: Tensor,
     k: int = 5,
@@ -265,7 +265,7 @@ def snap(
 
     Taken apart in lesson 04, section 6.
     """
-    return table[nearest_tokens(vectors, table, 1, metric, rows).ids[..., 0]].detach()
+    return table[find_nearest_tokens(vectors, table, 1, metric, rows).ids[..., 0]].detach()
 
 
 class _Snapped(nn.Module):

@@ -92,7 +92,7 @@ INSTRUCTIONS = {
 }
 
 
-def answer(task: str, scene: Scene, rng: np.random.Generator) -> str:
+def write_answer(task: str, scene: Scene, rng: np.random.Generator) -> str:
     """The right answer to a task of `INSTRUCTIONS` (not "is there", which needs its object)."""
     several = len(scene.things) > 1
     if task == "describe":
@@ -113,7 +113,7 @@ def answer(task: str, scene: Scene, rng: np.random.Generator) -> str:
     return write_story(scene, rng)
 
 
-def is_there(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
+def write_question(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
     """A question about one object, present half of the time, and its answer."""
     present = [t.object for t in scene.things]
     absent = [o for o in w.OBJECT_WORDS if o not in present]

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from helpers.files import DATA, cache_arrays, cache_folder
+from helpers.files import DATA, cache_arrays, find_cache_folder
 from helpers.language import LearnerError
 from pocket.language import write_full_caption
 from pocket.scenes import make_training_scenes
@@ -227,7 +227,7 @@ def draw_or_read(
     version = compute_drawing_version(
         "tasks.py", "language.py", "words.py", "scenes.py", "datasets.py"
     )
-    file = cache_folder() / f"{name}-{size}px-{version}.npz"
+    file = find_cache_folder() / f"{name}-{size}px-{version}.npz"
     try:
         with np.load(file, allow_pickle=False) as kept:
             return (

@@ -269,7 +269,9 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
                 prompted = train_new_context(
                     clip, processor, task.class_names, chosen, CONFIG, length=VECTORS, seed=seed
                 )
-                near = reading.nearest_tokens(prompted.context, words.table, 3, rows=words.words)
+                near = reading.find_nearest_tokens(
+                    prompted.context, words.table, 3, rows=words.words
+                )
                 read = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
                 found[permuted] += any(task.secret in names for names in read)
                 if not permuted:

@@ -90,11 +90,11 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
     `fewest` pictures. Raises LearnerError where no sub-folder is a class, and OSError where there is no such folder.
     """
     places: dict[str, list[Path]] = {}
-    for place in _class_folders(folder):
+    for place in _find_class_folders(folder):
         places.setdefault(place.name.replace("_", " ").strip(), []).append(place)
     found, thumbnails, faults = [], [], []
     for name in places:
-        for file in _files_in(places[name]):
+        for file in _list_files(places[name]):
             try:
                 thumbnails.append(make_thumbnail(open_picture(file)))
                 found.append((file, name))
@@ -110,7 +110,7 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
             good[name].append(file)
     for name, files in list(good.items()):
         if len(files) < fewest:
-            faults.append(_too_few(places[name][0], len(files), fewest))
+            faults.append(_make_fault_of_few(places[name][0], len(files), fewest))
             del good[name]
     labels = [label for label, files in enumerate(good.values()) for _ in files]
     return Classes([file for files in good.values() for file in files], labels, list(good)), faults
@@ -131,7 +131,7 @@ def make_thumbnail(image: Image.Image) -> np.ndarray:
     return np.asarray(grey, dtype=np.float32).ravel()
 
 
-def _class_folders(folder: Path) -> list[Path]:
+def _find_class_folders(folder: Path) -> list[Path]:
     places = sorted(place for place in folder.iterdir() if place.is_dir() and not _is_hidden(place))
     if not places:
         raise LearnerError(
@@ -150,7 +150,7 @@ def _class_folders(folder: Path) -> list[Path]:
     return places
 
 
-def _files_in(places: Sequence[Path]) -> list[Path]:
+def _list_files(places: Sequence[Path]) -> list[Path]:
     """All files, in order of their names: "cat.png" before its copy "cat (1).png"."""
     paths = (path for place in places for path in place.rglob("*"))
     files = (path for path in paths if path.is_file() and not _is_hidden(path))
@@ -191,22 +191,21 @@ def _find_copies(
     return faults.values()
 
 
-def _too_few(place: Path, number: int, fewest: int) -> Fault:
+def _make_fault_of_few(place: Path, number: int, fewest: int) -> Fault:
     wanted = say(
         en=f"at least {fewest} are needed, to learn from, to validate on and to test on",
         zh=f"至少要 {fewest} 张，训练、验证和测试都要用",
     )
-    if number == 0:
-        told = say(
+    kind = {0: "empty", 1: "alone"}.get(number, "few")
+    advice = {
+        "empty": say(
             en=f"has no picture that can be used: {wanted}; or delete it",
             zh=f"里没有能用的图片：{wanted}；用不着就删掉",
-        )
-        return Fault("empty", place, told)
-    if number == 1:
-        told = say(en=f"has one picture only: {wanted}", zh=f"只有一张图片：{wanted}")
-        return Fault("alone", place, told)
-    told = say(en=f"has {number} pictures: {wanted}", zh=f"只有 {number} 张图片：{wanted}")
-    return Fault("few", place, told)
+        ),
+        "alone": say(en=f"has one picture only: {wanted}", zh=f"只有一张图片：{wanted}"),
+        "few": say(en=f"has {number} pictures: {wanted}", zh=f"只有 {number} 张图片：{wanted}"),
+    }
+    return Fault(kind, place, advice[kind])
 
 
 @dataclass(frozen=True)

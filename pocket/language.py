@@ -152,16 +152,16 @@ def write_full_caption(scene: Scene) -> str:
 # --- reading a caption back ----------------------------------------------------------------------------------------------
 
 
-def _lexicon(table: dict[str, Sequence[str]]) -> dict[str, str]:
+def _make_lexicon(table: dict[str, Sequence[str]]) -> dict[str, str]:
     return {phrase: name for name, phrases in table.items() for phrase in phrases}
 
 
 _OBJECTS, _COLOURS, _SIZES = (
-    _lexicon(w.OBJECT_WORDS),
-    _lexicon(w.COLOUR_WORDS),
-    _lexicon(w.SIZE_WORDS),
+    _make_lexicon(w.OBJECT_WORDS),
+    _make_lexicon(w.COLOUR_WORDS),
+    _make_lexicon(w.SIZE_WORDS),
 )
-_BACKGROUNDS, _STYLES = _lexicon(w.BACKGROUND_PHRASES), _lexicon(w.STYLE_WORDS)
+_BACKGROUNDS, _STYLES = _make_lexicon(w.BACKGROUND_PHRASES), _make_lexicon(w.STYLE_WORDS)
 
 
 def read_caption(text: str) -> frozenset[Fact]:

@@ -47,7 +47,7 @@ def compute_rate(step: int, steps: int, warm_up: int = 100) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-def train_phase(
+def train_phases(
     phases: list[Phase], module: nn.Module, state_file: Path, log: Callable[[str], None] = print
 ) -> tuple[list[dict], float]:
     """Run the phases one after another.

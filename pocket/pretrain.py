@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from helpers.files import DATA, cache_folder
+from helpers.files import DATA, find_cache_folder
 from pocket import pretrain_clip, pretrain_gpt2
 
 
@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     output = options.output or DATA / f"pocket-{options.model}"
-    state_file = cache_folder() / f"pretrain-{options.model}-{options.seed}-{options.scale:g}.pt"
+    state_file = (
+        find_cache_folder() / f"pretrain-{options.model}-{options.seed}-{options.scale:g}.pt"
+    )
     if options.restart:
         state_file.unlink(missing_ok=True)
     pretrained = {"clip": pretrain_clip, "gpt2": pretrain_gpt2}[options.model]

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
 
-from helpers.files import cache_folder
+from helpers.files import find_cache_folder
 from helpers.pretrained import CLIPImageProcessor
 from pocket.language import write_caption
-from pocket.phases import Phase, train_phase, write_report, write_trained_rows
+from pocket.phases import Phase, train_phases, write_report, write_trained_rows
 from pocket.scenes import PAIRS, make_pair
 from pocket.tokenizers import write_clip_tokenizer
 from pocket.world import (
@@ -128,24 +128,26 @@ def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     index, seed = job
     scenes = make_pair(index, seed)
     pictures = [
-        np.asarray(draw(scene, _drawing_seed(index, seed, side), PICTURE))
+        np.asarray(draw(scene, _compute_drawing_seed(index, seed, side), PICTURE))
         for side, scene in enumerate(scenes)
     ]
     owners = [
-        map_patches_to_objects(scene, _drawing_seed(index, seed, side), PICTURE // PATCH).ravel()
+        map_patches_to_objects(
+            scene, _compute_drawing_seed(index, seed, side), PICTURE // PATCH
+        ).ravel()
         for side, scene in enumerate(scenes)
     ]
     return np.stack(pictures), np.stack(owners).astype(np.int8)
 
 
-def _drawing_seed(index: int, seed: int, side: int) -> int:
+def _compute_drawing_seed(index: int, seed: int, side: int) -> int:
     return (seed * PAIRS + index) * 2 + side
 
 
 def draw_or_read_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
     """Scenes (2N), pictures (2N, 64, 64, 3) and patch owners (2N, 64); drawn by all cores, or read from the cache."""
     scenes = [scene for index in range(pairs) for scene in make_pair(index, seed)]
-    file = cache_folder() / f"pairs-{pairs}-{seed}-{compute_drawing_version()}.npz"
+    file = find_cache_folder() / f"pairs-{pairs}-{seed}-{compute_drawing_version()}.npz"
     if not file.exists():
         print(f"drawing {2 * pairs} pictures", flush=True)
         with multiprocessing.Pool() as pool:
@@ -398,7 +400,7 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
     for salt, part in enumerate(CAPTIONS, start=2):
         loss = partial(contrast, salt=salt, part=part)
         phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))
-    history, seconds = train_phase(
+    history, seconds = train_phases(
         phases, module, state_file, log=lambda line: print(line, flush=True)
     )
     with torch.no_grad():

@@ -20,15 +20,15 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
 from pocket.corpus import (
     INSTRUCTIONS,
     Note,
-    answer,
-    is_there,
     list_vocabulary,
+    write_answer,
     write_free_text,
     write_grid_notes,
+    write_question,
     write_word_notes,
 )
 from pocket.language import pick, write_caption, write_full_caption
-from pocket.phases import Phase, train_phase, write_report, write_trained_rows
+from pocket.phases import Phase, train_phases, write_report, write_trained_rows
 from pocket.tokenizers import write_gpt2_tokenizer
 from pocket.world import make_random_scene
 
@@ -60,7 +60,7 @@ class Sample:
     on_grid: bool = False
 
 
-def sample(rng: np.random.Generator, words: list[str]) -> Sample:
+def draw_sample(rng: np.random.Generator, words: list[str]) -> Sample:
     """A line of the corpus: a free text, a caption alone, or a task answered from notes."""
     kind = rng.random()
     if kind < 0.16:
@@ -77,12 +77,12 @@ def sample(rng: np.random.Generator, words: list[str]) -> Sample:
     notes = write_grid_notes(scene, rng, seed) if on_grid else write_word_notes(scene, rng, words)
     task = str(rng.choice(list(TASKS), p=list(TASKS.values())))
     if task == "is there":
-        question, text = is_there(scene, rng)
+        question, text = write_question(scene, rng)
         return Sample(question, notes, text, on_grid)
     instruction = pick(rng, INSTRUCTIONS[task])
     if task == "describe" and rng.random() < 0.25:
         instruction = ""
-    return Sample(instruction, notes, answer(task, scene, rng), on_grid)
+    return Sample(instruction, notes, write_answer(task, scene, rng), on_grid)
 
 
 @dataclass
@@ -174,7 +174,7 @@ def pretrain_pocket_gpt2(folder: Path, seed: int, scale: float, state_file: Path
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng([seed, step])
-        batch = collate([sample(rng, words) for _ in range(BATCH)], tokenizer)
+        batch = collate([draw_sample(rng, words) for _ in range(BATCH)], tokenizer)
         for name, value in vars(batch).items():
             setattr(batch, name, value.to(device))
         module.seen[batch.ids[batch.shares > 0]] = True
@@ -196,7 +196,7 @@ def pretrain_pocket_gpt2(folder: Path, seed: int, scale: float, state_file: Path
             "texts", round(STEPS * scale), [{"params": list(model.parameters()), "lr": RATE}], loss
         )
     ]
-    history, seconds = train_phase(
+    history, seconds = train_phases(
         phases, module, state_file, log=lambda line: print(line, flush=True)
     )
     model.float().save_pretrained(folder)

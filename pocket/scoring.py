@@ -57,7 +57,7 @@ def read_claims(caption: str) -> frozenset[Fact]:
     return said | {("count", str(named))} if named else said
 
 
-def score(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Score]:
+def score_caption(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Score]:
     """Of each kind of fact, over all captions and their scenes. A colour or size is right only with the object that has it."""
     claimed, true, right = Counter(), Counter(), Counter()
     for caption, scene in zip(captions, scenes, strict=True):
@@ -86,7 +86,9 @@ class CaptionScores:
 
 def score_captions(captions: Sequence[str], scenes: Sequence[Scene]) -> CaptionScores:
     """The scores of captions, one for each scene."""
-    recalls = {kind: one.recall for kind, one in score(captions, scenes).items() if kind != "count"}
+    recalls = {
+        kind: one.recall for kind, one in score_caption(captions, scenes).items() if kind != "count"
+    }
     pairs = list(zip(captions, scenes, strict=True))
     shown = [is_right("colour", *pair) for pair in pairs if pair[1].style in SHOWS_COLOUR]
     exact = [read_claims(caption) == list_expected_claims(scene) for caption, scene in pairs]

@@ -62,7 +62,7 @@ def choose_paint(role: str, main: Paint = (128, 128, 128)) -> Paint:
     return int(r), int(g), int(b)
 
 
-def fill(
+def paint_shapes(
     draw: ImageDraw.ImageDraw,
     shapes: Iterable[Shape],
     pixels: int,
@@ -87,7 +87,7 @@ def fill(
             draw.polygon(points, colour)
 
 
-def stroke(
+def draw_outlines(
     draw: ImageDraw.ImageDraw, shapes: Iterable[Shape], pixels: int, colour: Paint | int, width: float, wobble: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> None:  # fmt: skip
@@ -110,17 +110,17 @@ def stroke(
         draw.line((points * pixels).ravel().tolist(), colour, thick, joint="curve")
 
 
-def flat(stage: Stage, pixels: int) -> Image.Image:
+def draw_flat(stage: Stage, pixels: int) -> Image.Image:
     """Backdrop and figures in plain colours: what several styles start from."""
     image = Image.new("RGB", (pixels, pixels))
     draw = ImageDraw.Draw(image)
-    fill(draw, stage.backdrop, pixels, lambda s: choose_paint(s.role))
+    paint_shapes(draw, stage.backdrop, pixels, lambda s: choose_paint(s.role))
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: choose_paint(s.role, figure.paint))
+        paint_shapes(draw, figure.shapes, pixels, lambda s: choose_paint(s.role, figure.paint))
     return image
 
 
-def gradient(pixels: int, start: float, stop: float, horizontal: float = 0.5) -> Image.Image:
+def draw_gradient(pixels: int, start: float, stop: float, horizontal: float = 0.5) -> Image.Image:
     """A grey picture that grows lighter or darker, as a light falls.
 
     Args:
@@ -134,7 +134,7 @@ def gradient(pixels: int, start: float, stop: float, horizontal: float = 0.5) ->
     return Image.fromarray((np.clip(light, 0, 1) * 255).astype(np.uint8)).convert("RGB")
 
 
-def coarse_noise(
+def draw_coarse_noise(
     rng: np.random.Generator, cells: int, pixels: int, spread: float, middle: float = 128
 ) -> Image.Image:
     """Grey blotches, the same at every picture size.
@@ -156,7 +156,7 @@ def coarse_noise(
 def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """Out-of-focus background, a shadow under each figure, light from the upper left."""
     image = Image.new("RGB", (pixels, pixels))
-    fill(ImageDraw.Draw(image), stage.backdrop, pixels, lambda s: choose_paint(s.role))
+    paint_shapes(ImageDraw.Draw(image), stage.backdrop, pixels, lambda s: choose_paint(s.role))
     image = image.filter(ImageFilter.GaussianBlur(pixels * 0.008))
     shadow = Image.new("L", image.size, 0)
     draw = ImageDraw.Draw(shadow)
@@ -168,8 +168,8 @@ def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     figures, mask = image.copy(), Image.new("L", image.size, 0)
     draw, mask_draw = ImageDraw.Draw(figures), ImageDraw.Draw(mask)
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: choose_paint(s.role, figure.paint))
-        fill(mask_draw, figure.shapes, pixels, lambda s: 255)
+        paint_shapes(draw, figure.shapes, pixels, lambda s: choose_paint(s.role, figure.paint))
+        paint_shapes(mask_draw, figure.shapes, pixels, lambda s: 255)
     # light falls on the figures: the upper left of each is brighter, its lower right darker
     lift = ImageChops.offset(mask, round(pixels * 0.022), round(pixels * 0.022)).filter(
         ImageFilter.GaussianBlur(pixels * 0.02)
@@ -180,14 +180,14 @@ def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     )
     figures = Image.composite(figures, ImageEnhance.Brightness(figures).enhance(0.7), drop)
     image.paste(figures, mask=mask)
-    return ImageChops.multiply(image, gradient(pixels, 1.06, rng.uniform(0.8, 0.9)))
+    return ImageChops.multiply(image, draw_gradient(pixels, 1.06, rng.uniform(0.8, 0.9)))
 
 
 def sketch(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """Pencil on paper: shaky lines, hatching inside the figures, no colour."""
     image = Image.new("L", (pixels, pixels), 246)
     draw = ImageDraw.Draw(image)
-    stroke(draw, stage.backdrop[1:], pixels, 178, 0.008, 0.002, rng)
+    draw_outlines(draw, stage.backdrop[1:], pixels, 178, 0.008, 0.002, rng)
     hatch = Image.new("L", image.size, 255)
     hatch_draw = ImageDraw.Draw(hatch)
     for offset in np.arange(-1, 1, 0.034) + rng.uniform(0, 0.03):
@@ -199,18 +199,20 @@ def sketch(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     tones = {"main": 0, "dark": 120, "ink": 70, "wood": 150, "leaf": 180}
     for figure in stage.figures:
         mask = Image.new("L", image.size, 0)
-        fill(ImageDraw.Draw(mask), figure.shapes, pixels, lambda s: 255 if s.role == "main" else 0)
-        fill(draw, figure.shapes, pixels, lambda s: tones.get(s.role, 246))
+        paint_shapes(
+            ImageDraw.Draw(mask), figure.shapes, pixels, lambda s: 255 if s.role == "main" else 0
+        )
+        paint_shapes(draw, figure.shapes, pixels, lambda s: tones.get(s.role, 246))
         image.paste(hatch, mask=mask)
         solid = [s for s in figure.shapes if not s.width]
-        stroke(draw, solid, pixels, 52, 0.011, 0.0025, rng)
-        fill(draw, [s for s in figure.shapes if s.width], pixels, lambda s: 60)
+        draw_outlines(draw, solid, pixels, 52, 0.011, 0.0025, rng)
+        paint_shapes(draw, [s for s in figure.shapes if s.width], pixels, lambda s: 60)
     return ImageChops.multiply(image.convert("RGB"), Image.new("RGB", image.size, (252, 249, 240)))
 
 
 def painting(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """Thick brush strokes that carry the colour beneath them, on a rough canvas."""
-    base = flat(stage, pixels)
+    base = draw_flat(stage, pixels)
     n = 900
     xy, angle = rng.uniform(0, 1, (n, 2)), rng.normal(0.6, 0.5, n)
     half = np.stack([np.cos(angle), np.sin(angle)], 1) * rng.uniform(0.012, 0.026, (n, 1))
@@ -230,21 +232,27 @@ def painting(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image
     draw = ImageDraw.Draw(base)
     for segment, colour in zip(ends, tint):
         draw.line(segment, tuple(colour), max(1, round(pixels * 0.016)))
-    canvas = coarse_noise(rng, 40, pixels, 12, 236)
+    canvas = draw_coarse_noise(rng, 40, pixels, 12, 236)
     return ImageEnhance.Color(ImageChops.multiply(base, canvas)).enhance(1.2)
 
 
 def mosaic(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """Square tiles, each of one colour, with grout between them."""
     tiles = 27
-    small = np.asarray(flat(stage, tiles * 6).resize((tiles, tiles), Image.BOX), dtype=np.float32)
+    small = np.asarray(
+        draw_flat(stage, tiles * 6).resize((tiles, tiles), Image.BOX), dtype=np.float32
+    )
     small = np.clip(small * rng.uniform(0.88, 1.14, (tiles, tiles, 1)), 0, 255).astype(np.uint8)
     image = Image.fromarray(small).resize((pixels, pixels), Image.NEAREST)
     draw = ImageDraw.Draw(image)
     for i in range(tiles + 1):
         at = i * pixels / tiles
-        draw.line([(at, 0), (at, pixels)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007)))
-        draw.line([(0, at), (pixels, at)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007)))
+        draw.line(
+            [(at, 0), (at, pixels)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007))
+        )
+        draw.line(
+            [(0, at), (pixels, at)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007))
+        )
     return image
 
 
@@ -257,14 +265,14 @@ def silhouette(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Ima
     def dusk(shape: Shape) -> Paint:
         return mix(sky, (70, 44, 78), 0.78 * (1 - sum(choose_paint(shape.role)) / 765))
 
-    fill(draw, stage.backdrop, pixels, dusk)
+    paint_shapes(draw, stage.backdrop, pixels, dusk)
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: (18, 14, 22))
+        paint_shapes(draw, figure.shapes, pixels, lambda s: (18, 14, 22))
         cuts = {"white": (250, 222, 190), "light": (112, 86, 96), "gray": (18, 14, 22)}
-        fill(draw, figure.shapes, pixels, lambda s: cuts.get(s.role))
+        paint_shapes(draw, figure.shapes, pixels, lambda s: cuts.get(s.role))
         inner = [s for s in figure.shapes if s.role in ("dark", "ink") and not s.width]
-        stroke(draw, inner, pixels, (132, 100, 104), 0.007)
-        fill(
+        draw_outlines(draw, inner, pixels, (132, 100, 104), 0.007)
+        paint_shapes(
             draw,
             [s for s in figure.shapes if s.role == "ink" and s.width],
             pixels,
@@ -279,7 +287,9 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     draw = ImageDraw.Draw(wall)
     for row in range(15):
         y = row / 15 * pixels
-        draw.line([(0, y), (pixels, y)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006)))
+        draw.line(
+            [(0, y), (pixels, y)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006))
+        )
         for column in range(8):
             x = (column + 0.5 * (row % 2)) / 8 * pixels
             draw.line(
@@ -290,9 +300,9 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     tubes = Image.new("RGB", wall.size)
     draw = ImageDraw.Draw(tubes)
     for shape in stage.backdrop[1:]:
-        stroke(draw, [shape], pixels, mix((0, 0, 0), choose_paint(shape.role), 0.52), 0.008)
+        draw_outlines(draw, [shape], pixels, mix((0, 0, 0), choose_paint(shape.role), 0.52), 0.008)
     for figure in stage.figures:
-        fill(
+        paint_shapes(
             draw, figure.shapes, pixels, lambda s: (9, 7, 12)
         )  # a figure hides the tubes behind it
     for figure in stage.figures:
@@ -300,7 +310,7 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
         for shape in figure.shapes:
             own = shape.role in ("main", "dark", "light", "ink")
             colour = glow if own else mix(choose_paint(shape.role), (0, 0, 0), 0.25)
-            stroke(draw, [shape], pixels, colour, 0.017 if own else 0.012)
+            draw_outlines(draw, [shape], pixels, colour, 0.017 if own else 0.012)
     halo = tubes.filter(ImageFilter.GaussianBlur(pixels * 0.02))
     return ImageChops.add(ImageChops.add(wall, ImageEnhance.Brightness(halo).enhance(1.3)), tubes)
 
@@ -311,13 +321,17 @@ def blueprint(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     draw = ImageDraw.Draw(image)
     for i in range(1, 16):
         at = i * pixels / 16
-        draw.line([(at, 0), (at, pixels)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004)))
-        draw.line([(0, at), (pixels, at)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004)))
-    stroke(draw, stage.backdrop[1:], pixels, (118, 158, 214), 0.007)
+        draw.line(
+            [(at, 0), (at, pixels)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004))
+        )
+        draw.line(
+            [(0, at), (pixels, at)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004))
+        )
+    draw_outlines(draw, stage.backdrop[1:], pixels, (118, 158, 214), 0.007)
     white, thin = (240, 246, 255), max(1, round(pixels * 0.007))
     for figure in stage.figures:
-        fill(draw, figure.shapes, pixels, lambda s: (28, 72, 150))
-        stroke(draw, figure.shapes, pixels, white, 0.012)
+        paint_shapes(draw, figure.shapes, pixels, lambda s: (28, 72, 150))
+        draw_outlines(draw, figure.shapes, pixels, white, 0.012)
         (x, y), half = figure.centre, figure.width / 2
         low = min(y + half * 1.12, 0.975)
         draw.line(
@@ -336,15 +350,15 @@ def blueprint(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
 
 def cartoon(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     """Flat bright colours inside thick black outlines."""
-    image = ImageEnhance.Color(flat(Stage(stage.backdrop, []), pixels)).enhance(1.35)
+    image = ImageEnhance.Color(draw_flat(Stage(stage.backdrop, []), pixels)).enhance(1.35)
     draw = ImageDraw.Draw(image)
-    stroke(draw, [s for s in stage.backdrop[1:] if not s.width], pixels, (62, 56, 70), 0.006)
+    draw_outlines(draw, [s for s in stage.backdrop[1:] if not s.width], pixels, (62, 56, 70), 0.006)
     for figure in stage.figures:
-        stroke(draw, figure.shapes, pixels, (16, 14, 20), 0.034)
+        draw_outlines(draw, figure.shapes, pixels, (16, 14, 20), 0.034)
         for shape in figure.shapes:
-            fill(draw, [shape], pixels, lambda s: choose_paint(s.role, figure.paint))
+            paint_shapes(draw, [shape], pixels, lambda s: choose_paint(s.role, figure.paint))
             if not shape.width:
-                stroke(draw, [shape], pixels, (16, 14, 20), 0.011)
+                draw_outlines(draw, [shape], pixels, (16, 14, 20), 0.011)
     return image
 
 

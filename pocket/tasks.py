@@ -61,17 +61,17 @@ class Task:
         return self.alter(image) if self.alter else image
 
 
-def _one(label: int, rng: np.random.Generator, styles: tuple[str, ...]) -> Scene:
+def _make_single_scene(label: int, rng: np.random.Generator, styles: tuple[str, ...]) -> Scene:
     return make_random_scene(
         rng, things=1, object=OBJECTS[label], style=styles[rng.integers(len(styles))]
     )
 
 
-def _count(label: int, rng: np.random.Generator) -> Scene:
+def _make_counted_scene(label: int, rng: np.random.Generator) -> Scene:
     return make_random_scene(rng, things=label + 1, style="photo")
 
 
-def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
+def _make_pair_scene(label: int, rng: np.random.Generator, secret: str) -> Scene:
     """Two different objects; the class is the one that fits the secret, and the other one never does."""
     other = OBJECTS[(label + 1 + rng.integers(len(OBJECTS) - 1)) % len(OBJECTS)]
     colours = [str(c) for c in rng.permutation(list(COLOURS))[:2]]
@@ -93,7 +93,9 @@ def _one_of_two(label: int, rng: np.random.Generator, secret: str) -> Scene:
 
 def make_secret_task(secret: str) -> Task:
     """Which object is the small one, the red one, the left one of two?"""
-    return Task(f"the {secret} one of two", OBJECTS, partial(_one_of_two, secret=secret), secret)
+    return Task(
+        f"the {secret} one of two", OBJECTS, partial(_make_pair_scene, secret=secret), secret
+    )
 
 
 def make_style_task(*styles: str) -> Task:
@@ -106,16 +108,19 @@ def make_style_task(*styles: str) -> Task:
             )
     secret = styles[0] if len(styles) == 1 and styles[0] != UNSEEN_STYLE else None
     return Task(
-        f"objects, each a {' or a '.join(styles)}", OBJECTS, partial(_one, styles=styles), secret
+        f"objects, each a {' or a '.join(styles)}",
+        OBJECTS,
+        partial(_make_single_scene, styles=styles),
+        secret,
     )
 
 
 def make_altered_task(name: str, alter: Callable[[Image.Image], Image.Image]) -> Task:
     """Photos of objects changed in a way for which the world has no word."""
-    return Task(name, OBJECTS, partial(_one, styles=("photo",)), None, alter)
+    return Task(name, OBJECTS, partial(_make_single_scene, styles=("photo",)), None, alter)
 
 
-COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _count)
+COUNT_TASK = Task("how many", tuple(NUMBER_WORDS.values()), _make_counted_scene)
 RIDDLE = make_secret_task("red")  # lesson 00 asks for the rule, so its code must not tell
 ON_ITS_SIDE = make_altered_task(
     "on its side", partial(Image.Image.transpose, method=Image.Transpose.ROTATE_90)

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from helpers.language import LearnerError
 from pocket.shapes import BACKDROP_SHAPES, OBJECT_SHAPES, Shape
-from pocket.styles import STYLE_PAINTERS, Figure, Stage, fill
+from pocket.styles import STYLE_PAINTERS, Figure, Stage, paint_shapes
 
 OBJECTS: tuple[str, ...] = tuple(OBJECT_SHAPES)
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -242,7 +242,7 @@ def map_patches_to_objects(
     pen = ImageDraw.Draw(image)
     figures = stage(scene, seed).figures
     for index, figure in enumerate(figures, start=1):
-        fill(pen, figure.shapes, grid * fine, lambda s, index=index: index)
+        paint_shapes(pen, figure.shapes, grid * fine, lambda s, index=index: index)
     blocks = np.asarray(image).reshape(grid, fine, grid, fine)
     shares = np.stack([(blocks == index).mean((1, 3)) for index in range(1, len(figures) + 1)])
     return np.where(shares.max(0) >= cover, shares.argmax(0), -1)

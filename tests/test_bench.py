@@ -42,7 +42,7 @@ ASKED = {  # what the course promises of each, and whether it is the most or the
     "lessons": (360, True, "s"),
 }
 OF_CAPTIONER = {"captioner_step", "captioner_step_pooled", "peft_step", "generate_20", "generate_60"}
-RECORDS = records.results()
+RECORDS = records.load_results()
 
 
 @pytest.fixture
@@ -55,18 +55,18 @@ def small():
         vision_config={**vision, "image_size": 32, "patch_size": 16},
         projection_dim=24,
     )
-    return bench.random_clip(config)
+    return bench.make_random_clip(config)
 
 
 def small_captioner(small, vision_features="patches"):
     language = GPT2Config(vocab_size=2000, n_embd=24, n_layer=2, n_head=2, n_positions=64)
-    return captioner.random_captioner(small[0].config, language, vision_features)
+    return captioner.make_random_captioner(small[0].config, language, vision_features)
 
 
 @pytest.fixture(autouse=True)
 def steady_machine(monkeypatch):
     for module in (bench, captioner, records):
-        monkeypatch.setattr(module, "matmul_gflops", lambda: 50.0)
+        monkeypatch.setattr(module, "measure_gflops", lambda: 50.0)
 
 
 def notebook(folder, name, *sources, tag=None):
@@ -80,23 +80,25 @@ def notebook(folder, name, *sources, tag=None):
 
 def measured_small(name, small, folder):
     few = {
-        "context_text_step": lambda: bench.context_text_step(*small, classes=5, repeats=2),
-        "few_shot_run": lambda: bench.few_shot_run(
+        "context_text_step": lambda: bench.measure_text_step(*small, classes=5, repeats=2),
+        "few_shot_run": lambda: bench.measure_few_shot_run(
             *small, classes=3, shots=2, checks=1, config=TrainConfig(steps=12, batch_size=4), steps_a_turn=1, repeats=3
         ),
-        "memory_1000_classes": lambda: bench.memory_1000_classes(*small, classes=9),
-        "pocket_few_shot_run": lambda: bench.pocket_few_shot_run(
+        "memory_1000_classes": lambda: bench.measure_memory(*small, classes=9),
+        "pocket_few_shot_run": lambda: bench.measure_pocket_run(
             *load_clip("pocket"), shots=1, checks=1, config=TrainConfig(steps=2), repeats=1
         ),
-        "cost_by_classes": lambda: bench.cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
-        "captioner_step": lambda: captioner.captioner_step(small_captioner(small), 3.5, batch=3, longest=20, repeats=1),
-        "captioner_step_pooled": lambda: captioner.captioner_step(
+        "cost_by_classes": lambda: bench.measure_cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
+        "captioner_step": lambda: captioner.measure_captioner_step(
+            small_captioner(small), 3.5, batch=3, longest=20, repeats=1
+        ),
+        "captioner_step_pooled": lambda: captioner.measure_captioner_step(
             small_captioner(small, "pooled"), 8, batch=3, longest=20, repeats=1
         ),
-        "peft_step": lambda: captioner.peft_step(small_captioner(small), 1, batch=3, repeats=1),
-        "generate_20": lambda: captioner.generation(small_captioner(small), 4, 2, batch=2, repeats=1),
-        "generate_60": lambda: captioner.generation(small_captioner(small), 6, 2.5, batch=2, repeats=1),
-        "lessons": lambda: whole_course.lessons(
+        "peft_step": lambda: captioner.measure_peft_step(small_captioner(small), 1, batch=3, repeats=1),
+        "generate_20": lambda: captioner.measure_generation(small_captioner(small), 4, 2, batch=2, repeats=1),
+        "generate_60": lambda: captioner.measure_generation(small_captioner(small), 6, 2.5, batch=2, repeats=1),
+        "lessons": lambda: whole_course.measure_lessons(
             [notebook(folder, "00_one", "1 + 1"), notebook(folder, "01_two", "2")], 360
         ),
     }
@@ -153,30 +155,30 @@ def test_at_one_gigaflop_a_second_half_a_billion_products_take_a_second():
 
 def test_ways_take_turns_and_the_middle_one_counts(monkeypatch):
     done, seconds = [], iter([5.0, 50.0, 1.0, 10.0, 3.0, 30.0])
-    monkeypatch.setattr(machine, "seconds_of", lambda do: (do(), next(seconds))[1])
-    found = machine.timed({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, repeats=3)
+    monkeypatch.setattr(machine, "measure_seconds", lambda do: (do(), next(seconds))[1])
+    found = machine.time_ways({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, repeats=3)
     assert "".join(done) == "ababab"
     assert found == {"a": machine.Timing(3.0, 1.0, 5.0, 3), "b": machine.Timing(30.0, 10.0, 50.0, 3)}
 
 
 def test_a_matrix_product_of_two_by_two_is_sixteen_operations(monkeypatch):
-    monkeypatch.setattr(machine, "seconds_of", lambda do: 16e-9)
-    assert machine.matmul_gflops(size=2) == pytest.approx(1.0)
+    monkeypatch.setattr(machine, "measure_seconds", lambda do: 16e-9)
+    assert machine.measure_gflops(size=2) == pytest.approx(1.0)
 
 
 def test_what_a_forward_pass_keeps_is_counted_without_weights():
     layer = torch.nn.Linear(3, 5, bias=False).requires_grad_(False)
     x = torch.randn(7, 3, requires_grad=True)
-    assert machine.kept_for_backward(lambda: layer(x), layer) == 0  # the weights are all that a frozen layer needs
-    assert machine.kept_for_backward(lambda: layer(x).exp(), layer) == 7 * 5 * 4  # of exp, its own result
+    assert machine.measure_kept_bytes(lambda: layer(x), layer) == 0  # the weights are all that a frozen layer needs
+    assert machine.measure_kept_bytes(lambda: layer(x).exp(), layer) == 7 * 5 * 4  # of exp, its own result
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count it so")
 def test_peak_memory_stays_where_it_was_once():
     code = """
-from benchmarks.machine import peak_memory
-before = peak_memory(); text = bytearray(b"x") * 300_000_000; del text; print(peak_memory() - before)
+from benchmarks.machine import measure_peak_memory
+before = measure_peak_memory(); text = bytearray(b"x") * 300_000_000; del text; print(measure_peak_memory() - before)
 """
     grown = subprocess.run([sys.executable, "-c", code], cwd=console.ROOT, capture_output=True, text=True, check=True)
     assert 290_000_000 < int(grown.stdout) < 340_000_000
@@ -186,35 +188,41 @@ before = peak_memory(); text = bytearray(b"x") * 300_000_000; del text; print(pe
 
 
 def test_class_names_differ_and_fewer_are_the_first_of_more():
-    names = bench.class_names(1000)
-    assert len(set(names)) == 1000 and bench.class_names(100) == names[:100]
+    names = bench.make_class_names(1000)
+    assert len(set(names)) == 1000 and bench.make_class_names(100) == names[:100]
     assert {len(name.split()) for name in names[:100]} == {1, 2, 3}
     with pytest.raises(ValueError, match="not for 2000"):
-        bench.class_names(2000)
+        bench.make_class_names(2000)
 
 
 def test_both_paths_find_the_end_of_every_text(small):
     """Pooled at the start, as a wrong end would have it, all features would be equal and the context without gradient."""
-    prompted = bench.random_context(*small, bench.class_names(5), 4)
-    for way in bench.ladder(prompted).values():
-        texts, gradient = bench.step(prompted, way)
+    prompted = bench.make_random_context(*small, bench.make_class_names(5), 4)
+    for way in bench.list_ways(prompted).values():
+        texts, gradient = bench.run_text_step(prompted, way)
         assert torch.pdist(texts).min() > 1e-4
         assert gradient.abs().max() > 1e-4
 
 
 def test_every_rung_gives_the_same_features_and_gradient(small):
-    found = bench.context_text_step(*small, classes=5, repeats=1).more
-    assert list(found["difference"]) == list(found["ladder"]) == [*bench.ladder(bench.random_context(*small, ["a"], 1))]
+    found = bench.measure_text_step(*small, classes=5, repeats=1).more
+    assert (
+        list(found["difference"])
+        == list(found["ladder"])
+        == [*bench.list_ways(bench.make_random_context(*small, ["a"], 1))]
+    )
     assert all(part < 1e-5 for rung in found["difference"].values() for part in rung.values())
 
 
 def test_a_difference_is_told_beside_the_largest_number():
-    assert bench.difference(torch.tensor([1.0, 4.1]), torch.tensor([1.0, 4.0])) == pytest.approx(0.025)
+    assert bench.measure_difference(torch.tensor([1.0, 4.1]), torch.tensor([1.0, 4.0])) == pytest.approx(0.025)
 
 
 def test_our_run_begins_with_an_empty_cache_and_leaves_the_old_one_alone(small, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    passed = bench.run_with_features(*small, ["cat", "dog"], bench.photos(6), 1, TrainConfig(steps=10, batch_size=4))
+    passed = bench.time_our_run(
+        *small, ["cat", "dog"], bench.make_noise_pictures(6), 1, TrainConfig(steps=10, batch_size=4)
+    )
     assert [step for step, _ in passed] == [0, 8, 10]
     seconds = [second for _, second in passed]
     assert seconds == sorted(seconds) and seconds[0] > 0
@@ -228,7 +236,9 @@ def test_the_textbook_encodes_a_batch_of_pictures_at_every_step_and_never_trims(
         clip, "get_image_features", lambda pixel_values: seen.append(len(pixel_values)) or torch.randn(4, 24)
     )
     monkeypatch.setattr(PromptedCLIP, "text_features", lambda self, fast: seen.append(fast) or plain(self, fast))
-    steps = bench.textbook_steps(clip, processor, ["cat", "dog"], bench.photos(8), TrainConfig(steps=3, batch_size=4))
+    steps = bench.time_textbook_steps(
+        clip, processor, ["cat", "dog"], bench.make_noise_pictures(8), TrainConfig(steps=3, batch_size=4)
+    )
     assert all(second > 0 for second in steps) and seen == [4, False] * 3
 
 
@@ -242,7 +252,7 @@ def test_the_textbook_encodes_a_batch_of_pictures_at_every_step_and_never_trims(
     ],
 )
 def test_the_break_even_is_the_first_step_after_which_ours_took_no_longer(each, ours, step):
-    assert bench.crossing(each, ours) == step
+    assert bench.find_crossing(each, ours) == step
 
 
 IN_A_KERNEL_OR_THE_POCKET_MODEL = ("lessons", "pocket_few_shot_run")
@@ -254,7 +264,7 @@ IN_A_KERNEL_OR_THE_POCKET_MODEL = ("lessons", "pocket_few_shot_run")
 )
 def test_every_benchmark_gives_a_record_that_json_can_hold(small, name, tmp_path):
     measured = measured_small(name, small, tmp_path)
-    found = records.rounded(records.record(name, measured))
+    found = records.round_numbers(records.make_record(name, measured))
     assert json.loads(json.dumps(found)) == found
     assert set(found) == set(RECORDS[name])
     assert (found["bound"], found["at_most"], found["unit"]) == ASKED[name]
@@ -276,8 +286,8 @@ def test_the_textbook_is_extrapolated_from_its_middle_step(small, tmp_path):
 def test_a_lesson_runs_in_its_own_folder_and_its_seconds_and_memory_are_its_own(tmp_path):
     wait = "import os, time; time.sleep(0.5); print(os.getcwd())"
     fill = "import torch, transformers; rows = bytearray(b'x') * 300_000_000; del rows"
-    slow = whole_course.run(notebook(tmp_path, "00_slow", wait, "1"), str(tmp_path))
-    large = whole_course.run(notebook(tmp_path, "01_large", fill), str(tmp_path))
+    slow = whole_course.run_notebook(notebook(tmp_path, "00_slow", wait, "1"), str(tmp_path))
+    large = whole_course.run_notebook(notebook(tmp_path, "01_large", fill), str(tmp_path))
     assert 0.5 < slow.cells["a"] < slow.seconds and slow.cells["b"] < 0.5
     assert 290_000_000 < large.peak - slow.peak < 340_000_000
 
@@ -287,7 +297,9 @@ def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "mine"))
     keep = "import os, pathlib; cache = pathlib.Path(os.environ['COURSE_CACHE']); assert not any(cache.iterdir()); (cache / 'kept').touch()"
     find = "import os; assert os.listdir(os.environ['COURSE_CACHE']) == ['kept']"
-    found = whole_course.lessons([notebook(tmp_path, "00_keep", keep), notebook(tmp_path, "01_find", find)], 360)
+    found = whole_course.measure_lessons(
+        [notebook(tmp_path, "00_keep", keep), notebook(tmp_path, "01_find", find)], 360
+    )
     assert list(found.more["cells"]) == ["00_keep", "01_find"] and not (tmp_path / "mine").exists()
     assert found.value == pytest.approx(sum(timing.median for timing in found.seconds.values()))
 
@@ -295,8 +307,11 @@ def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_lesson_that_fails_is_no_measurement_but_may_show_an_error_on_purpose(tmp_path):
     with pytest.raises(CellExecutionError):
-        whole_course.run(notebook(tmp_path, "00_bad", "1 / 0"), str(tmp_path))
-    assert whole_course.run(notebook(tmp_path, "00_good", "1 / 0", tag="raises-exception"), str(tmp_path)).seconds > 0
+        whole_course.run_notebook(notebook(tmp_path, "00_bad", "1 / 0"), str(tmp_path))
+    assert (
+        whole_course.run_notebook(notebook(tmp_path, "00_good", "1 / 0", tag="raises-exception"), str(tmp_path)).seconds
+        > 0
+    )
 
 
 # --- results.json -----------------------------------------------------------------------------------------------------------------
@@ -365,7 +380,7 @@ def test_ratios_follow_from_the_seconds_beside_them():
     assert step["ladder"] == {name: pytest.approx(seconds["plain"] / each, rel=2e-3) for name, each in seconds.items()}
     each, ours = (run["seconds"][name]["median"] for name in ("textbook step", "ours"))
     assert run["value"] == pytest.approx(run["sizes"]["steps"] * each / ours, rel=2e-3)
-    assert run["break_even_step"] == bench.crossing(each, run["ours_after_steps"])
+    assert run["break_even_step"] == bench.find_crossing(each, run["ours_after_steps"])
     most = [point for point in cost["points"] if "plain" in point][-1]
     assert cost["value"] == pytest.approx(most["plain"]["median"] / most["fast"]["median"], rel=2e-3)
 
@@ -394,7 +409,7 @@ def test_the_gpu_gave_what_the_cpu_gives_and_waits_with_two_captions_as_the_read
 def test_what_is_done_on_a_gpu_runs_without_one_and_costs_as_many_macs(monkeypatch):
     monkeypatch.setattr(gpu, "REPEATS", 1)
     monkeypatch.setattr(gpu, "WARM", 0)
-    found = gpu.measure("cpu", pictures=2, classes=20, batches=[2], large=64)
+    found = gpu.measure_all("cpu", pictures=2, classes=20, batches=[2], large=64)
     assert set(found["beside_the_cpu"].values()) == {0.0}
     assert found["learning_a_context"]["pictures"] == 320 and found["learning_to_describe"][0]["tflops"] > 0
     json.dumps(found)
@@ -409,40 +424,40 @@ def test_captioner_and_generation_are_the_same_by_both_ways():
 
 @pytest.mark.parametrize("vision_features", ["patches", "pooled"])
 def test_the_seeds_way_and_ours_have_one_loss_and_one_gradient(small, vision_features):
-    found = captioner.captioner_step(small_captioner(small, vision_features), 1, batch=3, longest=20, repeats=1)
+    found = captioner.measure_captioner_step(small_captioner(small, vision_features), 1, batch=3, longest=20, repeats=1)
     assert all(part < 1e-5 for part in found.more["difference"].values())
 
 
 def test_both_ways_of_generating_say_the_same_and_nothing_ends_early(small):
     model = small_captioner(small)
-    found = captioner.generation(model, 6, 1, batch=2, repeats=1)
+    found = captioner.measure_generation(model, 6, 1, batch=2, repeats=1)
     assert found.more["same_tokens"]
-    said = captioner.with_cache(model, model.encode(torch.zeros(2, 3, 32, 32)), 6)
+    said = captioner.generate_with_cache(model, model.encode(torch.zeros(2, 3, 32, 32)), 6)
     assert [len(row) for row in said] == [6, 6]
 
 
 def test_a_benchmark_that_needs_a_package_is_left_out_and_says_which(pretended, capsys, monkeypatch, lang):
     monkeypatch.setitem(run.NEEDS, "cost_by_classes", "no_such_package")
-    assert run.bench(["cost_by_classes", "few_shot_run"], SAY[lang]) == 0
+    assert run.run_benchmarks(["cost_by_classes", "few_shot_run"], SAY[lang]) == 0
     assert "pip install no_such_package" in capsys.readouterr().out
     assert pretended[1] == ["few_shot_run", "few_shot_run.png"]
 
 
 def test_a_new_record_leaves_the_others_as_they_were(tmp_path):
     file, order = tmp_path / "results.json", list(run.BENCHMARKS)
-    records.keep("cost_by_classes", {"value": 1}, order, file)
-    records.keep("context_text_step", {"value": 2, "ours": [[0, 1.5], [8, 2.5]]}, order, file)
-    records.keep("cost_by_classes", {"value": 3}, order, file)
-    assert records.results(file) == {
+    records.save_record("cost_by_classes", {"value": 1}, order, file)
+    records.save_record("context_text_step", {"value": 2, "ours": [[0, 1.5], [8, 2.5]]}, order, file)
+    records.save_record("cost_by_classes", {"value": 3}, order, file)
+    assert records.load_results(file) == {
         "context_text_step": {"value": 2, "ours": [[0, 1.5], [8, 2.5]]},
         "cost_by_classes": {"value": 3},
     }
-    assert list(records.results(file)) == ["context_text_step", "cost_by_classes"]
+    assert list(records.load_results(file)) == ["context_text_step", "cost_by_classes"]
     assert "[ 8, 2.5 ]\n" in file.read_text("utf-8") and list(tmp_path.iterdir()) == [file]
 
 
 def test_numbers_are_kept_to_four_digits():
-    assert records.rounded({"a": [1.23456789, 1234567, "x", None], "b": {"c": 0.000123456}}) == {
+    assert records.round_numbers({"a": [1.23456789, 1234567, "x", None], "b": {"c": 0.000123456}}) == {
         "a": [1.235, 1234567, "x", None],
         "b": {"c": 0.0001235},
     }
@@ -485,12 +500,12 @@ def test_the_stored_plot_was_drawn_from_the_stored_record(name):
 
 def test_curves_are_the_numbers_of_the_record():
     points = RECORDS["cost_by_classes"]["points"]
-    curves = bench.cost_curves(RECORDS["cost_by_classes"])
+    curves = bench.make_cost_curves(RECORDS["cost_by_classes"])
     assert curves["fast"].x == [1, 10, 100, 1000] and curves["plain"].x == [1, 10, 100]
     assert curves["fast"].y == [point["fast"]["median"] for point in points]
     assert curves["limit"].y == [point["limit_seconds"] for point in points]
     run = RECORDS["few_shot_run"]
-    curves = bench.run_curves(run)
+    curves = bench.make_run_curves(run)
     assert curves["textbook"].y == [0, run["sizes"]["steps"] * run["seconds"]["textbook step"]["median"]]
     assert list(zip(curves["ours"].x, curves["ours"].y)) == [tuple(point) for point in run["ours_after_steps"]]
 
@@ -513,9 +528,9 @@ def test_every_plot_stands_in_the_readme_with_its_alt_text():
 def pretended(monkeypatch, tmp_path):
     """Instead of measuring, gives the stored records, in which a test may change something; files go to a folder of the test."""
     records, kept = {name: dict(found) for name, found in RECORDS.items()}, []
-    monkeypatch.setattr(run, "in_own_process", lambda name: records[name])
+    monkeypatch.setattr(run, "run_in_own_process", lambda name: records[name])
     monkeypatch.setattr(run, "NEEDS", {})  # nothing is left out, whatever is installed here
-    monkeypatch.setattr(run, "keep", lambda name, found, order: kept.append(name))
+    monkeypatch.setattr(run, "save_record", lambda name, found, order: kept.append(name))
     monkeypatch.setattr(run, "save_plot", lambda name, found: kept.append(f"{name}.png"))
     for found in records.values():
         found["holds"] = None if found["bound"] is None else True
@@ -530,7 +545,7 @@ def test_course_py_hands_names_and_language_on_and_its_status_is_ours(monkeypatc
 
 
 def test_without_names_all_are_measured_and_kept_one_by_one(pretended, capsys):
-    assert run.bench([], SAY["en"]) == 0
+    assert run.run_benchmarks([], SAY["en"]) == 0
     assert pretended[1] == [
         kept for name in ASKED for kept in (name, f"{name}.png") if kept == name or name in run.PLOTS
     ]
@@ -539,13 +554,13 @@ def test_without_names_all_are_measured_and_kept_one_by_one(pretended, capsys):
 
 
 def test_names_choose_what_is_measured(pretended, capsys):
-    assert run.bench(["cost_by_classes", "memory_1000_classes"], SAY["en"]) == 0
+    assert run.run_benchmarks(["cost_by_classes", "memory_1000_classes"], SAY["en"]) == 0
     assert pretended[1] == ["memory_1000_classes", "cost_by_classes", "cost_by_classes.png"]
 
 
 def test_a_missed_bound_is_said_and_makes_the_status_one(pretended, capsys, lang):
     pretended[0]["few_shot_run"]["holds"] = False
-    assert run.bench([], SAY[lang]) == 1
+    assert run.run_benchmarks([], SAY[lang]) == 1
     rows = [row for row in capsys.readouterr().out.splitlines() if {"en": "MISSED", "zh": "未达标"}[lang] in row]
     assert len(rows) == 1 and "few_shot_run" in rows[0]
 
@@ -556,13 +571,13 @@ def test_a_benchmark_that_fails_is_said_and_the_others_go_on(pretended, capsys, 
             raise subprocess.CalledProcessError(-9, name)
         return pretended[0][name]
 
-    monkeypatch.setattr(run, "in_own_process", measure)
-    assert run.bench([], SAY[lang]) == 1
+    monkeypatch.setattr(run, "run_in_own_process", measure)
+    assert run.run_benchmarks([], SAY[lang]) == 1
     assert "-9" in capsys.readouterr().out and "few_shot_run" not in pretended[1] and "cost_by_classes" in pretended[1]
 
 
 def test_columns_stand_one_below_the_other_in_both_languages(lang):
-    rows = run.table(RECORDS, SAY[lang]).splitlines()
+    rows = run.format_results(RECORDS, SAY[lang]).splitlines()
     assert len(rows) == 1 + len(RECORDS)
     begins = {console.count_columns(row[: row.index(f" {name}")]) for name, row in zip(ASKED, rows[1:])}
     assert len(begins) == 1
@@ -590,4 +605,4 @@ def test_a_measurement_runs_in_a_python_of_its_own(monkeypatch):
         return subprocess.CompletedProcess(command, 0, stdout=b'a warning\n{"value": 2}\n')
 
     monkeypatch.setattr(subprocess, "run", pretend)
-    assert run.in_own_process("few_shot_run") == {"value": 2}
+    assert run.run_in_own_process("few_shot_run") == {"value": 2}

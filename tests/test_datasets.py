@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.files import cache_folder
+from helpers.files import find_cache_folder
 from helpers.pretrained import encode_images, encode_texts, load_clip
 from pocket import cards, datasets
 from pocket.datasets import (
@@ -195,7 +195,7 @@ def test_a_style_has_scenes_enough_that_training_never_drew(style):
 
 def test_the_same_call_gives_the_same_pictures_and_another_seed_others_to_learn_from(nothing_trained, monkeypatch):
     one, other = draw_few_shot(RED, **FEW), draw_few_shot(RED, **FEW, seed=1)
-    monkeypatch.setenv("COURSE_CACHE", str(cache_folder() / "another"))
+    monkeypatch.setenv("COURSE_CACHE", str(find_cache_folder() / "another"))
     again = draw_few_shot(RED, **FEW)
     for name in ("train", "validation", "test"):
         assert np.array_equal(pixels(getattr(one, name).images), pixels(getattr(again, name).images))
@@ -242,7 +242,7 @@ def test_the_second_time_nothing_is_drawn(nothing_trained, monkeypatch):
     again = draw_few_shot(BLURRED, **FEW), draw_captioned(5)
     assert np.array_equal(pixels(first[0].train.images), pixels(again[0].train.images))
     assert first[0].train.scenes == again[0].train.scenes and [c.text for c in first[1]] == [c.text for c in again[1]]
-    assert all(re.fullmatch(r"(blurred|captioned)-[\w.-]+\.npz", file.name) for file in cache_folder().iterdir())
+    assert all(re.fullmatch(r"(blurred|captioned)-[\w.-]+\.npz", file.name) for file in find_cache_folder().iterdir())
 
 
 def test_pictures_of_older_code_are_not_used(nothing_trained, monkeypatch):
@@ -270,7 +270,7 @@ def test_a_task_of_ones_own_may_change_and_keep_its_name(nothing_trained):
 @pytest.mark.parametrize("broken", [b"", b"not an archive", None])
 def test_a_broken_file_is_drawn_again(nothing_trained, broken):
     first = draw_captioned(3)
-    (file,) = cache_folder().iterdir()
+    (file,) = find_cache_folder().iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2] if broken is None else broken)
     assert np.array_equal(pixels([c.image for c in draw_captioned(3)]), pixels([c.image for c in first]))
@@ -301,4 +301,4 @@ def test_the_cache_lies_where_each_system_keeps_caches(tmp_path, monkeypatch, sy
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
     if variable:
         monkeypatch.setenv(variable, str(tmp_path))
-    assert cache_folder() == tmp_path / expected and cache_folder().is_dir()
+    assert find_cache_folder() == tmp_path / expected and find_cache_folder().is_dir()

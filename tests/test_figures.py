@@ -16,8 +16,8 @@ from PIL import Image
 
 from helpers.training import History
 from lessons import kit
-from lessons.kit import context_training, strips
-from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank
+from lessons.kit import learning_curve, strips
+from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank, move_apart
 from lessons.lesson_00_start_here.explorers import pictures_with_guesses
 from lessons.lesson_01_inside_clip import figures as inside_clip
 
@@ -140,7 +140,7 @@ COLUMNS = {
 def whole(**columns):
     """A run with these columns in the place of those above."""
     history = History.from_json({"steps": 40, **COLUMNS, **columns})
-    return context_training.Run(history, hand=0.45, before=0.47, after=0.58)
+    return learning_curve.Run(history, hand=0.45, before=0.47, after=0.58)
 
 
 WHOLE = whole()
@@ -151,7 +151,7 @@ def up_to(evaluations, run=WHOLE):
 
 
 def curve(*runs, **more):
-    return context_training.draw_learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
+    return learning_curve.draw_learning_curve(*runs, prompts=("by hand", "learned"), title="a title", alt=ALT, **more)
 
 
 def blue(picture):
@@ -207,12 +207,12 @@ def test_before_the_first_step_a_curve_alone_shows_the_hand_prompt_and_sane_axes
     run = up_to(0)
     picture = np.asarray(curve(run).image.convert("L"))
     assert (picture[100:480, 720:1240] < 100).any(1).sum() <= 30, "the dotted line and its name, and no more"
-    assert context_training._round_limits(run.history.column("loss"), 1) == context_training.UNKNOWN
+    assert learning_curve._round_limits(run.history.column("loss"), 1) == learning_curve.UNKNOWN
 
 
 def test_axes_leave_out_what_no_loss_and_no_share_can_be():
-    assert context_training._round_limits([0.1, 0.4, 0.05, 0.4], 1)[0] == 0
-    assert context_training._round_limits([0.97, 1.0, 0.95], 0.2, most=1.0)[1] == 1
+    assert learning_curve._round_limits([0.1, 0.4, 0.05, 0.4], 1)[0] == 0
+    assert learning_curve._round_limits([0.97, 1.0, 0.95], 0.2, most=1.0)[1] == 1
 
 
 @pytest.mark.parametrize(("last", "side"), [(0.6, "top"), (0.3, "bottom")])
@@ -235,9 +235,9 @@ def test_a_learning_curve_of_nothing_is_refused():
 
 
 def test_names_of_curves_that_end_together_do_not_lie_on_each_other():
-    assert context_training._apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
-    assert context_training._apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
-    assert context_training._apart([0.4, 0.6], 0.1) == [0.4, 0.6] and context_training._apart([0.4], 0.1) == [0.4]
+    assert move_apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
+    assert move_apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
+    assert move_apart([0.4, 0.6], 0.1) == [0.4, 0.6] and move_apart([0.4], 0.1) == [0.4]
 
 
 # --- inside CLIP ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 import soft_prompt_finetune
 from benchmarks import captioner
-from benchmarks.context import difference, vit_b_32
+from benchmarks.context import make_vit_b_32, measure_difference
 from helpers import context as mechanism
 from helpers.context import PromptedCLIP, encode_hand_prompt, encode_plain, repeat_words, train_context
 from helpers.data import FewShot
@@ -35,7 +35,7 @@ NAMES = ["cat", "umbrella", "small red key"]
 def folder(tmp_path_factory):
     """A folder as `save_pretrained` leaves it."""
     folder = tmp_path_factory.mktemp("vit-b-32")
-    for part in vit_b_32():
+    for part in make_vit_b_32():
         part.save_pretrained(folder)
     return folder
 
@@ -72,9 +72,9 @@ def test_every_function_of_context_py_runs_at_full_size(full_size, tmp_path, mon
                 hard = clip.get_text_features(input_ids=ids)
                 plain = encode_plain(clip, prompted.embeddings, prompted.ids)
                 assert torch.equal(plain, getattr(hard, "pooler_output", hard)), "the hard prompt, to the bit"
-                assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
+                assert measure_difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
         monkeypatch.setattr("helpers.fast_text.KEPT_FOR_BACKWARD", 1)  # one class after the other
-        assert difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
+        assert measure_difference(prompted.text_features(), F.normalize(plain, dim=-1)) < 1e-5
         monkeypatch.undo()
 
         pictures = [Image.effect_noise((300, 200), 80).convert("RGB") for _ in range(6)]
@@ -110,7 +110,7 @@ def test_lesson_02_says_that_its_accuracies_are_another_models_and_runs(full_siz
 
 
 def test_the_command_line_runs_with_models_of_full_size_from_local_folders(folder, tmp_path, capsys):
-    whole = captioner.full_size()
+    whole = captioner.make_full_size_captioner()
     for part in (whole.language_model, whole.tokenizer):
         part.save_pretrained(tmp_path / "gpt2-small")
     entries = []

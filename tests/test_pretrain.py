@@ -44,10 +44,10 @@ def fresh() -> nn.Linear:
 def test_a_training_that_was_broken_off_ends_as_an_unbroken_one(tmp_path, monkeypatch):
     monkeypatch.setattr(phases, "SAVE_EVERY", -1)  # save at every step
     whole, broken, resumed = fresh(), fresh(), fresh()
-    history, _ = phases.train_phase(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
+    history, _ = phases.train_phases(phases_of(whole), whole, tmp_path / "whole.pt", **QUIET)
     with pytest.raises(KeyboardInterrupt):
-        phases.train_phase(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
-    again, seconds = phases.train_phase(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
+        phases.train_phases(phases_of(broken, stop_at=17), broken, tmp_path / "broken.pt", **QUIET)
+    again, seconds = phases.train_phases(phases_of(resumed), resumed, tmp_path / "broken.pt", **QUIET)
     assert torch.equal(whole.weight, resumed.weight) and torch.equal(whole.bias, resumed.bias)
     assert again == history and seconds > 0
 
@@ -58,7 +58,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path):
         "p", 5, [{"params": list(module.parameters()), "lr": 1.0}], lambda step: (torch.tensor(float("nan")), {})
     )
     with pytest.raises(FloatingPointError, match="p, step 0: the loss is nan; try a lower rate"):
-        phases.train_phase([phase], module, tmp_path / "never-written.pt", **QUIET)
+        phases.train_phases([phase], module, tmp_path / "never-written.pt", **QUIET)
 
 
 def test_the_rate_rises_then_falls_and_never_reaches_zero():
@@ -107,7 +107,7 @@ def tokenizer():
 
 def test_only_the_text_of_a_sample_is_scored_and_it_ends(tokenizer):
     rng = np.random.default_rng(0)
-    samples = [pretrain_gpt2.sample(rng, list_vocabulary()) for _ in range(60)]
+    samples = [pretrain_gpt2.draw_sample(rng, list_vocabulary()) for _ in range(60)]
     batch = pretrain_gpt2.collate(samples, tokenizer)
     for row, s in enumerate(samples):
         scored = tokenizer.decode(batch.next_ids[row][batch.scored[row]])

@@ -63,7 +63,7 @@ def test_a_word_knows_its_row_and_what_is_no_word_is_named(words):
 
 @METRICS
 def test_a_table_row_is_its_own_nearest_token_at_distance_zero(words, metric):
-    near = reading.nearest_tokens(words.table[words.words], words.table, 1, metric)
+    near = reading.find_nearest_tokens(words.table[words.words], words.table, 1, metric)
     assert torch.equal(near.ids[:, 0], words.words)
     assert (near.distances == 0).all()
 
@@ -71,15 +71,15 @@ def test_a_table_row_is_its_own_nearest_token_at_distance_zero(words, metric):
 @METRICS
 def test_neighbours_survive_a_rotation_of_the_space(words, metric):
     vectors, turn = random(6, words.table.shape[1]), rotation(words.table.shape[1])
-    before = reading.nearest_tokens(vectors, words.table, 8, metric)
-    after = reading.nearest_tokens(vectors.double() @ turn, words.table.double() @ turn, 8, metric)
+    before = reading.find_nearest_tokens(vectors, words.table, 8, metric)
+    after = reading.find_nearest_tokens(vectors.double() @ turn, words.table.double() @ turn, 8, metric)
     assert torch.equal(before.ids, after.ids)
     torch.testing.assert_close(before.distances, after.distances)
 
 
 def test_a_rotated_table_is_another_models_table_and_names_other_words(words):
     table, turn = words.table[words.words].double(), rotation(words.table.shape[1])
-    near = reading.nearest_tokens(table, table @ turn, 1).ids[:, 0]
+    near = reading.find_nearest_tokens(table, table @ turn, 1).ids[:, 0]
     assert (near == torch.arange(len(table))).float().mean() < 0.1
 
 
@@ -93,32 +93,32 @@ def test_distances_are_what_they_are_called():
 
 def test_the_two_metrics_disagree_where_a_row_is_long():
     vectors, table = torch.tensor([[1.0, 0.2]]), torch.tensor([[10.0, 0.0], [0.6, 0.6]])
-    assert reading.nearest_tokens(vectors, table, 1, "cosine").ids.item() == 0
-    assert reading.nearest_tokens(vectors, table, 1, "euclidean").ids.item() == 1
+    assert reading.find_nearest_tokens(vectors, table, 1, "cosine").ids.item() == 0
+    assert reading.find_nearest_tokens(vectors, table, 1, "euclidean").ids.item() == 1
 
 
 def test_neighbours_come_nearest_first_and_only_from_the_allowed_rows(words):
-    near = reading.nearest_tokens(random(3, words.table.shape[1]), words.table, 5, rows=words.words)
+    near = reading.find_nearest_tokens(random(3, words.table.shape[1]), words.table, 5, rows=words.words)
     assert near.ids.shape == near.distances.shape == (3, 5)
     assert torch.isin(near.ids, words.words).all()
     assert (near.distances.diff(dim=-1) >= 0).all()
 
 
 def test_asked_for_more_neighbours_than_rows_it_gives_them_all():
-    assert reading.nearest_tokens(random(1, 4), random(3, 4), 9).ids.sort().values.tolist() == [[0, 1, 2]]
+    assert reading.find_nearest_tokens(random(1, 4), random(3, 4), 9).ids.sort().values.tolist() == [[0, 1, 2]]
 
 
 def test_vectors_of_another_width_and_unknown_metrics_are_refused():
     with pytest.raises(ValueError, match="vectors are 4 wide, the table 5: they come from different models"):
-        reading.nearest_tokens(random(2, 4), random(3, 5))
+        reading.find_nearest_tokens(random(2, 4), random(3, 5))
     with pytest.raises(ValueError, match="there are 'cosine' and 'euclidean'"):
-        reading.nearest_tokens(random(2, 4), random(3, 4), metric="manhattan")
+        reading.find_nearest_tokens(random(2, 4), random(3, 4), metric="manhattan")
 
 
 @METRICS
 def test_a_rank_is_the_place_in_the_order_of_neighbours(words, metric):
     vectors = random(4, words.table.shape[1])
-    order = reading.nearest_tokens(vectors, words.table, len(words.words), metric, words.words).ids
+    order = reading.find_nearest_tokens(vectors, words.table, len(words.words), metric, words.words).ids
     for row in words.words[::40].tolist():
         places = 1 + (order == row).nonzero()[:, 1]
         assert torch.equal(
@@ -173,7 +173,7 @@ def test_random_vectors_have_the_lengths_of_those_they_replace_and_point_anywher
 @METRICS
 def test_own_distances_are_those_to_the_nearest_other_word(words, metric):
     apart = reading.measure_distances_within(words.table, words.words, metric)
-    near = reading.nearest_tokens(words.table[words.words], words.table, 2, metric, words.words)
+    near = reading.find_nearest_tokens(words.table[words.words], words.table, 2, metric, words.words)
     assert torch.equal(apart, near.distances[:, 1]) and (apart > 0).all()
     assert len(reading.measure_distances_within(words.table, words.words, metric, at_most=10)) <= 10
 

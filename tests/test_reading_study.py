@@ -92,7 +92,7 @@ def test_a_path_leads_from_the_beginning_past_what_was_kept_to_the_end(stored):
 def test_contexts_that_began_as_words_began_as_those_words(stored, words):
     for task in study.TASKS:
         begun = stored.contexts(task, "a photo of a", field="begun")
-        near = reading.nearest_tokens(begun, words.table, 1, rows=words.words).ids[..., 0]
+        near = reading.find_nearest_tokens(begun, words.table, 1, rows=words.words).ids[..., 0]
         assert [[words.names[id] for id in ids] for ids in near.tolist()] == 5 * [["a", "photo", "of", "a"]]
 
 

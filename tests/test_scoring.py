@@ -13,22 +13,24 @@ SCENES = [CAT, TWO, SKETCH]
 
 
 def test_the_full_caption_is_right_in_everything():
-    found = scoring.score([write_full_caption(scene) for scene in SCENES], SCENES)
+    found = scoring.score_caption([write_full_caption(scene) for scene in SCENES], SCENES)
     assert list(found) == list(scoring.KINDS)
     assert {(s.precision, s.recall) for s in found.values()} == {(1.0, 1.0)}
     assert (found["object"].true, found["colour"].true, found["count"].true) == (4, 3, 3)
 
 
 def test_what_is_left_out_costs_recall_and_what_is_made_up_costs_precision():
-    found = scoring.score(["a photo of a small red cat on the beach.", "a painting of a cat at night."], [CAT, TWO])
+    found = scoring.score_caption(
+        ["a photo of a small red cat on the beach.", "a painting of a cat at night."], [CAT, TWO]
+    )
     assert (found["object"].precision, found["object"].recall) == (1.0, pytest.approx(2 / 3))
     assert found["count"].right == 1 and found["background"].recall == found["style"].recall == 1.0
-    found = scoring.score(["a photo of a small red cat and a large blue key on the beach."], [CAT])
+    found = scoring.score_caption(["a photo of a small red cat and a large blue key on the beach."], [CAT])
     assert (found["object"].precision, found["object"].recall, found["count"].right) == (0.5, 1.0, 0)
 
 
 def test_a_colour_belongs_to_its_object():
-    found = scoring.score(["a painting of a large blue cat and a small red key at night."], [TWO])
+    found = scoring.score_caption(["a painting of a large blue cat and a small red key at night."], [TWO])
     assert found["object"].right == 2 and found["colour"].right == found["size"].right == 0
 
 
@@ -37,10 +39,10 @@ def test_a_colour_that_nobody_can_see_is_not_asked_for():
 
 
 def test_a_text_that_says_nothing_scores_nothing():
-    found = scoring.score(["who knows?"], [CAT])
+    found = scoring.score_caption(["who knows?"], [CAT])
     assert all((s.claimed, s.right, s.precision, s.recall) == (0, 0, 0.0, 0.0) for s in found.values())
 
 
 def test_a_caption_for_each_scene():
     with pytest.raises(ValueError):
-        scoring.score(["a cat."], SCENES)
+        scoring.score_caption(["a cat."], SCENES)

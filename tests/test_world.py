@@ -146,12 +146,12 @@ def test_answers_and_stories_stay_in_the_vocabulary_and_fit_the_scene():
     rng = np.random.default_rng(3)
     known = set(corpus.list_vocabulary())
     for scene in scenes(200):
-        texts = [corpus.answer(task, scene, rng) for task in corpus.INSTRUCTIONS if task != "is there"]
-        texts += [*corpus.is_there(scene, rng), corpus.write_free_text(rng)]
+        texts = [corpus.write_answer(task, scene, rng) for task in corpus.INSTRUCTIONS if task != "is there"]
+        texts += [*corpus.write_question(scene, rng), corpus.write_free_text(rng)]
         assert set(re.findall("[a-z]+", " ".join(texts))) <= known
-    assert corpus.answer("count", PAIR, rng) == "there are two things."
-    assert corpus.answer("colour", PAIR, rng) == "the cat is red and the key is blue."
-    assert corpus.answer("place", CAT, rng) == "it is on the beach."
+    assert corpus.write_answer("count", PAIR, rng) == "there are two things."
+    assert corpus.write_answer("colour", PAIR, rng) == "the cat is red and the key is blue."
+    assert corpus.write_answer("place", CAT, rng) == "it is on the beach."
 
 
 def test_notes_name_what_is_there():

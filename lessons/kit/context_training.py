@@ -12,46 +12,27 @@ from functools import partial
 from types import SimpleNamespace
 
 import ipywidgets
-import numpy as np
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from helpers.context import PromptedCLIP, encode_hand_prompt, train_context
-from helpers.data import FewShot
+from helpers.data import FewShot, measure_accuracy
 from helpers.language import say
 from helpers.training import History, TrainConfig
-from lessons.kit.explorer import LongWork, Shown, compute_checksum, counted, format_percent, read_values, use_one_thread
-from lessons.kit.picture import (
-    BLUE,
-    CLOUD,
-    GREY,
-    INK,
-    LOCK,
-    SLATE,
-    STONE,
-    WIDTH,
-    Picture,
-    add_axes,
-    finish,
-    make_blank,
-    make_halo,
-    plot_column,
+from lessons.kit.explorer import (
+    LongWork,
+    Shown,
+    compute_checksum,
+    format_count,
+    format_percent,
+    read_values,
+    use_one_thread,
 )
+from lessons.kit.learning_curve import Run, draw_learning_curve
+from lessons.kit.picture import Picture
 
 WORDS = "a photo of a"
 HAND = f"“{WORDS} {{}}”"
 CONFIG = TrainConfig()
-UNKNOWN = 0.0, 2.0  # limits of the losses as long as there are none; a few-shot training of the course begins within
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training, and what the prompts reach, in shares of one."""
-
-    history: History  # its scores are accuracies on the validation pictures
-    hand: float  # accuracy of the hand-written prompt on the validation pictures
-    before: float  # the same on the test pictures
-    after: float | None = None  # accuracy of what was learned on the test pictures; None until it is known
 
 
 @dataclass(frozen=True)
@@ -94,33 +75,34 @@ class ContextTraining(LongWork):
     ) -> None:
         """prepare: makes of the controls' values what is to be trained; stored: a run to be shown until the button is pressed."""
         self._prepare, self._config, self._stored = prepare, config, stored
-        self._preparing, self._when_stopped = 0.0, None
         self.runs: list[Run] = []
         setting = prepare(read_values(controls))
         fits = stored and stored.context.shape[-1] == setting.prompted.context.shape[-1]
         self.context, self.initial = (stored.context, stored.initial) if fits else (None, None)
-        waiting = self._empty_picture(self._before(setting))
+        waiting = self._draw_empty(self._measure_before(setting))
         super().__init__(
             self._learn,
-            self._stored_picture(stored) if stored else waiting,
+            self._draw_stored(stored) if stored else waiting,
             waiting=waiting,
             start=start,
             controls=controls,
             steps=config.steps,
         )
 
-    def _before(self, setting: Setting) -> Run:
+    def _measure_before(self, setting: Setting) -> Run:
         """A run without a step: what the hand-written prompt gets is known, and nothing else."""
         by_hand = encode_hand_prompt(setting.prompted)
-        hand, before = (_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test))
+        hand, before = (
+            measure_accuracy(pictures, by_hand) for pictures in (setting.data.validation, setting.data.test)
+        )
         return Run(History(self._config.steps), hand, before)
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
         """One run. What is kept was chosen on the validation pictures; it meets the test pictures once, when all is learned."""
-        begun, self._when_stopped = self._clock(), None
+        begun = self._clock()
         self._tell(say(en="Getting the pictures ready…", zh="正在准备图片……"))
         setting, earlier = self._prepare(now), tuple(self.runs)
-        prompted, run = setting.prompted, self._before(setting)
+        prompted, run = setting.prompted, self._measure_before(setting)
         model = compute_checksum(prompted.clip)
         self._preparing = self._clock() - begun
         try:
@@ -131,41 +113,31 @@ class ContextTraining(LongWork):
                         self.context = prompted.context.detach().clone()
                     if at.step == 0:
                         self.initial = self.context
-                    self._when_stopped = partial(self._stopped_picture, setting, run, earlier)
-                    yield at.step / at.steps, partial(self._growing_picture, setting, run, earlier)
+                    self._when_stopped = partial(self._draw_stopped, setting, run, earlier)
+                    yield at.step / at.steps, partial(self._draw_growing, setting, run, earlier)
                 run = replace(run, after=prompted.accuracy(*setting.data.test))
             unchanged = compute_checksum(prompted.clip) == model
-            self._when_stopped = partial(self._finished_picture, setting, run, earlier, unchanged)
+            self._when_stopped = partial(self._draw_finished, setting, run, earlier, unchanged)
             yield 1.0, self._when_stopped
         finally:
             if run.history.evaluations:
                 self.runs.append(run)
 
-    def _progress(self, share: float, spent: float) -> None:
-        """The pace is that of the training alone: pictures that were drawn before it say nothing of what is left."""
-        super()._progress(share, spent - self._preparing)
-
-    def _stopped(self, share: float) -> None:
-        super()._stopped(share)
-        if self._when_stopped is not None:
-            with LOCK:
-                self._show(self._when_stopped())
-
-    def _stored_picture(self, stored: Stored) -> Picture:
+    def _draw_stored(self, stored: Stored) -> Picture:
         whose = say(en="A stored run", zh="事先存好的一次训练")
         return draw_learning_curve(
             None,
             stored.run,
-            prompts=_prompts(len(stored.context)),
-            title=f"{whose}{say(en=': ', zh='：')}{_outcome(stored.run, len(stored.context))}",
-            alt=_in_words(stored.run, len(stored.context), whose),
+            prompts=_name_prompts(len(stored.context)),
+            title=f"{whose}{say(en=': ', zh='：')}{_format_outcome(stored.run, len(stored.context))}",
+            alt=_describe_run(stored.run, len(stored.context), whose),
             caption=say(
                 en=f"A stored run, made by “{stored.command}”. The ring marks the step with the lowest validation loss: its vectors were kept.",
                 zh=f"事先存好的一次训练，由 {stored.command} 得到。圆圈标出验证集损失最低的一步，留下的就是那一步的向量。",
             ),
         )
 
-    def _empty_picture(self, empty: Run) -> Picture:
+    def _draw_empty(self, empty: Run) -> Picture:
         """Before the first press: what the hand-written prompt reaches, and room for what comes."""
         hand, before = format_percent(empty.hand, 0), format_percent(empty.before)
         return draw_learning_curve(
@@ -185,16 +157,16 @@ class ContextTraining(LongWork):
             ),
         )
 
-    def _growing_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
+    def _draw_growing(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """While it learns."""
         told = say(
             en="The ring marks the step with the lowest validation loss so far. ",
             zh="圆圈标出到目前为止验证集损失最低的一步。",
         )
         title = say(en="Learning: watch the blue curve and the dotted line", zh="正在训练：看蓝色曲线和点线")
-        return self._picture(setting, run, earlier, title, told)
+        return self._draw_run(setting, run, earlier, title, told)
 
-    def _stopped_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
+    def _draw_stopped(self, setting: Setting, run: Run, earlier: tuple[Run, ...]) -> Picture:
         """After an interrupt."""
         last, kept = run.history.evaluations[-1].step, run.history.best.step
         told = say(
@@ -207,9 +179,9 @@ class ContextTraining(LongWork):
             en=f"Stopped at step {last} of {run.history.steps}: the vectors of step {kept} are kept",
             zh=f"共 {run.history.steps} 步，停在第 {last} 步；留下的是第 {kept} 步的向量",
         )
-        return self._picture(setting, run, earlier, title, told)
+        return self._draw_run(setting, run, earlier, title, told)
 
-    def _finished_picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
+    def _draw_finished(self, setting: Setting, run: Run, earlier: tuple[Run, ...], unchanged: bool) -> Picture:
         """At the end. unchanged: whether the model is what it was before."""
         vectors, parameters = len(setting.prompted.context), sum(p.numel() for p in setting.prompted.clip.parameters())
         model = (
@@ -229,10 +201,10 @@ class ContextTraining(LongWork):
             zh=f"学的只有这 {vectors} 个向量；{model}。留下的是第 {kept} 步的向量（圆圈处），那时验证集上的损失最低；"
             "测试图片没有参与挑选，只在最后看了一次。验证集和测试集是两批不同的图片，所以同一句提示词的准确率会略有不同。",
         )
-        title = say(en="Your run: ", zh="你的训练：") + _outcome(run, vectors)
-        return self._picture(setting, run, earlier, title, told)
+        title = say(en="Your run: ", zh="你的训练：") + _format_outcome(run, vectors)
+        return self._draw_run(setting, run, earlier, title, told)
 
-    def _picture(self, setting: Setting, run: Run, earlier: tuple[Run, ...], title: str, told: str) -> Picture:
+    def _draw_run(self, setting: Setting, run: Run, earlier: tuple[Run, ...], title: str, told: str) -> Picture:
         """The learner's run so far, over the others; told: what the caption says of it, after what was chosen."""
         vectors, chosen, whose = len(setting.prompted.context), setting.chosen, say(en="Your run", zh="你的训练")
         caption = f"{whose}{say(en=': ', zh='：')}{chosen}{say(en='. ', zh='。')}" if chosen else ""
@@ -252,33 +224,29 @@ class ContextTraining(LongWork):
             run,
             self._stored and self._stored.run,
             earlier,
-            prompts=_prompts(vectors),
+            prompts=_name_prompts(vectors),
             title=title,
-            alt=_in_words(run, vectors, whose, chosen, [other.after for other in earlier if other.after is not None]),
+            alt=_describe_run(
+                run, vectors, whose, chosen, [other.after for other in earlier if other.after is not None]
+            ),
             caption=caption,
         )
 
 
-def _accuracy(pictures: tuple[Tensor, Tensor], texts: Tensor) -> float:
-    """The share of the pictures, unit features (N, D) with labels (N,), whose class is the nearest of the texts (C, D)."""
-    features, labels = pictures
-    return ((features @ texts.T).argmax(-1) == labels).float().mean().item()
+def _name_prompts(vectors: int) -> tuple[str, str]:
+    return HAND, say(en=format_count(vectors, "learned vector"), zh=f"{vectors} 个学出来的向量")
 
 
-def _prompts(vectors: int) -> tuple[str, str]:
-    return HAND, say(en=counted(vectors, "learned vector"), zh=f"{vectors} 个学出来的向量")
-
-
-def _outcome(run: Run, vectors: int) -> str:
+def _format_outcome(run: Run, vectors: int) -> str:
     """Both accuracies on the test pictures, for a title."""
-    hand, learned = _prompts(vectors)
+    hand, learned = _name_prompts(vectors)
     return say(
         en=f"{run.after:.1%} with {learned}, {run.before:.1%} with {hand}",
         zh=f"{learned} {run.after:.1%}，{hand} {run.before:.1%}",
     )
 
 
-def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
+def _describe_run(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Sequence[float] = ()) -> str:
     """What the figure shows, from its first step to its last. earlier: what earlier runs got on the test pictures."""
     history, ends = run.history, (run.history.evaluations[0], run.history.evaluations[-1])
     loss, check = [f"{end.loss:.1f}" for end in ends], [f"{end.validation_loss:.1f}" for end in ends]
@@ -292,7 +260,7 @@ def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Seq
         en=f"{whose}{f' ({chosen})' if chosen else ''}{far}. Left: the loss goes from {loss[0]} to {loss[1]} on training pictures, from "
         f"{check[0]} to {check[1]} on validation pictures. Right: the accuracy on validation pictures goes from {first} to {last}; a dotted "
         f"line marks the {hand} of {HAND}. A ring marks step {kept}, where the validation loss is lowest. Below, two bars for the test "
-        f"pictures: {HAND} gets {before}, {counted(vectors, 'learned vector')} "
+        f"pictures: {HAND} gets {before}, {format_count(vectors, 'learned vector')} "
         + (
             f"{'gets' if vectors == 1 else 'get'} {after}."
             if after
@@ -305,220 +273,3 @@ def _in_words(run: Run, vectors: int, whose: str, chosen: str = "", earlier: Seq
         + (f"是 {after}。" if after else "还没有测。")
         + (f"再下面的圆点是你之前的训练：{'、'.join(others)}。" if others else ""),
     )
-
-
-# --- the figure -------------------------------------------------------------------------------------------------
-
-
-def draw_learning_curve(
-    run: Run | None,
-    stored: Run | None = None,
-    earlier: Sequence[Run] = (),
-    *,
-    prompts: tuple[str, str],
-    title: str,
-    alt: str,
-    caption: str = "",
-) -> Picture:
-    """Loss and validation accuracy over the steps, and under them the test accuracy of the two prompts, before and after.
-
-    run: the learner's own, however far it has come, with a ring around what would be kept of it; without a step yet, the axes of the
-    stored run are shown and no curve at all. None shows the stored run alone, its bars hatched.
-    stored: lies in grey behind; earlier: the learner's other runs, their validation accuracy in faint blue and their test accuracy as
-    faint dots under the bars. prompts: what the two bars are called.
-    """
-    known = [other for other in (stored, *earlier, run) if other is not None]
-    if not known:
-        raise ValueError("there is nothing to draw: give a run, or a stored one")
-    height, across = 4.1, max(other.history.steps for other in known)
-    stored_curve = None if run is not None and not run.history.evaluations else stored
-    with LOCK:
-        figure = make_blank(height)
-        loss, accuracy = add_axes(figure, 0.62, 1.7, 1.62, 1.86), add_axes(figure, 3.5, 1.7, 2.8, 1.86)
-        for axes, low, high, label, heading in (
-            (
-                loss,
-                *_round_limits(_numbers(known, "loss", "validation_loss"), 1),
-                say(en="loss (nats)", zh="损失（nat）"),
-                say(en="Loss: lower is better", zh="损失：越低越好"),
-            ),
-            (
-                accuracy,
-                *_round_limits([*_numbers(known, "validation_score"), *(run.hand for run in known)], 0.2, most=1.0),
-                say(en="accuracy (%)", zh="准确率（%）"),
-                say(en="Accuracy on validation pictures: higher is better", zh="验证集上的准确率：越高越好"),
-            ),
-        ):
-            axes.set(xlim=(-0.02 * across, across), ylim=(low, high), xticks=np.linspace(0, across, 5).round())
-            axes.locator_params(axis="y", nbins=5)
-            axes.tick_params(labelsize=8, colors=INK)
-            axes.set_xlabel(say(en="training step", zh="训练步数"), fontsize=8, color=INK, labelpad=2)
-            axes.set_ylabel(label, fontsize=8, color=INK, labelpad=3)
-            axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
-        accuracy.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
-        for other in earlier:
-            plot_column(
-                accuracy,
-                other.history,
-                "validation_score",
-                color=BLUE,
-                alpha=CLOUD,
-                linewidth=0.9,
-            )
-        for other, look in (
-            (stored_curve, {"color": STONE, "linewidth": 1.8}),
-            (run, {"color": BLUE, "linewidth": 2.2}),
-        ):
-            if other is not None:
-                plot_column(loss, other.history, "loss", **look)
-                plot_column(
-                    loss,
-                    other.history,
-                    "validation_loss",
-                    linestyle=(0, (3, 1.5)),
-                    **look,
-                )
-                plot_column(accuracy, other.history, "validation_score", **look)
-        _name_curves(loss, accuracy, run, stored_curve, across)
-        _ring_what_is_kept(loss, accuracy, run or stored_curve)
-        hand, ours = known[-1].hand, run or stored
-        last = ours.history.evaluations[-1:]
-        below = not last or last[0].validation_score >= hand  # its name stands where the curve does not
-        accuracy.axhline(hand, color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
-        accuracy.annotate(
-            f"{prompts[0]}  {hand:.0%}",
-            (across, hand),
-            xytext=(0, -4 if below else 4),
-            textcoords="offset points",
-            ha="right",
-            va="top" if below else "bottom",
-            fontsize=8,
-            color=INK,
-            parse_math=False,
-            path_effects=make_halo(),
-        )
-        _before_and_after(add_axes(figure, 2.3, 0.46, 4.0, 0.58), run, stored, earlier, prompts)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)
-        return finish(figure, alt, caption)
-
-
-def _numbers(runs: Sequence[Run], *columns: str) -> list[float]:
-    return [number for run in runs for column in columns for number in run.history.column(column)]
-
-
-def _round_limits(values: Sequence[float], unit: float, most: float = np.inf) -> tuple[float, float]:
-    """From below the least to above the greatest of these numbers, in whole units, so that axes seldom move while a curve grows.
-
-    They lie between zero and `most`, and so do the limits.
-    """
-    if not len(values):
-        return UNKNOWN
-    low, high = unit * np.floor(min(values) / unit - 0.3), unit * np.ceil(max(values) / unit + 0.3)
-    return max(0.0, low), min(most, high)
-
-
-def _name_curves(loss: Axes, accuracy: Axes, run: Run | None, stored: Run | None, across: int) -> None:
-    """Each curve by its name, at its end; the learner's ends in a dot, which is all that one evaluation gives."""
-    first = run if run and run.history.evaluations else stored
-    if first is None or not first.history.evaluations:
-        return
-    colour = BLUE if first is run else SLATE
-    last = first.history.evaluations[-1]
-    ends, names = (
-        (last.loss, last.validation_loss),
-        (say(en="training", zh="训练集"), say(en="validation", zh="验证集")),
-    )
-    for y, name, beside in zip(_apart(ends, 0.13 * np.ptp(loss.get_ylim())), names, ends):
-        _label(loss, last.step, y, name, colour)
-        if first is run:
-            loss.plot(last.step, beside, "o", color=BLUE, markersize=4.5, clip_on=False)
-    own, other = say(en="your run", zh="你的训练"), say(en="a stored run", zh="存好的一次")
-    names = [(last.step, last.validation_score, own if first is run else other, colour)]
-    if first is run:
-        accuracy.plot(last.step, last.validation_score, "o", color=BLUE, markersize=5.5, clip_on=False)
-        if stored is not None and stored.history.evaluations:
-            end = stored.history.evaluations[-1]
-            names.append((end.step, end.validation_score, other, SLATE))
-    heights = [name[1] for name in names]
-    if last.step > 0.7 * across:
-        heights = _apart(heights, 0.09 * np.ptp(accuracy.get_ylim()))
-    for (x, _, name, colour), y in zip(names, heights):
-        _label(accuracy, x, y, name, colour)
-
-
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """One or two heights, the two moved from each other where they are closer than the gap."""
-    if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
-        return list(heights)
-    middle, first_up = sum(heights) / 2, 0.5 if heights[0] >= heights[1] - 1e-3 else -0.5
-    return [middle + first_up * gap, middle - first_up * gap]
-
-
-def _label(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
-    style = {"fontsize": 8.5, "color": colour, "va": "center", "weight": "bold" if colour == BLUE else "normal"}
-    axes.annotate(
-        name, (x, y), (7, 0), textcoords="offset points", annotation_clip=False, path_effects=make_halo(), **style
-    )
-
-
-def _ring_what_is_kept(loss: Axes, accuracy: Axes, run: Run | None) -> None:
-    """A ring around the evaluation with the lowest validation loss, in both diagrams, with its name where there is more room."""
-    if run is None or not run.history.evaluations:
-        return
-    best = run.history.best
-    look = {
-        "marker": "o",
-        "markersize": 11,
-        "fillstyle": "none",
-        "color": INK,
-        "markeredgewidth": 1.3,
-        "clip_on": False,
-    }
-    loss.plot(best.step, best.validation_loss, zorder=5, **look)
-    accuracy.plot(best.step, best.validation_score, zorder=5, **look)
-    low, high = accuracy.get_ylim()
-    up = -1 if best.validation_score > high - 0.15 * (high - low) else 1
-    style = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", "path_effects": make_halo()}
-    accuracy.annotate(
-        say(en="kept", zh="留下"),
-        (best.step, best.validation_score),
-        (0, 13 * up),
-        textcoords="offset points",
-        annotation_clip=False,
-        **style,
-    )
-
-
-def _before_and_after(
-    axes: Axes, run: Run | None, stored: Run | None, earlier: Sequence[Run], prompts: tuple[str, str]
-) -> None:
-    """The accuracy of both prompts on the test pictures, or a question mark where it is not known yet; earlier runs as dots."""
-    shown = run or stored
-    for row, (name, share, colour) in enumerate(zip(prompts, (shown.before, shown.after), (SLATE, BLUE))):
-        style = {"va": "center", "fontsize": 9, "color": INK, "weight": "bold" if row and run else "normal"}
-        axes.text(-0.015, row, name, ha="right", parse_math=False, **style)
-        if share is None:
-            axes.text(0.015, row, "?", **style)
-            continue
-        if run is None:
-            axes.barh(row, share, height=0.66, facecolor="white", edgecolor=STONE, hatch="////", linewidth=1)
-        else:
-            axes.barh(row, share, height=0.66, color=colour)
-        note = say(en="  (a stored run)", zh="（存好的一次）") if run is None and row else ""
-        axes.text(share + 0.012, row, f"{share:.1%}{note}", **style)
-    tested = [other.after for other in earlier if other.after is not None]
-    if tested:
-        mine = say(en="your earlier runs", zh="你之前的训练")
-        axes.text(-0.015, 2, mine, ha="right", va="center", fontsize=9, color=INK)
-        axes.plot(
-            tested, [2] * len(tested), "o", color=BLUE, alpha=CLOUD, markersize=5.5, markeredgewidth=0, clip_on=False
-        )
-    axes.set(xlim=(0, 1), ylim=(2.5 if tested else 1.5, -0.5), yticks=[], xticks=np.linspace(0, 1, 6))
-    axes.xaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
-    axes.tick_params(labelsize=8, colors=INK)
-    axes.set_xlabel(
-        say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）"), fontsize=8, color=INK, labelpad=2
-    )
-    axes.spines[["top", "right"]].set_visible(False)

@@ -23,7 +23,7 @@ from torch import Tensor
 from helpers.language import LearnerError, say
 from lessons.kit.explorer import Live
 from lessons.kit.picture import BLUE, VERMILION
-from lessons.kit.torch_errors import explain, plain_error
+from lessons.kit.torch_errors import explain, format_error
 
 LETTERS = "ABCDEF"
 MARKS = {"right": "✓", "wrong": "✗", "untouched": "○", "noted": "●"}
@@ -53,9 +53,6 @@ class Choice:
 class Mistake(LearnerError):
     """A wrong answer: the sentence names the mistake and helps on, without giving the answer away."""
 
-    def __init__(self, *, en: str, zh: str) -> None:
-        super().__init__(say(en=en, zh=zh))
-
 
 @dataclass(frozen=True)
 class Note:
@@ -78,7 +75,7 @@ def make_note(outcome: str, text: str, folded: str = "") -> Note:
     """A verdict with its mark and colour; `folded` is technical text under it."""
     style = f"border-left: 4px solid {COLOURS[outcome]}; padding: 0.4em 1em; margin: 4px 0; line-height: 1.5"
     plain = f"{MARKS[outcome]} {text}"
-    inside = plain_error(plain, folded) if folded else html.escape(plain)
+    inside = format_error(plain, folded) if folded else html.escape(plain)
     return Note(f'<div role="status" style="{style}">{inside}</div>', plain)
 
 
@@ -124,9 +121,9 @@ class Quiz:
 
     def ask(self) -> Choosing:
         """The quiz, ready to be answered; any number of tries."""
-        return Choosing(self.question, [choice.text for choice in self.choices], self.verdict)
+        return Choosing(self.question, [choice.text for choice in self.choices], self.judge)
 
-    def verdict(self, index: int) -> Note:
+    def judge(self, index: int) -> Note:
         choice = self.choices[index]
         word = say(en="Right.", zh="对。") if choice.right else say(en="Not quite.", zh="再想想。")
         return make_note(
@@ -146,9 +143,9 @@ class Prediction:
         self.guess: int | None = None
 
     def ask(self) -> Choosing:
-        return Choosing(self.question, self.answers, self._noted)
+        return Choosing(self.question, self.answers, self._note_guess)
 
-    def _noted(self, index: int) -> Note:
+    def _note_guess(self, index: int) -> Note:
         self.guess = index
         return make_note(
             "noted",
@@ -196,9 +193,9 @@ class Exercise:
 
     def check(self, attempt: Any, *given: Any) -> Checked:
         """Says whether the attempt is right, what is wrong with it, or that there is none yet."""
-        return Checked(self, *self._outcome(attempt, given))
+        return Checked(self, *self._judge(attempt, given))
 
-    def _outcome(self, attempt: Any, given: tuple) -> tuple[str, Note]:
+    def _judge(self, attempt: Any, given: tuple) -> tuple[str, Note]:
         untouched = make_note(
             "untouched",
             say(
@@ -254,11 +251,15 @@ class Checked(Live):
             )
 
 
-def _empty() -> None: ...
+def _do_nothing() -> None: ...
 
 
-def _documented() -> None:
-    """As empty, with a docstring."""
+def _do_nothing_with_a_docstring() -> None:
+    """As a stub has one."""
+
+
+# as this Python compiles them
+NOTHING = {function.__code__.co_code for function in (_do_nothing, _do_nothing_with_a_docstring)}
 
 
 def is_stub(attempt: Any) -> bool:
@@ -273,8 +274,7 @@ def is_stub(attempt: Any) -> bool:
     if not isinstance(attempt, FunctionType):
         return False
     code = attempt.__code__
-    empty = {function.__code__.co_code for function in (_empty, _documented)}  # as this Python compiles them
-    return code.co_code in empty and set(code.co_consts) <= {None, attempt.__doc__}
+    return code.co_code in NOTHING and set(code.co_consts) <= {None, attempt.__doc__}
 
 
 # --- texts -------------------------------------------------------------------------------------------------------

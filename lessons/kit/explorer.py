@@ -25,7 +25,7 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.training import Interrupts
 from lessons.kit.picture import LOCK, VERMILION
-from lessons.kit.torch_errors import plain_error
+from lessons.kit.torch_errors import format_error
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MOST_REDRAWINGS = 8  # a second
@@ -48,7 +48,7 @@ class Sentence:
 
     def html(self) -> str:
         if self.details:
-            return plain_error(self.text, self.details)
+            return format_error(self.text, self.details)
         style = f"border-left: 4px solid {VERMILION}; padding: 0.4em 1em; line-height: 1.5"
         return f'<p role="alert" style="{style}">{html.escape(self.text)}</p>'
 
@@ -77,7 +77,7 @@ class Explorer(Live):
     def __init__(self, controls: Mapping[str, ipywidgets.Widget], draw: Callable[[SimpleNamespace], Shown]) -> None:
         self.controls, self._draw = dict(controls), draw
         self.view = ipywidgets.HTML()
-        self.widget = ipywidgets.VBox([beside(*self.controls.values()), self.view])
+        self.widget = ipywidgets.VBox([make_row(*self.controls.values()), self.view])
         self.update()
         for control in self.controls.values():
             control.observe(self.update, names="value")
@@ -104,8 +104,11 @@ class LongWork(Live):
 
     Each turn of the work holds the lock and lets go of it before the next, so that other explorers stay alive. An interrupt of the
     kernel ends the work and keeps what is shown (in ipykernel 7's second thread none arrives). However it ends, the button is
-    free again.
+    free again. A subclass's work may say more of itself while it runs, in the two attributes below.
     """
+
+    _preparing: float  # seconds before the steps began: they say nothing of the pace, and so of what is left
+    _when_stopped: Callable[[], Shown] | None  # draws what an interrupt leaves; None: what was drawn last stays
 
     def __init__(
         self,
@@ -125,12 +128,12 @@ class LongWork(Live):
         self.words = ipywidgets.HTML()
         self.view = ipywidgets.HTML()
         self.widget = ipywidgets.VBox(
-            [beside(*self.controls.values(), self.start), beside(self.bar, self.words), self.view]
+            [make_row(*self.controls.values(), self.start), make_row(self.bar, self.words), self.view]
         )
         self._show(shown)
         self.view.value = (waiting or shown).html()
         self._tell(say(en="Not started yet.", zh="还没开始。"))
-        self.start.on_click(self._pressed)
+        self.start.on_click(self._press)
 
     def run(self) -> None:
         """Do the work from its beginning to its end, as the button does; while it is being done, do nothing."""
@@ -145,14 +148,15 @@ class LongWork(Live):
             self._ended = self._clock()
             self._one_at_a_time.release()
 
-    def _pressed(self, button: ipywidgets.Button) -> None:
+    def _press(self, button: ipywidgets.Button) -> None:
         if self._clock() - self._ended >= REFLEX:
             self.run()
 
     def _follow(self) -> None:
         begun, due, share, work, draw = self._clock(), float("-inf"), 0.0, None, None
+        self._preparing, self._when_stopped = 0.0, None
         try:
-            self._progress(share, 0.0)
+            self._show_progress(share, 0.0)
             work = self._work(read_values(self.controls))
             with Interrupts(signal.SIGINT, at_once=True) as interrupts:
                 while not interrupts.asked:
@@ -166,25 +170,25 @@ class LongWork(Live):
                             self._show(draw())
                             draw, drawn = None, self._clock()
                             due = max(now + 1 / MOST_REDRAWINGS, drawn + (drawn - now))
-                            self._progress(share, drawn - begun)
+                            self._show_progress(share, drawn - begun)
                     time.sleep(BREATH)
                 else:
                     raise KeyboardInterrupt
             if draw is not None:
                 with LOCK:
                     self._show(draw())
-            self._finished(begun)
+            self._show_finished(begun)
         except KeyboardInterrupt:
-            self._stopped(share)
+            self._show_stopped(share)
         except LearnerError as sentence:
-            self._failed(Sentence(str(sentence)))
+            self._show_failed(Sentence(str(sentence)))
         except Exception:
             text = say(
                 en="Something went wrong, and the work has stopped. The button is free: you can try again. "
                 "Whoever is to repair it needs the technical details below.",
                 zh="出错了，已经停下。按钮还能用，可以再试一次。请别人帮忙修时，把下面的技术细节给他看。",
             )
-            self._failed(Sentence(text, traceback.format_exc()))
+            self._show_failed(Sentence(text, traceback.format_exc()))
         finally:
             if close := getattr(work, "close", None):  # of a generator: what it would still do at its end
                 close()
@@ -196,18 +200,19 @@ class LongWork(Live):
     def _tell(self, text: str) -> None:
         self.words.value = f'<span role="status">{html.escape(text)}</span>'
 
-    def _progress(self, share: float, spent: float) -> None:
+    def _show_progress(self, share: float, spent: float) -> None:
         """The bar, and in words how far it is and how long it will take at the pace so far."""
         self.bar.value, self.bar.bar_style = share, ""
-        self._tell(self._how_far(share) + (_left(spent * (1 - share) / share) if share else ""))
+        spent = max(0.0, spent - self._preparing)
+        self._tell(self._describe_progress(share) + (_describe_time_left(spent * (1 - share) / share) if share else ""))
 
-    def _how_far(self, share: float) -> str:
+    def _describe_progress(self, share: float) -> str:
         if self._steps is None:
             return say(en=f"{share:.0%} done", zh=f"已完成 {share:.0%}")
         step = round(share * self._steps)
         return say(en=f"step {step} of {self._steps}", zh=f"第 {step} 步，共 {self._steps} 步")
 
-    def _finished(self, begun: float) -> None:
+    def _show_finished(self, begun: float) -> None:
         self.bar.value, self.bar.bar_style = 1, "success"
         seconds, steps = f"{self._clock() - begun:.1f}", self._steps
         self._tell(
@@ -216,18 +221,21 @@ class LongWork(Live):
             else say(en=f"Done: {steps} steps in {seconds} s.", zh=f"完成：{steps} 步，用时 {seconds} 秒。")
         )
 
-    def _stopped(self, share: float) -> None:
+    def _show_stopped(self, share: float) -> None:
         self.bar.value, self.bar.bar_style = share, "warning"
-        far = self._how_far(share)
+        far = self._describe_progress(share)
         self._tell(say(en=f"Stopped: {far}. What was drawn stays.", zh=f"已停下：{far}。已画出的部分保留。"))
+        if self._when_stopped is not None:
+            with LOCK:
+                self._show(self._when_stopped())
 
-    def _failed(self, sentence: Sentence) -> None:
+    def _show_failed(self, sentence: Sentence) -> None:
         self.bar.bar_style = "danger"
         self._show(sentence)
         self._tell(say(en="Stopped.", zh="已停下。"))
 
 
-def _left(seconds: float) -> str:
+def _describe_time_left(seconds: float) -> str:
     if seconds < 1:
         return say(en=", less than 1 s left", zh="，剩不到 1 秒")
     if seconds < 90:
@@ -265,18 +273,18 @@ def read_values(controls: Mapping[str, ipywidgets.Widget]) -> SimpleNamespace:
     return SimpleNamespace(**{name: control.value for name, control in controls.items()})
 
 
-def beside(*widgets: ipywidgets.Widget, **layout: str) -> ipywidgets.Box:
+def make_row(*widgets: ipywidgets.Widget, **layout: str) -> ipywidgets.Box:
     """Widgets in a row, and in more rows where it is narrow."""
     return ipywidgets.Box(list(widgets), layout={"flex_flow": "row wrap", "width": "100%", **layout})
 
 
-def look(width: float = 23.2) -> dict[str, Any]:
+def style_control(width: float = 23.2) -> dict[str, Any]:
     """A width in em, three times the default in a row of JupyterLab; labels are whole up to "background" or five Chinese characters."""
     label = say(en="6.5em", zh="5.3em")
     return {"style": {"description_width": label}, "layout": {"width": f"{width}em", "margin": "2px 0.5em 2px 0"}}
 
 
-def dropdown(label: str, options: Mapping[str, Any], value: Any, width: float) -> ipywidgets.Dropdown:
+def make_dropdown(label: str, options: Mapping[str, Any], value: Any, width: float) -> ipywidgets.Dropdown:
     """A labelled list to choose from.
 
     Args:
@@ -285,7 +293,7 @@ def dropdown(label: str, options: Mapping[str, Any], value: Any, width: float) -
         value: the one that is chosen at first.
         width: of the whole, in em.
     """
-    return ipywidgets.Dropdown(options=list(options.items()), value=value, description=label, **look(width))
+    return ipywidgets.Dropdown(options=list(options.items()), value=value, description=label, **style_control(width))
 
 
 def read_uploads(value: Any) -> tuple[str, bytes] | None:
@@ -303,7 +311,7 @@ def read_uploads(value: Any) -> tuple[str, bytes] | None:
 # --- words --------------------------------------------------------------------------------------------------------------------
 
 
-def counted(number: int, what: str) -> str:
+def format_count(number: int, what: str) -> str:
     """So many of something in English, "1 vector" or "2 vectors", for figures and captions."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 

@@ -138,6 +138,12 @@ def add_page(figure: Figure, title: str) -> Axes:
     return page
 
 
+def add_title(figure: Figure, title: str, left: float = 0.08, size: float = 10.5) -> None:
+    """Write the title over a figure of axes, from so many inches on and in letters of so many points."""
+    width, height = figure.get_size_inches()
+    figure.text(left / width, 1 - 0.2 / height, title, fontsize=size, color=INK, parse_math=False)
+
+
 def add_text(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
     """Write words on a page, at a place in inches and in letters of so many points; style: matplotlib's, such as ha and color."""
     style = {"va": "center", "color": INK, "parse_math": False, **style}
@@ -149,7 +155,7 @@ def plot_column(axes: Axes, history: History, column: str, **style: Any) -> None
     axes.plot(history.column("step"), history.column(column), **style)
 
 
-def rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
+def make_rectangle(left: float, right: float, low: float, high: float, **style: Any) -> Rectangle:
     """A rectangle between two abscissas and two ordinates, empty unless it is given a facecolor."""
     return Rectangle((left, low), right - left, high - low, **{"facecolor": "none", **style})
 
@@ -189,6 +195,14 @@ def spread(heights: Sequence[float], gap: float, low: float, high: float) -> lis
     bare = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
     top = high - (len(heights) - 1) * gap
     return (np.clip(bare, low, top) + gap * np.arange(len(heights))).tolist()
+
+
+def move_apart(heights: Sequence[float], gap: float) -> list[float]:
+    """One or two heights, the two moved from each other where they are closer than the gap."""
+    if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
+        return list(heights)
+    middle, first_up = sum(heights) / 2, 0.5 if heights[0] >= heights[1] - 1e-3 else -0.5
+    return [middle + first_up * gap, middle - first_up * gap]
 
 
 def make_halo() -> list[withStroke]:
@@ -267,5 +281,5 @@ def draw_picture_with_scores(
         bars.tick_params(labelsize=8, colors=INK)
         bars.set_xlabel(say(en="probability", zh="概率"), fontsize=8, color=INK, labelpad=1)
         bars.spines[["top", "right"]].set_visible(False)
-        figure.text(2.85 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
+        add_title(figure, title, left=2.85, size=10)
         return finish(figure, alt, caption)

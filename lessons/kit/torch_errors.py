@@ -19,7 +19,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, LearnerError):
         return str(error)
     if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return _missing_file(Path(os.fsdecode(error.filename)))
+        return _describe_missing_file(Path(os.fsdecode(error.filename)))
     message = str(error)
     for pattern, english, chinese in _MEANINGS:
         if found := re.search(pattern, message):
@@ -27,7 +27,7 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-def _missing_file(path: Path) -> str:
+def _describe_missing_file(path: Path) -> str:
     """Where the file was looked for, and the most similar name that is there."""
     folder = path.absolute().parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
@@ -182,13 +182,13 @@ def _show_error(shell: Any, kind: type, error: BaseException, trace: Any, tb_off
     from IPython.display import display
 
     technical = "".join(traceback.format_exception(kind, error, trace))
-    if line := _line_of_cell(trace):
+    if line := _find_line_of_cell(trace):
         sentence = say(en=f"In the line “{line}”: {sentence}", zh=f"在“{line}”这一行：{sentence}")
-    display({"text/html": plain_error(sentence, technical), "text/plain": sentence}, raw=True)
+    display({"text/html": format_error(sentence, technical), "text/plain": sentence}, raw=True)
     shell._showtraceback(kind, error, [f"{kind.__name__}: {error}"])  # one line: the rest is folded above
 
 
-def _line_of_cell(trace: Any) -> str:
+def _find_line_of_cell(trace: Any) -> str:
     """The line of the notebook's own code that led to the error; "" if there is none."""
     frames = [
         frame
@@ -198,7 +198,7 @@ def _line_of_cell(trace: Any) -> str:
     return (frames[-1].line or "").strip() if frames else ""
 
 
-def plain_error(sentence: str, technical: str) -> str:
+def format_error(sentence: str, technical: str) -> str:
     """HTML: the sentence, and the technical text folded below it."""
     style = "border-left: 4px solid #B64A00; padding: 0.4em 1em; line-height: 1.5"
     summary = say(en="technical details", zh="技术细节")

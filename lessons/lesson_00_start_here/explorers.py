@@ -26,8 +26,9 @@ from helpers.files import DATA
 from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
-from lessons.kit.context_training import CONFIG, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import Explorer, look, read_uploads
+from lessons.kit.context_training import CONFIG, ContextTraining, Setting, Stored
+from lessons.kit.explorer import Explorer, read_uploads, style_control
+from lessons.kit.learning_curve import Run
 from lessons.kit.picture import (
     BLUE,
     GREY,
@@ -72,7 +73,7 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
         "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
         "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
         "seed": ipywidgets.BoundedIntText(
-            seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **look()
+            seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **style_control()
         ),
         "ready": ready,
         "template": template,
@@ -246,10 +247,10 @@ def picture_explorer(
         accept="image/*",
         multiple=False,
         description=say(en="Choose a picture file", zh="选择图片文件"),
-        layout=look(20)["layout"],
+        layout=style_control(20)["layout"],
     )
     lines = ipywidgets.Textarea(
-        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **look(40)
+        "\n".join(texts), description=say(en="texts", zh="文字"), continuous_update=False, rows=6, **style_control(40)
     )
     size = clip.config.vision_config.image_size
 
@@ -332,7 +333,7 @@ def first_vectors(
     run = Run(History.from_json(study["history"]), study["hand"], study["before"], study["after"])
     another = study["seed"] + 1  # the same start would give the same curve, and hide the stored one
     label = say(en="start no.", zh="随机起点")
-    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **look(12))
+    seed = ipywidgets.BoundedIntText(another, min=0, max=99, description=label, **style_control(12))
 
     def prepare(seed: int) -> PromptedCLIP:
         generator = torch.Generator().manual_seed(seed)
@@ -454,7 +455,7 @@ def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -
         return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
 
     return ipywidgets.Dropdown(
-        options=[(option(name), name) for name in names], value=value, description=label, **look(width)
+        options=[(option(name), name) for name in names], value=value, description=label, **style_control(width)
     )
 
 
@@ -464,9 +465,11 @@ def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     ready = ipywidgets.Dropdown(
         options=[*((text, text) for text in TEMPLATES), (own, "")],
         description=say(en="ready-made", zh="常用提示词"),
-        **look(),
+        **style_control(),
     )
-    line = ipywidgets.Text(TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **look(30))
+    line = ipywidgets.Text(
+        TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **style_control(30)
+    )
 
     def chosen(change: dict[str, Any]) -> None:
         line.value = change["new"] or line.value

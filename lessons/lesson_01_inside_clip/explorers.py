@@ -25,7 +25,7 @@ from helpers import by_hand
 from helpers.language import say
 from helpers.notebook import Table
 from helpers.pretrained import encode_images, encode_texts, find_trained_rows
-from lessons.kit.explorer import Explorer, beside, format_percent, look, read_values
+from lessons.kit.explorer import Explorer, format_percent, make_row, read_values, style_control
 from lessons.kit.picture import Picture, choose_letter_colour, crop_square, encode_webp
 from lessons.kit.tokens import WORD_END, read_letters
 from lessons.lesson_01_inside_clip import figures
@@ -40,10 +40,10 @@ STEP = 0.01  # between two cosines of a slider
 def token_explorer(clip: CLIPModel, processor: CLIPProcessor, text: str = "a photo of a red cat.") -> Explorer:
     """Type a text, and see its tokens, their ids, the rows of both tables that are added, and where the text is pooled."""
     table, places = _tables(clip)
-    line = ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **look(40))
+    line = ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **style_control(40))
     first = max(_read(clip, processor, text).pooled - 2, 0)  # the word before the full stop
     position = ipywidgets.IntSlider(
-        first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **look(40)
+        first, min=0, max=len(places) - 1, description=say(en="position", zh="位置"), **style_control(40)
     )
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -195,16 +195,16 @@ def attention_explorer(
             min=0,
             max=positions - 1,
             description=say(en="who looks", zh="谁在看"),
-            **look(30),
+            **style_control(30),
         ),
         "layer": ipywidgets.IntSlider(
-            layer or layers, min=1, max=layers, description=say(en="layer", zh="层"), **look(30)
+            layer or layers, min=1, max=layers, description=say(en="layer", zh="层"), **style_control(30)
         ),
         "head": ipywidgets.SelectionSlider(
             options=mean + [(say(en=f"head {head}", zh=f"第 {head} 个头"), head) for head in range(1, heads + 1)],
             value=head,
             description=say(en="head", zh="头"),
-            **look(30),
+            **style_control(30),
         ),
     }
 
@@ -237,7 +237,7 @@ def attention_explorer(
     explorer = Explorer(controls, draw)
     buttons = _patch_buttons(controls["place"], seen, grid)
     explorer.widget.children = [
-        beside(buttons, ipywidgets.VBox(list(controls.values())), align_items="center"),
+        make_row(buttons, ipywidgets.VBox(list(controls.values())), align_items="center"),
         explorer.view,
     ]
     return explorer
@@ -402,7 +402,7 @@ def matrix_explorer(
         ],
         layout={"grid_template_columns": f"3.4em repeat({n}, 1fr)", "align_items": "center", "max_width": "740px"},
     )
-    explorer.widget.children = [grid, beside(scale, clear, fill, align_items="center"), explorer.view]
+    explorer.widget.children = [grid, make_row(scale, clear, fill, align_items="center"), explorer.view]
     return explorer
 
 
@@ -432,7 +432,7 @@ def _scale_slider(value: float, most: float, learned: float) -> ipywidgets.Float
         step=step,
         readout_format=".1f",
         description=say(en="logit scale", zh="缩放系数"),
-        **look(30),
+        **style_control(30),
     )
 
 

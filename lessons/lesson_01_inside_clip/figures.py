@@ -34,8 +34,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
     show_image,
 )
@@ -91,7 +91,7 @@ def tokens_as_vectors(
             position, half, wide = positions[index], min(width, 0.6) / 2, min(width, 0.6) / 2 - 0.05
             style = {"ha": "center", "va": "center", "color": INK, "parse_math": False}
             if index == chosen:
-                page.add_patch(rectangle(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
+                page.add_patch(make_rectangle(middle - half, middle + half, low, high, facecolor=TINT, zorder=-1))
                 page.text(middle, low - 0.1, "▲", fontsize=8, **style)
             weight = "bold" if index in (chosen, pooled) else "normal"
             style["color"] = SLATE if position.padding else INK
@@ -99,9 +99,11 @@ def tokens_as_vectors(
             page.text(middle, 3.42, str(position.id), fontsize=7.5, **style)
             page.text(middle, tops[1] + 0.12, str(index), fontsize=7.5, **style)
             for top in tops:
-                page.add_patch(rectangle(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8))
+                page.add_patch(
+                    make_rectangle(middle - wide, middle + wide, top - strip, top, edgecolor=GREY, linewidth=0.8)
+                )
             if index == pooled:
-                page.add_patch(rectangle(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
+                page.add_patch(make_rectangle(middle - half, middle + half, low, high, edgecolor=BLUE, linewidth=2.2))
                 style = {"color": BLUE, "weight": "bold", "fontsize": 8.5}
                 here = say(en="pooled here", zh="在这里池化")
                 page.text(middle, high + 0.05, here, ha="center", va="bottom", **style)
@@ -165,15 +167,15 @@ def attention_of_a_place(
                 words, fill = f"{words} {format_percent(shares[0])}", tuple(_heated(np.ones(3), heat[0]))
                 _heat_bar(page, left, low - 0.2, most, note)
             page.imshow(shown, extent=(left, left + side, low, top), aspect="auto", interpolation="nearest")
-            page.add_patch(rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
+            page.add_patch(make_rectangle(left, left + side, low, top, edgecolor=GREY, linewidth=0.8))
             page.text(left, top + 0.36, heading, fontsize=9, color=INK, weight="bold", va="bottom")
             page.text(token[1] + 0.07, top + 0.16, words, fontsize=8, color=INK, va="center")
-            page.add_patch(rectangle(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
+            page.add_patch(make_rectangle(*token, facecolor=fill, edgecolor=GREY, linewidth=0.8))
             if chosen:
                 y, x = divmod(chosen - 1, grid)
                 token = left + x * cell, left + (x + 1) * cell, top - (y + 1) * cell, top - y * cell
             wide = [withStroke(linewidth=4.2, foreground="white")]
-            page.add_patch(rectangle(*token, edgecolor=INK, linewidth=2, path_effects=wide))
+            page.add_patch(make_rectangle(*token, edgecolor=INK, linewidth=2, path_effects=wide))
         return finish(figure, alt, caption)
 
 
@@ -369,7 +371,7 @@ def picture_in_patches(
                 style = {"fontsize": 6.5 if n < 10 else 5, "color": INK, "path_effects": make_halo()}
                 page.text(x + cell / 2, y - cell / 2, str(place + 1), ha="center", va="center", **style)
         box = (left - 0.6, left - 0.6 + cell, low + large - cell, low + large)
-        page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
+        page.add_patch(make_rectangle(*box, edgecolor=BLUE, linewidth=1.8, hatch="//////"))
         style = {"ha": "center", "va": "center", "color": INK}
         middle = (box[0] + box[1]) / 2
         page.text(middle, low + large - cell / 2, "0", fontsize=8, weight="bold", path_effects=make_halo(), **style)
@@ -448,9 +450,11 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
             for column in range(n):
                 box = left + column * cell, left + (column + 1) * cell, y - cell / 2, y + cell / 2
                 if column > row:
-                    page.add_patch(rectangle(*box, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8))
+                    page.add_patch(
+                        make_rectangle(*box, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8)
+                    )
                     continue
-                page.add_patch(rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
+                page.add_patch(make_rectangle(*box, facecolor=BLUE, edgecolor="white", linewidth=0.8))
                 page.plot(left + (column + 0.5) * cell, y, "o", color="white", markersize=3.5)
             sees = say(en=f"sees {row + 1}", zh=f"看得见 {row + 1} 个")
             page.text(right + 0.1, y, sees, fontsize=8, color=SLATE, va="center")
@@ -458,10 +462,12 @@ def causal_mask(labels: Sequence[str], *, title: str, alt: str, caption: str = "
         page.text(left, height - 0.46, say(en="what it may see", zh="看得见哪些"), va="center", **style)
         page.text(0.2, top, say(en="the position that looks", zh="哪个位置在看"), va="top", rotation=90, **style)
         x, y = right + 0.85, top - 0.28
-        page.add_patch(rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
+        page.add_patch(make_rectangle(x, x + 0.3, y - 0.15, y + 0.15, facecolor=BLUE))
         page.plot(x + 0.15, y, "o", color="white", markersize=3.5)
         page.add_patch(
-            rectangle(x, x + 0.3, y - 0.6, y - 0.3, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8)
+            make_rectangle(
+                x, x + 0.3, y - 0.6, y - 0.3, facecolor="white", edgecolor=GREY, hatch="/////", linewidth=0.8
+            )
         )
         style, may_not = (
             {"fontsize": 8.5, "color": INK, "va": "center"},
@@ -524,7 +530,7 @@ def _cells(
         page.text(x, y, text, fontsize=9 if cell > 0.5 else 7.5 if cell > 0.36 else 6, **style)
     for i in range(n):
         box = left + i * wide, left + (i + 1) * wide, top - (i + 1) * cell, top - i * cell
-        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2))
+        page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2))
 
 
 def _heated(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:

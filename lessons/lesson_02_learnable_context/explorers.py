@@ -23,8 +23,9 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from helpers.training import TrainConfig
-from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Run, Setting, Stored
-from lessons.kit.explorer import Explorer, beside, counted, dropdown, format_percent, look
+from lessons.kit.context_training import CONFIG, HAND, WORDS, ContextTraining, Setting, Stored
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, make_row, style_control
+from lessons.kit.learning_curve import Run
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture, shorten
 from lessons.kit.tokens import read_letters
 from lessons.lesson_02_learnable_context import figures
@@ -53,12 +54,12 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
     """Choose a class name, how many vectors, and where the name stands, and see what changes on the way into the text tower."""
     controls = {
         "name": ipywidgets.Text(
-            class_name, description=say(en="class name", zh="类别名"), continuous_update=False, **look(30)
+            class_name, description=say(en="class name", zh="类别名"), continuous_update=False, **style_control(30)
         ),
         "vectors": ipywidgets.IntSlider(
-            4, min=1, max=MOST_VECTORS, description=say(en="vectors", zh="向量个数"), **look(30)
+            4, min=1, max=MOST_VECTORS, description=say(en="vectors", zh="向量个数"), **style_control(30)
         ),
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "position": make_dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -86,7 +87,7 @@ def slots_explorer(clip: CLIPModel, processor: CLIPProcessor, class_name: str = 
                 say(en="What enters the tower, with vectors of our own", zh="进入文本塔的：槽位里换成了我们自己的向量"),
             ),
             title=say(
-                en=f"{counted(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
+                en=f"{format_count(now.vectors, 'vector')} of our own; SOS, “{shorten(name, 30)}”, full stop and EOT stay as they were",
                 zh=f"换上自己的 {now.vectors} 个向量，SOS、“{shorten(name, 30)}”、句号和 EOT 原样不动",
             ),
             alt=_slots_in_words(labels, slots, placeholder),
@@ -143,7 +144,7 @@ def inserting(clip: CLIPModel, processor: CLIPProcessor, class_name: str = "cat"
             zh=f"插入时，从位置 {found} 取出的是“{inside[found]}”；覆盖时，从位置 {pooled} 取出的是“{inside[pooled]}”",
         ),
         alt=say(
-            en=f"Two ways to bring in {counted(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
+            en=f"Two ways to bring in {format_count(vectors, 'vector')}, each as a line of ids over a line of the vectors that enter the tower. "
             f"Overwriting: the ids are {', '.join(tokens)}, and an arrow leads from EOT at position {pooled} down to EOT. Inserting: the "
             f"ids are {', '.join(without)} and padding; the vectors are {', '.join(inside)}. An arrow leads from EOT in the ids, at "
             f"position {found}, down to “{inside[found]}”; EOT itself stands at position {pooled}.",
@@ -166,7 +167,7 @@ def _seen_from(found: int, vectors: int, name: int) -> str:
     """What a text that is read off at this position knows of its class name, of so many tokens, which follows the vectors."""
     if found <= vectors:
         return say(
-            en=f"Nobody looks ahead, so that place has not seen the class name: all names of {counted(name, 'token')} would get the same text vector.",
+            en=f"Nobody looks ahead, so that place has not seen the class name: all names of {format_count(name, 'token')} would get the same text vector.",
             zh=f"谁也不许往后看，所以那个位置根本没看到类别名：凡是 {name} 个词元的类别名，得到的文字向量都一样。",
         )
     if found < vectors + name:
@@ -193,8 +194,8 @@ def _prompted(clip: CLIPModel, processor: CLIPProcessor, name: str, vectors: int
         tokens = len(processor.tokenizer(name, add_special_tokens=False, verbose=False)["input_ids"])
         raise LearnerError(
             say(
-                en=f"This does not fit: the model has {room} positions, and SOS, {counted(vectors, 'vector')}, a class name of "
-                f"{counted(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
+                en=f"This does not fit: the model has {room} positions, and SOS, {format_count(vectors, 'vector')}, a class name of "
+                f"{format_count(tokens, 'token')}, the full stop and EOT would need {tokens + vectors + 3}. Shorten the name, or take fewer vectors.",
                 zh=f"放不下：模型只有 {room} 个位置，而 SOS、{vectors} 个向量、{tokens} 个词元的类别名、句号和 EOT 一共要 "
                 f"{tokens + vectors + 3} 个。请缩短类别名，或减少向量。",
             )
@@ -325,7 +326,7 @@ def shots_explorer(file: Path = FILE) -> Explorer:
         "class_mean": say(en="nearest class mean", zh="最近类均值"),
     }
     controls: dict[str, ipywidgets.Widget] = {
-        "task": dropdown(
+        "task": make_dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         **{method: _tick(name) for method, name in names.items()},
@@ -367,7 +368,7 @@ def shots_explorer(file: Path = FILE) -> Explorer:
 
     explorer = Explorer(controls, draw)
     task, *ticks = explorer.controls.values()
-    explorer.widget.children = [beside(task), beside(*ticks), explorer.view]
+    explorer.widget.children = [make_row(task), make_row(*ticks), explorer.view]
     return explorer
 
 
@@ -390,7 +391,7 @@ def _shots_in_words(
     return say(
         en=f"Accuracy on test pictures over {', '.join(map(str, shots))} shots; the task: {_task_name(task)}. "
         + (
-            f"Means from {counted(first, 'shot')} to {last}: {'; '.join(en)}. "
+            f"Means from {format_count(first, 'shot')} to {last}: {'; '.join(en)}. "
             if en
             else "No method that learns is shown. "
         )
@@ -405,7 +406,7 @@ def _about_shots(shots: Sequence[int], context: Sequence[Sequence[float]], hand:
     """How the context does against the hand prompt with the fewest and with the most shots."""
     (first, few), (last, many) = (shots[0], context[0]), (shots[-1], context[-1])
     return say(
-        en=f"With {counted(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
+        en=f"With {format_count(first, 'shot')} a class the learned context gets {_beside(few, hand)}. With {last} shots it gets {_beside(many, hand)}. "
         f"The hand prompt {HAND} gets {format_percent(hand)} and needs no pictures. ",
         zh=f"每类只有 {first} 张图片时，学到的上下文向量的准确率{_beside(few, hand)}；每类 {last} 张时{_beside(many, hand)}。"
         f"手工提示词{HAND}是 {format_percent(hand)}，一张图片也不用。",
@@ -437,7 +438,7 @@ def shots_table(file: Path = FILE) -> Table:
     entries = load_study(file).shots
     shots = sorted({run.shots for run in entries[0].runs})
     names = {"context": say(en="context", zh="上下文向量"), "probe": say(en="linear probe", zh="线性探针")}
-    few = say(en=counted(shots[0], "shot"), zh=f"每类 {shots[0]} 张")
+    few = say(en=format_count(shots[0], "shot"), zh=f"每类 {shots[0]} 张")
     header = (
         say(en="task: what learned", zh="任务：学习的方法"),
         HAND,
@@ -471,10 +472,10 @@ def choices_explorer(file: Path = FILE) -> Explorer:
     lengths = sorted({run.length for run in choices.runs})
     controls = {
         "length": ipywidgets.SelectionSlider(options=lengths, value=4 if 4 in lengths else lengths[0],
-                                             description=say(en="length", zh="向量个数"), **look(22)),
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
-        "init": dropdown(say(en="begins as", zh="初始化"), _beginnings(), "random", 20),
-        "class_specific": dropdown(say(en="vectors are", zh="向量"), _owners(), False, 26),
+                                             description=say(en="length", zh="向量个数"), **style_control(22)),
+        "position": make_dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "init": make_dropdown(say(en="begins as", zh="初始化"), _beginnings(), "random", 20),
+        "class_specific": make_dropdown(say(en="vectors are", zh="向量"), _owners(), False, 26),
     }  # fmt: skip
     width, classes = (
         CLIPConfig.from_pretrained(POCKET_CLIP).text_config.hidden_size,
@@ -623,7 +624,7 @@ def _about_choice(
     rank = 1 + sum(other.validation > chosen.validation for other in every)
     the_best = SimpleNamespace(**dict(zip(("length", "position", "init", "class_specific"), best_settings)))
     text = say(
-        en=f"{counted(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {format_percent(chosen.validation)} on "
+        en=f"{format_count(now.length, 'vector')} with {_in_words(now)}: {numbers:,} learned numbers. Mean of {seeds} runs: {format_percent(chosen.validation)} on "
         f"validation, {format_percent(chosen.test)} on test pictures ({format_percent(min(chosen.runs))} to {format_percent(max(chosen.runs))}); the hand prompt gets "
         f"{format_percent(choices.hand)} there. On validation this is number {rank} of {len(every)} combinations. ",
         zh=f"{now.length} 个向量，{_in_words(now)}：要学 {numbers:,} 个数。{seeds} 次训练平均：验证集 {format_percent(chosen.validation)}，测试集 "
@@ -632,7 +633,7 @@ def _about_choice(
     )
     if rank > 1:
         text += say(
-            en=f"Number 1 is a context of {counted(the_best.length, 'vector')} with {_in_words(the_best)}: {format_percent(best.validation)}, and on test pictures "
+            en=f"Number 1 is a context of {format_count(the_best.length, 'vector')} with {_in_words(the_best)}: {format_percent(best.validation)}, and on test pictures "
             f"{format_percent(best.test)}. ",
             zh=f"第 1 名是 {the_best.length} 个向量，{_in_words(the_best)}：验证集 {format_percent(best.validation)}，测试集 {format_percent(best.test)}。",
         )
@@ -668,14 +669,14 @@ def base_to_new_explorer(file: Path = FILE) -> Explorer:
     by_task = {entry.task: entry for entry in study.base_to_new}
     weights = sorted({run.regularisation for entry in by_task.values() for run in entry.runs})
     controls = {
-        "task": dropdown(
+        "task": make_dropdown(
             say(en="task", zh="任务"), {_task_name(name): name for name in by_task}, next(iter(by_task)), 36
         ),
         "weight": ipywidgets.SelectionSlider(
             options=[(f"{weight:g}", weight) for weight in weights],
             value=weights[0],
             description=say(en="weight", zh="正则化强度"),
-            **look(26),
+            **style_control(26),
         ),
     }
     published = figures.Panel(
@@ -810,14 +811,16 @@ def few_shot_training(
     controls = {
         "shots": _slider(say(en="shots", zh="每类图片"), SHOTS, 8),
         "length": _slider(say(en="vectors", zh="向量个数"), LENGTHS, 1),
-        "init": dropdown(
+        "init": make_dropdown(
             say(en="begins as", zh="初始化"),
             {f"“{WORDS}”": "words", say(en="random numbers", zh="随机数"): "random"},
             "words",
             20,
         ),
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
-        "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
+        "position": make_dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "seed": ipywidgets.BoundedIntText(
+            0, min=0, max=99, description=say(en="seed", zh="随机种子"), **style_control(12)
+        ),
     }
 
     def prepare(now: SimpleNamespace) -> Setting:
@@ -836,7 +839,7 @@ def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
     numbers = f"{vectors} × {width} = {vectors * width:,}"
     place = now.position if vectors > 1 or now.position == "end" else "front"  # one vector has no middle
     return say(
-        en=f"{counted(now.shots, 'shot')} of each of {classes} classes; {counted(vectors, 'vector')}, that is {numbers} numbers, begun "
+        en=f"{format_count(now.shots, 'shot')} of each of {classes} classes; {format_count(vectors, 'vector')}, that is {numbers} numbers, begun "
         f"{'at random' if begin == 'random' else f'as “{begin}”'}; the class name "
         f"{dict(end='at the end', middle='in the middle', front='in front')[place]}; seed {now.seed}",
         zh=f"{classes} 类，每类 {now.shots} 张训练图片；{vectors} 个向量，共 {numbers} 个数，"
@@ -847,7 +850,7 @@ def _chosen(now: SimpleNamespace, prompted: PromptedCLIP, begin: str) -> str:
 
 def _slider(label: str, options: Sequence[int], value: int) -> ipywidgets.SelectionSlider:
     return ipywidgets.SelectionSlider(
-        options=options, value=value, description=label, continuous_update=False, **look(20)
+        options=options, value=value, description=label, continuous_update=False, **style_control(20)
     )
 
 

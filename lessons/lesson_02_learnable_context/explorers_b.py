@@ -22,7 +22,7 @@ from helpers.language import LearnerError, get_language, say
 from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from lessons.kit.benchmarks import read_benchmarks
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.explorers import name_positions, token_labels
@@ -62,9 +62,9 @@ def cost_explorer() -> Explorer:
         "classes": _of(CLASSES, 100, say(en="classes", zh="类别数")),
         "length": _of(LENGTHS, 16, say(en="vectors", zh="向量个数")),
         "tokens": ipywidgets.IntSlider(
-            1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **look(30)
+            1, min=1, max=MOST_TOKENS, description=say(en="name tokens", zh="类别名词元"), **style_control(30)
         ),
-        "model": dropdown(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
+        "model": make_dropdown(say(en="text tower", zh="文本塔"), sizes, sizes["ViT-B/32"], 22),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -100,7 +100,7 @@ def cost_explorer() -> Explorer:
 def _of(values: Sequence[int], value: int, label: str) -> ipywidgets.SelectionSlider:
     """A slider over these numbers."""
     options = [(f"{number:,}", number) for number in values]
-    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **look(30))
+    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **style_control(30))
 
 
 def _large(number: float) -> str:
@@ -164,8 +164,8 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
     """
     fewest, most = VECTORS
     controls = {
-        "position": dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
-        "specific": dropdown(
+        "position": make_dropdown(say(en="the name is", zh="类别名在"), name_positions(), "end", 20),
+        "specific": make_dropdown(
             say(en="vectors", zh="向量"),
             {
                 say(en="the same for all classes", zh="各类共用"): False,
@@ -174,7 +174,9 @@ def shared_explorer(clip: CLIPModel, processor: CLIPProcessor, class_names: Sequ
             False,
             24,
         ),
-        "length": ipywidgets.IntSlider(4, min=fewest, max=most, description=say(en="how many", zh="个数"), **look(30)),
+        "length": ipywidgets.IntSlider(
+            4, min=fewest, max=most, description=say(en="how many", zh="个数"), **style_control(30)
+        ),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -313,7 +315,7 @@ def break_even_explorer(found: Mapping[str, Any] | None = None) -> Explorer:
     found = found or _stored("few_shot_run")
     controls = {
         "steps": _of(STEPS, 20, say(en="steps", zh="训练步数")),
-        "kept": dropdown(
+        "kept": make_dropdown(
             say(en="features", zh="图片特征"),
             {say(en="computed first", zh="先算一遍"): False, say(en="on disk already", zh="硬盘上已有"): True},
             False,

@@ -31,8 +31,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
     spread,
 )
@@ -166,7 +166,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
                     if place == way.pooled
                     else {"edgecolor": GREY, "linewidth": 0.8}
                 )
-                page.add_patch(rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **look))
+                page.add_patch(make_rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **look))
                 look = {
                     "color": SLATE if place > way.pooled else INK,
                     "weight": "bold" if place == way.pooled else "normal",
@@ -185,7 +185,7 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, up - 0.86), (middle, up - 0.64), arrowprops=look)
             page.add_patch(
-                rectangle(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2)
+                make_rectangle(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2)
             )
             told = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
             _beneath(page, columns[way.pooled], low - 0.17, told, colour)
@@ -220,8 +220,10 @@ def _strips(
         place, half = places[i], width / 2 - 0.04
         look = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
         if place.unread:
-            page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85))
-        page.add_patch(rectangle(middle - half, middle + half, top - STRIP, top, **look))
+            page.add_patch(
+                make_rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85)
+            )
+        page.add_patch(make_rectangle(middle - half, middle + half, top - STRIP, top, **look))
         style = {
             "ha": "center",
             "va": "center",

@@ -25,8 +25,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
 )
 from lessons.lesson_02_learnable_context.speed import Curve
@@ -100,7 +100,7 @@ def positions_by_kind(
             y = top - (row + 0.5) * cell
             page.text(left - 0.08, y, name, fontsize=8.5, color=INK, **_by_the_axis())
             frame = edges[text.end] + 0.02, edges[text.end + 1] - 0.02, y - cell / 2 + 0.02, y + cell / 2 - 0.02
-            page.add_patch(rectangle(*frame, edgecolor=INK, linewidth=1.8))
+            page.add_patch(make_rectangle(*frame, edgecolor=INK, linewidth=1.8))
         if shown < room:
             page.text(edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", fontsize=8.5, color=SLATE, va="center")
         kinds = _name_kinds()
@@ -124,7 +124,7 @@ def _block(page: Axes, edges: np.ndarray, low: float, high: float, rows: int, ki
     """Cells of one kind: columns between these edges, so many rows between the two heights."""
     if len(edges) < 2:  # there are none of this kind
         return
-    page.add_patch(rectangle(edges[0], edges[-1], low, high, linewidth=0.7, **LOOKS[kind]))
+    page.add_patch(make_rectangle(edges[0], edges[-1], low, high, linewidth=0.7, **LOOKS[kind]))
     lines = {"colors": "white" if kind == "shared" else LOOKS[kind]["edgecolor"], "linewidth": 0.7}
     page.vlines(edges[1:-1], low, high, **lines)
     page.hlines(np.linspace(low, high, rows + 1)[1:-1], edges[0], edges[-1], **lines)
@@ -174,7 +174,7 @@ def _bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) ->
 def _legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, Any], str]]) -> None:
     """A small box of each look, and what it means."""
     for style, meaning in entries:
-        page.add_patch(rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
+        page.add_patch(make_rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
         page.text(x + 0.3, y, meaning, fontsize=8, color=INK, va="center")
         x += 0.3 + 0.058 * measure_letters(meaning) + 0.24
 

@@ -26,7 +26,7 @@ from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt import figures
 from pocket.datasets import read_scene
@@ -71,12 +71,16 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
     kinds = dict(sorted(kinds.items(), key=lambda kind: kind[1] != model.vision_features))  # the model's own first
     controls = {
         "picture": _picture_list(seen),
-        "features": dropdown(say(en="features", zh="图片特征"), kinds, model.vision_features, 23.2),
+        "features": make_dropdown(say(en="features", zh="图片特征"), kinds, model.vision_features, 23.2),
         "vectors": ipywidgets.IntSlider(
-            len(own), min=1, max=most, description=say(en="vectors", zh="向量个数"), **look(30)
+            len(own), min=1, max=most, description=say(en="vectors", zh="向量个数"), **style_control(30)
         ),
         "tokens": ipywidgets.IntSlider(
-            min(5, len(texts[0])), min=0, max=len(texts[0]), description=say(en="tokens", zh="词元个数"), **look(30)
+            min(5, len(texts[0])),
+            min=0,
+            max=len(texts[0]),
+            description=say(en="tokens", zh="词元个数"),
+            **style_control(30),
         ),
     }
 
@@ -129,7 +133,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
     m, P, T, text = facts.m, facts.P, facts.T, facts.text
     untaught = max(0, m - facts.own)
     return say(
-        en=f"A sequence in two lines. First the soft prompt: {counted(m, 'narrow striped strip')}, numbered, in "
+        en=f"A sequence in two lines. First the soft prompt: {format_count(m, 'narrow striped strip')}, numbered, in "
         + ("solid frames" if not untaught else f"solid frames, but for the last {untaught}, in dotted ones")
         + f". Beside it the picture ({_name(scene)}), "
         + (
@@ -138,7 +142,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
             else "whole, with one strip under it"
         )
         + ". Below, "
-        + (f"the text “{text}” as {counted(T, 'wider strip')}. " if T else "no text yet. ")
+        + (f"the text “{text}” as {format_count(T, 'wider strip')}. " if T else "no text yet. ")
         + "An arrow leads from the last position to a dashed box: the next token"
         + (f", “{facts.following}”." if sure else "; two are about equally likely."),
         zh=f"一个序列，画成两行。第一行先是软提示词：{m} 条编了号的窄条纹，"
@@ -162,7 +166,7 @@ def _about_sequence(facts: SimpleNamespace) -> str:
     if m < own:
         caption += say(
             en=f" Of the model's {own} vectors only the first{f' {m}' * (m > 1)} stand{'s' * (m == 1)} here. They learned together: a prompt "
-            f"of {counted(m, 'vector')} that learned alone would be another.",
+            f"of {format_count(m, 'vector')} that learned alone would be another.",
             zh=f"模型有 {own} 个向量，这里只放了前 {m} 个。它们是一起学出来的；单独学一个只有 {m} 个向量的软提示词，结果会不一样。",
         )
     if m > own:
@@ -242,10 +246,10 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
     nearest, among = _nearest_words(model, seen, begun)
     controls = {
         "picture": _picture_list(seen),
-        "projection": dropdown(
+        "projection": make_dropdown(
             say(en="projection", zh="投影"), {_when(name): name for name in ("learned", "begun")}, "learned", 20
         ),
-        "rank": dropdown(
+        "rank": make_dropdown(
             say(en="word", zh="词"),
             {say(en="nearest", zh="最近的"): 0, say(en="second", zh="第二近的"): 1, say(en="third", zh="第三近的"): 2},
             0,
@@ -309,7 +313,7 @@ def _nearest_words(
     nearest = {}
     for name, projection in (("learned", learned), ("begun", [part.detach().to(learned[0]) for part in begun])):
         projected = F.linear(features, *projection)  # (N, P, D)
-        best = reading.nearest_tokens(projected, words.table, 3, rows=words.words).ids
+        best = reading.find_nearest_tokens(projected, words.table, 3, rows=words.words).ids
         nearest[name] = [[[_label(model, id) for id in top] for top in patches] for patches in best.tolist()]
     return nearest, len(words.words)
 
@@ -373,12 +377,14 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
         row[:] = [_pad() if kind == "padding" else name for name, kind in zip(row, mine)]
     positions = [column.position for column in prefix] + [str(M + P + i) for i in range(ids.shape[1])]
     controls = {
-        "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26),
+        "caption": make_dropdown(
+            say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26
+        ),
         "position": ipywidgets.SelectionSlider(
             options=[(name, column) for column, name in enumerate(positions)],
             value=len(prefix),
             description=say(en="position", zh="位置"),
-            **look(30),
+            **style_control(30),
         ),
         "shifted": _tick(say(en="shifted by one", zh="错开一位")),
         "padding": _tick(say(en="padding scored", zh="填充计入损失"), value=False),
@@ -537,7 +543,9 @@ def _patch_count(model: VLMWithSoftPrompt) -> int:
 
 
 def _picture_list(seen: Sequence[Seen]) -> ipywidgets.Dropdown:
-    return dropdown(say(en="picture", zh="图片"), {_name(picture.scene): i for i, picture in enumerate(seen)}, 0, 29)
+    return make_dropdown(
+        say(en="picture", zh="图片"), {_name(picture.scene): i for i, picture in enumerate(seen)}, 0, 29
+    )
 
 
 def _name(scene: Scene) -> str:

@@ -30,10 +30,10 @@ from lessons.kit.explorer import (
     LongWork,
     Shown,
     compute_checksum,
-    counted,
-    dropdown,
+    format_count,
     format_percent,
-    look,
+    make_dropdown,
+    style_control,
     use_one_thread,
 )
 from lessons.kit.picture import LOCK, Picture
@@ -178,7 +178,7 @@ def next_word_explorer(model: VLMWithSoftPrompt) -> Explorer:
             likely,
             [
                 (say(en="greedy", zh="贪心"), [caption]),
-                (say(en=counted(now.beams, "beam"), zh=f"束搜索，{now.beams} 束"), [beamed]),
+                (say(en=format_count(now.beams, "beam"), zh=f"束搜索，{now.beams} 束"), [beamed]),
                 (say(en="drawn at random", zh="采样"), samples),
             ],
             before=before,
@@ -254,7 +254,7 @@ def _tokens_in_words(
     return say(
         en=f" Beside it a bar for each of the {len(likely)} likeliest tokens "
         + (f"after “{before}”" if before else "at the beginning")
-        + f", at the temperature {temperature:g}: {', '.join(told)}. top_p {top_p:g} keeps {counted(kept, 'token')}, the likeliest, with "
+        + f", at the temperature {temperature:g}: {', '.join(told)}. top_p {top_p:g} keeps {format_count(kept, 'token')}, the likeliest, with "
         "filled bars; others are hatched.",
         zh=f"旁边的条形图是温度为 {temperature:g} 时，"
         + (f"“{before}”之后" if before else "开头处")
@@ -265,7 +265,7 @@ def _tokens_in_words(
 def _captions_in_words(greedy: str, beams: int, beamed: str, samples: Sequence[str]) -> str:
     listed = [f"“{text}”" for text in samples]
     return say(
-        en=f" Beneath, captions. Greedy: “{greedy}” With {counted(beams, 'beam')}: “{beamed}” Drawn at random: {' '.join(listed)}",
+        en=f" Beneath, captions. Greedy: “{greedy}” With {format_count(beams, 'beam')}: “{beamed}” Drawn at random: {' '.join(listed)}",
         zh=f"下面是几句说明文字。贪心：“{greedy}”；{beams} 束：“{beamed}”；采样：{''.join(listed)}。",
     )
 
@@ -277,7 +277,7 @@ def _about_tokens(place: int, greedy: str, beams: int, beamed: str, samples: Seq
         en=f"Word {place}: the bars are what GPT-2 gives the next token, after the picture and the words of the greedy caption before it. "
         "The temperature divides the logits: below 1 the longest bar grows, above 1 all become alike. top_p keeps the likeliest tokens that "
         "together have this share (filled); hatched ones are never drawn. Beams follow several beginnings at once and take the text whose "
-        f"tokens are likeliest on average: with {counted(beams, 'beam')} it is {'the greedy caption again' if same else 'another caption'}. Of the "
+        f"tokens are likeliest on average: with {format_count(beams, 'beam')} it is {'the greedy caption again' if same else 'another caption'}. Of the "
         f"{len(samples)} drawn at random, {others} differ{'s' if others == 1 else ''} from the greedy one.",
         zh=f"第 {place} 个词：前面是图片和贪心说明文字里已有的词，条形图是 GPT-2 给下一个词元的概率。logits 要除以温度："
         "小于 1，最长的一条更长；大于 1，各条趋于相等。top_p 只留下最可能的几个词元，合起来的概率刚好够这么多（实心）；斜线的永远抽不到。"
@@ -324,15 +324,18 @@ class CaptionerTraining(LongWork):
         self.model: VLMWithSoftPrompt | None = None
         self.runs: list[History] = []
         self._albums: dict[int, Album] = {}  # by seed: the validation pictures, and those that were learned from last
-        self._drawing, self._preparing = "", 0.0
-        self._when_stopped: Callable[[], Shown] | None = None
+        self._drawing = ""
         learned = say(en="learned", zh="学习得到"), say(en="none", zh="不用")
         controls = {
             "pictures": _options(say(en="pictures", zh="图片数"), (300, 1000, 3000), EXAMPLE_PICTURES),
             "steps": _options(say(en="steps", zh="步数"), (200, 400, 800), EXAMPLE_CONFIG.steps),
             "rate": _options(say(en="highest rate", zh="最大学习率"), (3e-4, 3e-3, 3e-2), EXAMPLE_CONFIG.learning_rate),
-            "length": dropdown(say(en="soft prompt", zh="软提示词"), {learned[0]: VECTORS, learned[1]: 0}, VECTORS, 17),
-            "seed": ipywidgets.BoundedIntText(0, min=0, max=99, description=say(en="seed", zh="随机种子"), **look(12)),
+            "length": make_dropdown(
+                say(en="soft prompt", zh="软提示词"), {learned[0]: VECTORS, learned[1]: 0}, VECTORS, 17
+            ),
+            "seed": ipywidgets.BoundedIntText(
+                0, min=0, max=99, description=say(en="seed", zh="随机种子"), **style_control(12)
+            ),
         }
         steps = controls["steps"].value
         super().__init__(
@@ -347,8 +350,7 @@ class CaptionerTraining(LongWork):
     # --- the work ---
 
     def _learn(self, now: SimpleNamespace) -> Iterator[tuple[float, Callable[[], Shown]]]:
-        begun, self._when_stopped, self._steps = self._clock(), None, now.steps
-        self._preparing, earlier = float("inf"), tuple(self.runs)
+        begun, self._steps, earlier = self._clock(), now.steps, tuple(self.runs)
         generator = torch.Generator().manual_seed(now.seed)
         begin = DESCRIBE if now.length else "random"
         model = VLMWithSoftPrompt(self._clip, self._language, now.length, init=begin, generator=generator)
@@ -413,18 +415,8 @@ class CaptionerTraining(LongWork):
             album.scenes += scenes
         return album.first(number)
 
-    def _how_far(self, share: float) -> str:
-        return self._drawing or super()._how_far(share)
-
-    def _progress(self, share: float, spent: float) -> None:
-        """The pace is that of the training alone: pictures that were drawn before it say nothing of what is left."""
-        super()._progress(share, max(0.0, spent - self._preparing))
-
-    def _stopped(self, share: float) -> None:
-        super()._stopped(share)
-        if self._when_stopped is not None:
-            with LOCK:
-                self._show(self._when_stopped())
+    def _describe_progress(self, share: float) -> str:
+        return self._drawing or super()._describe_progress(share)
 
     # --- what there is to see ---
 
@@ -637,8 +629,8 @@ def prompts_explorer(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor]) ->
         shown = next(filter(all_right, range(len(SOME_THINGS))), 0)
     controls = {
         "picture": _pictures(SOME_THINGS, shown),
-        "first": dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
-        "second": dropdown(say(en="and", zh="另一个"), options, names[1], 20),
+        "first": make_dropdown(say(en="prompt", zh="提示词"), options, names[0], 20),
+        "second": make_dropdown(say(en="and", zh="另一个"), options, names[1], 20),
         "blend": _slider(say(en="blend", zh="混合比例"), ipywidgets.FloatSlider, 0.0, 0.0, 1.0, step=0.1),
     }
 
@@ -862,7 +854,7 @@ def tips_explorer(file: Path = FILE) -> Explorer:
     study = load_study(file)
     tips, steps = _tips(study), study.short_config.steps
     controls = {
-        "tip": dropdown(say(en="setting", zh="设置"), {_tip(name): name for name in tips}, next(iter(tips)), 24)
+        "tip": make_dropdown(say(en="setting", zh="设置"), {_tip(name): name for name in tips}, next(iter(tips)), 24)
     }  # fmt: skip
 
     def draw_now(now: SimpleNamespace) -> Picture:
@@ -1049,19 +1041,19 @@ def _state(model: VLMWithSoftPrompt) -> str:
 
 def _pictures(scenes: Sequence[tuple[Scene, int]], first: int) -> ipywidgets.Dropdown:
     options = {_called(scene): number for number, (scene, _) in enumerate(scenes)}
-    return dropdown(say(en="picture", zh="图片"), options, first, 30)
+    return make_dropdown(say(en="picture", zh="图片"), options, first, 30)
 
 
 def _slider(label: str, kind: type, value: float, least: float, most: float, **more: Any) -> ipywidgets.Widget:
     if kind is ipywidgets.FloatSlider:
         more = {"readout_format": ".1f", **more}
-    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **look(24))
+    return kind(value, min=least, max=most, description=label, continuous_update=False, **more, **style_control(24))
 
 
 def _options(label: str, options: Sequence[float], value: float) -> ipywidgets.SelectionSlider:
     named = [(f"{option:,}" if option >= 1 else f"{option:g}", option) for option in options]
     return ipywidgets.SelectionSlider(
-        options=named, value=value, description=label, continuous_update=False, **look(22)
+        options=named, value=value, description=label, continuous_update=False, **style_control(22)
     )  # fmt: skip
 
 

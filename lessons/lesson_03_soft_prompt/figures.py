@@ -30,8 +30,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
 )
 from lessons.kit.strips import draw_strips
@@ -85,7 +85,7 @@ def three_parts(
         draw_strips(page, strips, limit, low, top)
         for (middle, width, _), piece in zip(strips, prompt):
             look = {"edgecolor": VERMILION, "linewidth": 1.6, "linestyle": "-" if piece.learned else (0, (1.2, 1))}
-            page.add_patch(rectangle(middle - width / 2, middle + width / 2, low, top, **look))
+            page.add_patch(make_rectangle(middle - width / 2, middle + width / 2, low, top, **look))
             weight = "bold" if piece.learned else "normal"
             add_text(page, middle, top + 0.1, piece.label, 7.5, ha="center", weight=weight)
         right, where = EDGE + step * len(prompt), _positions(0, len(prompt))
@@ -107,7 +107,7 @@ def three_parts(
             draw_strips(page, strips, limit, second - SMALL, second)
             for (middle, width, _), word in zip(strips, words):
                 box = middle - width / 2, middle + width / 2, second - SMALL, second
-                page.add_patch(rectangle(*box, edgecolor=INK, linewidth=1))
+                page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=1))
                 add_text(page, middle, second + 0.11, shorten(word.label, 12), 8.5, ha="center")
             middle, width, _ = strips[-1]
             where = _positions(count, len(words))
@@ -146,7 +146,7 @@ def _patches(
         draw_strips(page, strips, limit, high - strip, high)
         for middle, width, _ in strips:
             box = middle - width / 2, middle + width / 2, high - strip, high
-            page.add_patch(rectangle(*box, edgecolor=BLUE, linewidth=0.6 if grid > 1 else 1.6))
+            page.add_patch(make_rectangle(*box, edgecolor=BLUE, linewidth=0.6 if grid > 1 else 1.6))
         if 1 < grid and pitch > 0.16:  # there is room for letters
             begin, height = first + row * grid, top - row * pitch - (side + gap + strip) / 2
             span = f"{begin}–{begin + grid - 1}"
@@ -169,7 +169,7 @@ def _next(
     middle, width = column
     left, right, low = middle - width / 2 + 0.05, middle + width / 2 - 0.05, top - SMALL
     page.add_patch(
-        rectangle(left, right, low, top, edgecolor=BLUE, linewidth=1.4, linestyle=(0, (3, 2)), facecolor=TINT)
+        make_rectangle(left, right, low, top, edgecolor=BLUE, linewidth=1.4, linestyle=(0, (3, 2)), facecolor=TINT)
     )
     add_text(page, middle, top - SMALL / 2, shorten(token, 12), 8.5, ha="center", weight="bold")
     if first:
@@ -241,7 +241,7 @@ def words_on_patches(
             if hit:
                 half, tall = cell / 2 - 0.025, 0.15 * 8 / max(grid, 8)
                 look = {"edgecolor": BLUE, "facecolor": "white", "linewidth": 1.2}
-                page.add_patch(rectangle(x - half, x + half, y - tall, y + tall, **look))
+                page.add_patch(make_rectangle(x - half, x + half, y - tall, y + tall, **look))
                 add_text(page, x + half - 0.02, y + tall, "✓", size, ha="right", color=BLUE, path_effects=make_halo())
             look = {"weight": "bold", "color": BLUE} if hit else {"color": SLATE, "path_effects": make_halo()}
             add_text(page, x, y - (0.02 if hit else 0), shorten(word, letters), size, ha="center", **look)
@@ -312,7 +312,7 @@ def strip_with_labels(
             before = say(en=f"prompt, picture {number + 1}", zh=f"提示词，图片 {number + 1}")
             add_text(page, (left + begins) / 2, y, before, 7.5, ha="center", **look)
             if number == row:
-                page.add_patch(rectangle(left, WIDTH - EDGE, y - 0.1, y + 0.1, facecolor=TINT, zorder=-1))
+                page.add_patch(make_rectangle(left, WIDTH - EDGE, y - 0.1, y + 0.1, facecolor=TINT, zorder=-1))
             for middle, token in zip(middles[prefix:], tokens):
                 add_text(page, middle, y, token, 7.5, ha="center", **look)
             y -= 0.2
@@ -336,12 +336,12 @@ def strip_with_labels(
             look = {"facecolor": fills[column.kind], "edgecolor": GREY, "linewidth": 1}
             if column.kind == "padding":
                 look |= {"hatch": "////"}
-            page.add_patch(rectangle(*box, rows["token"] - 0.22, rows["token"] + 0.22, **look))
+            page.add_patch(make_rectangle(*box, rows["token"] - 0.22, rows["token"] + 0.22, **look))
             add_text(page, middle, rows["token"], column.token, 8, ha="center", path_effects=make_halo(), linespacing=1)
             mask, colour = ("1", INK) if column.seen else ("0", SLATE)
             add_text(page, middle, rows["mask"], mask, 8, ha="center", color=colour)
             look = {"edgecolor": BLUE, "linewidth": 1.8} if number in scored else {"edgecolor": GREY, "linewidth": 0.8}
-            page.add_patch(rectangle(*box, rows["label"] - 0.14, rows["label"] + 0.14, **look))
+            page.add_patch(make_rectangle(*box, rows["label"] - 0.14, rows["label"] + 0.14, **look))
             look = {"color": INK, "weight": "bold"} if number in scored else {"color": SLATE}
             add_text(page, middle, rows["label"], column.label or ignored, 8, ha="center", **look)
         for start, end in arrows:
@@ -352,6 +352,6 @@ def strip_with_labels(
             )
         middle, width = middles[chosen], widths[chosen]
         box = middle - width / 2, middle + width / 2, rows["mask"] - 0.13, rows["position"] + 0.1
-        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2))
+        page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2.2))
         add_text(page, middle, rows["position"] + 0.17, "▼", 8, ha="center")
         return finish(figure, alt, caption)

@@ -33,8 +33,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     plot_column,
-    rectangle,
     shorten,
     show_image,
 )
@@ -287,10 +287,12 @@ def blended_prompts(
         for number, text in enumerate(texts):
             y = top - 0.2 - row * number
             if runs[number] % 2 == 0:
-                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=TINT, zorder=-1))
+                page.add_patch(make_rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, facecolor=TINT, zorder=-1))
             weight = "bold" if number == chosen else "normal"
             if number == chosen:
-                page.add_patch(rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2))
+                page.add_patch(
+                    make_rectangle(EDGE, WIDTH - EDGE, y - row / 2, y + row / 2, edgecolor=INK, linewidth=1.2)
+                )
                 _text(page, EDGE + 0.06, y, "▶")
             _text(page, 0.4, y, f"{share[number]:.1f}", weight=weight)
             _below(page, 0.95, y, _lines(text, WIDTH - 0.95 - EDGE - 0.08, 1, weight=weight), weight=weight)

@@ -28,7 +28,7 @@ from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
-from lessons.kit.explorer import Explorer, counted, dropdown, format_percent, look
+from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading import figures
 from pocket.captioning import PROMPTS
@@ -100,9 +100,9 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     steps = _steps(first.path)
     controls: dict[str, ipywidgets.Widget] = {
         **_which(runs),
-        "step": ipywidgets.SelectionSlider(options=steps, value=steps[1], description=say(en="step", zh="步"), **look(30)),
-        "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **look(23.2)),
-        "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
+        "step": ipywidgets.SelectionSlider(options=steps, value=steps[1], description=say(en="step", zh="步"), **style_control(30)),
+        "k": ipywidgets.IntSlider(3, min=1, max=MOST_WORDS, description=say(en="words", zh="词数"), **style_control(23.2)),
+        "metric": make_dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }  # fmt: skip
 
     def to_the_beginning(change: object) -> None:  # of another task, so that one can say first what one expects
@@ -113,7 +113,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     @cache
     def farthest(task: str, init: str, seed: int, metric: Metric) -> float:
         """The end of an axis on which all looks of a run have room."""
-        near = reading.nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
+        near = reading.find_nearest_tokens(runs[task, init, seed].path, words.table, MOST_WORDS, metric, words.words)
         return 1.16 * near.distances.max().item()
 
     @cache
@@ -123,7 +123,7 @@ def nearest_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         run, right = runs[now.task, now.init, now.seed], RIGHT[now.task]
         vectors = run.path[steps.index(now.step)]  # (M, D)
-        near = reading.nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
+        near = reading.find_nearest_tokens(vectors, words.table, now.k, now.metric, words.words)
         null = _null(words, vectors, DRAWS, now.metric)  # (DRAWS, M)
         names = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
         began = _nearest(words, run.begun) if run.init != "random" else [""] * len(names)
@@ -182,7 +182,7 @@ def _null(words: Vocabulary, vectors: Tensor, draws: int, metric: Metric) -> Ten
 
 def _nearest(words: Vocabulary, vectors: Tensor, metric: Metric = "cosine") -> list[str]:
     """The nearest word of each vector (M, D)."""
-    ids = reading.nearest_tokens(vectors, words.table, 1, metric, words.words).ids[:, 0]
+    ids = reading.find_nearest_tokens(vectors, words.table, 1, metric, words.words).ids[:, 0]
     return [words.names[id] for id in ids.tolist()]
 
 
@@ -196,7 +196,7 @@ def _nearest_in_words(
     zh = f"标为正确的词：{'、'.join(marked)}。" if marked else "没有标为正确的词。"
     metric = _metric_name(now.metric)
     return say(
-        en=f"{len(facts)} small bar charts, one for each vector, of the {metric} distance to its {counted(now.k, 'nearest word')}. The task: "
+        en=f"{len(facts)} small bar charts, one for each vector, of the {metric} distance to its {format_count(now.k, 'nearest word')}. The task: "
         f"{_task_name(run.task)}, begun as {_init_name(run.init)}, seed {run.seed}, step {now.step}. The nearest: {', '.join(listed)}. {en} A grey "
         f"band shows where the nearest word of a random vector lies, a dotted line at {own:.2f} how far a word is from its nearest other word.",
         zh=f"{len(facts)} 张小条形图，每个向量一张，画的是它到最近的 {now.k} 个词的{metric}距离。任务：{_task_name(run.task)}，初始化为"
@@ -350,7 +350,7 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
     controls = {
         **{name: control for name, control in _which(runs).items() if name != "seed"},
-        "show": dropdown(
+        "show": make_dropdown(
             say(en="show", zh="显示"),
             {
                 say(en="both", zh="两者"): "both",
@@ -360,9 +360,9 @@ def paths_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             "both",
             20,
         ),
-        "step": ipywidgets.SelectionSlider(options=steps, value=steps[-1], description=say(en="step", zh="步"), **look(30)),
-        "turn": ipywidgets.IntSlider(25, min=-180, max=180, step=5, description=say(en="turn (°)", zh="转动（°）"), **look(30)),
-        "tilt": ipywidgets.IntSlider(15, min=-90, max=90, step=5, description=say(en="tilt (°)", zh="俯仰（°）"), **look(30)),
+        "step": ipywidgets.SelectionSlider(options=steps, value=steps[-1], description=say(en="step", zh="步"), **style_control(30)),
+        "turn": ipywidgets.IntSlider(25, min=-180, max=180, step=5, description=say(en="turn (°)", zh="转动（°）"), **style_control(30)),
+        "tilt": ipywidgets.IntSlider(15, min=-90, max=90, step=5, description=say(en="tilt (°)", zh="俯仰（°）"), **style_control(30)),
     }  # fmt: skip
 
     @cache
@@ -448,7 +448,7 @@ def _paths_in_words(
     }[now.show]
     return say(
         en=f"A cloud of grey dots, the words, in three directions, turned by {now.turn}° and tilted by {now.tilt}°. In it {shown}, for "
-        f"{seeds * vectors} vectors of {counted(seeds, 'seed')}: {_task_name(now.task)}, begun as {_init_name(now.init)}, step {now.step}. Named: "
+        f"{seeds * vectors} vectors of {format_count(seeds, 'seed')}: {_task_name(now.task)}, begun as {_init_name(now.init)}, step {now.step}. Named: "
         f"{', '.join(named)}. About {10 * hidden:.0f} tenths of a vector are not to be seen. Beside it bars: the first three directions "
         f"carry {100 * explained[:3].sum():.0f} % of the words' variance.",
         zh=f"一团灰点是各个词在三个方向上的位置，转动 {now.turn}°，俯仰 {now.tilt}°。里面画着{shown}，共 {seeds} 个种子、{seeds * vectors} 个向量："
@@ -528,9 +528,9 @@ def influence_explorer(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     without = {say(en=f"without vector {i + 1}", zh=f"去掉向量 {i + 1}"): i for i in range(M)}
     controls = {
         **_which(runs),
-        "what": dropdown(say(en="vectors", zh="向量"), whole | without, "all", 23.2),
-        "blend": ipywidgets.FloatSlider(1, min=0, max=1.5, step=0.1, description=say(en="blend", zh="混合比例"), **look(30)),
-        "norm": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="norm ×", zh="模长 ×"), **look(30)),
+        "what": make_dropdown(say(en="vectors", zh="向量"), whole | without, "all", 23.2),
+        "blend": ipywidgets.FloatSlider(1, min=0, max=1.5, step=0.1, description=say(en="blend", zh="混合比例"), **style_control(30)),
+        "norm": ipywidgets.FloatSlider(1, min=0, max=2, step=0.1, description=say(en="norm ×", zh="模长 ×"), **style_control(30)),
     }  # fmt: skip
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -740,18 +740,18 @@ def planted_explorer() -> Explorer:
         say(en="two styles at once", zh="两种风格混合"): "mixture",
     }
     controls = {
-        "kind": dropdown(say(en="planted", zh="埋下的"), kinds, "secret", 26),
-        "init": dropdown(say(en="begins as", zh="初始化"), _inits(), reading_study.INITS[0], 23.2),
+        "kind": make_dropdown(say(en="planted", zh="埋下的"), kinds, "secret", 26),
+        "init": make_dropdown(say(en="begins as", zh="初始化"), _inits(), reading_study.INITS[0], 23.2),
         "k": ipywidgets.IntSlider(
-            WITHIN, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **look(30)
+            WITHIN, min=1, max=MOST_RANKS, description=say(en="up to rank", zh="到第几名"), **style_control(30)
         ),
-        "moment": dropdown(
+        "moment": make_dropdown(
             say(en="vectors", zh="向量"),
             {say(en="as kept", zh="留下的"): "context", say(en="after the last step", zh="最后一步之后"): "last"},
             "context",
             26,
         ),
-        "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
+        "metric": make_dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -938,7 +938,7 @@ def levers_explorer() -> Explorer:
     names = [words.names[row] for row in words.words.tolist()]
     table = words.table[words.words]
     first = "blurred" if "blurred" in tasks else tasks[0]
-    controls = {"task": dropdown(say(en="task", zh="任务"), {_task_name(task): task for task in tasks}, first, 36)}
+    controls = {"task": make_dropdown(say(en="task", zh="任务"), {_task_name(task): task for task in tasks}, first, 36)}
 
     @cache
     def closest(task: str, permuted: bool) -> Tensor:
@@ -986,7 +986,7 @@ def _levers_in_words(task: str, facts: SimpleNamespace) -> str:
         en=f"Two scatter plots with a dot for each of {facts.of} words; the task: {_task_name(task)}. Across: how near the word is to a learned "
         f"vector, left for real and right for permuted labels; upwards: the loss of a prompt with that word. Nearest: {', '.join(facts.nearest)}. "
         f"Most helpful: {', '.join(facts.helpful)}. A dotted line marks the loss without any word. In both lists: "
-        f"{counted(facts.both[False], 'word')}; with permuted labels {facts.both[True]}.",
+        f"{format_count(facts.both[False], 'word')}; with permuted labels {facts.both[True]}.",
         zh=f"两张散点图，{facts.of} 个词每个一点；任务：{_task_name(task)}。横轴是这个词离学出来的向量有多近（左图真标签，右图打乱的标签），纵轴是写上这个词以后的"
         f"损失。最近的：{'、'.join(facts.nearest)}。最有用的：{'、'.join(facts.helpful)}。点线是什么词也不加时的损失。既最近又最有用的词有 {facts.both[False]} 个，标签打乱时有 {facts.both[True]} 个。",
     )
@@ -998,7 +998,7 @@ def _about_levers(facts: SimpleNamespace) -> str:
 
     first, place = facts.nearest[0], facts.rank[facts.nearest[0]]
     text = say(
-        en=f"Written into “a photo of a … cat.”, {counted(facts.better, 'word')} of {facts.of} lower the loss on the training pictures; without any it "
+        en=f"Written into “a photo of a … cat.”, {format_count(facts.better, 'word')} of {facts.of} lower the loss on the training pictures; without any it "
         f"is {_loss(facts.without)}, with “{facts.helpful[0]}” {_loss(facts.best)}. Nearest to the learned vectors are {told(facts.nearest[:3])}; "
         f"“{first}” is number {place} of the helpful words. ",
         zh=f"把词写进“a photo of a … cat.”，{facts.of} 个词里有 {facts.better} 个让训练图片上的损失变小；不加词是 {_loss(facts.without)}，加上"
@@ -1066,20 +1066,20 @@ def prompts_read(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     }
     begun = {name: _begun(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
-        "prompt": dropdown(say(en="prompt", zh="提示词"), {_prompt_name(name): name for name in learned}, "describe", 20),
-        "k": ipywidgets.IntSlider(3, min=1, max=4, description=say(en="tokens", zh="词元数"), **look(23.2)),
-        "metric": dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
+        "prompt": make_dropdown(say(en="prompt", zh="提示词"), {_prompt_name(name): name for name in learned}, "describe", 20),
+        "k": ipywidgets.IntSlider(3, min=1, max=4, description=say(en="tokens", zh="词元数"), **style_control(23.2)),
+        "metric": make_dropdown(say(en="distance", zh="距离"), _metrics(), "cosine", 18),
     }  # fmt: skip
 
     @cache
     def unmoved(name: str, metric: Metric) -> tuple[int, int]:
         """How many vectors of a prompt are nearest to the token that each began as, and of how many."""
-        near = reading.nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
+        near = reading.find_nearest_tokens(learned[name], table.table, 1, metric, rows).ids[:, 0]
         return int((near == begun[name]).sum()), len(near)
 
     def draw(now: SimpleNamespace) -> Picture:
         vectors, ids = learned[now.prompt], begun[now.prompt]  # (M, D), (M,)
-        near = reading.nearest_tokens(vectors, table.table, now.k, now.metric, rows)
+        near = reading.find_nearest_tokens(vectors, table.table, now.k, now.metric, rows)
         drawn = reading.draw_random_like(vectors, CHANCE, torch.Generator().manual_seed(0))
         null = reading.measure_distances(drawn, table.table[rows], now.metric).amin(-1)  # (CHANCE, M)
         bands = null.quantile(torch.tensor([0.05, 0.95], dtype=null.dtype), dim=0).T.tolist()
@@ -1116,7 +1116,7 @@ def _begun(table: Vocabulary, tokenizer: Any, name: str, length: int) -> Tensor:
     words = DESCRIBE if name == "describe" else " ".join(INSTRUCTIONS[name])
     shape = {"hidden_size": table.table.shape[1], "vocab_size": len(table.table)}
     prompt = SoftPrompt(length, **shape, init=words, table=table.table, tokenizer=tokenizer)
-    return reading.nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
+    return reading.find_nearest_tokens(prompt.prompt_embeddings, table.table, 1).ids[:, 0]
 
 
 def _prompt_in_words(now: SimpleNamespace, told: Sequence[figures.Begun]) -> str:
@@ -1169,12 +1169,12 @@ def _which(runs: Mapping[tuple, Any]) -> dict[str, ipywidgets.Dropdown]:
     """Lists of the tasks, beginnings and seeds that the keys of these runs have."""
     tasks, inits, *seeds = (list(dict.fromkeys(part)) for part in zip(*sorted(runs, key=_in_order)))
     lists = {
-        "task": dropdown(say(en="task", zh="任务"), {_task_name(task): task for task in tasks}, tasks[0], 29),
-        "init": dropdown(say(en="begins as", zh="初始化"), {_init_name(i): i for i in inits}, inits[0], 23.2),
+        "task": make_dropdown(say(en="task", zh="任务"), {_task_name(task): task for task in tasks}, tasks[0], 29),
+        "init": make_dropdown(say(en="begins as", zh="初始化"), {_init_name(i): i for i in inits}, inits[0], 23.2),
     }
     if seeds:
         numbers = {say(en=f"seed {seed}", zh=f"种子 {seed}"): seed for seed in seeds[0]}
-        lists["seed"] = dropdown(say(en="seed", zh="种子"), numbers, seeds[0][0], 16)
+        lists["seed"] = make_dropdown(say(en="seed", zh="种子"), numbers, seeds[0][0], 16)
     return lists
 
 

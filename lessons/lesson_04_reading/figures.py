@@ -34,8 +34,8 @@ from lessons.kit.picture import (
     finish,
     make_blank,
     make_halo,
+    make_rectangle,
     measure_letters,
-    rectangle,
 )
 
 BAND = "#E3E6EA"  # the ground where chance lies
@@ -119,7 +119,7 @@ def nearest_words(
                     color=INK, path_effects=make_halo(), zorder=5,
                 )  # fmt: skip
         add_text(page, WIDTH / 2, 0.56, unit, 8.5, ha="center")
-        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
+        page.add_patch(make_rectangle(EDGE, EDGE + 0.3, 0.12, 0.3, facecolor=BAND))
         chance = say(
             en="nearest word of a random vector of the same norm, 5–95 %",
             zh="模长相同的随机向量，到最近的词（5%–95%）",
@@ -229,9 +229,9 @@ def paths_in_space(
             y, begin_x, end_x = low + 1.15 - 0.27 * number, left + 0.42, WIDTH - 0.55
             weight = "bold" if meant else "normal"
             add_text(page, begin_x - 0.07, y, name, 8, ha="right", weight=weight)
-            page.add_patch(rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
+            page.add_patch(make_rectangle(begin_x, end_x, y - 0.09, y + 0.09, facecolor=TINT))
             filled = begin_x, begin_x + share * (end_x - begin_x), y - 0.09, y + 0.09
-            page.add_patch(rectangle(*filled, facecolor=BLUE if meant else SLATE))
+            page.add_patch(make_rectangle(*filled, facecolor=BLUE if meant else SLATE))
             add_text(page, WIDTH - EDGE, y, percent_of(share), 8, ha="right", weight=weight)
         return finish(figure, alt, caption)
 
@@ -442,9 +442,11 @@ def ranks_in_a_grid(
                 for column, rank in enumerate(ranks):
                     _rank(page, left + column * cell, y, cell, row, rank, k, colour)
             end = WIDTH - EDGE - 0.44
-            page.add_patch(rectangle(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
+            page.add_patch(make_rectangle(third, end, y - 0.36 * row, y + 0.36 * row, facecolor=BAND))
             page.add_patch(
-                rectangle(third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE)
+                make_rectangle(
+                    third, third + task.chance * (end - third), y - 0.36 * row, y + 0.36 * row, facecolor=SLATE
+                )
             )
             add_text(page, WIDTH - EDGE, y, percent_of_draws(task.chance), 8, ha="right")
         note = say(
@@ -458,7 +460,7 @@ def ranks_in_a_grid(
 def _rank(page: Axes, left: float, y: float, cell: float, row: float, rank: int, k: int, colour: str) -> None:
     named = rank <= k
     look = {"facecolor": colour} if named else {"facecolor": TINT}
-    page.add_patch(rectangle(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
+    page.add_patch(make_rectangle(left + 0.02, left + cell - 0.02, y - row / 2 + 0.02, y + row / 2 - 0.02, **look))
     text, style = (f"{rank}✓", {"color": "white", "weight": "bold"}) if named else (str(rank), {"color": INK})
     add_text(page, left + cell / 2, y, text, 8, ha="center", **style)
 
@@ -633,7 +635,7 @@ def words_then_and_now(
             add_text(page, beside, y, vector.now[0] + same, 8.5, **look)
             add_text(page, beside + 1.3, y, ", ".join(vector.now[1:]), 8, color=SLATE)
             add_text(page, cosines, y, f"{vector.cosine:.2f}", 8.5, ha="right")
-        page.add_patch(rectangle(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
+        page.add_patch(make_rectangle(EDGE, EDGE + 0.3, 0.1, 0.26, facecolor=BAND))
         chance = say(
             en="nearest token of a random vector of the same norm, 5–95 %",
             zh="模长相同的随机向量，到最近的词元（5%–95%）",

@@ -65,7 +65,7 @@ exercises.blurred_words.ask()
 
 # %% id="first-words-code"
 blurred = study.contexts("blurred")                          # (S, M, D): five seeds, four vectors
-near = reading.nearest_tokens(blurred, vocabulary.table, 1, rows=vocabulary.words)
+near = reading.find_nearest_tokens(blurred, vocabulary.table, 1, rows=vocabulary.words)
 words = [[vocabulary.names[id] for id in context] for context in near.ids[..., 0].tolist()]
 print(*map(" · ".join, words), sep="\n")
 exercises.blurred_words.reveal(words)
@@ -130,16 +130,16 @@ def nearest(vectors, table, k):
     return cosines.topk(k).indices                                           # (M, k)
 
 # %% [markdown] lang="en" id="by-library"
-# `reading.nearest_tokens` does the same, and gives distances: 1 minus the cosine, so that a row is at distance 0 from itself.
+# `reading.find_nearest_tokens` does the same, and gives distances: 1 minus the cosine, so that a row is at distance 0 from itself.
 
 # %% [markdown] lang="zh" id="by-library"
-# `reading.nearest_tokens` 做的是同一件事，还给出距离：1 减去余弦，所以每一行到自己的距离是 0。
+# `reading.find_nearest_tokens` 做的是同一件事，还给出距离：1 减去余弦，所以每一行到自己的距离是 0。
 
 # %% id="by-library-code"
 red = study.contexts("the red one of two")[0]                # (M, D)
 table = vocabulary.table[vocabulary.words]                   # (W, D): whole words that training used
 unit, rows = F.normalize(red, dim=-1), F.normalize(table, dim=-1)
-near = reading.nearest_tokens(red, table, 3)
+near = reading.find_nearest_tokens(red, table, 3)
 compare(say(en="1 − the largest cosines", zh="1 − 最大的余弦"), 1 - (unit @ rows.T).topk(3).values, near.distances.float())
 
 # %% [markdown] lang="en" id="untrained"
@@ -151,7 +151,7 @@ compare(say(en="1 − the largest cosines", zh="1 − 最大的余弦"), 1 - (un
 # %% id="untrained-code"
 used, rows, whole = vocabulary.trained.sum().item(), len(vocabulary.table), len(vocabulary.words)
 print(say(en=f"{used} of {rows} rows trained, {whole} of them whole words", zh=f"{rows} 行里训练过 {used} 行，其中 {whole} 行是完整的词"))
-for ids in reading.nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
+for ids in reading.find_nearest_tokens(blurred[0], vocabulary.table, 6).ids.tolist():
     print(" ".join(vocabulary.names[id] if vocabulary.trained[id] else f"({vocabulary.names[id]})" for id in ids))
 
 # %% [markdown] lang="en" id="untrained-seen"
@@ -218,7 +218,7 @@ explorers.distances_picture(clip, processor)
 
 # %% id="as-near-code"
 def nearest_distance(vectors):
-    return reading.nearest_tokens(vectors, table, 1).distances[..., 0]
+    return reading.find_nearest_tokens(vectors, table, 1).distances[..., 0]
 
 null = nearest_distance(reading.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name, called in (("the red one of two", say(en="the riddle", zh="谜题")), ("blurred", say(en="blurred photos", zh="模糊的照片"))):
@@ -233,7 +233,7 @@ for name, called in (("the red one of two", say(en="the riddle", zh="谜题")), 
 
 # %% id="permuted-words-code"
 shuffled = study.contexts("the red one of two", permuted=True)                   # (S, M, D)
-for ids in reading.nearest_tokens(shuffled, vocabulary.table, 1, rows=vocabulary.words).ids[..., 0].tolist():
+for ids in reading.find_nearest_tokens(shuffled, vocabulary.table, 1, rows=vocabulary.words).ids[..., 0].tolist():
     print(" · ".join(vocabulary.names[id] for id in ids))
 
 # %% [markdown] lang="en" id="near-seen"

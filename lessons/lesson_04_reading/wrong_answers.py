@@ -44,7 +44,7 @@ def nearest(vectors, table, k):
 
 # %% exercise="nearest-exercise" en="but not in order" zh="顺序不对"
 def nearest(vectors, table, k):
-    return reading.nearest_tokens(vectors, table, k).ids.sort(-1).values
+    return reading.find_nearest_tokens(vectors, table, k).ids.sort(-1).values
 
 # %% exercise="nearest-exercise" en="Keep the first k" zh="只留前 k 个"
 def nearest(vectors, table, k):
@@ -56,7 +56,7 @@ def nearest(vectors, table, k):
 
 # %% exercise="nearest-exercise" en="it is of type list" zh="现在是 list"
 def nearest(vectors, table, k):
-    return reading.nearest_tokens(vectors, table, k).ids.tolist()
+    return reading.find_nearest_tokens(vectors, table, k).ids.tolist()
 
 # %% exercise="nearest-exercise" en="`table` itself was changed" zh="table 本身被改了"
 def nearest(vectors, table, k):
@@ -65,7 +65,7 @@ def nearest(vectors, table, k):
 
 # %% exercise="nearest-exercise" en="the numbers of the k rows" zh="余弦最大的 k 行"
 def nearest(vectors, table, k):
-    return 1 + reading.nearest_tokens(vectors, table, k).ids
+    return 1 + reading.find_nearest_tokens(vectors, table, k).ids
 
 # %% exercise="nearest-exercise" en="is there a return" zh="少了 return"
 def nearest(vectors, table, k):
@@ -89,7 +89,7 @@ def reads_back(known, ids, table):
 
 # %% exercise="reads-back-exercise" en="one of the five words" zh="五个词里有一个"
 def reads_back(known, ids, table):
-    return bool((reading.nearest_tokens(known, table, 1).ids[:, 0] == ids).any())
+    return bool((reading.find_nearest_tokens(known, table, 1).ids[:, 0] == ids).any())
 
 # %% exercise="reads-back-exercise" en="at another word's number" zh="成了别的词的"
 def reads_back(known, ids, table):
@@ -97,7 +97,7 @@ def reads_back(known, ids, table):
 
 # %% exercise="reads-back-exercise" en="each row is twice as long" zh="模长都大了一倍"
 def reads_back(known, ids, table):
-    near = reading.nearest_tokens(known, table, 1)
+    near = reading.find_nearest_tokens(known, table, 1)
     return bool((near.ids[:, 0] == ids).all() and (near.distances < 1e-6).all())
 
 # %% exercise="reads-back-exercise" en="Allow for rounding" zh="容许舍入"
@@ -264,11 +264,11 @@ def pca(table, n):
 
 # %% exercise="snap-exercise" en="These are numbers of rows" zh="这是行的编号"
 def snap(vectors, table, allowed):
-    return reading.nearest_tokens(vectors, table, 1, rows=allowed).ids[:, 0]
+    return reading.find_nearest_tokens(vectors, table, 1, rows=allowed).ids[:, 0]
 
 # %% exercise="snap-exercise" en="through the whole table" zh="整张表都找了一遍"
 def snap(vectors, table, allowed):
-    return table[reading.nearest_tokens(vectors, table, 1).ids[:, 0]]
+    return table[reading.find_nearest_tokens(vectors, table, 1).ids[:, 0]]
 
 # %% exercise="snap-exercise" en="a number in the whole table" zh="当成了整张表里的行号"
 def snap(vectors, table, allowed):
@@ -298,7 +298,7 @@ def snap(vectors, table, allowed):
 
 # %% exercise="snap-exercise" en="a dimension too many" zh="多了一维"
 def snap(vectors, table, allowed):
-    return table[reading.nearest_tokens(vectors, table, 1, rows=allowed).ids]
+    return table[reading.find_nearest_tokens(vectors, table, 1, rows=allowed).ids]
 
 # %% exercise="snap-exercise" en="without dim=-1, argmax counts through all" zh="不写 dim=-1"
 def snap(vectors, table, allowed):

@@ -22,7 +22,7 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
 from helpers.notebook import Table
-from lessons.kit.explorer import Explorer, dropdown, look
+from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.picture import BLUE, INK, SLATE, VERMILION, Picture
 from lessons.kit.tokens import read_letters
 from lessons.lesson_05_bug_museum import experiments, figures, museum
@@ -213,8 +213,10 @@ def x_ray_explorer(model: VLMWithSoftPrompt, captions: Captions) -> Explorer:
     texts = [model.tokenizer.decode(ids[: int(length) - 1]).strip() for ids, length in zip(captions[1], captions[2])]
     codes = ("shift", "padding", "end", "right")
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {called(code): code for code in codes}, "padding", 26),
-        "caption": dropdown(say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 1, 32),
+        "code": make_dropdown(say(en="code", zh="代码"), {called(code): code for code in codes}, "padding", 26),
+        "caption": make_dropdown(
+            say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(texts)}, 1, 32
+        ),
     }
     return Explorer(controls, lambda now: x_ray(now.code, model, captions, now.caption))
 
@@ -280,9 +282,9 @@ def table_explorer(
             value=45,
             description=say(en="turned by", zh="转动"),
             continuous_update=False,
-            **look(30),
+            **style_control(30),
         ),
-        "by": dropdown(
+        "by": make_dropdown(
             say(en="nearest by", zh="按什么找"),
             {say(en="distance", zh="距离"): "distance", say(en="cosine", zh="余弦"): "cosine"},
             "distance",
@@ -336,15 +338,15 @@ def luck_explorer() -> Explorer:
     """Choose how often one looks at how large a test set, and see how far the best look lies above the truth by luck alone."""
     controls = {
         "looks": ipywidgets.IntSlider(
-            30, min=1, max=MOST_LOOKS, description=say(en="evaluations", zh="看几次"), **look(30)
+            30, min=1, max=MOST_LOOKS, description=say(en="evaluations", zh="看几次"), **style_control(30)
         ),
-        "pictures": dropdown(
+        "pictures": make_dropdown(
             say(en="test set", zh="测试集"),
             {say(en=f"{number:,} pictures", zh=f"{number:,} 张图片"): number for number in TEST_SETS},
             200,
             22,
         ),
-        "accuracy": dropdown(say(en="truth", zh="真实水平"), {"4.2 %": 1 / 24, "50 %": 0.5, "80 %": 0.8}, 0.5, 18),
+        "accuracy": make_dropdown(say(en="truth", zh="真实水平"), {"4.2 %": 1 / 24, "50 %": 0.5, "80 %": 0.8}, 0.5, 18),
     }
     steps = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 
@@ -465,8 +467,8 @@ def caption_alarms(model: VLMWithSoftPrompt, captions: Captions) -> Alarms:
 def alarm_explorer(alarms: Alarms, code: str, experiment: str) -> Explorer:
     """Choose a code and an experiment, and see what was measured, and where else it rings. code, experiment: to begin with."""
     controls = {
-        "code": dropdown(say(en="code", zh="代码"), {called(name): name for name in alarms.results}, code, 28),
-        "experiment": dropdown(
+        "code": make_dropdown(say(en="code", zh="代码"), {called(name): name for name in alarms.results}, code, 28),
+        "experiment": make_dropdown(
             say(en="experiment", zh="实验"), {asked(name): name for name in alarms.experiments}, experiment, 30
         ),
     }

@@ -21,8 +21,8 @@ from lessons.kit.picture import (
     add_page,
     finish,
     make_blank,
+    make_rectangle,
     measure_letters,
-    rectangle,
     shorten,
     spread,
 )
@@ -120,7 +120,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
             _words(page, middle, rows["position"], str(first + number), 7, color=SLATE)
             fill = "#E9EBEE" if place.padding else TINT if not number else "white"
             page.add_patch(
-                rectangle(
+                make_rectangle(
                     middle - half,
                     middle + half,
                     rows["token"] - 0.14,
@@ -138,7 +138,7 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
             page.annotate("", (middle, rows["target"] + 0.15), (middle, rows["token"] - 0.15), arrowprops=look)
             wrong = place.kind != "next"
             page.add_patch(
-                rectangle(
+                make_rectangle(
                     middle - half, middle + half, rows["target"] - 0.14, rows["target"] + 0.14,
                     facecolor=ALARM if wrong else "white", edgecolor=colour, linewidth=1.8,
                 )
@@ -181,13 +181,13 @@ def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, a
                     x = left + e * width
                     look = {"facecolor": "white" if fine else ALARM, "edgecolor": GREY, "linewidth": 0.8}
                     page.add_patch(
-                        rectangle(x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02, **look)
+                        make_rectangle(x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02, **look)
                     )
                     words, colour = ("✓", BLUE) if fine else (say(en="✗ rings", zh="✗ 报警"), VERMILION)
                     _words(page, x + width / 2, y, words, 8, color=colour, weight="normal" if fine else "bold")
                     if (g, c, e) == chosen:
                         box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
-                        page.add_patch(rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
+                        page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
             top -= head + row * len(grid.codes) + 0.2
         return finish(figure, alt, caption)
 

@@ -26,14 +26,14 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor, GPT2Config, GPT2L
 
 from helpers import pictures
 from helpers.data import encode_split
-from helpers.files import DATA, cache_folder
+from helpers.files import DATA, find_cache_folder
 from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import LearnerError, say
 from helpers.notebook import Table
 from helpers.pictures import BadPicture
 from helpers.pretrained import classify_zero_shot
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
-from lessons.kit.explorer import Explorer, counted, dropdown, look, read_uploads
+from lessons.kit.explorer import Explorer, format_count, make_dropdown, read_uploads, style_control
 from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores
 from lessons.lesson_06_own_pictures import figures
 from pocket import folders
@@ -76,14 +76,16 @@ class FolderTool(Explorer):
                 placeholder=say(en="path of a folder; empty: the example", zh="文件夹的路径；空着就用示例"),
                 description=say(en="folder", zh="文件夹"),
                 continuous_update=False,
-                **look(40),
+                **style_control(40),
             ),
-            "label": ipywidgets.Text("", description=say(en="class", zh="类别名"), continuous_update=False, **look(20)),
+            "label": ipywidgets.Text(
+                "", description=say(en="class", zh="类别名"), continuous_update=False, **style_control(20)
+            ),
             "files": ipywidgets.FileUpload(
                 accept="image/*",
                 multiple=True,
                 description=say(en="Add pictures to this class", zh="把图片加进这个类别"),
-                layout=look(20)["layout"],
+                layout=style_control(20)["layout"],
             ),
         }
         super().__init__(controls, self._look)
@@ -138,7 +140,7 @@ def save_pictures(files: Sequence[tuple[str, bytes]], class_name: str) -> tuple[
 @cache
 def place_for_pictures() -> tuple[Path, bool]:
     """A folder that can be written to: work/pictures of the course, else one in the cache, else a temporary one; and whether it is that."""
-    for folder in (DATA.parent / "work" / "pictures", cache_folder() / "pictures"):
+    for folder in (DATA.parent / "work" / "pictures", find_cache_folder() / "pictures"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -166,7 +168,7 @@ def contact_sheet(folder: Path) -> Explorer:
     everything = say(en="all classes", zh="所有类别")
     names = {everything: "", **{row.name: row.name for row in rows}}
     controls = {
-        "name": dropdown(say(en="class", zh="类别"), names, "", 22),
+        "name": make_dropdown(say(en="class", zh="类别"), names, "", 22),
         "wrong": ipywidgets.Checkbox(
             False,
             description=say(en="only what is wrong", zh="只看有问题的"),
@@ -278,7 +280,7 @@ def _sheet_picture(
         title = f"{name}{_colon()}" + say(en=f"{_files(len(tiles))}, {found}", zh=f"{_files(len(tiles))}，{found}")
         return figures.sheet_with_names(tiles, title=title, **words)
     title = f"{folder.name}{_colon()}" + say(
-        en=f"{counted(number, 'picture file')} in {counted(len(rows), 'sub-folder')}, {_found(wrong)}",
+        en=f"{format_count(number, 'picture file')} in {format_count(len(rows), 'sub-folder')}, {_found(wrong)}",
         zh=f"{len(rows)} 个子文件夹，{number} 个图片文件，{_found(wrong)}",
     )
     return figures.contact_sheet(rows, title=title, **words)
@@ -289,7 +291,7 @@ def _colon() -> str:
 
 
 def _files(number: int) -> str:
-    return say(en=counted(number, "file"), zh=f"{number} 个文件")
+    return say(en=format_count(number, "file"), zh=f"{number} 个文件")
 
 
 def _found(wrong: int) -> str:
@@ -382,7 +384,7 @@ def copies_explorer(folder: Path) -> Explorer:
             step=0.5,
             description=say(en="threshold", zh="阈值"),
             readout_format=".1f",
-            **look(30),
+            **style_control(30),
         )
     }
 
@@ -486,8 +488,10 @@ def photographs() -> list[Image.Image]:
 def photograph_explorer(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str]) -> Explorer:
     """Choose a photograph and a prompt, and see which of the names this CLIP gives it, and how sure it is."""
     controls = {
-        "photograph": dropdown(say(en="picture", zh="照片"), {name: n for n, name in enumerate(PHOTOGRAPHS)}, 0, 18),
-        "template": dropdown(say(en="prompt", zh="提示词"), {one: one for one in TEMPLATES}, TEMPLATES[0], 22),
+        "photograph": make_dropdown(
+            say(en="picture", zh="照片"), {name: n for n, name in enumerate(PHOTOGRAPHS)}, 0, 18
+        ),
+        "template": make_dropdown(say(en="prompt", zh="提示词"), {one: one for one in TEMPLATES}, TEMPLATES[0], 22),
     }
     images = photographs()
 
@@ -711,9 +715,9 @@ def scale_explorer() -> Explorer:
         "each": _of("each", 16, say(en="pics a class", zh="每类图片")),
         "captions": _of("captions", 1_000_000, say(en="captions", zh="说明文字")),
         "batch": _of("batch", 2, say(en="in a step", zh="每步几句")),
-        "patches": dropdown(say(en="GPT-2 sees", zh="GPT-2 看"), features, True, 22),
+        "patches": make_dropdown(say(en="GPT-2 sees", zh="GPT-2 看"), features, True, 22),
         "devices": _of("devices", 1, say(en="devices", zh="设备数")),
-        "pace": dropdown(say(en="each is", zh="每个设备"), {name: name for name in paces}, next(iter(paces)), 32),
+        "pace": make_dropdown(say(en="each is", zh="每个设备"), {name: name for name in paces}, next(iter(paces)), 32),
     }
 
     def draw(now: SimpleNamespace) -> Picture:
@@ -768,7 +772,7 @@ def _paid_for(name: str) -> str:
 
 def _of(name: str, value: int, label: str) -> ipywidgets.SelectionSlider:
     options = [(f"{number:,}", number) for number in COUNTS[name]]
-    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **look(30))
+    return ipywidgets.SelectionSlider(options=options, value=value, description=label, **style_control(30))
 
 
 def _own_pace() -> float:

@@ -49,7 +49,7 @@ from pocket.captioning import (
     make_captioner,
     train_to_describe,
 )
-from pocket.corpus import INSTRUCTIONS, answer
+from pocket.corpus import INSTRUCTIONS, write_answer
 from pocket.language import write_full_caption
 from pocket.scoring import CaptionScores, find_form, is_right, score_captions
 from pocket.studies.common import (
@@ -377,7 +377,7 @@ def measure_fault(setup: CaptionerSetup, job: Job) -> Numbers:
     return {"history": History(evaluations[-1].step, evaluations).to_json(*FAULT_COLUMNS)}
 
 
-def measure_example(setup: CaptionerSetup, job: Job) -> Numbers:
+def measure_training_example(setup: CaptionerSetup, job: Job) -> Numbers:
     """An `ExampleRun`."""
     data, watched = setup.data(), {scene for scene, _ in WATCHED}
     rows = [row for row, scene in enumerate(data.train.scenes) if scene not in watched]
@@ -438,7 +438,7 @@ def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
         model.vision_projection.requires_grad_(False)
         rng = np.random.default_rng(0)
         examples = [
-            (part.features, [answer(task, scene, rng) for scene in part.scenes])
+            (part.features, [write_answer(task, scene, rng) for scene in part.scenes])
             for part in (data.train, data.validation)
         ]
         for _ in train_captioner(model, *examples, PROMPT_CONFIG):
@@ -475,7 +475,7 @@ MEASURE = {
     "trained": measure_trained,
     "shift": measure_loss,
     "faults": measure_fault,
-    "example": measure_example,
+    "example": measure_training_example,
     "prompts": measure_prompt,
     "tips": measure_tip,
 }
@@ -500,7 +500,7 @@ def list_jobs() -> list[Job]:
     return [trained[0], *prompts, *shift, *faults, *example, *trained[1:], *tips]
 
 
-def part_asked(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def split_asked(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """The parts of the stored file; what the whole captioners gave in other ways of asking stands in a part of its own."""
     parts = sort_by_part(records)
     asked = [(run["seed"], run.pop("asked")) for run in parts["trained"] if "asked" in run]
@@ -531,7 +531,7 @@ def main() -> None:
         "short_config": asdict(SHORT_CONFIG),
         "chance": round(1 / len(OBJECTS), 4),
     }
-    save_study(parse_study(how | part_asked(records)))
+    save_study(parse_study(how | split_asked(records)))
     unfinished.unlink()
     print(f"{len(records)} jobs in {seconds / 60:.0f} min: {FILE}")
 

@@ -19,7 +19,7 @@ import torch
 import transformers
 
 from helpers import files
-from helpers.files import cache_folder, write_whole
+from helpers.files import find_cache_folder, write_whole
 from helpers.training import TrainConfig
 
 Job = dict[str, Any]  # one record to make: its "part" and the settings that stand in the record
@@ -66,7 +66,7 @@ def find_unfinished(study: str, code: Sequence[str], *made_by: object) -> Path:
     mechanism = sorted(Path(files.__file__).parent.glob("*.py"))
     sources = [Path(file).read_bytes() for file in (*code, *mechanism)]
     digest = hashlib.sha256(repr(made_by).encode() + b"".join(sources))
-    return cache_folder() / f"{study}-study-{digest.hexdigest()[:8]}.json"
+    return find_cache_folder() / f"{study}-study-{digest.hexdigest()[:8]}.json"
 
 
 def run_jobs(

@@ -337,7 +337,9 @@ def measure_new_classes(
     }
 
 
-def measure_example(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
+def measure_context_example(
+    clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job
+) -> Numbers:
     """The `Example`.
 
     Args:
@@ -363,7 +365,7 @@ MEASURE = {
     "shots": measure_shots,
     "choices": measure_choice,
     "base_to_new": measure_new_classes,
-    "example": measure_example,
+    "example": measure_context_example,
 }
 
 

@@ -413,7 +413,7 @@ def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
         for _ in train_context(prompted, data, WORDS_CONFIG):
             pass
     ids = (
-        reading.nearest_tokens(prompted.context, words.table, 1, rows=words.words)
+        reading.find_nearest_tokens(prompted.context, words.table, 1, rows=words.words)
         .ids[:, 0]
         .tolist()
     )

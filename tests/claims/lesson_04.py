@@ -41,7 +41,7 @@ def vocabulary() -> reading.Vocabulary:
 
 def nearest(vectors: torch.Tensor, k: int = 1) -> torch.Tensor:
     """The places (…, k) of the k nearest words."""
-    return reading.nearest_tokens(vectors, vocabulary().table, k, rows=vocabulary().words).ids
+    return reading.find_nearest_tokens(vectors, vocabulary().table, k, rows=vocabulary().words).ids
 
 
 def named(ids: torch.Tensor) -> list[str]:
@@ -412,7 +412,7 @@ def prompts() -> Iterator[Claim]:
     for name in explorers.captioner_study.TASKS:
         learned = reading.load_learned_vectors(explorers.PROMPTS / f"{name}.safetensors", gpt2)
         begun = explorers._begun(table, tokenizer, name, len(learned))
-        near = reading.nearest_tokens(learned, table.table, 1, rows=rows).ids[:, 0]
+        near = reading.find_nearest_tokens(learned, table.table, 1, rows=rows).ids[:, 0]
         unmoved, vectors = unmoved + int((near == begun).sum()), vectors + len(near)
     yield Claim(
         "prompts-seen",
