@@ -3,17 +3,17 @@ const root = document.documentElement, find = id => document.getElementById(id)
 const chinese = root.lang.startsWith("zh")
 
 const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark"
-const label = () => { find("theme").textContent = chinese ? (isDark() ? "浅色" : "深色") : (isDark() ? "Light" : "Dark") }
+const label = () => { find("book-theme").textContent = chinese ? (isDark() ? "浅色" : "深色") : (isDark() ? "Light" : "Dark") }
 const kept = { get: () => { try { return localStorage.theme } catch { return undefined } }, set: theme => { try { localStorage.theme = theme } catch {} } }
 if (kept.get()) root.dataset.theme = kept.get()
 label()
-find("theme").hidden = false
-find("theme").onclick = () => { root.dataset.theme = isDark() ? "light" : "dark"; kept.set(root.dataset.theme); label() }
+find("book-theme").hidden = false
+find("book-theme").onclick = () => { root.dataset.theme = isDark() ? "light" : "dark"; kept.set(root.dataset.theme); label() }
 
 if (matchMedia("(min-width: 78rem)").matches) document.querySelectorAll(".contents details").forEach(it => { it.open = true })
 
 // the cell at the top of the window has the same id in the other language
-const twin = find("twin"), page = twin.getAttribute("href").split("#")[0]
+const twin = find("book-twin"), page = twin.getAttribute("href").split("#")[0]
 twin.addEventListener("click", () => {
   const cells = [...document.querySelectorAll("section[id], section > [id]")].filter(cell => cell.getBoundingClientRect().top < 120)
   if (cells.length) twin.href = `${page}#${cells.at(-1).id}`
@@ -28,19 +28,19 @@ const unfold = () => {
 addEventListener("hashchange", unfold)
 unfold()
 
-const search = find("search")
+const search = find("book-search")
 if (search && location.protocol !== "file:") {
   search.hidden = false
   const open = async () => {
-    find("found").showModal()
-    if (!find("finder").hasChildNodes()) {
+    find("book-found").showModal()
+    if (!find("book-finder").hasChildNodes()) {
       const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "../pagefind/pagefind-ui.css" })
       const script = Object.assign(document.createElement("script"), { src: "../pagefind/pagefind-ui.js" })
       document.head.append(style, script)
       await new Promise(done => { script.onload = done })
-      new PagefindUI({ element: "#finder", showImages: false, showSubResults: true, resetStyles: false })
+      new PagefindUI({ element: "#book-finder", showImages: false, showSubResults: true, resetStyles: false })
     }
-    find("found").querySelector("input")?.focus()
+    find("book-found").querySelector("input")?.focus()
   }
   search.onclick = open
   addEventListener("keydown", event => { if (event.key === "/" && !/INPUT|TEXTAREA/.test(event.target.tagName)) { event.preventDefault(); open() } })

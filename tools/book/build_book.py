@@ -156,14 +156,21 @@ def index_book(out: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing of it."""
+
+    def log_message(self, *what: object) -> None:
+        pass
+
+
+def open_server(out: Path) -> http.server.ThreadingHTTPServer:
+    """A server of the book to this machine alone, on a free port."""
+    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=out))
+
+
 def serve_book(out: Path, lang: str, say: Say) -> None:
-    """Serve the book to this machine alone until Ctrl-C."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *what: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=out)) as server:
+    """Serve the book until Ctrl-C."""
+    with open_server(out) as server:
         place = f"http://127.0.0.1:{server.server_port}/{lang}/index.html"
         print(say(f"The book: {place}\nCtrl-C ends it.", f"网页书：{place}\n按 Ctrl-C 结束。"))
         server.serve_forever()
