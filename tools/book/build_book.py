@@ -65,7 +65,7 @@ def make_pages(
     """
     places = {f"notebooks/{lang}/{lesson.name}.ipynb": lesson.name for lesson in lessons}
     places |= {source.format(lang): name for name, source in DOCUMENTS.items()}
-    places |= {README[lang]: "index", "tools/book/gallery.html": "gallery"}
+    places |= {README[lang]: "index", "tools/book/gallery.py": "gallery"}
     pages = {file: f"{lang}/{name}.html" for file, name in places.items()}
     resolve = make_resolver(pages, copied, address)
     made = [read_lesson(lesson.name, lang, resolve) for lesson in lessons]
