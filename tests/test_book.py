@@ -4,7 +4,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tools.book import build_book, pages
-from tools.source import LANGUAGES, ROOT, read_lessons
+from tools.console import ROOT
+from tools.source import LANGUAGES, read_lessons
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -27,8 +27,8 @@ from tools.book.pages import (
     read_lesson,
     render_markdown,
 )
-from tools.console import Problem, Say, run_command
-from tools.source import LANGUAGES, ROOT, Lesson, read_lessons
+from tools.console import ROOT, Problem, Say, run_command
+from tools.source import LANGUAGES, Lesson, read_lessons
 
 OUT = ROOT / "work" / "book"
 CARDS = ("pocket-clip", "pocket-gpt2", "world", "captions", "captioner", "fonts")

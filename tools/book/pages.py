@@ -11,8 +11,8 @@ from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 
-from tools.source import ROOT
-from tools.teaching import anchor
+from tools.console import ROOT
+from tools.source import make_anchor
 
 HERE = Path(__file__).parent
 HEADINGS = ["h1", "h2", "h3", "h4"]
@@ -69,7 +69,7 @@ def read_document(source: str, name: str, lang: str, resolve: Resolve, lid: str 
     soup = BeautifulSoup(render_markdown(text), "html.parser")
     seen: dict[str, int] = {}
     for heading in soup.find_all(HEADINGS):
-        id = anchor(heading.get_text())
+        id = make_anchor(heading.get_text())
         seen[id] = seen.get(id, -1) + 1
         heading["id"] = f"{id}-{seen[id]}" if seen[id] else id
     contents = [Heading(heading["id"], heading.get_text()) for heading in soup.find_all("h2")]
