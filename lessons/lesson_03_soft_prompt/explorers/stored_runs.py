@@ -133,11 +133,11 @@ def draw_parts(file: Path = FILE) -> Picture:
         columns = [[getattr(run, kind) for run in runs] for kind in KINDS]
         groups[anew].append(figures.DotRow(_name_way(way), columns, bold=way == "as trained"))
     chance, steps = study.chance, f"{study.config.steps:,}"
-    right, backgrounds = (
+    right, background = (
         {way: format_percent(_average(runs, kind)) for (_, way), runs in ways.items()}
         for kind in ("object", "background")
     )
-    told, told_too = ([f"{_name_way(way)} {share}" for way, share in of.items()] for of in (right, backgrounds))
+    objects, backgrounds = ([f"{_name_way(way)} {share}" for way, share in of.items()] for of in (right, background))
     seeds = max(len(runs) for runs in ways.values())
     return figures.draw_dots_in_rows(
         {headings[anew]: rows for anew, rows in groups.items() if rows},
@@ -153,9 +153,9 @@ def draw_parts(file: Path = FILE) -> Picture:
         ),
         alt=say(
             en=f"Five diagrams side by side, for object, colour, size, background and style, with a row for each way to ask. Objects right on "
-            f"average: {'; '.join(told)}. A dotted line marks chance, {format_percent(chance)}. Backgrounds right: {'; '.join(told_too)}.",
-            zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(told)}。点线标出瞎猜的 "
-            f"{format_percent(chance)}。背景说对的：{'；'.join(told_too)}。",
+            f"average: {'; '.join(objects)}. A dotted line marks chance, {format_percent(chance)}. Backgrounds right: {'; '.join(backgrounds)}.",
+            zh=f"并排五张图，分别是物体、颜色、大小、背景和风格，每种做法一行。物体说对的平均比例：{'；'.join(objects)}。点线标出瞎猜的 "
+            f"{format_percent(chance)}。背景说对的：{'；'.join(backgrounds)}。",
         ),
         caption=say(
             en=f"Shares of what is true of the test pictures that the captions say. A dot: one of {seeds} trainings of {steps} steps; a tick: their mean. A colour or "
