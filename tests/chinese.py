@@ -70,10 +70,10 @@ OF_MODELS: dict[str, str] = {
     "00.draw": "the texts that the learner has written for CLIP",
     "06.draw_rows_of_pictures": "names of a learner's folders",
     "06.draw_pictures_with_names": "names of a learner's folders and files",
-    "04.nearest_words": "the words nearest to learned vectors",
-    "04.paths_in_space": "words of the pocket CLIP's table",
-    "04.levers": "words of the pocket CLIP's table",
-    "04.words_then_and_now": "tokens of GPT-2",
+    "04.draw_nearest_words": "the words nearest to learned vectors",
+    "04.draw_paths": "words of the pocket CLIP's table",
+    "04.draw_levers": "words of the pocket CLIP's table",
+    "04.draw_prompt_words": "tokens of GPT-2",
 }
 TITLE = 10  # points: of what stands above a figure
 
