@@ -88,7 +88,7 @@ def measure_split(
     return SplitRun(
         seed,
         hand=measure_templates(clip, processor, names, data.test),
-        measure_context=measure_context(names, data),
+        context=measure_context(names, data),
         shuffled=measure_context(names, data.permute_labels(seed)),
         numbered=measure_context([str(number) for number in range(1, len(names) + 1)], data),
         probe=measure_probe(data),
