@@ -65,10 +65,6 @@ OF_MODELS: dict[str, str] = {
     "04.draw_prompt_words": "tokens of GPT-2",
     "06.draw_rows_of_pictures": "names of a learner's folders",
     "06.draw_pictures_with_names": "names of a learner's folders and files",
-    "04.draw_nearest_words": "the words nearest to learned vectors",
-    "04.draw_paths": "words of the pocket CLIP's table",
-    "04.draw_levers": "words of the pocket CLIP's table",
-    "04.draw_prompt_words": "tokens of GPT-2",
 }
 TITLE = 10  # points: of what stands above a figure
 
