@@ -1,6 +1,5 @@
 """Facts about work that takes a while (`LongWork`), and about the ten vectors that a learner trains in lesson 00."""
 
-import itertools
 import os
 import re
 import signal
@@ -12,11 +11,11 @@ from itertools import count
 import ipywidgets
 import pytest
 import torch
-from explorers import in_language
+from explorers import all_widgets, in_language, moved
 
 from helpers import context
 from helpers.context import PromptedCLIP, repeat_words
-from helpers.data import encode_split
+from helpers.data import encode_split, measure_accuracy
 from helpers.language import LearnerError
 from helpers.pretrained import encode_texts, load_clip
 from helpers.training import TrainConfig
@@ -24,7 +23,7 @@ from lessons.kit import context_training
 from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, tabulate_accuracies, use_one_thread
 from lessons.kit.picture import LOCK
 from lessons.lesson_00_start_here import explorers as start_here
-from lessons.lesson_02_learnable_context import explorers as learnable_context
+from lessons.lesson_02_learnable_context.explorers import what_learns
 from pocket.datasets import Pictures, Splits, draw_few_shot
 from pocket.studies import context_study, first_vectors_study
 from pocket.tasks import make_secret_task
@@ -78,12 +77,6 @@ def free_for_others(lock):
     thread.start()
     thread.join()
     return found[0]
-
-
-def every_widget(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from every_widget(child)
 
 
 # --- long work ---------------------------------------------------------------------------------------------------
@@ -356,7 +349,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return start_here.first_vectors(*clip, TASK.class_names, data, config=TrainConfig(steps=steps))
+    return start_here.train_first_vectors(*clip, TASK.class_names, data, config=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -387,12 +380,10 @@ def titles(monkeypatch):
 @pytest.fixture(scope="module")
 def whole_run(clip, data):
     """The button pressed once, in English, and every picture that stood in the view."""
-    explorer, seen = start_here.first_vectors(*clip, TASK.class_names, data), []
+    explorer, seen = start_here.train_first_vectors(*clip, TASK.class_names, data), []
     explorer.view.observe(lambda change: seen.append(explorer.shown), names="value")
     seen.append(explorer.shown)
-    explorer._clock = itertools.count(
-        1.0
-    ).__next__  # a second at every look at it: every picture is due, on any machine
+    explorer._clock = count(1.0).__next__  # a second at every look at it: every picture is due, on any machine
     explorer.start.click()
     return explorer, seen
 
@@ -404,9 +395,7 @@ def test_ten_learned_vectors_beat_the_hand_written_prompt_on_the_red_one_of_two(
 
 
 def test_the_ten_vectors_come_about_as_far_as_a_prompt_that_names_the_rule(whole_run, clip, data):
-    images, labels = data.test
-    red = encode_texts(*clip, [f"a photo of a red {name}." for name in TASK.class_names])
-    named = ((images @ red.T).argmax(-1) == labels).float().mean().item()
+    named = measure_accuracy(data.test, encode_texts(*clip, [f"a photo of a red {name}." for name in TASK.class_names]))
     assert whole_run[0].runs[0].after == pytest.approx(named, abs=0.05) and named < 0.7
 
 
@@ -558,13 +547,11 @@ def test_an_interrupted_run_keeps_the_best_vectors_so_far_and_says_so(clip, data
     (run,) = explorer.runs
     assert run.history.column("step") == [0, 8] and run.after is None and not torch.equal(explorer.context, before)
     assert {"en": "Stopped: step 8 of 40", "zh": "已停下：第 8 步，共 40 步"}[lang] in explorer.words.value
-    assert (
-        titles[-1]
-        == {
-            "en": "Stopped at step 8 of 40: the vectors of step 8 are kept",
-            "zh": "共 40 步，停在第 8 步；留下的是第 8 步的向量",
-        }[lang]
-    )
+    title = {
+        "en": "Stopped at step 8 of 40: the vectors of step 8 are kept",
+        "zh": "共 40 步，停在第 8 步；留下的是第 8 步的向量",
+    }
+    assert titles[-1] == title[lang]
     assert {"en": "were not looked at", "zh": "还没有看过"}[lang] in explorer.shown.caption
     assert explorer.shown.html() in explorer.view.value
 
@@ -629,7 +616,7 @@ def test_the_test_pictures_are_looked_at_once_when_all_is_learned(clip, data, mo
 
 def test_only_core_widgets_are_used_and_every_control_is_labelled(clip, data, few):
     for explorer in (few_steps(clip, data), few):
-        every = list(every_widget(explorer.widget))
+        every = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in every)
         assert explorer.start in every and explorer.start.description
         assert all(control in every and control.description for control in explorer.controls.values())
@@ -670,12 +657,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return learnable_context.few_shot_training(*clip, THREE, config=TrainConfig(steps=steps))
-
-
-def choose(explorer, **values):
-    for name, value in values.items():
-        explorer.controls[name].value = value
+    return what_learns.explore_few_shot_training(*clip, THREE, config=TrainConfig(steps=steps))
 
 
 @pytest.fixture
@@ -684,7 +666,7 @@ def few(clip):
 
 
 def test_the_page_shows_the_stored_run_of_the_riddle_and_a_learner_meets_a_question(clip, lang):
-    one = learnable_context.few_shot_training(*clip, TASK)
+    one = what_learns.explore_few_shot_training(*clip, TASK)
     example = context_study.load_study().example
     assert f"{example.after:.1%}"[:-1] in one.shown.alt and in_language(one.shown.alt, lang)
     assert ("empty" if lang == "en" else "空着") in one.view.value and one.view.value != one.shown.html()
@@ -697,8 +679,7 @@ def test_before_the_first_press_there_is_an_empty_diagram_with_the_hand_prompt(c
     assert ("empty" if lang == "en" else "空着") in one.shown.alt and in_language(one.shown.alt, lang)
     assert one.shown.bundle() == other.shown.bundle()
     by_hand = encode_texts(*clip, [f"a photo of a {name}." for name in THREE.class_names])
-    images, labels = encode_split(*clip, draw_few_shot(THREE, shots=8, checks=4, tests=20)).test
-    before = ((images @ by_hand.T).argmax(-1) == labels).float().mean().item()
+    before = measure_accuracy(encode_split(*clip, draw_few_shot(THREE, shots=8, checks=4, tests=20)).test, by_hand)
     assert f"{before:.1%}"[:-1] in one.shown.alt
 
 
@@ -712,7 +693,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
         return context.train_context(prompted, data, plan)
 
     monkeypatch.setattr(context_training, "train_context", learn)
-    choose(few, shots=2, length=length, init=begun, position=position, seed=3)
+    moved(few, shots=2, length=length, init=begun, position=position, seed=3)
     few.run()
     ((prompted, data, first),) = trained
     expected = encode_split(*clip, draw_few_shot(THREE, shots=2, checks=2, tests=20, seed=3))
@@ -730,7 +711,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
 
 def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
-    lengths = {length: repeat_words("a photo of a", length) for length in learnable_context.LENGTHS}
+    lengths = {length: repeat_words("a photo of a", length) for length in what_learns.LENGTHS}
     assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
     assert lengths[10] == "of a a photo of a a photo of a"
     for length, words in lengths.items():
@@ -738,7 +719,7 @@ def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip
 
 
 def test_one_vector_has_no_middle(few):
-    choose(few, shots=1, length=1, position="middle")
+    moved(few, shots=1, length=1, position="middle")
     few.run()
     assert "the class name in front" in few.shown.caption and "Only the one vector was learned" in few.shown.caption
     assert "1 shot of" in few.shown.alt and "1 learned vector gets" in few.shown.alt
@@ -746,7 +727,7 @@ def test_one_vector_has_no_middle(few):
 
 def test_a_finished_run_says_what_was_kept_and_why_and_that_the_test_came_once(clip, lang):
     few = few_shots(clip)
-    choose(few, shots=1)
+    moved(few, shots=1)
     few.run()
     run, caption = few.runs[0], few.shown.caption
     kept = run.history.best.step
@@ -762,9 +743,9 @@ def test_a_finished_run_says_what_was_kept_and_why_and_that_the_test_came_once(c
 
 def test_earlier_runs_stay_as_marks_and_their_test_accuracies_are_told(clip, lang):
     few = few_shots(clip)
-    choose(few, shots=1)
+    moved(few, shots=1)
     for seed in range(3):
-        choose(few, seed=seed)
+        moved(few, seed=seed)
         few.run()
         earlier = [f"{run.after:.1%}"[:-1] for run in few.runs[:-1]]
         told = {"en": "Dots beneath, for your earlier runs: ", "zh": "圆点是你之前的训练："}[lang]
@@ -783,7 +764,7 @@ def test_all_choices_are_tested_on_the_same_pictures(few, monkeypatch):
 
     monkeypatch.setattr(context_training, "train_context", learn)
     for shots, seed in ((1, 0), (4, 5)):
-        choose(few, shots=shots, seed=seed)
+        moved(few, shots=shots, seed=seed)
         few.run()
     assert torch.equal(*tests) and few.runs[0].before == few.runs[1].before
 
@@ -806,7 +787,7 @@ def test_drawing_pictures_does_not_count_for_the_pace_of_the_training(clip, monk
     few._prepare = slowly
     monkeypatch.setattr(context_training, "train_context", learn)
     few.words.observe(lambda change: told.append(change["new"]), names="value")
-    choose(few, shots=1)
+    moved(few, shots=1)
     few.run()
     assert any("Getting the pictures ready" in text for text in told)
     assert any("step 8 of 16, about 2 s left" in text for text in told), told

@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import shutil
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +17,14 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
+from finetuning.options import read_options
+from finetuning.run import COPIES
 from helpers import data, fast_text, flops, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
 from lessons.kit.models import show_prediction
-from lessons.lesson_06_own_pictures import explorers as own_pictures
 from lessons.lesson_06_own_pictures import figures
+from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads
 from pocket import folders, own_folder, world
 from pocket.datasets import read_scene
 from pocket.studies import own_pictures_study
@@ -97,7 +101,7 @@ def test_a_folder_without_faults_is_read_whole(tmp_path):
     assert len(folders.read_folder(clean).files) == len(EIGHT) * own_folder.EACH and kinds(clean) == {}
 
 
-def test_more_than_a_hundred_faults_are_counted(folder):
+def test_more_than_a_hundred_faults_are_count_flops(folder):
     for number in range(120):
         (folder / "a" / f"x{number}.jpg").write_text("no picture")
     with pytest.raises(LearnerError, match="… and 20 more"):
@@ -166,7 +170,7 @@ def test_between_copies_and_other_pictures_of_the_example_lies_a_wide_gap(exampl
 def test_the_original_is_kept_and_its_copy_is_told(folder):
     save(noise(50), folder / "a" / "cat.png")
     save(noise(50), folder / "a" / "cat (1).png")
-    ((fault,), classes) = (folders.check_folder(folder)[1], folders.check_folder(folder)[0])
+    classes, (fault,) = folders.check_folder(folder)
     assert (fault.kind, fault.path.name, fault.of.name) == ("copy", "cat (1).png", "cat.png")
     assert folder / "a" / "cat.png" in classes.files
 
@@ -230,15 +234,6 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
         folders.read_folder(tmp_path / "nowhere")
 
 
-def test_captions_for_a_folder_are_what_the_data_set_of_captions_reads(example):
-    classes = folders.read_folder(example, leave_out=True)
-    file = example / "captions.json"
-    file.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
-    assert [path for path, _ in pictures.read_pairs(file)] == classes.files
-    assert {text for _, text in pictures.read_pairs(file)} == {f"a {name}." for name in EIGHT}
-    file.unlink()
-
-
 # --- split and encoded ---------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +281,7 @@ def test_own_pictures_are_encoded_as_any_pictures_and_few_are_open_at_once(examp
 # --- what is calculated --------------------------------------------------------------------------------------------------
 
 
-def counted(model, **given):
+def count_flops(model, **given):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(**given)
     return counter.get_total_flops()
@@ -297,7 +292,7 @@ def test_the_count_of_a_vision_tower_is_that_of_torch(patch):
     config = CLIPConfig(vision_config={"patch_size": patch})
     with torch.device("meta"):
         clip = CLIPModel(config)
-    seen = counted(clip.vision_model, pixel_values=torch.empty(3, 3, 224, 224, device="meta"))
+    seen = count_flops(clip.vision_model, pixel_values=torch.empty(3, 3, 224, 224, device="meta"))
     assert flops.FLOP * flops.count_vision_tower(config, 3).forward == seen
 
 
@@ -305,7 +300,7 @@ def test_the_count_of_a_vision_tower_is_that_of_torch(patch):
 def test_the_count_of_a_language_model_is_that_of_torch(config):
     with torch.device("meta"):
         model = GPT2LMHeadModel(config)
-    read = counted(model, inputs_embeds=torch.empty(2, 72, config.n_embd, device="meta"))
+    read = count_flops(model, inputs_embeds=torch.empty(2, 72, config.n_embd, device="meta"))
     assert flops.FLOP * flops.count_language_model(config, 2, 72, 72).forward == read
     scored = flops.count_language_model(config, 2, 72, 13)
     assert (read // flops.FLOP - scored.forward) == 2 * (72 - 13) * config.n_embd * config.vocab_size
@@ -322,8 +317,6 @@ def test_the_bill_of_a_context_is_bounded_as_the_mechanism_bounds_it():
 
 
 def test_the_bill_of_a_captioner_asks_for_the_memory_that_the_script_asks_for():
-    from finetuning.run import COPIES
-
     bill = flops.count_captioner_training(CLIPConfig(), GPT2Config(), 1_000_000)
     pooled = flops.count_captioner_training(CLIPConfig(), GPT2Config(), 1_000_000, patches=False)
     assert bill.features == COPIES * 1_000_000 * 49 * 768 * 4 == 49 * pooled.features
@@ -354,7 +347,7 @@ def reads_well(picture, lang):
 
 
 def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
-    sheet = own_pictures.contact_sheet(example)
+    sheet = sheets.explore_sheet(example)
     for name in ("umbrella", "new folder", "cat", ""):
         shown = reads_well(moved(sheet, name=name), lang)
         wrong = [path for path in PLANTED if not name or path.replace("_", " ").startswith(name)]
@@ -367,8 +360,8 @@ def test_the_sheet_shows_a_class_or_all_and_names_what_is_wrong(example, lang):
 
 
 def test_what_is_wrong_is_shown_with_the_names_of_folder_and_file(example):
-    rows = own_pictures._rows(example, *folders.check_folder(example))
-    tiles = [tile for row in rows for tile in own_pictures._wrong_tiles(row)]
+    rows = sheets._list_rows(example, *folders.check_folder(example))
+    tiles = [tile for row in rows for tile in sheets._list_wrong_tiles(row)]
     assert [tile.name.replace("/\n", "/").rstrip("/") for tile in tiles] == sorted(
         path.replace("_folder", " folder") for path in PLANTED
     )
@@ -377,7 +370,7 @@ def test_what_is_wrong_is_shown_with_the_names_of_folder_and_file(example):
 
 def test_many_pictures_with_names_stay_on_a_page():
     tiles = [figures.Tile(f"{n}.png", None, "?", "unreadable") for n in range(1000)]
-    assert figures.sheet_with_names(tiles, title="t", alt="many that cannot be read").image.height < 4000
+    assert figures.draw_pictures_with_names(tiles, title="t", alt="many that cannot be read").image.height < 4000
 
 
 def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
@@ -387,7 +380,7 @@ def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
             save(noise(number + 10 * len(name)), tmp_path / "照片" / name / f"图 {number}.png")
     (tmp_path / "照片" / "猫" / "坏了.png").write_text("no picture")
     (tmp_path / "照片" / "新建文件夹").mkdir()
-    sheet = own_pictures.contact_sheet(tmp_path / "照片")
+    sheet = sheets.explore_sheet(tmp_path / "照片")
     shown = [moved(sheet, name=name, wrong=wrong) for name in ("", "猫", "新建文件夹") for wrong in (False, True)]
     assert all("猫/坏了.png" in picture.alt for picture in shown[:4]) and "新建文件夹" in shown[5].alt
     image = Image.open(tmp_path / "照片" / "猫" / "图 0.png")
@@ -396,61 +389,54 @@ def test_classes_with_chinese_names_are_shown_by_them(tmp_path, lang):
 
 def test_a_crowded_row_keeps_what_is_wrong():
     tiles = [figures.Tile(str(n), None, "=" if n in (3, 40) else "") for n in range(50)]
-    shown = figures._first(tiles)
+    shown = figures._choose_first(tiles)
     assert len(shown) == figures.SHOWN - 1 and {"3", "40"} <= {tile.name for tile in shown}
     assert [int(tile.name) for tile in shown] == sorted(int(tile.name) for tile in shown)
 
 
 def test_every_fault_has_words_in_both_languages(folder, lang):
-    assert set(own_pictures.FAULTS) == set(folders.FaultKind.__args__)
+    assert set(sheets.FAULTS) == set(folders.FaultKind.__args__)
     for number in range(2):
         save(noise(70 + number), folder / "c" / f"{number}.png")
-    table = own_pictures.fault_table(folder, folders.check_folder(folder)[1])
+    table = sheets.tabulate_faults(folder, folders.check_folder(folder)[1])
     assert repr(table).split("\n")[1].startswith("c  ") and in_language(repr(table).split("\n")[1], lang)
 
 
 def test_a_wider_limit_makes_more_pairs_the_same(example, lang):
-    explorer = own_pictures.copies_explorer(example)
-    counts = [int(reads_well(moved(explorer, limit=limit), lang).alt.split()[-1].strip("。.对有")) if lang == "en" else 0
-              for limit in (0.5, 2.0, 5.0, 12.0)]  # fmt: skip
-    assert counts == sorted(counts) and (lang == "zh" or counts[1] == 3 and counts[2] > 3)
+    explorer = sheets.explore_copies(example)
+    alts = [reads_well(moved(explorer, limit=limit), lang).alt for limit in (0.5, 2.0, 5.0, 12.0)]
+    counts = [int(re.findall(r"\d+", alt)[-1]) for alt in alts]
+    assert counts == sorted(counts) and counts[1] == 3 and counts[2] > 3
 
 
 def test_folders_that_cannot_be_shown_are_told_in_a_sentence(tmp_path, lang):
-    for folder in (tmp_path / "nowhere", tmp_path):
+    for place in ("empty", "parts/train", "parts/test"):
+        (tmp_path / place).mkdir(parents=True)
+    for place in ("nowhere", "empty", "parts"):
         with pytest.raises(LearnerError) as told:
-            own_pictures.sheet(folder)
+            sheets.draw_sheet(tmp_path / place)
         assert in_language(str(told.value), lang)
 
 
 def test_a_folder_with_one_class_that_can_be_used_says_what_is_missing(tmp_path, lang):
     for number in range(4):
-        (tmp_path / "cat").mkdir(exist_ok=True)
-        noise(number).save(tmp_path / "cat" / f"{number}.png")
-    caption = own_pictures.sheet(tmp_path).caption
+        save(noise(number), tmp_path / "cat" / f"{number}.png")
+    caption = sheets.draw_sheet(tmp_path).caption
     assert {"en": "not yet two classes", "zh": "还不到两个"}[lang] in caption and in_language(caption, lang)
     told = {"en": "fewer than two classes with at least 4 pictures", "zh": "至少有 4 张图片的类别不到两个"}[lang]
     with pytest.raises(LearnerError, match=told):
         folders.read_folder(tmp_path)
 
 
-def test_the_parts_of_a_data_set_are_no_classes(tmp_path, lang):
-    for part in ("train", "test"):
-        (tmp_path / part).mkdir()
-    with pytest.raises(LearnerError) as told:
-        own_pictures.sheet(tmp_path)
-    assert "train" in str(told.value) and in_language(str(told.value), lang)
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A course in a temporary folder, so that nothing is saved in this one."""
-    monkeypatch.setattr(own_pictures, "DATA", tmp_path / "course" / "data")
+    monkeypatch.setattr(uploads, "DATA", tmp_path / "course" / "data")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "course").mkdir()
-    own_pictures.place_for_pictures.cache_clear()
+    uploads.find_place_for_pictures.cache_clear()
     yield tmp_path
-    own_pictures.place_for_pictures.cache_clear()
+    uploads.find_place_for_pictures.cache_clear()
 
 
 def files(version, *names):
@@ -465,67 +451,60 @@ def files(version, *names):
     return tuple({"name": name, "content": memoryview(content)} for name, content in contents.items())
 
 
-class Now:
+def now(path="", label="", files=()):
     """What the controls say."""
-
-    def __init__(self, path="", label="", files=()):
-        self.path, self.label, self.files = path, label, files
+    return SimpleNamespace(path=path, label=label, files=files)
 
 
 @pytest.mark.parametrize("version", [7, 8])
 def test_uploaded_pictures_come_into_the_folder_of_their_class_once(example, place, lang, version):
-    tool = own_pictures.folder_tool(example)
+    tool = uploads.explore_folder(example)
     assert tool.folder == example and "8" in reads_well(tool.shown, lang).alt
     chosen = files(version, "one.png", "C:\\fakepath\\two.png", "../three.png", "four.png")
-    shown = tool._look(Now(label="red cup", files=chosen))
+    shown = tool._look(now(label="red cup", files=chosen))
     where = place / "course" / "work" / "pictures"
     assert tool.folder == where == Path(tool.controls["path"].value) and str(where) in shown.caption
-    assert sorted(path.name for path in (where / "red_cup").iterdir()) == [
-        "four.png",
-        "one.png",
-        "three.png",
-        "two.png",
-    ]
+    assert {path.stem for path in (where / "red_cup").iterdir()} == {"one", "two", "three", "four"}
     assert kinds(where) == {} and reads_well(shown, lang)
-    tool._look(Now(path=str(where), label="key", files=chosen))  # the label alone has changed
+    tool._look(now(path=str(where), label="key", files=chosen))  # the label alone has changed
     assert not (where / "key").exists()
-    tool._look(Now(path=str(where), label="key", files=files(version, "five.png")))
+    tool._look(now(path=str(where), label="key", files=files(version, "five.png")))
     assert (where / "key" / "five.png").exists() and tool.folder == where
 
 
 def test_without_the_name_of_a_class_nothing_is_saved(example, place, lang):
-    tool = own_pictures.folder_tool(example)
+    tool = uploads.explore_folder(example)
     for label in ("", "  ", "../up", "a/b", ".hidden", "a\\b", "what?"):
         with pytest.raises(LearnerError) as told:
-            tool._look(Now(label=label, files=files(8, "one.png")))
+            tool._look(now(label=label, files=files(8, "one.png")))
         assert in_language(str(told.value), lang) and not (place / "course" / "work").exists(), label
 
 
 def test_files_without_a_class_wait_for_its_name_and_do_not_stand_in_the_way_of_a_path(example, folder, place):
-    tool, chosen = own_pictures.folder_tool(example), files(8, "one.png")
+    tool, chosen = uploads.explore_folder(example), files(8, "one.png")
     with pytest.raises(LearnerError):
-        tool._look(Now(files=chosen))
-    tool._look(Now(path=str(folder), files=chosen))
+        tool._look(now(files=chosen))
+    tool._look(now(path=str(folder), files=chosen))
     assert tool.folder == folder
-    tool._look(Now(path=str(folder), label="cup", files=chosen))
+    tool._look(now(path=str(folder), label="cup", files=chosen))
     assert (place / "course" / "work" / "pictures" / "cup" / "one.png").exists() and tool.folder != folder
 
 
 def test_where_the_course_cannot_be_written_to_another_place_is_taken_and_told(example, place, monkeypatch, lang):
     shutil.rmtree(place / "course")
     (place / "course").write_text("a file, so that no folder can be made in it")
-    tool = own_pictures.folder_tool(example)
-    tool._look(Now(label="cup", files=files(8, "one.png")))
+    tool = uploads.explore_folder(example)
+    tool._look(now(label="cup", files=files(8, "one.png")))
     assert tool.folder == place / "cache" / "pictures" and (tool.folder / "cup" / "one.png").exists()
-    own_pictures.place_for_pictures.cache_clear()
-    monkeypatch.setattr(own_pictures.os, "access", lambda *_: False)
-    shown = tool._look(Now(label="cup", files=files(8, "two.png")))
+    uploads.find_place_for_pictures.cache_clear()
+    monkeypatch.setattr(uploads.os, "access", lambda *_: False)
+    shown = tool._look(now(label="cup", files=files(8, "two.png")))
     assert (tool.folder / "cup" / "two.png").exists() and place not in tool.folder.parents
     assert {"en": "temporary", "zh": "临时"}[lang] in shown.caption
 
 
 def test_a_path_is_taken_and_an_empty_one_means_the_example(example, folder, place, lang):
-    tool = own_pictures.folder_tool(example)
+    tool = uploads.explore_folder(example)
     assert reads_well(moved(tool, path=str(folder)), lang).alt and tool.folder == folder
     assert "nowhere" in moved(tool, path=str(folder / "nowhere")).text
     moved(tool, path="")
@@ -533,13 +512,13 @@ def test_a_path_is_taken_and_an_empty_one_means_the_example(example, folder, pla
 
 
 def test_nobody_asks_for_anything_before_an_upload(example, place):
-    own_pictures.folder_tool(example)
+    uploads.explore_folder(example)
     assert sorted(path.name for path in place.iterdir()) == ["course"] and not list((place / "course").iterdir())
 
 
 @pytest.mark.parametrize("photograph", [0, 1])
 def test_a_photograph_is_shown_with_what_the_pocket_clip_says(lang, photograph):
-    explorer = own_pictures.photograph_explorer(*load_clip("pocket"), world.OBJECTS)
+    explorer = photographs.explore_photographs(*load_clip("pocket"), world.OBJECTS)
     first = reads_well(moved(explorer, photograph=photograph), lang)
     other = reads_well(moved(explorer, template="{}"), lang)
     assert first.image.tobytes() != other.image.tobytes()
@@ -548,8 +527,8 @@ def test_a_photograph_is_shown_with_what_the_pocket_clip_says(lang, photograph):
 
 def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_photographs():
     clip, processor = load_clip("pocket")
-    images, which = own_pictures.photograph_pieces()
-    again, _ = own_pictures.photograph_pieces()
+    images, which = photographs.cut_pieces()
+    again, _ = photographs.cut_pieces()
     assert which.tolist() == [0] * 16 + [1] * 16 and images[5].tobytes() == again[5].tobytes()
     vectors = encode_images(clip, processor, images)
     parts = data.split_own_pictures(which, seed=0)
@@ -558,7 +537,7 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
 
 
 def test_what_changes_is_read_off_the_models(lang):
-    table = own_pictures.what_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
+    table = costs.tabulate_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
     rows = {here: there for _, here, there in table.rows}
     assert rows["64"] == "49" and rows["128"] == "1,024"
     theirs = [row[2] for row in table.rows]
@@ -567,7 +546,7 @@ def test_what_changes_is_read_off_the_models(lang):
 
 
 def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alone(lang):
-    explorer = own_pictures.scale_explorer()
+    explorer = costs.explore_costs()
     large = reads_well(explorer.shown, lang)
     small = reads_well(moved(explorer, classes=100, captions=10_000), lang)
     moved(explorer, classes=1000, captions=1_000_000)
@@ -580,14 +559,14 @@ def test_costs_grow_with_what_there_is_to_do_and_devices_share_the_captions_alon
 
 
 def test_measured_sizes_come_from_the_stored_benchmarks(lang):
-    table = own_pictures.measured_sizes()
+    table = costs.tabulate_measured()
     numbers = [tuple(float(cell.split()[0]) for cell in row[1:]) for row in table.rows]
     assert all(1 < measured / calculated < 1.3 for calculated, measured in numbers[-2:])  # of memory
     assert all(in_language(row[0], lang) for row in table.rows)
 
 
 def test_the_table_of_costs_says_what_the_explorer_says(lang):
-    table, explorer = own_pictures.scale_table(), own_pictures.scale_explorer()
+    table, explorer = costs.tabulate_costs(), costs.explore_costs()
     pace = explorer.controls["pace"].options[-1][1]
     states = {}, {"pace": pace}, {"devices": 8}, {"devices": 1, "batch": 64}
     for row, how in zip(table.rows, states, strict=True):
@@ -598,7 +577,7 @@ def test_the_table_of_costs_says_what_the_explorer_says(lang):
 
 def test_the_table_of_photographs_says_what_the_explorer_says(lang):
     models = *load_clip("pocket"), world.OBJECTS
-    table, explorer = own_pictures.photograph_table(*models), own_pictures.photograph_explorer(*models)
+    table, explorer = photographs.tabulate_photographs(*models), photographs.explore_photographs(*models)
     for template, *answers in table.rows:
         for number, answer in enumerate(answers):
             shown = moved(explorer, photograph=number, template=template)
@@ -606,26 +585,21 @@ def test_the_table_of_photographs_says_what_the_explorer_says(lang):
 
 
 def test_the_study_is_drawn_with_its_numbers(lang):
-    assert "27 (20–37)" in reads_well(own_pictures.splits_picture(), lang).alt
+    assert "27 (20–37)" in reads_well(splits.draw_splits(), lang).alt
     command = own_pictures_study.load_study().command
     assert command == own_pictures_study.COMMAND == f"python -m {own_pictures_study.__name__}"
 
 
 def test_the_splits_of_ones_own_pictures_are_measured(example):
     classes = folders.read_folder(example, leave_out=True)
-    table = own_pictures.splits_table(*load_clip("pocket"), classes, seeds=(0,))
+    table = splits.tabulate_splits(*load_clip("pocket"), classes, seeds=(0,))
     assert [row[0] for row in table.rows] == ["0", "mean"] and table.rows[0][2:] == table.rows[1][2:]
 
 
 def test_the_command_line_reads_the_captions_of_a_folder(example):
-    from finetuning.options import read_options
-
-    classes = folders.read_folder(example, leave_out=True)
-    file = example / "captions.json"
+    classes, file = folders.read_folder(example, leave_out=True), example / "captions.json"
     file.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
     config = read_options(["--data", str(file)])
     pairs = pictures.read_pairs(config.data, config.allow_outside)
-    assert [path for path, _ in pairs] == classes.files and {text for _, text in pairs} == {
-        f"a {name}." for name in EIGHT
-    }
+    assert [path for path, _ in pairs] == classes.files and {text for _, text in pairs} == {f"a {c}." for c in EIGHT}
     file.unlink()

@@ -1,12 +1,12 @@
-"""The verbs test, build and bench: each starts its work in the environment. Rests on install.py."""
+"""The verbs book, test, build and bench: each starts its work in the environment."""
 
 import argparse
 import os
 import tempfile
 from pathlib import Path
 
-from tools.console import ROOT, Incomplete, Say
-from tools.install import choose_python
+from tools.console import ROOT, Incomplete, Problem, Say
+from tools.install import add_packages, choose_python
 from tools.processes import run_child
 
 # For tests without paths: whole files and notebooks on each worker, in the order of
@@ -55,6 +55,21 @@ def find_paths(arguments: list[str]) -> list[str]:
     ]
 
 
+def make_book(arguments: argparse.Namespace, say: Say) -> int:
+    check_there("tools/book/build_book.py")
+    goal = say("The book", "生成网页书")
+    python = choose_python(arguments.here, ["nbconvert", "torch", "transformers"], goal, say)
+    if not arguments.here:
+        try:
+            add_packages("tools/book/requirements.txt", say)
+        except Problem as problem:
+            print(say(*problem.texts))
+            print(say("The book is made without its search.", "这次生成的书没有搜索。"))
+    options = ["--serve"] if arguments.serve else []
+    options += ["--out", os.path.abspath(arguments.out)] if arguments.out else []
+    return run_child([python, "-m", "tools.book.build_book", "--lang", arguments.lang, *options])
+
+
 def build_notebooks(arguments: argparse.Namespace, say: Say) -> int:
     check_there("tools/build.py")
     if not arguments.check:
@@ -62,9 +77,10 @@ def build_notebooks(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The notebooks, from lessons/", "由 lessons/ 生成笔记本")
     modules = ["jupytext", "nbformat", "nbclient", "torch", "transformers"]
     python = choose_python(arguments.here, modules, goal, say)
-    options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
-    options += ["--no-solutions", "--lang", arguments.lang] if arguments.no_solutions else []
-    return run_child([python, "-m", "tools.build", *options, *arguments.lesson])
+    given = [name for name in ("check", "all", "no_solutions") if getattr(arguments, name)]
+    options = [f"--{name.replace('_', '-')}" for name in given]
+    command = ["-m", "tools.build", "--lang", arguments.lang, *options]
+    return run_child([python, *command, *arguments.lesson])
 
 
 def run_benchmarks(arguments: argparse.Namespace, say: Say) -> int:

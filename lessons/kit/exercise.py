@@ -327,12 +327,16 @@ def expect_number(answer: Any) -> None:
         )
 
 
+def expect_answer(answer: Any, what: str = "") -> None:
+    """Raises Mistake when a function gave nothing back; `what` names it, in code."""
+    if answer is None:
+        en, zh = (f"{what} gives nothing", f"{what} 什么也") if what else ("Nothing comes", "什么也")
+        raise Mistake(en=f"{en} back: is there a return?", zh=f"{zh}没有返回：是不是少了 return？")
+
+
 def expect_tensor(answer: Any, shape: tuple[int, ...], what: str) -> None:
     """Raises the Mistake that fits when a function's answer is no tensor of this shape; `what` names it, in code."""
-    if answer is None:
-        raise Mistake(
-            en=f"{what} gives nothing back: is there a return?", zh=f"{what} 什么也没有返回：是不是少了 return？"
-        )
+    expect_answer(answer, what)
     if not hasattr(answer, "shape"):
         kind = type(answer).__name__
         raise Mistake(

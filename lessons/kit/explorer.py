@@ -324,11 +324,11 @@ def format_percent(share: float, decimals: int = 1) -> str:
 def tabulate_accuracies(right: Mapping[str, Tensor]) -> Table:
     """How often each prompt was right. right: for each prompt (N,) booleans, or (S, N) of several, of which mean and range are told."""
 
-    def told(hits: Tensor) -> str:
+    def format_hits(hits: Tensor) -> str:
         shares = hits.float().mean(-1)  # () or (S,)
         mean, least, most = (format_percent(share.item()) for share in (shares.mean(), shares.min(), shares.max()))
         return say(en=f"{mean} ({least} to {most})", zh=f"{mean}（{least} 到 {most}）") if shares.dim() else mean
 
-    rows = [(name, told(hits)) for name, hits in right.items()]
+    rows = [(name, format_hits(hits)) for name, hits in right.items()]
     header = (say(en="prompt", zh="提示词"), say(en="accuracy", zh="准确率"))
     return Table(rows, header, align="right")

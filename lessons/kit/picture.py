@@ -57,7 +57,7 @@ class Picture:
 
     def html(self) -> str:
         """An <img> with alt text, which JupyterLab would drop from a plain PNG, and the caption beneath it."""
-        data, width = encode_webp(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
+        data, width = encode_base64(self.image, format="webp", quality=65, method=6), self.image.width // SHARPNESS
         alt = html.escape(self.alt)
         look = "display: block; max-width: 100%"  # as a line of text it would have a gap beneath
         image = f'<img alt="{alt}" width="{width}" style="{look}" src="data:image/webp;base64,{data}">'
@@ -68,7 +68,7 @@ class Picture:
     def bundle(self) -> dict[str, str]:
         """One output for every reader: html for the page, a small PNG for converters, plain text for the ear and for nbval."""
         page = self.image.resize((self.image.width // SHARPNESS, self.image.height // SHARPNESS), Image.Resampling.BOX)
-        png = encode_webp(page.quantize(128), format="png", optimize=True)
+        png = encode_base64(page.quantize(128), format="png", optimize=True)
         plain = say(en="Figure: ", zh="图：") + self.alt
         return {"text/html": self.html(), "image/png": png, "text/plain": plain}
 
@@ -219,7 +219,7 @@ def finish(figure: Figure, alt: str, caption: str) -> Picture:
     return Picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), alt, caption)
 
 
-def encode_webp(image: Image.Image, **options: object) -> str:
+def encode_base64(image: Image.Image, **options: object) -> str:
     """A picture's file in base64; options: what `Image.save` takes."""
     buffer = io.BytesIO()
     image.save(buffer, **options)

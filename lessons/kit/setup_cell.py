@@ -29,7 +29,7 @@ def start(lang: str) -> None:
     from lessons.kit import torch_errors
 
     notebook.set_up(lang)
-    torch_errors.install()
+    torch_errors.install_handler()
 
 
 def find_other_package(name: str) -> str:

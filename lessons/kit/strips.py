@@ -30,15 +30,15 @@ def fit_columns(
     last = len(widths) - 1
     shown = sorted(place for place in wanted if place <= last)
 
-    def needed(places: Sequence[int]) -> float:
+    def sum_widths(places: Sequence[int]) -> float:
         breaks = sum(after != place + 1 for place, after in zip(places, [*places[1:], last + 1]))
         return sum(widths[place] for place in places) + GAP * breaks
 
     for place in range(min(enough, last + 1)):
         more = sorted({*shown, place})
-        if len(more) <= most and needed(more) <= right - left:
+        if len(more) <= most and sum_widths(more) <= right - left:
             shown = more
-    spare = min(0.14, (right - left - needed(shown)) / len(shown))
+    spare = min(0.14, (right - left - sum_widths(shown)) / len(shown))
     columns, x = {}, left
     for place, after in zip(shown, [*shown[1:], last + 1]):
         width = widths[place] + spare

@@ -167,7 +167,7 @@ _MEANINGS = (
 )
 
 
-def install() -> None:
+def install_handler() -> None:
     """In a notebook, show the errors that `explain` knows as its sentence, with the technical text folded below."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons.kit.exercise import Mistake, Questions, expect_number
+from lessons.kit.exercise import Mistake, Questions, expect_answer, expect_number
 from pocket.folders import Classes
 
 questions = Questions(__file__)
+
+
+def _name_mistake(answer: float, mistakes: Sequence[tuple[float, str, str]], tolerance: float) -> None:
+    """Raises the Mistake whose number the answer is, to such a share of it; each number with what to say of it, in both languages."""
+    for number, en, zh in mistakes:
+        if np.isclose(answer, number, rtol=tolerance):
+            raise Mistake(en=en, zh=zh)
+
 
 # --- how different two pictures are ----------------------------------------------------------------------------------
 
@@ -24,8 +32,7 @@ def difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
     one = np.array([[10, 200], [30, 40]], dtype=np.uint8)
     other = np.array([[13, 196], [30, 41]], dtype=np.uint8)
     ours = answer(one, other)
-    if ours is None:
-        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+    expect_answer(ours)
     if isinstance(ours, (bool, np.bool_)):
         raise Mistake(
             en="A number is wanted: a picture that was saved again differs a little nearly everywhere, so “equal or not” finds no copy.",
@@ -44,7 +51,7 @@ def difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
             "make them signed or float before you subtract.",
             zh="10 − 13 在这里成了 253。这些数是 uint8，只有 0 到 255，没有负数，不够减就从另一头绕回来：先转成有符号数或浮点数，再相减。",
         )
-    known = (
+    mistakes = (
         (
             0.0,
             "Brighter here and darker there cancel out, in the mean of the differences or in the difference of the means: take each without its sign first.",
@@ -71,9 +78,7 @@ def difference(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
             "这是占 255 的比例：本身没错，但我们的阈值是按灰度级说的。不要除以 255。",
         ),
     )
-    for number, english, chinese in known:
-        if np.isclose(value, number):
-            raise Mistake(en=english, zh=chinese)
+    _name_mistake(value, mistakes, 1e-5)
     if not np.isclose(value, 2.0):
         raise Mistake(
             en="Not this number. Subtract, drop the signs, take the mean over all pixels.",
@@ -98,8 +103,7 @@ def split(answer: Callable[[Tensor, torch.Generator], Any]) -> None:
 
     def parts(seed: int) -> list[Tensor]:
         found = answer(labels.clone(), torch.Generator().manual_seed(seed))
-        if found is None:
-            raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+        expect_answer(found)
         if not isinstance(found, (tuple, list)) or len(found) != 3:
             raise Mistake(
                 en="Three things are wanted: the numbers to learn from, to validate on and to test on.",
@@ -190,8 +194,7 @@ def entries(answer: Callable[[Classes, Path], list[dict[str, str]]]) -> None:
         [folder / "red_cup/1.jpg", folder / "red_cup/2.jpg", folder / "key/1.jpg"], [0, 0, 1], ["red cup", "key"]
     )
     ours = answer(classes, folder)
-    if ours is None:
-        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+    expect_answer(ours)
     if isinstance(ours, dict):
         raise Mistake(
             en="A list is wanted, one entry after the other. As keys of a dict a path could have one caption only.",
@@ -264,7 +267,7 @@ WEIGHT = 1_000_000 * 49 * 768 * 4 / 1e9  # gigabytes
 @questions.exercise
 def gigabytes(answer: float) -> None:
     expect_number(answer)
-    known = (
+    mistakes = (
         (
             WEIGHT / 4,
             "So many numbers, in thousands of millions. Each of them takes four bytes.",
@@ -294,9 +297,7 @@ def gigabytes(answer: float) -> None:
             "训练时要再复制两份，那样算才对。这里只存一份。",
         ),
     )
-    for value, english, chinese in known:
-        if abs(answer - value) < 0.004 * value:
-            raise Mistake(en=english, zh=chinese)
+    _name_mistake(answer, mistakes, 0.004)
     if abs(answer - WEIGHT) > 0.01 * WEIGHT:
         raise Mistake(
             en="Not this number. Pictures × patches × width × bytes, divided by 10⁹.",
@@ -324,7 +325,7 @@ def photograph(found: tuple[float, str]) -> int:
 
 
 @questions.prediction
-def pieces(share) -> int:
+def pieces(share: float) -> int:
     return 0 if share < 0.65 else 1 if share < 0.9 else 2
 
 

@@ -23,6 +23,7 @@ from lessons.kit.picture import (
     WIDTH,
     Picture,
     add_axes,
+    add_title,
     finish,
     make_blank,
     make_halo,
@@ -82,15 +83,15 @@ class Cost:
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
-def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_rows_of_pictures(rows: Sequence[SheetRow], *, title: str, alt: str, caption: str = "") -> Picture:
     """A row for each class. What is wrong stands in a frame, with a sign in its corner and a word under it."""
     side = (WIDTH - LABELS - 0.1) / SHOWN
-    shown = [_first(row.tiles) for row in rows]
+    shown = [_choose_first(row.tiles) for row in rows]
     tall = [side + (0.15 if any(tile.sign for tile in tiles) else 0.03) for tiles in shown]
     height = 0.42 + sum(tall)
     with LOCK:
         figure = make_blank(height)
-        _title(figure, title, height)
+        add_title(figure, title)
         top = height - 0.36
         for row, tiles, rise in zip(rows, shown, tall):
             style = {"fontsize": 9, "va": "center", "parse_math": False}
@@ -99,7 +100,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: st
             told, colour = (f"✗ {row.told}", VERMILION) if row.wrong else (row.told, SLATE)
             figure.text(0.08 / WIDTH, middle - 0.1 / height, told, color=colour, **style | {"fontsize": 8})
             for column, tile in enumerate(tiles):
-                _tile(figure, tile, LABELS + column * side, top - side, side - 0.04, 6.5)
+                _draw_tile(figure, tile, LABELS + column * side, top - side, side - 0.04, 6.5)
             if more := len(row.tiles) - len(tiles):
                 place = LABELS + len(tiles) * side
                 figure.text((place + 0.06) / WIDTH, middle, f"+ {more}", color=SLATE, fontsize=8, va="center")
@@ -107,7 +108,7 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str, alt: str, caption: st
         return finish(figure, alt, caption)
 
 
-def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_pictures_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: str = "") -> Picture:
     """Pictures with their file names, so many in a row; what is wrong stands in a frame with its sign and word."""
     shown = tiles[:NAMED]
     line_height = 0.13
@@ -118,11 +119,11 @@ def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: st
     height = 0.4 + (-(-len(shown) // IN_CLASS) * step or 0.3)
     with LOCK:
         figure = make_blank(height)
-        _title(figure, title, height)
+        add_title(figure, title)
         for number, tile in enumerate(shown):
             line, column = divmod(number, IN_CLASS)
             bottom = height - 0.36 - line * step - side
-            _tile(figure, tile, column * side + 0.05, bottom + 0.04, side - 0.1, 8)
+            _draw_tile(figure, tile, column * side + 0.05, bottom + 0.04, side - 0.1, 8)
             style = {"fontsize": 7.5, "ha": "center", "va": "top", "color": INK, "parse_math": False}
             for place, name in enumerate(tile.name.split("\n")):
                 top = bottom - (words if tile.sign else 0) - place * line_height
@@ -136,14 +137,14 @@ def sheet_with_names(tiles: Sequence[Tile], *, title: str, alt: str, caption: st
         return finish(figure, alt, caption)
 
 
-def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_pairs(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "") -> Picture:
     """Pairs of pictures in rows of three, the most alike first; under each how different they are, and whether that counts as the same."""
     columns, side = 3, 1.1
     step = side + 0.36
     height = 0.4 + max(1, -(-len(pairs) // columns)) * step
     with LOCK:
         figure = make_blank(height)
-        _title(figure, title, height)
+        add_title(figure, title)
         for number, pair in enumerate(pairs):
             line, column = divmod(number, columns)
             left, bottom = column * WIDTH / columns + 0.06, height - 0.36 - line * step - side
@@ -151,7 +152,7 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
                 axes = add_axes(figure, left + place * (side + 0.03), bottom, side, side)
                 show_image(axes, image)
                 if pair.same:
-                    _frame(axes)
+                    _add_frame(axes)
             told = (
                 say(en="{} = the same", zh="{}：同一张")
                 if pair.same
@@ -164,7 +165,7 @@ def pairs_alike(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = "
         return finish(figure, alt, caption)
 
 
-def _first(tiles: Sequence[Tile]) -> list[Tile]:
+def _choose_first(tiles: Sequence[Tile]) -> list[Tile]:
     """As many as a row has room for, all that is wrong among them, in their order."""
     if len(tiles) <= SHOWN:
         return list(tiles)
@@ -173,7 +174,7 @@ def _first(tiles: Sequence[Tile]) -> list[Tile]:
     return [tiles[number] for number in sorted([*wrong, *right[: SHOWN - 1 - len(wrong)]])]
 
 
-def _tile(figure: Figure, tile: Tile, left: float, bottom: float, side: float, size: float) -> None:
+def _draw_tile(figure: Figure, tile: Tile, left: float, bottom: float, side: float, size: float) -> None:
     axes = add_axes(figure, left, bottom, side, side)
     if tile.image is None:
         axes.set(xticks=[], yticks=[], facecolor="#ECEEF1")
@@ -182,7 +183,7 @@ def _tile(figure: Figure, tile: Tile, left: float, bottom: float, side: float, s
     else:
         show_image(axes, tile.image)
     if tile.sign:
-        _frame(axes)
+        _add_frame(axes)
         box = {"boxstyle": "square,pad=0.2", "facecolor": VERMILION, "edgecolor": "none"}
         style = {"fontsize": size + 1, "color": "white", "weight": "bold", "va": "top", "ha": "left"}
         axes.text(0.03, 0.97, tile.sign, transform=axes.transAxes, bbox=box, **style)
@@ -190,7 +191,7 @@ def _tile(figure: Figure, tile: Tile, left: float, bottom: float, side: float, s
         axes.text(0.5, -0.03, tile.word, transform=axes.transAxes, **style)
 
 
-def _frame(axes: Axes) -> None:
+def _add_frame(axes: Axes) -> None:
     frame = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=VERMILION, linewidth=2.4)
     axes.add_patch(frame)
 
@@ -198,14 +199,14 @@ def _frame(axes: Axes) -> None:
 # --- what was learned ------------------------------------------------------------------------------------------------
 
 
-def accuracies_of_splits(
+def draw_accuracies_of_splits(
     ways: Sequence[tuple[str, Sequence[float]]], chance: float, *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """For each way a row of dots, one for the accuracy on each split, stacked where they are equal; a bar at their mean."""
     height = 0.95 + 0.52 * len(ways)
     with LOCK:
         figure = make_blank(height)
-        _title(figure, title, height)
+        add_title(figure, title)
         axes = add_axes(figure, 2.0, 0.45, 4.6, height - 0.85)
         for row, (_, shares) in enumerate(ways):
             seen: Counter[float] = Counter()
@@ -247,7 +248,7 @@ def accuracies_of_splits(
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
-def time_and_memory(
+def draw_time_and_memory(
     seconds: Sequence[Cost], gigabytes: Sequence[Cost], room: float, *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Calculated seconds and gigabytes on logarithmic axes, the largest in bold; a line stands where `room` gigabytes of memory end."""
@@ -263,12 +264,12 @@ def time_and_memory(
     sizes = {1e-3: "1 MB", 1e-1: "100 MB", 10: "10 GB", 1e3: "1 TB"}
     with LOCK:
         figure = make_blank(height)
-        _title(figure, title, height)
+        add_title(figure, title)
         heading = say(en="Time, calculated", zh="时间（计算值）")
-        _dots(add_axes(figure, 1.3, 0.5, 2.05, 1.65), heading, seconds, (1e-2, 4e8), clock)
+        _draw_amounts(add_axes(figure, 1.3, 0.5, 2.05, 1.65), heading, seconds, (1e-2, 4e8), clock)
         axes = add_axes(figure, 4.85, 0.5, 2.05, 1.65)
         heading = say(en="Memory of each process, calculated", zh="每个进程占的内存（计算值）")
-        _dots(axes, heading, gigabytes, (1e-4, 1e4), sizes)
+        _draw_amounts(axes, heading, gigabytes, (1e-4, 1e4), sizes)
         axes.axvline(room, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=0)
         axes.annotate(
             f"{room:g} GB", (room, -0.55), (2, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"
@@ -276,7 +277,7 @@ def time_and_memory(
         return finish(figure, alt, caption)
 
 
-def _dots(
+def _draw_amounts(
     axes: Axes, heading: str, costs: Sequence[Cost], limits: tuple[float, float], ticks: dict[float, str]
 ) -> None:
     largest = int(np.argmax([cost.amount for cost in costs]))
@@ -296,7 +297,3 @@ def _dots(
     axes.tick_params(axis="x", pad=1)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(heading, fontsize=9, color=INK, loc="left", x=-0.58, pad=8)
-
-
-def _title(figure: Figure, title: str, height: float) -> None:
-    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10.5, color=INK, parse_math=False)

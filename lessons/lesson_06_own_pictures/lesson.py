@@ -40,7 +40,8 @@ from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
 from lessons.kit.models import show_prediction, tell_whose_numbers
-from lessons.lesson_06_own_pictures import exercises, explorers
+from lessons.lesson_06_own_pictures import exercises
+from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads
 from pocket import classifiers, folders, own_folder, world
 
 clip, processor = load_clip()
@@ -58,7 +59,7 @@ tell_whose_numbers(clip)
 
 # %% id="folder-code"
 example = own_folder.draw_folder(Path(mkdtemp()) / "sepia")
-explorers.folder_tree(example)
+sheets.show_folder_tree(example)
 
 # %% [markdown] lang="en" id="names"
 # What a sub-folder is called becomes the name of the class (`_` counts as a space). Choose English names, since CLIP has learned English. The choice is no formality:
@@ -80,11 +81,11 @@ exercises.names.ask()
 # 很少有人真的去看自己的图片，其实人人都该看：在这里花五分钟，以后省一天。下面是缩略图一览（contact sheet），从前摄影师冲完胶卷，都先印这么一张。`check_folder` 已经把每个文件打开过一遍，发现的问题都标了出来。先选一个类别看看，再只看有问题的。
 
 # %% id="sheet-code"
-explorers.contact_sheet(example)
+sheets.explore_sheet(example)
 
 # %% id="faults-code"
 classes, faults = folders.check_folder(example)
-explorers.fault_table(example, faults)
+sheets.tabulate_faults(example, faults)
 
 # %% [markdown] lang="en" id="faults"
 # A cup that was cut off; a HEIC, which cannot be read here; two copies; a boat that lies in two classes (two rows); a class of one and a class of none. From the list alone only the last two and the HEIC could be told. The copies are the worst, for nothing ever complains: if one of a pair is learned from and the other tested on, the test asks what was learned by heart.
@@ -122,7 +123,7 @@ def difference(one, other):
 # 差多少以内算同一张？**移动阈值之前**先猜：阈值放宽以后，最先多找出来的会是又一张重复图片，还是认错的一对？
 
 # %% id="limit-code"
-explorers.copies_explorer(example)
+sheets.explore_copies(example)
 
 # %% [markdown] lang="en" id="limit-seen"
 # Between the copies and everything else lies a wide gap, and the threshold stands in it. In your pictures it may be narrower, so look. This plain method finds pictures that were shrunk or saved again; it does not find those that were cropped, mirrored or made brighter.
@@ -210,7 +211,7 @@ exercises.sepia.reveal((hand, prompted.accuracy(*features.test)))
 # 测试图片只有三十张，一张就值三个多百分点，所以只划分一次说明不了多少。下面是同一个文件夹划分二十次的结果，事先存好的；放在一起比的还有三样：用打乱的标签（permuted labels）学出来的向量，作偶然对照（null）；把这些类别改叫 1 到 8，再学出来的向量；还有不用词语的线性探针（linear probe）。
 
 # %% id="splits-code"
-explorers.splits_picture()
+splits.draw_splits()
 
 # %% [markdown] lang="en" id="splits-seen"
 # - **The context helps in a style that this model never saw.** It beats the words in all twenty splits, 50 % against 27 on average.
@@ -270,7 +271,7 @@ show_prediction(picture, again.predict(picture))
 # 每类最少四张，有十张就像样了。没选之前，这里还是那个例子。
 
 # %% id="yours-code"
-tool = explorers.folder_tool(example)
+tool = uploads.explore_folder(example)
 tool
 
 # %% [markdown] lang="en" id="ten-lines"
@@ -294,7 +295,7 @@ print(f"{learned.accuracy(*split_up.test):.0%}", say(en="of the test pictures ri
 # 这比词语好吗？比偶然对照、比线性探针呢？换成你的图片，只有量过才知道（准确率，%）：
 
 # %% id="your-splits-code" tags=["measured"]
-explorers.splits_table(clip, processor, mine)
+splits.tabulate_splits(clip, processor, mine)
 
 # %% [markdown] lang="en" id="photographs"
 # ## 5 · And photographs?
@@ -310,15 +311,15 @@ explorers.splits_table(clip, processor, mine)
 exercises.photograph.ask()
 
 # %% id="photograph-code"
-palace = explorers.photographs()[0]
+palace = photographs.load_photographs()[0]
 shares = classify_zero_shot(clip, processor, palace, [f"a photo of a {name}." for name in world.OBJECTS])
 exercises.photograph.reveal((shares.max().item(), world.OBJECTS[shares.argmax()]))
 
 # %% id="photograph-explorer"
-explorers.photograph_explorer(clip, processor, world.OBJECTS)
+photographs.explore_photographs(clip, processor, world.OBJECTS)
 
 # %% id="photograph-table-code"
-explorers.photograph_table(clip, processor, world.OBJECTS)
+photographs.tabulate_photographs(clip, processor, world.OBJECTS)
 
 # %% [markdown] lang="en" id="photographs-seen"
 # Choose the flower in the figure, and see how sure it is each time; the table has all the answers. That for the flower changes with the prompt, and with the bare `{}` it is even right. Being right once is not knowing.
@@ -334,7 +335,7 @@ explorers.photograph_table(clip, processor, world.OBJECTS)
 exercises.pieces.ask()
 
 # %% id="pieces-code" tags=["measured"]
-images, which = explorers.photograph_pieces()                   # 32 pieces, and of which photograph
+images, which = photographs.cut_pieces()                     # 32 pieces, and of which photograph
 vectors = encode_images(clip, processor, images)             # (N, D)
 numbers = data.split_own_pictures(which, seed=0)
 mean = data.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
@@ -470,7 +471,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # %% id="real-code"
 from torch.utils.flop_counter import FlopCounterMode
 
-real, real_gpt2 = explorers.without_weights()                   # ViT-B/32 and GPT-2: the library's default sizes
+real, real_gpt2 = costs.make_models_without_weights()         # ViT-B/32 and GPT-2: the library's default sizes
 with FlopCounterMode(display=False) as library:
     real.vision_model(pixel_values=torch.empty(1, 3, 224, 224, device="meta"))
 ours = flops.FLOP * flops.count_vision_tower(real.config, 1).forward
@@ -484,7 +485,7 @@ print(f"{ours / 1e9:.1f} GFLOP")
 # 前几课的哪些数会变，哪些不变？**运行之前**，先写下你记得的三个。
 
 # %% id="changes-code"
-explorers.what_changes(clip, gpt2[0])
+costs.tabulate_changes(clip, gpt2[0])
 
 # %% [markdown] lang="en" id="changes-seen"
 # (100 is the limit that CLIP's authors set for the logit scale, and their models stand at it: Radford et al. 2021.)
@@ -546,7 +547,7 @@ gigabytes = 1_000_000 * 49 * 768 * 4 / 1e9
 # 这样算出来的，能信几分？模型取 ViT-B/32 和 GPT-2 的大小、随机权重，我们实测过几样：CPU 上用 `python course.py bench`，一个大 GPU 上用 `python -m benchmarks.gpu`。时间是按一次大矩阵乘法的速度算的。**运行之前**先猜：哪一样会差得远？
 
 # %% id="pace-code"
-explorers.measured_sizes()
+costs.tabulate_measured()
 
 # %% [markdown] lang="en" id="explore"
 # In three of the times the count comes within a factor of two. The other two are of the large GPU: it needs fifteen times as long for a step with a thousand classes, and nearly twenty times as long with two captions in a step, for then it mostly waits for its next order. **Everything in the next figure is calculated**, for the H200 from the paces that it reached. The figure begins with a thousand classes and a million captions on two CPU cores; choose the H200. What is faster there, eight of them, or 64 captions in a step? And which problem does neither of them solve?
@@ -555,13 +556,13 @@ explorers.measured_sizes()
 # 五个时间里，有三个实测不到计算值的两倍。另外两个差得远，都是大 GPU 上的：一千个类别走一步，用的时间是计算值的十五倍；每步只有两句说明文字时，将近二十倍，因为这时它大部分时间在等下一条指令。**下图里的一切都是计算出来的**，其中 H200 用的是它实际达到的速度。图从两个 CPU 核、一千个类别、一百万句说明文字开始；请换成 H200。在它上面，改用八个设备，还是每步改成 64 句，哪个更快？又有什么问题，这两样都解决不了？
 
 # %% id="explore-code"
-explorers.scale_explorer()
+costs.explore_costs()
 
 # %% id="memory-quiz"
 exercises.memory.ask()
 
 # %% id="explore-table-code"
-explorers.scale_table()
+costs.tabulate_costs()
 
 # %% [markdown] lang="en" id="explore-seen"
 # A thousand classes with sixteen pictures each take some 40 minutes on two CPU cores: half of the time to see the pictures, once, and half to learn, for only the text side is computed at every step, and in pieces that fit. A million captions take more than a week there. On the H200 they take more than 8 hours with two captions in a step, the script's own choice, and less than one with 64: a larger batch does more than eight devices. How long your machine really takes, the script says at every evaluation: two hundred captions for two minutes tell you more than this figure.

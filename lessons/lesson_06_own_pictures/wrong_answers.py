@@ -75,7 +75,6 @@ def split(labels, generator):
     parts = [], [], []
     for label in labels.unique():
         numbers = (labels == label).nonzero().flatten()
-        numbers = numbers
         quarter = max(1, len(numbers) // 4)
         sizes = [len(numbers) - 2 * quarter, quarter, quarter]
         for part, mine in zip(parts, numbers.split(sizes)):
@@ -94,8 +93,6 @@ def split(labels, generator):
     for label in labels.unique():
         numbers = (labels == label).nonzero().flatten()
         numbers = numbers[torch.randperm(len(numbers), generator=generator)]
-        quarter = max(1, len(numbers) // 4)
-        sizes = [len(numbers) - 2 * quarter, quarter, quarter]
         for part, mine in zip(parts, [numbers, numbers[:2], numbers[:2]]):
             part.append(mine)
     return [torch.cat(part) for part in parts]
@@ -106,8 +103,6 @@ def split(labels, generator):
     for label in labels.unique():
         numbers = (labels == label).nonzero().flatten()
         numbers = numbers[torch.randperm(len(numbers), generator=generator)]
-        quarter = max(1, len(numbers) // 4)
-        sizes = [len(numbers) - 2 * quarter, quarter, quarter]
         for part, mine in zip(parts, numbers.split(len(numbers) // 3)):
             part.append(mine)
     return [torch.cat(part) for part in parts]
@@ -204,16 +199,12 @@ def split(labels, generator):
     parts = [], [], []
     for label in labels.unique():
         numbers = (labels == label).nonzero().flatten()
-        numbers = numbers
         quarter = max(1, len(numbers) // 4)
-        sizes = [len(numbers) - 2 * quarter, quarter, quarter]
-        for part, mine in zip(parts, kept(numbers, quarter, generator)):
+        rest = numbers[quarter:]
+        rest = rest[torch.randperm(len(rest), generator=generator)]
+        for part, mine in zip(parts, [rest[quarter:], numbers[:quarter], rest[:quarter]]):
             part.append(mine)
     return [torch.cat(part) for part in parts]
-def kept(numbers, quarter, generator):
-    rest = numbers[quarter:]
-    rest = rest[torch.randperm(len(rest), generator=generator)]
-    return rest[quarter:], numbers[:quarter], rest[:quarter]
 
 # %% exercise="split-exercise" en="is there a return" zh="少了 return"
 def split(labels, generator):
@@ -221,35 +212,59 @@ def split(labels, generator):
 
 # %% exercise="entries-exercise" en="Whole paths" zh="完整路径"
 def entries(classes, folder):
-    return [{'image_path': str(file), 'text': f'a {classes.class_names[label]}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": str(file), "text": f"a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="cannot be written into JSON" zh="写不进 JSON"
 def entries(classes, folder):
-    return [{'image_path': file.relative_to(folder), 'text': f'a {classes.class_names[label]}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": file.relative_to(folder), "text": f"a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="sub-folder got lost" zh="子文件夹丢了"
 def entries(classes, folder):
-    return [{'image_path': file.name, 'text': f'a {classes.class_names[label]}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": file.name, "text": f"a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="name of a folder" zh="文件夹的名字"
 def entries(classes, folder):
-    return [{'image_path': file.relative_to(folder).as_posix(), 'text': f'a {file.parent.name}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": file.relative_to(folder).as_posix(), "text": f"a {file.parent.name}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="number of the class" zh="类别的编号"
 def entries(classes, folder):
-    return [{'image_path': file.relative_to(folder).as_posix(), 'text': f'a {label}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": file.relative_to(folder).as_posix(), "text": f"a {label}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="no sentence yet" zh="还不是一句话"
 def entries(classes, folder):
-    return [{'image_path': file.relative_to(folder).as_posix(), 'text': f'{classes.class_names[label]}'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": file.relative_to(folder).as_posix(), "text": classes.class_names[label]}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="The keys are" zh="键要叫"
 def entries(classes, folder):
-    return [{'image': file.relative_to(folder).as_posix(), 'text': f'a {classes.class_names[label]}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image": file.relative_to(folder).as_posix(), "text": f"a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="The captions should be" zh="说明文字应该是"
 def entries(classes, folder):
-    return [{'image_path': file.relative_to(folder).as_posix(), 'text': f'a photo of a {classes.class_names[label]}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": file.relative_to(folder).as_posix(), "text": f"a photo of a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="A list is wanted" zh="要的是列表"
 def entries(classes, folder):
@@ -257,7 +272,7 @@ def entries(classes, folder):
 
 # %% exercise="entries-exercise" en="one for each picture" zh="每张图一项"
 def entries(classes, folder):
-    return [{'image_path': name, 'text': f'a {name}.'} for name in classes.class_names]
+    return [{"image_path": name, "text": f"a {name}."} for name in classes.class_names]
 
 # %% exercise="entries-exercise" en="A list of dicts" zh="由字典组成"
 def entries(classes, folder):
@@ -265,7 +280,10 @@ def entries(classes, folder):
 
 # %% exercise="entries-exercise" en="The first path should be" zh="第一个路径应该是"
 def entries(classes, folder):
-    return [{'image_path': 'photos/' + file.name, 'text': f'a {classes.class_names[label]}.'} for file, label in zip(classes.files, classes.labels)]
+    return [
+        {"image_path": "photos/" + file.name, "text": f"a {classes.class_names[label]}."}
+        for file, label in zip(classes.files, classes.labels)
+    ]
 
 # %% exercise="entries-exercise" en="is there a return" zh="少了 return"
 def entries(classes, folder):
@@ -299,4 +317,4 @@ gigabytes = 3 * 1e6 * 49 * 768 * 4 / 1e9
 gigabytes = 16
 
 # %% exercise="gigabytes-exercise" en="this is of type str" zh="你给的是 str"
-gigabytes = '150 GB'
+gigabytes = "150 GB"

@@ -8,7 +8,7 @@ from chinese import ROOT
 
 from claims import Claim
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
-from lessons.lesson_06_own_pictures.explorers import estimate_costs, read_paces
+from lessons.lesson_06_own_pictures.explorers.costs import estimate_costs, read_paces
 from pocket.studies.own_pictures_study import load_study
 
 CITED: dict[str, str] = {}

@@ -1,0 +1,1 @@
+"""Explorers and tables of lesson 06, a module for each topic."""
