@@ -107,7 +107,7 @@ def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Capt
 @questions.exercise
 def encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProcessor) -> None:
     names = ["cat", "red umbrella"]  # of two lengths
-    context = experiments.make_random_context(clip, 4).requires_grad_()
+    context = experiments.sample_context(clip, 4).requires_grad_()
     ours, right = answer(clip, processor, names, context), museum.encode_right(clip, processor, names, context)
     expect_tensor(ours, tuple(right.shape), "encode(clip, processor, names, context)")
     ids, slots = experiments.tokenize_with_slots(processor, names, len(context))

@@ -120,7 +120,7 @@ def check_identity(
 @torch.no_grad()
 def check_another_name(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> Result:
     """Two class names must not get the same features."""
-    cat, dog = encode(clip, processor, ["cat", "dog"], make_random_context(clip, vectors))
+    cat, dog = encode(clip, processor, ["cat", "dog"], sample_context(clip, vectors))
     apart = _measure_largest_difference(cat, dog)
     sentence = say(
         en="“cat” and “dog” have features of their own" if apart > EXACT else "“cat” and “dog” have the same features",
@@ -131,7 +131,7 @@ def check_another_name(encode: Encode, clip: CLIPModel, processor: CLIPProcessor
 
 def check_every_vector_learns(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> Result:
     """Each vector of the context must receive a gradient that is not zero."""
-    context = make_random_context(clip, vectors).requires_grad_()
+    context = sample_context(clip, vectors).requires_grad_()
     features = encode(clip, processor, ["cat", "dog", "umbrella"], context)  # (C, D)
     direction = torch.randn(features.shape, generator=torch.Generator().manual_seed(1)).to(features)
     if features.requires_grad:
@@ -150,7 +150,7 @@ def check_every_vector_learns(encode: Encode, clip: CLIPModel, processor: CLIPPr
 @torch.no_grad()
 def check_in_company(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> Result:
     """A name must have the same features whether or not a longer name stands in the same batch, which adds padding behind it."""
-    context = make_random_context(clip, vectors)
+    context = sample_context(clip, vectors)
     alone = encode(clip, processor, [SHORT], context)
     company = encode(clip, processor, [SHORT, LONG], context)[:1]
     apart = _measure_largest_difference(company, alone)
@@ -161,8 +161,8 @@ def check_in_company(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, 
     return Result(apart < EXACT, apart, sentence)
 
 
-def make_random_context(clip: CLIPModel, vectors: int) -> Tensor:
-    """Make random vectors (M, D), as large as those of words, and the same at every call."""
+def sample_context(clip: CLIPModel, vectors: int) -> Tensor:
+    """Sample vectors (M, D) at random, as large as those of words, and the same at every call."""
     table = clip.text_model.embeddings.token_embedding.weight
     shape = vectors, table.shape[1]
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(table) * table.std()
@@ -171,7 +171,7 @@ def make_random_context(clip: CLIPModel, vectors: int) -> Tensor:
 @torch.no_grad()
 def count_positions(encode: Encode, clip: CLIPModel, processor: CLIPProcessor, vectors: int = 4) -> float:
     """Count how many times the vectors of the positions are contained in what enters the tower, beside the rows and the context."""
-    context, entered = make_random_context(clip, vectors), []
+    context, entered = sample_context(clip, vectors), []
     first = clip.text_model.encoder.layers[0].layer_norm1
     hook = first.register_forward_pre_hook(lambda module, given: entered.append(given[0]))
     try:
