@@ -39,7 +39,7 @@ from helpers.flops import count_text_tower, estimate_least_seconds
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
 from lessons.kit.picture import Picture
-from lessons.lesson_02_learnable_context.speed import Curve, break_even, seconds_by_classes
+from lessons.lesson_02_learnable_context.figures_b import Curve, draw_break_even, draw_seconds_by_classes
 from pocket.datasets import draw_few_shot
 from pocket.tasks import BLURRED
 from pocket.world import COLOURS, OBJECTS, SIZES
@@ -482,7 +482,7 @@ def draw_cost(found: dict[str, Any]) -> Picture:
     absent = [(point["classes"], point["would_keep_for_backward_gib"]) for point in found["plain_not_run"]]
     both = max(curves["plain"].x)
     tops = {name: f"{curve.y[-1]:.2g} s for {curve.x[-1]} classes" for name, curve in curves.items()}
-    return seconds_by_classes(
+    return draw_seconds_by_classes(
         **curves,
         absent=absent,
         title=f"For {both} classes, the same features and gradient in 1/{found['value']:.0f} of the time",
@@ -496,7 +496,7 @@ def draw_cost(found: dict[str, Any]) -> Picture:
 def draw_run(found: dict[str, Any]) -> Picture:
     """The figure of `few_shot_run`."""
     curves, even = make_run_curves(found), found["break_even_step"]
-    return break_even(
+    return draw_break_even(
         **curves,
         step=even,
         measured=found["textbook_steps_measured"],

@@ -247,12 +247,8 @@ def mosaic(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for i in range(tiles + 1):
         at = i * pixels / tiles
-        draw.line(
-            [(at, 0), (at, pixels)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007))
-        )
-        draw.line(
-            [(0, at), (pixels, at)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007))
-        )
+        draw.line([(at, 0), (at, pixels)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007)))
+        draw.line([(0, at), (pixels, at)], fill=(88, 82, 78), width=max(1, round(pixels * 0.007)))
     return image
 
 
@@ -287,9 +283,7 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     draw = ImageDraw.Draw(wall)
     for row in range(15):
         y = row / 15 * pixels
-        draw.line(
-            [(0, y), (pixels, y)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006))
-        )
+        draw.line([(0, y), (pixels, y)], fill=(31, 25, 38), width=max(1, round(pixels * 0.006)))
         for column in range(8):
             x = (column + 0.5 * (row % 2)) / 8 * pixels
             draw.line(
@@ -321,12 +315,8 @@ def blueprint(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     draw = ImageDraw.Draw(image)
     for i in range(1, 16):
         at = i * pixels / 16
-        draw.line(
-            [(at, 0), (at, pixels)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004))
-        )
-        draw.line(
-            [(0, at), (pixels, at)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004))
-        )
+        draw.line([(at, 0), (at, pixels)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004)))
+        draw.line([(0, at), (pixels, at)], fill=(48, 94, 172), width=max(1, round(pixels * 0.004)))
     draw_outlines(draw, stage.backdrop[1:], pixels, (118, 158, 214), 0.007)
     white, thin = (240, 246, 255), max(1, round(pixels * 0.007))
     for figure in stage.figures:

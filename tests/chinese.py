@@ -12,7 +12,8 @@ from matplotlib.text import Text
 
 from lessons.kit import picture
 from pocket import world
-from tools.source import HAN, ROOT
+from tools.console import ROOT
+from tools.source import HAN
 
 WORD = r"[A-Za-z][A-Za-z0-9_.'’-]*"
 # Names of libraries and data sets, units, and letters that stand for a number
@@ -49,14 +50,23 @@ def english_of(text: str) -> str:
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
     "05.words_by_table": "the nearest tokens of vectors",
+    "02.draw_text_with_slots": "tokens of a class name that a learner types",
+    "02.draw_ways_in": "tokens of a class name",
+    "05.draw_words_by_table": "the nearest tokens of vectors",
     "02.text_with_slots": "tokens of a class name that a learner types",
     "02.overwriting_and_inserting": "tokens of a class name",
-    "01.shares_by_scale": "any texts, shortened where there is no room",
-    "01.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
+    "01.draw_shares_by_scale": "any texts, shortened where there is no room",
+    "01.draw_tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
     "03.next_tokens": "tokens",
     "03.captions_learned": "captions",
     "03.blended_prompts": "answers",
     "03.words_on_patches": "nearest words",
+    "01.shares_by_scale": "any texts, shortened where there is no room",
+    "01.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
+    "03.draw_next_tokens": "tokens",
+    "03.draw_learned_captions": "captions",
+    "03.draw_prompt_blends": "answers",
+    "03.draw_patch_words": "nearest words",
     "00.draw": "the texts that the learner has written for CLIP",
     "06.draw_rows_of_pictures": "names of a learner's folders",
     "06.draw_pictures_with_names": "names of a learner's folders and files",

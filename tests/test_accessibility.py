@@ -25,10 +25,10 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 NAMES = ("top_p",)  # labels that are names in code, the same in both languages
 # Where a rule does not fit: the figure, the fault, the reason. Each is needed: another test sees to that.
 EXCEPTIONS = (
-    ("inside_clip.picture_in_patches", "^line in #ffffff", "a grid on a picture; beside it the patches lie apart"),
-    ("soft_prompt.words_on_patches", "^line in #ffffff", "a grid on a pale picture; the words stand in its cells"),
+    ("01.draw_patches", "^line in #ffffff", "a grid on a picture; beside it the patches lie apart"),
+    ("03.draw_patch_words", "^line in #ffffff", "a grid on a pale picture; the words stand in its cells"),
     (
-        "captions.dots_in_rows",
+        "03.draw_dots_in_rows",
         "^only the colour tells marks",
         "each row has its name, with a triangle where the dots are blue",
     ),

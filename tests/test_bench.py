@@ -24,7 +24,7 @@ from helpers.fast_text import encode_fast
 from helpers.flops import FLOP, count_text_tower, estimate_least_seconds
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
-from lessons.lesson_02_learnable_context import speed
+from lessons.lesson_02_learnable_context import figures_b
 from tools import console, jobs
 
 SAY = {lang: console.speaker(lang) for lang in ("en", "zh")}
@@ -474,8 +474,8 @@ def numbers_in(figure):
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that were finished."""
-    figures, finish = [], speed.finish
-    monkeypatch.setattr(speed, "finish", lambda figure, *texts: figures.append(figure) or finish(figure, *texts))
+    figures, finish = [], figures_b.finish
+    monkeypatch.setattr(figures_b, "finish", lambda figure, *texts: figures.append(figure) or finish(figure, *texts))
     return figures
 
 
@@ -511,8 +511,10 @@ def test_curves_are_the_numbers_of_the_record():
 
 
 def test_a_run_that_never_breaks_even_is_drawn_too(drawn):
-    textbook, ours = speed.Curve([0, 10], [0.0, 1.0]), speed.Curve([0, 10], [5.0, 6.0])
-    speed.break_even(textbook, ours, None, 2, title="never", alt="Two lines that do not cross within ten steps.")
+    textbook, ours = figures_b.Curve([0, 10], [0.0, 1.0]), figures_b.Curve([0, 10], [5.0, 6.0])
+    figures_b.draw_break_even(
+        textbook, ours, None, 2, title="never", alt="Two lines that do not cross within ten steps."
+    )
     assert len(drawn[0].axes) == 2
 
 

@@ -102,7 +102,7 @@ def small_course(root, script=SCRIPT):
     (root / "lessons/kit").mkdir()
     for package in ("lessons", "lessons/kit"):
         (root / package / "__init__.py").write_text("")
-    (root / "lessons/kit/torch_errors.py").write_text("def install(): pass\n")
+    (root / "lessons/kit/torch_errors.py").write_text("def install_handler(): pass\n")
     shutil.copy(build.ROOT / "lessons/kit/setup_cell.py", root / "lessons/kit")
     return root
 
@@ -147,7 +147,7 @@ def lesson_of(root):
 
 
 def faults(root):
-    return build.faults(lesson_of(root), build.read_glossary(root / "lessons/glossary.md"))
+    return build.find_script_faults(lesson_of(root), build.read_glossary(root / "lessons/glossary.md"))
 
 
 def read(root, lang="en"):
@@ -225,12 +225,7 @@ WRONG = {
     # words
     "Chinese in English": ("One half.", "One 半.", "hello", "Chinese in an English cell (半)"),
     "an English paragraph": ("轮到你了！", "轮到你了！\n#\n# Now it is really your turn.", "your-turn", "English only"),
-    "an English heading": (
-        "# # 你好\n",
-        "# # Where can it get in?\n",
-        "hello",
-        "English only among the Chinese (# Where",
-    ),
+    "an English heading": ("# 你好\n", "# Where can it get in?\n", "hello", "among the Chinese (# Where"),
     "an English item": ("- GPT-2 (Radford 2019)", "- 一\n# - it reads the next word", "hello", "(- it reads the"),
     "an English row": ("- GPT-2 (Radford 2019)", "| 一 | 二 |\n# | the row of a table |", "hello", "(| the row of a"),
     "a wrong variant": ("讲词元", "讲代币", "hello", "wrong variant 代币; the glossary has 词元"),
@@ -353,7 +348,7 @@ def test_an_unknown_lesson_is_answered_with_those_there_are(root, capsys):
 
 
 def test_a_notebook_holds_the_cells_of_its_language_with_the_ids_of_the_script(root):
-    english, chinese = (build.notebook(lesson_of(root), lang) for lang in ("en", "zh"))
+    english, chinese = (build.make_notebook(lesson_of(root), lang) for lang in ("en", "zh"))
     ids = ["hello", "setup", "add", "your-turn", "double", "double-solution", "clock", "mistake"]
     assert [cell.id for cell in english.cells] == [cell.id for cell in chinese.cells] == ids
     assert english.cells[0].source.startswith("# Hello") and chinese.cells[0].source.startswith("# 你好")
@@ -368,7 +363,7 @@ def test_a_notebook_holds_the_cells_of_its_language_with_the_ids_of_the_script(r
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "Solution"), ("zh", "参考答案")])
 def test_a_solution_is_folded_markdown(root, lang, word):
-    cell = build.notebook(lesson_of(root), lang).cells[5]
+    cell = build.make_notebook(lesson_of(root), lang).cells[5]
     code = "def double(x):\n    return 2 * x"
     assert cell.source == f"<details><summary>{word}</summary>\n\n```python\n{code}\n```\n\n</details>"
     assert (cell.cell_type, cell.metadata) == ("markdown", {"tags": ["solution"]})
@@ -554,11 +549,11 @@ def test_a_set_for_a_class_has_exercises_and_neither_solutions_nor_outputs(built
         found = {cell.id: cell for cell in book.cells}
         assert list(found) == ["hello", "setup", "add", "your-turn", "double", "clock", "mistake"]
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
-        assert found["setup"].source == build.setup_code(each) and found["double"].metadata.tags == ["exercise"]
+        assert found["setup"].source == build.make_setup_code(each) and found["double"].metadata.tags == ["exercise"]
 
 
 def test_a_set_for_a_class_has_no_link_to_the_notebook_with_solutions(root):
-    book = build.notebook(lesson_of(root), "en", ADDRESS, solutions=False)
+    book = build.make_notebook(lesson_of(root), "en", ADDRESS, solutions=False)
     assert "colab" not in book.cells[0].source and ADDRESS in book.cells[1].source
 
 
@@ -572,19 +567,18 @@ def test_a_faulty_script_makes_no_set_for_a_class(root, capsys):
 def test_no_solution_of_any_lesson_stands_in_the_set_for_a_class(lesson):
     solutions = [cell.source for cell in lesson.cells if "solution" in cell.metadata.tags]
     for lang in ("en", "zh"):
-        book = build.notebook(lesson, lang, solutions=False)
+        book = build.make_notebook(lesson, lang, solutions=False)
         text = "\n\n".join(cell.source for cell in book.cells)
         assert solutions and not [solution for solution in solutions if solution in text]
-        assert "<details>" not in text and len(build.code_of(book.cells)) == len(build.code_of(lesson.cells)) - len(
-            solutions
-        )
+        left, all_code = build.select_code(book.cells), build.select_code(lesson.cells)
+        assert "<details>" not in text and len(left) == len(all_code) - len(solutions)
 
 
 @pytest.mark.slow
 def test_a_lesson_of_the_set_for_a_class_runs_from_its_folder():
     (build.ROOT / "work").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build.ROOT / "work") as folder:
-        book = build.notebook(read_lessons(build.ROOT)[0], "zh", solutions=False)
+        book = build.make_notebook(read_lessons(build.ROOT)[0], "zh", solutions=False)
         cells = {cell.id: cell for cell in build.execute(book, Path(folder) / "zh/00_start_here.ipynb")}
     assert "○" in str(cells["how-many-numbers-code"].outputs)
 
@@ -633,7 +627,7 @@ def test_the_set_up_cell_can_be_run_twice(root, folder):
 
 @pytest.mark.parametrize(("lang", "sentence"), [("en", "The course is not here: "), ("zh", "这里找不到课程：")])
 def test_where_there_is_no_course_the_set_up_cell_says_so_in_a_sentence(tmp_path, lang, sentence):
-    child = python(build.setup_code(lang), tmp_path / "elsewhere")
+    child = python(build.make_setup_code(lang), tmp_path / "elsewhere")
     last = child.stderr.strip().splitlines()[-1]
     assert child.returncode and last.startswith(f"FileNotFoundError: {sentence}{(tmp_path / 'elsewhere').resolve()} ")
 
@@ -644,20 +638,20 @@ def test_a_package_of_somebody_else_that_was_imported_before_is_named(root, tmp_
     installed = other_package(tmp_path / "site", name)
     if not with_init:  # a folder is a package too
         (installed / name / "__init__.py").unlink()
-    cell = f"import {name}\n{build.setup_code(lang)}"
+    cell = f"import {name}\n{build.make_setup_code(lang)}"
     child = python(cell, root.resolve() / "work", PYTHONPATH=str(installed))
     last = child.stderr.strip().splitlines()[-1]
     assert child.returncode and last.startswith("ImportError: ") and str(installed / name) in last and sentence in last
 
 
 def test_without_an_address_nothing_speaks_of_colab(root):
-    books = [nbformat.writes(build.notebook(lesson_of(root), lang)) for lang in ("en", "zh")]
+    books = [nbformat.writes(build.make_notebook(lesson_of(root), lang)) for lang in ("en", "zh")]
     assert not any("colab" in book.lower() or "git clone" in book for book in books)
 
 
 @pytest.mark.parametrize(("lang", "words"), [("en", "Open this lesson in Colab"), ("zh", "在 Colab 中打开本课")])
 def test_with_an_address_the_first_text_ends_in_a_link_to_colab(root, lang, words):
-    first, *others = build.notebook(lesson_of(root), lang, ADDRESS).cells
+    first, *others = build.make_notebook(lesson_of(root), lang, ADDRESS).cells
     page = f"somebody/ten-vectors/blob/main/notebooks/{lang}/01_small.ipynb"
     assert first.source.endswith(f"\n\n[{words}](https://colab.research.google.com/github/{page})")
     assert not [cell.id for cell in others if cell.id != "setup" and "colab" in cell.source.lower()]
@@ -667,7 +661,7 @@ def test_the_address_is_the_one_in_pyproject(built, runs):
     edit(built, ('address = ""', f'address = "{ADDRESS}"'), path="pyproject.toml")
     assert run(built, "--check") == 1 and run(built) == 0 and run(built, "--check") == 0
     assert len(runs) == 2  # another set-up cell
-    assert cells(built, "zh")["setup"].source == build.setup_code("zh", ADDRESS)
+    assert cells(built, "zh")["setup"].source == build.make_setup_code("zh", ADDRESS)
 
 
 COLAB = """
@@ -683,16 +677,25 @@ builtins.get_ipython = Shell
 
 
 def test_on_colab_the_course_is_fetched_once(root, tmp_path):
-    colab = COLAB.format(address=ADDRESS, course=str(root)) + build.setup_code("en", ADDRESS)
+    colab = COLAB.format(address=ADDRESS, course=str(root)) + build.make_setup_code("en", ADDRESS)
     assert start(colab, tmp_path / "content") == "cloned, ours en content"
     assert start(colab, tmp_path / "content") == "ours en content"
 
 
 def test_off_colab_nothing_is_fetched(root):
-    assert start(build.setup_code("zh", ADDRESS), root / "notebooks/zh") == "ours zh zh"
+    assert start(build.make_setup_code("zh", ADDRESS), root / "notebooks/zh") == "ours zh zh"
 
 
-def test_build_py_runs_on_its_own(root):
-    command = [sys.executable, "-m", "tools.build", "--check", "no-such-lesson"]
-    child = subprocess.run(command, cwd=build.ROOT, capture_output=True, encoding="utf-8")
-    assert (child.returncode, child.stderr[:34]) == (1, "There is no lesson no-such-lesson;")
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is that of Unix")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--check no-such-lesson", "There is no lesson no-such-lesson;"),
+        ("--help >&-", "The output is closed: "),
+        ("--help >/dev/full", "The disk, "),
+    ],
+)
+def test_build_py_runs_on_its_own_and_ends_in_one_sentence(words, sentence):
+    command = f"exec '{sys.executable}' -m tools.build {words}"
+    child = subprocess.run(command, shell=True, cwd=build.ROOT, capture_output=True, encoding="utf-8")
+    assert child.returncode == 1 and child.stderr.startswith(sentence) and child.stderr.count("\n") == 1

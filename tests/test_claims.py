@@ -11,8 +11,8 @@ from strange import LESSONS
 
 from finetuning import options
 from pocket.studies import captioner_study
-from tools import teaching
 from tools.source import LANGUAGES, NO_PROSE, NO_TEXT, read_lessons
+from tools.teaching.guide import read_course
 
 BOTH = [(lang, name) for lang in LANGUAGES for name in LESSONS]
 NUMBER = (
@@ -83,21 +83,20 @@ def test_numbers_are_cited_that_the_prose_has(name):
 
 
 @cache
-def guide():
-    course = teaching.read_course(ROOT, "")
-    return {lesson.name: course.rounded(lesson) for lesson in course.lessons}
+def read_minutes():
+    return {name: lesson.rounded for name, lesson in read_course(ROOT, "").lessons.items()}
 
 
 @pytest.mark.parametrize(("lang", "name"), BOTH)
 def test_a_lesson_says_at_its_head_how_many_minutes_it_takes(lang, name):
-    assert str(guide()[name]) in re.findall(MINUTES[lang], next(iter(prose(name, lang).values())))
+    assert str(read_minutes()[name]) in re.findall(MINUTES[lang], next(iter(prose(name, lang).values())))
 
 
 @pytest.mark.parametrize(("lang", "readme"), [("en", "README_EN.md"), ("zh", "README.md")])
 def test_readme_and_lesson_00_list_the_same_minutes(lang, readme):
     row = r"(?m)^\| \**(\d\d\w?) .*?\| (\d+) \|"
     listed = dict(re.findall(row, (ROOT / readme).read_text("utf-8")))
-    assert listed == {name.split("_")[0]: str(minutes) for name, minutes in guide().items()}
+    assert listed == {name.split("_")[0]: str(minutes) for name, minutes in read_minutes().items()}
     source = (ROOT / "lessons/lesson_00_start_here/lesson.py").read_text("utf-8")
     in_lesson = [*re.findall(r"(?m)^# " + row.removeprefix("(?m)^"), source)]
     assert sorted(in_lesson) == sorted(2 * [*listed.items()])

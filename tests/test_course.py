@@ -490,9 +490,9 @@ def test_all_runs_the_notebooks_with_colabs_versions_too_and_fails_if_either_par
 
 def test_build_py_runs_with_the_same_arguments_and_its_status_is_ours(installed):
     house, given = installed[0], ["--check", "--all", "00_start_here", "02b"]
-    assert house.ran("build", *given) == [(True, given)] and house.run("build", "--check")[0] == 3
+    assert house.ran("build", *given) == [(True, ["--lang", "en", *given])] and house.run("build", "--check")[0] == 3
     ((_, words),) = house.ran("build", "--here", "--no-solutions", "00", "--lang", "zh")
-    assert words == ["--no-solutions", "--lang", "zh", "00"]  # in whose language the set for a class is told
+    assert words == ["--lang", "zh", "--no-solutions", "00"]
 
 
 def test_only_test_takes_unknown_arguments_and_the_others_no_abbreviations(house):

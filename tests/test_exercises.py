@@ -17,7 +17,8 @@ import torch
 
 from helpers import language
 from lessons.kit.exercise import Choice, Exercise, Mistake, Prediction, Quiz, Text, is_stub
-from tools.source import ROOT, read_lessons
+from tools.console import ROOT
+from tools.source import read_lessons
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 LESSONS = read_lessons(ROOT)

@@ -10,16 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 from PIL import Image
 
 from helpers.training import History
 from lessons import kit
 from lessons.kit import learning_curve, strips
 from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores, finish, make_blank, move_apart
-from lessons.lesson_00_start_here.explorers import pictures_with_guesses
-from lessons.lesson_01_inside_clip import figures as inside_clip
 
 NAMES = ["cat", "dog", "fish"]
 ALT = "A red square, and bars for three names."
@@ -90,16 +86,6 @@ def test_dollar_signs_long_texts_and_chinese_are_drawn_as_they_are():
     assert picture.image.size == (1480, 544)
 
 
-def test_a_right_and_a_wrong_guess_look_different_without_colour():
-    def grey(guess):
-        picture = pictures_with_guesses([RED], ["photo"], [guess], [0.9], ["cat"], alt=ALT)
-        return np.asarray(picture.image.convert("L"))
-
-    assert (grey("cat") != grey("dog")).any()
-    with pytest.raises(ValueError, match="as many of each"):
-        pictures_with_guesses([RED], ["photo", "sketch"], ["cat"], [0.9], ["cat"], alt=ALT)
-
-
 def test_figures_drawn_in_many_threads_at_once_are_the_right_ones():
     """Widget callbacks may run beside a cell: each thread must get its own figure."""
     wanted = [bars([0.1 * i, 0.5, 0.2]).image.tobytes() for i in range(8)]
@@ -125,6 +111,22 @@ def test_the_square_is_the_middle_of_the_picture():
 def test_pyplot_is_not_used():
     for file in Path(kit.__file__).parents[1].rglob("*.py"):
         assert not re.search(r"import .*pyplot|plt\.", file.read_text("utf-8")), file
+
+
+def test_of_a_long_text_the_beginning_the_chosen_and_the_pooled_position_are_drawn():
+    columns = strips.fit_columns([0.5] * 77, {0, 40, 76, 77}, 77, 1.0, 7.0)
+    assert list(columns)[:2] == [0, 1] and list(columns)[-2:] == [40, 76] and len(columns) <= 14
+    edges = [(middle - width / 2, middle + width / 2) for middle, width in columns.values()]
+    assert edges[0][0] == pytest.approx(1.0) and edges[-1][1] <= 7.0 + 1e-9
+    assert all(left[1] <= right[0] + 1e-9 for left, right in zip(edges, edges[1:]))
+    assert list(strips.fit_columns([0.42] * 77, {0, 2, 3}, 6, 1.0, 7.2)) == list(range(6))  # no more than are enough
+
+
+def test_a_bold_word_makes_no_warning_in_either_language(caplog):
+    figure = make_blank(1)
+    figure.text(0, 0.5, "loss 损失", weight="bold", fontsize=7.77)  # a size that no other test has looked up
+    finish(figure, ALT, "")
+    assert caplog.records == []
 
 
 # --- a learning curve ----------------------------------------------------------------------------------------------
@@ -238,139 +240,3 @@ def test_names_of_curves_that_end_together_do_not_lie_on_each_other():
     assert move_apart([0.5, 0.5], 0.1) == pytest.approx([0.55, 0.45])
     assert move_apart([0.4, 0.45], 0.1) == pytest.approx([0.375, 0.475])
     assert move_apart([0.4, 0.6], 0.1) == [0.4, 0.6] and move_apart([0.4], 0.1) == [0.4]
-
-
-# --- inside CLIP ---------------------------------------------------------------------------------------------------
-
-
-def grey_of(picture):
-    return np.asarray(picture.image.convert("L")).astype(int)
-
-
-def text_of(n, pooled, chosen=1, padded=0, token="cat"):
-    """A text of n positions, each with its own vectors."""
-    vectors = np.random.default_rng(0).normal(size=(2, n, 8))
-    rows = [
-        inside_clip.Position(token, i, row, place, padding=i >= n - padded)
-        for i, (row, place) in enumerate(zip(*vectors))
-    ]
-    return inside_clip.tokens_as_vectors(
-        rows, [(1, 2, "catcat")], chosen=chosen, pooled=pooled, title="a title", alt=ALT
-    )
-
-
-def test_the_pooled_position_is_told_without_colour():
-    first, second = (grey_of(text_of(6, pooled)) for pooled in (3, 4))
-    assert (first != second).any()
-    words = (slice(70, 96), slice(550, 1480))  # the line above the tokens, where only "pooled here" stands
-    ink = [(np.flatnonzero((picture[words] < 150).any(0))).mean() for picture in (first, second)]
-    assert ink[1] > ink[0] + 60
-
-
-def test_of_a_long_text_the_beginning_the_chosen_and_the_pooled_position_are_drawn():
-    columns = strips.fit_columns([0.5] * 77, {0, 40, 76, 77}, 77, 1.0, 7.0)
-    assert list(columns)[:2] == [0, 1] and list(columns)[-2:] == [40, 76] and len(columns) <= 14
-    edges = [(middle - width / 2, middle + width / 2) for middle, width in columns.values()]
-    assert edges[0][0] == pytest.approx(1.0) and edges[-1][1] <= 7.0 + 1e-9
-    assert all(left[1] <= right[0] + 1e-9 for left, right in zip(edges, edges[1:]))
-    assert list(strips.fit_columns([0.42] * 77, {0, 2, 3}, 6, 1.0, 7.2)) == list(range(6))  # no more than are enough
-
-
-def test_texts_of_every_length_and_tokens_of_every_width_are_drawn():
-    for n, chosen, token in ((2, 0, "cat"), (77, 76, "supercalifragilistic"), (77, 30, "W" * 10)):
-        assert text_of(n, n - 1, chosen, token=token).image.size == (1480, 860)
-
-
-def attention_of(chosen, looks):
-    shares = np.asarray(looks, dtype=float)
-    return inside_clip.attention_of_a_place(RED, chosen, shares, shares, title="a title", alt=ALT)
-
-
-def test_attention_that_is_spread_evenly_makes_a_pale_map_and_a_peak_a_dark_patch():
-    even, peak = np.full(65, 1 / 65), np.full(65, 0.005)
-    peak[28] += 1 - peak.sum()  # row 4, column 4
-    maps = [np.asarray(attention_of(64, looks).image.convert("RGB"))[204:620, 524:956] for looks in (even, peak)]
-    saturation = [picture.max(-1).astype(int) - picture.min(-1) for picture in maps]
-    patch = (slice(145, 192), slice(164, 178))  # of the peak, beside its number
-    assert saturation[0].max() < 120 < saturation[1][patch].mean()
-    assert np.median(saturation[1]) < 10
-
-
-def test_the_class_token_and_every_patch_can_be_framed():
-    drawn = {attention_of(chosen, np.full(65, 1 / 65)).image.tobytes() for chosen in (0, 1, 8, 57, 64)}
-    assert len(drawn) == 5
-
-
-def test_a_softmax_along_rows_and_one_down_columns_make_one():
-    values = np.random.default_rng(0).normal(size=(3, 3)) * 50
-    assert inside_clip._softmax(values, 1).sum(1) == pytest.approx([1] * 3)
-    assert inside_clip._softmax(values, 0).sum(0) == pytest.approx([1] * 3)
-
-
-def test_pairs_that_belong_together_are_framed():
-    """With all cosines equal only the frames tell the diagonal from the rest."""
-    picture = grey_of(inside_clip.similarity_heatmap([RED] * 3, NAMES, np.zeros((3, 3)), title="a title", alt=ALT))
-    cell, wide = 132, 320
-    top = picture.shape[0] - 24 - 3 * cell
-    dark = [
-        [(picture[top + r * cell :, 180 + c * wide :][:cell, :wide] < 60).sum() for c in range(3)] for r in range(3)
-    ]
-    assert min(np.diag(dark)) > 1.5 * max(dark[0][2], dark[2][0])
-
-
-def test_a_bold_word_makes_no_warning_in_either_language(caplog):
-    figure = make_blank(1)
-    figure.text(0, 0.5, "loss 损失", weight="bold", fontsize=7.77)  # a size that no other test has looked up
-    finish(figure, ALT, "")
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize("n", [2, 4, 6])
-def test_captions_stand_whole_over_their_columns(n, monkeypatch):
-    monkeypatch.setattr(inside_clip, "finish", lambda figure, *_: figure)
-    caption = "a photo of a small yellow umbrella beside a large purple butterfly at night"
-    figure = inside_clip.similarity_heatmap([RED] * n, [caption] * n, np.zeros((n, n)), title="a title", alt=ALT)
-    labels = [text for text in figure.findobj(Text) if " ".join(text.get_text().split()) == caption]
-    boxes = [label.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for label in labels]
-    assert len(boxes) == n and boxes[-1].x1 <= figure.bbox.x1 and boxes[0].y1 <= figure.bbox.y1 - 50  # under the title
-    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:]))
-
-
-def test_matrices_of_two_to_four_pairs_with_long_captions_are_drawn():
-    for n in (2, 3, 4):
-        captions = ["a photo of a small yellow umbrella beside a large purple butterfly at night"] * n
-        picture = inside_clip.contrastive_matrices(
-            [RED] * n, captions, np.eye(n) - 0.5, 65.0, (0.1, 0.1, 0.1), title="a title", alt=ALT
-        )
-        assert picture.image.width == 1480
-
-
-def test_shares_are_drawn_at_every_scale_and_with_the_learned_one_anywhere():
-    drawn = [
-        inside_clip.shares_by_scale(RED, NAMES, [0.3, -0.1, 0.25], scale, learned, (1, 200), title="a title", alt=ALT)
-        for scale, learned in ((1, 65.5), (65.5, 65.5), (200, 65.5), (120, 100))
-    ]
-    assert len({picture.image.tobytes() for picture in drawn}) == 4
-
-
-def test_what_a_position_may_see_is_told_without_colour():
-    picture = grey_of(inside_clip.causal_mask(["0", "1", "2"], title="a title", alt=ALT))
-    left, cell, bottom = 145, 72, picture.shape[0] - 28
-
-    def inside(row, column):  # without the lines between cells
-        top = bottom - (3 - row) * cell
-        return picture[top + 6 : top + cell - 6, left + column * cell + 6 : left + (column + 1) * cell - 6]
-
-    for row in range(3):
-        for column in range(3):
-            middle, corner = inside(row, column)[26:34, 26:34].mean(), inside(row, column)[:10, :10].mean()
-            assert (middle > corner + 80) == (column <= row)  # a white dot in a dark cell
-            assert (corner > 180) == (column > row)
-
-
-def test_a_picture_is_cut_into_as_many_patches_as_fit():
-    drawn = [
-        inside_clip.picture_in_patches(RED, patch, side, title="a title", alt=ALT).image
-        for patch, side in ((8, 64), (32, 224), (16, 224))
-    ]
-    assert len({image.tobytes() for image in drawn}) == 3 and {image.size for image in drawn} == {(1480, 734)}

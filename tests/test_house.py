@@ -9,7 +9,8 @@ from functools import cache
 
 import pytest
 
-from tools.source import ROOT, read_lessons
+from tools.console import ROOT
+from tools.source import read_lessons
 
 PACKAGES = ("helpers", "pocket", "finetuning", "lessons", "tools")
 MAY_IMPORT = {
@@ -20,7 +21,7 @@ MAY_IMPORT = {
     "tools": {"tools", "tools.doctor"},
     "tools.doctor": {"tools"},
 }
-NEED_PACKAGES = ("build", "source", "teaching")  # of tools; the others must run before anything is installed
+NEED_PACKAGES = ("build", "source")  # of tools; the others must run before anything is installed
 
 
 @cache

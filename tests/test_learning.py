@@ -23,7 +23,7 @@ from lessons.kit import context_training
 from lessons.kit.explorer import MOST_REDRAWINGS, WIDGET_VIEW, LongWork, Sentence, tabulate_accuracies, use_one_thread
 from lessons.kit.picture import LOCK
 from lessons.lesson_00_start_here import explorers as start_here
-from lessons.lesson_02_learnable_context import explorers as learnable_context
+from lessons.lesson_02_learnable_context.explorers import what_learns
 from pocket.datasets import Pictures, Splits, draw_few_shot
 from pocket.studies import context_study, first_vectors_study
 from pocket.tasks import make_secret_task
@@ -657,7 +657,7 @@ THREE = replace(TASK, name="the red one of two, three classes", class_names=TASK
 
 
 def few_shots(clip, steps=9):
-    return learnable_context.few_shot_training(*clip, THREE, config=TrainConfig(steps=steps))
+    return what_learns.explore_few_shot_training(*clip, THREE, config=TrainConfig(steps=steps))
 
 
 @pytest.fixture
@@ -666,7 +666,7 @@ def few(clip):
 
 
 def test_the_page_shows_the_stored_run_of_the_riddle_and_a_learner_meets_a_question(clip, lang):
-    one = learnable_context.few_shot_training(*clip, TASK)
+    one = what_learns.explore_few_shot_training(*clip, TASK)
     example = context_study.load_study().example
     assert f"{example.after:.1%}"[:-1] in one.shown.alt and in_language(one.shown.alt, lang)
     assert ("empty" if lang == "en" else "空着") in one.view.value and one.view.value != one.shown.html()
@@ -711,7 +711,7 @@ def test_every_choice_trains_and_is_told(clip, few, monkeypatch, begun, length, 
 
 
 def test_words_said_again_and_again_are_as_many_tokens_as_there_are_vectors(clip):
-    lengths = {length: repeat_words("a photo of a", length) for length in learnable_context.LENGTHS}
+    lengths = {length: repeat_words("a photo of a", length) for length in what_learns.LENGTHS}
     assert lengths[1] == "a" and lengths[2] == "of a" and lengths[4] == "a photo of a"
     assert lengths[10] == "of a a photo of a a photo of a"
     for length, words in lengths.items():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import ipywidgets
 import numpy as np
 import pytest
-from explorers import CHINESE, in_language
+from explorers import CHINESE, all_widgets, in_language
 from PIL import Image
 
 from helpers import language, pictures
@@ -57,7 +57,7 @@ def halves(picture):
     ],
 )
 def test_every_control_changes_picture_or_scores(clip, control, value, picture_changes):
-    explorer = start_here.scene_explorer(*clip, SCENE)
+    explorer = start_here.explore_scene(*clip, SCENE)
     picture, bars = halves(explorer.shown)
     before = explorer.view.value
     explorer.controls[control].value = value
@@ -67,28 +67,25 @@ def test_every_control_changes_picture_or_scores(clip, control, value, picture_c
     assert explorer.view.value == explorer.shown.html() != before
 
 
-def test_every_style_and_object_of_the_world_can_be_chosen(clip):
-    controls = start_here.scene_explorer(*clip, SCENE).controls
-    assert [value for _, value in controls["style"].options] == list(world.ALL_STYLES)
+def test_every_style_and_object_of_the_world_can_be_chosen_and_the_unseen_style_is_marked(clip, lang):
+    controls = start_here.explore_scene(*clip, SCENE).controls
+    labels = {value: label for label, value in controls["style"].options}
+    assert list(labels) == list(world.ALL_STYLES)
     assert [value for _, value in controls["object"].options] == list(world.OBJECTS)
-
-
-def test_the_style_that_was_never_trained_on_is_marked(clip, lang):
-    labels = {value: label for label, value in start_here.scene_explorer(*clip, SCENE).controls["style"].options}
     mark = {"en": "never trained on", "zh": "没见过"}[lang]
     assert [style for style in world.ALL_STYLES if mark in labels[style]] == [world.UNSEEN_STYLE]
 
 
 def test_labels_alt_text_and_caption_are_in_the_learners_language(clip, lang):
     for explorer in (
-        start_here.scene_explorer(*clip, SCENE),
-        start_here.picture_explorer(*clip, world.draw(SCENE), TEXTS),
+        start_here.explore_scene(*clip, SCENE),
+        start_here.explore_picture(*clip, world.draw(SCENE), TEXTS),
     ):
         for control in explorer.controls.values():
             assert control.description and in_language(control.description, lang)
         assert len(explorer.shown.alt) >= 15 and in_language(explorer.shown.alt, lang)
         assert in_language(explorer.shown.caption, lang)
-    picture = start_here.scene_in_styles(*clip, SCENE)
+    picture = start_here.draw_scene_in_styles(*clip, SCENE)
     assert len(picture.alt) >= 15 and in_language(picture.alt, lang) and in_language(picture.caption, lang)
 
 
@@ -104,13 +101,13 @@ def test_the_caption_says_where_a_style_hides_the_colour(clip):
     hidden = [style for style in world.ALL_STYLES if style not in world.SHOWS_COLOUR]
     for style in world.ALL_STYLES:
         scene = world.Scene(SCENE.things, "beach", style)
-        picture = start_here.scene_with_scores(*clip, scene)
+        picture = start_here.draw_scene_with_scores(*clip, scene)
         assert ("does not show" in picture.caption) == (style in hidden)
         assert ("purple" in picture.alt) == (style not in hidden)
 
 
 def test_choosing_a_ready_made_prompt_fills_the_line_and_editing_it_says_so(clip):
-    controls = start_here.scene_explorer(*clip, SCENE).controls
+    controls = start_here.explore_scene(*clip, SCENE).controls
     controls["ready"].value = "a {style} of a {}."
     assert controls["template"].value == "a {style} of a {}."
     controls["template"].value = "my {}"
@@ -120,15 +117,15 @@ def test_choosing_a_ready_made_prompt_fills_the_line_and_editing_it_says_so(clip
 
 
 def test_templates_are_filled_with_the_right_article():
-    assert start_here.fill("a photo of a {}.", "cat", "photo") == "a photo of a cat."
-    assert start_here.fill("a photo of a {}.", "umbrella", "photo") == "a photo of an umbrella."
-    assert start_here.fill("a {style} of a {}.", "apple", "neon sign") == "a neon sign of an apple."
-    assert start_here.fill("{}, {style}, {}", "cat", "photo") == "cat, photo, cat"
-    assert start_here.fill("{0} {} {x}", "cat", "photo") == "{0} cat {x}"
+    assert start_here.fill_template("a photo of a {}.", "cat", "photo") == "a photo of a cat."
+    assert start_here.fill_template("a photo of a {}.", "umbrella", "photo") == "a photo of an umbrella."
+    assert start_here.fill_template("a {style} of a {}.", "apple", "neon sign") == "a neon sign of an apple."
+    assert start_here.fill_template("{}, {style}, {}", "cat", "photo") == "cat, photo, cat"
+    assert start_here.fill_template("{0} {} {x}", "cat", "photo") == "{0} cat {x}"
 
 
 def test_a_prompt_without_a_place_for_the_name_gets_a_sentence_and_recovers(clip, lang):
-    explorer = start_here.scene_explorer(*clip, SCENE)
+    explorer = start_here.explore_scene(*clip, SCENE)
     explorer.controls["template"].value = "a photo"
     assert "{}" in explorer.shown.text and in_language(explorer.shown.text, lang)
     assert 'role="alert"' in explorer.view.value
@@ -136,24 +133,24 @@ def test_a_prompt_without_a_place_for_the_name_gets_a_sentence_and_recovers(clip
     assert "<img alt=" in explorer.view.value
 
 
-def test_an_explorer_is_one_output_with_a_live_face_and_a_static_twin(clip):
-    explorer = start_here.scene_explorer(*clip, SCENE)
-    bundle = explorer._repr_mimebundle_()
-    assert bundle.pop(WIDGET_VIEW)["model_id"] == explorer.widget.model_id
-    assert bundle == explorer.shown.bundle()
+def test_an_explorer_is_core_widgets_with_a_static_twin_that_is_the_same_at_every_run(clip):
+    first, second = (start_here.explore_scene(*clip, SCENE) for _ in range(2))
+    bundle = first._repr_mimebundle_()
+    assert bundle.pop(WIDGET_VIEW)["model_id"] == first.widget.model_id
+    assert bundle == first.shown.bundle() == second.shown.bundle()
     assert bundle["text/plain"].startswith("Figure: A photo of a large purple snail on the beach.")
+    for explorer in (first, start_here.explore_picture(*clip, world.draw(SCENE), TEXTS)):
+        assert all(type(widget).__module__.startswith("ipywidgets.") for widget in all_widgets(explorer.widget))
 
 
-def test_the_twin_is_the_same_at_every_run(clip):
-    first, second = (start_here.scene_explorer(*clip, SCENE)._repr_mimebundle_() for _ in range(2))
-    assert first["text/plain"] == second["text/plain"] and first["text/html"] == second["text/html"]
+def test_a_right_and_a_wrong_guess_look_different_without_colour():
+    def grey(guess):
+        picture = start_here.draw_pictures_with_guesses(
+            [world.draw(SCENE)], ["photo"], [guess], [0.9], ["cat"], alt="One picture and its guess."
+        )
+        return np.asarray(picture.image.convert("L"))
 
-
-def test_only_core_widgets_are_used(clip):
-    explorers = start_here.scene_explorer(*clip, SCENE), start_here.picture_explorer(*clip, world.draw(SCENE), TEXTS)
-    for explorer in explorers:
-        for widget in (explorer.widget, explorer.view, *explorer.controls.values()):
-            assert type(widget).__module__.startswith("ipywidgets.")
+    assert (grey("cat") != grey("dog")).any()
 
 
 # --- a picture of your own ---------------------------------------------------------------------------------------
@@ -180,7 +177,7 @@ def choose(explorer, name, data):
 
 
 def test_a_chosen_file_takes_the_place_of_the_example(clip):
-    explorer = start_here.picture_explorer(*clip, world.draw(SCENE), TEXTS)
+    explorer = start_here.explore_picture(*clip, world.draw(SCENE), TEXTS)
     picture, bars = halves(explorer.shown)
     buffer = io.BytesIO()
     world.draw(world.Scene((world.Thing("cat", "orange"),), "room", "cartoon")).save(buffer, "PNG")
@@ -193,15 +190,15 @@ def test_a_chosen_file_takes_the_place_of_the_example(clip):
 def test_a_path_a_picture_and_nothing_are_all_good_beginnings(clip, tmp_path, lang):
     (tmp_path / "cat.png").write_bytes(png())
     for path in (tmp_path / "cat.png", str(tmp_path / "cat.png")):
-        assert "cat.png" in start_here.picture_explorer(*clip, path, TEXTS).shown.alt
-    assert start_here.picture_explorer(*clip, world.draw(SCENE), TEXTS).shown.alt
-    nothing = start_here.picture_explorer(*clip, None, TEXTS).shown
+        assert "cat.png" in start_here.explore_picture(*clip, path, TEXTS).shown.alt
+    assert start_here.explore_picture(*clip, world.draw(SCENE), TEXTS).shown.alt
+    nothing = start_here.explore_picture(*clip, None, TEXTS).shown
     assert in_language(nothing.text, lang)
 
 
 def test_a_path_that_leads_nowhere_gets_a_sentence(clip, tmp_path, lang):
     for path in (tmp_path / "no.png", tmp_path):
-        shown = start_here.picture_explorer(*clip, path, TEXTS).shown
+        shown = start_here.explore_picture(*clip, path, TEXTS).shown
         assert str(path) in shown.text and in_language(shown.text, lang)
 
 
@@ -220,7 +217,7 @@ def test_a_path_that_leads_nowhere_gets_a_sentence(clip, tmp_path, lang):
     ids=["empty", "text", "pdf", "svg", "half a png", "half a jpeg", "spoilt png", "a strip"],
 )
 def test_a_file_that_is_no_whole_picture_gets_a_sentence(clip, data, lang):
-    explorer = start_here.picture_explorer(*clip, None, TEXTS)
+    explorer = start_here.explore_picture(*clip, None, TEXTS)
     choose(explorer, "holiday.png", data)
     assert "holiday.png" in explorer.shown.text and in_language(explorer.shown.text, lang)
     assert "Error" not in explorer.shown.text and "\n" not in explorer.shown.text
@@ -229,28 +226,28 @@ def test_a_file_that_is_no_whole_picture_gets_a_sentence(clip, data, lang):
 @pytest.mark.parametrize("side", [8_000, 15_000, 30_000])
 def test_a_huge_picture_gets_a_sentence_before_it_is_unpacked(side, lang):
     with pytest.raises(LearnerError, match=re.escape("huge.png")) as told:
-        start_here.open_picture("huge.png", png(side, side, mode="1", colour=0))
+        start_here.open_upload("huge.png", png(side, side, mode="1", colour=0))
     assert in_language(str(told.value), lang) and str(pictures.MAX_MEGAPIXELS) in str(told.value)
 
 
 def test_pictures_of_every_mode_become_rgb():
     for mode, colour in [("L", 90), ("RGBA", (9, 9, 9, 90)), ("P", 3), ("1", 1), ("LA", (9, 9)), ("I;16", 9000)]:
-        assert start_here.open_picture("x.png", png(mode=mode, colour=colour)).mode == "RGB"
-    assert start_here.open_picture("x.jpg", png(mode="CMYK", colour=(0, 9, 9, 9), format="JPEG")).mode == "RGB"
+        assert start_here.open_upload("x.png", png(mode=mode, colour=colour)).mode == "RGB"
+    assert start_here.open_upload("x.jpg", png(mode="CMYK", colour=(0, 9, 9, 9), format="JPEG")).mode == "RGB"
 
 
 def test_what_is_transparent_becomes_white():
-    assert start_here.open_picture("x.png", png(mode="RGBA", colour=(9, 9, 9, 0))).getpixel((5, 5)) == (255, 255, 255)
+    assert start_here.open_upload("x.png", png(mode="RGBA", colour=(9, 9, 9, 0))).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_a_photo_taken_upright_stands_upright():
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned a quarter
-    assert start_here.open_picture("x.jpg", png(90, 60, format="JPEG", exif=exif)).size == (60, 90)
+    assert start_here.open_upload("x.jpg", png(90, 60, format="JPEG", exif=exif)).size == (60, 90)
 
 
 def test_empty_lines_and_repeated_texts_do_not_count(clip, lang):
-    explorer = start_here.picture_explorer(*clip, world.draw(SCENE), ["a cat", "", "  a cat  ", "a dog"])
+    explorer = start_here.explore_picture(*clip, world.draw(SCENE), ["a cat", "", "  a cat  ", "a dog"])
     assert "2" in explorer.shown.alt
     explorer.controls["texts"].value = "a cat\n\na cat"
     assert in_language(explorer.shown.text, lang)
@@ -260,13 +257,13 @@ def test_empty_lines_and_repeated_texts_do_not_count(clip, lang):
 
 def test_words_that_the_model_never_learned_are_named(clip, lang):
     texts = ["a photo of a giraffe.", "a photo of a cat.", "a zeppelin at night."]
-    caption = start_here.picture_explorer(*clip, world.draw(SCENE), texts).shown.caption
+    caption = start_here.explore_picture(*clip, world.draw(SCENE), texts).shown.caption
     assert "giraffe, zeppelin" in caption and "cat" not in caption and in_language(caption, lang)
-    assert start_here._strange_words(*clip, TEXTS) == ""
+    assert start_here._warn_of_strange_words(*clip, TEXTS) == ""
 
 
 def test_any_text_can_be_compared(clip):
-    explorer = start_here.picture_explorer(*clip, world.draw(SCENE), ["a giraffe named $Tom$", "一只猫", "word " * 200])
+    explorer = start_here.explore_picture(*clip, world.draw(SCENE), ["a giraffe named $Tom$", "一只猫", "word " * 200])
     assert "Bars for the best 3 of 3" in explorer.shown.alt
 
 

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+from statistics import harmonic_mean
 
 import numpy as np
 import pytest
@@ -11,20 +12,24 @@ from explorers import all_widgets, in_language
 from PIL import Image
 from torch.nn import functional as F
 
-from helpers import by_hand
 from helpers.context import PromptedCLIP
-from helpers.language import LearnerError
 from helpers.pretrained import load_clip
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.kit.models import show_prediction
 from lessons.kit.picture import Picture, spread
-from lessons.lesson_02_learnable_context import explorers as learnable_context
 from lessons.lesson_02_learnable_context import figures
+from lessons.lesson_02_learnable_context.explorers import base_to_new, choices, entering, shared, shots, what_learns
 from pocket import tasks
 from pocket.studies.context_study import load_study
 
 SHOTS, LENGTHS, PULLS = (1, 2, 4, 8, 16), (1, 2, 4, 8, 16), (0, 0.5, 2, 8, 32)
-DRAWING = ("text_with_slots", "overwriting_and_inserting", "accuracy_by_shots", "accuracy_by_length", "base_and_new")
+DRAWING = (
+    "draw_text_with_slots",
+    "draw_ways_in",
+    "draw_accuracy_by_shots",
+    "draw_accuracy_by_length",
+    "draw_base_and_new",
+)
 TASKS = {tasks.RIDDLE.name: 0.5, tasks.BLURRED.name: 0.7}
 
 
@@ -119,15 +124,14 @@ def undrawn(monkeypatch):
     return drawn
 
 
-def explorers(clip, file, *names):
-    """Those with these names, or all: freshly made."""
-    make = {
-        "slots": lambda: learnable_context.slots_explorer(*clip),
-        "shots": lambda: learnable_context.shots_explorer(file),
-        "choices": lambda: learnable_context.choices_explorer(file),
-        "new": lambda: learnable_context.base_to_new_explorer(file),
+def explorers(clip, file):
+    """What makes each of them anew."""
+    return {
+        "slots": lambda: entering.explore_slots(*clip),
+        "shots": lambda: shots.explore_shots(file),
+        "choices": lambda: choices.explore_choices(file),
+        "new": lambda: base_to_new.explore_base_to_new(file),
     }
-    return {name: make[name]() for name in names or make}
 
 
 # --- what all explorers keep ---------------------------------------------------------------------------------------
@@ -143,7 +147,7 @@ def explorers(clip, file, *names):
     ],
 )  # fmt: skip
 def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, file, name, values, undrawn):
-    explorer = explorers(clip, file, name)[name]
+    explorer = explorers(clip, file)[name]()
     assert set(values) == set(explorer.controls)
     for control, value in values.items():
         alt, picture = explorer.shown.alt, pickle.dumps(undrawn[-1])
@@ -153,8 +157,9 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(clip, file, na
 
 
 def test_all_texts_are_in_the_learners_language(clip, file, lang, undrawn):
-    shown = [learnable_context.inserting(*clip)]
-    for explorer in explorers(clip, file).values():
+    shown = [entering.draw_inserting(*clip)]
+    for make in explorers(clip, file).values():
+        explorer = make()
         shown.append(explorer.shown)
         for control in explorer.controls.values():
             assert control.description and in_language(control.description, lang)
@@ -162,11 +167,16 @@ def test_all_texts_are_in_the_learners_language(clip, file, lang, undrawn):
                 assert not isinstance(option, tuple) or option[0][0].isdigit() or in_language(option[0], lang)
     for picture in shown:
         assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
+    gradients = what_learns.tabulate_trained_parts(PromptedCLIP(*clip, ["cat"], 4))
+    tables = shots.tabulate_shots(file), choices.tabulate_choices(file), base_to_new.tabulate_base_to_new(file)
+    for table in (gradients, *tables):
+        assert all(in_language(row[0], lang) for row in table.rows)
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, file, lang):
     before = compute_checksum(clip[0]), clip[0].text_model.embeddings, clip[0].training
-    for explorer in explorers(clip, file).values():
+    for make in explorers(clip, file).values():
+        explorer = make()
         inside = list(all_widgets(explorer.widget))
         assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
         assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
@@ -180,7 +190,7 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(clip, file, lang):
 @pytest.mark.parametrize("position", ["end", "middle", "front"])
 @pytest.mark.parametrize("name", ["cat", "a giraffe in 猫"])
 def test_all_positions_but_the_slots_keep_every_number(clip, undrawn, name, position):
-    explorer = learnable_context.slots_explorer(*clip, name)
+    explorer = entering.explore_slots(*clip, name)
     explorer.controls["vectors"].value, explorer.controls["position"].value = 5, position
     above, below, pooled = undrawn[-1]
     slots = [place.ours for place in below]
@@ -192,7 +202,7 @@ def test_all_positions_but_the_slots_keep_every_number(clip, undrawn, name, posi
 
 
 def test_what_is_drawn_is_what_enters_the_tower(clip, undrawn):
-    learnable_context.slots_explorer(*clip)
+    entering.explore_slots(*clip)
     below = np.stack([place.vector for place in undrawn[-1][1]])
     prompted = PromptedCLIP(*clip, ["cat"], 4, "random", generator=torch.Generator().manual_seed(0))
     entered = []
@@ -205,13 +215,13 @@ def test_what_is_drawn_is_what_enters_the_tower(clip, undrawn):
 
 
 def test_the_placeholder_is_another_word_where_the_class_name_holds_it(clip, lang, undrawn):
-    explorer = learnable_context.slots_explorer(*clip, "x")
+    explorer = entering.explore_slots(*clip, "x")
     assert "“x”" not in explorer.shown.caption.split("“=”")[0] and "x (5)" in explorer.shown.alt
 
 
 @pytest.mark.parametrize("name", ["cat " * 71, "cat " * 500, "", "  ", "<|endoftext|>"])
 def test_a_name_that_is_too_long_or_empty_is_a_plain_sentence(clip, lang, name, undrawn):
-    explorer = learnable_context.slots_explorer(*clip)
+    explorer = entering.explore_slots(*clip)
     explorer.controls["name"].value = name
     assert isinstance(explorer.shown, Sentence) and in_language(explorer.shown.text, lang)
     assert "<details>" not in explorer.view.value
@@ -224,19 +234,19 @@ def test_a_name_that_is_too_long_or_empty_is_a_plain_sentence(clip, lang, name, 
 
 @pytest.mark.parametrize("name", ["<|endoftext|> $x$ <b>cat.", "supercalifragilisticexpialidocious"])
 def test_any_class_name_can_be_drawn(clip, name, lang):
-    explorer = learnable_context.slots_explorer(*clip, name)
+    explorer = entering.explore_slots(*clip, name)
     explorer.controls["vectors"].value = 16
-    for picture in (explorer.shown, learnable_context.inserting(*clip, name)):
+    for picture in (explorer.shown, entering.draw_inserting(*clip, name)):
         assert picture.image.width == 1480 and in_language(picture.alt, lang)
 
 
 def test_a_name_cannot_end_the_text(clip, undrawn):
-    learnable_context.slots_explorer(*clip, "cat <|endoftext|> dog")
+    entering.explore_slots(*clip, "cat <|endoftext|> dog")
     assert [place.label for place in undrawn[0][0]].count("EOT") == 1
 
 
 def test_inserting_names_the_wrong_position_and_what_stands_there(clip, undrawn):
-    picture = learnable_context.inserting(*clip)
+    picture = entering.draw_inserting(*clip)
     assert "at position 7 down to EOT" in picture.alt and "at position 3, down to “v3”" in picture.alt
     assert "ids are SOS, cat, ., EOT and padding; the vectors are SOS, v1, v2, v3, v4, cat, ., EOT" in picture.alt
     assert "position 3, where “v3” stands" in picture.caption
@@ -252,32 +262,8 @@ def test_inserting_names_the_wrong_position_and_what_stands_there(clip, undrawn)
     ],
 )
 def test_what_is_read_off_after_inserting_follows_from_the_ids(clip, name, vectors, stands, told, undrawn):
-    picture = learnable_context.inserting(*clip, name, vectors)
+    picture = entering.draw_inserting(*clip, name, vectors)
     assert f"“{stands}” stands" in picture.caption and told in picture.caption
-
-
-def test_text_that_does_not_fit_is_refused_plainly(clip):
-    with pytest.raises(LearnerError, match="77 positions"):
-        learnable_context.inserting(*clip, "cat " * 80)
-
-
-def inserted_features(clip, name, vectors):
-    """What the tower makes of "NAME." with four vectors inserted behind SOS, read off where the ids have EOT."""
-    model, processor = clip
-    ids = processor.tokenizer(f"{name}.", return_tensors="pt")["input_ids"]
-    tables = model.text_model.embeddings
-    words = tables.token_embedding(ids)[0]
-    x = torch.cat([words[:1], vectors, words[1:]])
-    x = by_hand.run_text_layers(model, (x + tables.position_embedding.weight[: len(x)])[None])
-    return x[0, int(by_hand.find_end_of_text(model, ids))]
-
-
-def test_with_inserted_vectors_all_short_names_have_the_same_text_vector_as_the_caption_says(clip):
-    vectors = torch.randn(4, 128, generator=torch.Generator().manual_seed(0))
-    cat, dog = (inserted_features(clip, name, vectors) for name in ("cat", "dog"))
-    assert torch.allclose(cat, dog, atol=1e-5)
-    one = torch.randn(1, 128, generator=torch.Generator().manual_seed(0))
-    assert not torch.allclose(*(inserted_features(clip, name, one) for name in ("cat", "dog")), atol=1e-2)
 
 
 # --- what learns ---------------------------------------------------------------------------------------------------
@@ -289,7 +275,7 @@ def rows_of(table):
 
 def test_only_the_context_has_a_gradient_and_the_numbers_add_up(clip):
     prompted = PromptedCLIP(*clip, ["cat", "dog"], 4)
-    rows = rows_of(learnable_context.gradient_table(prompted))
+    rows = rows_of(what_learns.tabulate_trained_parts(prompted))
     assert rows["the context"] == ["512", "yes", "none"]
     assert [label for label, cells in rows.items() if cells[1] == "yes"] == ["the context"]
     numbers = [int(cells[0].replace(",", "")) for cells in rows.values()]
@@ -301,7 +287,7 @@ def test_only_the_context_has_a_gradient_and_the_numbers_add_up(clip):
 def test_after_a_backward_pass_the_table_has_the_length_of_the_contexts_gradient(clip):
     prompted = PromptedCLIP(*clip, ["cat", "dog"], 4)
     prompted.text_features().sum().backward()
-    rows = rows_of(learnable_context.gradient_table(prompted))
+    rows = rows_of(what_learns.tabulate_trained_parts(prompted))
     assert float(rows["the context"][2]) == pytest.approx(prompted.context.grad.norm().item(), rel=0.05)
     assert {cells[2] for label, cells in rows.items() if label != "the context"} == {"none", ""}
 
@@ -312,23 +298,18 @@ def test_a_part_that_is_thawed_by_mistake_is_seen_in_the_table(clip):
     try:
         images = F.normalize(torch.ones(1, 128), dim=-1)
         F.cross_entropy(prompted(images), torch.tensor([0])).backward()
-        row = rows_of(learnable_context.gradient_table(prompted))["logit scale"]
+        row = rows_of(what_learns.tabulate_trained_parts(prompted))["logit scale"]
         assert row[1] == "yes" and row[2] != "none"
     finally:
         prompted.clip.logit_scale.requires_grad_(False)
         prompted.clip.logit_scale.grad = None
 
 
-def test_the_table_is_in_the_learners_language(clip, lang):
-    table = learnable_context.gradient_table(PromptedCLIP(*clip, ["cat"], 4))
-    assert all(in_language(text, lang) for text in (*table.header, *(row[0] for row in table.rows)))
-
-
 # --- the stored study: shots -----------------------------------------------------------------------------------------
 
 
 def test_the_caption_sets_the_context_with_one_and_with_sixteen_shots_against_the_hand_prompt(file, undrawn):
-    caption = learnable_context.shots_explorer(file).shown.caption
+    caption = shots.explore_shots(file).shown.caption
     assert (
         "With 1 shot a class the learned context gets 46.0 % on average (45.0 % to 47.0 %), 4.0 points less" in caption
     )
@@ -338,7 +319,7 @@ def test_the_caption_sets_the_context_with_one_and_with_sixteen_shots_against_th
 
 
 def test_methods_that_are_not_ticked_are_neither_drawn_nor_told_and_the_axes_stay(file, undrawn):
-    explorer = learnable_context.shots_explorer(file)
+    explorer = shots.explore_shots(file)
     explorer.controls["probe"].value = explorer.controls["prompts"].value = False
     (_, full, limits), (_, few, same) = undrawn[0], undrawn[-1]
     assert [method.name for method in full.methods] == ["learned context", "linear probe", "nearest class mean"]
@@ -353,15 +334,15 @@ def test_methods_that_are_not_ticked_are_neither_drawn_nor_told_and_the_axes_sta
     [([0.4, 0.6], "1 of 2 runs beats it"), ([0.4, 0.6, 0.7], "2 of 3 runs beat it"), ([0.5, 0.5], "none of 2")],
 )
 def test_how_many_runs_beat_the_hand_prompt_is_counted(runs, often):
-    assert often in learnable_context._beside(runs, 0.5)
+    assert often in shots._summarise_runs(runs, 0.5)
 
 
 def test_a_difference_is_that_of_the_numbers_as_they_are_printed(lang):
     """Of 50.04 and 49.96 per cent the page says 50.0 % and 50.0 %, so it must not say 0.1 points."""
     same = {"en": "as much as", "zh": "和手工提示词不相上下"}
-    assert learnable_context._difference(0.5004, 0.4996) == same[lang]
+    assert shared.compare_with_hand(0.5004, 0.4996) == same[lang]
     more = {"en": "0.1 points more than", "zh": "比手工提示词高 0.1 个百分点"}
-    assert learnable_context._difference(0.5006, 0.4996) == more[lang]
+    assert shared.compare_with_hand(0.5006, 0.4996) == more[lang]
 
 
 # --- the stored study: choices ---------------------------------------------------------------------------------------
@@ -371,7 +352,7 @@ def test_a_difference_is_that_of_the_numbers_as_they_are_printed(lang):
 def test_learned_numbers_are_length_times_width_and_times_classes_where_each_has_its_own(
     file, own, length, numbers, undrawn
 ):
-    explorer = learnable_context.choices_explorer(file)
+    explorer = choices.explore_choices(file)
     explorer.controls["length"].value, explorer.controls["class_specific"].value = length, own
     assert f"{numbers:,} learned numbers" in explorer.shown.caption
 
@@ -381,7 +362,7 @@ def test_the_caption_ranks_by_validation_and_names_the_first_there(tmp_path, und
     for run in study["choices"]["runs"]:
         run["validation"] = 0.9 if (run["length"], run["position"], run["init"]) == (2, "front", "words") else 0.5
         run["validation"] -= 0.1 * run["class_specific"]
-    explorer = learnable_context.choices_explorer(written(tmp_path, study))
+    explorer = choices.explore_choices(written(tmp_path, study))
     caption = explorer.shown.caption
     assert "50.0 % on validation, 51.0 % on test pictures (50.0 % to 52.0 %)" in caption
     assert "number 3 of 60 combinations" in caption
@@ -392,7 +373,7 @@ def test_the_caption_ranks_by_validation_and_names_the_first_there(tmp_path, und
 
 
 def test_a_single_vector_has_no_middle_and_the_caption_says_so(file, lang, undrawn):
-    explorer = learnable_context.choices_explorer(file)
+    explorer = choices.explore_choices(file)
     wanted = {"en": "no middle", "zh": "谈不上中间"}[lang]
     assert wanted not in explorer.shown.caption
     explorer.controls["length"].value, explorer.controls["position"].value = 1, "middle"
@@ -400,7 +381,7 @@ def test_a_single_vector_has_no_middle_and_the_caption_says_so(file, lang, undra
 
 
 def test_shape_tells_shared_vectors_from_those_of_each_class_and_filled_is_what_was_chosen(file, undrawn):
-    explorer = learnable_context.choices_explorer(file)
+    explorer = choices.explore_choices(file)
     explorer.controls["class_specific"].value = True
     for (*_, panels, _), chosen in zip(undrawn[-2:], ("o", "^")):
         for panel in panels:
@@ -413,7 +394,7 @@ def test_shape_tells_shared_vectors_from_those_of_each_class_and_filled_is_what_
 def test_a_combination_that_was_not_run_is_a_plain_sentence(tmp_path, lang, undrawn):
     study = made_up()
     study["choices"]["runs"] = [run for run in study["choices"]["runs"] if run["init"] == "random"]
-    explorer = learnable_context.choices_explorer(written(tmp_path, study))
+    explorer = choices.explore_choices(written(tmp_path, study))
     explorer.controls["init"].value = "words"
     assert isinstance(explorer.shown, Sentence) and in_language(explorer.shown.text, lang)
 
@@ -422,7 +403,7 @@ def test_a_combination_that_was_not_run_is_a_plain_sentence(tmp_path, lang, undr
 
 
 def test_the_caption_says_what_is_won_on_base_and_lost_on_new_classes_or_won_there_too(file, undrawn):
-    explorer = learnable_context.base_to_new_explorer(file)
+    explorer = base_to_new.explore_base_to_new(file)
     caption = explorer.shown.caption
     assert "80.0 % on the classes it learned from, 20.0 points more than the hand prompt" in caption
     assert "50.0 % on new ones, 10.0 points less than it" in caption and "Without regularisation" in caption
@@ -433,15 +414,11 @@ def test_the_caption_says_what_is_won_on_base_and_lost_on_new_classes_or_won_the
 
 
 def test_published_numbers_are_told_and_their_harmonic_means_are_right(file, undrawn):
-    shown = learnable_context.base_to_new_explorer(file).shown
+    shown = base_to_new.explore_base_to_new(file).shown
     assert "13.4 points more than CLIP on base classes, 11.0 points less than it on new ones" in shown.caption
     assert "arXiv 2203.05557" in shown.caption and "CoOp 82.7 %, 63.2 %, 71.7 %" in shown.alt
-    for base_share, new_share, both in learnable_context.PUBLISHED.values():
-        assert learnable_context._harmonic(base_share, new_share) == pytest.approx(both, abs=1e-4)
-
-
-def test_the_harmonic_mean_of_nothing_is_nothing():
-    assert learnable_context._harmonic(0.0, 0.0) == 0 and learnable_context._harmonic(0.5, 0.5) == 0.5
+    for base_share, new_share, both in base_to_new.PUBLISHED.values():
+        assert harmonic_mean((base_share, new_share)) == pytest.approx(both, abs=1e-4)
 
 
 # --- the study that ships --------------------------------------------------------------------------------------------
@@ -449,16 +426,13 @@ def test_the_harmonic_mean_of_nothing_is_nothing():
 
 def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undrawn):
     study = load_study()
-    for explorer, part in (
-        (learnable_context.shots_explorer(), "shots"),
-        (learnable_context.base_to_new_explorer(), "base_to_new"),
-    ):
+    for explorer, part in ((shots.explore_shots(), "shots"), (base_to_new.explore_base_to_new(), "base_to_new")):
         options = explorer.controls["task"].options
         assert [task for _, task in options] == [entry.task for entry in getattr(study, part)]
         assert all(in_language(name, lang) for name, _ in options)
-        assert len({learnable_context._title_of(task) for _, task in options}) == len(options)
+        assert len({shared.find_study_task(task).title for _, task in options}) == len(options)
     assert {run.class_specific for run in study.choices.runs} == {
-        value for _, value in learnable_context.choices_explorer().controls["class_specific"].options
+        value for _, value in choices.explore_choices().controls["class_specific"].options
     }
 
 
@@ -466,7 +440,7 @@ def test_every_task_of_the_stored_study_can_be_chosen_and_has_a_name(lang, undra
 
 
 def test_the_table_of_shots_holds_prompts_means_by_shots_and_how_many_first_tries_stay_below(file):
-    table = learnable_context.shots_table(file)
+    table = shots.tabulate_shots(file)
     context, probe = table.rows[:2]
     assert context[1:] == ("50.0", "60.0", "46.0", "48.0", "50.0", "52.0", "54.0", "5 of 5 tries")
     assert probe[1:] == ("50.0", "60.0", "20.0", "30.0", "40.0", "50.0", "60.0", "5 of 5 tries")
@@ -474,7 +448,7 @@ def test_the_table_of_shots_holds_prompts_means_by_shots_and_how_many_first_trie
 
 
 def test_the_table_of_choices_averages_over_everything_else(file):
-    rows = {name: shares for name, *shares in learnable_context.choices_table(file).rows}
+    rows = {name: shares for name, *shares in choices.tabulate_choices(file).rows}
     assert rows["vectors are: the same for all classes"][1] == "51.0"
     assert rows["vectors are: each class its own"][1] == "41.0"
     assert {rows[f"vectors: {length}"][1] for length in LENGTHS} == {"46.0"}
@@ -483,19 +457,10 @@ def test_the_table_of_choices_averages_over_everything_else(file):
 
 
 def test_the_table_of_new_classes_has_a_row_for_each_pull_under_the_hand_prompt(file):
-    table = learnable_context.base_to_new_table(file)
+    table = base_to_new.tabulate_base_to_new(file)
     assert len(table.rows) == len(TASKS) * (1 + len(PULLS))
     assert table.rows[0][1:] == ("60.0", "60.0", "60.0") and table.rows[0][0].endswith("“a photo of a {}”")
     assert table.rows[1] == ("context, regularisation 0", "80.0", "50.0", "61.5")
-
-
-def test_the_tables_are_in_the_learners_language(file, lang):
-    for table in (
-        learnable_context.shots_table(file),
-        learnable_context.choices_table(file),
-        learnable_context.base_to_new_table(file),
-    ):
-        assert all(in_language(row[0], lang) for row in table.rows)
 
 
 def test_a_prediction_is_told_from_the_likeliest_on(lang):

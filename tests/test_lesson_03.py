@@ -18,16 +18,16 @@ from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt import explorers as soft_prompt
-from lessons.lesson_03_soft_prompt import figures
+from lessons.lesson_03_soft_prompt.explorers import input_row, learning
+from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.datasets import read_scene
 from pocket.language import write_full_caption
 from pocket.words import CHINESE_WORDS
 from pocket.world import Scene, Thing, draw
-from tools.build import read_glossary, wrong_variants
+from tools.build import find_wrong_variants, read_glossary
 
 ROOT = Path(__file__).parents[1]
-DRAWING = ("three_parts", "words_on_patches", "strip_with_labels")
+DRAWING = ("draw_input_row", "draw_patch_words", "draw_scored_labels")
 WORDS = "describe what you see: write a caption for the picture:"
 GLOSSARY = read_glossary(ROOT / "lessons" / "glossary.md")
 
@@ -36,7 +36,7 @@ def made(clip, **options):
     """A captioner whose projection is begun from a few captions."""
     generator = torch.Generator().manual_seed(0)
     model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), init=WORDS, generator=generator, **options)
-    seen = soft_prompt._pictures(model)
+    seen = input_row.load_test_pictures(model)
     initialise_projection(
         model,
         model.encode([picture.small for picture in seen]),
@@ -80,9 +80,9 @@ def undrawn(monkeypatch):
 def explorers(model, begun, *names):
     """Those with these names, or all: freshly made."""
     make = {
-        "sequence": lambda: soft_prompt.sequence_explorer(model),
-        "translation": lambda: soft_prompt.translation_explorer(model, begun),
-        "strip": lambda: soft_prompt.strip_explorer(model),
+        "sequence": lambda: input_row.explore_input_row(model),
+        "translation": lambda: input_row.explore_patch_words(model, begun),
+        "strip": lambda: input_row.explore_scored_labels(model),
     }
     return {name: make[name]() for name in names or make}
 
@@ -118,7 +118,7 @@ def test_all_texts_are_in_the_learners_language(model, begun, lang, undrawn):
                 control.value = value
                 picture = explorer.shown
                 assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
-                assert not list(wrong_variants(picture.alt + picture.caption, GLOSSARY))
+                assert not list(find_wrong_variants(picture.alt + picture.caption, GLOSSARY))
 
 
 def test_explorers_are_core_widgets_and_leave_the_model_alone(model, begun):
@@ -131,12 +131,12 @@ def test_explorers_are_core_widgets_and_leave_the_model_alone(model, begun):
 
 
 def test_the_pictures_are_test_pictures_that_no_training_sees_and_have_chinese_names(lang):
-    record = json.loads(soft_prompt.SCENES.read_text(encoding="utf-8"))
-    scenes = [read_scene(record[f"images/{name}.png"]) for name in soft_prompt.SHOWN]
+    record = json.loads(input_row.SCENES.read_text(encoding="utf-8"))
+    scenes = [read_scene(record[f"images/{name}.png"]) for name in input_row.SHOWN]
     learned = {text["text"] for text in json.loads((ROOT / "data/captions/train.json").read_text(encoding="utf-8"))}
-    assert all(name.startswith("test-") for name in soft_prompt.SHOWN)
+    assert all(name.startswith("test-") for name in input_row.SHOWN)
     assert not learned & set(map(write_full_caption, scenes))
-    named = [soft_prompt._name(scene) for scene in scenes]
+    named = [input_row.name_test_scene(scene) for scene in scenes]
     assert named[0] == {"en": "purple car, beach, cartoon", "zh": "紫色汽车，海滩，卡通"}[lang]
     assert len(set(named)) == len(named) and all(in_language(name, lang) for name in named)
     assert {word for scene in scenes for word in (scene.background, scene.style)} <= set(CHINESE_WORDS)
@@ -146,9 +146,9 @@ def test_the_pictures_are_test_pictures_that_no_training_sees_and_have_chinese_n
 
 
 def test_what_is_drawn_is_what_gpt2_reads_and_what_it_predicts(model, undrawn):
-    explorer = soft_prompt.sequence_explorer(model)
+    explorer = input_row.explore_input_row(model)
     prompt, image, patches, words, (following, share), limit, rest = undrawn[-1]
-    picture = soft_prompt._pictures(model)[0]
+    picture = input_row.load_test_pictures(model)[0]
     ids = torch.tensor([model.tokenizer(write_full_caption(picture.scene))["input_ids"][:5]])
     entered = []
     handle = model.language_model.base_model.register_forward_pre_hook(
@@ -168,7 +168,7 @@ def test_what_is_drawn_is_what_gpt2_reads_and_what_it_predicts(model, undrawn):
 
 
 def test_a_longer_prompt_is_completed_by_random_vectors_and_says_so(model, lang, undrawn):
-    explorer = soft_prompt.sequence_explorer(model)
+    explorer = input_row.explore_input_row(model)
     wanted = {"en": "random numbers", "zh": "点线框里的是随机数"}[lang]
     assert wanted not in explorer.shown.caption
     caption = moved(explorer, vectors=13).caption
@@ -181,20 +181,20 @@ def test_a_longer_prompt_is_completed_by_random_vectors_and_says_so(model, lang,
 
 def test_pooled_features_are_one_vector_and_the_caption_warns_of_the_prediction(model, pooled, lang, undrawn):
     warning = {"en": "do not believe the prediction", "zh": "预测不能当真"}[lang]
-    explorer = soft_prompt.sequence_explorer(model)
+    explorer = input_row.explore_input_row(model)
     assert len(undrawn[-1][2]) == 64 and warning not in explorer.shown.caption
     caption = moved(explorer, features="pooled").caption
     assert len(undrawn[-1][2]) == 1 and warning in caption and "10 + 1 + 5 = 16" in undrawn[-1][-1]["title"]
-    explorer = soft_prompt.sequence_explorer(pooled)
+    explorer = input_row.explore_input_row(pooled)
     assert explorer.controls["features"].value == "pooled" and warning not in explorer.shown.caption
     assert warning in moved(explorer, features="patches").caption
 
 
 def test_the_text_may_be_empty_or_whole_and_is_never_longer_than_the_caption(model, undrawn):
-    explorer = soft_prompt.sequence_explorer(model)
+    explorer = input_row.explore_input_row(model)
     assert "no text yet" in moved(explorer, tokens=0).alt and undrawn[-1][3] == []
     lengths = set()
-    for number, picture in enumerate(soft_prompt._pictures(model)):
+    for number, picture in enumerate(input_row.load_test_pictures(model)):
         explorer.controls["picture"].value = number
         explorer.controls["tokens"].value = explorer.controls["tokens"].max
         text = write_full_caption(picture.scene)
@@ -206,11 +206,11 @@ def test_the_text_may_be_empty_or_whole_and_is_never_longer_than_the_caption(mod
 @pytest.mark.parametrize(("grid", "prompt", "words"), [(1, 1, 0), (2, 20, 13), (7, 1, 1), (14, 20, 13), (24, 10, 3)])
 def test_any_number_of_patches_can_be_drawn(grid, prompt, words):
     vector, image = np.linspace(-1, 1, 48), Image.new("RGB", (96, 96), "red")
-    picture = figures.three_parts(
-        [figures.Piece(str(i + 1), vector, learned=i < 10) for i in range(prompt)],
+    picture = figures.draw_input_row(
+        [figures.LabelledVector(str(i + 1), vector, learned=i < 10) for i in range(prompt)],
         image,
         np.stack([vector] * grid**2),
-        [figures.Piece("umbrella", vector)] * words,
+        [figures.LabelledVector("umbrella", vector)] * words,
         ("$x$ <b>", 0.5),
         1.0,
         projection="each projected",
@@ -224,7 +224,7 @@ def test_any_number_of_patches_can_be_drawn(grid, prompt, words):
 
 
 def test_the_ledger_adds_up_here_and_at_full_size(model, lang):
-    table = soft_prompt.ledger(model)
+    table = learning.tabulate_parameters(model)
     (prompt, projection, learns, clip, gpt2, frozen, share), full = zip(*(row[1:] for row in table.rows))
     assert prompt == "10 × 192 = 1,920" and projection == "128 × 192 + 192 = 24,768" and learns == "26,688"
     assert full[:3] == ("10 × 768 = 7,680", "768 × 768 + 768 = 590,592", "598,272")
@@ -238,22 +238,16 @@ def test_the_ledger_adds_up_here_and_at_full_size(model, lang):
     assert "pocket-clip + pocket-gpt2" in table.header[1] and "openai/clip-vit-base-patch32 + gpt2" in table.header[2]
 
 
-def test_the_ledger_goes_by_this_models_sizes(model):
-    other = made(load_clip("pocket"), prompt_length=4)
-    first, *_ = soft_prompt.ledger(other).rows
-    assert first[1:] == ("4 × 192 = 768", "4 × 768 = 3,072")
-
-
 # --- patches as words ----------------------------------------------------------------------------------------------
 
 
 def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, undrawn):
-    explorer = soft_prompt.translation_explorer(model, begun)
+    explorer = input_row.explore_patch_words(model, begun)
     rows = reading.read_vocabulary(model.language_model, model.tokenizer).words.tolist()
     names = {model.tokenizer.decode([row]).strip() for row in rows}
     assert {"cat", "photo", "the"} <= names and not {"end", ".", "Z", ""} & names
     table = model.language_model.get_input_embeddings().weight
-    patch = model.vision_projection(model.encode([soft_prompt._pictures(model)[0].small])[0, 20])
+    patch = model.vision_projection(model.encode([input_row.load_test_pictures(model)[0].small])[0, 20])
     cosines = torch.cosine_similarity(patch[None], table[rows], dim=-1)
     wanted = [model.tokenizer.decode([rows[i]]).strip() for i in cosines.topk(3).indices.tolist()]
     got = []
@@ -265,31 +259,31 @@ def test_words_of_patches_are_trained_whole_words_nearest_first(model, begun, un
 
 def test_what_is_true_of_a_picture_are_the_words_of_its_caption_without_the_small_ones():
     scene = Scene((Thing("cat", "red", "small"),), "meadow", "neon sign")
-    assert soft_prompt.true_words(scene) == {"cat", "red", "small", "meadow", "neon", "sign"}
+    assert input_row.list_true_words(scene) == {"cat", "red", "small", "meadow", "neon", "sign"}
     sketch = Scene((Thing("cat", "red", "small"),), "night", "sketch")  # whose colour nobody sees
-    assert soft_prompt.true_words(sketch) == {"cat", "small", "night", "sketch"}
+    assert input_row.list_true_words(sketch) == {"cat", "small", "night", "sketch"}
     for one in (scene, sketch):
-        assert soft_prompt.true_words(one) <= set(re.findall(r"\w+", write_full_caption(one)))
+        assert input_row.list_true_words(one) <= set(re.findall(r"\w+", write_full_caption(one)))
 
 
 def test_the_caption_counts_true_words_and_sets_them_against_the_other_pictures(model, begun, undrawn):
-    caption = moved(soft_prompt.translation_explorer(model, begun), picture=2).caption
+    caption = moved(input_row.explore_patch_words(model, begun), picture=2).caption
     _, words, true, _ = undrawn[-1]
-    scenes = [picture.scene for picture in soft_prompt._pictures(model)]
-    counts = [sum(word in soft_prompt.true_words(scene) for word in words) for scene in scenes]
+    scenes = [picture.scene for picture in input_row.load_test_pictures(model)]
+    counts = [sum(word in input_row.list_true_words(scene) for word in words) for scene in scenes]
     null = (sum(counts) - counts[2]) / (len(counts) - 1)
     assert sum(true) == counts[2] and f"On {counts[2]} of 64 patches" in caption
     assert f"against the 5 other pictures of the list, would be true on {null:.1f} on average" in caption
 
 
 def test_the_projection_as_it_began_is_kept_as_it_was(model, begun, undrawn):
-    explorer = soft_prompt.translation_explorer(model, begun)
+    explorer = input_row.explore_patch_words(model, begun)
     learned = undrawn[-1][1]
     assert "Only captions were scored" in explorer.shown.caption
     assert "Only captions were scored" not in moved(explorer, projection="begun").caption
     assert undrawn[-1][1] != learned
     same = model.vision_projection.weight, model.vision_projection.bias
-    explorer = soft_prompt.translation_explorer(model, same)
+    explorer = input_row.explore_patch_words(model, same)
     moved(explorer, projection="begun")
     assert undrawn[-1][1] == learned
 
@@ -297,17 +291,17 @@ def test_the_projection_as_it_began_is_kept_as_it_was(model, begun, undrawn):
 # --- what is scored against what -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("caption", range(len(soft_prompt.BATCH)))
+@pytest.mark.parametrize("caption", range(len(input_row.BATCH)))
 def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
     """Each position that predicts, and its label, as in the loss of `VLMWithSoftPrompt.forward`."""
-    explorer = soft_prompt.strip_explorer(model)
+    explorer = input_row.explore_scored_labels(model)
     moved(explorer, caption=caption)
     columns, _, _, arrows, *_ = undrawn[-1]
-    _, labels = batch_captions(model.tokenizer, soft_prompt.BATCH)
+    _, labels = batch_captions(model.tokenizer, input_row.BATCH)
     length = labels.shape[1]
     predicting = list(range(10 + 64 - 1, 10 + 64 + length - 1))  # positions: in forward, hidden[:, before - 1 : -1]
     wanted = [
-        (str(position), soft_prompt._label(model, id))
+        (str(position), input_row.name_token(model.tokenizer, id))
         for position, id in zip(predicting, labels[caption])
         if id != IGNORED
     ]
@@ -315,7 +309,7 @@ def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
 
 
 def test_the_last_place_of_the_picture_predicts_the_first_word(model, lang, undrawn):
-    explorer = soft_prompt.strip_explorer(model)
+    explorer = input_row.explore_scored_labels(model)
     caption = moved(explorer, position=2).caption
     columns, *_, rest = undrawn[-1]
     assert columns[2].position == "73"
@@ -339,12 +333,12 @@ def test_the_last_place_of_the_picture_predicts_the_first_word(model, lang, undr
     ],
 )
 def test_a_sentence_says_what_happens_at_the_position(model, values, sentence, undrawn):
-    shown = moved(soft_prompt.strip_explorer(model), **values)
+    shown = moved(input_row.explore_scored_labels(model), **values)
     assert shown.caption.startswith(sentence) and undrawn[-1][-1]["title"].startswith(sentence)
 
 
 def test_padding_is_masked_and_scored_only_where_the_learner_ticks_it(model, undrawn):
-    explorer = soft_prompt.strip_explorer(model)
+    explorer = input_row.explore_scored_labels(model)
     columns, batch, row, arrows, *_ = undrawn[-1]
     assert [column.seen for column in columns] == [column.token != "pad" for column in columns]
     assert [len(tokens) for tokens in batch] == [10] * 3 and [tokens.count("pad") for tokens in batch] == [5, 2, 0]
@@ -354,7 +348,7 @@ def test_padding_is_masked_and_scored_only_where_the_learner_ticks_it(model, und
 
 
 def test_with_pooled_features_the_picture_is_one_place(pooled, undrawn):
-    soft_prompt.strip_explorer(pooled)
+    input_row.explore_scored_labels(pooled)
     columns, *_ = undrawn[-1]
     assert [column.position for column in columns[:3]] == ["0–9", "10", "11"]
     assert columns[1].token == "picture"
@@ -382,11 +376,12 @@ def test_sizes_come_from_the_model(lang):
     assert {"en": "cut into 16 pieces", "zh": "切成 16 块"}[lang] in shown["sequence"].shown.alt
     assert {"en": "of 16 patches", "zh": "16 个图块里"}[lang] in shown["translation"].shown.caption
     assert {"en": "position 19, “a”", "zh": "位置 19：“a”"}[lang] in shown["strip"].shown.alt
-    assert soft_prompt.ledger(model).rows[1][1] == "16 × 192 + 192 = 3,264"
+    prompt, projection, *_ = learning.tabulate_parameters(model).rows
+    assert prompt[1:] == ("3 × 192 = 576", "3 × 768 = 2,304") and projection[1] == "16 × 192 + 192 = 3,264"
 
 
 def test_the_model_sees_the_scenes_drawn_at_its_own_size(model):
-    for picture in soft_prompt._pictures(model):
+    for picture in input_row.load_test_pictures(model):
         assert picture.small.size == (64, 64) and picture.large.size == (256, 256)
-    first = soft_prompt._pictures(model)[0]
+    first = input_row.load_test_pictures(model)[0]
     assert first.small != draw(first.scene, 0, 64)  # the seed is that of the data set

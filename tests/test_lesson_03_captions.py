@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from explorers import all_widgets, in_language
+from explorers import in_language
 from PIL import Image
 from transformers import TopPLogitsWarper
 
@@ -19,14 +19,17 @@ from helpers.training import History
 from lessons.kit import explorer as made_of
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt import explorers_captions as captions
-from lessons.lesson_03_soft_prompt import figures_captions as figures
+from lessons.lesson_03_soft_prompt.explorers import learning, stored_runs, writing
+from lessons.lesson_03_soft_prompt.figures import captions, measurements
 from pocket.captioning import PROMPTS
 from pocket.language import write_full_caption
 from pocket.studies import captioner_study
 from pocket.world import Scene, Thing, draw
 
-DRAWING = ("next_tokens", "captions_learned", "blended_prompts", "loss_panels", "two_losses", "dots_in_rows")
+DRAWING = {
+    captions: ("draw_next_tokens", "draw_prompt_blends"),
+    measurements: ("draw_learned_captions", "draw_loss_panels", "draw_loss_pairs", "draw_dots_in_rows"),
+}
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
 
 
@@ -61,25 +64,14 @@ def made_up():
     noise = random.Random(0)
 
     def facts(right):
-        shares = {kind: right + place / 100 for place, kind in enumerate(captions.KINDS)}
+        shares = {kind: right + place / 100 for place, kind in enumerate(stored_runs.KINDS)}
         return {"scores": {**shares, "colour_alone": right, "exact": right}}
 
-    ways = {
-        "as trained": 0.8,
-        "soft prompt removed": 0.5,
-        "words instead": 0.6,
-        "no picture": 0.05,
-        "shuffled pictures": 0.04,
-    }
+    ways = {"as trained": 0.8, "words instead": 0.6, "no picture": 0.05, "shuffled pictures": 0.04}
     parts = {"whole": 0.8, "without soft prompt": 0.75, "pooled feature": 0.65}
     steps = [0, 100, 200, 300]
     said = [[f"a photo of a small red {thing}.", "a photo of a small red cat."] for thing in ("cat", "dog", "key")]
-    settings = {
-        "rate": (0.0001, 0.005, 0.1),
-        "length": (0, 10),
-        "pictures": (100, 6000),
-        "begin": ("random", "both as words"),
-    }
+    settings = {"rate": (0.0001, 0.005, 0.1), "pictures": (100, 6000), "begin": ("random", "both as words")}
     tasks = ("describe", "count", "colour", "story")
     return {
         "command": "python make.py", "versions": {}, "seconds": 1.0, "config": {}, "short_config": {},
@@ -117,7 +109,7 @@ def file(tmp_path_factory):
 def curves(monkeypatch):
     """Which panel holds which curve, as the exercise says."""
     named = {"A": FAULTS[1], "B": FAULTS[2], "C": FAULTS[0]}
-    monkeypatch.setattr(captions, "CURVES", named)
+    monkeypatch.setattr(stored_runs, "CURVES", named)
     return named
 
 
@@ -130,14 +122,15 @@ def undrawn(monkeypatch):
         kept.append(SimpleNamespace(numbers=numbers, **rest))
         return Picture(nothing, alt, caption)
 
-    for name in DRAWING:
-        monkeypatch.setattr(figures, name, instead)
+    for figures, names in DRAWING.items():
+        for name in names:
+            monkeypatch.setattr(figures, name, instead)
     return kept
 
 
 def few_steps(clip, language, steps=4):
     """A training of so many steps, from so few pictures that it takes a second."""
-    training = captions.captioner_training(clip, language)
+    training = learning.explore_captioner_training(clip, language)
     training.controls["pictures"].options = [("25", 25)]
     training.controls["steps"].options = [(str(steps), steps)]
     return training
@@ -145,7 +138,7 @@ def few_steps(clip, language, steps=4):
 
 @pytest.fixture
 def few(clip, language, monkeypatch):
-    monkeypatch.setattr(captions, "CHECKS", 10)
+    monkeypatch.setattr(learning, "CHECKS", 10)
     return few_steps(clip, language)
 
 
@@ -162,9 +155,9 @@ def few(clip, language, monkeypatch):
 )
 def test_every_control_changes_the_picture_and_what_is_told_of_it(model, prompts, file, name, values, undrawn):
     make = {
-        "next": lambda: captions.next_word_explorer(model),
-        "prompts": lambda: captions.prompts_explorer(model, prompts),
-        "tips": lambda: captions.tips_explorer(file),
+        "next": lambda: writing.explore_next_token(model),
+        "prompts": lambda: writing.explore_prompt_blends(model, prompts),
+        "tips": lambda: stored_runs.explore_tips(file),
     }
     explorer = make[name]()
     assert set(values) == set(explorer.controls)
@@ -177,10 +170,10 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(model, prompts
 
 def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, file, lang, curves, undrawn):
     explorers = (
-        captions.next_word_explorer(model), captions.prompts_explorer(model, prompts), captions.tips_explorer(file),
-        captions.captioner_training(clip, language),
+        writing.explore_next_token(model), writing.explore_prompt_blends(model, prompts), stored_runs.explore_tips(file),
+        learning.explore_captioner_training(clip, language),
     )  # fmt: skip
-    shown = [captions.two_losses(file), captions.three_curves(file), captions.parts_picture(file)]
+    shown = [stored_runs.draw_two_losses(file), stored_runs.draw_three_curves(file), stored_runs.draw_parts(file)]
     for explorer in explorers:
         shown.append(explorer.shown)
         for control in explorer.controls.values():
@@ -189,16 +182,17 @@ def test_all_texts_are_in_the_learners_language(model, prompts, clip, language, 
                 assert not isinstance(option, tuple) or option[0][0].isdigit() or in_language(option[0], lang)
     for picture in shown:
         assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
-    for table in (captions.parts_table(file), captions.prompts_table(file), captions.tips_table(file)):
+    for table in (
+        stored_runs.tabulate_parts(file),
+        stored_runs.tabulate_prompts(file),
+        stored_runs.tabulate_tips(file),
+    ):
         assert all(in_language(text, lang) for text in (*table.header, *(row[0] for row in table.rows)))
 
 
-def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prompts):
+def test_explorers_leave_model_and_chance_alone(model, prompts):
     before = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
-    for explorer in (captions.next_word_explorer(model), captions.prompts_explorer(model, prompts)):
-        inside = list(all_widgets(explorer.widget))
-        assert all(type(widget).__module__.startswith("ipywidgets.") for widget in inside)
-        assert {id(widget) for widget in (*explorer.controls.values(), explorer.view)} <= set(map(id, inside))
+    for explorer in (writing.explore_next_token(model), writing.explore_prompt_blends(model, prompts)):
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
     after = compute_checksum(model), model.soft_prompt.prompt_embeddings, torch.get_rng_state()
     assert before[0] == after[0] and before[1] is after[1] and torch.equal(before[2], after[2])
@@ -208,7 +202,7 @@ def test_explorers_are_core_widgets_and_leave_model_and_chance_alone(model, prom
 
 
 def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(model, undrawn):
-    explorer = captions.next_word_explorer(model)
+    explorer = writing.explore_next_token(model)
     word = explorer.controls["word"]
     greedy = dict(undrawn[0].numbers[2])["greedy"][0]
     for place in range(1, word.max + 1):
@@ -221,12 +215,12 @@ def test_at_each_place_the_likeliest_token_is_the_one_of_the_greedy_caption(mode
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.5, 0.95), (3.0, 1.0), (1.0, 0.1)])
 def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, temperature, top_p):
-    explorer = captions.next_word_explorer(model)
+    explorer = writing.explore_next_token(model)
     explorer.controls["picture"].value = 0
     word, begun = explorer.controls["word"].value, undrawn[-1].before
     explorer.controls["temperature"].value, explorer.controls["top_p"].value = temperature, top_p
     ids = torch.tensor(model.tokenizer(begun)["input_ids"][: word - 1], dtype=torch.long)
-    scene, seed = captions.ONE_THING[0]
+    scene, seed = writing.ONE_THING[0]
     with torch.no_grad():
         logits = model(model.encode([draw(scene, seed, 64)]), ids[None])[0, -1]
     shares = (logits / temperature).softmax(-1)
@@ -240,7 +234,7 @@ def test_what_top_p_keeps_is_what_the_library_draws_from(model, undrawn, tempera
 
 def test_what_is_drawn_at_random_is_the_same_every_time_and_another_at_another_temperature(model, undrawn):
     def at_random(temperature):
-        explorer = captions.next_word_explorer(model)
+        explorer = writing.explore_next_token(model)
         explorer.controls["temperature"].value = temperature
         return dict(undrawn[-1].numbers[2])["drawn at random"]
 
@@ -251,9 +245,9 @@ def test_what_is_drawn_at_random_is_the_same_every_time_and_another_at_another_t
 
 
 def test_the_slider_of_places_is_as_long_as_the_caption(model, undrawn):
-    explorer = captions.next_word_explorer(model)
+    explorer = writing.explore_next_token(model)
     explorer.controls["word"].value = explorer.controls["word"].max
-    for number in range(len(captions.ONE_THING)):
+    for number in range(len(writing.ONE_THING)):
         explorer.controls["picture"].value = number
         greedy = dict(undrawn[-1].numbers[2])["greedy"][0]
         assert explorer.controls["word"].max == len(model.tokenizer(greedy)["input_ids"]) + 1
@@ -261,17 +255,17 @@ def test_the_slider_of_places_is_as_long_as_the_caption(model, undrawn):
 
 
 def test_one_beam_is_the_greedy_caption_and_more_are_what_the_library_finds(model, undrawn):
-    explorer = captions.next_word_explorer(model)
+    explorer = writing.explore_next_token(model)
     explorer.controls["picture"].value = 0
-    scene, seed = captions.ONE_THING[0]
+    scene, seed = writing.ONE_THING[0]
     for beams, name in ((1, "1 beam"), (4, "4 beams")):
         explorer.controls["beams"].value = beams
-        expected = model.generate([draw(scene, seed, 64)], max_new_tokens=captions.MOST_TOKENS, num_beams=beams)
+        expected = model.generate([draw(scene, seed, 64)], max_new_tokens=writing.MOST_TOKENS, num_beams=beams)
         assert dict(undrawn[-1].numbers[2])[name] == expected
 
 
 def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
-    explorer = captions.next_word_explorer(model)
+    explorer = writing.explore_next_token(model)
     before = undrawn[-1].numbers[1]
     with model.swap_prompt(torch.zeros(3, 192)):
         explorer.update()
@@ -281,15 +275,15 @@ def test_another_state_of_the_model_is_seen_at_the_next_move(model, undrawn):
 
 
 def test_it_begins_at_the_greatest_doubt_about_a_picture_that_is_described_rightly(model, undrawn):
-    explorer = captions.next_word_explorer(model)
-    features = captions._features(model, captions.ONE_THING)
-    written = [captions._decode_greedily(model, one) for one in features]
-    wrong = [one.caption != write_full_caption(scene) for one, (scene, _) in zip(written, captions.ONE_THING)]
-    doubt = [1 if missed else one.sureness().min().item() for one, missed in zip(written, wrong)]
+    explorer = writing.explore_next_token(model)
+    features = writing.encode_scenes(model, writing.ONE_THING)
+    written = [writing.write_greedily(model, one) for one in features]
+    wrong = [one.caption != write_full_caption(scene) for one, (scene, _) in zip(written, writing.ONE_THING)]
+    doubt = [1 if missed else one.compute_sureness().min().item() for one, missed in zip(written, wrong)]
     first = explorer.controls["picture"].value
     assert any(wrong) and doubt[first] == min(doubt) < 0.9
     assert undrawn[-1].numbers[1][0].share == pytest.approx(doubt[first])
-    table = captions.doubts_table(model)
+    table = writing.tabulate_doubts(model)
     assert len(table.rows) == len(written[first].logits) and f"{doubt[first]:.1%}" in str(table.rows).replace(" %", "%")
 
 
@@ -313,7 +307,7 @@ SKETCH = Scene((Thing("cat", "red", "small"),), "night", "sketch")
     ],
 )
 def test_the_words_that_are_true_of_the_scene_are_marked_and_counted(scene, caption, true, right):
-    pieces, number = captions.judged(caption, scene)
+    pieces, number = writing.judge_caption(caption, scene)
     assert [piece.words for piece in pieces if piece.true] == true and number == right
     assert re.sub(r" ([.,])", r"\1", " ".join(piece.words for piece in pieces)) == caption
 
@@ -329,7 +323,7 @@ def said(picture):
 def test_before_the_first_press_a_stored_run_stands_on_the_page_and_an_empty_diagram_where_a_kernel_answers(
     clip, language, file, undrawn
 ):
-    training = captions.captioner_training(clip, language, file)
+    training = learning.explore_captioner_training(clip, language, file)
     stored, empty = undrawn
     assert training.model is None and training.runs == [] and training.view.value != training.shown.html()
     assert empty.numbers[0] is None and said(empty) == ["?"] * 3 and "question mark under each" in training.view.value
@@ -347,16 +341,20 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
     by_hand = []
 
     def learn(model, train, *rest):
-        by_hand.append(model.generate(captions._features(model, captions.WATCHED), max_new_tokens=captions.MOST_TOKENS))
+        by_hand.append(
+            model.generate(writing.encode_scenes(model, captioner_study.WATCHED), max_new_tokens=writing.MOST_TOKENS)
+        )
         yield from captioner_training.train_captioner(model, train, *rest)
 
-    monkeypatch.setattr(captions, "train_captioner", learn)
+    monkeypatch.setattr(learning, "train_captioner", learn)
     monkeypatch.setattr(made_of, "MOST_REDRAWINGS", 10**9)
     few.run()
     (run,), looks = few.runs, [picture for picture in undrawn if picture.numbers[0] is not None]
     assert run.column("step") == [0, 1, 2, 3, 4] and run.steps == 4
     assert said(looks[0]) == [re.sub(r" ([.,])", r"\1", text) for text in by_hand[0]]
-    last = few.model.generate(captions._features(few.model, captions.WATCHED), max_new_tokens=captions.MOST_TOKENS)
+    last = few.model.generate(
+        writing.encode_scenes(few.model, captioner_study.WATCHED), max_new_tokens=writing.MOST_TOKENS
+    )
     assert said(looks[-1]) == last and looks[-1].title.startswith("Your run, with what step")
     assert "4 steps in" in few.words.value and few.bar.value == 1
 
@@ -364,7 +362,7 @@ def test_it_learns_and_the_captions_at_each_look_are_those_of_the_model_at_that_
 def test_the_figure_of_a_run_is_told_in_the_learners_language_and_the_models_stay_frozen(
     clip, language, monkeypatch, lang
 ):
-    monkeypatch.setattr(captions, "CHECKS", 10)
+    monkeypatch.setattr(learning, "CHECKS", 10)
     few, before = few_steps(clip, language), compute_checksum(language[0])
     few.run()
     assert in_language(few.shown.alt, lang) and in_language(few.shown.caption, lang) and few.shown.image.width == 1480
@@ -392,28 +390,22 @@ def test_each_press_is_told_to_the_training_and_pictures_are_drawn_once_a_seed(f
         pictures.append(scene)
         return draw(scene, seed, size)
 
-    monkeypatch.setattr(captions, "train_captioner", learn)
-    monkeypatch.setattr(captions, "draw", counting)
+    monkeypatch.setattr(learning, "train_captioner", learn)
+    monkeypatch.setattr(writing, "draw", counting)
     few.run()
     assert len(pictures) > 50
     pictures.clear()
     few.controls["rate"].value = 3e-2
     few.run()
-    assert not any(scene not in {scene for scene, _ in captions.WATCHED} for scene in pictures)
+    assert not any(scene not in {scene for scene, _ in captioner_study.WATCHED} for scene in pictures)
     few.controls["seed"].value = 7
     few.run()
     (first, one, checks), (second, two, others), (third, three, _) = plans
-    assert (first.steps, first.learning_rate, first.batch_size, first.eval_every, first.max_grad_norm) == (
-        4,
-        3e-3,
-        8,
-        1,
-        1.0,
-    )
-    assert (second.learning_rate, second.seed, third.seed) == (3e-2, 0, 7)
+    assert (first.steps, first.learning_rate, first.batch_size, first.eval_every) == (4, 3e-3, 8, 1)
+    assert first.max_grad_norm == 1.0 and (second.learning_rate, second.seed, third.seed) == (3e-2, 0, 7)
     assert torch.equal(one[0], two[0]) and torch.equal(checks[0], others[0]) and not torch.equal(one[0], three[0])
     assert len(undrawn[-1].numbers[1]) == 2 and "Faint: your earlier runs" in few.shown.caption
-    assert not {write_full_caption(scene) for scene, _ in captions.WATCHED} & {*one[1], *three[1], *checks[1]}
+    assert not {write_full_caption(scene) for scene, _ in captioner_study.WATCHED} & {*one[1], *three[1], *checks[1]}
     assert not set(checks[1]) & {*one[1], *three[1]}
 
 
@@ -423,7 +415,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_says_so(few, monkeypatch, undr
             yield look
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(captions, "train_captioner", learn)
+    monkeypatch.setattr(learning, "train_captioner", learn)
     few.run()
     assert few.runs[0].column("step") == [0, 1, 2] and few.model is not None
     assert undrawn[-1].title.startswith("Stopped at step 2 of 4") and not few.start.disabled
@@ -434,7 +426,7 @@ def test_a_rate_that_breaks_the_training_is_a_plain_sentence(few, monkeypatch):
         yield from ()
         raise FloatingPointError("the loss is nan")
 
-    monkeypatch.setattr(captions, "train_captioner", learn)
+    monkeypatch.setattr(learning, "train_captioner", learn)
     few.run()
     assert isinstance(few.shown, Sentence) and "0.003" in few.shown.text and "<details>" not in few.view.value
 
@@ -444,8 +436,8 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, und
         yield from captioner_training.train_captioner(model, *rest)
         model.language_model.get_input_embeddings().weight.data += 1e-6
 
-    monkeypatch.setattr(captions, "CHECKS", 10)
-    monkeypatch.setattr(captions, "train_captioner", careless)
+    monkeypatch.setattr(learning, "CHECKS", 10)
+    monkeypatch.setattr(learning, "train_captioner", careless)
     few = few_steps(clip, load_gpt2("pocket"))
     few.run()
     assert "the frozen models have changed" in few.shown.caption
@@ -455,9 +447,9 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, und
 
 
 def test_the_texts_of_all_blends_are_those_of_the_blended_prompts_one_by_one(model, prompts, undrawn):
-    explorer = captions.prompts_explorer(model, prompts)
+    explorer = writing.explore_prompt_blends(model, prompts)
     _, texts, chosen = undrawn[-1].numbers
-    scene, seed = captions.SOME_THINGS[0]
+    scene, seed = writing.SOME_THINGS[0]
     assert chosen == 0 and len(texts) == 11
     features = model.encode([draw(scene, seed, 64)])
     for place, text in enumerate(texts):
@@ -473,19 +465,19 @@ def test_the_first_picture_is_one_that_all_prompts_answer_rightly(clip, language
     for task in captioner_study.TASKS:
         many.load_prompt(PROMPTS / f"{task}.safetensors")
         learned[task] = many.soft_prompt.prompt_embeddings.detach()
-    explorer = captions.prompts_explorer(many, learned)
+    explorer = writing.explore_prompt_blends(many, learned)
     first = explorer.controls["picture"].value
-    assert first and "apple" in write_full_caption(captions.SOME_THINGS[first][0])
+    assert first and "apple" in write_full_caption(writing.SOME_THINGS[first][0])
     said = {}
     for task in learned:
         explorer.controls["first"].value = task
         said[task] = undrawn[-1].numbers[1][0]
     assert said["count"] == "there is one thing." and said["colour"] == "the apple is green."
-    assert said["describe"] == write_full_caption(captions.SOME_THINGS[first][0])
+    assert said["describe"] == write_full_caption(writing.SOME_THINGS[first][0])
 
 
 def test_where_the_text_turns_is_told(model, prompts, undrawn, lang):
-    explorer = captions.prompts_explorer(model, prompts)
+    explorer = writing.explore_prompt_blends(model, prompts)
     _, texts, _ = undrawn[-1].numbers
     turns = [f"{place / 10:.1f}" for place in range(1, 11) if texts[place] != texts[place - 1]]
     joined = {"en": ", ", "zh": "、"}[lang].join(turns)
@@ -498,13 +490,13 @@ def test_the_models_own_prompt_comes_back_even_after_an_error(model, prompts, mo
     own = model.soft_prompt.prompt_embeddings
     monkeypatch.setattr(model, "generate", lambda *given, **how: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        captions.prompts_explorer(model, prompts)
+        writing.explore_prompt_blends(model, prompts)
     assert model.soft_prompt.prompt_embeddings is own
 
 
 def test_prompts_of_different_lengths_are_refused(model):
     with pytest.raises(ValueError, match="one length"):
-        captions.prompts_explorer(model, {"describe": torch.zeros(10, 192), "count": torch.zeros(4, 192)})
+        writing.explore_prompt_blends(model, {"describe": torch.zeros(10, 192), "count": torch.zeros(4, 192)})
 
 
 # --- the stored study ----------------------------------------------------------------------------------------------------
@@ -514,22 +506,17 @@ def rows_of(table):
     return {label: cells for label, *cells in table.rows}
 
 
-def test_what_is_shown_is_what_the_study_wrote():
-    shown = (captions.two_losses, captions.three_curves, captions.parts_picture, captions.tips_explorer)
-    assert all(show.__defaults__ == (captioner_study.FILE,) for show in shown)
-
-
 def test_the_table_of_parts_gives_the_mean_of_the_runs_in_per_cent(file):
-    rows = rows_of(captions.parts_table(file))
+    rows = rows_of(stored_runs.tabulate_parts(file))
     assert rows["as trained"] == ["81.0", "82.0", "83.0", "84.0", "85.0"]
-    assert rows["trained anew: pooled feature"][0] == "66.0" and len(rows) == 7 and "whole" not in str(rows)
+    assert rows["trained anew: pooled feature"][0] == "66.0" and len(rows) == 6 and "whole" not in str(rows)
 
 
 def test_each_way_is_a_row_with_a_dot_for_each_seed_and_the_new_trainings_stand_apart(file, undrawn):
-    captions.parts_picture(file)
+    stored_runs.draw_parts(file)
     groups, measures = undrawn[-1].numbers
     assert [[row.name for row in rows] for rows in groups.values()] == [
-        ["as trained", "soft prompt removed", "words instead", "no picture", "shuffled pictures"],
+        ["as trained", "words instead", "no picture", "shuffled pictures"],
         ["without soft prompt", "pooled feature"],
     ]
     assert all(len(runs) == 3 for rows in groups.values() for row in rows for runs in row.columns)
@@ -538,7 +525,7 @@ def test_each_way_is_a_row_with_a_dot_for_each_seed_and_the_new_trainings_stand_
 
 
 def test_the_two_losses_stand_beside_each_other_the_right_one_first(file, undrawn):
-    picture = captions.two_losses(file)
+    picture = stored_runs.draw_two_losses(file)
     own, true, texts = undrawn[-1].numbers
     assert [run.evaluations[-1].validation_loss for run in own] == [0.21, 0.004]
     assert [losses[-1] for losses in true] == [0.21, 8.1]
@@ -548,7 +535,7 @@ def test_the_two_losses_stand_beside_each_other_the_right_one_first(file, undraw
 
 
 def test_the_three_curves_stand_where_the_exercise_says_and_no_fault_is_named(file, curves, undrawn, lang):
-    picture = captions.three_curves(file)
+    picture = stored_runs.draw_three_curves(file)
     (panels,) = undrawn[-1].numbers
     lengths = {"too few pictures": 20, "rate too high": 40, "stopped too soon": 60}
     assert {letter: run.steps for letter, run in panels.items()} == {
@@ -561,7 +548,7 @@ def test_the_three_curves_stand_where_the_exercise_says_and_no_fault_is_named(fi
 
 
 def test_the_table_of_prompts_has_forms_and_content(file):
-    table = captions.prompts_table(file)
+    table = stored_runs.tabulate_prompts(file)
     forms = ("form: describe", "form: count", "form: colour", "form: story")
     assert table.header == ("prompt", *forms, "content right", "one answer to all")
     assert rows_of(table)["count"] == ["0.0", "100.0", "0.0", "0.0", "90.0", "40.0"]
@@ -569,7 +556,7 @@ def test_the_table_of_prompts_has_forms_and_content(file):
 
 
 def test_of_a_setting_the_value_with_the_lowest_validation_loss_is_bold(file, undrawn):
-    explorer = captions.tips_explorer(file)
+    explorer = stored_runs.explore_tips(file)
     (rows,) = undrawn[-1].numbers[0].values()
     assert [(row.name, row.bold) for row in rows] == [("0.0001", False), ("0.005", False), ("0.1", True)]
     assert [len(column) for column in rows[0].columns] == [2, 2, 2]
@@ -579,9 +566,9 @@ def test_of_a_setting_the_value_with_the_lowest_validation_loss_is_bold(file, un
 
 
 def test_the_table_of_settings_has_a_row_for_each_value(file):
-    rows = rows_of(captions.tips_table(file))
+    rows = rows_of(stored_runs.tabulate_tips(file))
     assert rows["learning rate: 0.005"][:2] == ["40.5", "20.0"] and "initialisation: both as words" in rows
-    assert len(rows) == 9
+    assert len(rows) == 7
 
 
 # --- how the figures are drawn -------------------------------------------------------------------------------------------
@@ -590,22 +577,22 @@ def test_the_table_of_settings_has_a_row_for_each_value(file):
 def test_figures_hold_whatever_models_say(model, file, curves, lang):
     """Nothing, one endless word, no step yet, very long texts."""
     image, texts = Image.new("RGB", (64, 64)), ["", "a" * 300, "a " * 300, "<b>$x$ 猫"]
-    likely = [figures.Likely(text[:50] or "x", 0.25, text == "") for text in texts]
+    likely = [captions.Likely(text[:50] or "x", 0.25, text == "") for text in texts]
     told = {"title": "t", "alt": "a description of the figure"}
     pictures = [
-        figures.next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
-        figures.blended_prompts(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
-        figures.captions_learned(History(9), (), [(image, [figures.Piece(t, True)], "n") for t in texts[:3]], 9, **told),
-        captions.two_losses(file), captions.three_curves(file), captions.parts_picture(file), captions.tips_explorer(file).shown,
-        captions.described(model, captions.WATCHED),
+        captions.draw_next_tokens(image, likely, [("greedy", texts)], before="x " * 90, setting="s", **told),
+        captions.draw_prompt_blends(image, [*texts, "", "", "a"], 2, names=("one", "other"), **told),
+        measurements.draw_learned_captions(History(9), (), [(image, [captions.Phrase(t, True)], "n") for t in texts[:3]], 9, **told),
+        stored_runs.draw_two_losses(file), stored_runs.draw_three_curves(file), stored_runs.draw_parts(file), stored_runs.explore_tips(file).shown,
+        writing.draw_descriptions(model, captioner_study.WATCHED),
     ]  # fmt: skip
     assert all(picture.image.width == 1480 and picture.image.height < 1400 for picture in pictures)
 
 
 def test_lines_are_as_long_as_there_is_room_and_what_is_left_out_has_an_ellipsis():
     text = "a photo of a small red cat in the snow beside a large blue dog"
-    lines = figures._lines(text, 1.5, 9)
-    assert " ".join(lines) == text and all(figures._wide(line, figures.SIZE) <= 1.5 for line in lines)
-    short = figures._lines(text, 1.5, 2)
-    assert len(short) == 2 and short[1].endswith(" …") and figures._wide(short[1], figures.SIZE) <= 1.5
-    assert figures._lines("", 1.5, 2) == ["(nothing)"]
+    lines = captions.break_lines(text, 1.5, 9)
+    assert " ".join(lines) == text and all(captions.measure_width(line, captions.SIZE) <= 1.5 for line in lines)
+    short = captions.break_lines(text, 1.5, 2)
+    assert len(short) == 2 and short[1].endswith(" …") and captions.measure_width(short[1], captions.SIZE) <= 1.5
+    assert captions.break_lines("", 1.5, 2) == ["(nothing)"]

@@ -19,14 +19,13 @@ from helpers.language import set_language
 from helpers.pretrained import load_clip, load_gpt2
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
-from lessons.lesson_05_bug_museum import experiments, museum
-from lessons.lesson_05_bug_museum import explorers as shown
-from lessons.lesson_05_bug_museum import figures as drawing
+from lessons.lesson_05_bug_museum import experiments, figures, museum
+from lessons.lesson_05_bug_museum.explorers import alarms, luck, overview, scoring, showcase, turning
 from pocket import world
 from pocket.captioning import PROMPTS
 
 LESSON = Path(__file__).parents[1] / "lessons" / "lesson_05_bug_museum" / "lesson.py"
-DRAWING = ("curves", "scored", "alarms", "words_by_table")
+DRAWING = ("draw_named_curves", "draw_targets", "draw_alarms", "draw_words_by_table")
 PROMPT = ("soft_prompt", "vision_projection")
 
 
@@ -44,7 +43,7 @@ def gpt2():
 def model(clip, gpt2):
     """The captioner of lesson 03, with the dropout that GPT-2 is published with."""
     model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
-    return museum.with_dropout(model)
+    return museum.add_dropout(model)
 
 
 @pytest.fixture(scope="module")
@@ -80,60 +79,54 @@ def undrawn(monkeypatch):
         return Picture(nothing, alt, caption)
 
     for name in DRAWING:
-        monkeypatch.setattr(drawing, name, instead)
+        monkeypatch.setattr(figures, name, instead)
     return drawn
 
 
 # --- every experiment on its exhibit ---------------------------------------------------------------------------------
 
 ON_CAPTIONS = {
-    "shift": (experiments.next_is_target, experiments.library_loss),
-    "padding": (experiments.more_padding, experiments.library_loss),
-    "end": (experiments.end_is_target, experiments.library_loss),
-    "dropout": (experiments.twice_the_same, experiments.library_loss),
+    "shift": (experiments.check_next_is_target, experiments.check_library_loss),
+    "padding": (experiments.check_more_padding, experiments.check_library_loss),
+    "end": (experiments.check_end_is_target, experiments.check_library_loss),
+    "dropout": (experiments.check_twice_the_same, experiments.check_library_loss),
 }
 ON_TEXTS = {
-    "twice": (experiments.words_own_vectors,),
-    "inserted": (experiments.another_name, experiments.every_vector_learns, experiments.words_own_vectors),
-    "start": (experiments.another_name, experiments.every_vector_learns, experiments.words_own_vectors),
-    "mask": (experiments.alone_and_in_company, experiments.words_own_vectors),
+    "twice": (experiments.check_identity,),
+    "inserted": (experiments.check_another_name, experiments.check_every_vector_learns, experiments.check_identity),
+    "start": (experiments.check_another_name, experiments.check_every_vector_learns, experiments.check_identity),
+    "mask": (experiments.check_in_company, experiments.check_identity),
 }
 
 
-def found(name, code, clip, gpt2, model, captions, points):
+def run_experiments(name, code, clip, gpt2, model, captions, points):
     """The results of the experiments that must ring for an exhibit, on its broken or its repaired code."""
     if name in ON_CAPTIONS:
         return [experiment(code, model, captions) for experiment in ON_CAPTIONS[name]]
     if name in ON_TEXTS:
         return [experiment(code, *clip) for experiment in ON_TEXTS[name]]
     if name == "words":
-        return [experiments.words_own_vectors(museum.encode_right, *clip, "a close-up photo of a", code)]
+        return [experiments.check_identity(museum.encode_right, *clip, "a close-up photo of a", code)]
     if name == "paper":
-        learner = code(museum.as_loaded(gpt2[0]), model.soft_prompt.prompt_embeddings.detach())
-        return [experiments.only_it_learns(learner, partial(learner, captions[1]))]
+        learner = code(museum.copy_as_loaded(gpt2[0]), model.soft_prompt.prompt_embeddings.detach())
+        return [experiments.check_only_prompt_learns(learner, partial(learner, captions[1]))]
     if name == "table":
-        return [experiments.reads_back(code, *clip)]
+        return [experiments.check_reading(code, *clip)]
     if name == "test":
-        return [experiments.nonsense_gives_chance(code, points)]
-    return [experiments.options_matter(code, model, captions[0][:1], tries=4)]
+        return [experiments.check_chance(code, points)]
+    return [experiments.check_options(code, model, captions[0][:1], tries=4)]
 
 
 @pytest.mark.parametrize("number", museum.EXHIBITS)
 def test_experiments_ring_for_the_broken_code_and_not_for_its_repair(number, clip, gpt2, model, captions, points, lang):
     exhibit = museum.EXHIBITS[number]
     given = clip, gpt2, model, captions, points
-    broken, repaired = (found(exhibit.name, code, *given) for code in (exhibit.broken, exhibit.repaired))
+    broken, repaired = (run_experiments(exhibit.name, code, *given) for code in (exhibit.broken, exhibit.repaired))
     assert broken and not any(result.passed for result in broken), broken
     assert all(result.passed for result in repaired), repaired
     for result in (*broken, *repaired):
         assert in_language(result.sentence, lang) and repr(result)[0] == ("✓" if result.passed else "✗")
         assert html.escape(result.sentence) in result._repr_html_()
-
-
-def test_there_are_the_twelve_rows_of_the_field_notes_one_of_which_holds_two_mistakes():
-    names = [exhibit.name for exhibit in museum.EXHIBITS.values()]
-    assert names[:6] == ["shift", "twice", "paper", "table", "test", "argmax"] and len(set(names)) == 13
-    assert list(museum.EXHIBITS) == list(range(1, 14))
 
 
 @pytest.mark.parametrize("exhibit", museum.EXHIBITS.values(), ids=lambda exhibit: exhibit.name)
@@ -153,17 +146,20 @@ def test_experiments_leave_the_model_as_it_was(clip, model, captions):
     before = compute_checksum(clip[0]), compute_checksum(model), model.language_model.training
     grads = [p.grad for p in model.parameters()]
     for name in ON_CAPTIONS:
-        loss = museum.exhibit(name).broken
-        for experiment in (experiments.library_loss, experiments.more_padding, experiments.next_is_target):
+        loss = museum.find_exhibit(name).broken
+        for experiment in (
+            experiments.check_library_loss,
+            experiments.check_more_padding,
+            experiments.check_next_is_target,
+        ):
             experiment(loss, model, captions)
-    experiments.only_it_learns(model, partial(museum.loss_right, model, *captions), PROMPT)
+    experiments.check_only_prompt_learns(model, partial(museum.score_right, model, *captions), PROMPT)
     for name in ON_TEXTS:
-        experiments.every_vector_learns(museum.exhibit(name).broken, *clip)
-        experiments.times_positions(museum.exhibit(name).broken, *clip)
+        experiments.check_every_vector_learns(museum.find_exhibit(name).broken, *clip)
+        experiments.count_positions(museum.find_exhibit(name).broken, *clip)
     assert (compute_checksum(clip[0]), compute_checksum(model), model.language_model.training) == before
-    assert [p.grad for p in model.parameters()] == grads and not clip[0].text_model.encoder.layers[
-        0
-    ].layer_norm1._forward_pre_hooks
+    assert [p.grad for p in model.parameters()] == grads
+    assert not clip[0].text_model.encoder.layers[0].layer_norm1._forward_pre_hooks
 
 
 # --- what the experiments measure ------------------------------------------------------------------------------------
@@ -172,65 +168,61 @@ def test_experiments_leave_the_model_as_it_was(clip, model, captions):
 @pytest.mark.parametrize(
     ("loss", "verdict"),
     [
-        (museum.loss_right, "right"),
-        (museum.loss_not_shifted, "itself"),
-        (museum.loss_of_padding, "padding"),
-        (museum.loss_without_end, "no end"),
+        (museum.score_right, "right"),
+        (museum.score_unshifted, "itself"),
+        (museum.score_padding, "padding"),
+        (museum.score_without_end, "no end"),
         (lambda model, features, ids, lengths: model(features, ids).square().mean(), "mixed"),
     ],
 )
 def test_the_x_ray_names_what_is_wrong_with_a_loss(loss, verdict, model, captions):
-    seen = experiments.x_ray(loss, model, captions)
-    assert seen.verdict == verdict
+    assert experiments.take_x_ray(loss, model, captions).verdict == verdict
 
 
 def test_the_x_ray_refuses_a_loss_that_hides_its_logits(model, captions):
     with pytest.raises(ValueError, match="does not rest on the model's logits"):
-        experiments.x_ray(lambda model, features, ids, lengths: model(features, ids, labels=ids), model, captions)
+        experiments.take_x_ray(lambda model, features, ids, lengths: model(features, ids, labels=ids), model, captions)
 
 
 def test_the_x_ray_sees_every_target_of_every_caption(model, captions):
-    seen = experiments.x_ray(museum.loss_right, model, captions)
+    seen = experiments.take_x_ray(museum.score_right, model, captions)
     for row, (ids, length) in enumerate(zip(captions[1], captions[2].tolist())):
         assert seen.targets[row] == {place - 1: int(ids[place]) for place in range(length)}
 
 
 @pytest.mark.parametrize(("code", "times"), [("twice", 2), ("start", 1), ("mask", 1)])
 def test_positions_are_counted_as_often_as_they_were_added(code, times, clip):
-    assert experiments.times_positions(museum.exhibit(code).broken, *clip) == pytest.approx(times, abs=0.01)
-    assert experiments.times_positions(museum.encode_right, *clip) == pytest.approx(1, abs=0.01)
+    assert experiments.count_positions(museum.find_exhibit(code).broken, *clip) == pytest.approx(times, abs=0.01)
+    assert experiments.count_positions(museum.encode_right, *clip) == pytest.approx(1, abs=0.01)
 
 
 def test_the_repaired_encoder_is_the_librarys_on_a_class_name_of_any_length(clip):
     for words in ("a photo of a", "a close-up photo of a", "x"):
-        assert experiments.words_own_vectors(museum.encode_right, *clip, words).number < 1e-5
+        assert experiments.check_identity(museum.encode_right, *clip, words).number < 1e-5
 
 
-def test_frozen_on_paper_has_the_same_loss_and_prompt_gradient_and_all_the_gradients_besides(gpt2, captions):
+def test_frozen_on_paper_has_the_same_loss_and_prompt_gradient_as_truly_frozen(gpt2, captions):
     prompt = torch.randn(4, gpt2[0].config.n_embd, generator=torch.Generator().manual_seed(0)) * 0.1
-    paper, truly = (code(museum.as_loaded(gpt2[0]), prompt) for code in (museum.FrozenOnPaper, museum.Frozen))
+    paper, truly = (code(museum.copy_as_loaded(gpt2[0]), prompt) for code in (museum.FrozenOnPaper, museum.Frozen))
     losses = [learner(captions[1]) for learner in (paper, truly)]
     for loss in losses:
         loss.backward()
     assert torch.equal(*losses) and torch.allclose(paper.prompt.grad, truly.prompt.grad, atol=1e-6)
-    assert experiments.who_has_a_gradient(truly) == ["prompt"]
-    assert len(experiments.who_has_a_gradient(paper)) == 1 + len(list(gpt2[0].parameters()))
-    assert [id(p) for p in paper.parameters()] == [id(paper.prompt)]
 
 
 def test_the_other_table_keeps_every_distance_and_no_row_near_to_itself(clip):
     table = clip[0].text_model.embeddings.token_embedding.weight.detach()
-    other = museum.turned(table, 90)
+    other = museum.turn_table(table, 90)
     assert torch.allclose(torch.cdist(table[:50], table[:50]), torch.cdist(other[:50], other[:50]), atol=1e-3)
-    assert torch.equal(museum.turned(table, 0), table)
+    assert torch.equal(museum.turn_table(table, 0), table)
     assert not (torch.cdist(table, other).argmin(-1) == torch.arange(len(table))).any()
-    default = museum.default_clip().text_model.embeddings.token_embedding.weight
+    default = museum.load_default_clip().text_model.embeddings.token_embedding.weight
     assert torch.allclose(default, other) and not torch.allclose(default, table)
 
 
 @pytest.mark.parametrize(("looks", "pictures", "accuracy"), [(1, 50, 0.5), (1, 5000, 1 / 24), (8, 100, 0.8)])
 def test_the_best_of_many_looks_is_what_a_simulation_gives(looks, pictures, accuracy):
-    exact = experiments.expected_best(looks, pictures, accuracy)
+    exact = experiments.compute_expected_best(looks, pictures, accuracy)
     random = torch.Generator().manual_seed(0)
     drawn = torch.binomial(torch.full((20000, looks), float(pictures)), torch.tensor(accuracy), generator=random)
     assert exact == pytest.approx((drawn / pictures).max(1).values.mean().item(), abs=0.002)
@@ -241,8 +233,11 @@ def test_the_argmax_writer_writes_the_greedy_text_whatever_its_options(model, ca
     picture = captions[0][:1]
     greedy = model.generate(picture)[0]
     for top_p, temperature, seed in ((0.1, 0.5, 0), (0.99, 2.0, 1)):
-        assert experiments.write(museum.next_token_likeliest, model, picture, top_p, temperature, seed) == greedy
-    assert experiments.write(museum.next_token_drawn, model, picture, 1e-6, 1.0, 3) == greedy
+        assert (
+            experiments.write_token_by_token(museum.choose_likeliest, model, picture, top_p, temperature, seed)
+            == greedy
+        )
+    assert experiments.write_token_by_token(museum.choose_by_chance, model, picture, 1e-6, 1.0, 3) == greedy
 
 
 def test_wrong_positions_and_a_missing_mask_train_as_well_as_the_repaired_code(clip, points):
@@ -263,24 +258,24 @@ def test_wrong_positions_and_a_missing_mask_train_as_well_as_the_repaired_code(c
 
 
 @pytest.fixture(scope="module")
-def alarms(clip, model, captions):
-    """The alarms of both kinds in each language."""
+def rung(clip, model, captions):
+    """What rang, of both kinds, in each language."""
     both = {}
     for lang in ("en", "zh"):
         set_language(lang)
-        both[lang] = shown.text_alarms(*clip), shown.caption_alarms(model, captions)
+        both[lang] = alarms.run_text_experiments(*clip), alarms.run_caption_experiments(model, captions)
     set_language("en")
     return both
 
 
-def explorers(clip, model, captions, alarms, lang="en"):
-    context = experiments.some_context(clip[0], 3)
+def explorers(clip, model, captions, rung, lang="en"):
+    context = experiments.make_random_context(clip[0], 3)
     return {
-        "x-ray": shown.x_ray_explorer(model, captions),
-        "table": shown.table_explorer(*clip, context),
-        "luck": shown.luck_explorer(),
-        "texts": shown.alarm_explorer(alarms[lang][0], "twice", "company"),
-        "captions": shown.alarm_explorer(alarms[lang][1], "paper", "library"),
+        "x-ray": scoring.explore_x_rays(model, captions),
+        "table": turning.explore_turning(*clip, context),
+        "luck": luck.explore_luck(),
+        "texts": alarms.explore_alarms(rung[lang][0], "twice", "company"),
+        "captions": alarms.explore_alarms(rung[lang][1], "paper", "library"),
     }
 
 
@@ -294,8 +289,8 @@ def explorers(clip, model, captions, alarms, lang="en"):
         ("captions", {"code": "end", "experiment": "stop"}),
     ],
 )
-def test_every_control_changes_the_picture_and_what_is_told_of_it(name, values, clip, model, captions, alarms, undrawn):
-    explorer = explorers(clip, model, captions, alarms)[name]
+def test_every_control_changes_the_picture_and_what_is_told_of_it(name, values, clip, model, captions, rung, undrawn):
+    explorer = explorers(clip, model, captions, rung)[name]
     assert set(values) == set(explorer.controls)
     for control, value in values.items():
         told, picture = (explorer.shown.alt, explorer.shown.caption), pickle.dumps(undrawn[-1])
@@ -304,46 +299,52 @@ def test_every_control_changes_the_picture_and_what_is_told_of_it(name, values, 
         assert explorer.view.value == explorer.shown.html()
 
 
-def test_all_texts_are_in_the_learners_language(clip, model, captions, alarms, undrawn, lang):
-    pictures = [shown.healthy_loss(), shown.healthy_loss(True), shown.x_ray(museum.loss_of_padding, model, captions)]
-    for explorer in explorers(clip, model, captions, alarms, lang).values():
+def test_all_texts_are_in_the_learners_language(clip, model, captions, rung, undrawn, lang):
+    pictures = [
+        scoring.draw_healthy_loss(),
+        scoring.draw_healthy_loss(True),
+        scoring.draw_x_ray(museum.score_padding, model, captions),
+    ]
+    for explorer in explorers(clip, model, captions, rung, lang).values():
         pictures.append(explorer.shown)
         for control in explorer.controls.values():
             assert in_language(control.description, lang)
     for picture in pictures:
         assert in_language(picture.alt, lang) and in_language(picture.caption, lang)
     for number in museum.EXHIBITS:
-        for glass in (shown.behind_glass(number), shown.repaired(number)):
-            assert in_language(glass.heading, lang) and glass.heading in glass.bundle()["text/plain"]
-    table = shown.checklist()
+        for glass in (showcase.show_code(number), showcase.show_repair(number)):
+            assert in_language(glass.plain.split("\n")[0], lang)
+    table = overview.tabulate_experiments()
     assert all(in_language(cell, lang) for row in table.rows for cell in row) and len(table.rows) == 10
 
 
-def test_explorers_are_core_widgets_and_figures_fill_the_page_in_both_languages(clip, model, captions, alarms, lang):
-    assert shown.healthy_loss(with_truth=True).image.width == 1480
-    for explorer in explorers(clip, model, captions, alarms, lang).values():
+def test_explorers_are_core_widgets_and_figures_fill_the_page_in_both_languages(clip, model, captions, rung, lang):
+    assert scoring.draw_healthy_loss(with_truth=True).image.width == 1480
+    for explorer in explorers(clip, model, captions, rung, lang).values():
         assert all(type(control).__module__.startswith("ipywidgets.") for control in explorer.controls.values())
         assert WIDGET_VIEW in explorer._repr_mimebundle_() and explorer.shown.image.width == 1480
 
 
-def test_nothing_rings_for_the_repaired_and_something_for_every_broken_code(alarms):
-    for one in alarms["en"]:
-        assert one.ringing("right") == [] and all(one.ringing(code) for code in one.results if code != "right")
-    texts, losses = alarms["en"]
-    assert all("split" in texts.ringing(code) for code in texts.results if code != "right")
-    assert "own words" not in texts.ringing("words") and losses.ringing("paper") == ["only"]
-    told = {code: tuple(one.ringing(code)) for one in alarms["en"] for code in one.results if code != "right"}
+def test_nothing_rings_for_the_repaired_and_something_for_every_broken_code(rung):
+    for one in rung["en"]:
+        assert one.find_ringing("right") == [] and all(
+            one.find_ringing(code) for code in one.results if code != "right"
+        )
+    texts, losses = rung["en"]
+    assert all("split" in texts.find_ringing(code) for code in texts.results if code != "right")
+    assert "own words" not in texts.find_ringing("words") and losses.find_ringing("paper") == ["only"]
+    told = {code: tuple(one.find_ringing(code)) for one in rung["en"] for code in one.results if code != "right"}
     same = {(one, other) for one in told for other in told if one < other and told[one] == told[other]}
     assert same == {("inserted", "start")}  # as the lesson says, and that their numbers tell them apart (claims/)
-    assert sum("learns" in texts.ringing(code) for code in texts.results) == 2  # as the quiz says
-    assert losses.ringing("dropout") == ["library", "again", "more"]
+    assert sum("learns" in texts.find_ringing(code) for code in texts.results) == 2  # as the quiz says
+    assert losses.find_ringing("dropout") == ["library", "again", "more"]
 
 
 def test_the_gradient_table_counts_what_parameters_hides(gpt2, captions):
     prompt = torch.zeros(2, gpt2[0].config.n_embd)
-    learners = {name: code(museum.as_loaded(gpt2[0]), prompt) for name, code in
+    learners = {name: code(museum.copy_as_loaded(gpt2[0]), prompt) for name, code in
                 (("paper", museum.FrozenOnPaper), ("frozen", museum.Frozen))}  # fmt: skip
-    rows = {row[0]: row[1:] for row in shown.gradient_count(learners, lambda learner: learner(captions[1])).rows}
+    rows = {row[0]: row[1:] for row in overview.tabulate_gradients(learners, lambda learner: learner(captions[1])).rows}
     numbers = sum(p.numel() for p in gpt2[0].parameters()) + prompt.numel()
     assert rows["paper"] == (f"{prompt.numel():,}", str(1 + len(list(gpt2[0].parameters()))), f"{numbers:,}")
     assert rows["frozen"] == (f"{prompt.numel():,}", "1", f"{prompt.numel():,}")
@@ -357,13 +358,12 @@ def test_no_cell_before_a_question_names_the_mistake():
     cells = jupytext.read(LESSON).cells
     for cell in cells:
         if cell.cell_type == "code" and "solution" not in cell.metadata.get("tags", []):
-            assert not re.search(
-                r"OnPaper|positions_twice|best_on_test|default_table|not_shifted|token_likeliest", cell.source
-            )
+            telling = r"OnPaper|positions_twice|best_on_test|default_table|unshifted|choose_likeliest"
+            assert not re.search(telling, cell.source)
 
 
 def test_every_exhibit_stands_in_the_lesson():
     source = LESSON.read_text(encoding="utf-8")
     for number in museum.EXHIBITS:
-        assert f"explorers.{'behind_glass' if number <= 6 else 'repaired'}({number})" in source
+        assert f"showcase.{'show_code' if number <= 6 else 'show_repair'}({number})" in source
         assert f"broken[{number}]" in source

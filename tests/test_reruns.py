@@ -98,7 +98,7 @@ def test_what_goes_wrong_is_told_with_what_is_to_blame(code, told, tmp_path, mon
     for lang in ("en", "zh"):
         cell = v4.new_code_cell(code, metadata={"tags": ["nbval-check-output"]})
         (tmp_path / "notebooks" / lang).mkdir(parents=True)
-        book = v4.new_notebook(cells=[v4.new_code_cell(build.setup_code(lang)), cell])
+        book = v4.new_notebook(cells=[v4.new_code_cell(build.make_setup_code(lang)), cell])
         nbformat.write(book, tmp_path / "notebooks" / lang / "00.ipynb")
     monkeypatch.setattr(strange, "ROOT", tmp_path)
     for cached in ("clone", "seen"):

@@ -8,9 +8,11 @@ import pytest
 from nbformat import NotebookNode
 from test_exercises import LESSONS, wrong_answers
 
-from tools import build, teaching
-from tools.source import LANGUAGES, Refused
-from tools.teaching import NOTES, Section
+from tools import build
+from tools.source import LANGUAGES, Refused, make_anchor
+from tools.teaching import guide, questions
+from tools.teaching.guide import NOTES, escape_markdown
+from tools.teaching.sections import Section
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ten-vectors"]["address"]
@@ -21,50 +23,47 @@ MOST_APART, MINUTES_APART = 1 / 6, 5
 
 @pytest.fixture(scope="module")
 def course():
-    return teaching.read_course(ROOT, ADDRESS)
+    return guide.read_course(ROOT, ADDRESS)
 
 
 def page(name, lang):
     return (ROOT / f"docs/{name}.{lang}.md").read_text("utf-8")
 
 
-def changed(course, **notes):
-    """The course with other notes."""
-    return course._replace(notes=course.notes | notes)
-
-
 # --- the pages as they are committed -----------------------------------------------------------------------------------------------
 
 
 def test_the_pages_are_what_the_lessons_make():
-    assert teaching.differences(ROOT, ADDRESS) == []
+    assert guide.find_stale_pages(ROOT, ADDRESS) == []
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_answer_stands_in_the_answers_with_what_is_behind_it(course, lang):
-    text, asked = page("answers", lang), [one for each in course.asked.values() for one in each]
+    text = page("answers", lang)
+    asked = [one for lesson in course.lessons.values() for one in lesson.questions]
     assert len(asked) > 60
+
+    def shown(part):
+        return escape_markdown(part[lang])
+
     for one in asked:
-        if one.kind == "Exercise":
-            assert one.below in text and all(teaching.plain(getattr(hint, lang)) in text for hint in one.it.hints)
+        if one.kind == "exercise":
+            assert one.below in text and all(shown(hint) in text for hint in one.texts["hints"])
         else:
-            assert text.count(teaching.plain(getattr(one.it.question, lang))) == 1
-        for choice in one.it.choices if one.kind == "Quiz" else []:
-            given, why = (teaching.plain(getattr(part, lang)) for part in (choice.text, choice.why))
-            assert f"{given}{'**' * choice.right}<br>{why}" in text
-        for letter, given in zip("ABCDEF", one.it.answers if one.kind == "Prediction" else ()):
-            right, shown = letter == one.outcome, f"{letter}. {teaching.plain(getattr(given, lang))}"
-            behind = getattr(one.it.because, lang) if right else teaching.behind(one)[letter][lang]
-            assert f"- {f'✓ **{shown}**' if right else f'✗ {shown}'}<br>{behind}" in text
+            assert text.count(shown(one.texts["question"])) == 1
+        for choice in one.texts.get("choices", ()):
+            assert f"{shown(choice['text'])}{'**' * ('right' in choice)}<br>{shown(choice['why'])}" in text
+        for letter, given in zip("ABCDEF", one.texts.get("answers", ())):
+            right, line = letter == one.outcome, f"{letter}. {shown(given)}"
+            why = shown(one.texts["because"] if right else given["behind"])
+            assert f"- {f'✓ **{line}**' if right else f'✗ {line}'}<br>{why}" in text
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_what_the_checks_say_to_tested_wrong_answers_stands_there(lang):
     """Nine of ten: the others are told of a type or a shape, or by torch's own message."""
-    text, told = (
-        re.sub(r"\\(.)", r"\1", page("answers", lang)),
-        [answer.metadata[lang] for room in {lesson.room for lesson in LESSONS} for answer in wrong_answers(room)],
-    )
+    text, rooms = re.sub(r"\\(.)", r"\1", page("answers", lang)), {lesson.room for lesson in LESSONS}
+    told = [answer.metadata[lang] for room in rooms for answer in wrong_answers(room)]
     assert sum(fragment in text for fragment in told) > 0.85 * len(told) > 200
 
 
@@ -83,13 +82,13 @@ def test_links_within_and_between_the_pages_lead_to_a_heading(name):
         links = re.findall(r"\]\((?:(teaching|answers)\.(en|zh)\.md)?#([^)]+)\)", page(name, lang))
         for other, language, anchor in links:
             headings = re.findall(r"(?m)^#+ (.+)", page(other or name, language or lang))
-            assert anchor in map(teaching.anchor, headings)
+            assert anchor in map(make_anchor, headings)
         assert links or name == "answers"
 
 
 def test_an_anchor_is_what_github_makes_of_a_heading():
-    assert teaching.anchor("02b · the same, ten times faster") == "02b--the-same-ten-times-faster"
-    assert teaching.anchor("01 · 走进 CLIP") == "01--走进-clip"
+    assert make_anchor("02b · the same, ten times faster") == "02b--the-same-ten-times-faster"
+    assert make_anchor("01 · 走进 CLIP") == "01--走进-clip"
 
 
 @pytest.mark.parametrize("name", ["teaching", "answers"])
@@ -97,7 +96,7 @@ def test_the_english_page_has_no_chinese_and_the_chinese_one_keeps_to_the_glossa
     english = re.sub(r"(?s)```.*?```", "", page(name, "en")).replace("[中文]", "")
     assert not CHINESE.search(english)
     chinese = re.sub(build.NO_PROSE, "`", page(name, "zh"))
-    assert [*build.wrong_variants(chinese, build.read_glossary(ROOT / "lessons/glossary.md"))] == []
+    assert [*build.find_wrong_variants(chinese, build.read_glossary(ROOT / "lessons/glossary.md"))] == []
     assert re.findall(build.HALF_WIDTH, re.sub(build.NO_TEXT, " ", chinese)) == []
 
 
@@ -116,8 +115,7 @@ def test_every_note_is_there_in_both_languages(course):
 
 
 def test_every_lesson_has_goals_three_discussions_and_a_board(course):
-    for lesson in course.lessons:
-        notes = course.notes["lesson"][lesson.name]
+    for notes in [lesson.notes for lesson in course.lessons.values()]:
         assert 2 <= len(notes["goals"]) <= 4 and len(notes["discuss"]) == 3 and notes["board"]
         assert all(question["good"]["en"] for question in notes["discuss"])
 
@@ -142,7 +140,7 @@ def cell(kind, source, lang="", id="a", tags=()):
 
 
 def minutes(*cells, **run):
-    return Section("a", [*cells]).minutes(run)
+    return Section("a", [*cells], run).minutes
 
 
 def test_the_language_that_takes_longer_counts():
@@ -165,7 +163,7 @@ def test_what_is_printed_above_an_exercise_counts_once():
     ("code", "seconds"),
     [
         ("a = 1\n\nb = 2", 2 * 3),
-        ("explorers.scene_explorer(clip, processor, scene)", 3 + 90),
+        ("explorers.explore_scene(clip, processor, scene)", 3 + 90),
         ("explorer = explorers.first_vectors(clip, processor, names, features)", 3 + 90),
         ("explorers.ledger(model)", 3 + 20),
         ("study = context_study.load_study()", 3),
@@ -187,9 +185,10 @@ def rows_of(text):
 
 
 def test_the_minutes_of_the_readmes_and_of_the_course_map_agree_with_the_rule(course):
-    by_rule = {lesson.name.split("_")[0]: course.minutes(lesson) for lesson in course.lessons}
-    start = {cell.metadata.lang: cell.source for cell in course.lessons[0].cells if cell.metadata.id == "what-next"}
-    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README_EN.md")] + [*start.values()]
+    by_rule = {lesson.number: lesson.minutes for lesson in course.lessons.values()}
+    (start,) = [one for one in course.lessons["00_start_here"].sections if one.id == "what-next"]
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README_EN.md")]
+    pages += [text for texts in start.texts.values() for text in texts]
     stated = [rows_of(text) for text in pages]
     assert len(stated) == 4 and all(one == stated[0] for one in stated)
     for number, minutes in by_rule.items():
@@ -198,11 +197,11 @@ def test_the_minutes_of_the_readmes_and_of_the_course_map_agree_with_the_rule(co
 
 def test_what_a_lesson_says_of_its_minutes_at_its_beginning_is_what_the_readmes_say(course):
     stated = rows_of((ROOT / "README_EN.md").read_text("utf-8"))
-    for lesson in course.lessons:
+    for lesson in course.lessons.values():
         for lang, word in (("en", r"(\d+) minutes|another (\d+)|about (\d+)\."), ("zh", r"(\d+) 分钟")):
-            first = next(cell.source for cell in lesson.cells if cell.metadata.lang == lang)
+            first = lesson.sections[0].texts[lang][0]
             said = [int("".join(found)) for found in re.findall(word, first)]
-            assert stated[lesson.name.split("_")[0]] in (*said, sum(said)), (lesson.name, lang, said)
+            assert stated[lesson.number] in (*said, sum(said)), (lesson.name, lang, said)
 
 
 # --- routes ------------------------------------------------------------------------------------------------------------------------
@@ -216,40 +215,36 @@ def test_a_route_adds_up_by_the_rule_and_ends_in_time(course, lang):
         printed = [int(number) for number in re.findall(r"(?m)^\| (\d+) \|", part)]
         total = int(re.search(r"(?m)^\| \*\*(\d+)\*\* \|", part)[1])
         assert sum(printed) == total and route["minutes"] - 5 <= total <= route["minutes"]
-        by_name = {lesson.name: lesson for lesson in course.lessons}
         for number, step in zip(printed, route["steps"], strict=True):
             if "lesson" in step:
-                assert abs(number - course.minutes(by_name[step["lesson"]], step["sections"])) <= 0.5
+                of_lesson = {one.id: one.minutes for one in course.lessons[step["lesson"]].sections}
+                assert abs(number - sum(of_lesson[id] for id in step["sections"])) <= 0.5
             else:
                 assert number == step["minutes"] and step[lang] in part
 
 
 def test_a_route_names_the_headings_that_the_notebooks_have(course):
-    rows = re.findall(
-        r"(?m)^\| \d+ \| \[\d\d\w?\]\(\.\./(notebooks/zh/\w+\.ipynb)\) \| (.+) \|", page("teaching", "zh")
-    )
+    row = r"(?m)^\| \d+ \| \[\d\d\w?\]\(\.\./(notebooks/zh/\w+\.ipynb)\) \| (.+) \|"
+    rows = re.findall(row, page("teaching", "zh"))
     assert len(rows) > 20
     for path, headings in rows:
         notebook = (ROOT / path).read_text("utf-8")
         assert all(f"## {heading}" in notebook for heading in headings.split(" / "))
 
 
-def route(minutes, *steps):
-    text = {"en": "a", "zh": "一"}
-    return [{"minutes": minutes, "title": text, "aim": text, "steps": [*steps]}]
-
-
-def test_a_route_with_a_heading_that_is_gone_is_refused(course):
-    gone = route(45, {"lesson": "00_start_here", "sections": ["machine", "no-such-heading"]})
-    with pytest.raises(Refused, match="00_start_here has no section no-such-heading; there are start-here, machine, "):
-        teaching.routes(changed(course, route=gone), "en")
-
-
-@pytest.mark.parametrize("takes", [39, 46])
-def test_a_route_that_is_too_long_or_too_short_is_refused(course, takes):
-    talk = {"minutes": takes, "en": "talk", "zh": "谈"}
-    with pytest.raises(Refused, match=f"the route of 45 minutes takes {takes}"):
-        teaching.routes(changed(course, route=route(45, talk)), "zh")
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"lesson": "00_start_here", "sections": ["gone"]}, "no gone among the sections of 00_start_here; there are start-here, "),
+        ({"lesson": "00_end_here", "sections": ["machine"]}, "no 00_end_here among the lessons; there are 00_start_here, "),
+        ({"minutes": 39}, "the route of 45 minutes takes 39"),
+        ({"minutes": 46}, "the route of 45 minutes takes 46"),
+    ],
+)  # fmt: skip
+def test_a_route_that_names_what_is_gone_or_does_not_end_in_time_is_refused(course, step, message):
+    notes = {"route": [{"minutes": 45, "steps": [step]}]}
+    with pytest.raises(Refused, match=message):
+        guide.plan_routes(course._replace(notes=notes))
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------------------
@@ -277,37 +272,35 @@ def copy(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("[lesson.01_inside_clip", "[lesson.99_another", "has nothing on 01_inside_clip"),
+        ("[lesson.01_inside_clip", "[lesson.99_another", "no 01_inside_clip among the notes on lessons"),
+        ("board = {", "blackboard = {", "tools/teaching/teaching.en.md.j2 or lessons/teaching.toml: 'dict object' has"),
+        ("[[route]]", "[[route]", "lessons/teaching.toml: this is not TOML"),
     ],
-)  # fmt: skip
+)
 def test_notes_that_lack_something_are_refused(copy, before, after, message):
     with pytest.raises(Refused, match=re.escape(message)):
-        teaching.pages(copy(before, after), ADDRESS)
+        guide.make_pages(copy(before, after), ADDRESS)
 
 
 def test_a_wrong_answer_without_what_is_behind_it_is_refused(course, monkeypatch):
-    (one,) = [one for one in course.asked["00_start_here"] if one.kind == "Prediction"]
-    del_from = one.module.questions.texts["prediction"][one.name]["answers"]
-    monkeypatch.delitem(del_from[0], "behind")
-    with pytest.raises(
-        Refused, match="lesson_00_start_here/questions.toml: of the answers to two_things each wrong one has behind"
-    ):
-        teaching.read_course(ROOT, ADDRESS)
+    (one,) = [one for one in course.lessons["00_start_here"].questions if one.kind == "prediction"]
+    monkeypatch.delitem(one.texts["answers"][0], "behind")
+    with pytest.raises(Refused, match="lesson_00_start_here/questions.toml: of the answers to two_things each wrong"):
+        guide.read_course(ROOT, ADDRESS)
 
 
 def test_other_notes_make_another_page_and_a_stale_one_is_told(copy, capsys):
     root = copy("Ten vectors in one school period", "Ten vectors before lunch")
-    assert teaching.build(root, ADDRESS)[0] == "docs/teaching.en.md: written"
+    assert next(guide.build_pages(root, ADDRESS)) == "docs/teaching.en.md: written"
     assert "Ten vectors before lunch" in (root / "docs/teaching.en.md").read_text("utf-8")
-    assert teaching.build(root, ADDRESS)[0] == "docs/teaching.en.md: unchanged"
+    assert [*guide.build_pages(root, ADDRESS)][0] == "docs/teaching.en.md: unchanged"
     copy("Ten vectors in one school period", "Ten vectors after lunch")
-    assert teaching.differences(root, ADDRESS) == [
-        f"docs/teaching.en.md: differs from lessons and {NOTES}; run python course.py build."
-    ]
+    what = f"differs from lessons and {NOTES}; run python course.py build"
+    assert guide.find_stale_pages(root, ADDRESS) == [f"docs/teaching.en.md: {what}."]
 
 
 def test_a_course_without_notes_has_no_pages(tmp_path):
-    assert teaching.pages(tmp_path, "") == {} and teaching.build(tmp_path, "") == []
+    assert guide.make_pages(tmp_path, "") == {} and [*guide.build_pages(tmp_path, "")] == []
 
 
 # --- smaller things ----------------------------------------------------------------------------------------------------------------
@@ -315,16 +308,15 @@ def test_a_course_without_notes_has_no_pages(tmp_path):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_hub_link_is_made_from_the_address(course, lang):
-    without, with_ = (
-        "".join(teaching.hub(course._replace(address=address), lang)) for address in ("", "https://github.com/me/ten")
-    )
+    courses = [course._replace(address=address) for address in ("", "https://github.com/me/ten")]
+    without, with_ = (guide.render_page(one, f"teaching.{lang}.md") for one in courses)
     assert "OWNER" in without and "pyproject.toml" in without
     link = f"repo=https%3A%2F%2Fgithub.com%2Fme%2Ften&branch=main&urlpath=lab%2Ftree%2Ften%2Fnotebooks%2F{lang}%2F00_start_here.ipynb"
     assert link in with_ and "OWNER" not in with_ and "pyproject.toml" not in with_
 
 
 def test_texts_of_exercises_are_shown_as_they_are():
-    assert teaching.plain("a*b < c_d [0](x) `e*f`") == r"a\*b \< c_d [0\](x) `e*f`"
+    assert escape_markdown("a*b < c_d [0](x) `e*f`") == r"a\*b \< c_d [0\](x) `e*f`"
 
 
 def test_what_depends_on_the_answer_becomes_dots_and_shared_mistakes_are_left_out(monkeypatch, tmp_path):
@@ -335,9 +327,6 @@ def test_what_depends_on_the_answer_becomes_dots_and_shared_mistakes_are_left_ou
         "def deeper(x): raise Mistake(en=f'{x} is many', zh=f'{x} 太多')\n"
         "@questions.exercise\ndef second(x): shape(x)\n"
     )
-    monkeypatch.setattr(teaching.inspect, "getsource", lambda it: module.read_text())
-    said = teaching.mistakes("told", "first")
-    assert {text["en"] for text in said} == {"one row", "… is many"} and {text["zh"] for text in said} == {
-        "一行",
-        "… 太多",
-    }
+    monkeypatch.setattr(questions.inspect, "getsource", lambda it: module.read_text())
+    pairs = [("one row", "一行"), ("… is many", "… 太多")]
+    assert questions.list_mistakes("told", "first") == [{"en": en, "zh": zh} for en, zh in pairs]

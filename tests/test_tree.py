@@ -48,7 +48,7 @@ def test_chinese_texts_keep_to_the_glossary():
     found = [
         f"{path.name}: {fault}, in “{text[:60]}”"
         for path, text in chinese_texts()
-        for fault in build.wrong_variants(text, glossary)
+        for fault in build.find_wrong_variants(text, glossary)
     ]
     assert found == []
 
@@ -255,7 +255,7 @@ ADDRESS = "https://github.com/somebody/ten-vectors"
 @pytest.mark.parametrize("lesson", read_lessons(ROOT), ids=lambda lesson: lesson.name)
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_with_an_address_every_lesson_has_one_link_to_colab_that_leads_to_its_own_notebook(lesson, lang):
-    cells = build.notebook(lesson, lang, ADDRESS).cells
+    cells = build.make_notebook(lesson, lang, ADDRESS).cells
     found = [
         target
         for cell in cells

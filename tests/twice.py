@@ -44,7 +44,7 @@ def main(path: Path, thoroughly: bool) -> None:
     files = [path, path, *[other] * thoroughly]
     books = [nbformat.read(file, as_version=4).cells for file in files]
     stored = {
-        file: {cell.id: texts_of(cell.outputs) for cell in build.code_of(book)} for file, book in zip(files, books)
+        file: {cell.id: texts_of(cell.outputs) for cell in build.select_code(book)} for file, book in zip(files, books)
     }
     names = [[cell.id for cell in book] for book in books]
     for turn, book in enumerate(books):
@@ -53,7 +53,7 @@ def main(path: Path, thoroughly: bool) -> None:
 
     begin, where, end = v4.new_code_cell(WITNESS), asked("place()"), asked(f"end({thoroughly})")
     accounts = [asked("account()") for _ in books]
-    setup = books[0].index(build.code_of(books[0])[0]) + 1
+    setup = books[0].index(build.select_code(books[0])[0]) + 1
     books[0][setup:setup] = [begin, where]
     cells = [cell for book, account in zip(books, accounts) for cell in (*book, account)]
     build.execute(v4.new_notebook(cells=[*cells, end]), path)

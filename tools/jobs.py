@@ -62,9 +62,10 @@ def build_notebooks(arguments: argparse.Namespace, say: Say) -> int:
     goal = say("The notebooks, from lessons/", "由 lessons/ 生成笔记本")
     modules = ["jupytext", "nbformat", "nbclient", "torch", "transformers"]
     python = choose_python(arguments.here, modules, goal, say)
-    options = [option for option in ("--check", "--all") if getattr(arguments, option[2:])]
-    options += ["--no-solutions", "--lang", arguments.lang] if arguments.no_solutions else []
-    return run_child([python, "-m", "tools.build", *options, *arguments.lesson])
+    given = [name for name in ("check", "all", "no_solutions") if getattr(arguments, name)]
+    options = [f"--{name.replace('_', '-')}" for name in given]
+    command = ["-m", "tools.build", "--lang", arguments.lang, *options]
+    return run_child([python, *command, *arguments.lesson])
 
 
 def run_benchmarks(arguments: argparse.Namespace, say: Say) -> int:

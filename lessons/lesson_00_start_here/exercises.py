@@ -14,7 +14,8 @@ questions = Questions(__file__)
 
 
 @questions.prediction
-def two_things(share) -> int:
+def two_things(share: float) -> int:
+    # by chance it names the right one of two things half the time, and one of 24 names 4 % of the time
     return 0 if share > 0.8 else 1 if share > 0.2 else 2
 
 

@@ -27,7 +27,7 @@ from helpers.language import LearnerError, say
 from helpers.pretrained import classify_zero_shot, find_trained_rows
 from helpers.training import History, TrainConfig
 from lessons.kit.context_training import CONFIG, ContextTraining, Setting, Stored
-from lessons.kit.explorer import Explorer, read_uploads, style_control
+from lessons.kit.explorer import Explorer, make_dropdown, read_uploads, style_control
 from lessons.kit.learning_curve import Run
 from lessons.kit.picture import (
     BLUE,
@@ -38,6 +38,7 @@ from lessons.kit.picture import (
     WIDTH,
     Picture,
     add_axes,
+    add_title,
     crop_square,
     draw_picture_with_scores,
     draw_stripes,
@@ -50,9 +51,8 @@ from pocket.datasets import Pictures
 from pocket.language import add_article, write_full_caption
 from pocket.words import translate
 
-STORED = (
-    DATA / "runs" / "first-vectors.json"
-)  # pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
+# pocket/studies/first_vectors_study.py makes it, which trains: not loaded here
+STORED = DATA / "runs" / "first-vectors.json"
 VECTORS = 10
 UNTRAINED = range(100, 110)  # seeds of the null: nobody can train from them, since those of the button end before
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a {style} of a {}.", "{}")
@@ -62,16 +62,18 @@ MOST_TEXTS, BARS = 100, 8
 # --- compose a scene ---------------------------------------------------------------------------------------------
 
 
-def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0) -> Explorer:
+def explore_scene(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0) -> Explorer:
     """Compose a scene of one object, and see which of the world's object names CLIP gives it, in which prompt."""
     thing = scene.things[0]
-    ready, template = _template_controls()
+    ready, template = _make_template_controls()
     controls = {
-        "object": _choice(say(en="object", zh="物体"), world.OBJECTS, thing.object),
-        "colour": _choice(say(en="colour", zh="颜色"), world.COLOURS, thing.colour),
-        "size": _choice(say(en="size", zh="大小"), world.SIZES, thing.size),
-        "background": _choice(say(en="background", zh="背景"), world.BACKGROUNDS, scene.background),
-        "style": _choice(say(en="style", zh="风格"), world.ALL_STYLES, scene.style, width=24.5),
+        "object": make_dropdown(say(en="object", zh="物体"), _name_options(world.OBJECTS), thing.object, 23.2),
+        "colour": make_dropdown(say(en="colour", zh="颜色"), _name_options(world.COLOURS), thing.colour, 23.2),
+        "size": make_dropdown(say(en="size", zh="大小"), _name_options(world.SIZES), thing.size, 23.2),
+        "background": make_dropdown(
+            say(en="background", zh="背景"), _name_options(world.BACKGROUNDS), scene.background, 23.2
+        ),
+        "style": make_dropdown(say(en="style", zh="风格"), _name_options(world.ALL_STYLES), scene.style, 24.5),
         "seed": ipywidgets.BoundedIntText(
             seed, min=0, max=99, description=say(en="drawing no.", zh="画法编号"), **style_control()
         ),
@@ -81,12 +83,12 @@ def scene_explorer(clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene
 
     def draw(now: SimpleNamespace) -> Picture:
         scene = world.Scene((world.Thing(now.object, now.colour, now.size),), now.background, now.style)
-        return scene_with_scores(clip, processor, scene, now.seed, now.template)
+        return draw_scene_with_scores(clip, processor, scene, now.seed, now.template)
 
     return Explorer(controls, draw)
 
 
-def scene_with_scores(
+def draw_scene_with_scores(
     clip: CLIPModel,
     processor: CLIPProcessor,
     scene: world.Scene,
@@ -95,35 +97,33 @@ def scene_with_scores(
     names: Sequence[str] = world.OBJECTS,
 ) -> Picture:
     """A scene, and how well each name fits it: the template is filled with one name after the other."""
-    texts = [fill(template, name, scene.style) for name in names]
-    scores = classify_zero_shot(
-        clip, processor, world.draw(scene, seed, clip.config.vision_config.image_size), texts
-    ).tolist()
+    texts = [fill_template(template, name, scene.style) for name in names]
+    seen = world.draw(scene, seed, clip.config.vision_config.image_size)
+    scores = classify_zero_shot(clip, processor, seen, texts).tolist()
     caption = say(
         en=f"The {BARS} highest probabilities; all {len(texts)} together make 100 %.",
         zh=f"概率最高的 {BARS} 个名称；全部 {len(texts)} 个名称的概率加起来是 100%。",
     )
     if scene.style not in world.SHOWS_COLOUR:
         caption += say(en=" This style does not show the object's colour.", zh="这种风格看不出物体的颜色。")
-    caption += _strange_words(clip, processor, texts)
-    alt = describe(scene) + say(en=" ", zh="") + _bars_in_words(names, scores)
+    caption += _warn_of_strange_words(clip, processor, texts)
+    alt = describe_scene(scene) + say(en=" ", zh="") + _describe_bars(names, scores)
     title = f"“{template.replace('{style}', scene.style)}”"
     return draw_picture_with_scores(
         world.draw(scene, seed), names, scores, title=title, alt=alt, caption=caption, top=BARS
     )
 
 
-def scene_in_styles(
+def draw_scene_in_styles(
     clip: CLIPModel, processor: CLIPProcessor, scene: world.Scene, seed: int = 0, template: str = TEMPLATES[0]
 ) -> Picture:
     """A scene of one object in every style of the world, and under each drawing the name that CLIP gives it."""
     truth, size = scene.things[0].object, clip.config.vision_config.image_size
     guesses, scores = {}, []
     for style in world.ALL_STYLES:
-        texts = [fill(template, name, style) for name in world.OBJECTS]
-        share, best = classify_zero_shot(
-            clip, processor, world.draw(replace(scene, style=style), seed, size), texts
-        ).max(0)
+        texts = [fill_template(template, name, style) for name in world.OBJECTS]
+        seen = world.draw(replace(scene, style=style), seed, size)
+        share, best = classify_zero_shot(clip, processor, seen, texts).max(0)
         guesses[style] = world.OBJECTS[best]
         scores.append(float(share))
     missed = say(en=", ", zh="、").join(translate(style) for style, guess in guesses.items() if guess != truth)
@@ -140,12 +140,12 @@ def scene_in_styles(
     )
     drawings = [world.draw(replace(scene, style=style), seed) for style in guesses]
     styles = [say(en=style, zh=translate(style)) for style in guesses]
-    return pictures_with_guesses(
+    return draw_pictures_with_guesses(
         drawings, styles, list(guesses.values()), scores, [truth] * n, alt=alt, caption=caption
     )
 
 
-def labelled_pictures(
+def draw_labelled_pictures(
     clip: CLIPModel,
     processor: CLIPProcessor,
     class_names: Sequence[str],
@@ -155,11 +155,10 @@ def labelled_pictures(
     """Ten pictures of as many classes, each under its label and above the class name that CLIP gives it in the prompt."""
     of_class = {int(label): row for row, label in enumerate(pictures.labels)}
     rows = [of_class[label] for label in sorted(of_class)[:: max(1, len(of_class) // 10)]][:10]
-    sentences = [fill(template, name, "photo") for name in class_names]
+    sentences = [fill_template(template, name, "photo") for name in class_names]
     shares = [classify_zero_shot(clip, processor, pictures.images[row], sentences) for row in rows]
-    labels, guesses = (
-        [class_names[int(i)] for i in ids] for ids in (pictures.labels[rows], [s.argmax() for s in shares])
-    )
+    labels = [class_names[int(label)] for label in pictures.labels[rows]]
+    guesses = [class_names[int(share.argmax())] for share in shares]
     right = sum(label == guess for label, guess in zip(labels, guesses))
     alt = say(
         en=f"{len(rows)} pictures with two things each. Their labels: {', '.join(labels)}. CLIP agrees with {right} of them.",
@@ -171,10 +170,10 @@ def labelled_pictures(
     )
     images = [world.draw(*pictures.drawings[row]) for row in rows]  # large, for eyes
     scores = [float(share.max()) for share in shares]
-    return pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
+    return draw_pictures_with_guesses(images, labels, guesses, scores, labels, alt=alt, caption=caption)
 
 
-def pictures_with_guesses(
+def draw_pictures_with_guesses(
     images: Sequence[Image.Image],
     labels: Sequence[str],
     guesses: Sequence[str],
@@ -188,14 +187,11 @@ def pictures_with_guesses(
 
     A guess that is the truth has a tick; any other has a cross, and stands in bold.
     """
-    if not len(images) == len(labels) == len(guesses) == len(scores) == len(truths):
-        found = f"{len(images)} pictures, {len(labels)} labels, {len(guesses)} guesses, {len(scores)} scores, {len(truths)} truths"
-        raise ValueError(f"{found}: there must be as many of each")
-    side, step = 1.36, WIDTH / 5
+    side, step, each = 1.36, WIDTH / 5, zip(images, labels, guesses, scores, truths, strict=True)
     rows = -(-len(images) // 5)
     with LOCK:
         figure = make_blank(1.92 * rows)
-        for i, (image, label, guess, score, truth) in enumerate(zip(images, labels, guesses, scores, truths)):
+        for i, (image, label, guess, score, truth) in enumerate(each):
             row, column = divmod(i, 5)
             axes = add_axes(figure, column * step + 0.06, 1.92 * (rows - row) - 0.24 - side, side, side)
             show_image(axes, image)
@@ -205,21 +201,19 @@ def pictures_with_guesses(
         return finish(figure, alt, caption)
 
 
-def fill(template: str, name: str, style: str) -> str:
+def fill_template(template: str, name: str, style: str) -> str:
     """The template with the name in place of {} and the style in place of {style}; "a" before a vowel becomes "an"."""
     if "{}" not in template:
         raise LearnerError(
-            say(
-                en='The prompt needs {} where the name of the object goes, as in "a photo of a {}."',
-                zh="提示词里要有 {}，物体的名称会填在那里，例如：a photo of a {}.",
-            )
+            en='The prompt needs {} where the name of the object goes, as in "a photo of a {}."',
+            zh="提示词里要有 {}，物体的名称会填在那里，例如：a photo of a {}.",
         )
     for slot, value in (("{style}", style), ("{}", name)):
         template = template.replace(f"a {slot}", add_article(value)).replace(slot, value)
     return template
 
 
-def describe(scene: world.Scene) -> str:
+def describe_scene(scene: world.Scene) -> str:
     """The scene of one object in a sentence of the learner's language, for alt texts."""
     thing = scene.things[0]
     colour = f"{translate(thing.colour)}的" if scene.style in world.SHOWS_COLOUR else ""
@@ -233,7 +227,7 @@ def describe(scene: world.Scene) -> str:
 # --- a picture of your own ---------------------------------------------------------------------------------------
 
 
-def picture_explorer(
+def explore_picture(
     clip: CLIPModel,
     processor: CLIPProcessor,
     picture: str | Path | Image.Image | None = None,
@@ -255,22 +249,20 @@ def picture_explorer(
     size = clip.config.vision_config.image_size
 
     def draw(now: SimpleNamespace) -> Picture:
-        which, image = _picture_now(now.file, picture)
+        which, image = _open_chosen(now.file, picture)
         candidates = list(dict.fromkeys(line.strip() for line in now.texts.splitlines() if line.strip()))
         if not 2 <= len(candidates) <= MOST_TEXTS:
             raise LearnerError(
-                say(
-                    en=f"Write at least two different texts, one a line (at most {MOST_TEXTS}): CLIP can only compare.",
-                    zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
-                )
+                en=f"Write at least two different texts, one a line (at most {MOST_TEXTS}): CLIP can only compare.",
+                zh=f"请至少写两条不同的文字，一行一条（最多 {MOST_TEXTS} 条）：CLIP 只会比较。",
             )
         scores = classify_zero_shot(clip, processor, image, candidates).tolist()
         caption = say(
             en=f"CLIP sees the middle square, shrunk to {size} × {size} pixels.",
             zh=f"CLIP 看到的是正中的方块，缩小到 {size} × {size} 像素。",
         )
-        caption += _strange_words(clip, processor, candidates)
-        alt = which + _bars_in_words(candidates, scores)
+        caption += _warn_of_strange_words(clip, processor, candidates)
+        alt = which + _describe_bars(candidates, scores)
         seen = crop_square(image, 512)
         title = say(en="Which text fits best?", zh="哪一条和图最相符？")
         return draw_picture_with_scores(seen, candidates, scores, title=title, alt=alt, caption=caption, top=BARS)
@@ -278,39 +270,35 @@ def picture_explorer(
     return Explorer({"file": button, "texts": lines}, draw)
 
 
-def open_picture(name: str, data: bytes) -> Image.Image:
+def open_upload(name: str, data: bytes) -> Image.Image:
     """The bytes of a picture file as RGB, as `pictures.open_picture` gives them; raises `LearnerError` where it raises."""
     try:
         return pictures.open_picture(io.BytesIO(data))
     except pictures.BadPicture as error:
-        raise LearnerError(f"{name} {error}{say(en='.', zh='。')}") from None
+        raise LearnerError(en=f"{name} {error}.", zh=f"{name} {error}。") from None
 
 
-def _picture_now(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
+def _open_chosen(upload: Any, picture: str | Path | Image.Image | None) -> tuple[str, Image.Image]:
     """What picture it is, in words, and the picture itself: the file last chosen, else what the explorer was given."""
     file = read_uploads(upload)
     if file:
-        return _named(file[0]), open_picture(*file)
+        return _name_picture(file[0]), open_upload(*file)
     if isinstance(picture, Image.Image):
         return say(en="An example picture. ", zh="示例图片。"), picture.convert("RGB")
     if picture is None:
-        raise LearnerError(
-            say(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。")
-        )
+        raise LearnerError(en="Choose a picture file with the button above.", zh="请用上面的按钮选择一个图片文件。")
     path = Path(picture).expanduser()
     try:
         data = path.read_bytes()
     except OSError:
         raise LearnerError(
-            say(
-                en=f"The file {path} cannot be read. Check the name, or give the whole path.",
-                zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",
-            )
+            en=f"The file {path} cannot be read. Check the name, or give the whole path.",
+            zh=f"读不到文件 {path}。请检查文件名，或写出完整路径。",
         ) from None
-    return _named(path.name), open_picture(path.name, data)
+    return _name_picture(path.name), open_upload(path.name, data)
 
 
-def _named(file: str) -> str:
+def _name_picture(file: str) -> str:
     return say(en=f"The picture {file}. ", zh=f"图片“{file}”。")
 
 
@@ -371,9 +359,8 @@ def encode_contexts(
     return {several: null, before: encode(initial), after: encode(learned)}
 
 
-def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
-    """A prompt as CLIP's text tower reads it, and under it the same with a context in the place of the words before the last; and, as
-    the null, with random vectors there of the same norms.
+def draw_prompts(clip: CLIPModel, processor: CLIPProcessor, prompt: str, context: Tensor) -> Picture:
+    """A prompt as CLIP's text tower reads it, under it the same with learned vectors, and, as the null, with random ones of their norms.
 
     context: (M, D), learned vectors; it takes the place of all words of the prompt but the last and the full stop.
     """
@@ -386,14 +373,14 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
     null = F.normalize(torch.randn(context.shape, generator=torch.Generator().manual_seed(0)), dim=-1)
     null = null * context.cpu().norm(dim=-1, keepdim=True)  # (M, D): in any direction, and of the same norms
 
-    def with_vectors(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
+    def build_row(label: str, between: Tensor, learned: bool) -> tuple[list[str], np.ndarray, list[bool]]:
         labels = [words[0], *(label.format(number) for number in range(1, n + 1)), *words[name:]]
         return labels, torch.cat([vectors[:1], between, vectors[name:]]).numpy(), [False, *[learned] * n, *[False] * 3]
 
     rows = [
         (words, vectors.numpy(), [False] * len(ids)),
-        with_vectors("{}", context.cpu(), learned=True),
-        with_vectors(say(en="random", zh="随机"), null, learned=False),
+        build_row("{}", context.cpu(), learned=True),
+        build_row(say(en="random", zh="随机"), null, learned=False),
     ]
     alt = say(
         en=f"Three rows of striped strips, one strip a vector of {table.shape[1]} numbers. Above, the tokens of “{prompt}” between start "
@@ -415,10 +402,10 @@ def prompts_as_vectors(clip: CLIPModel, processor: CLIPProcessor, prompt: str, c
         en="What the frozen text tower reads: words, learned vectors (framed), and random ones",
         zh="冻结的文本塔读到的东西：词语、学出来的向量（带框）、随机向量",
     )
-    return rows_of_vectors(rows, title=title, alt=alt, caption=caption)
+    return draw_rows_of_vectors(rows, title=title, alt=alt, caption=caption)
 
 
-def rows_of_vectors(
+def draw_rows_of_vectors(
     rows: Sequence[tuple[Sequence[str], np.ndarray, Sequence[bool]]], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Prompts as a text tower reads them: one vector a position, drawn as a strip of its numbers under its label.
@@ -431,7 +418,7 @@ def rows_of_vectors(
     height = 0.36 + (strip + space) * len(rows)
     with LOCK:
         figure = make_blank(height)
-        figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
+        add_title(figure, title, size=10)
         for number, (labels, vectors, learned) in enumerate(rows, start=1):
             bottom = height - 0.28 - (strip + space) * number
             for place, (label, vector, ours) in enumerate(zip(labels, vectors, learned, strict=True)):
@@ -447,42 +434,33 @@ def rows_of_vectors(
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def _choice(label: str, names: Sequence[str], value: str, width: float = 23.2) -> ipywidgets.Dropdown:
-    """A labelled list; readers of Chinese see the Chinese word and the English one, which is what the model reads."""
-
-    def option(name: str) -> str:
-        text = say(en=name, zh=f"{translate(name)} {name}")
-        return text + say(en=" (never trained on)", zh="（没见过）") if name == world.UNSEEN_STYLE else text
-
-    return ipywidgets.Dropdown(
-        options=[(option(name), name) for name in names], value=value, description=label, **style_control(width)
-    )
+def _name_options(names: Sequence[str]) -> dict[str, str]:
+    """Words of the world by what a list calls them: in Chinese the Chinese word and the English one, which is what the model reads."""
+    unseen = say(en=" (never trained on)", zh="（没见过）")
+    return {say(en=n, zh=f"{translate(n)} {n}") + (unseen if n == world.UNSEEN_STYLE else ""): n for n in names}
 
 
-def _template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
+def _make_template_controls() -> tuple[ipywidgets.Dropdown, ipywidgets.Text]:
     """Ready-made prompts, and the line where the chosen one can be edited: the line is what counts."""
     own = say(en="(your own)", zh="（自己写的）")
-    ready = ipywidgets.Dropdown(
-        options=[*((text, text) for text in TEMPLATES), (own, "")],
-        description=say(en="ready-made", zh="常用提示词"),
-        **style_control(),
-    )
+    options = {text: text for text in TEMPLATES} | {own: ""}
+    ready = make_dropdown(say(en="ready-made", zh="常用提示词"), options, TEMPLATES[0], 23.2)
     line = ipywidgets.Text(
         TEMPLATES[0], description=say(en="prompt", zh="提示词"), continuous_update=False, **style_control(30)
     )
 
-    def chosen(change: dict[str, Any]) -> None:
+    def fill_line(change: dict[str, Any]) -> None:
         line.value = change["new"] or line.value
 
-    def edited(change: dict[str, Any]) -> None:
+    def mark_own(change: dict[str, Any]) -> None:
         ready.value = change["new"] if change["new"] in TEMPLATES else ""
 
-    ready.observe(chosen, names="value")
-    line.observe(edited, names="value")
+    ready.observe(fill_line, names="value")
+    line.observe(mark_own, names="value")
     return ready, line
 
 
-def _strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> str:
+def _warn_of_strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> str:
     """A warning of words with a token that training never used: the model cannot know what they mean."""
     words = list(dict.fromkeys(re.findall(r"\w+", " ".join(texts).lower())))
     if not words:
@@ -493,7 +471,7 @@ def _strange_words(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[st
     return say(en=f" CLIP never learned: {listed}.", zh=f"CLIP 没学过这些词：{listed}。") if strange else ""
 
 
-def _bars_in_words(names: Sequence[str], scores: Sequence[float]) -> str:
+def _describe_bars(names: Sequence[str], scores: Sequence[float]) -> str:
     """What the bars show, without decimals: it holds on machines that round otherwise."""
     best = max(range(len(names)), key=scores.__getitem__)
     share = scores[best]

@@ -78,7 +78,7 @@ print(", ".join(world.OBJECTS))
 # %% id="first-guess-code"
 snail = world.Thing("snail", "purple", "large")
 scene = world.Scene((snail,), background="beach", style="photo")
-explorers.scene_with_scores(clip, processor, scene)
+explorers.draw_scene_with_scores(clip, processor, scene)
 
 # %% [markdown] lang="en" id="scores"
 # ## What the probabilities mean
@@ -92,7 +92,7 @@ explorers.scene_with_scores(clip, processor, scene)
 
 # %% id="scores-code" tags=["measured"]
 others = [name for name in world.OBJECTS if name != "snail"]
-explorers.scene_with_scores(clip, processor, scene, names=others)
+explorers.draw_scene_with_scores(clip, processor, scene, names=others)
 
 # %% [markdown] lang="en" id="compose"
 # ## Compose a scene
@@ -110,7 +110,7 @@ explorers.scene_with_scores(clip, processor, scene, names=others)
 
 # %% id="compose-code"
 dog = world.Thing("dog", "brown", "small")
-explorers.scene_explorer(clip, processor, world.Scene((dog,), background="beach", style="painting"), seed=1)
+explorers.explore_scene(clip, processor, world.Scene((dog,), background="beach", style="painting"), seed=1)
 
 # %% [markdown] lang="en" id="styles"
 # ## One thing, nine styles
@@ -124,7 +124,7 @@ explorers.scene_explorer(clip, processor, world.Scene((dog,), background="beach"
 
 # %% id="styles-code"
 butterfly = world.Thing("butterfly", "yellow", "large")
-explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background="meadow"))
+explorers.draw_scene_in_styles(clip, processor, world.Scene((butterfly,), background="meadow"))
 
 # %% [markdown] lang="en" id="own-picture"
 # ## A picture of your own
@@ -148,7 +148,7 @@ explorers.scene_in_styles(clip, processor, world.Scene((butterfly,), background=
 things = (world.Thing("dog", "brown", "medium"), world.Thing("ball", "red", "small"))
 example = world.draw(world.Scene(things, background="snow", style="cartoon"))
 sentences = ["a cat.", "a dog.", "a brown dog and a red ball.", "a house at night."]
-explorers.picture_explorer(clip, processor, example, sentences)
+explorers.explore_picture(clip, processor, example, sentences)
 
 # %% [markdown] lang="en" id="secret"
 # ## Labels that follow a rule
@@ -163,7 +163,7 @@ explorers.picture_explorer(clip, processor, example, sentences)
 # %% id="secret-code"
 task = tasks.RIDDLE
 pictures = datasets.draw_few_shot(task, shots=8, checks=4, tests=20)
-explorers.labelled_pictures(clip, processor, task.class_names, pictures.train)
+explorers.draw_labelled_pictures(clip, processor, task.class_names, pictures.train)
 
 # %% [markdown] lang="en" id="half"
 # ## What words can do here
@@ -244,7 +244,7 @@ tabulate_accuracies({name: (images @ features.mT).argmax(-1) == labels for name,
 
 # %% id="soft-prompt-code"
 context = explorer.context  # (M, D): the stored run's, until you press the button
-explorers.prompts_as_vectors(clip, processor, "a photo of a cat.", context)
+explorers.draw_prompts(clip, processor, "a photo of a cat.", context)
 
 # %% [markdown] lang="en" id="how-many-numbers"
 # ## Your turn: how many numbers were learned?

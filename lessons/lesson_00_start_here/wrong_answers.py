@@ -24,4 +24,4 @@ numbers = 10 * 512
 numbers = 1281
 
 # %% exercise="how-many-numbers-code" en="this is of type str" zh="你给的是 str"
-numbers = '1280'
+numbers = "1280"

@@ -34,7 +34,8 @@ from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
 from lessons.kit.explorer import tabulate_accuracies
-from lessons.lesson_01_inside_clip import exercises, explorers
+from lessons.lesson_01_inside_clip import exercises
+from lessons.lesson_01_inside_clip.explorers import attention, contrastive, embedding, parts
 from pocket import datasets, tasks, world
 from pocket.language import write_full_caption
 
@@ -59,7 +60,7 @@ scenes = [
 ]
 pictures, captions = [world.draw(scene) for scene in scenes], [write_full_caption(scene) for scene in scenes]
 cosines = encode_images(clip, processor, pictures) @ encode_texts(clip, processor, captions).T  # (4, 4)
-explorers.similarity_matrix(pictures, captions, cosines)
+contrastive.draw_similarities(pictures, captions, cosines)
 
 # %% [markdown] lang="en" id="the-matrix"
 # ### Fill the matrix yourself
@@ -74,7 +75,7 @@ explorers.similarity_matrix(pictures, captions, cosines)
 # %% id="the-matrix-code"
 near = [("cat", "red"), ("cat", "orange"), ("dog", "red")]
 look_alikes = [world.draw(world.Scene((world.Thing(*thing),), "snow")) for thing in near]
-explorers.matrix_explorer(clip, processor, look_alikes, ["a red cat", "a cat in the snow", "a dog"])
+contrastive.explore_matrix(clip, processor, look_alikes, ["a red cat", "a cat in the snow", "a dog"])
 
 # %% [markdown] lang="en" id="the-loss"
 # ### The loss is two cross-entropies
@@ -105,7 +106,7 @@ compare(say(en="contrastive loss", zh="对比损失"), ours, clip(**inputs, retu
 # 讲 CLIP 的文章里有不少名称，有些在现在的代码里已经用不了，有些从来就不存在，也有几个一直没变：transformers 换版本时常常挪位置、改名字。下面这张表是从眼前这个模型里现查的。
 
 # %% id="names-code" tags=["measured"]
-explorers.class_map(clip)
+parts.tabulate_older_names(clip)
 
 # %% [markdown] lang="en" id="sizes"
 # The pocket CLIP and its big sisters are built from the same parts; only the numbers differ. **Before you run the cell**: the part of a full-size text tower with the most parameters is not one of its layers. What could it be?
@@ -114,7 +115,7 @@ explorers.class_map(clip)
 # 口袋 CLIP 和全尺寸的 CLIP 零件相同，只是大小不同。**先别运行下一格**：全尺寸的文本塔里，参数最多的单个零件并不是某一层。会是什么呢？
 
 # %% id="sizes-code"
-explorers.configurations(clip)
+parts.tabulate_configurations(clip)
 
 # %% [markdown] lang="en" id="tokens"
 # ## 3 · From words to vectors
@@ -127,7 +128,7 @@ explorers.configurations(clip)
 # 刚才问的那块最大的零件，是词元（token）的嵌入表（embedding table）：每个词元占一行，一共 2500 多万个数，抵得上八层，而一句话只用到其中几行。文字进来要走三步：分词器（tokenizer）把它切成词元，给每个词元一个编号；按编号到表里取一行；再加上所在位置的向量，也就是位置嵌入（position embedding）。自己输入几句试试：分词器不认识的词会怎样？很长的句子又会怎样？
 
 # %% id="tokens-code"
-explorers.token_explorer(clip, processor)
+embedding.explore_tokens(clip, processor)
 
 # %% [markdown] lang="en" id="not-positions"
 # Look at what the tokenizer returns: ids, and an attention mask, which says what is text and what is padding. Positions are not among them, whatever older texts say; the model counts by itself.
@@ -210,7 +211,7 @@ print(fit.shape)
 
 # %% id="mask-code"
 labels = ["SOS", "a", "photo", "of", "a", "cat", ".", "EOT"]
-explorers.mask_picture(len(labels), labels)
+attention.draw_causal_mask(len(labels), labels)
 
 # %% [markdown] lang="en" id="mask-exercise-text"
 # ### Exercise: the causal mask
@@ -344,7 +345,7 @@ print(say(en="largest id:", zh="最大的编号："), ids.max().item())
 
 # %% id="patches-code"
 pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]  # (B, 3, S, S)
-explorers.patches_of(pictures[2], clip.config.vision_config.image_size // clip.config.vision_config.patch_size)
+embedding.draw_patches(pictures[2], clip.config.vision_config.image_size // clip.config.vision_config.patch_size)
 
 # %% [markdown] lang="en" id="positions"
 # ### Exercise: how many positions?
@@ -409,7 +410,7 @@ compare(say(en="vision tower", zh="视觉塔"), ours, clip.vision_model(pixel_va
 # 选一个图块，看它在每一层、每个头里往哪里看，又有谁在看它。一开始是第 3 层第 4 个头里的图块 64，也就是右下角：几乎谁都在看这个角，可那里什么也没有；它自己看的是底部的两个角。**试一试**第 2 层第 1 个头：它偏向附近的图块，但只偏一点点。（平均下来，一个图块看的地方离自己 3.3 块远；要是对所有图块一视同仁，就是 4.1 块。）再选 0（类别词元）：它要替整张图说话，在第 4 层的第 3、第 4 个头里看的是哪里？有一点要小心：注意力只说明从哪里拿，不说明拿来做什么。
 
 # %% id="attention-explorer-code"
-explorers.attention_explorer(clip, processor, pictures[3], patch=64, layer=3, head=4)
+attention.explore_attention(clip, processor, pictures[3], patch=64, layer=3, head=4)
 
 # %% [markdown] lang="en" id="one-space"
 # ## 8 · One space for both
@@ -426,7 +427,7 @@ explorers.attention_explorer(clip, processor, pictures[3], patch=64, layer=3, he
 # **先猜**：下面有一句是这张红猫图的完整说明，还有几句短的也说得对。哪一句概率最大？再拉动缩放系数：名次会变吗？
 
 # %% id="temperature-code"
-explorers.temperature_explorer(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
+contrastive.explore_temperature(clip, processor, pictures[0], captions + ["a cat.", "a red thing.", "snow.", "a photo."])
 
 # %% [markdown] lang="en" id="logits"
 # ### Exercise: cosine logits

@@ -9,22 +9,22 @@ def embed(clip, ids):
 # %% exercise="embed-exercise" en="added twice" zh="加了两次"
 def embed(clip, ids):
     e = clip.text_model.embeddings
-    return e(input_ids=ids) + e.position_embedding.weight[:ids.shape[1]]
+    return e(input_ids=ids) + e.position_embedding.weight[: ids.shape[1]]
 
 # %% exercise="embed-exercise" en="where are the words" zh="词到哪里去了"
 def embed(clip, ids):
     e = clip.text_model.embeddings
-    return e.position_embedding.weight[:ids.shape[1]].expand(len(ids), -1, -1)
+    return e.position_embedding.weight[: ids.shape[1]].expand(len(ids), -1, -1)
 
 # %% exercise="embed-exercise" en="not multiplied" zh="不是相乘"
 def embed(clip, ids):
     e = clip.text_model.embeddings
-    return e.token_embedding(ids) * e.position_embedding.weight[:ids.shape[1]]
+    return e.token_embedding(ids) * e.position_embedding.weight[: ids.shape[1]]
 
 # %% exercise="embed-exercise" en="keep the first size" zh="第一维 B"
 def embed(clip, ids):
     e = clip.text_model.embeddings
-    return (e.token_embedding(ids) + e.position_embedding.weight[:ids.shape[1]])[0]
+    return (e.token_embedding(ids) + e.position_embedding.weight[: ids.shape[1]])[0]
 
 # %% exercise="embed-exercise" en="is there a return" zh="少了 return"
 def embed(clip, ids):
@@ -41,11 +41,11 @@ def embed(clip, ids):
 
 # %% exercise="mask-exercise" en="other way round" zh="方向反了"
 def causal_mask(T):
-    return torch.full((T, T), float('-inf')).tril(-1)
+    return torch.full((T, T), float("-inf")).tril(-1)
 
 # %% exercise="mask-exercise" en="must see itself" zh="看得见自己"
 def causal_mask(T):
-    return torch.full((T, T), float('-inf')).triu()
+    return torch.full((T, T), float("-inf")).triu()
 
 # %% exercise="mask-exercise" en="added to the scores" zh="加到得分上"
 def causal_mask(T):
@@ -53,7 +53,7 @@ def causal_mask(T):
 
 # %% exercise="mask-exercise" en="0 times infinity" zh="0 乘无穷大"
 def causal_mask(T):
-    return torch.ones(T, T).triu(1) * float('-inf')
+    return torch.ones(T, T).triu(1) * float("-inf")
 
 # %% exercise="mask-exercise" en="Nothing is forbidden" zh="什么都没有禁止"
 def causal_mask(T):
@@ -65,7 +65,7 @@ def causal_mask(T):
 
 # %% exercise="mask-exercise" en="should have the shape (4, 4)" zh="(4, 4)"
 def causal_mask(T):
-    return torch.full((T,), float('-inf'))
+    return torch.full((T,), float("-inf"))
 
 # %% exercise="pool-exercise" en="pooled at the start" zh="取的是开头"
 def pool(hidden, ids, end):
@@ -112,7 +112,7 @@ positions = 336 * 336
 positions = 197
 
 # %% exercise="positions-exercise" en="this is of type str" zh="你给的是 str"
-positions = '577'
+positions = "577"
 
 # %% exercise="logits-exercise" en="Long vectors win" zh="谁长谁赢"
 def logits(images, texts, log_scale):

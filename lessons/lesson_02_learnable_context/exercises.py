@@ -13,13 +13,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from helpers import context as by_library
 from helpers.training import Evaluation
-from lessons.kit.exercise import (
-    Mistake,
-    Questions,
-    close,
-    expect_number,
-    expect_tensor,
-)
+from lessons.kit.exercise import Mistake, Questions, close, expect_number, expect_tensor
 
 questions = Questions(__file__)
 
@@ -174,7 +168,7 @@ def forward(answer: type[nn.Module], clip: CLIPModel) -> None:
 # --- freezing ----------------------------------------------------------------------------------------------------
 
 
-def _tiny_clip() -> CLIPModel:
+def _make_tiny_clip() -> CLIPModel:
     tower = {
         "hidden_size": 8,
         "intermediate_size": 8,
@@ -190,7 +184,7 @@ def _tiny_clip() -> CLIPModel:
 
 @questions.exercise
 def freeze(answer: Callable[[CLIPModel], Any]) -> None:
-    model = _tiny_clip()
+    model = _make_tiny_clip()
     answer(model)
     free = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     everything = len(list(model.parameters()))
@@ -264,7 +258,7 @@ def step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], fl
     theirs = _Toy(torch.randn(3, 4, generator=random))
     ours, ascending, piling, soft = (deepcopy(theirs) for _ in range(4))
 
-    def reference(model: nn.Module, sign: float = 1.0, forget: bool = True, shares: bool = False) -> list[float]:
+    def train(model: nn.Module, sign: float = 1.0, forget: bool = True, shares: bool = False) -> list[float]:
         optimizer, losses = torch.optim.SGD(model.parameters(), 0.5), []
         for _ in range(2):
             scores = model(images)
@@ -276,11 +270,11 @@ def step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], fl
             losses.append(loss.item())
         return losses
 
-    losses = reference(theirs)
-    reference(ascending, sign=-1.0), reference(piling, forget=False), reference(soft, shares=True)
+    losses = train(theirs)
+    train(ascending, sign=-1.0), train(piling, forget=False), train(soft, shares=True)
     before, optimizer = ours.context.detach().clone(), torch.optim.SGD(ours.parameters(), 0.5)
     try:
-        told = [answer(ours, optimizer, images, labels) for _ in range(2)]
+        returned = [answer(ours, optimizer, images, labels) for _ in range(2)]
     except NotImplementedError as error:
         if "not implemented for" not in str(error):  # a stub, then
             raise
@@ -322,17 +316,17 @@ def step(answer: Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], fl
             en="The context moves, but not by this gradient: cross-entropy of prompted(images) and labels, backward, one step.",
             zh="上下文向量动了，但不是按这个梯度：先算 prompted(images) 和 labels 的交叉熵，再反向传播，再走一步。",
         )
-    if any(value is None for value in told):
+    if any(value is None for value in returned):
         raise Mistake(
             en="It learns. Now give the loss back, so that one can watch it.",
             zh="学起来了。再把损失返回，好让人看着它。",
         )
-    if any(isinstance(value, Tensor) for value in told):
+    if any(isinstance(value, Tensor) for value in returned):
         raise Mistake(
             en="It learns. The loss comes back as a tensor that holds on to all that it was computed from: make it a plain number.",
             zh="学起来了。可返回的损失还是张量，身后拖着整个计算过程：要把它变成普通的数。",
         )
-    if [round(float(value), 4) for value in told] != [round(value, 4) for value in losses]:
+    if [round(float(value), 4) for value in returned] != [round(value, 4) for value in losses]:
         raise Mistake(
             en="It learns, but what comes back is not the loss of this step.", zh="学起来了，可返回的不是这一步的损失。"
         )
@@ -398,17 +392,18 @@ def choose(answer: Callable[[Sequence[Evaluation], Sequence[float]], int]) -> No
 
 
 @questions.prediction
-def inserted(token) -> int:
+def inserted(token: str) -> int:
     return ("EOT", "our vector", "padding").index(token)
 
 
 @questions.prediction
-def one_shot(wins) -> int:
+def one_shot(wins: int) -> int:  # of five tries
     return 0 if wins == 0 else 2 if wins == 5 else 1
 
 
 @questions.prediction
-def new_classes(gain) -> int:
+def new_classes(gain: float) -> int:
+    # a share of one: “about the same” are two points either way, as the answer says
     return 0 if gain < -0.02 else 2 if gain > 0.02 else 1
 
 

@@ -14,6 +14,14 @@ questions = Questions(__file__)
 
 END = 9  # of text, in the little examples here; CLIP pads with it too
 
+
+def _read_number(answer: Any) -> Any:
+    """A number, also out of a tensor that holds no more than one. Raises Mistake where there is none."""
+    answer = answer.item() if isinstance(answer, Tensor) and answer.numel() == 1 else answer
+    expect_number(answer)
+    return answer
+
+
 # --- trimming ----------------------------------------------------------------------------------------------------
 
 
@@ -57,9 +65,7 @@ def trim(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
 @questions.exercise
 def shared(answer: Callable[[Tensor], Any]) -> None:
     ids = torch.tensor([[1, 7, 7, 4, 5, END], [1, 7, 7, 6, 5, END], [1, 7, 7, 8, 5, END]])
-    ours = answer(ids)
-    ours = ours.item() if isinstance(ours, Tensor) and ours.numel() == 1 else ours
-    expect_number(ours)
+    ours = _read_number(answer(ids))
     if ours == 3:
         # Names of two tokens, in front: the first two texts agree for longer than all three, and all agree again after the name.
         other = answer(torch.tensor([[1, 2, 4, 7, 7, END], [1, 2, 6, 7, 7, END], [1, 3, 4, 7, 7, END]]))
@@ -94,9 +100,7 @@ def shared(answer: Callable[[Tensor], Any]) -> None:
 
 @questions.exercise
 def break_even(answer: Callable[[float, float, float], float]) -> None:
-    ours = answer(21.0, 0.5, 4.0)
-    ours = ours.item() if isinstance(ours, Tensor) and ours.numel() == 1 else ours
-    expect_number(ours)
+    ours = _read_number(answer(21.0, 0.5, 4.0))
     if abs(ours - 6) < 1e-6:
         return
     if abs(ours - 21 / 4) < 1e-6:
@@ -128,7 +132,8 @@ def break_even(answer: Callable[[float, float, float], float]) -> None:
 
 
 @questions.prediction
-def times_fewer(times) -> int:
+def times_fewer(times: float) -> int:
+    # the answers are 2, 5, 25 and 100: a border lies about halfway between two of them, as ratios
     return 0 if times < 3 else 1 if times < 12 else 2 if times < 50 else 3
 
 

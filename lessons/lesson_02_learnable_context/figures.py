@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from helpers.language import say
 from lessons.kit.explorer import format_percent
@@ -28,6 +27,8 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
+    add_title,
     finish,
     make_blank,
     make_halo,
@@ -49,7 +50,7 @@ TEXT_GAP = 0.155  # inches between two names beside a diagram
 
 
 @dataclass(frozen=True)
-class Place:
+class TextPlace:
     """One position of a text: what stands there, and its vector (D,) as it enters the tower."""
 
     label: str
@@ -67,14 +68,14 @@ class WayIn:
 
     heading: str
     tokens: Sequence[str]
-    places: Sequence[Place]
+    places: Sequence[TextPlace]
     pooled: int
     end: int
 
 
-def text_with_slots(
-    above: Sequence[Place],
-    below: Sequence[Place],
+def draw_text_with_slots(
+    above: Sequence[TextPlace],
+    below: Sequence[TextPlace],
     pooled: int,
     *,
     headings: tuple[str, str],
@@ -94,45 +95,27 @@ def text_with_slots(
     with LOCK:
         figure = make_blank(height)
         page = add_page(figure, title)
-        columns = _room_for(names, {0, pooled - 1, pooled}, EDGE)
-        limit = _limit([place.vector for place in below if not place.ours])
+        columns = _fit_names(names, {0, pooled - 1, pooled}, EDGE)
+        limit = _find_colour_limit([place.vector for place in below if not place.ours])
         for number, (places, heading) in enumerate(zip((above, below), headings)):
             up = height - 0.32 - number * row
-            page.text(
-                EDGE,
-                up - 0.18,
-                heading,
-                fontsize=9,
-                weight="bold",
-                color=INK,
-                va="center",
-                parse_math=False,
-            )
-            _strips(page, places, columns, limit, up - 0.52)
-            _ellipses(page, columns, len(above), up - 0.52 - STRIP / 2)
+            add_text(page, EDGE, up - 0.18, heading, 9, weight="bold")
+            _draw_places(page, places, columns, limit, up - 0.52)
+            _draw_ellipses(page, columns, len(above), up - 0.52 - STRIP / 2)
         between, beneath = height - 0.98 - STRIP, height - 0.97 - row - STRIP
         for place, (middle, _) in columns.items():
             same = np.array_equal(above[place].vector, below[place].vector)
-            style = {
-                "ha": "center",
-                "va": "center",
-                "color": SLATE if same else INK,
-                "weight": "normal" if same else "bold",
-            }
-            page.text(middle, between, "=" if same else "↓", fontsize=10, **style)
-            page.text(middle, beneath, str(place), ha="center", va="center", fontsize=8, color=INK)
+            mark, look = ("=", {"color": SLATE}) if same else ("↓", {"weight": "bold"})
+            add_text(page, middle, between, mark, 10, ha="center", **look)
+            add_text(page, middle, beneath, str(place), 8, ha="center")
         middle, width = columns[pooled]
-        style = {"va": "center", "fontsize": 8}
-        position, read = (
-            say(en="▲ position, from 0", zh="▲ 位置，从 0 数起"),
-            say(en="read off here ▲", zh="在这里取出 ▲"),
-        )
-        page.text(EDGE + 0.04, beneath - 0.17, position, color=SLATE, **style)
-        page.text(middle + width / 2, beneath - 0.17, read, ha="right", weight="bold", color=BLUE, **style)
+        low, read = beneath - 0.17, say(en="read off here ▲", zh="在这里取出 ▲")
+        add_text(page, EDGE + 0.04, low, say(en="▲ position, from 0", zh="▲ 位置，从 0 数起"), 8, color=SLATE)
+        add_text(page, middle + width / 2, low, read, 8, ha="right", weight="bold", color=BLUE)
         return finish(figure, alt, caption)
 
 
-def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_ways_in(ways: Sequence[WayIn], *, title: str, alt: str, caption: str = "") -> Picture:
     """Ways to bring vectors in, each as two lines of positions: the tokens of the ids, and what enters the tower.
 
     An arrow leads from the end in the ids down to the vector at the same position, which is the one that is read off.
@@ -146,117 +129,89 @@ def overwriting_and_inserting(ways: Sequence[WayIn], *, title: str, alt: str, ca
     with LOCK:
         figure = make_blank(height)
         page = add_page(figure, title)
-        columns = _room_for(names, wanted, left)
-        limit = _limit([place.vector for way in ways for place in way.places if not place.ours])
+        columns = _fit_names(names, wanted, left)
+        limit = _find_colour_limit([place.vector for way in ways for place in way.places if not place.ours])
         for number, way in enumerate(ways):
             up, right = height - 0.4 - number * block, way.pooled == way.end
             colour, mark = (BLUE, "✓") if right else (VERMILION, "✗")
-            page.text(EDGE, up - 0.1, way.heading, fontsize=9, weight="bold", color=INK, va="center", parse_math=False)
+            add_text(page, EDGE, up - 0.1, way.heading, 9, weight="bold")
             for y, name in (
                 (up - 0.32, say(en="position", zh="位置")),
                 (up - 0.52, say(en="in the ids", zh="编号")),
                 (up - 1.05 - STRIP / 2, say(en="enters\nthe tower", zh="进入\n文本塔")),
             ):
-                page.text(left - 0.1, y, name, fontsize=8, color=SLATE, ha="right", va="center")
+                add_text(page, left - 0.1, y, name, 8, color=SLATE, ha="right")
             for place, (middle, width) in columns.items():
-                half, style = width / 2 - 0.04, {"ha": "center", "va": "center", "parse_math": False}
-                page.text(middle, up - 0.32, str(place), fontsize=8, color=INK, **style)
-                look = (
-                    {"edgecolor": colour, "linewidth": 2.2}
-                    if place == way.pooled
-                    else {"edgecolor": GREY, "linewidth": 0.8}
-                )
-                page.add_patch(make_rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **look))
-                look = {
-                    "color": SLATE if place > way.pooled else INK,
-                    "weight": "bold" if place == way.pooled else "normal",
-                }
-                page.text(
-                    middle,
-                    up - 0.52,
-                    shorten(way.tokens[place], 10),
-                    fontsize=8 if len(columns) < CROWDED else 6.5,
-                    **style,
-                    **look,
-                )
-            _strips(page, way.places, columns, limit, up - 1.05)
+                half, size = width / 2 - 0.04, 8 if len(columns) < CROWDED else 6.5
+                frame, look = {"edgecolor": GREY, "linewidth": 0.8}, {"color": SLATE if place > way.pooled else INK}
+                if place == way.pooled:
+                    frame, look = {"edgecolor": colour, "linewidth": 2.2}, {"weight": "bold"}
+                add_text(page, middle, up - 0.32, str(place), 8, ha="center")
+                page.add_patch(make_rectangle(middle - half, middle + half, up - 0.63, up - 0.41, **frame))
+                add_text(page, middle, up - 0.52, shorten(way.tokens[place], 10), size, ha="center", **look)
+            _draw_places(page, way.places, columns, limit, up - 1.05)
             middle, width = columns[way.pooled]
             half, low = width / 2 - 0.02, up - 1.05 - STRIP
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, up - 0.86), (middle, up - 0.64), arrowprops=look)
-            page.add_patch(
-                make_rectangle(middle - half, middle + half, low - 0.05, up - 0.86, edgecolor=colour, linewidth=2.2)
-            )
-            told = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
-            _beneath(page, columns[way.pooled], low - 0.17, told, colour)
+            frame = {"edgecolor": colour, "linewidth": 2.2}
+            page.add_patch(make_rectangle(middle - half, middle + half, low - 0.05, up - 0.86, **frame))
+            read = f"{mark} {say(en='read off here: ', zh='在这里取出：')}{way.places[way.pooled].label}"
+            _write_beneath(page, columns[way.pooled], low - 0.17, read, colour)
             if not right:
                 near = columns[way.end][0] - middle < 1.4  # inches: too near for both to stand in one line
                 end = say(en="EOT is here", zh="EOT 在这里")
-                _beneath(page, columns[way.end], low - (0.34 if near else 0.17), end, INK)
-            _ellipses(page, columns, length, up - 0.52)
-            _ellipses(page, columns, length, up - 1.05 - STRIP / 2)
+                _write_beneath(page, columns[way.end], low - (0.34 if near else 0.17), end, INK)
+            _draw_ellipses(page, columns, length, up - 0.52)
+            _draw_ellipses(page, columns, length, up - 1.05 - STRIP / 2)
         return finish(figure, alt, caption)
 
 
-def _limit(vectors: Sequence[np.ndarray]) -> float:
+def _find_colour_limit(vectors: Sequence[np.ndarray]) -> float:
     """The number with the strongest colour: three times what is usual in these vectors."""
     return float(3 * np.median(np.abs(vectors)))
 
 
-def _room_for(names: Sequence[str], wanted: set[int], left: float) -> dict[int, tuple[float, float]]:
+def _fit_names(names: Sequence[str], wanted: set[int], left: float) -> dict[int, tuple[float, float]]:
     """The middle and the width of a column for each position that is drawn: as wide as its name, and wider where there is room."""
     room = (WIDTH - EDGE - left) / len(names)
     widths = [max(min(0.58, max(0.27, room)), 0.072 * min(measure_letters(name), 10) + 0.1) for name in names]
     return fit_columns(widths, wanted, len(names), left, WIDTH - EDGE, MOST_COLUMNS)
 
 
-def _strips(
-    page: Axes, places: Sequence[Place], columns: Mapping[int, tuple[float, float]], limit: float, top: float
+def _draw_places(
+    page: Axes, places: Sequence[TextPlace], columns: Mapping[int, tuple[float, float]], limit: float, top: float
 ) -> None:
     """The vectors of the places that are drawn, under their labels."""
     strips = [(middle, width - 0.08, places[i].vector) for i, (middle, width) in columns.items()]
     draw_strips(page, strips, limit, top - STRIP, top)
     for i, (middle, width) in columns.items():
         place, half = places[i], width / 2 - 0.04
-        look = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
+        frame = {"edgecolor": INK, "linewidth": 2.2} if place.ours else {"edgecolor": GREY, "linewidth": 0.8}
         if place.unread:
             page.add_patch(
                 make_rectangle(middle - half, middle + half, top - STRIP, top, facecolor="#E2E4E7", alpha=0.85)
             )
-        page.add_patch(make_rectangle(middle - half, middle + half, top - STRIP, top, **look))
-        style = {
-            "ha": "center",
-            "va": "center",
-            "parse_math": False,
-            "fontsize": 8.5 if len(columns) < CROWDED else 7.5,
-        }
+        page.add_patch(make_rectangle(middle - half, middle + half, top - STRIP, top, **frame))
+        size = 8.5 if len(columns) < CROWDED else 7.5
         look = {"color": SLATE if place.unread else INK, "weight": "bold" if place.ours else "normal"}
-        page.text(middle, top + 0.1, shorten(place.label, 10), **style, **look)
+        add_text(page, middle, top + 0.1, shorten(place.label, 10), size, ha="center", **look)
 
 
-def _beneath(page: Axes, column: tuple[float, float], y: float, text: str, colour: str) -> None:
+def _write_beneath(page: Axes, column: tuple[float, float], y: float, text: str, colour: str) -> None:
     """A few words beneath a column, and where there is no room for them to its right, to its left."""
     middle, width = column
-    near_the_edge = middle > WIDTH - 0.9
-    style = {"fontsize": 8.5, "weight": "bold", "va": "center", "parse_math": False}
-    x, side = (middle + width / 2, "right") if near_the_edge else (middle, "center")
-    page.text(x, y, text, color=colour, ha=side, **style)
+    x, side = (middle + width / 2, "right") if middle > WIDTH - 0.9 else (middle, "center")
+    add_text(page, x, y, text, 8.5, weight="bold", color=colour, ha=side)
 
 
-def _ellipses(page: Axes, columns: Mapping[int, tuple[float, float]], length: int, y: float) -> None:
+def _draw_ellipses(page: Axes, columns: Mapping[int, tuple[float, float]], length: int, y: float) -> None:
     """An ellipsis wherever positions are left out."""
     shown = sorted(columns)
     for place, following in zip(shown, [*shown[1:], length]):
         if following != place + 1:
-            page.text(
-                columns[place][0] + columns[place][1] / 2 + 0.12,
-                y,
-                "…",
-                ha="center",
-                va="center",
-                fontsize=10,
-                color=INK,
-            )
+            middle, width = columns[place]
+            add_text(page, middle + width / 2 + 0.12, y, "…", 10, ha="center")
 
 
 # --- what a context is worth -----------------------------------------------------------------------------------------------------
@@ -285,7 +240,7 @@ class Panel:
     lines: Sequence[tuple[str, float]] = ()
 
 
-def accuracy_by_shots(
+def draw_accuracy_by_shots(
     shots: Sequence[int], panel: Panel, limits: tuple[float, float], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Accuracy over the number of pictures to learn from: a dot a run, a line through the means, prompts as horizontal lines."""
@@ -293,19 +248,15 @@ def accuracy_by_shots(
     with LOCK:
         figure = make_blank(height)
         axes = add_axes(figure, 0.62, 0.48, 4.35, 3.02)
-        _across(axes, [str(number) for number in shots], limits)
         across = say(en="shots: pictures of each class to learn from", zh="每类的训练图片数")
-        axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
-        axes.set_ylabel(
-            say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）"), fontsize=8, color=INK, labelpad=3
-        )
-        axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
-        _draw(axes, panel)
-        _title(figure, title)
+        upwards = say(en="accuracy on test pictures (%)", zh="测试集上的准确率（%）")
+        _dress_columns(axes, shots, limits, across, upwards)
+        _draw_panel(axes, panel)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
-def accuracy_by_length(
+def draw_accuracy_by_length(
     lengths: Sequence[int],
     chosen: int,
     panels: Sequence[Panel],
@@ -325,18 +276,15 @@ def accuracy_by_length(
         figure = make_blank(height)
         for number, panel in enumerate(panels):
             axes = add_axes(figure, 0.62 + number * (width + 0.4), 0.48, width, 2.62)
-            _across(axes, [str(length) for length in lengths], limits)
+            across = say(en="vectors in the context", zh="上下文向量的个数")
+            _dress_columns(axes, lengths, limits, across, "" if number else _name_accuracy())
             axes.axvspan(chosen - 0.42, chosen + 0.42, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=5)
-            axes.set_xlabel(say(en="vectors in the context", zh="上下文向量的个数"), fontsize=8, color=INK, labelpad=3)
-            axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
-            if not number:
-                axes.set_ylabel(say(en="accuracy (%)", zh="准确率（%）"), fontsize=8, color=INK, labelpad=3)
-            _draw(axes, panel, named=number == len(panels) - 1, joined=len(lengths))
-        _title(figure, title)
+            _draw_panel(axes, panel, named=number == len(panels) - 1, joined=len(lengths))
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
-def base_and_new(
+def draw_base_and_new(
     panels: Sequence[Panel], limits: tuple[float, float], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """Accuracy on the classes that were learned from, on new ones, and the harmonic mean of the two, in panels side by side.
@@ -353,40 +301,40 @@ def base_and_new(
                 say(en="new\nclasses", zh="新类"),
                 say(en="harmonic\nmean", zh="调和平均"),
             )
-            _across(axes, columns, limits)
+            _dress_columns(axes, columns, limits, "", "" if number else _name_accuracy())
             axes.axvline(1.5, color=GREY, linewidth=0.8)
-            axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
-            if not number:
-                axes.set_ylabel(say(en="accuracy (%)", zh="准确率（%）"), fontsize=8, color=INK, labelpad=3)
-            _draw(axes, panel, joined=2)
-        _title(figure, title)
+            _draw_panel(axes, panel, joined=2)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
-def _title(figure: Figure, title: str) -> None:
-    width, height = figure.get_size_inches()
-    figure.text(0.08 / width, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
+def _name_accuracy() -> str:
+    return say(en="accuracy (%)", zh="准确率（%）")
 
 
-def _across(axes: Axes, names: Sequence[str], limits: tuple[float, float]) -> None:
-    """Axes with a column for each name, and per cent upwards."""
+def _dress_columns(axes: Axes, names: Sequence[object], limits: tuple[float, float], across: str, upwards: str) -> None:
+    """Axes with a column for each name, and per cent upwards; across, upwards: what the axes are called."""
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=limits, xticks=range(len(names)), xticklabels=names)
     axes.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.0f}")
     axes.tick_params(labelsize=8, colors=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
+    axes.set_xlabel(across, fontsize=8, color=INK, labelpad=3)
+    axes.set_ylabel(upwards, fontsize=8, color=INK, labelpad=3)
 
 
-def _draw(axes: Axes, panel: Panel, named: bool = True, joined: int | None = None) -> None:
+def _draw_panel(axes: Axes, panel: Panel, named: bool = True, joined: int | None = None) -> None:
     """The methods and the lines of a panel, with their names on its right if they are named.
 
     joined: how many columns a line joins; None: all of them, and the last mean stands behind the name. Beside each other stand the dots
     of different methods, so that none hides another; those of one method stand one above the other, and so do faint ones of one shape.
     """
-    lanes = list(dict.fromkeys(_lane(method) for method in sorted(panel.methods, key=lambda method: not method.faint)))
+    axes.set_title(panel.heading, fontsize=9, color=INK, loc="left", pad=5)
+    faint_first = sorted(panel.methods, key=lambda method: not method.faint)
+    lanes = list(dict.fromkeys(map(_find_lane, faint_first)))
     names: list[tuple[float, str, str]] = []
     for method in panel.methods:
-        shift = 0.18 * (lanes.index(_lane(method)) - (len(lanes) - 1) / 2)
+        shift = 0.18 * (lanes.index(_find_lane(method)) - (len(lanes) - 1) / 2)
         look = {"color": method.colour, "zorder": 2 if method.faint else 3}
         means = [(column, float(np.mean(runs))) for column, runs in enumerate(method.columns) if len(runs)]
         for column, runs in enumerate(method.columns):
@@ -413,50 +361,40 @@ def _draw(axes: Axes, panel: Panel, named: bool = True, joined: int | None = Non
         axes.axhline(share, color=INK, linewidth=1.3, linestyle=dash, zorder=1)
         names.append((share, f"{name}  {format_percent(share)}", INK))
     if named and names:
-        _names_beside(axes, names)
+        _write_names_beside(axes, names)
 
 
-def _lane(method: Method) -> str:
+def _find_lane(method: Method) -> str:
     """What a method shares its place within a column with."""
     return method.marker if method.faint else method.name
 
 
-def _names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
+def _write_names_beside(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
     """Names on the right of the axes, each as near to its height as the others let it, and joined to it by a thin line."""
     names = sorted(names, key=lambda name: name[0])
     low, high = axes.get_ylim()
-    inches = axes.get_position().height * axes.figure.get_size_inches()[1]
-    gap = TEXT_GAP * (high - low) / inches
+    width, height = axes.get_position().size * axes.figure.get_size_inches()  # inches
+    gap = TEXT_GAP * (high - low) / height
     for (share, name, colour), y in zip(names, spread([share for share, _, _ in names], gap, low, high)):
-        style = {
-            "fontsize": 8,
-            "color": colour,
-            "va": "center",
-            "weight": "normal" if colour == INK else "bold",
-            "parse_math": False,
-        }
-        style |= {
-            "arrowprops": {
+        style = {"fontsize": 8, "color": colour, "weight": "normal" if colour == INK else "bold"}
+        where = axes.get_yaxis_transform()
+        axes.annotate(
+            name,
+            (1.0, share),
+            (1.0 + 0.14 / width, y),
+            where,
+            where,
+            annotation_clip=False,
+            arrowprops={
                 "arrowstyle": "-",
                 "color": colour,
                 "linewidth": 0.7,
                 "shrinkA": 0,
                 "shrinkB": 0,
                 "relpos": (0, 0.5),
-            }
-        }
-        where = axes.get_yaxis_transform()
-        axes.annotate(
-            name,
-            (1.0, share),
-            (1.0 + 0.14 / _inches_wide(axes), y),
-            where,
-            where,
-            annotation_clip=False,
+            },
             path_effects=make_halo(),
+            va="center",
+            parse_math=False,
             **style,
         )
-
-
-def _inches_wide(axes: Axes) -> float:
-    return axes.get_position().width * axes.figure.get_size_inches()[0]

@@ -22,14 +22,16 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
+    add_title,
     finish,
     make_blank,
     make_halo,
     make_rectangle,
     measure_letters,
+    move_apart,
     shorten,
 )
-from lessons.lesson_02_learnable_context.speed import Curve
 
 Kind = Literal["shared", "own", "cut"]
 LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be told apart without colour
@@ -39,6 +41,11 @@ LOOKS: dict[Kind, dict[str, Any]] = {  # solid, outlined, hatched: they can be t
 }
 MARK = {"markeredgewidth": 1.6, "linestyle": "none", "zorder": 5, "clip_on": False}
 MARGIN = 1.08  # of a limit, so that a curve does not end at the frame
+EARLY = 3  # the first steps of a run are shown until so many times the break-even
+DASHED, DOTTED = (0, (4, 1.6)), (0, (1, 1.6))
+PLAIN_LOOK = {"color": VERMILION, "linestyle": DASHED, "linewidth": 2, "marker": "s", "markersize": 5.5}
+FAST_LOOK = {"color": BLUE, "linewidth": 2.2, "marker": "o", "markersize": 6}
+LIMIT_LOOK = {"color": SLATE, "linestyle": DOTTED, "linewidth": 1.8}
 
 
 def _name_kinds() -> dict[Kind, str]:
@@ -61,7 +68,7 @@ class TextRow:
     end: int
 
 
-def positions_by_kind(
+def draw_positions_by_kind(
     texts: Sequence[TextRow],
     shared: int,
     length: int,
@@ -80,7 +87,7 @@ def positions_by_kind(
     shown = min(length + 2, room)  # two of those that are cut off, and an ellipsis for the others
     names = [shorten(text.name, 20) for text in texts]
     left, tail, cell = 0.24 + 0.068 * max(map(measure_letters, names)), 0.62, 0.27
-    labels, edges, size = _columns_for([text.labels[:shown] for text in texts], left, WIDTH - tail)
+    labels, edges, size = _fit_labels([text.labels[:shown] for text in texts], left, WIDTH - tail)
     low = 0.62 + 0.24 * len(ways)
     top = low + rows * cell
     with LOCK:
@@ -88,21 +95,21 @@ def positions_by_kind(
         page = add_page(figure, title)
         ends = {"shared": (0, shared), "own": (shared, length), "cut": (length, shown)}
         for kind, (first, last) in ends.items():
-            _block(page, edges[first : last + 1], low, top, 1 if kind == "shared" else rows, kind)
+            _draw_block(page, edges[first : last + 1], low, top, 1 if kind == "shared" else rows, kind)
         for column, (x0, x1) in enumerate(zip(edges, edges[1:])):
-            _small(page, (x0 + x1) / 2, top + 0.09, str(column), size=6.5, color=SLATE)
+            add_text(page, (x0 + x1) / 2, top + 0.09, str(column), 6.5, ha="center", color=SLATE)
             for row, text in enumerate(texts):
                 style = {"color": "white" if column < shared else SLATE if column > text.end else INK}
                 if column >= length:
                     style["path_effects"] = make_halo()
-                _small(page, (x0 + x1) / 2, top - (row + 0.5) * cell, labels[row][column], size=size, **style)
+                add_text(page, (x0 + x1) / 2, top - (row + 0.5) * cell, labels[row][column], size, ha="center", **style)
         for row, (text, name) in enumerate(zip(texts, names)):
             y = top - (row + 0.5) * cell
-            page.text(left - 0.08, y, name, fontsize=8.5, color=INK, **_by_the_axis())
+            add_text(page, left - 0.08, y, name, 8.5, ha="right")
             frame = edges[text.end] + 0.02, edges[text.end + 1] - 0.02, y - cell / 2 + 0.02, y + cell / 2 - 0.02
             page.add_patch(make_rectangle(*frame, edgecolor=INK, linewidth=1.8))
         if shown < room:
-            page.text(edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", fontsize=8.5, color=SLATE, va="center")
+            add_text(page, edges[-1] + 0.08, (low + top) / 2, f"… {room - 1}", 8.5, color=SLATE)
         kinds = _name_kinds()
         titles = (
             say(en=f"{kinds['shared']}: {shared}", zh=f"{kinds['shared']}：{shared} 个"),
@@ -113,14 +120,14 @@ def positions_by_kind(
             (edges[first], edges[last], name) for (first, last), name in zip(ends.values(), titles) if last > first
         ]
         _name_parts(page, parts, top + 0.2)
-        page.text(left - 0.08, top + 0.09, say(en="position", zh="位置"), fontsize=7, color=SLATE, **_by_the_axis())
-        _bars_by_kind(add_axes(figure, 2.2, 0.42, 4.0, 0.24 * len(ways)), ways)
+        add_text(page, left - 0.08, top + 0.09, say(en="position", zh="位置"), 7, color=SLATE, ha="right")
+        _draw_bars_by_kind(add_axes(figure, 2.2, 0.42, 4.0, 0.24 * len(ways)), ways)
         read_off = {"edgecolor": INK, "linewidth": 1.8}, say(en="the text is read off here", zh="结果从这里取出")
-        _legend(page, EDGE, 0.2, [*((LOOKS[kind], name) for kind, name in kinds.items()), read_off])
+        _draw_legend(page, EDGE, 0.2, [*((LOOKS[kind], name) for kind, name in kinds.items()), read_off])
         return finish(figure, alt, caption)
 
 
-def _block(page: Axes, edges: np.ndarray, low: float, high: float, rows: int, kind: Kind) -> None:
+def _draw_block(page: Axes, edges: np.ndarray, low: float, high: float, rows: int, kind: Kind) -> None:
     """Cells of one kind: columns between these edges, so many rows between the two heights."""
     if len(edges) < 2:  # there are none of this kind
         return
@@ -130,7 +137,7 @@ def _block(page: Axes, edges: np.ndarray, low: float, high: float, rows: int, ki
     page.hlines(np.linspace(low, high, rows + 1)[1:-1], edges[0], edges[-1], **lines)
 
 
-def _columns_for(rows: Sequence[Sequence[str]], left: float, right: float) -> tuple[list[list[str]], np.ndarray, float]:
+def _fit_labels(rows: Sequence[Sequence[str]], left: float, right: float) -> tuple[list[list[str]], np.ndarray, float]:
     """What is written in the cells, the edges of the columns in inches, and the size of the letters, so that all fits in between.
 
     A column is as wide as its longest label; labels get shorter, then smaller, until there is room.
@@ -156,7 +163,7 @@ def _name_parts(page: Axes, parts: Sequence[tuple[float, float, str]], y: float)
         taken = x0 + 0.066 * measure_letters(name)
 
 
-def _bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) -> None:
+def _draw_bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) -> None:
     """How many positions each way computes, a bar for each, stacked by kind."""
     most = max(sum(parts.values()) for _, parts in ways)
     for row, (name, parts) in enumerate(ways):
@@ -171,26 +178,18 @@ def _bars_by_kind(axes: Axes, ways: Sequence[tuple[str, Mapping[Kind, int]]]) ->
     axes.axis("off")
 
 
-def _legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, Any], str]]) -> None:
+def _draw_legend(page: Axes, x: float, y: float, entries: Sequence[tuple[dict[str, Any], str]]) -> None:
     """A small box of each look, and what it means."""
     for style, meaning in entries:
         page.add_patch(make_rectangle(x, x + 0.24, y - 0.07, y + 0.07, **{"linewidth": 0.8, **style}))
-        page.text(x + 0.3, y, meaning, fontsize=8, color=INK, va="center")
+        add_text(page, x + 0.3, y, meaning, 8)
         x += 0.3 + 0.058 * measure_letters(meaning) + 0.24
-
-
-def _small(page: Axes, x: float, y: float, text: str, *, size: float, **style: Any) -> None:
-    page.text(x, y, text, fontsize=size, ha="center", va="center", parse_math=False, **style)
-
-
-def _by_the_axis() -> dict[str, Any]:
-    return {"ha": "right", "va": "center", "parse_math": False}
 
 
 # --- what is saved -----------------------------------------------------------------------------------------------
 
 
-def cost_of_ways(
+def draw_cost_of_ways(
     ways: Sequence[tuple[str, float, str]],
     kinds: Mapping[Kind, int],
     texts: int,
@@ -211,24 +210,18 @@ def cost_of_ways(
         figure = make_blank(height)
         page = add_page(figure, title)
         x, unit = left, (WIDTH - left - 0.3) / room
-        page.text(
-            left - 0.1,
-            strip,
-            say(en=f"each of {texts:,} texts", zh=f"每段文字（共 {texts:,} 段）")
-            if texts > 1
-            else say(en="the only text", zh="唯一的一段文字"),
-            fontsize=9,
-            color=INK,
-            **_by_the_axis(),
-        )
+        text = say(en="the only text", zh="唯一的一段文字")
+        if texts > 1:
+            text = say(en=f"each of {texts:,} texts", zh=f"每段文字（共 {texts:,} 段）")
+        add_text(page, left - 0.1, strip, text, 9, ha="right")
         for kind, count in kinds.items():
-            _block(page, x + unit * np.arange(count + 1), strip - 0.11, strip + 0.11, 1, kind)
+            _draw_block(page, x + unit * np.arange(count + 1), strip - 0.11, strip + 0.11, 1, kind)
             x += unit * count
         names = _name_kinds()
         meanings = {
             kind: say(en=f"{count} {names[kind]}", zh=f"{names[kind]}：{count} 个") for kind, count in kinds.items()
         }
-        _legend(page, left, strip - 0.3, [(LOOKS[kind], meaning) for kind, meaning in meanings.items()])
+        _draw_legend(page, left, strip - 0.3, [(LOOKS[kind], meaning) for kind, meaning in meanings.items()])
         axes = add_axes(figure, left, bars, 3.1, step * len(ways))
         for row, (name, cost, words) in enumerate(ways):
             last = row == len(ways) - 1
@@ -239,21 +232,22 @@ def cost_of_ways(
             axes.annotate(words, (cost, row), (5, 0), textcoords="offset points", annotation_clip=False, **style)
         axes.set(xlim=(0, most), ylim=(len(ways) - 0.5, -0.5), yticks=[], xticks=np.linspace(0, most, 5))
         axes.set_xticklabels([f"{100 * tick / most:.0f}" for tick in axes.get_xticks()])
-        axes.tick_params(labelsize=8, colors=INK)
-        axes.set_xlabel(
-            say(en="multiply-adds, per cent of the first", zh="乘加次数（占第一条的百分比）"),
-            fontsize=8,
-            color=INK,
-            labelpad=2,
-        )
-        axes.spines[["top", "right"]].set_visible(False)
+        _dress_axes(axes, say(en="multiply-adds, per cent of the first", zh="乘加次数（占第一条的百分比）"))
         return finish(figure, alt, caption)
 
 
 # --- when it pays ------------------------------------------------------------------------------------------------
 
 
-def seconds_by_steps(
+@dataclass(frozen=True)
+class Curve:
+    """Seconds y over the numbers of classes, or of steps, x."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+def draw_seconds_by_steps(
     textbook: Curve,
     ours: Curve,
     measured: tuple[int, int],
@@ -285,8 +279,8 @@ def seconds_by_steps(
             rest = [min(far, steps), steps]
             axes.plot(rest, np.interp(rest, curve.x, curve.y), color=colour, linewidth=2, linestyle=(0, (1, 1.4)))
             axes.plot(steps, curve.y[-1], marker, color=colour, markersize=6, clip_on=False, zorder=4)
-            ends.append((curve.y[-1], f"{name}\n{_seconds(curve.y[-1])}", colour))
-        heights = _apart([end[0] for end in ends], 0.16 * most)
+            ends.append((curve.y[-1], f"{name}\n{_format_seconds(curve.y[-1])}", colour))
+        heights = move_apart([end[0] for end in ends], 0.16 * most)
         for y, (_, name, colour) in zip(heights, ends):
             style = {"fontsize": 9, "color": colour, "weight": "bold", "va": "center", "linespacing": 1.15}
             axes.annotate(
@@ -296,19 +290,18 @@ def seconds_by_steps(
             axes.plot(0, ours.y[0], "o", color="white", markeredgecolor=BLUE, markersize=7, **MARK)
         meets = even is not None and 1 < even <= steps  # and not at the origin
         if meets:
-            x, y = _crossing(textbook, ours, even)
+            x, y = _find_meeting(textbook, ours, even)
             axes.plot([x] * 2, [0, y], color=INK, linewidth=1, linestyle=(0, (4, 2)))
             axes.plot(x, y, "D", color="white", markeredgecolor=INK, markersize=7, **MARK)
         axes.set(xlim=(0, MARGIN * steps), ylim=(0, most), xticks=np.linspace(0, steps, 6))
         axes.locator_params(axis="y", nbins=6)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda number, position: f"{number:,g}")
-        axes.tick_params(labelsize=8, colors=INK)
-        axes.set_xlabel(say(en="training steps", zh="训练步数"), fontsize=8.5, color=INK, labelpad=2)
-        axes.set_ylabel(
-            say(en="seconds since the beginning", zh="从开始算起的秒数"), fontsize=8.5, color=INK, labelpad=4
+        across, upwards = (
+            say(en="training steps", zh="训练步数"),
+            say(en="seconds since the beginning", zh="从开始算起的秒数"),
         )
-        axes.spines[["top", "right"]].set_visible(False)
+        _dress_axes(axes, across, upwards, 8.5, 4)
         axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
         ahead = say(en=f"ours is ahead from step {even} on", zh=f"从第 {even} 步起我们的做法领先")
         if even is None:
@@ -323,12 +316,12 @@ def seconds_by_steps(
             notes.append("····  " + say(en="not measured: the same pace", zh="没有实测，按同样的速度推算"))
         x = EDGE
         for note in notes:
-            page.text(x, 0.22, note, fontsize=8, color=INK, va="center")
+            add_text(page, x, 0.22, note, 8)
             x += 0.063 * measure_letters(note) + 0.2
         return finish(figure, alt, caption)
 
 
-def _crossing(textbook: Curve, ours: Curve, even: int) -> tuple[float, float]:
+def _find_meeting(textbook: Curve, ours: Curve, even: int) -> tuple[float, float]:
     """Where the two curves meet on the way to the step after which ours is ahead."""
     steps = np.array([even - 1, even])
     behind = np.interp(steps, ours.x, ours.y) - np.interp(steps, textbook.x, textbook.y)
@@ -336,14 +329,118 @@ def _crossing(textbook: Curve, ours: Curve, even: int) -> tuple[float, float]:
     return x, float(np.interp(x, textbook.x, textbook.y))
 
 
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Two heights, moved from each other where they are closer than the gap."""
-    first, second = heights
-    if abs(first - second) >= gap:
-        return [first, second]
-    middle, up = (first + second) / 2, gap / 2 if first >= second else -gap / 2
-    return [middle + up, middle - up]
-
-
-def _seconds(value: float) -> str:
+def _format_seconds(value: float) -> str:
     return f"{value:,.{0 if value >= 99.5 else 1}f} " + say(en="s", zh="秒")
+
+
+def draw_seconds_by_classes(
+    plain: Curve,
+    fast: Curve,
+    limit: Curve,
+    absent: Sequence[tuple[int, float]] = (),
+    *,
+    title: str,
+    alt: str,
+    caption: str = "",
+) -> Picture:
+    """Seconds of a step by the number of classes, on logarithmic axes, above what the machine would take at its best.
+
+    absent: the numbers of classes for which the plain path was not run, and the GiB of memory that it would have needed for them.
+    """
+    height = 3.9
+    with LOCK:
+        figure = make_blank(height)
+        axes = add_axes(figure, 0.72, 0.52, 4.85, 2.9)
+        axes.set(xscale="log", yscale="log")
+        _dress_axes(axes, say(en="classes", zh="类别数"), say(en="seconds for one step", zh="一步的秒数"))
+        axes.grid(color=GREY, alpha=0.35, linewidth=0.6)
+        for curve, name, look, va in (
+            (plain, say(en="plain:\nCLIP's own path", zh="朴素做法：\nCLIP 自带的"), PLAIN_LOOK, "center"),
+            (fast, say(en="fast: the same numbers", zh="快的做法：结果相同"), FAST_LOOK, "bottom"),
+            (
+                limit,
+                say(en="the machine's limit\nfor the fast path", zh="快的做法\n在这台机器上的极限"),
+                LIMIT_LOOK,
+                "top",
+            ),
+        ):
+            axes.plot(curve.x, curve.y, **look)
+            _write_beside(axes, curve.x[-1], curve.y[-1], name, look["color"], (9, 0), va)
+        axes.set_xticks(fast.x, [f"{classes:,}" for classes in fast.x])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(lambda seconds, position: f"{seconds:g}")
+        _draw_gain(axes, plain, fast)
+        missing = [
+            say(
+                en=f"plain for {classes:,} classes was not run:\nit would keep {memory:.0f} GiB for the backward pass",
+                zh=f"{classes:,} 个类别时没有跑朴素做法：\n光是留给反向传播的就要 {memory:.0f} GiB",
+            )
+            for classes, memory in absent
+        ]
+        axes.text(0.02, 0.98, "\n".join(missing), transform=axes.transAxes, color=VERMILION, fontsize=8, va="top")
+        add_title(figure, title)
+        return finish(figure, alt, caption)
+
+
+def draw_break_even(
+    textbook: Curve, ours: Curve, step: int | None, measured: int, *, title: str, alt: str, caption: str = ""
+) -> Picture:
+    """Seconds that have passed after so many steps of a run, by the textbook and by ours: its beginning, and the whole.
+
+    step: at whose end ours is ahead for the first time, or None where that never comes; measured: so many steps of the textbook were
+    measured, and what lies beyond them is extrapolated.
+    """
+    height, whole = 3.1, ours.x[-1]
+    early = min(whole, EARLY * step) if step else whole
+    with LOCK:
+        figure = make_blank(height)
+        beginning, run = add_axes(figure, 0.66, 0.5, 2.86, 2.0), add_axes(figure, 4.3, 0.5, 2.86, 2.0)
+        for axes, last, heading in ((beginning, early, f"The first {early} steps"), (run, whole, f"All {whole} steps")):
+            _dress_axes(axes, "training steps", "seconds since the start")
+            axes.set_title(heading, fontsize=9, color=INK, loc="left", pad=5)
+            axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
+            axes.plot(textbook.x, textbook.y, color=VERMILION, linestyle=DASHED, linewidth=2)
+            axes.plot(ours.x, ours.y, color=BLUE, linewidth=2.6)
+            solid = np.array([0, min(measured, last)])
+            axes.plot(solid, np.interp(solid, textbook.x, textbook.y), color=VERMILION, linewidth=2.6)
+            if step:
+                axes.plot(step, np.interp(step, textbook.x, textbook.y), "o", color=INK, markersize=6, zorder=5)
+            axes.set(
+                xlim=(0, last), ylim=(0, 1.12 * max(np.interp(last, curve.x, curve.y) for curve in (textbook, ours)))
+            )
+        _write_beside(beginning, 0, ours.y[0], "ours", BLUE, (5, 5), va="bottom")
+        end = np.interp(early, textbook.x, textbook.y)
+        _write_beside(beginning, early, end, "textbook", VERMILION, (-16, 0), va="center", ha="right")
+        if step:
+            _write_beside(beginning, step, ours.y[0], f"after step {step}\nours is ahead", INK, (12, -6), va="top")
+        _write_beside(run, whole, ours.y[-1], f"ours: {ours.y[-1]:.0f} s", BLUE, (-4, 6), va="bottom", ha="right")
+        name = f"textbook: {textbook.y[-1]:.0f} s,\nextrapolated from {measured} steps"
+        _write_beside(run, 0, run.get_ylim()[1], name, VERMILION, (6, -6), va="top")
+        add_title(figure, title)
+        return finish(figure, alt, caption)
+
+
+def _dress_axes(axes: Axes, across: str, upwards: str = "", size: float = 8, pad: float = 3) -> None:
+    """Two open sides, and what the axes are called, in letters of so many points; upwards stands so many points away."""
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.set_xlabel(across, fontsize=size, color=INK, labelpad=2)
+    axes.set_ylabel(upwards, fontsize=size, color=INK, labelpad=pad)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _write_beside(
+    axes: Axes, x: float, y: float, text: str, colour: str, offset: tuple[float, float], va: str, ha: str = "left"
+) -> None:
+    """A text so many points from a place in the axes, which it may leave."""
+    style = {"fontsize": 8.5, "weight": "bold", "color": colour, "va": va, "ha": ha}
+    halo = {"path_effects": make_halo(), "annotation_clip": False}
+    axes.annotate(text, (x, y), offset, textcoords="offset points", **style, **halo)
+
+
+def _draw_gain(axes: Axes, plain: Curve, fast: Curve) -> None:
+    """How many times as long the plain path takes, between the two, for the most classes that both were run for."""
+    classes = max(set(plain.x) & set(fast.x))
+    high, low = (curve.y[list(curve.x).index(classes)] for curve in (plain, fast))
+    arrow = {"arrowstyle": "<->", "color": INK, "linewidth": 1.2, "shrinkA": 5, "shrinkB": 5}
+    axes.annotate("", (classes, high), (classes, low), arrowprops=arrow)
+    _write_beside(axes, classes, (high * low) ** 0.5, f"÷ {high / low:.1f}", INK, (6, 0), va="center")

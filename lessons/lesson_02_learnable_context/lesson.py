@@ -36,7 +36,8 @@ from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip
 from lessons.kit.models import show_prediction, tell_whose_numbers
-from lessons.lesson_02_learnable_context import exercises, explorers
+from lessons.lesson_02_learnable_context import exercises
+from lessons.lesson_02_learnable_context.explorers import base_to_new, choices, entering, what_learns, shots
 from pocket import datasets, tasks, world
 from pocket.studies import context_study
 
@@ -59,7 +60,7 @@ tell_whose_numbers(clip)
 # **先别运行下一格**：这段文字有八个位置，SOS、x、x、x、x、cat、句号、EOT，四个 x 是空位。要是连“cat”也换掉，会出什么问题？想好了再运行；把类别名移到最前面之前，也先说说哪几条会变。
 
 # %% id="floats-enter-code"
-explorers.slots_explorer(clip, processor)
+entering.explore_slots(clip, processor)
 
 # %% [markdown] lang="en" id="slots"
 # ### Exercise: find the slots
@@ -118,7 +119,7 @@ exercises.inserted.reveal(there[end])
 # 下面把两条路并排画出来，再验证换成“dog”结果真的一模一样：把同样四个向量分别塞到“cat”和“dog”前面，自己逐层算一遍文本塔，再从编号所说的位置取出结果。
 
 # %% id="inserting-picture"
-explorers.inserting(clip, processor)
+entering.draw_inserting(clip, processor)
 
 # %% id="inserted-code"
 tables = clip.text_model.embeddings
@@ -337,7 +338,7 @@ def freeze(model):
 # %% id="gradients-code"
 prompted = PromptedCLIP(clip, processor, task.class_names, init="a photo of a")
 prompted.text_features()[:, 0].sum().backward()
-explorers.gradient_table(prompted)
+what_learns.tabulate_trained_parts(prompted)
 
 # %% [markdown] lang="en" id="read-quiz"
 # One question is asked again and again in public, and now you can answer it.
@@ -399,7 +400,7 @@ def training_step(prompted, optimizer, images, labels):
 # 课程的训练循环在 `helpers/training.py` 里：它就这样一步步走，每八步看一次验证集，把最好的那一步留下。灰色的是事先存好的一次：每类八张图，四个向量，从“a photo of a”开始学。你也来训练一次，再换几个设置接着训练。**每次按下之前**先说出你的预测：把四个向量换成一个呢？换成十六个呢？从随机数开始呢？把类别名放到最前面呢？
 
 # %% id="watch-code"
-explorers.few_shot_training(clip, processor, task)
+what_learns.explore_few_shot_training(clip, processor, task)
 
 # %% [markdown] lang="en" id="choose"
 # ### Exercise: which step do we keep?
@@ -463,7 +464,7 @@ exercises.one_shot.reveal(sum(accuracy > riddle.hand for accuracy in one))
 # 现在看全部结果。**找一找**：哪个任务几乎没有提高的余地？线性探针在哪个任务上超过了上下文向量，为什么偏偏是那里？在哪个任务上，知道那个秘密的词就和学出来的一样好，又在哪里知道了也没用？每类只有一张图的时候，谁还不如干脆不学？
 
 # %% id="shots-code"
-explorers.shots_explorer()
+shots.explore_shots()
 
 # %% [markdown] lang="en" id="shots-in-numbers"
 # All four tasks in numbers, the means of five tries; the last column counts the tries that one picture of each class leaves below the hand prompt.
@@ -472,7 +473,7 @@ explorers.shots_explorer()
 # 换成数字再看一遍，都是五次的平均；最后一栏数的是：每类一张图时，有几次不如手工提示词。
 
 # %% id="shots-table-code"
-explorers.shots_table()
+shots.tabulate_shots()
 
 # %% [markdown] lang="en" id="shots-seen"
 # What we read off it, on the pocket model:
@@ -503,7 +504,7 @@ explorers.shots_table()
 # 用几个向量？类别名放在哪里？从词语开始，还是从随机数开始（初始化，initialisation）？要不要每个类别各有一套向量（class-specific）？**先猜**这四样里哪样影响最大，再看：60 种组合，每种用每类八张图训练三次，都存好了。
 
 # %% id="choices-code"
-explorers.choices_explorer()
+choices.explore_choices()
 
 # %% [markdown] lang="en" id="choices-in-numbers"
 # Each option, averaged over everything else:
@@ -512,7 +513,7 @@ explorers.choices_explorer()
 # 每一种选项，对其余的全部取平均：
 
 # %% id="choices-table-code"
-explorers.choices_table()
+choices.tabulate_choices()
 
 # %% [markdown] lang="en" id="choices-seen"
 # On this task a single vector does as well as sixteen, and place and initialisation move little. What matters is sharing: with a context of its own for each class there are 24 times as many numbers to learn, each context has only eight pictures, and *red* must be found 24 times over. On average that ends below “a photo of a”.
@@ -558,10 +559,10 @@ exercises.new_classes.reveal(sum(new) / len(new) - split.hand_new)
 # 有一种补救办法：学习时，把每个类别的文字特征往手工提示词的特征那边拉一拉，KgCoOp 就是这么做的（Yao 等，2023），这是一种正则化（regularisation）。**移动滑块，改变正则化强度**，看看在谜题上要付出什么。再把任务换成模糊的照片：还一样吗？
 
 # %% id="base-to-new-code"
-explorers.base_to_new_explorer()
+base_to_new.explore_base_to_new()
 
 # %% id="base-to-new-table-code"
-explorers.base_to_new_table()
+base_to_new.tabulate_base_to_new()
 
 # %% [markdown] lang="en" id="base-to-new-seen"
 # The same remedy has a different price on each task. On the riddle what was learned holds for every object (new classes even gain more than base classes: there the hand prompt was weaker), and each of the four weights takes something away on new classes. On blurred photos a part of it belongs to the twelve objects alone: there a small weight costs nothing that five tries could show, and only the largest trades gain on base classes for gain on new ones. Which weight is right may not be read off test pictures, as we have just done; one would need further new classes to validate on.

@@ -36,7 +36,8 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import encode_images, load_clip
-from lessons.lesson_02_learnable_context import exercises_b as exercises, explorers_b as explorers
+from lessons.lesson_02_learnable_context import exercises_b as exercises
+from lessons.lesson_02_learnable_context.explorers_b import costs, sharing, timing
 from pocket import datasets, tasks
 
 clip, processor = load_clip()
@@ -65,7 +66,7 @@ exercises.times_fewer.ask()
 # 这里是八段文字，每段四个向量。**动手之前**先说：把类别名放到最前面，后面跟着的还是同样的向量，大家共有的位置会剩下几个？每类各有一套向量呢？
 
 # %% id="where-it-goes-code"
-explorers.shared_explorer(clip, processor, names[:8])
+sharing.explore_sharing(clip, processor, names[:8])
 
 # %% [markdown] lang="en" id="count"
 # How much that is in multiplications can be counted without running anything: it follows from the size of the model, and from how many texts there are and how long. (Counted with it is a small saving that part 3 explains: the last layer is finished only at the end of each text.)
@@ -90,7 +91,7 @@ exercises.times_fewer.reveal(plain / ours)
 # 下面把每一项节省分开来看，大小随你定。**试一试**：名称长还是短的时候，共用省得最多？类别少还是多的时候呢？换成更大的模型，倍数会变吗？
 
 # %% id="ladder-code"
-explorers.cost_explorer()
+costs.explore_cost()
 
 # %% [markdown] lang="en" id="trim"
 # ## 2 · Trim
@@ -147,7 +148,7 @@ compare(say(en="gradient of the context", zh="上下文向量的梯度"), after,
 # 如果写的是“很接近”而不是“完全相等”，并不是漏算了什么。张量的形状变了，处理器相加的次序也跟着变，浮点数的和在最后一位（一共七位）上舍入得不一样。
 
 # %% id="trim-timing" tags=["measured"]
-explorers.timing_table({
+timing.tabulate_timing({
     say(en="77 positions", zh="77 个位置"): lambda: context.encode_plain(clip, prompted.embeddings, ids).sum().backward(),
     say(en="trimmed", zh="截短"): lambda: context.encode_plain(clip, prompted.embeddings, short).sum().backward(),
 })
@@ -210,7 +211,7 @@ compare(say(en="gradient of the context", zh="上下文向量的梯度"), after,
 # 这里同样是“很接近”，原因也一样：同样的数换了次序来加。
 
 # %% id="memory-timing" tags=["measured"]
-explorers.timing_table({
+timing.tabulate_timing({
     say(en="77 positions", zh="77 个位置"): lambda: context.encode_plain(clip, prompted.embeddings, ids).sum().backward(),
     say(en="trimmed", zh="截短"): lambda: context.encode_plain(clip, prompted.embeddings, short).sum().backward(),
     say(en="and shared", zh="再加共用"): lambda: prompted.text_features().sum().backward(),
@@ -232,7 +233,7 @@ kept = data.cache_features(clip, processor, images)          # (N, D)
 compare(say(en="kept and computed anew", zh="存好的与重新算的特征"), data.cache_features(clip, processor, images), encode_images(clip, processor, images))
 
 # %% id="pictures-timing" tags=["measured"]
-explorers.timing_table({
+timing.tabulate_timing({
     say(en="computed", zh="重新算"): lambda: encode_images(clip, processor, images),
     say(en="read from disk", zh="从硬盘读"): lambda: data.cache_features(clip, processor, images),
 })
@@ -276,7 +277,7 @@ def break_even(prepare, ours, theirs):
 # **先猜**：十步就能回本，还是要一百步？再从图和图下的说明里找出那三个数，代入你写的函数，看看对不对得上。
 
 # %% id="pays-picture"
-explorers.break_even_explorer()
+timing.explore_break_even()
 
 # %% [markdown] lang="en" id="not-identical"
 # ## 5 · What is *not* the same
@@ -306,7 +307,7 @@ compare(say(en="features, bf16 and fp32", zh="bf16 与 fp32 的特征"), rough.t
 # 最快能有多快？一台机器每秒能做的乘法是有限的，大矩阵相乘最接近这个极限，它在最后一行。（GFLOP/s 是每秒做多少个十亿次浮点运算，一次乘加算两次。）**先猜**：我们的两种做法，哪一种离极限更近？
 
 # %% id="limit-code" tags=["measured"]
-explorers.where_time_goes(prompted)
+timing.tabulate_where_time_goes(prompted)
 
 # %% [markdown] lang="en" id="limit-seen"
 # The plain way keeps the processor busier, with arithmetic that nobody needs. The last column also says how much of each way's time its multiplications would take at the machine's full pace. On a pocket model the fast way has so little arithmetic left that this is the smaller part; the larger goes into calling functions, for instance, and into products too small to be fast. At full size it looks different:
@@ -321,7 +322,7 @@ explorers.where_time_goes(prompted)
 # 这是 ViT-B/32 的大小下，一步的秒数随类别数的变化，旁边是机器的极限：快的做法光做乘法要多久。**找一找**：类别少到几个，快的做法就不划算了？还是一直划算？为什么一百个类别时我们离极限最近，一个类别时却离得远？一千个类别时呢？（图下的说明写着那时做了什么。）
 
 # %% id="classes-code"
-explorers.cost_by_classes()
+timing.draw_cost_by_classes()
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

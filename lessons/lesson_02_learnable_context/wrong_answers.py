@@ -1,6 +1,7 @@
 # %% [markdown]
 # Wrong answers to the exercises of lesson 02, each in a cell: it takes the stub's place, and the check must then name the mistake.
 # exercise: the id of the exercise's cell. en, zh: a part of what the check says. tests/test_exercises.py runs them.
+# A `class Learnable(Learnable)` takes `__init__` from the stub, so `super()` would be the stub: the parent's forward is called by name.
 
 # %% exercise="slots-exercise" en="other way round" zh="反了"
 def find_slots(ids, placeholder):
@@ -28,7 +29,7 @@ def find_slots(ids, placeholder):
 
 # %% exercise="slots-exercise" en="is there a return" zh="少了 return"
 def find_slots(ids, placeholder):
-    (ids == placeholder)
+    mask = ids == placeholder
 
 # %% exercise="overwrite-exercise" en="that is inserting" zh="这是插入"
 def overwrite(words, slots, context):
@@ -129,7 +130,7 @@ vectors_needed = len(prompt)
 vectors_needed = 4
 
 # %% exercise="length-exercise" en="this is of type str" zh="你给的是 str"
-vectors_needed = '7'
+vectors_needed = "7"
 
 # %% exercise="freeze-exercise" en="still asks for a gradient" zh="还在要梯度"
 def freeze(model):

@@ -41,7 +41,8 @@ from helpers.captioner_training import batch_captions
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_03_soft_prompt import exercises, explorers, explorers_captions
+from lessons.lesson_03_soft_prompt import exercises
+from lessons.lesson_03_soft_prompt.explorers import input_row, learning, stored_runs, writing
 from pocket import language, world
 from pocket.captioning import PROMPTS
 from pocket.studies import captioner_study
@@ -68,7 +69,7 @@ cat = world.Scene((world.Thing("cat", "red", "large"),), "meadow", "photo")
 boat = world.Scene((world.Thing("boat", "white", "large"),), "beach", "silhouette")
 key = world.Scene((world.Thing("key", "blue", "small"),), "room", "cartoon")
 scenes = [(cat, 1), (boat, 2), (key, 3)]                     # each with the seed of its drawing
-explorers_captions.described(model, scenes)
+writing.draw_descriptions(model, scenes)
 
 # %% [markdown] lang="en" id="described-seen"
 # Not every word is right: the small key has become a fish. How often such things happen, and what to compare that with, comes in section 9.
@@ -83,7 +84,7 @@ explorers_captions.described(model, scenes)
 # GPT-2 读到的到底是什么？不是图片，也不是文字，而是一排向量：软提示词的 M 个，图片的 P 个，再加上已经写出的说明文字（caption；看图写说明文字这个任务叫图像描述，image captioning）的 T 个词元（token）。**动手之前**先说：三段里哪一段最长？如果把“图片特征”换成“池化成 1 个向量”，这一排又有多长？
 
 # %% id="sequence-code"
-explorers.sequence_explorer(model)
+input_row.explore_input_row(model)
 
 # %% [markdown] lang="en" id="put-before"
 # ### Exercise: one row of three parts
@@ -191,7 +192,7 @@ numbers = M * D + model.vision_projection.weight.numel() + D
 # 下面是完整的参数清单，左边是口袋模型，右边是全尺寸的模型。全尺寸的那两个建在 torch 的 meta 设备上，张量只有形状、没有内容：什么都不用下载，数目却分毫不差。
 
 # %% id="ledger-code"
-explorers.ledger(model)
+learning.tabulate_parameters(model)
 
 # %% [markdown] lang="en" id="gradients"
 # And the proof that nobody else learns: one backward pass, and who received a gradient. (With labels, which section 5 explains, the model returns its loss.) Notice that the gradient has to pass *through* GPT-2 to get there: GPT-2 learns nothing, and yet all that it computes must be kept for the way back. That is where the memory goes, and it grows with the batch. CLIP comes before all that learns: of its work nothing need be kept.
@@ -222,7 +223,7 @@ captioner_training.initialise_projection(begun, seen, [language.write_full_capti
 
 # %% id="translation-code" tags=["measured"]
 before_learning = begun.vision_projection.weight, begun.vision_projection.bias
-explorers.translation_explorer(model, before_learning)
+input_row.explore_patch_words(model, before_learning)
 
 # %% [markdown] lang="en" id="translations"
 # And of all six pictures the words, with the number of patches that say each:
@@ -231,7 +232,7 @@ explorers.translation_explorer(model, before_learning)
 # 再看六张图各说了哪些词，每个词有几个图块在说：
 
 # %% id="translations-code" tags=["measured"]
-explorers.translations_table(model, before_learning)
+input_row.tabulate_patch_words(model, before_learning)
 
 # %% [markdown] lang="en" id="translation-seen"
 # Before learning, nearly all patches of the first picture say “beach”. After learning, those on the car say “car” and “purple”, but for two that say “fish”. Counting true words alone would not show it, for “beach” is true everywhere; look at how many *different* facts are said, and where. The other pictures are less tidy: of the umbrella in the city not one patch says “umbrella”, and some say “mushroom”; most patches name only colour, style or background. That is enough for GPT-2, which reads all of them, and the vectors themselves. The null in the caption says what the same words would be worth on the wrong pictures.
@@ -250,7 +251,7 @@ explorers.translations_table(model, before_learning)
 # GPT-2 是只按一条规矩训练出来的：在每个位置上说出下一个词元。我们这一排向量有三段，该由 GPT-2 说出来的只有最后一段。训练对不对，取决于四个问题：哪些位置可以看？哪些位置计入损失？对照哪个词元？一句话在哪里结束？**沿着这一排移动位置**，再把“错开一位”（shift by one）关掉，看看这时要模型答的是什么。
 
 # %% id="scored-code"
-explorers.strip_explorer(model)
+input_row.explore_scored_labels(model)
 
 # %% id="fed-in-code"
 exercises.fed_in.ask()
@@ -379,7 +380,7 @@ print(say(en="without the shift {:.3f}, with it {:.3f}", zh="没有错开 {:.3f}
 exercises.unshifted.reveal((*ends, wrong.object))
 
 # %% id="two-losses-code"
-explorers_captions.two_losses()
+stored_runs.draw_two_losses()
 
 # %% [markdown] lang="en" id="two-losses-seen"
 # On its own curve the training without the shift begins higher and ends lower than the right one, and it was wrong from the first step. The right loss of the same model, which nobody looks at in such a training, rose. So: **never trust a loss that is too good, and look at what the model writes.**
@@ -402,7 +403,7 @@ explorers_captions.two_losses()
 # **每次按下之前**先说出你的预测：学习率（learning rate）只用十分之一？放大到十倍？图片只有几百张？干脆不要软提示词？
 
 # %% id="train-code"
-explorers_captions.captioner_training(clip, gpt2)
+learning.explore_captioner_training(clip, gpt2)
 
 # %% [markdown] lang="en" id="three-curves"
 # Here are three trainings of this kind, each with one fault.
@@ -411,7 +412,7 @@ explorers_captions.captioner_training(clip, gpt2)
 # 下面是三次这样的训练，各有一个毛病。
 
 # %% id="curves-code"
-explorers_captions.three_curves()
+stored_runs.draw_three_curves()
 
 # %% [markdown] lang="en" id="curves"
 # ### Exercise: read a learning curve
@@ -494,7 +495,7 @@ compare(say(en="our loop and generate", zh="我们的循环和 generate"), text,
 # 贪心不是唯一的办法。束搜索同时跟着几个开头走，最后留下平均每个词元概率最高的那一句。采样则按概率抽取：logits 先除以温度（temperature），经过 softmax 再抽；top-p 只留下概率最高的几个词元，它们的概率加起来刚够 p。**试一试**：条形图现在停在模型最没把握的词上。温度升到 3，那里会怎样？换到它有把握的词上又会怎样？top-p 要小到多少，采样就和贪心一样了？
 
 # %% id="next-word-code" tags=["measured"]
-explorers_captions.next_word_explorer(model)
+writing.explore_next_token(model)
 
 # %% [markdown] lang="en" id="doubts"
 # How sure the model is at every word of that first caption, at two temperatures:
@@ -503,7 +504,7 @@ explorers_captions.next_word_explorer(model)
 # 再看它写第一张图的说明文字时，在每个词上有多大把握，两种温度下各是多少：
 
 # %% id="doubts-code" tags=["measured"]
-explorers_captions.doubts_table(model)
+writing.tabulate_doubts(model)
 
 # %% [markdown] lang="en" id="next-word-seen"
 # At the temperature 1 these settings matter only where the model is in doubt, here at one word; a temperature of 3 makes it doubt every word. Sampling is greedy as soon as the likeliest token alone has the probability p: here, when p is no more than the longest bar. In our world every picture has one right caption, so greedy is hard to beat; for stories, drawing at random is what makes them differ.
@@ -556,10 +557,10 @@ exercises.retrained.reveal(lost)
 # 下面是全部结果。上面几行问的是同样三个训练好的模型，下面几行各重新训练三次（三次用的图片相同，次序不同）；一次一个点。
 
 # %% id="parts-code"
-explorers_captions.parts_picture()
+stored_runs.draw_parts()
 
 # %% id="parts-table-code"
-explorers_captions.parts_table()
+stored_runs.tabulate_parts()
 
 # %% [markdown] lang="en" id="parts-seen"
 # What we read off it, on the pocket models:
@@ -601,7 +602,7 @@ for task in captioner_study.TASKS:
 # 先用下拉列表换提示词，再**用滑块把两个混起来**，对应的数按比例相加。**先猜**：一半“描述”、一半“数数”，写出来的会是两者的混合、一堆胡话，还是其中的一个？
 
 # %% id="blend-code" tags=["measured"]
-explorers_captions.prompts_explorer(many, prompts)
+writing.explore_prompt_blends(many, prompts)
 
 # %% [markdown] lang="en" id="blend-seen"
 # No sensible mixture of both: the text keeps to one task for a good way, then stutters with words of both, and turns to the other. (Then choose the cat and the ball: of the pictures that this projection has learned from, only one in eight has several things.)
@@ -616,7 +617,7 @@ explorers_captions.prompts_explorer(many, prompts)
 # 各自做好自己那项任务了吗？同样的要求直接用词语写出来（“用词语”那几行）又怎样？形式：答案的样子是自己这项任务的，还是别的任务的？内容：不管写成什么样，问的那件事说对了没有？最后一列是偶然对照：不看图片，一律用同一个最好的答案，能对多少。各在 400 个场景上测量：每张图里只有一件东西；测数数时，一到三件。（“描述”和投影一起学了 2,000 步，其余每套提示词各自单独学了 1,200 步。）
 
 # %% id="prompts-table-code"
-explorers_captions.prompts_table()
+stored_runs.tabulate_prompts()
 
 # %% id="counted-code"
 print({number: f"{share:.0%}" for number, share in study.prompts[1].by_number.items()})
@@ -673,10 +674,10 @@ print(say(en=f"{short.steps} steps, batch size {short.batch_size}, learning rate
           zh=f"{short.steps} 步，批大小 {short.batch_size}，学习率 {short.learning_rate}"))
 
 # %% id="tips-code"
-explorers_captions.tips_explorer()
+stored_runs.explore_tips()
 
 # %% id="tips-table-code"
-explorers_captions.tips_table()
+stored_runs.tabulate_tips()
 
 # %% [markdown] lang="en" id="tips-seen"
 # In so short a training:

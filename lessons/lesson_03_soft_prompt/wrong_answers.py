@@ -107,7 +107,7 @@ numbers *= model.vision_projection.out_features
 numbers = 12345
 
 # %% exercise="trainable-exercise" en="this is of type str" zh="你给的是 str"
-numbers = '20000'
+numbers = "20000"
 
 # %% exercise="mask-exercise" en="masked out what stands before the text" zh="前面的全遮住了"
 def attention_mask(lengths, before, longest):
@@ -150,7 +150,7 @@ def attention_mask(lengths, before, longest):
 # %% exercise="mask-exercise" en="Only 1 and 0" zh="只要 1 和 0"
 def attention_mask(lengths, before, longest):
     padding = torch.arange(before + longest) >= before + lengths[:, None]
-    return torch.zeros(padding.shape).masked_fill(padding, float('-inf'))
+    return torch.zeros(padding.shape).masked_fill(padding, float("-inf"))
 
 # %% exercise="mask-exercise" en="padding stands before" zh="填充就在文字前面"
 def attention_mask(lengths, before, longest):
@@ -253,7 +253,7 @@ def caption_loss(logits, labels, before):
 
 # %% exercise="shift-exercise" en="divided by all places" zh="所有位置的个数"
 def caption_loss(logits, labels, before):
-    each = F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='none')
+    each = F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction="none")
     return each.mean()
 
 # %% exercise="shift-exercise" en="mean of each caption first" zh="先对每条说明文字"
@@ -263,11 +263,11 @@ def caption_loss(logits, labels, before):
 
 # %% exercise="shift-exercise" en="That is the sum" zh="这是总和"
 def caption_loss(logits, labels, before):
-    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='sum')
+    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction="sum")
 
 # %% exercise="shift-exercise" en="One loss for each token" zh="各有一个损失"
 def caption_loss(logits, labels, before):
-    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction='none')
+    return F.cross_entropy(logits[:, before - 1 : -1].flatten(0, 1), labels.flatten(), reduction="none")
 
 # %% exercise="shift-exercise" en="makes the softmax itself" zh="自己会做 softmax"
 def caption_loss(logits, labels, before):
@@ -304,72 +304,72 @@ def caption_loss(logits, labels, before):
     return logits[:, before - 1 : -1].mean()
 
 # %% exercise="greedy-exercise" en="talks on past the end" zh="过了结束符还在说"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     for _ in range(longest):
-        ids.append(gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item())
-        new = gpt2.get_input_embeddings()(torch.tensor([ids[-1:]]))
+        ids.append(language_model(inputs_embeds=vectors).logits[0, -1].argmax().item())
+        new = language_model.get_input_embeddings()(torch.tensor([ids[-1:]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="text never ends" zh="没完没了"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while True:
-        ids.append(gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item())
-        new = gpt2.get_input_embeddings()(torch.tensor([ids[-1:]]))
+        ids.append(language_model(inputs_embeds=vectors).logits[0, -1].argmax().item())
+        new = language_model.get_input_embeddings()(torch.tensor([ids[-1:]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="end is still in it" zh="也留在里面"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        ids.append(gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item())
+        ids.append(language_model(inputs_embeds=vectors).logits[0, -1].argmax().item())
         if ids[-1] == end:
             break
-        new = gpt2.get_input_embeddings()(torch.tensor([ids[-1:]]))
+        new = language_model.get_input_embeddings()(torch.tensor([ids[-1:]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="Always the same token" zh="老是同一个词元"
-def greedy(gpt2, before, end, longest=40):
+def greedy(language_model, prefix, end, longest=40):
     ids = []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=before).logits[0, -1].argmax().item()
+        id = language_model(inputs_embeds=prefix).logits[0, -1].argmax().item()
         if id == end:
             break
         ids.append(id)
     return ids
 
 # %% exercise="greedy-exercise" en="read off the first position" zh="取的是第一个位置"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, 0].argmax().item()
+        id = language_model(inputs_embeds=vectors).logits[0, 0].argmax().item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        new = language_model.get_input_embeddings()(torch.tensor([[id]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="gets only the newest one" zh="就只拿到最新的那一个"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmax().item()
         if id == end:
             break
         ids.append(id)
-        vectors = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        vectors = language_model.get_input_embeddings()(torch.tensor([[id]]))
     return ids
 
 # %% exercise="greedy-exercise" en="reads only its own text" zh="只读自己的文字"
-def greedy(gpt2, before, end, longest=40):
+def greedy(language_model, prefix, end, longest=40):
     ids = []
     while len(ids) < longest:
-        out = gpt2(torch.tensor([ids])) if ids else gpt2(inputs_embeds=before)
+        out = language_model(torch.tensor([ids])) if ids else language_model(inputs_embeds=prefix)
         id = out.logits[0, -1].argmax().item()
         if id == end:
             break
@@ -377,106 +377,106 @@ def greedy(gpt2, before, end, longest=40):
     return ids
 
 # %% exercise="greedy-exercise" en="went in front" zh="放到最前面"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmax().item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        new = language_model.get_input_embeddings()(torch.tensor([[id]]))
         vectors = torch.cat([new, vectors], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="draw tokens at random" zh="随机抽"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].softmax(-1).multinomial(1).item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].softmax(-1).multinomial(1).item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        new = language_model.get_input_embeddings()(torch.tensor([[id]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="it has 4 tokens" zh="出来了 4 个词元"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) <= longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmax().item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        new = language_model.get_input_embeddings()(torch.tensor([[id]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="it has only 2 tokens" zh="只出来了 2 个词元"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest - 1:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmax().item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        new = language_model.get_input_embeddings()(torch.tensor([[id]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="with two brackets" zh="两层方括号"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmax().item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmax().item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([id]))
+        new = language_model.get_input_embeddings()(torch.tensor([id]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="Again and again" zh="一遍又一遍"
-def greedy(gpt2, before, end, longest=40):
-    vectors, ids = before, []
+def greedy(language_model, prefix, end, longest=40):
+    vectors, ids = prefix, []
     while len(ids) < longest:
-        id = gpt2(inputs_embeds=vectors).logits[0, -1].argmin().item()
+        id = language_model(inputs_embeds=vectors).logits[0, -1].argmin().item()
         if id == end:
             break
         ids.append(id)
-        new = gpt2.get_input_embeddings()(torch.tensor([[id]]))
+        new = language_model.get_input_embeddings()(torch.tensor([[id]]))
         vectors = torch.cat([vectors, new], dim=1)
     return ids
 
 # %% exercise="greedy-exercise" en="Not a single token" zh="一个词元也没有"
-def greedy(gpt2, before, end, longest=40):
+def greedy(language_model, prefix, end, longest=40):
     return []
 
 # %% exercise="greedy-exercise" en="this is of type str" zh="你给的是 str"
-def greedy(gpt2, before, end, longest=40):
-    return 'a red cat'
+def greedy(language_model, prefix, end, longest=40):
+    return "a red cat"
 
 # %% exercise="greedy-exercise" en="is there a return" zh="少了 return"
-def greedy(gpt2, before, end, longest=40):
-    gpt2(inputs_embeds=before)
+def greedy(language_model, prefix, end, longest=40):
+    language_model(inputs_embeds=prefix)
 
 # %% exercise="curves-exercise" en="Not A for “rate too high”" zh="“学习率太大”不是 A"
-letters = 'ABC'
+letters = "ABC"
 
 # %% exercise="curves-exercise" en="stays far above it" zh="远远停在上面"
-letters = 'ABC'
+letters = "ABC"
 
 # %% exercise="curves-exercise" en="Not B for “stopped too soon”" zh="“停得太早”不是 B"
-letters = 'c, a, b'
+letters = "c, a, b"
 
 # %% exercise="curves-exercise" en="Not C for “too few pictures”" zh="“图片太少”不是 C"
-letters = ['B', 'C', 'A']
+letters = ["B", "C", "A"]
 
 # %% exercise="curves-exercise" en="Three different letters" zh="三个不同的字母"
-letters = 'BAB'
+letters = "BAB"
 
 # %% exercise="curves-exercise" en="Three different letters" zh="三个不同的字母"
-letters = 'BA'
+letters = "BA"
 
 # %% exercise="curves-exercise" en="this is of type int" zh="你给的是 int"
 letters = 3

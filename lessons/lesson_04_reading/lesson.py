@@ -33,7 +33,8 @@ from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import Table, compare
 from helpers.pretrained import encode_texts, load_clip, load_gpt2
-from lessons.lesson_04_reading import exercises, explorers
+from lessons.lesson_04_reading import exercises
+from lessons.lesson_04_reading.explorers import influence, levers, neighbours, paths, planted, prompts
 from pocket.studies import reading_study
 
 clip, processor = load_clip("pocket")                        # the vectors below were learned on it
@@ -77,10 +78,10 @@ exercises.blurred_words.reveal(words)
 # 现在把这件工具拿在手里。一打开，停在谜题的第 8 步，也就是训练开始后第一次评估的时候。把滑块移回第 0 步，那里四个向量还是随机数：读得出什么吗？再看看灰色的带子：**随机**向量的最近词落在那里。**换成素描之前**先说：到第几步能读出 sketch？另一种距离、另一种初始化（initialisation）也试试。下面的表，把两个任务各列出几步。
 
 # %% id="explore-code"
-explorers.nearest_explorer(clip, processor)
+neighbours.explore_nearest(clip, processor)
 
 # %% id="steps-code"
-explorers.steps_table()
+neighbours.tabulate_steps()
 
 # %% [markdown] lang="en" id="explore-seen"
 # The riddle: from step 8 on, *red* is the nearest word of some vector; *scarlet* and *crimson* follow. The sketches: neon, plain, pretty …, and *sketch* stands far down, on place 48 of 168, where this instrument does not show it. (That it stood on place 5 at step 0 was luck: nothing had been learned yet.)
@@ -208,7 +209,7 @@ def reads_back(known, ids, table):
 # 总有一个词是最近的。所以光有一个距离说明不了什么，得知道纯属偶然时距离有多大。偶然给出的结果，我们叫它偶然对照（null），也就是统计学里零假设（null hypothesis）成立时的结果，它的分布叫零分布。有三样可以比：词表里的词，离**它们自己**的最近邻（nearest neighbour）有多远；模长相同的随机向量；还有用**打乱的标签**（permuted labels）学出来的向量，图片还是那些图片，却没有什么可学。
 
 # %% id="how-near-code"
-explorers.distances_picture(clip, processor)
+neighbours.draw_distances(clip, processor)
 
 # %% [markdown] lang="en" id="as-near"
 # For a single context: how many of 2,000 random vectors come as near to a word as each of its four?
@@ -317,7 +318,7 @@ exercises.outside.reveal(shares)
 # 现在看地图，上面还画着每个向量走过的路。（一打开停在最后一步；上面那几个比例，算的是留下来的那一步。）方向只由词表决定；要是把向量也算进去，方向就会朝它们偏。**转一转**，转到有两个终点看上去挨着同一个词，再接着转。再和打乱的标签学出来的终点比一比：不告诉你，你分得出来吗？
 
 # %% id="paths-code"
-explorers.paths_explorer(clip, processor)
+paths.explore_paths(clip, processor)
 
 # %% [markdown] lang="en" id="paths-seen"
 # The crosses are the most impressive thing on this map: from different seeds, they all ran far along the first direction, to the same side. Anybody would take that for a discovery. It comes from labels that were shuffled. What do the vectors gain by going there? Compare the features of the 24 class texts with each other:
@@ -399,7 +400,7 @@ exercises.snapped.reveal((hand, learned, snapped))
 # 是词语本身不够用，还是只有最近的词不够好？让一种始终不离开词语的搜索来回答：每一步的前向计算看到的都是最近的词，梯度（gradient）却越过“换回词语”这一步，直接传给下面的向量（直通估计，straight-through；PEZ，Wen 等，2023）。这样找到的是我们能找到的最好的词，而不是最近的词。
 
 # %% id="search-code"
-explorers.snap_table()
+levers.tabulate_snapping()
 
 # %% [markdown] lang="en" id="search-seen"
 # Four answers in one table.
@@ -465,10 +466,10 @@ def most_missed(score, vectors):
 # 这样的实验还能做几个。**每次动手之前**先说：如果这些向量就是词，换个顺序会怎样？模长加倍呢？从起点只走到一半呢？再看实际上怎样。下面的表是模糊的照片。
 
 # %% id="influence-explore-code"
-explorers.influence_explorer(clip, processor)
+influence.explore_influence(clip, processor)
 
 # %% id="influence-table-code"
-explorers.influence_table(clip, processor)
+influence.tabulate_influence(clip, processor)
 
 # %% [markdown] lang="en" id="influence-seen"
 # Do not conclude from the orders that these are no words: look at the next row of the figure, where the words of the hand prompt stand in other orders. This CLIP hardly asks for order at all.
@@ -508,10 +509,10 @@ exercises.planted.reveal([hits / contexts for hits, _, contexts in named.values(
 # 全部结果都在这里。**找一找**：有哪些风格被说出来了？仿照片（photo）那一行，从“a photo of a”开始的上下文向量是怎么回事？用**打乱的**标签，说出了哪几个秘密？再看混合的：每张图是两种风格之一，那两个词读得出来吗？各张格子的合计，列在下面的表里。
 
 # %% id="planted-explore-code"
-explorers.planted_explorer()
+planted.explore_planted()
 
 # %% id="named-code"
-explorers.named_table()
+planted.tabulate_named()
 
 # %% id="trap-quiz"
 exercises.trap.ask()
@@ -589,7 +590,7 @@ exercises.significant.reveal([next(p for (w, _), p in ps.items() if w == word) f
 # 再把十六个任务一起看。比的是五个名次的中位数；每个 p 问的都是：另外五组上下文向量的中位数，有多少次能这么好。“另外五组”有三种：打乱标签学出来的；随机的；还有最严格的一种，用真标签学出来，学的却是**别的**秘密、别的风格。这里一共问了十六个问题，而平均每二十个就会有一个碰巧小于 0.05：只相信那些小得多的。
 
 # %% id="planted-table-code"
-explorers.planted_table()
+planted.tabulate_p_values()
 
 # %% [markdown] lang="en" id="two-nulls"
 # Look at the sketches: hardly any median from permuted labels is as good. *Significant!* And the word stands on places 48, 26, 18, 11 and 7, where random vectors put it as well. Nothing is wrong with the arithmetic. Contexts from permuted labels all ran off towards *bird* and *small*, where every word for a style is far away; to differ from *them* is no feat. (The comparison is unfair besides: they trained all 160 steps, and one of these five none.) A p-value says: this is not what that null gives. It never says: the word was found. So choose a null that has everything but the one thing you claim, and where you are not sure, take several.
@@ -632,10 +633,10 @@ print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:
 # 为什么秘密读得出来，风格却读不出来？杯子和模糊的照片又有什么关系？别问词，去问模型。168 个词，我们一个个放进提示词里（“a photo of a *词* cat.”，别的类别也一样），量出训练图片上的损失。落在横线以下的词是**有用**的。**先别看**：素描任务里，sketch 会在哪里？模糊任务里，cup 会在哪里？别的任务也列在表里。
 
 # %% id="levers-code"
-explorers.levers_explorer()
+levers.explore_levers()
 
 # %% id="levers-table-code"
-explorers.levers_table()
+levers.tabulate_levers()
 
 # %% [markdown] lang="en" id="levers-seen"
 # - **The riddle**: red, scarlet and crimson are the most helpful words, and the nearest. The reading is right because the model needs that word.
@@ -691,7 +692,7 @@ Table([(name, 16, blurred.called[name], blurred.called_with_best[name])
 # 第 03 课的四个软提示词，各十个向量，放到 GPT-2 的词表里来读。**先猜**：数数用的那个，读出来会是什么？
 
 # %% id="prompts-code"
-explorers.prompts_read(*load_gpt2("pocket"))
+prompts.explore_stored_prompts(*load_gpt2("pocket"))
 
 # %% [markdown] lang="en" id="prompts-seen"
 # All four began as words. Go through them: of 40 vectors 38 are still nearest to the very token that they began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside them stood a null, the words of other pictures.)

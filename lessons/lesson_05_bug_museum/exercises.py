@@ -14,16 +14,20 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers.by_hand import run_text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
-from helpers.data import FewShot
-from lessons.kit.exercise import Mistake, Questions, expect_number, expect_tensor
+from helpers.data import FewShot, measure_accuracy
+from lessons.kit.exercise import Mistake, Questions, close, expect_number, expect_tensor
 from lessons.lesson_05_bug_museum import experiments, museum
 from lessons.lesson_05_bug_museum.experiments import Captions
 
 questions = Questions(__file__)
 
 
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), rtol=1e-3, atol=1e-4)
+TOLERANCE = 1e-3  # of features: who adds up in another order comes nearer than that, and who makes a mistake does not
+
+
+def _expect_return(answer: object) -> None:
+    if answer is None:
+        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
 
 
 # --- the loss ----------------------------------------------------------------------------------------------------
@@ -32,8 +36,7 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
 @questions.exercise
 def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions) -> None:
     ours = answer(model, *captions)
-    if ours is None:
-        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+    _expect_return(ours)
     if not isinstance(ours, Tensor) or ours.dim():
         raise Mistake(en="One number is wanted, the mean loss, as a tensor.", zh="要的是一个数：平均损失，还是张量。")
     if not ours.requires_grad:
@@ -42,7 +45,7 @@ def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Capt
             zh="梯度没法从这个数传回去：是不是 .item()、.detach() 或 no_grad 把它切断了？",
         )
     try:
-        seen = experiments.x_ray(answer, model, captions)
+        seen = experiments.take_x_ray(answer, model, captions)
     except ValueError as error:
         raise Mistake(
             en="The X-ray sees no logits. Ask the model for them, model(features, ids), and let the loss be made from these.",
@@ -91,7 +94,7 @@ def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Capt
         )
     if any(len(mine) != length for mine, length in zip(seen.targets, lengths)):
         raise Mistake(en="Some tokens of the captions are not scored.", zh="说明文字里有些词元没有计入损失。")
-    if not experiments.library_loss(answer, model, captions).passed:
+    if not experiments.check_library_loss(answer, model, captions).passed:
         raise Mistake(
             en="The right targets, but not the library's number: it takes the mean over all scored tokens.",
             zh="目标都对了，可是和库的数不一样：库是对所有计入损失的词元取平均。",
@@ -103,17 +106,18 @@ def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Capt
 
 @questions.exercise
 def encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProcessor) -> None:
-    names, context = ["cat", "red umbrella"], experiments.some_context(clip, 4).requires_grad_()  # of two lengths
+    names = ["cat", "red umbrella"]  # of two lengths
+    context = experiments.make_random_context(clip, 4).requires_grad_()
     ours, right = answer(clip, processor, names, context), museum.encode_right(clip, processor, names, context)
     expect_tensor(ours, tuple(right.shape), "encode(clip, processor, names, context)")
-    ids, slots = museum.texts_with_slots(processor, names, len(context))
+    ids, slots = experiments.tokenize_with_slots(processor, names, len(context))
     tables = clip.text_model.embeddings
     rows, places = tables.token_embedding(ids), tables.position_embedding.weight[: ids.shape[1]]
 
-    def entering(vectors: Tensor) -> Tensor:
-        return museum.at_the_end(clip, run_text_layers(clip, vectors), ids)
+    def run_tower(vectors: Tensor) -> Tensor:
+        return museum.read_off_end(clip, run_text_layers(clip, vectors), ids)
 
-    if close(ours, right):
+    if close(ours, right, TOLERANCE):
         if not ours.requires_grad:
             raise Mistake(
                 en="The features are right, but no gradient reaches the context: did .detach(), .data or no_grad cut it off?",
@@ -121,59 +125,49 @@ def encode(answer: Callable[..., Tensor], clip: CLIPModel, processor: CLIPProces
             )
         return
     with_context = overwrite(rows, slots, context)
-    for vectors, mistake in (
+    for vectors, en, zh in (
         (
             with_context + 2 * places,
-            Mistake(
-                en="The identity test still fails: the position embeddings are in there twice. tables(inputs_embeds=…) adds them once by itself.",
-                zh="换回词语自己的向量，还是对不上：位置嵌入加了两次。tables(inputs_embeds=…) 自己就会加一次。",
-            ),
+            "The identity test still fails: the position embeddings are in there twice. tables(inputs_embeds=…) adds them once by itself.",
+            "换回词语自己的向量，还是对不上：位置嵌入加了两次。tables(inputs_embeds=…) 自己就会加一次。",
         ),
         (
             with_context,
-            Mistake(
-                en="Now the position embeddings are not in there at all: the tower could not tell the first vector from the fourth.",
-                zh="这下位置嵌入一次也没加：塔分不出第一个向量和第四个向量。",
-            ),
+            "Now the position embeddings are not in there at all: the tower could not tell the first vector from the fourth.",
+            "这下位置嵌入一次也没加：塔分不出第一个向量和第四个向量。",
         ),
         (
             overwrite(rows + places, slots, context) + places,
-            Mistake(
-                en="The words have their position embeddings twice, and the context once: put the context in first, then add them to all.",
-                zh="词的位置嵌入加了两次，上下文向量的只加了一次：先放上下文向量，再统一加位置嵌入。",
-            ),
+            "The words have their position embeddings twice, and the context once: put the context in first, then add them to all.",
+            "词的位置嵌入加了两次，上下文向量的只加了一次：先放上下文向量，再统一加位置嵌入。",
         ),
         (
             overwrite(rows + places, slots, context),
-            Mistake(
-                en="The words have their position embeddings, the context has none: it went in after they were added.",
-                zh="词有位置嵌入，上下文向量没有：它是在加完位置嵌入之后才放进去的。",
-            ),
+            "The words have their position embeddings, the context has none: it went in after they were added.",
+            "词有位置嵌入，上下文向量没有：它是在加完位置嵌入之后才放进去的。",
         ),
         (
             rows + places,
-            Mistake(
-                en="These are the features of the placeholders: the context is nowhere in them.",
-                zh="这是占位词元的特征：上下文向量根本没放进去。",
-            ),
+            "These are the features of the placeholders: the context is nowhere in them.",
+            "这是占位词元的特征：上下文向量根本没放进去。",
         ),
     ):
-        if close(ours, entering(vectors)):
-            raise mistake
-    if close(F.normalize(ours, dim=-1), F.normalize(right, dim=-1)):
+        if close(ours, run_tower(vectors), TOLERANCE):
+            raise Mistake(en=en, zh=zh)
+    if close(F.normalize(ours, dim=-1), F.normalize(right, dim=-1), TOLERANCE):
         raise Mistake(
             en="The direction is right, the norm is not: give the features as they leave CLIP, not yet normalised.",
             zh="方向对了，模长不对：特征要原样交出来，先不要归一化。",
         )
-    if close(ours, museum.encode_at_start(clip, processor, names, context)):
+    if close(ours, museum.encode_at_start(clip, processor, names, context), TOLERANCE):
         raise Mistake(
             en="You read off at the start of the text, which has seen nothing.",
             zh="你在文本开头取了结果，那里什么也没看到。",
         )
-    if close(ours, clip.text_projection(run_text_layers(clip, with_context + places)[:, -1])):
+    if close(ours, clip.text_projection(run_text_layers(clip, with_context + places)[:, -1]), TOLERANCE):
         raise Mistake(
-            en="You read off at the last place, and behind a shorter text that is padding: museum.at_the_end finds the end of each.",
-            zh="你在最后一个位置取了结果，可短一些的文字后面是填充：museum.at_the_end 会找到每段文字自己的结尾。",
+            en="You read off at the last place, and behind a shorter text that is padding: museum.read_off_end finds the end of each.",
+            zh="你在最后一个位置取了结果，可短一些的文字后面是填充：museum.read_off_end 会找到每段文字自己的结尾。",
         )
     raise Mistake(
         en="The identity test still fails: rows, the context in the slots, the position embeddings once, the layers, the end.",
@@ -208,8 +202,7 @@ def learners(answer: Callable[[nn.Module], list[str]]) -> None:
         model = _Hiding(thawed)
         model().backward()
         ours = answer(model)
-        if ours is None:
-            raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+        _expect_return(ours)
         if isinstance(ours, int):
             raise Mistake(
                 en="That is a number. Which ones are they? Give back their names.",
@@ -259,28 +252,27 @@ def learners(answer: Callable[[nn.Module], list[str]]) -> None:
 @questions.exercise
 def reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPProcessor) -> None:
     ids = processor.tokenizer("a photo of a red cat", add_special_tokens=False)["input_ids"]
-    asked: list[Tensor] = []
+    calls: list[Tensor] = []
 
-    def own(vectors: Tensor, clip: CLIPModel, processor: CLIPProcessor, k: int = 3) -> list[list[str]]:
-        asked.append(vectors)
+    def read_right(vectors: Tensor, clip: CLIPModel, processor: CLIPProcessor, k: int = 3) -> list[list[str]]:
+        calls.append(vectors)
         return museum.read_by_own_table(vectors, clip, processor, k)
 
-    def half(vectors: Tensor, clip: CLIPModel, processor: CLIPProcessor, k: int = 3) -> list[list[str]]:
+    def read_first_right(vectors: Tensor, clip: CLIPModel, processor: CLIPProcessor, k: int = 3) -> list[list[str]]:
         right = museum.read_by_own_table(vectors, clip, processor, k)
         return right[:1] + museum.read_by_default_table(vectors, clip, processor, k)[1:]
 
-    def second(vectors: Tensor, clip: CLIPModel, processor: CLIPProcessor, k: int = 3) -> list[list[str]]:
+    def read_second_nearest(vectors: Tensor, clip: CLIPModel, processor: CLIPProcessor, k: int = 3) -> list[list[str]]:
         return [row[1:] + row[:1] for row in museum.read_by_own_table(vectors, clip, processor, k)]
 
-    found = answer(own, clip, processor, ids)
-    if found is None:
-        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+    found = answer(read_right, clip, processor, ids)
+    _expect_return(found)
     if not isinstance(found, bool):
         raise Mistake(
             en=f"Give back true or false; this is of type {type(found).__name__}.",
             zh=f"要返回真或假，你给的是 {type(found).__name__}。",
         )
-    if not asked:
+    if not calls:
         raise Mistake(
             en="`read` was never called. Let it read rows whose words you know.",
             zh="根本没有调用 read。让它去读词义已知的行。",
@@ -291,39 +283,33 @@ def reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPProc
             "convert_ids_to_tokens(ids), which has the same spelling.",
             zh="查对了表的 read 也过不了你的检验。拿它给出的最近词元，和 convert_ids_to_tokens(ids) 比，写法是一样的。",
         )
-    for reader, mistake in (
+    for reader, en, zh in (
         (
             museum.read_by_default_table,
-            Mistake(
-                en="A reader that looks into another model's table passes your test. Its width is right, and all that it gives are real tokens of the vocabulary.",
-                zh="查错了表的 read 也通过了你的检验。它的宽度对得上，给出的也都是真有的词元。",
-            ),
+            "A reader that looks into another model's table passes your test. Its width is right, and all that it gives are real tokens of the vocabulary.",
+            "查错了表的 read 也通过了你的检验。它的宽度对得上，给出的也都是真有的词元。",
         ),
         (
-            half,
-            Mistake(
-                en="Here only the first row was read right, and your test passes. All of them must be.",
-                zh="这里只有第一行读对了，你的检验却通过了。每一行都要对。",
-            ),
+            read_first_right,
+            "Here only the first row was read right, and your test passes. All of them must be.",
+            "这里只有第一行读对了，你的检验却通过了。每一行都要对。",
         ),
         (
-            second,
-            Mistake(
-                en="Here the right word is among the nearest, but not the nearest. The row itself lies at distance zero.",
-                zh="这里正确的词在最近的几个里面，但不是最近的。那一行离自己的距离是零。",
-            ),
+            read_second_nearest,
+            "Here the right word is among the nearest, but not the nearest. The row itself lies at distance zero.",
+            "这里正确的词在最近的几个里面，但不是最近的。那一行离自己的距离是零。",
         ),
     ):
         if answer(reader, clip, processor, ids):
-            raise mistake
+            raise Mistake(en=en, zh=zh)
 
 
 # --- the choice --------------------------------------------------------------------------------------------------
 
 
 @cache
-def _small() -> FewShot:
-    """Noisy points of four classes, few of them: of these every wrong way to choose reports another number than the right ones."""
+def _make_small_split() -> FewShot:
+    """Make noisy points of four classes, few of them: of these every wrong way to choose reports another number than the right ones."""
     random = torch.Generator().manual_seed(474)
     centres = torch.randn(4, 12, generator=random)
 
@@ -335,15 +321,15 @@ def _small() -> FewShot:
     return FewShot(part(6), part(5), part(15))
 
 
-def _told(data: FewShot) -> dict[str, float]:
-    """What is reported on these points by each way to choose."""
-    steps = list(museum.epochs(data))
+def _report_all(data: FewShot) -> dict[str, float]:
+    """Report on these points by each way to choose."""
+    steps = list(museum.train_probe(data))
     test, checks, train = (
-        [museum.accuracy(weights, *pictures) for weights in steps]
+        [measure_accuracy(pictures, weights) for weights in steps]
         for pictures in (data.test, data.validation, data.train)
     )
     losses, test_losses = (
-        [museum.loss_of(weights, *pictures) for weights in steps] for pictures in (data.validation, data.test)
+        [museum.measure_probe_loss(pictures, weights) for weights in steps] for pictures in (data.validation, data.test)
     )
     by_loss = losses.index(min(losses))
     return {
@@ -361,10 +347,9 @@ def _told(data: FewShot) -> dict[str, float]:
 
 @questions.exercise
 def report(answer: Callable[[FewShot], float]) -> None:
-    told = _told(_small())
-    ours = answer(_small())
-    if ours is None:
-        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+    known = _report_all(_make_small_split())
+    ours = answer(_make_small_split())
+    _expect_return(ours)
     if isinstance(ours, Tensor) and ours.dim() == 2:
         raise Mistake(
             en="These are the weights. Report their accuracy on the test pictures.",
@@ -372,27 +357,27 @@ def report(answer: Callable[[FewShot], float]) -> None:
         )
     expect_number(ours)
 
-    def equal(name: str) -> bool:
-        return abs(ours - told[name]) < 1e-6
+    def is_equal(name: str) -> bool:
+        return abs(ours - known[name]) < 1e-6
 
-    if equal("loss") or equal("accuracy"):
+    if is_equal("loss") or is_equal("accuracy"):
         return
-    if equal("best") or equal("test loss"):
+    if is_equal("best") or is_equal("test loss"):
         raise Mistake(
             en="Still chosen by the test pictures: this is the best that was ever seen on them.",
             zh="还是按测试图片挑的：这是它们上面出现过的最好成绩。",
         )
-    if equal("validation") or equal("validation best"):
+    if is_equal("validation") or is_equal("validation best"):
         raise Mistake(
             en="Well chosen, but this is the accuracy on the validation pictures, by which you chose. Report the test pictures.",
             zh="挑得对，可这是验证集上的准确率，而你正是按它挑的。要报告测试图片上的。",
         )
-    if equal("last"):
+    if is_equal("last"):
         raise Mistake(
             en="That is simply the last epoch, in which the training loss is smallest. The validation pictures are there to choose by.",
             zh="这只是最后一轮，训练集损失在这一轮最小。要挑，就按验证集来挑。",
         )
-    if equal("first"):
+    if is_equal("first"):
         raise Mistake(
             en="That is the first epoch: is the largest loss chosen in place of the smallest?",
             zh="这是第一轮：是不是把最小的损失挑成了最大的？",
@@ -405,18 +390,19 @@ def report(answer: Callable[[FewShot], float]) -> None:
 
 # --- the writer --------------------------------------------------------------------------------------------------
 
-LOGITS = torch.tensor(
-    [0.0, 3.0, 2.6, 1.0, -1.0, 2.0]
-)  # probabilities 0.02, 0.44, 0.29, 0.06, 0.01, 0.16, sorted: 1, 2, 5, 3, 0, 4
+# probabilities 0.02, 0.44, 0.29, 0.06, 0.01, 0.16, sorted: 1, 2, 5, 3, 0, 4
+LOGITS = torch.tensor([0.0, 3.0, 2.6, 1.0, -1.0, 2.0])
 
 
-def _draws(answer: Callable[..., Any], top_p: float, temperature: float, seed: int = 0, number: int = 600) -> list[int]:
+def _draw_tokens(
+    answer: Callable[..., Any], top_p: float, temperature: float, seed: int = 0, number: int = 600
+) -> list[int]:
+    """Draw tokens by the answer, all from the same logits, with one generator."""
     generator = torch.Generator().manual_seed(seed)
     drawn = []
     for _ in range(number):
         id = answer(LOGITS.clone(), top_p, temperature, generator)
-        if id is None:
-            raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
+        _expect_return(id)
         if not isinstance(id, (int, Tensor)) or (isinstance(id, Tensor) and id.numel() != 1):
             raise Mistake(en="One id is wanted.", zh="要返回的是一个编号。")
         drawn.append(int(id))
@@ -425,9 +411,9 @@ def _draws(answer: Callable[..., Any], top_p: float, temperature: float, seed: i
 
 @questions.exercise
 def next_token(answer: Callable[..., Any]) -> None:
-    drawn = _draws(answer, 0.7, 1.0)  # the two likeliest together have 0.73
+    drawn = _draw_tokens(answer, 0.7, 1.0)  # the two likeliest together have 0.73
     if set(drawn) == {1}:
-        narrow = _draws(answer, 0.95, 3.0, number=200)
+        narrow = _draw_tokens(answer, 0.95, 3.0, number=200)
         if set(narrow) == {1}:
             raise Mistake(
                 en="The same token 800 times, whatever the options: nothing is drawn here, the likeliest is taken.",
@@ -453,7 +439,7 @@ def next_token(answer: Callable[..., Any]) -> None:
             en="What is left is drawn with equal probabilities. The likelier should come more often.",
             zh="剩下的词元抽到的机会一样大。更可能的那个应该抽到得更多。",
         )
-    hot, cold = _draws(answer, 1.0, 5.0), _draws(answer, 1.0, 0.3)
+    hot, cold = _draw_tokens(answer, 1.0, 5.0), _draw_tokens(answer, 1.0, 0.3)
     if abs(hot.count(1) - cold.count(1)) < 120:
         raise Mistake(
             en="A temperature of 5 and one of 0.3 draw alike: divide the logits by it.",
@@ -464,12 +450,12 @@ def next_token(answer: Callable[..., Any]) -> None:
             en="A high temperature should make it bolder: divide by it, do not multiply.",
             zh="温度高应该更大胆：是除以温度，不是乘。",
         )
-    if set(_draws(answer, 0.1, 1.0, number=50)) != {1}:
+    if set(_draw_tokens(answer, 0.1, 1.0, number=50)) != {1}:
         raise Mistake(
             en="With top_p = 0.1 the likeliest token alone must be left.",
             zh="top_p = 0.1 时，应该只剩下最可能的那个词元。",
         )
-    if _draws(answer, 1.0, 2.0, number=40) != _draws(answer, 1.0, 2.0, number=40):
+    if _draw_tokens(answer, 1.0, 2.0, number=40) != _draw_tokens(answer, 1.0, 2.0, number=40):
         raise Mistake(
             en="The same seed gives another text each time: hand the generator to torch.multinomial.",
             zh="同一个种子，每次写出来却不一样：把 generator 交给 torch.multinomial。",
@@ -480,32 +466,32 @@ def next_token(answer: Callable[..., Any]) -> None:
 
 
 @questions.prediction
-def scored(verdict) -> int:
+def scored(verdict: str) -> int:
     return {"padding": 0, "itself": 1, "prefix": 2}.get(verdict, 3)
 
 
 @questions.prediction
-def positions(times) -> int:
+def positions(times: float) -> int:
+    # nearest to not at all, to once, or to twice
     return 0 if times < 0.5 else 1 if times < 1.5 else 2
 
 
 @questions.prediction
-def gradients(tensors) -> int:
+def gradients(tensors: int) -> int:
     return 2 if tensors == 0 else 0 if tensors == 1 else 1
 
 
 @questions.prediction
-def nonsense(told) -> int:
-    return 0 if told < 1 / 24 + 0.005 else 1 if told < 0.1 else 2
+def nonsense(reported: float) -> int:
+    # chance with 24 classes, within half a point, as the answers say
+    return 0 if reported < 1 / 24 + 0.005 else 1 if reported < 0.1 else 2
 
 
 @questions.prediction
-def options(texts) -> int:
+def options(texts: int) -> int:
     return min(texts, 3) - 1
 
 
 trust = questions.quiz("trust")
-
 symptom = questions.quiz("symptom")
-
 only_one = questions.quiz("only_one")

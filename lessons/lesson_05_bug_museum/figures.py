@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matplotlib.axes import Axes
+
 from helpers.language import say
 from lessons.kit.picture import (
     BLUE,
@@ -19,6 +21,8 @@ from lessons.kit.picture import (
     Picture,
     add_axes,
     add_page,
+    add_text,
+    add_title,
     finish,
     make_blank,
     make_rectangle,
@@ -43,7 +47,7 @@ class Line:
     at: float | None = None
 
 
-def curves(
+def draw_named_curves(
     lines: Sequence[Line], across: str, upwards: str, *, title: str, alt: str, caption: str = "",
     limits: tuple[float, float] | None = None, ticks: Sequence[float] | None = None,
 ) -> Picture:  # fmt: skip
@@ -81,12 +85,12 @@ def curves(
                 fontsize=8, color=line.colour, va="center", weight="normal" if line.thin else "bold", parse_math=False,
                 annotation_clip=False, arrowprops={**arrow, "relpos": (0, 0.5)},
             )  # fmt: skip
-        _title(figure, title, height)
+        add_title(figure, title, size=10)
         return finish(figure, alt, caption)
 
 
 @dataclass(frozen=True)
-class Place:
+class ScoredToken:
     """A position of a text: what stands there, what it is scored against ("" for nothing), and what that target is."""
 
     token: str
@@ -95,14 +99,13 @@ class Place:
     padding: bool = False
 
 
-def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption: str = "") -> Picture:
+def draw_targets(places: Sequence[ScoredToken], first: int, *, title: str, alt: str, caption: str = "") -> Picture:
     """What a loss scores against what, position by position. first: the number of the first position."""
     left, height = 1.2, 1.95
     letters = [max(measure_letters(place.token), measure_letters(place.target)) for place in places]
     widths = [max(0.34, 0.08 * number + 0.1) for number in letters]
     scale = min(1.6, (WIDTH - EDGE - left) / sum(widths))
     rows = {"position": 1.42, "token": 1.12, "target": 0.42}
-    marks = {"next": BLUE, "itself": VERMILION, "padding": VERMILION, "other": VERMILION}
     with LOCK:
         figure = make_blank(height)
         page = add_page(figure, title)
@@ -112,87 +115,70 @@ def scored(places: Sequence[Place], first: int, *, title: str, alt: str, caption
             say(en="is scored against", zh="对照的目标"),
         )
         for y, words in zip(rows.values(), names):
-            _words(page, left - 0.1, y, words, 8, ha="right", color=SLATE)
+            add_text(page, left - 0.1, y, words, 8, ha="right", color=SLATE)
         x = left
         for number, (place, width) in enumerate(zip(places, widths)):
             middle, half = x + width * scale / 2, width * scale / 2 - 0.025
             x += width * scale
-            _words(page, middle, rows["position"], str(first + number), 7, color=SLATE)
+            _write_centred(page, middle, rows["position"], str(first + number), 7, color=SLATE)
             fill = "#E9EBEE" if place.padding else TINT if not number else "white"
-            page.add_patch(
-                make_rectangle(
-                    middle - half,
-                    middle + half,
-                    rows["token"] - 0.14,
-                    rows["token"] + 0.14,
-                    facecolor=fill,
-                    edgecolor=GREY,
-                )
-            )
-            _words(page, middle, rows["token"], place.token, 8, color=SLATE if place.padding else INK)
+            box = middle - half, middle + half, rows["token"] - 0.14, rows["token"] + 0.14
+            page.add_patch(make_rectangle(*box, facecolor=fill, edgecolor=GREY))
+            _write_centred(page, middle, rows["token"], place.token, 8, color=SLATE if place.padding else INK)
             if not place.target:
-                _words(page, middle, rows["target"], "–", 8, color=SLATE)
+                _write_centred(page, middle, rows["target"], "–", 8, color=SLATE)
                 continue
-            colour = marks[place.kind]
+            wrong = place.kind != "next"
+            colour, ground = (VERMILION, ALARM) if wrong else (BLUE, "white")
             look = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
             page.annotate("", (middle, rows["target"] + 0.15), (middle, rows["token"] - 0.15), arrowprops=look)
-            wrong = place.kind != "next"
-            page.add_patch(
-                make_rectangle(
-                    middle - half, middle + half, rows["target"] - 0.14, rows["target"] + 0.14,
-                    facecolor=ALARM if wrong else "white", edgecolor=colour, linewidth=1.8,
-                )
-            )  # fmt: skip
-            _words(page, middle, rows["target"], place.target, 8, color=INK)
+            box = middle - half, middle + half, rows["target"] - 0.14, rows["target"] + 0.14
+            page.add_patch(make_rectangle(*box, facecolor=ground, edgecolor=colour, linewidth=1.8))
+            _write_centred(page, middle, rows["target"], place.target, 8, color=INK)
             if wrong:
-                _words(page, middle, rows["target"] - 0.26, "✗", 9, color=colour, weight="bold")
+                _write_centred(page, middle, rows["target"] - 0.26, "✗", 9, color=colour, weight="bold")
         return finish(figure, alt, caption)
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Codes by experiments: whether each code passed."""
+def draw_alarms(
+    heading: str, codes: Sequence[str], experiments: Sequence[str], passed: Sequence[Sequence[bool]],
+    chosen: tuple[int, int], *, title: str, alt: str, caption: str = "",
+) -> Picture:  # fmt: skip
+    """Which experiment rings for which code.
 
-    heading: str
-    codes: Sequence[str]
-    experiments: Sequence[str]
-    passed: Sequence[Sequence[bool]]
-
-
-def alarms(grids: Sequence[Grid], chosen: tuple[int, int, int], *, title: str, alt: str, caption: str = "") -> Picture:
-    """Which experiment rings for which code, in grids one below the other. chosen: grid, code and experiment, framed."""
+    Args:
+        heading: what the codes are.
+        codes, experiments: what they are called.
+        passed: of each code, whether it passed each experiment.
+        chosen: the numbers of a code and an experiment, framed.
+    """
     left, row, head = 2.0, 0.27, 0.5
-    height = 0.42 + sum(head + row * len(grid.codes) + 0.2 for grid in grids)
+    height = 0.42 + head + row * len(codes) + 0.2
+    top, width = height - 0.42, (WIDTH - EDGE - left) / len(experiments)
     with LOCK:
         figure = make_blank(height)
         page = add_page(figure, title)
-        top = height - 0.42
-        for g, grid in enumerate(grids):
-            width = (WIDTH - EDGE - left) / max(len(each.experiments) for each in grids)
-            _words(page, left - 0.12, top - 0.3, grid.heading, 8.5, ha="right", weight="bold")
-            for e, name in enumerate(grid.experiments):
-                own = chosen[0] == g and chosen[2] == e
-                _words(page, left + (e + 0.5) * width, top - 0.24, name, 7.5, weight="bold" if own else "normal")
-            for c, (code, passed) in enumerate(zip(grid.codes, grid.passed)):
-                y = top - head - (c + 0.5) * row
-                own = chosen[:2] == (g, c)
-                _words(page, left - 0.12, y, code, 8, ha="right", weight="bold" if own else "normal")
-                for e, fine in enumerate(passed):
-                    x = left + e * width
-                    look = {"facecolor": "white" if fine else ALARM, "edgecolor": GREY, "linewidth": 0.8}
-                    page.add_patch(
-                        make_rectangle(x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02, **look)
-                    )
-                    words, colour = ("✓", BLUE) if fine else (say(en="✗ rings", zh="✗ 报警"), VERMILION)
-                    _words(page, x + width / 2, y, words, 8, color=colour, weight="normal" if fine else "bold")
-                    if (g, c, e) == chosen:
-                        box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
-                        page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
-            top -= head + row * len(grid.codes) + 0.2
+        add_text(page, left - 0.12, top - 0.3, heading, 8.5, ha="right", weight="bold")
+        for e, name in enumerate(experiments):
+            weight = "bold" if e == chosen[1] else "normal"
+            _write_centred(page, left + (e + 0.5) * width, top - 0.24, name, 7.5, weight=weight)
+        for c, (code, each) in enumerate(zip(codes, passed)):
+            y = top - head - (c + 0.5) * row
+            add_text(page, left - 0.12, y, code, 8, ha="right", weight="bold" if c == chosen[0] else "normal")
+            for e, fine in enumerate(each):
+                x = left + e * width
+                box = (x + 0.03, x + width - 0.03, y - row / 2 + 0.02, y + row / 2 - 0.02)
+                page.add_patch(
+                    make_rectangle(*box, facecolor="white" if fine else ALARM, edgecolor=GREY, linewidth=0.8)
+                )
+                words, colour = ("✓", BLUE) if fine else (say(en="✗ rings", zh="✗ 报警"), VERMILION)
+                _write_centred(page, x + width / 2, y, words, 8, color=colour, weight="normal" if fine else "bold")
+                if (c, e) == chosen:
+                    page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=2.2, zorder=5))
         return finish(figure, alt, caption)
 
 
-def words_by_table(
+def draw_words_by_table(
     degrees: Sequence[float], share: Sequence[float], chosen: float, readings: Sequence[tuple[str, str, str]], *,
     title: str, alt: str, caption: str = "",
 ) -> Picture:  # fmt: skip
@@ -220,9 +206,7 @@ def words_by_table(
         axes.tick_params(labelsize=8, colors=INK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=GREY, alpha=0.35, linewidth=0.6)
-        page = add_axes(figure, 0, 0, WIDTH, height)
-        page.set(xlim=(0, WIDTH), ylim=(0, height))
-        page.axis("off")
+        page = add_page(figure, title)
         columns = (3.75, 4.95, 6.2)
         names = (
             say(en="vector", zh="向量"),
@@ -230,22 +214,16 @@ def words_by_table(
             say(en=f"turned by {chosen:g}°", zh=f"按转了 {chosen:g}° 的表"),
         )
         for x, words in zip(columns, names):
-            _words(page, x, height - 0.58, words, 8, ha="left", color=SLATE)
+            add_text(page, x, height - 0.58, words, 8, color=SLATE)
         for number, (name, own, other) in enumerate(readings):
             y = height - 0.86 - 0.245 * number
             same = own == other
-            _words(page, columns[0], y, shorten(name, 15), 8, ha="left")
-            _words(page, columns[1], y, shorten(own, 13), 8.5, ha="left", weight="bold")
+            add_text(page, columns[0], y, shorten(name, 15), 8)
+            add_text(page, columns[1], y, shorten(own, 13), 8.5, weight="bold")
             look = {"color": BLUE} if same else {"color": VERMILION, "weight": "bold"}
-            _words(page, columns[2], y, f"{'=' if same else '✗'} {shorten(other, 11)}", 8.5, ha="left", **look)
-        _title(figure, title, height)
+            add_text(page, columns[2], y, f"{'=' if same else '✗'} {shorten(other, 11)}", 8.5, **look)
         return finish(figure, alt, caption)
 
 
-def _words(page: object, x: float, y: float, words: str, size: float, **style: object) -> None:
-    look = {"ha": "center", "va": "center", "color": INK, "linespacing": 1.15, **style}
-    page.text(x, y, words, fontsize=size, parse_math=False, **look)
-
-
-def _title(figure: object, title: str, height: float) -> None:
-    figure.text(0.08 / WIDTH, 1 - 0.2 / height, title, fontsize=10, color=INK, parse_math=False)
+def _write_centred(page: Axes, x: float, y: float, words: str, size: float, **style: object) -> None:
+    add_text(page, x, y, words, size, ha="center", linespacing=1.15, **style)

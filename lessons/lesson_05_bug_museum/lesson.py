@@ -33,10 +33,12 @@ from helpers.by_hand import run_text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.context import overwrite
+from helpers.data import measure_accuracy
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_05_bug_museum import exercises, experiments, explorers, museum
+from lessons.lesson_05_bug_museum import exercises, experiments, museum
+from lessons.lesson_05_bug_museum.explorers import alarms, luck, overview, scoring, showcase, turning
 from pocket import datasets, tasks, world
 from pocket.captioning import PROMPTS
 
@@ -56,7 +58,7 @@ broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 # 这个函数给说明文字（caption）算损失，和第 03 课一样。`ids` (B, T) 是说明文字，每句带一个文本结束符（end of text），后面是填充（padding）；`lengths` (B,) 是每句的长度，结束符算在内。
 
 # %% id="too-good-glass"
-explorers.behind_glass(1)
+showcase.show_code(1)
 
 # %% [markdown] lang="en" id="too-good-healthy"
 # And this is how it learns, in a stored training:
@@ -65,7 +67,7 @@ explorers.behind_glass(1)
 # 用它训练，是这个样子（一次存好的训练）：
 
 # %% id="too-good-curve"
-explorers.healthy_loss()
+scoring.draw_healthy_loss()
 
 # %% [markdown] lang="en" id="too-good-question"
 # No error, right shapes, a curve to be proud of. **What is wrong?**
@@ -94,11 +96,11 @@ ids, labels = batch_captions(model.tokenizer, texts)          # (B, T)
 captions = pictures, ids, (labels != -100).sum(1)            # what every loss here gets
 
 # %% id="x-ray-code"
-seen = experiments.x_ray(broken[1], model, captions)
+seen = experiments.take_x_ray(broken[1], model, captions)
 exercises.scored.reveal(seen.verdict)
 
 # %% id="x-ray-picture"
-explorers.x_ray(broken[1], model, captions)
+scoring.draw_x_ray(broken[1], model, captions)
 
 # %% [markdown] lang="en" id="x-ray-seen"
 # To repeat what one has just read is easy. Meanwhile the model unlearns what we wanted of it, to predict the next token:
@@ -107,7 +109,7 @@ explorers.x_ray(broken[1], model, captions)
 # 把刚读到的再说一遍，当然容易。而我们真正想要的，说出下一个词元，它反倒忘光了：
 
 # %% id="x-ray-curve"
-explorers.healthy_loss(with_truth=True)
+scoring.draw_healthy_loss(with_truth=True)
 
 # %% [markdown] lang="en" id="too-good-repair"
 # In rmokady/CLIP_prefix_caption, issue 42, somebody asks why that code cuts its logits one place earlier; somebody else had tried it without, and got a very low loss and captions of nothing but line breaks. So: a loss that is lower than the task allows is no success. It is a question.
@@ -138,7 +140,7 @@ exercises.loss.check(caption_loss, model, captions)
 def caption_loss(model, features, ids, lengths):
     logits = model(features, ids)                            # (B, M + P + T, V)
     before = logits.shape[1] - ids.shape[1]                  # M + P
-    labels = ids.masked_fill(experiments.padding(ids, lengths), -100)
+    labels = ids.masked_fill(experiments.find_padding(ids, lengths), -100)
     at_words = logits[:, before - 1 : -1]                    # (B, T, V): at each token, what stands before it
     return F.cross_entropy(at_words.flatten(0, 1), labels.flatten())
 
@@ -149,8 +151,8 @@ def caption_loss(model, features, ids, lengths):
 # 不拍 X 光，还有一个实验也能发现它：把 `labels` 交给库，库会自己错开一位（shift by one），所以库算出的损失应该和我们的一样。（写错的损失在这里很大，因为这个模型没有学过照抄。）
 
 # %% id="too-good-compare"
-print(experiments.library_loss(broken[1], model, captions))
-ours, theirs = museum.loss_right(model, *captions), model(pictures, ids, labels=labels)
+print(experiments.check_library_loss(broken[1], model, captions))
+ours, theirs = museum.score_right(model, *captions), model(pictures, ids, labels=labels)
 compare(say(en="the repaired loss", zh="修好的损失"), ours, theirs)
 
 # %% [markdown] lang="en" id="trains"
@@ -164,7 +166,7 @@ compare(say(en="the repaired loss", zh="修好的损失"), ours, theirs)
 # 这是一个文本编码函数：送进类别名和 M 个上下文向量（context），每个类别名得到一个特征（feature）向量。`overwrite` 把上下文向量放进槽位（slot），`tables` 是 CLIP 自己的嵌入模块。
 
 # %% id="trains-glass"
-explorers.behind_glass(2)
+showcase.show_code(2)
 
 # %% [markdown] lang="en" id="trains-healthy"
 # We let it learn the riddle of lesson 02, and beside it a repaired twin that you have not seen yet. Loss at the first and the last step, and accuracy on the test pictures:
@@ -181,7 +183,7 @@ begin = experiments.begin_by_tokens(clip, processor, "a photo of a")       # (M,
 both = {say(en="behind glass", zh="展柜里的"): broken[2], say(en="repaired", zh="修好的"): museum.encode_right}
 for name, encode in both.items():
     context, losses = museum.learn_context(encode, clip, processor, names, riddle, begin)
-    share = museum.accuracy_with(encode, clip, processor, names, riddle, context)
+    share = museum.measure_accuracy_with(encode, clip, processor, names, riddle, context)
     print(say(en=f"{name}: loss {losses[0]:.2f} to {losses[-1]:.2f}, accuracy {share:.1%}",
               zh=f"{name}：损失从 {losses[0]:.2f} 到 {losses[-1]:.2f}，准确率 {share:.1%}"))
 
@@ -192,7 +194,7 @@ for name, encode in both.items():
 # 我们试的时候，两者只差不到一个百分点，光看曲线谁也分不出来。**实验：第 02 课的那个检验**，换回词语自己的向量。上下文向量如果就是“a photo of a”这几个词的向量，得到的特征就必须和库直接读这几个词得到的一样。
 
 # %% id="identity-code"
-experiments.words_own_vectors(broken[2], clip, processor)
+experiments.check_identity(broken[2], clip, processor)
 
 # %% [markdown] lang="en" id="identity-question"
 # Something is wrong, and the test does not say what. **You do:**
@@ -210,8 +212,8 @@ exercises.positions.ask()
 # 我们守在第一层的门口，把进来的向量减去查表得到的行和上下文向量，看剩下的部分里，位置嵌入（position embedding）含了几份（打印的是：展柜里的 / 修好的）。
 
 # %% id="count-code"
-times = experiments.times_positions(broken[2], clip, processor)
-print(f"{times:.2f} / {experiments.times_positions(museum.encode_right, clip, processor):.2f}")
+times = experiments.count_positions(broken[2], clip, processor)
+print(f"{times:.2f} / {experiments.count_positions(museum.encode_right, clip, processor):.2f}")
 exercises.positions.reveal(times)
 
 # %% [markdown] lang="en" id="trains-repair"
@@ -219,7 +221,7 @@ exercises.positions.reveal(times)
 #
 # ### Exercise: repair the encoder
 #
-# The check runs the identity test. `experiments.texts_with_slots`, `overwrite`, `text_layers` and `museum.at_the_end` are there for you.
+# The check runs the identity test. `experiments.tokenize_with_slots`, `overwrite`, `run_text_layers` and `museum.read_off_end` are there for you.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -228,7 +230,7 @@ exercises.positions.reveal(times)
 #
 # ### 练习：修好文本编码
 #
-# 检查时会用词语自己的向量来试。`experiments.texts_with_slots`、`overwrite`、`text_layers`、`museum.at_the_end` 都可以直接用。
+# 检查时会用词语自己的向量来试。`experiments.tokenize_with_slots`、`overwrite`、`run_text_layers`、`museum.read_off_end` 都可以直接用。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -241,11 +243,11 @@ exercises.encode.check(encode, clip, processor)
 
 # %% id="encode-solution" tags=["solution"]
 def encode(clip, processor, names, context):
-    ids, slots = experiments.texts_with_slots(processor, names, len(context))      # (C, T)
+    ids, slots = experiments.tokenize_with_slots(processor, names, len(context))    # (C, T)
     tables = clip.text_model.embeddings
-    words = overwrite(tables.token_embedding(ids), slots, context)            # (C, T, D)
-    x = run_text_layers(clip, tables(inputs_embeds=words))                        # adds the positions, once
-    return museum.at_the_end(clip, x, ids)
+    words = overwrite(tables.token_embedding(ids), slots, context)                  # (C, T, D)
+    x = run_text_layers(clip, tables(inputs_embeds=words))                          # adds the positions, once
+    return museum.read_off_end(clip, x, ids)
 
 # %% id="trains-compare"
 words = processor.tokenizer(["a photo of a cat."], return_tensors="pt")["input_ids"]
@@ -264,7 +266,7 @@ compare(say(en="repaired, with the words’ own vectors", zh="修好的，放词
 # GPT-2 前面放一个软提示词（soft prompt），GPT-2 自己应当保持冻结（frozen）。优化器也好，数参数的、裁剪梯度的代码也好，都是向模型的 `parameters()` 要参数的，所以这里让它只报软提示词，别的一概不提。
 
 # %% id="paper-glass"
-explorers.behind_glass(3)
+showcase.show_code(3)
 
 # %% [markdown] lang="en" id="paper-healthy"
 # It looks exemplary. The count is right, and both its loss and the gradient of its prompt are those of the repaired twin:
@@ -273,8 +275,8 @@ explorers.behind_glass(3)
 # 看上去堪称模范。参数个数对；损失、软提示词的梯度，都和修好的那份一样：
 
 # %% id="paper-code"
-language_model, start = museum.as_loaded(gpt2[0]), model.soft_prompt.prompt_embeddings.detach()
-glass, twin = broken[3](language_model, start), museum.Frozen(museum.as_loaded(gpt2[0]), start)
+language_model, start = museum.copy_as_loaded(gpt2[0]), model.soft_prompt.prompt_embeddings.detach()
+glass, twin = broken[3](language_model, start), museum.Frozen(museum.copy_as_loaded(gpt2[0]), start)
 print(sum(p.numel() for p in glass.parameters()), "=", start.numel())
 glass(ids).backward(); twin(ids).backward()
 compare(say(en="the loss", zh="损失"), glass(ids), twin(ids))
@@ -290,13 +292,13 @@ exercises.gradients.ask()
 # **实验：反向传播一次，看梯度到了谁那里。** 不看 `parameters()` 怎么说；`named_parameters()` 不经过它。
 
 # %% id="paper-experiment-code"
-held = experiments.who_has_a_gradient(glass)
+held = experiments.find_learners(glass)
 print(len(held), "·", held[:3])
 exercises.gradients.reveal(len(held))
 
 # %% id="paper-table"
 both = {say(en="behind glass", zh="展柜里的"): glass, say(en="repaired", zh="修好的"): twin}
-explorers.gradient_count(both, lambda model: model(ids))
+overview.tabulate_gradients(both, lambda model: model(ids))
 
 # %% [markdown] lang="en" id="paper-repair"
 # The results are right; what is wrong is the price. At each step a gradient is computed for every number that should be frozen. Together they take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
@@ -317,14 +319,14 @@ explorers.gradient_count(both, lambda model: model(ids))
 # **练习** · ★★☆ · 4 分钟
 
 # %% id="learners-exercise" tags=["exercise"]
-def who_has_a_gradient(model):
+def find_learners(model):
     """After a backward pass: the names of the parameters that hold a gradient."""
     ...
 
-exercises.learners.check(who_has_a_gradient)
+exercises.learners.check(find_learners)
 
 # %% id="learners-solution" tags=["solution"]
-def who_has_a_gradient(model):
+def find_learners(model):
     return [name for name, parameter in model.named_parameters() if parameter.grad is not None]
 
 # %% [markdown] lang="en" id="words"
@@ -338,7 +340,7 @@ def who_has_a_gradient(model):
 # 学出来的向量在说什么？人人都会去查离它们最近的词元。这里有个脚本，哪个模型学的向量都能查：
 
 # %% id="words-glass"
-explorers.behind_glass(4)
+showcase.show_code(4)
 
 # %% [markdown] lang="en" id="words-healthy"
 # It reads whatever vectors it is given, and never complains. Here are the four that the repaired code has learned in section 2:
@@ -367,20 +369,20 @@ exercises.trust.ask()
 
 # %% id="words-experiment-code"
 for read in (broken[4], museum.read_by_own_table):
-    print(experiments.reads_back(read, clip, processor))
+    print(experiments.check_reading(read, clip, processor))
 
 # %% [markdown] lang="en" id="turning"
-# So the script looks into another model's table: `default_clip()` always loads the same model, whichever the vectors were learned on. In CoOp that was the one with the ResNet-50, whose text vectors are as wide as those of the usual ViTs, so nothing complains. We have only one pocket CLIP, so we made the other one ourselves: the same model, with its token table turned into other coordinates. All distances between words are as before.
+# So the script looks into another model's table: `load_default_clip()` always loads the same model, whichever the vectors were learned on. In CoOp that was the one with the ResNet-50, whose text vectors are as wide as those of the usual ViTs, so nothing complains. We have only one pocket CLIP, so we made the other one ourselves: the same model, with its token table turned into other coordinates. All distances between words are as before.
 #
 # How different must a table be before this test rings? And what changes first as it turns, the known rows or what is read from the learned vectors? **Guess both**, and then turn it, step by step. We begin half-way.
 
 # %% [markdown] lang="zh" id="turning"
-# 可见脚本查的是别的模型的表：不管向量是在哪个模型上学的，`default_clip()` 总是加载同一个模型。在 CoOp 里，那是用 ResNet-50 的 CLIP；它的文本向量和常用的 ViT 一样宽，所以不会报错。口袋 CLIP 只有一个，另一个是我们自己造的：模型还是它，只是把词元的嵌入表（embedding table）转到了别的坐标系里，词与词之间的距离一点没变。
+# 可见脚本查的是别的模型的表：不管向量是在哪个模型上学的，`load_default_clip()` 总是加载同一个模型。在 CoOp 里，那是用 ResNet-50 的 CLIP；它的文本向量和常用的 ViT 一样宽，所以不会报错。口袋 CLIP 只有一个，另一个是我们自己造的：模型还是它，只是把词元的嵌入表（embedding table）转到了别的坐标系里，词与词之间的距离一点没变。
 #
 # 表要差多远，这个检验才会报警？表转动的时候，先变的是哪一样：已知的行，还是学出来的向量的读法？**两样都先猜**，再一点一点转。我们从一半的地方开始。
 
 # %% id="turning-code" tags=["measured"]
-explorers.table_explorer(clip, processor, context)
+turning.explore_turning(clip, processor, context)
 
 # %% [markdown] lang="en" id="words-repair"
 # When we tried it, two of the four learned vectors had changed their words at 45°, and all four known rows still read back. So names alone find a foreign table, and not one that is only a little different, such as that of the same model trained further. Lesson 04's test, which compared the numbers themselves, finds that too; this script hands out names only, so here the fingerprint of lesson 02 has to help, which our files carry.
@@ -421,15 +423,15 @@ compare(say(en="“a photo of a”, read by its own table", zh="按自己的表�
 # %% [markdown] lang="en" id="best-epoch"
 # ## 5 · The best epoch
 #
-# A linear probe learns from picture features, and the script reports its accuracy. `museum.epochs(data)` gives the weights after each of thirty epochs; `data` holds training, validation and test pictures.
+# A linear probe learns from picture features, and the script reports its accuracy. `museum.train_probe(data)` gives the weights after each of thirty epochs; `data` holds training, validation and test pictures.
 
 # %% [markdown] lang="zh" id="best-epoch"
 # ## 5 · 最好的那一轮
 #
-# 一个线性探针（linear probe）从图片特征里学习，脚本报告它的准确率。`museum.epochs(data)` 给出三十轮（epoch）里每一轮之后的权重；`data` 里有训练集、验证集（validation set）和测试集三部分图片。
+# 一个线性探针（linear probe）从图片特征里学习，脚本报告它的准确率。`museum.train_probe(data)` 给出三十轮（epoch）里每一轮之后的权重；`data` 里有训练集、验证集（validation set）和测试集三部分图片。
 
 # %% id="best-epoch-glass"
-explorers.behind_glass(5)
+showcase.show_code(5)
 
 # %% [markdown] lang="en" id="best-epoch-healthy"
 # On the riddle, beside a repaired twin:
@@ -451,12 +453,12 @@ print(say(en=f"behind glass {best:.1%}, repaired {honest:.1%}", zh=f"展柜里�
 exercises.nonsense.ask()
 
 # %% id="nonsense-code" tags=["measured"]
-told = experiments.nonsense_gives_chance(broken[5], riddle)
+told = experiments.check_chance(broken[5], riddle)
 print(told)
 exercises.nonsense.reveal(told.number)
 
 # %% id="nonsense-repaired-code" tags=["measured"]
-experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
+experiments.check_chance(museum.report_by_validation, riddle)
 
 # %% [markdown] lang="en" id="luck"
 # So choosing on the test set makes accuracy out of nothing. How much depends on how often one looks (each look is an evaluation), and at how many pictures. **Guess before you move**: where does the best of thirty looks exaggerate more, at 50 pictures or at 5,000? And is one look harmless?
@@ -465,12 +467,12 @@ experiments.nonsense_gives_chance(museum.report_by_validation, riddle)
 # 可见在测试集上挑选，会凭空造出准确率。造出多少，要看一共看几次、看多少张图片。**动手之前先猜**：同样看三十次取最好的，50 张图片和 5,000 张，哪个虚高得多？只看一次呢，有没有害处？
 
 # %% id="luck-code"
-explorers.luck_explorer()
+luck.explore_luck()
 
 # %% id="luck-compare"
 name = say(en="one look is harmless on average (a single one still errs by its own luck)",
            zh="只看一次，平均下来无害（单独那一次仍有自己的运气）")
-compare(name, experiments.expected_best(1, 200, 0.5), 0.5)
+compare(name, experiments.compute_expected_best(1, 200, 0.5), 0.5)
 
 # %% [markdown] lang="en" id="best-epoch-repair"
 # This is how the accuracy of Tip-Adapter-F was chosen. In issue 11 of that repository it was pointed out and acknowledged; the answer says that in their experiments it did not change the final performance. The figure above takes all looks as independent of each other: at 5,000 pictures thirty of them still tell more than a point too much. Neighbouring epochs of one training are alike, so in fact it is less, and with tens of thousands of test pictures hardly anything should be left. So what they say may well be true. With fifty pictures it would be a surprise.
@@ -479,7 +481,7 @@ compare(name, experiments.expected_best(1, 200, 0.5), 0.5)
 #
 # ### Exercise: repair the report
 #
-# Choose by the validation pictures, then ask the test pictures once. `museum.epochs`, `museum.loss_of` and `museum.accuracy` are there for you.
+# Choose by the validation pictures, then ask the test pictures once. `museum.train_probe`, `museum.measure_probe_loss` and `measure_accuracy` are there for you.
 #
 # **Exercise** · ★★☆ · 4 minutes
 
@@ -490,7 +492,7 @@ compare(name, experiments.expected_best(1, 200, 0.5), 0.5)
 #
 # ### 练习：修好报告
 #
-# 按验证集来挑，挑好了再去问测试图片，只问一次。`museum.epochs`、`museum.loss_of`、`museum.accuracy` 都可以直接用。
+# 按验证集来挑，挑好了再去问测试图片，只问一次。`museum.train_probe`、`museum.measure_probe_loss`、`measure_accuracy` 都可以直接用。
 #
 # **练习** · ★★☆ · 4 分钟
 
@@ -503,8 +505,8 @@ exercises.report.check(report)
 
 # %% id="report-solution" tags=["solution"]
 def report(data):
-    kept = min(museum.epochs(data), key=lambda weights: museum.loss_of(weights, *data.validation))
-    return museum.accuracy(kept, *data.test)
+    kept = min(museum.train_probe(data), key=lambda weights: museum.measure_probe_loss(data.validation, weights))
+    return measure_accuracy(data.test, kept)
 
 # %% [markdown] lang="en" id="options"
 # ## 6 · Two options
@@ -517,7 +519,7 @@ def report(data):
 # 模型写说明文字时，一个词元一个词元地写，每一个都由这个函数来选。`top_p` 只留下最可能的那些词元，概率加起来刚够这个数；温度（temperature）大于一，不太可能的词元就会变得可能一些。
 
 # %% id="options-glass"
-explorers.behind_glass(6)
+showcase.show_code(6)
 
 # %% [markdown] lang="en" id="options-healthy"
 # It writes well:
@@ -527,7 +529,7 @@ explorers.behind_glass(6)
 
 # %% id="options-code" tags=["measured"]
 for number in range(3):
-    print(experiments.write(broken[6], model, pictures[number : number + 1], top_p=0.9, temperature=1.2))
+    print(experiments.write_token_by_token(broken[6], model, pictures[number : number + 1], top_p=0.9, temperature=1.2))
 
 # %% id="options-guess"
 exercises.options.ask()
@@ -539,13 +541,13 @@ exercises.options.ask()
 # **实验：每个选项取两个极端，再多换几个种子。** 选项起不起作用，看得出来才算数。
 
 # %% id="options-experiment-code"
-told = experiments.options_matter(broken[6], model, pictures[1:2])
+told = experiments.check_options(broken[6], model, pictures[1:2])
 print(told)
 exercises.options.reveal(int(told.number))
 
 # %% id="options-compare"
 likeliest = by_hand.decode_greedily(model.language_model, model.prefix(pictures[1:2]), model.tokenizer.eos_token_id, 30)
-ours = experiments.write(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
+ours = experiments.write_token_by_token(broken[6], model, pictures[1:2], top_p=0.98, temperature=1.5)
 theirs = model.tokenizer.decode(likeliest).strip()
 compare(say(en="with all options at their boldest, and greedy", zh="两个选项都调到最放开，和贪心相比"), ours, theirs)
 
@@ -583,7 +585,7 @@ def next_token(logits, top_p, temperature, generator):
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[0]
 
 # %% id="options-repaired-code"
-experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
+experiments.check_options(museum.choose_by_chance, model, pictures[1:2])
 
 # %% [markdown] lang="en" id="storeroom"
 # ## 7 · The storeroom
@@ -600,8 +602,8 @@ experiments.options_matter(museum.next_token_drawn, model, pictures[1:2])
 # **填充计入损失。** 像这门课最初的那份脚本那样，把说明文字一律填充到固定长度，大多数位置就都是填充；只要学会说“填充”，损失就低了。
 
 # %% id="padding-code"
-print(experiments.more_padding(broken[7], model, captions))
-explorers.repaired(7)
+print(experiments.check_more_padding(broken[7], model, captions))
+showcase.show_repair(7)
 
 # %% [markdown] lang="en" id="end"
 # **The end is no target.** GPT-2 has no padding token, so the end of text is used for it. Whoever then masks all padding by its id masks the ends as well, and captions never stop. (In ClipCap no end stood behind the captions in the first place.)
@@ -610,8 +612,8 @@ explorers.repaired(7)
 # **结束符不是目标。** GPT-2 没有填充词元，就借文本结束符来用。这时谁要是按编号把填充掩掉，就把真正的结束符也一起掩掉了，写起来就停不下来。（在 ClipCap 里，说明文字后面压根没有放结束符。）
 
 # %% id="end-code"
-print(experiments.end_is_target(broken[8], model, captions))
-explorers.repaired(8)
+print(experiments.check_end_is_target(broken[8], model, captions))
+showcase.show_repair(8)
 
 # %% [markdown] lang="en" id="x-rays"
 # The X-ray tells all of these apart. Here is one whose padding is scored: on a short caption beside a longer one, most of the targets are padding. **Before you choose another code**, say where its marks will be.
@@ -620,7 +622,7 @@ explorers.repaired(8)
 # 这几种错误，拍张 X 光就分得清。下面这张，填充计入了损失：短的一句和长的放在一批，目标大半是填充。**每换一份代码之前**，先说说叉号会标在哪里。
 
 # %% id="x-rays-code"
-explorers.x_ray_explorer(model, captions)
+scoring.explore_x_rays(model, captions)
 
 # %% [markdown] lang="en" id="dropout"
 # **Dropout left on.** `model.train()` at the beginning of an epoch wakes the dropout of every part, frozen or not. (Our pocket GPT-2 was trained without, so we give a copy the ten per cent that the real one comes with.)
@@ -629,8 +631,8 @@ explorers.x_ray_explorer(model, captions)
 # **没有关掉 dropout。** 每轮开头写一句 `model.train()`，所有部分的 dropout 都会醒来，冻结的也不例外。（口袋 GPT-2 训练时没有用 dropout，所以我们给它的副本加上百分之十，真正的 GPT-2 就是这么多。）
 
 # %% id="dropout-code"
-print(experiments.twice_the_same(broken[9], museum.with_dropout(model), captions))
-explorers.repaired(9)
+print(experiments.check_twice_the_same(broken[9], museum.add_dropout(model), captions))
+showcase.show_repair(9)
 
 # %% [markdown] lang="en" id="inserted"
 # **Inserted, not overwritten.** Lesson 02 had it: the ids know nothing of the vectors that came in, so the tower still reads off at the old place, which has not seen the name yet.
@@ -639,8 +641,8 @@ explorers.repaired(9)
 # **插入而没有覆盖。** 第 02 课讲过：编号里没有多出来的这几个向量，塔还在老地方取结果，而那里还没读到类别名。
 
 # %% id="inserted-code"
-print(experiments.another_name(broken[10], clip, processor))
-explorers.repaired(10)
+print(experiments.check_another_name(broken[10], clip, processor))
+showcase.show_repair(10)
 
 # %% [markdown] lang="en" id="start"
 # **Read off at the start.** The start has seen nothing but itself. All texts get one vector, and no gradient reaches the context, exactly none:
@@ -649,8 +651,8 @@ explorers.repaired(10)
 # **在开头取结果。** 文本起始符（start of text）除了自己，什么也没看到。所有文字都得到同一个向量，上下文向量一点梯度也收不到：
 
 # %% id="start-code"
-print(experiments.every_vector_learns(broken[11], clip, processor))
-explorers.repaired(11)
+print(experiments.check_every_vector_learns(broken[11], clip, processor))
+showcase.show_repair(11)
 
 # %% [markdown] lang="en" id="mask"
 # **No causal mask.** Whoever calls the layers by hand has to bring the mask along. Without it every place sees the padding behind it, so a name has other features beside a longer one. Training does not give it away: compare its numbers on the riddle with those of the right one in section 2.
@@ -660,13 +662,13 @@ explorers.repaired(11)
 
 # %% id="mask-trains-code" tags=["measured"]
 unmasked, losses = museum.learn_context(broken[12], clip, processor, names, riddle, begin)
-share = museum.accuracy_with(broken[12], clip, processor, names, riddle, unmasked)
+share = museum.measure_accuracy_with(broken[12], clip, processor, names, riddle, unmasked)
 print(say(en=f"without a mask: loss {losses[0]:.2f} to {losses[-1]:.2f}, accuracy {share:.1%}",
           zh=f"没有掩码：损失从 {losses[0]:.2f} 到 {losses[-1]:.2f}，准确率 {share:.1%}"))
 
 # %% id="mask-code"
-print(experiments.alone_and_in_company(broken[12], clip, processor))
-explorers.repaired(12)
+print(experiments.check_in_company(broken[12], clip, processor))
+showcase.show_repair(12)
 
 # %% [markdown] lang="en" id="counted"
 # **Counted in words.** A context that begins as words has as many vectors as these have *tokens*. With “a photo of a” both numbers agree, which is why nobody noticed. In CoOp's own code the left-over tokens stay in the text, frozen, so that the name still follows; where the name is to stand in front, the cut falls in the wrong place.
@@ -676,8 +678,8 @@ explorers.repaired(12)
 
 # %% id="counted-code"
 for words in ("a photo of a", "a close-up photo of a"):
-    print(experiments.words_own_vectors(museum.encode_right, clip, processor, words, broken[13]))
-explorers.repaired(13)
+    print(experiments.check_identity(museum.encode_right, clip, processor, words, broken[13]))
+showcase.show_repair(13)
 
 # %% id="symptom-code"
 exercises.symptom.ask()
@@ -693,12 +695,12 @@ exercises.symptom.ask()
 # 哪个实验对哪种错误报警？我们现在就把所有实验在所有代码上都跑一遍。**先猜再看**：有没有哪个实验，能发现每一份写错的文本编码？有没有哪个，能发现每一个写错的损失？
 
 # %% id="text-alarms-code"
-of_texts = explorers.text_alarms(clip, processor)
-explorers.alarm_explorer(of_texts, "inserted", "learns")
+of_texts = alarms.run_text_experiments(clip, processor)
+alarms.explore_alarms(of_texts, "inserted", "learns")
 
 # %% id="caption-alarms-code"
-of_captions = explorers.caption_alarms(model, captions)
-explorers.alarm_explorer(of_captions, "end", "library")
+of_captions = alarms.run_caption_experiments(model, captions)
+alarms.explore_alarms(of_captions, "end", "library")
 
 # %% [markdown] lang="en" id="alarms-seen"
 # What we read off:
@@ -722,15 +724,15 @@ exercises.only_one.ask()
 # %% [markdown] lang="en" id="list"
 # ## 9 · The list
 #
-# One page for any prompt-tuning code. `lessons/lesson_05_bug_museum/experiments.py` holds all of it as functions that take *your* code: `experiments.words_own_vectors(my_encode, clip, processor)`, `experiments.x_ray(my_loss, model, captions)`.
+# One page for any prompt-tuning code. `lessons/lesson_05_bug_museum/experiments.py` holds all of it as functions that take *your* code: `experiments.check_identity(my_encode, clip, processor)`, `experiments.take_x_ray(my_loss, model, captions)`.
 
 # %% [markdown] lang="zh" id="list"
 # ## 9 · 清单
 #
-# 一页纸，什么样的提示词微调代码都用得上。`lessons/lesson_05_bug_museum/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.words_own_vectors(my_encode, clip, processor)`，`experiments.x_ray(my_loss, model, captions)`。
+# 一页纸，什么样的提示词微调代码都用得上。`lessons/lesson_05_bug_museum/experiments.py` 里全是现成的函数，把**你的**代码交给它们就行：`experiments.check_identity(my_encode, clip, processor)`，`experiments.take_x_ray(my_loss, model, captions)`。
 
 # %% id="list-code"
-explorers.checklist()
+overview.tabulate_experiments()
 
 # %% [markdown] lang="en" id="done"
 # ## What you can do now

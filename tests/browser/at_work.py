@@ -18,7 +18,8 @@ from PIL import Image, PngImagePlugin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tools.source import ROOT, read_lessons
+from tools.console import ROOT
+from tools.source import read_lessons
 
 BUTTON = {"en": "Train ten vectors", "zh": "训练十个向量"}
 DONE = {"en": "Done:", "zh": "完成："}

@@ -56,7 +56,7 @@ def _of_the_matrix(lesson: dict) -> Iterator[Claim]:
 def _of_attention(lesson: dict) -> Iterator[Claim]:
     clip, processor = lesson["clip"], lesson["processor"]
     pixels = processor.image_processor([lesson["pictures"][3]], return_tensors="pt")["pixel_values"]
-    layers = lesson["explorers"].vision_attention(clip, pixels).numpy()  # (L, H, 1 + P, 1 + P)
+    layers = lesson["attention"].compute_attention(clip, pixels).numpy()  # (L, H, 1 + P, 1 + P)
     corners, grid = layers[2, 3], 8
     left, right = grid * (grid - 1) + 1, grid * grid
     assert np.mean(corners[:, right] > 5 / len(corners)) > 0.9 and corners[right, [left, right]].min() > 0.1
@@ -66,6 +66,8 @@ def _of_attention(lesson: dict) -> Iterator[Claim]:
         f"第 3 层第 4 个头里的图块 {right}，也就是右下角：几乎谁都在看这个角",
     )
     yield Claim("attention-explorer", "the patch itself looks at both bottom corners", "它自己看的是底部的两个角")
+    heads = layers[3, 2:4, 0, 1:].argmax(-1) % grid  # which column the class token looks at most, in heads 3 and 4
+    assert (heads < grid / 2).all()  # the star at the left
     near = layers[1, 0, 1:, 1:] / layers[1, 0, 1:, 1:].sum(1, keepdims=True)
     places = np.stack(np.divmod(np.arange(grid * grid), grid), 1)
     distances = np.linalg.norm(places[:, None] - places, axis=-1)  # (P, P)

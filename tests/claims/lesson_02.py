@@ -6,7 +6,7 @@ import pytest
 
 from claims import Claim
 from lessons.lesson_02_learnable_context import exercises
-from lessons.lesson_02_learnable_context.explorers import PUBLISHED
+from lessons.lesson_02_learnable_context.explorers.base_to_new import PUBLISHED
 from pocket.studies import context_study
 from pocket.tasks import RIDDLE
 

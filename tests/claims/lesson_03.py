@@ -10,8 +10,7 @@ from claims import Claim
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_03_soft_prompt import explorers as soft_prompt
-from lessons.lesson_03_soft_prompt import explorers_captions as captions
+from lessons.lesson_03_soft_prompt.explorers import input_row, writing
 from pocket import world
 from pocket.captioning import PROMPTS, TESTS
 from pocket.language import write_full_caption
@@ -40,11 +39,11 @@ def of_the_captioner():
     assert "fish" in model.generate([world.draw(key, 3, 64)])[0]
     yield Claim("described-seen", "the small key has become a fish", "那把小钥匙被说成了 fish")
     yield from of_patches(model)
-    written = [captions._decode_greedily(model, rows) for rows in captions._features(model, captions.ONE_THING)]
-    shown = captions._least_sure(written)
-    greedy, (scene, _) = written[shown], captions.ONE_THING[shown]
-    assert greedy.caption == write_full_caption(scene) and sum(greedy.sureness() < 0.95) == 1
-    assert greedy.sureness(3.0).max() < 0.5
+    written = [writing.write_greedily(model, rows) for rows in writing.encode_scenes(model, writing.ONE_THING)]
+    shown = writing.find_least_sure(written)
+    greedy, (scene, _) = written[shown], writing.ONE_THING[shown]
+    assert greedy.caption == write_full_caption(scene) and sum(greedy.compute_sureness() < 0.95) == 1
+    assert greedy.compute_sureness(3.0).max() < 0.5
     yield Claim(
         "next-word-seen",
         "only where the model is in doubt, here at one word; a temperature of 3 makes it doubt every word",
@@ -58,15 +57,15 @@ def of_patches(model):
     begun = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket"))
     initialise_projection(begun, features, [write_full_caption(scene) for scene in scenes])
     before = begun.vision_projection.weight, begun.vision_projection.bias
-    seen = soft_prompt._pictures(model)
-    nearest, _ = soft_prompt._nearest_words(model, seen, before)
+    seen = input_row.load_test_pictures(model)
+    nearest, _ = input_row.find_nearest_words(model, seen, before)
     first, car = (Counter(top[0] for top in nearest[when][0]) for when in ("begun", "learned"))
     assert first["beach"] > 0.85 * first.total()
     yield Claim(
         "translation-seen", "nearly all patches of the first picture say “beach”", "第一张图的图块几乎都说“beach”"
     )
     assert {"car", "purple"} < set(car) and car["car"] > 3 * car["fish"] and car["fish"] == 2
-    assert [word for word in car if word not in soft_prompt.true_words(seen[0].scene)] == ["fish"]
+    assert [word for word in car if word not in input_row.list_true_words(seen[0].scene)] == ["fish"]
     yield Claim(
         "translation-seen",
         "those on the car say “car” and “purple”, but for two that say “fish”",
@@ -87,9 +86,7 @@ def of_patches(model):
     about = [word in {scene.things[0].colour, scene.background, *scene.style.split()} for word, scene in others]
     assert mean(about) > 0.75
     yield Claim(
-        "translation-seen",
-        "most patches name only colour, style or background",
-        "大多数图块只说出颜色、风格或背景",
+        "translation-seen", "most patches name only colour, style or background", "大多数图块只说出颜色、风格或背景"
     )
 
 

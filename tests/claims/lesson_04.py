@@ -9,7 +9,9 @@ import torch
 from claims import Claim
 from helpers import reading
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.lesson_04_reading import explorers
+from lessons.lesson_04_reading.explorers import influence, neighbours, planted, prompts
+from pocket.captioning import PROMPTS
+from pocket.studies import captioner_study
 from pocket.studies import reading_study as study
 
 CITED: dict[str, str] = {}
@@ -22,11 +24,11 @@ def claims() -> Iterator[Claim]:
     yield from nearest_words()
     yield from null_and_map()
     yield from back_to_words()
-    yield from influence()
-    yield from planted()
+    yield from most_missed()
+    yield from planted_words()
     yield from tested()
     yield from levers()
-    yield from prompts()
+    yield from stored_prompts()
     yield from conclusion()
 
 
@@ -54,7 +56,7 @@ def places(contexts: torch.Tensor, *words: str) -> torch.Tensor:
 
 @cache
 def table_of_nulls() -> tuple[tuple[str, ...], ...]:
-    return tuple(map(tuple, explorers.planted_table().rows))
+    return tuple(map(tuple, planted.tabulate_p_values().rows))
 
 
 # --- claims by section -----------------------------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ def nearest_words() -> Iterator[Claim]:
     words = ", ".join(dict.fromkeys(named(nearest(stored.contexts(SKETCH)[0]))))
     begun, kept = (places(stored.contexts(SKETCH, field=field)[0], "sketch").item() for field in ("begun", "context"))
     count = len(vocabulary().words)
-    assert kept > explorers.MOST_WORDS * study.LENGTH  # the explorer shows so many
+    assert kept > neighbours.MOST_WORDS * study.LENGTH  # the explorer shows so many
     yield Claim("explore-seen", f"{words} …", words.replace(", ", "、") + "……")
     yield Claim(
         "explore-seen",
@@ -164,17 +166,14 @@ def searched(task: str) -> list[float]:
 @cache
 def worth() -> dict[tuple[str, int], tuple]:
     """Of each context of the riddle and of the blurred photos that began at random: its record, and its attention (L, M)."""
-    scorer = explorers._worth_of(*load_clip("pocket"))
-    return {
-        (task, seed): (
-            scorer.fixed(task, AT_RANDOM, seed),
-            explorers._attention(scorer.prompted(task).with_context(study.load_study().contexts(task)[seed]))[0],
-        )
-        for task, seed in [(RED, 0), *((BLURRED, seed) for seed in study.SEEDS)]
-    }
+    scorer, known = influence.make_scorer(*load_clip("pocket")), {}
+    for task, seed in [(RED, 0), *((BLURRED, seed) for seed in study.SEEDS)]:
+        learned = scorer.prompted(task).with_context(study.load_study().contexts(task)[seed])
+        known[task, seed] = scorer.fixed(task, AT_RANDOM, seed), influence.measure_attention(learned)[0]
+    return known
 
 
-def influence() -> Iterator[Claim]:
+def most_missed() -> Iterator[Claim]:
     riddle, attention = worth()[RED, 0]
     assert riddle.learned - min(riddle.without) < 0.03
     yield Claim("influence-seen", "no vector is missed by more than a few points", "少哪个向量都只差几个百分点")
@@ -204,16 +203,16 @@ def influence() -> Iterator[Claim]:
     )
 
 
-def planted() -> Iterator[Claim]:
+def planted_words() -> Iterator[Claim]:
     stored, words = study.load_study(), vocabulary()
 
     def count(kind: str, init: str = AT_RANDOM, field: str = "context") -> tuple[int, int, int]:
-        return stored.count_named(kind, words, explorers.WITHIN, field, [init])
+        return stored.count_named(kind, words, planted.WITHIN, field, [init])
 
     assert len(study.KINDS["style"]) == len(study.KINDS["secret"]) == 8 and len(stored.seeds) == 5
     yield Claim("planted", "Eight *styles*", "八种**风格**")
     yield Claim("planted", "Eight *secrets*", "八个**秘密**")
-    luck = 1 - (1 - explorers.WITHIN / len(words.words)) ** study.LENGTH
+    luck = 1 - (1 - planted.WITHIN / len(words.words)) ** study.LENGTH
     assert round(1 / luck) == 9
     yield Claim(
         "planted",
@@ -231,9 +230,7 @@ def planted() -> Iterator[Claim]:
     yield Claim("planted-seen", "Secrets are read every time", "秘密次次都读得出来")
     for kind in ("style", "mixture"):
         tasks = [task.name for task in study.KINDS[kind]]
-        chance = mean(
-            (explorers._ranks_by_chance(task, AT_RANDOM, "cosine") <= 5).double().mean().item() for task in tasks
-        )
+        chance = mean(planted.measure_luck(task, AT_RANDOM, planted.WITHIN) for task in tasks)
         hits, _, contexts = count(kind)
         assert abs(hits - chance * contexts) < 2 * (contexts * chance * (1 - chance)) ** 0.5
     yield Claim(
@@ -405,13 +402,13 @@ def levers() -> Iterator[Claim]:
     )
 
 
-def prompts() -> Iterator[Claim]:
+def stored_prompts() -> Iterator[Claim]:
     gpt2, tokenizer = load_gpt2("pocket")
     table = reading.read_vocabulary(gpt2, tokenizer)
     rows, unmoved, vectors = table.trained.nonzero().flatten(), 0, 0
-    for name in explorers.captioner_study.TASKS:
-        learned = reading.load_learned_vectors(explorers.PROMPTS / f"{name}.safetensors", gpt2)
-        begun = explorers._begun(table, tokenizer, name, len(learned))
+    for name in captioner_study.TASKS:
+        learned = reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2)
+        begun = prompts.find_first_tokens(table, tokenizer, name, len(learned))
         near = reading.find_nearest_tokens(learned, table.table, 1, rows=rows).ids[:, 0]
         unmoved, vectors = unmoved + int((near == begun).sum()), vectors + len(near)
     yield Claim(
@@ -424,7 +421,7 @@ def prompts() -> Iterator[Claim]:
 def conclusion() -> Iterator[Claim]:
     stored = study.load_study()
     real, null = (places(stored.contexts(RED, permuted=permuted), "red") for permuted in (False, True))
-    assert real.tolist() == [1] * 5 and (null > explorers.WITHIN).all()
+    assert real.tolist() == [1] * 5 and (null > planted.WITHIN).all()
     yield Claim(
         "curcumin",
         "*red* was the nearest word in five of five contexts with random beginnings, among the five nearest in none from permuted labels",

@@ -11,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from claims import Claim, stored_cells, texts_of
 from helpers.pretrained import POCKET_GPT2, load_clip
 from lessons.lesson_05_bug_museum import museum
-from lessons.lesson_05_bug_museum.experiments import every_vector_learns, expected_best
+from lessons.lesson_05_bug_museum.experiments import check_every_vector_learns, compute_expected_best
 from pocket import datasets, tasks, world
 from pocket.language import write_full_caption
 from pocket.studies.captioner_study import load_study
@@ -82,7 +82,7 @@ def claims() -> Iterator[Claim]:
         f"转到 {told}°，学出来的{CHINESE[learned]}个向量里有{CHINESE[moved]}个已经改了口，而已知的{CHINESE[int(known)]}行个个都还读得对",
     )
 
-    few, many = (100 * (expected_best(30, number, 0.5) - 0.5) for number in (50, 5000))
+    few, many = (100 * (compute_expected_best(30, number, 0.5) - 0.5) for number in (50, 5000))
     assert few > 10 and 1 < many < 2
     yield Claim(
         "best-epoch-repair", "thirty of them still tell more than a point too much", "看三十次，还会虚高 1 个多百分点"
@@ -102,8 +102,8 @@ def claims() -> Iterator[Claim]:
     assert targets / 2 < wrong < targets
     yield Claim("x-rays", "most of the targets are padding", "目标大半是填充")
 
-    pair = (museum.exhibit(name).broken for name in ("inserted", "start"))
-    three, none = (int(every_vector_learns(encode, *load_clip("pocket")).number) for encode in pair)
+    pair = (museum.find_exhibit(name).broken for name in ("inserted", "start"))
+    three, none = (int(check_every_vector_learns(encode, *load_clip("pocket")).number) for encode in pair)
     framed = re.search(r"(\d) of 4 vectors", printed("text-alarms-code", kind="text/html"))[1]
     assert int(framed) == three and none == 0 and "0 of 4 vectors" in printed("start-code")
     yield Claim(

@@ -1,6 +1,6 @@
-"""Explorers of lesson 03: what a frozen GPT-2 reads, how little of it learns, patches as words, and what is scored against what.
+"""The row that GPT-2 reads: what stands in it, its patches as words, and which position is scored against which label.
 
-On top of `Explorer`, `figures` and `helpers.captioner`. Pictures are of the test part of data/captions.
+Pictures are of the test part of data/captions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import CLIPVisionConfig, CLIPVisionModel, GPT2Config, GPT2LMHeadModel
 
 from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
@@ -28,7 +27,7 @@ from helpers.language import say
 from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
-from lessons.lesson_03_soft_prompt import figures
+from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.datasets import read_scene
 from pocket.language import write_full_caption
 from pocket.words import translate
@@ -39,29 +38,21 @@ SHOWN = ("test-0060", "test-0082", "test-0012", "test-0026", "test-0015", "test-
 MOST_VECTORS = 20
 BATCH = ("a red cat.", "a photo of a red cat.", "a photo of a small dog at night.")
 MINUS_100 = str(IGNORED).replace("-", "−")
-FULL_SIZE = ("openai/clip-vit-base-patch32", "gpt2")
 
 
-# --- what GPT-2 reads ------------------------------------------------------------------------------------------------------------
+# --- what GPT-2 reads -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One of the pictures that the explorers show: its scene, a drawing for eyes, and the one that the model gets."""
-
-    scene: Scene
-    large: Image.Image
-    small: Image.Image
-
-
-def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
+def explore_input_row(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a picture, how it is told to GPT-2, how long prompt and text are, and see the sequence and the next token."""
-    seen, table = _pictures(model), model.language_model.get_input_embeddings().weight  # (V, D)
-    texts = [_ids(model, write_full_caption(picture.scene)) for picture in seen]
+    seen, table = load_test_pictures(model), model.language_model.get_input_embeddings().weight  # (V, D)
+    texts = [
+        model.tokenizer(write_full_caption(picture.scene), add_special_tokens=False)["input_ids"] for picture in seen
+    ]
     own = model.soft_prompt.prompt_embeddings.detach()  # (M, D)
     most, spread = max(MOST_VECTORS, len(own)), table.std().item()
     untaught = torch.randn(most, table.shape[1], generator=torch.Generator().manual_seed(0)).to(own) * spread
-    features = {kind: _features(model, seen, kind) for kind in ("patches", "pooled")}  # (N, P, Dv)
+    features = {kind: encode_test_pictures(model, seen, kind) for kind in ("patches", "pooled")}  # (N, P, Dv)
     limit = 3 * table[torch.cat([torch.tensor(text) for text in texts])].abs().median().item()
     P = features["patches"].shape[1]
     kinds = {
@@ -70,7 +61,7 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
     }
     kinds = dict(sorted(kinds.items(), key=lambda kind: kind[1] != model.vision_features))  # the model's own first
     controls = {
-        "picture": _picture_list(seen),
+        "picture": make_picture_list([name_test_scene(picture.scene) for picture in seen]),
         "features": make_dropdown(say(en="features", zh="图片特征"), kinds, model.vision_features, 23.2),
         "vectors": ipywidgets.IntSlider(
             len(own), min=1, max=most, description=say(en="vectors", zh="向量个数"), **style_control(30)
@@ -84,10 +75,10 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
         ),
     }
 
-    def longest(change: dict[str, Any]) -> None:
+    def fit_text(change: dict[str, Any]) -> None:
         controls["tokens"].max = len(texts[change["new"]])
 
-    controls["picture"].observe(longest, names="value")  # before the explorer's own: then there is never too much text
+    controls["picture"].observe(fit_text, names="value")  # before the explorer's own: then there is never too much text
 
     def draw_now(now: SimpleNamespace) -> Picture:
         text = texts[now.picture][: now.tokens]
@@ -98,19 +89,19 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
             vectors = torch.cat([prompt, patches.to(prompt), words.to(prompt)])  # (m + P + T, D)
             logits = model.language_model(inputs_embeds=vectors[None].to(table.dtype)).logits[0, -1]
         shares, best = logits.float().softmax(-1).topk(2)
-        following, numbers = _label(model, best[0]), vectors.float().cpu().numpy()
+        following, numbers = name_token(model.tokenizer, best[0]), vectors.float().cpu().numpy()
         m, P, T = len(prompt), len(patches), len(text)
-        labels = [_label(model, id) for id in text]
+        labels = [name_token(model.tokenizer, id) for id in text]
         given, width = model.vision_projection.in_features, model.vision_projection.out_features
         facts = SimpleNamespace(
             m=m, own=len(own), P=P, T=T, text=model.tokenizer.decode(text).strip(), following=following, shares=shares.tolist(), kind=now.features,
-            truth=[*(_label(model, id) for id in texts[now.picture]), _end()][T], trained=model.vision_features,
+            truth=[*(name_token(model.tokenizer, id) for id in texts[now.picture]), name_end()][T], trained=model.vision_features,
         )  # fmt: skip
-        return figures.three_parts(
-            [figures.Piece(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
+        return figures.draw_input_row(
+            [figures.LabelledVector(str(i + 1), numbers[i], learned=i < len(own)) for i in range(m)],
             seen[now.picture].large,
             numbers[m : m + P],
-            [figures.Piece(label, vector) for label, vector in zip(labels, numbers[m + P :])],
+            [figures.LabelledVector(label, vector) for label, vector in zip(labels, numbers[m + P :])],
             (following, shares[0].item()),
             limit,
             projection=say(
@@ -121,21 +112,21 @@ def sequence_explorer(model: VLMWithSoftPrompt) -> Explorer:
                 en=f"GPT-2 reads M + P + T = {m} + {P} + {T} = {m + P + T} vectors of {width} numbers, and predicts the next token",
                 zh=f"GPT-2 读到 M + P + T = {m} + {P} + {T} = {m + P + T} 个向量，宽度 {width}，由此预测下一个词元",
             ),
-            alt=_sequence_in_words(seen[now.picture].scene, facts),
-            caption=_about_sequence(facts),
+            alt=_describe_input_row(seen[now.picture].scene, facts),
+            caption=_explain_input_row(facts),
         )
 
     return Explorer(controls, draw_now)
 
 
-def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
+def _describe_input_row(scene: Scene, facts: SimpleNamespace) -> str:
     sure = facts.shares[0] - facts.shares[1] > 0.05  # on every machine
     m, P, T, text = facts.m, facts.P, facts.T, facts.text
     untaught = max(0, m - facts.own)
     return say(
         en=f"A sequence in two lines. First the soft prompt: {format_count(m, 'narrow striped strip')}, numbered, in "
         + ("solid frames" if not untaught else f"solid frames, but for the last {untaught}, in dotted ones")
-        + f". Beside it the picture ({_name(scene)}), "
+        + f". Beside it the picture ({name_test_scene(scene)}), "
         + (
             f"cut into {P} pieces, row by row as they lie in it, with a strip under each"
             if P > 1
@@ -147,7 +138,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
         + (f", “{facts.following}”." if sure else "; two are about equally likely."),
         zh=f"一个序列，画成两行。第一行先是软提示词：{m} 条编了号的窄条纹，"
         + ("都是实线框" if not untaught else f"最后 {untaught} 条是点线框，其余是实线框")
-        + f"；旁边是图片（{_name(scene)}），"
+        + f"；旁边是图片（{name_test_scene(scene)}），"
         + (f"切成 {P} 块，各在原来的位置，每块下面有一条条纹。" if P > 1 else "没有切开，下面只有一条条纹。")
         + (f"第二行是文字“{text}”，{T} 条较宽的条纹。" if T else "第二行还没有文字。")
         + "箭头从最后一个位置指向虚线框，框里是下一个词元"
@@ -155,7 +146,7 @@ def _sequence_in_words(scene: Scene, facts: SimpleNamespace) -> str:
     )
 
 
-def _about_sequence(facts: SimpleNamespace) -> str:
+def _explain_input_row(facts: SimpleNamespace) -> str:
     m, own, share = facts.m, facts.own, format_percent(facts.shares[0], 0)
     caption = say(
         en="One sequence, read line by line, the picture row by row. To GPT-2 all of it is vectors (purple below zero, orange above), to which it adds the positions "
@@ -176,78 +167,31 @@ def _about_sequence(facts: SimpleNamespace) -> str:
         )
     if facts.kind != facts.trained:
         caption += say(
-            en=f" The projection was made for {_features_named(facts.trained)} and never learned the other kind: look at the length of the "
+            en=f" The projection was made for {_name_features(facts.trained)} and never learned the other kind: look at the length of the "
             "sequence here, and do not believe the prediction.",
-            zh=f"这个投影是给{_features_named(facts.trained)}准备的，没学过另一种特征：这里只看序列有多长，预测不能当真。",
+            zh=f"这个投影是给{_name_features(facts.trained)}准备的，没学过另一种特征：这里只看序列有多长，预测不能当真。",
         )
     return caption
 
 
-def _features_named(kind: str) -> str:
+def _name_features(kind: str) -> str:
     return say(en="patches", zh="图块的特征") if kind == "patches" else say(en="the pooled vector", zh="池化的特征")
 
 
-# --- how little learns -----------------------------------------------------------------------------------------------------------
+# --- patches as words -----------------------------------------------------------------------------------------------------------
 
 
-def ledger(model: VLMWithSoftPrompt) -> Table:
-    """How many numbers learn and how many are frozen: in these models, and at full size, which is built without weights."""
-    with torch.device("meta"):
-        clip, gpt2 = CLIPVisionModel(CLIPVisionConfig()), GPT2LMHeadModel(GPT2Config())
-    length, projection = len(model.soft_prompt.prompt_embeddings), model.vision_projection
-    columns = [
-        _accounts(length, projection.in_features, projection.out_features, model.vision_model, model.language_model),
-        _accounts(length, clip.config.hidden_size, gpt2.config.n_embd, clip, gpt2),
-    ]
-    names = (
-        say(en="soft prompt: M × D", zh="软提示词：M × D"),
-        say(en="projection: Dv × D + D", zh="投影：Dv × D + D"),
-        say(en="what learns", zh="要学的，合计"),
-        say(en="CLIP's vision tower", zh="CLIP 的视觉塔"),
-        "GPT-2",
-        say(en="what is frozen", zh="冻结的，合计"),
-        say(en="share that learns", zh="要学的占全部的比例"),
-    )
-    here = " + ".join(model.models[part]["model"] for part in ("vision", "language"))
-    header = (
-        say(en="numbers", zh="参数个数"),
-        say(en=f"here: {here}", zh=f"这里：{here}"),
-        say(en=f"full size: {' + '.join(FULL_SIZE)}", zh=f"全尺寸：{' + '.join(FULL_SIZE)}"),
-    )
-    return Table(zip(names, *columns, strict=True), header, align="right")
-
-
-def _accounts(
-    length: int, given: int, width: int, vision_model: torch.nn.Module, language_model: torch.nn.Module
-) -> list[str]:
-    """The column of one pair of models: a prompt of M vectors of D numbers, and a projection from Dv to D."""
-    prompt, projection = length * width, given * width + width
-    towers = [sum(parameter.numel() for parameter in part.parameters()) for part in (vision_model, language_model)]
-    learns, frozen = prompt + projection, sum(towers)
-    return [
-        f"{length} × {width} = {prompt:,}",
-        f"{given} × {width} + {width} = {projection:,}",
-        f"{learns:,}",
-        *(f"{tower:,}" for tower in towers),
-        f"{frozen:,}",
-        format_percent(learns / (learns + frozen), 2),
-    ]
-
-
-# --- patches as words ------------------------------------------------------------------------------------------------------------
-
-
-def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor]) -> Explorer:
+def explore_patch_words(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor]) -> Explorer:
     """Choose a picture, and see on each patch the word of GPT-2's table that is nearest to what the projection makes of it.
 
     begun: weight (D, Dv) and bias (D,) of the projection as they were before training.
     """
-    seen = _pictures(model)
-    nearest, among = _nearest_words(model, seen, begun)
+    seen = load_test_pictures(model)
+    nearest, among = find_nearest_words(model, seen, begun)
     controls = {
-        "picture": _picture_list(seen),
+        "picture": make_picture_list([name_test_scene(picture.scene) for picture in seen]),
         "projection": make_dropdown(
-            say(en="projection", zh="投影"), {_when(name): name for name in ("learned", "begun")}, "learned", 20
+            say(en="projection", zh="投影"), {_name_stage(name): name for name in ("learned", "begun")}, "learned", 20
         ),
         "rank": make_dropdown(
             say(en="word", zh="词"),
@@ -259,12 +203,12 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
 
     def draw_now(now: SimpleNamespace) -> Picture:
         named = [top[now.rank] for top in nearest[now.projection][now.picture]]
-        hits = [[name in true_words(picture.scene) for name in named] for picture in seen]  # (N, P)
+        hits = [[name in list_true_words(picture.scene) for name in named] for picture in seen]  # (N, P)
         true = hits[now.picture]
         by_chance = [sum(row) for number, row in enumerate(hits) if number != now.picture]
         null = sum(by_chance) / len(by_chance)
-        rank, when = _rank(now.rank), _when(now.projection)
-        return figures.words_on_patches(
+        rank, when = _name_nearness(now.rank), _name_stage(now.projection)
+        return figures.draw_patch_words(
             seen[now.picture].large,
             named,
             true,
@@ -272,53 +216,55 @@ def translation_explorer(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor])
                 en=f"The {rank} word to each projected patch, {when}: true of the picture on {sum(true)} of {len(true)}",
                 zh=f"离每个图块的投影{rank}的词（{when}）：{len(true)} 个图块里有 {sum(true)} 个符合图片",
             ),
-            alt=_translation_in_words(seen[now.picture].scene, now, named, true),
-            caption=_about_translation(now, true, null, len(by_chance), among),
+            alt=_describe_patch_words(seen[now.picture].scene, now, named, true),
+            caption=_explain_patch_words(now, true, null, len(by_chance), among),
         )
 
     return Explorer(controls, draw_now)
 
 
-def _rank(number: int) -> str:
+def _name_nearness(number: int) -> str:
     return say(en=("nearest", "second nearest", "third nearest")[number], zh=("最近", "第二近", "第三近")[number])
 
 
-def _when(projection: str) -> str:
+def _name_stage(projection: str) -> str:
     begun = say(en="before learning", zh="学习之前")
-    return {"learned": say(en="after learning", zh="学完以后"), "begun": begun}[projection]
+    return begun if projection == "begun" else say(en="after learning", zh="学完以后")
 
 
-def translations_table(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor]) -> Table:
-    """Of each picture of `translation_explorer` the words that are nearest to its patches, and on how many patches they stand."""
-    seen = _pictures(model)
-    nearest, _ = _nearest_words(model, seen, begun)
+def tabulate_patch_words(model: VLMWithSoftPrompt, begun: tuple[Tensor, Tensor]) -> Table:
+    """Of each picture of `explore_patch_words` the words that are nearest to its patches, and on how many patches they stand."""
+    seen = load_test_pictures(model)
+    nearest, _ = find_nearest_words(model, seen, begun)
 
-    def most_frequent(patches: list[list[str]]) -> str:
+    def list_most_frequent(patches: list[list[str]]) -> str:
         return ", ".join(f"{often} × {word}" for word, often in Counter(top[0] for top in patches).most_common())
 
     rows = [
-        (_name(picture.scene), *(most_frequent(nearest[when][number]) for when in ("begun", "learned")))
+        (name_test_scene(picture.scene), *(list_most_frequent(nearest[when][number]) for when in ("begun", "learned")))
         for number, picture in enumerate(seen)
     ]
-    return Table(rows, (say(en="picture", zh="图片"), _when("begun"), _when("learned")))
+    return Table(rows, (say(en="picture", zh="图片"), _name_stage("begun"), _name_stage("learned")))
 
 
-def _nearest_words(
+def find_nearest_words(
     model: VLMWithSoftPrompt, seen: Sequence[Seen], begun: tuple[Tensor, Tensor]
 ) -> tuple[dict[str, list[list[list[str]]]], int]:
     """Of each projection the words (N, P, 3) that are nearest to the projected patches, nearest first; among how many."""
-    features = _features(model, seen, model.vision_features)  # (N, P, Dv)
+    features = encode_test_pictures(model, seen, model.vision_features)  # (N, P, Dv)
     words = reading.read_vocabulary(model.language_model, model.tokenizer)
     learned = model.vision_projection.weight.detach().clone(), model.vision_projection.bias.detach().clone()
     nearest = {}
     for name, projection in (("learned", learned), ("begun", [part.detach().to(learned[0]) for part in begun])):
         projected = F.linear(features, *projection)  # (N, P, D)
         best = reading.find_nearest_tokens(projected, words.table, 3, rows=words.words).ids
-        nearest[name] = [[[_label(model, id) for id in top] for top in patches] for patches in best.tolist()]
+        nearest[name] = [
+            [[name_token(model.tokenizer, id) for id in top] for top in patches] for patches in best.tolist()
+        ]
     return nearest, len(words.words)
 
 
-def true_words(scene: Scene) -> set[str]:
+def list_true_words(scene: Scene) -> set[str]:
     """The words of `write_full_caption` that say something of the picture: object, size, background, style, and a colour that shows."""
     words = {scene.background, *scene.style.split()}
     for thing in scene.things:
@@ -326,25 +272,25 @@ def true_words(scene: Scene) -> set[str]:
     return words
 
 
-def _translation_in_words(scene: Scene, now: SimpleNamespace, words: Sequence[str], true: Sequence[bool]) -> str:
+def _describe_patch_words(scene: Scene, now: SimpleNamespace, words: Sequence[str], true: Sequence[bool]) -> str:
     (first, often), *_ = Counter(words).most_common()
     good, other = (
         [name for name, _ in Counter(w for w, hit in zip(words, true) if hit is wanted).most_common(5)]
         for wanted in (True, False)
     )
-    rank, when = _rank(now.rank), _when(now.projection)
+    rank, when = _name_nearness(now.rank), _name_stage(now.projection)
     none = say(en="none", zh="没有")
     listed = [say(en=", ", zh="、").join(names) or none for names in (good, other)]
     return say(
-        en=f"A pale picture ({_name(scene)}) with a word on each of its {len(words)} patches: the {rank} to what the projection, {when}, makes "
+        en=f"A pale picture ({name_test_scene(scene)}) with a word on each of its {len(words)} patches: the {rank} to what the projection, {when}, makes "
         f"of it. {sum(true)} are true of the picture and stand in boxes with a tick: {listed[0]}. Others, in grey: {listed[1]}. The most "
         f"frequent is “{first}”, on {often}.",
-        zh=f"一张淡化的图（{_name(scene)}），{len(words)} 个图块上各写着一个词：投影（{when}）把图块变成向量，离它{rank}的就是这个词。"
+        zh=f"一张淡化的图（{name_test_scene(scene)}），{len(words)} 个图块上各写着一个词：投影（{when}）把图块变成向量，离它{rank}的就是这个词。"
         f"{sum(true)} 个词符合图片，加框打勾：{listed[0]}。其余是灰色：{listed[1]}。出现最多的是“{first}”，共 {often} 个。",
     )
 
 
-def _about_translation(now: SimpleNamespace, true: Sequence[bool], null: float, others: int, words: int) -> str:
+def _explain_patch_words(now: SimpleNamespace, true: Sequence[bool], null: float, others: int, words: int) -> str:
     caption = say(
         en=f"On {sum(true)} of {len(true)} patches the word is true of the picture (boxed, ✓): its object, colour, size, background or style. "
         f"The null: the same words, judged against the {others} other pictures of the list, would be true on {null:.1f} on average. "
@@ -360,22 +306,25 @@ def _about_translation(now: SimpleNamespace, true: Sequence[bool], null: float, 
     return caption
 
 
-# --- what is scored against what -------------------------------------------------------------------------------------------------
+# --- what is scored against what ------------------------------------------------------------------------------------------------
 
 
-def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
+def explore_scored_labels(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a row of a batch and a position in it, and see which label its prediction is scored against; shift and padding can go wrong."""
     ids, labels = batch_captions(model.tokenizer, BATCH)  # (B, T)
-    M, P = len(model.soft_prompt.prompt_embeddings), _patch_count(model)
-    prefix = _prefix(M, P)
-    names = [[_label(model, id) for id in row] for row in ids]
+    config, M = model.vision_model.config, len(model.soft_prompt.prompt_embeddings)
+    P = (config.image_size // config.patch_size) ** 2 if model.vision_features == "patches" else 1
+    prefix = _make_prefix(M, P)
+    names = [[name_token(model.tokenizer, id) for id in row] for row in ids]
     kinds = [
-        ["padding" if label == IGNORED else "end" if name == _end() else "text" for name, label in zip(row, mine)]
+        ["padding" if label == IGNORED else "end" if name == name_end() else "text" for name, label in zip(row, mine)]
         for row, mine in zip(names, labels.tolist())
     ]
+    pad = say(en="pad", zh="填充")
     for row, mine in zip(names, kinds):
-        row[:] = [_pad() if kind == "padding" else name for name, kind in zip(row, mine)]
+        row[:] = [pad if kind == "padding" else name for name, kind in zip(row, mine)]
     positions = [column.position for column in prefix] + [str(M + P + i) for i in range(ids.shape[1])]
+    tick = {"indent": False, "layout": {"width": "auto", "margin": "2px 1em 2px 0"}}
     controls = {
         "caption": make_dropdown(
             say(en="caption", zh="说明文字"), {text: row for row, text in enumerate(BATCH)}, 0, 26
@@ -386,8 +335,8 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
             description=say(en="position", zh="位置"),
             **style_control(30),
         ),
-        "shifted": _tick(say(en="shifted by one", zh="错开一位")),
-        "padding": _tick(say(en="padding scored", zh="填充计入损失"), value=False),
+        "shifted": ipywidgets.Checkbox(True, description=say(en="shifted by one", zh="错开一位"), **tick),
+        "padding": ipywidgets.Checkbox(False, description=say(en="padding scored", zh="填充计入损失"), **tick),
     }
 
     def draw_now(now: SimpleNamespace) -> Picture:
@@ -399,8 +348,8 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
         columns = [*prefix, *text]
         wanted = [column for column, place in enumerate(columns) if place.label]
         arrows = [(column - now.shifted, column) for column in wanted]
-        sentence = _at(columns, now.position, dict(arrows), now.shifted)
-        return figures.strip_with_labels(
+        sentence = _describe_position(columns, now.position, dict(arrows), now.shifted)
+        return figures.draw_scored_labels(
             columns,
             names,
             now.caption,
@@ -408,28 +357,28 @@ def strip_explorer(model: VLMWithSoftPrompt) -> Explorer:
             now.position,
             ignored=MINUS_100,
             title=sentence,
-            alt=_strip_in_words(columns, arrows, now),
-            caption=sentence + say(en=". ", zh="。") + _about_strip(len(arrows), now),
+            alt=_describe_labels(columns, arrows, now),
+            caption=sentence + say(en=". ", zh="。") + _explain_labels(len(arrows), now),
         )
 
     return Explorer(controls, draw_now)
 
 
-def _prefix(M: int, P: int) -> list[figures.Column]:
+def _make_prefix(M: int, P: int) -> list[figures.Column]:
     """What stands before the text, in three boxes: the last place has its own, since it predicts the first word."""
     prompt = say(en="soft\nprompt", zh="软提示词")
-    columns = [figures.Column(_span(0, M), f"{prompt}\n×{M}", "prompt")]
+    columns = [figures.Column(_format_span(0, M), f"{prompt}\n×{M}", "prompt")]
     if P > 1:
-        columns.append(figures.Column(_span(M, P - 1), f"{say(en='patches', zh='图块')}\n×{P - 1}", "picture"))
+        columns.append(figures.Column(_format_span(M, P - 1), f"{say(en='patches', zh='图块')}\n×{P - 1}", "picture"))
     last = say(en="last\npatch", zh="最后一个\n图块") if P > 1 else say(en="picture", zh="图片")
     return [*columns, figures.Column(str(M + P - 1), last, "picture")]
 
 
-def _span(first: int, number: int) -> str:
+def _format_span(first: int, number: int) -> str:
     return str(first) if number == 1 else f"{first}–{first + number - 1}"
 
 
-def _named(column: figures.Column) -> str:
+def _name_column(column: figures.Column) -> str:
     """What stands there, within a sentence."""
     if column.kind in ("prompt", "picture"):
         first, *more = column.token.split("\n×")[0].split("\n")
@@ -437,7 +386,7 @@ def _named(column: figures.Column) -> str:
     return f"“{column.token}”"
 
 
-def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> str:
+def _describe_position(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int], shifted: bool) -> str:
     """What happens at the chosen column."""
     here = columns[chosen]
     if chosen in arrows:
@@ -449,8 +398,7 @@ def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int
             )
         elif target.kind == "padding":
             told = say(
-                en="it learns to say padding, which nobody wants to read",
-                zh="模型会学着输出填充，可没有人要读它",
+                en="it learns to say padding, which nobody wants to read", zh="模型会学着输出填充，可没有人要读它"
             )
         elif here.kind == "text":
             told = say(
@@ -474,10 +422,10 @@ def _at(columns: Sequence[figures.Column], chosen: int, arrows: Mapping[int, int
         else:
             why = say(en="no word of the caption stands here", zh="这里还不是说明文字")
         told = say(en=f"nothing is scored: {why}", zh=f"不计入损失：{why}")
-    return say(en=f"At {_named(here)} {told}", zh=f"在{_named(here)}处，{told}")
+    return say(en=f"At {_name_column(here)} {told}", zh=f"在{_name_column(here)}处，{told}")
 
 
-def _about_strip(scored: int, now: SimpleNamespace) -> str:
+def _explain_labels(scored: int, now: SimpleNamespace) -> str:
     caption = say(
         en=f"Arrows: {scored} predictions of this row are scored, each against the label that it points to; {MINUS_100}: not scored.",
         zh=f"箭头：这一行有 {scored} 个预测计入损失，各自对照箭头所指的标签；{MINUS_100} 表示不计入损失。",
@@ -504,8 +452,8 @@ def _about_strip(scored: int, now: SimpleNamespace) -> str:
     )
 
 
-def _strip_in_words(columns: Sequence[figures.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
-    names = [_named(column) for column in columns]
+def _describe_labels(columns: Sequence[figures.Column], arrows: Sequence[tuple[int, int]], now: SimpleNamespace) -> str:
+    names = [_name_column(column) for column in columns]
     pairs_en = ", ".join(f"{names[a]} to “{columns[b].label}”" for a, b in arrows)
     pairs_zh = "，".join(f"{names[a]}→“{columns[b].label}”" for a, b in arrows)
     position = columns[now.position].position
@@ -518,10 +466,20 @@ def _strip_in_words(columns: Sequence[figures.Column], arrows: Sequence[tuple[in
     )
 
 
-# --- what the explorers share ----------------------------------------------------------------------------------------------------
+# --- what these explorers share -------------------------------------------------------------------------------------------------
 
 
-def _pictures(model: VLMWithSoftPrompt) -> list[Seen]:
+@dataclass(frozen=True)
+class Seen:
+    """One of the test pictures that explorers show: its scene, a drawing for eyes, and the one that the model gets."""
+
+    scene: Scene
+    large: Image.Image
+    small: Image.Image
+
+
+def load_test_pictures(model: VLMWithSoftPrompt) -> list[Seen]:
+    """The test pictures of data/captions that explorers show."""
     scenes, side = json.loads(SCENES.read_text(encoding="utf-8")), model.vision_model.config.image_size
     records = [scenes[f"images/{name}.png"] for name in SHOWN]
     return [
@@ -530,25 +488,14 @@ def _pictures(model: VLMWithSoftPrompt) -> list[Seen]:
     ]
 
 
-def _features(model: VLMWithSoftPrompt, seen: Sequence[Seen], kind: str) -> Tensor:
+def encode_test_pictures(model: VLMWithSoftPrompt, seen: Sequence[Seen], kind: str) -> Tensor:
     """The vision features (N, P, Dv) of either kind."""
     asked = copy(model)  # shallow: the same weights
     asked.vision_features = kind
     return asked.encode([picture.small for picture in seen])
 
 
-def _patch_count(model: VLMWithSoftPrompt) -> int:
-    config = model.vision_model.config
-    return (config.image_size // config.patch_size) ** 2 if model.vision_features == "patches" else 1
-
-
-def _picture_list(seen: Sequence[Seen]) -> ipywidgets.Dropdown:
-    return make_dropdown(
-        say(en="picture", zh="图片"), {_name(picture.scene): i for i, picture in enumerate(seen)}, 0, 29
-    )
-
-
-def _name(scene: Scene) -> str:
+def name_test_scene(scene: Scene) -> str:
     """Such as "red cat, meadow, photo", or in Chinese "红色猫，草地，仿照片"."""
     thing = scene.things[0]
     return say(en=" ", zh="").join(map(translate, (thing.colour, thing.object))) + "".join(
@@ -556,27 +503,18 @@ def _name(scene: Scene) -> str:
     )
 
 
-def _ids(model: VLMWithSoftPrompt, text: str) -> list[int]:
-    return model.tokenizer(text, add_special_tokens=False)["input_ids"]
+def make_picture_list(names: Sequence[str], first: int = 0) -> ipywidgets.Dropdown:
+    """A list of pictures to choose one from, by its number; first: the one that is chosen at first."""
+    return make_dropdown(say(en="picture", zh="图片"), {name: number for number, name in enumerate(names)}, first, 30)
 
 
-def _label(model: VLMWithSoftPrompt, id: int | Tensor) -> str:
-    """A token for people: a word for the end of text; of white space its name in code."""
-    if int(id) == model.tokenizer.eos_token_id:
-        return _end()
-    text = model.tokenizer.decode([int(id)])
-    return text.strip() or repr(text)[1:-1]
+def name_token(tokenizer: Any, id: int | Tensor) -> str:
+    """A token for people: words in the place of the end of text and of white space."""
+    if int(id) == tokenizer.eos_token_id:
+        return name_end()
+    return tokenizer.decode([int(id)]).strip() or say(en="(space)", zh="（空格）")
 
 
-def _end() -> str:
+def name_end() -> str:
+    """What stands for the end of text, which has no letters."""
     return say(en="end", zh="结束")
-
-
-def _pad() -> str:
-    return say(en="pad", zh="填充")
-
-
-def _tick(label: str, value: bool = True) -> ipywidgets.Checkbox:
-    return ipywidgets.Checkbox(
-        value, description=label, indent=False, layout={"width": "auto", "margin": "2px 1em 2px 0"}
-    )

@@ -45,7 +45,7 @@ GRID = 2.7  # inches: the height of all patches
 
 
 @dataclass(frozen=True)
-class Piece:
+class LabelledVector:
     """One position of the sequence: what stands there, and its vector (D,) as GPT-2 gets it."""
 
     label: str
@@ -53,11 +53,11 @@ class Piece:
     learned: bool = True  # of a soft prompt's vector: else it is a random number
 
 
-def three_parts(
-    prompt: Sequence[Piece],
+def draw_input_row(
+    prompt: Sequence[LabelledVector],
     image: Image.Image,
     patches: np.ndarray,
-    words: Sequence[Piece],
+    words: Sequence[LabelledVector],
     following: tuple[str, float],
     limit: float,
     *,
@@ -88,20 +88,20 @@ def three_parts(
             page.add_patch(make_rectangle(middle - width / 2, middle + width / 2, low, top, **look))
             weight = "bold" if piece.learned else "normal"
             add_text(page, middle, top + 0.1, piece.label, 7.5, ha="center", weight=weight)
-        right, where = EDGE + step * len(prompt), _positions(0, len(prompt))
+        right, where = EDGE + step * len(prompt), _format_positions(0, len(prompt))
         name = say(en=f"soft prompt, M = {len(prompt)}", zh=f"软提示词，M = {len(prompt)}")
-        _over(page, EDGE, right, top + 0.2, name, where, VERMILION)
+        _mark_part(page, EDGE, right, top + 0.2, name, where, VERMILION)
         if begun:
             first = EDGE + step * (len(prompt) - begun) + 0.03
             words_for = say(en="random" if begun < 8 else "random numbers", zh="随机数")
             add_text(page, min(first, right - 0.5), low - 0.1, words_for, 8, color=SLATE)
-        last, right = _patches(
+        last, right = _draw_patches(
             page, image, patches, limit, left, top - (GRID if len(patches) > 1 else 1.8), top, len(prompt)
         )
-        where = say(en="{}; {}", zh="{}；{}").format(_positions(len(prompt), len(patches)), projection)
+        where = say(en="{}; {}", zh="{}；{}").format(_format_positions(len(prompt), len(patches)), projection)
         name = say(en=f"picture, P = {len(patches)}", zh=f"图片，P = {len(patches)}")
-        _over(page, left, right, top + 0.2, name, where, BLUE)
-        columns = _word_columns([*(word.label for word in words), following[0]])
+        _mark_part(page, left, right, top + 0.2, name, where, BLUE)
+        columns = _place_words([*(word.label for word in words), following[0]])
         if words:
             strips = [(middle, width - 0.1, word.vector) for (middle, width), word in zip(columns, words)]
             draw_strips(page, strips, limit, second - SMALL, second)
@@ -110,15 +110,15 @@ def three_parts(
                 page.add_patch(make_rectangle(*box, edgecolor=INK, linewidth=1))
                 add_text(page, middle, second + 0.11, shorten(word.label, 12), 8.5, ha="center")
             middle, width, _ = strips[-1]
-            where = _positions(count, len(words))
+            where = _format_positions(count, len(words))
             name = say(en=f"text, T = {len(words)}", zh=f"文字，T = {len(words)}")
-            _over(page, EDGE, middle + width / 2 + 0.05, second + 0.22, name, where, INK)
+            _mark_part(page, EDGE, middle + width / 2 + 0.05, second + 0.22, name, where, INK)
             last = middle, second - SMALL
-        _next(page, columns[-1], *following, second, last, first=not words)
+        _draw_next_token(page, columns[-1], *following, second, last, first=not words)
         return finish(figure, alt, caption)
 
 
-def _patches(
+def _draw_patches(
     page: Axes, image: Image.Image, patches: np.ndarray, limit: float, left: float, low: float, top: float, first: int
 ) -> tuple[tuple[float, float], float]:
     """Pieces of the picture in its own rows, each over the strip of its vector, and on the right the positions of each row.
@@ -156,7 +156,7 @@ def _patches(
     return (strips[-1][0], high - strip), left + (grid - 1) * step + side
 
 
-def _next(
+def _draw_next_token(
     page: Axes,
     column: tuple[float, float],
     token: str,
@@ -186,7 +186,7 @@ def _next(
     add_text(page, x, turn - 0.13, told, 8.5, weight="bold", color=BLUE, **side)
 
 
-def _word_columns(labels: Sequence[str]) -> list[tuple[float, float]]:
+def _place_words(labels: Sequence[str]) -> list[tuple[float, float]]:
     """The middle and the width of a column for each label: as wide as it needs, and narrower where all are too many."""
     widths = np.array([0.085 * min(measure_letters(label), 12) + 0.16 for label in labels])
     widths = np.maximum(widths, 0.34)
@@ -194,14 +194,14 @@ def _word_columns(labels: Sequence[str]) -> list[tuple[float, float]]:
     return list(zip((EDGE + np.cumsum(widths) - widths / 2).tolist(), widths.tolist()))
 
 
-def _positions(first: int, number: int) -> str:
+def _format_positions(first: int, number: int) -> str:
     last = first + number - 1
     if number == 1:
         return say(en=f"position {first}", zh=f"位置 {first}")
     return say(en=f"positions {first}–{last}", zh=f"位置 {first}–{last}")
 
 
-def _over(page: Axes, left: float, right: float, y: float, name: str, where: str, colour: str) -> None:
+def _mark_part(page: Axes, left: float, right: float, y: float, name: str, where: str, colour: str) -> None:
     """A bracket over a part of the sequence, what it is called, and where it stands."""
     page.plot([left, left, right, right], [y, y + 0.06, y + 0.06, y], color=colour, linewidth=1.4)
     add_text(page, left, y + 0.31, name, 9, weight="bold", color=colour)
@@ -211,7 +211,7 @@ def _over(page: Axes, left: float, right: float, y: float, name: str, where: str
 # --- patches as words ------------------------------------------------------------------------------------------------------------
 
 
-def words_on_patches(
+def draw_patch_words(
     image: Image.Image, words: Sequence[str], true: Sequence[bool], *, title: str, alt: str, caption: str = ""
 ) -> Picture:
     """A pale picture with a word on each of its P patches, row by row; beside it, how often each word stands there.
@@ -230,10 +230,7 @@ def words_on_patches(
         pale = 0.62 + 0.38 * np.asarray(crop_square(image, 512), dtype=float) / 255
         page.imshow(pale, extent=(EDGE, EDGE + side, low, top), aspect="auto", interpolation="antialiased")
         for line in range(grid + 1):
-            for along in (
-                [[EDGE + line * cell] * 2, [low, top]],
-                [[EDGE, EDGE + side], [low + line * cell] * 2],
-            ):
+            for along in ([[EDGE + line * cell] * 2, [low, top]], [[EDGE, EDGE + side], [low + line * cell] * 2]):
                 page.plot(*along, color="white" if 0 < line < grid else GREY, linewidth=0.8)
         for number, (word, hit) in enumerate(zip(words, true)):
             row, column = divmod(number, grid)
@@ -275,7 +272,7 @@ class Column:
     seen: bool = True
 
 
-def strip_with_labels(
+def draw_scored_labels(
     columns: Sequence[Column],
     batch: Sequence[Sequence[str]],
     row: int,

@@ -1,0 +1,1 @@
+"""Makes docs/teaching.*.md and docs/answers.*.md from templates, which stand beside this file."""
