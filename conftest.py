@@ -1,6 +1,7 @@
-"""For tests/ and notebooks/ alike: no network, here and in every Python that is started (tests/no_network/sitecustomize.py).
+"""For tests/ and notebooks/ alike: no network, here and in every Python that is started (tests/no_network).
 
-Outputs of notebooks are compared in the tested environment only; elsewhere notebooks must run, and the header says why no more.
+Outputs of notebooks are compared in the tested environment only; elsewhere notebooks must run, and the
+header says why no more.
 """
 
 import importlib.metadata
@@ -26,7 +27,7 @@ else:
 
 
 def other_versions(pins, installed):
-    """What differs from the tested environment, as "numpy 2.1.3 instead of 2.4.6"; a build such as +cpu is no difference.
+    """What differs from the tested environment, as "numpy 2.1.3 instead of 2.4.6"; a build such as +cpu does not.
 
     pins: the text of constraints/tested.txt; installed: {package: version}, without those that are missing.
     """

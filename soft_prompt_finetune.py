@@ -1,6 +1,7 @@
 """Fine-tune a soft prompt on your own pictures: python soft_prompt_finetune.py --data my.json
 
-Alone it shows on the pocket models what it does. What it does stands in finetuning/, the options in finetuning/options.py.
+Alone it shows on the pocket models what it does. What it does stands in finetuning/, the options in
+finetuning/options.py.
 """
 
 from __future__ import annotations

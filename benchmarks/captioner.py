@@ -1,7 +1,8 @@
-"""How much faster the captioner's training and generation are than the ways they replace, and that nothing changes by it.
+"""How much faster the captioner's training and generation are than what they replace, with nothing changed by it.
 
-The way that the seed of this project takes is the one it is measured by: the vision tower at every step, captions padded to 128, and
-logits at every position. PEFT: https://github.com/huggingface/peft. Random weights, in the sizes of ViT-B/32 and GPT-2 small.
+The way that the seed of this project takes is the one it is measured by: the vision tower at every step, captions
+padded to 128, and logits at every position. PEFT: https://github.com/huggingface/peft. Random weights, in the sizes of
+ViT-B/32 and GPT-2 small.
 """
 
 from __future__ import annotations
@@ -105,14 +106,14 @@ def compare_gradients(ways: dict[str, Callable[[], tuple[Tensor, Tensor]]]) -> d
     return {"loss": measure_difference(our_loss, loss), "gradient": measure_difference(our_gradient, gradient)}
 
 
-# --- a training step -----------------------------------------------------------------------------------------------------------
+# --- a training step ------------------------------------------------------------------------------
 
 
 def compute_seed_loss(model: VLMWithSoftPrompt, pixels: Tensor, ids: Tensor, labels: Tensor, longest: int) -> Tensor:
-    """The loss as the seed computes it, but for its mistakes: everything encoded anew, padded to `longest`, logits everywhere.
+    """Compute the loss as the seed does, but for its mistakes: all encoded anew, padded, logits everywhere.
 
-    (Its labels are not shifted, padding is scored, and its frozen weights have gradients; that is mended here, since it would be
-    another loss.)
+    (Its labels are not shifted, padding is scored, and its frozen weights have gradients; that is mended here, since it
+    would be another loss.)
     """
     room = longest - ids.shape[1]
     logits = model(pixels, F.pad(ids, (0, room)))  # (B, M + P + longest, V)
@@ -137,14 +138,15 @@ def measure_captioner_step(
         "ours": lambda: compute_gradient(model, lambda: model(features, ids, labels=labels)),
     }
     what = (
-        "forward and backward to prompt and projection, in turns; the seed's way encodes the pictures, pads captions to "
-        f"{longest} and computes logits everywhere; ours takes kept features, pads to the longest, and scores captions alone"
+        "forward and backward to prompt and projection, in turns; the seed's way encodes the pictures, pads captions "
+        f"to {longest} and computes logits everywhere; ours takes kept features, pads to the longest, and scores "
+        "captions alone"
     )
     apart = compare_gradients(ways)
     return compare_ways(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)
 
 
-# --- generation ------------------------------------------------------------------------------------------------------------------
+# --- generation -----------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -184,15 +186,21 @@ def measure_generation(
         "with cache": lambda: generate_with_cache(model, features, tokens),
     }
     said = [way() for way in ways.values()]
-    what = f"{tokens} tokens for each of {batch} pictures, greedily, in turns: everything anew for each token, and by `generate`"
+    what = (
+        f"{tokens} tokens for each of {batch} pictures, greedily, in turns: everything anew for each token, "
+        "and by `generate`"
+    )
     return compare_ways(model, what, ways, tokens, bound, batch, repeats, same_tokens=said[0] == said[1])
 
 
-# --- beside PEFT -------------------------------------------------------------------------------------------------------------------
+# --- beside PEFT ----------------------------------------------------------------------------------
 
 
 def measure_peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH, repeats: int = REPEATS) -> Measured:
-    """A step of prompt tuning, text alone, by PEFT and by ours, from the same vectors on the same GPT-2. Needs the package peft."""
+    """Measure a step of prompt tuning, text alone, by PEFT and by ours, from the same vectors on the same GPT-2.
+
+    Needs the package peft.
+    """
     from peft import PromptTuningConfig, TaskType, get_peft_model
 
     ids, labels = batch_captions(model.tokenizer, [CAPTIONS[row % len(CAPTIONS)] for row in range(batch)])
@@ -203,15 +211,18 @@ def measure_peft_step(model: VLMWithSoftPrompt, bound: float, batch: int = BATCH
     vectors = next(parameter for parameter in theirs.parameters() if parameter.requires_grad)
     vectors.data = prompt.data.clone()
 
-    def by_peft() -> tuple[Tensor, Tensor]:
+    def learn_by_peft() -> tuple[Tensor, Tensor]:
         loss = theirs(input_ids=ids, attention_mask=mask, labels=labels).loss
         return loss.detach()[None], torch.autograd.grad(loss, vectors)[0]
 
-    def by_us() -> tuple[Tensor, Tensor]:
+    def learn_by_us() -> tuple[Tensor, Tensor]:
         loss = model(nothing, ids, labels=labels)
         return loss.detach()[None], torch.autograd.grad(loss, prompt)[0]
 
-    ways = {"PEFT": by_peft, "ours": by_us}
-    what = "forward and backward to ten soft vectors before captions, without pictures, in turns, by PEFT's prompt tuning and by ours"
+    ways = {"PEFT": learn_by_peft, "ours": learn_by_us}
+    what = (
+        "forward and backward to ten soft vectors before captions, without pictures, in turns, "
+        "by PEFT's prompt tuning and by ours"
+    )
     apart = compare_gradients(ways)
     return compare_ways(model, what, ways, ids.shape[1], bound, batch, repeats, difference=apart)

@@ -52,7 +52,7 @@ LESSON_CONFIG = TrainConfig()
 PHOTO = 256  # pixels a side of the pictures that are made up, before CLIP's own preparation
 
 
-# --- what is measured on ---------------------------------------------------------------------------------------------------
+# --- what is measured on --------------------------------------------------------------------------
 
 
 def make_random_clip(config: CLIPConfig) -> tuple[CLIPModel, CLIPProcessor]:
@@ -85,7 +85,7 @@ def make_class_names(count: int) -> list[str]:
     return names[:count]
 
 
-def make_random_context(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
+def make_prompted_clip(clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], length: int) -> PromptedCLIP:
     """Classes with a context of so many random vectors."""
     generator = torch.Generator().manual_seed(SEED)
     return PromptedCLIP(clip, processor, names, length, "random", generator=generator)
@@ -120,7 +120,7 @@ def count_fast_macs(prompted: PromptedCLIP) -> int:
     return products.forward_and_backward
 
 
-# --- one step of the text tower ----------------------------------------------------------------------------------------------
+# --- one step of the text tower -------------------------------------------------------------------
 
 
 def list_ways(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
@@ -136,7 +136,7 @@ def list_ways(prompted: PromptedCLIP) -> dict[str, Callable[[], Tensor]]:
 
 
 def run_text_step(prompted: PromptedCLIP, features: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
-    """Unit features (C, D) and the gradient of the context (M, D), which a made-up loss of random weights sends back."""
+    """Compute unit features (C, D) and the context's gradient (M, D), which a loss of random weights sends back."""
     prompted.context.grad = None
     texts = F.normalize(features(), dim=-1)
     weights = torch.randn(texts.shape, generator=torch.Generator().manual_seed(SEED))
@@ -154,17 +154,17 @@ def measure_text_step(
 ) -> Measured:
     """A step through the text tower by each way, and how far features and gradient are from those of the plain one."""
     gflops = measure_gflops()
-    prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+    prompted = make_prompted_clip(clip, processor, make_class_names(classes), LENGTH)
     ways = list_ways(prompted)
     found = {name: run_text_step(prompted, way) for name, way in ways.items()}  # and everything is warm
     seconds = time_ways({name: lambda way=way: run_text_step(prompted, way) for name, way in ways.items()}, repeats)
     plain, fast = seconds["plain"].median, seconds["fast"].median
-    limit = estimate_least_seconds(
-        count_fast_macs(prompted), max(gflops, measure_gflops())
-    )  # the best that the machine has shown
+    best = max(gflops, measure_gflops())  # that the machine has shown
+    limit = estimate_least_seconds(count_fast_macs(prompted), best)
     texts, gradient = found["plain"]
     return Measured(
-        what="forward through the text tower and backward to the context, by four ways that take turns; the vision tower has no part",
+        what="forward through the text tower and backward to the context, by four ways that take turns; "
+        "the vision tower has no part",
         sizes=list_text_sizes(prompted),
         seconds=seconds,
         value=plain / fast,
@@ -184,7 +184,7 @@ def measure_text_step(
     )
 
 
-# --- a whole few-shot run ----------------------------------------------------------------------------------------------------
+# --- a whole few-shot run -------------------------------------------------------------------------
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def time_our_run(
     checks: int,
     config: TrainConfig,
 ) -> list[tuple[int, float]]:
-    """The whole of our way, with an empty cache; after which step (0 is the pictures alone) how many seconds have passed.
+    """Time the whole of our way, with an empty cache: after which step (0: the pictures alone) how many seconds passed.
 
     images: those to validate on first, `checks` of each class, then those to learn from.
     """
@@ -220,7 +220,7 @@ def time_our_run(
         passed = [(0, time.perf_counter() - begun)]
         validation = (checked, labels[:held])
         data = FewShot((learned, labels[held:]), validation, test=validation)  # which learning never looks at
-        prompted = make_random_context(clip, processor, names, LENGTH)
+        prompted = make_prompted_clip(clip, processor, names, LENGTH)
         for evaluation in train_context(prompted, data, config):
             if evaluation.step:
                 passed.append((evaluation.step, time.perf_counter() - begun))
@@ -230,12 +230,12 @@ def time_our_run(
 def time_textbook_steps(
     clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], images: Sequence[Image.Image], config: TrainConfig
 ) -> Iterator[float]:
-    """Seconds of one step after the other as CoOp's own code does them: pictures through their tower, texts in full length.
+    """Time one step after the other as CoOp's own code does them: pictures through their tower, texts in full length.
 
     Preparing the pictures is left out, since CoOp leaves it to processes of their own; and nothing is ever validated.
     """
     labels, order = torch.arange(len(images)) % len(names), BatchSampler(len(images), config)
-    prompted = make_random_context(clip, processor, names, LENGTH)
+    prompted = make_prompted_clip(clip, processor, names, LENGTH)
     optimizer = torch.optim.AdamW([prompted.context], lr=config.learning_rate, weight_decay=config.weight_decay)
 
     def learn_from(rows: Tensor, pixels: Tensor) -> None:
@@ -253,7 +253,7 @@ def time_textbook_steps(
 
 
 def find_crossing(each: float, ours: Sequence[tuple[int, float]]) -> int | None:
-    """The first step at whose end our way, as (step, seconds), has taken no longer than steps of so many seconds each."""
+    """Find the first step at whose end our way, as (step, seconds), took no longer than steps of so many seconds."""
     steps = np.arange(1, ours[-1][0] + 1)
     ahead = np.interp(steps, *zip(*ours)) <= each * steps
     return int(steps[ahead.argmax()]) if ahead.any() else None
@@ -269,7 +269,10 @@ def measure_few_shot_run(
     steps_a_turn: int = 4,
     repeats: int = REPEATS,
 ) -> Measured:
-    """A whole run from pictures to a learned context, by ours and, extrapolated from some steps, by the textbook. They take turns."""
+    """Measure a whole run from pictures to a context, by ours and by the textbook in turns.
+
+    The textbook's is extrapolated from some steps.
+    """
     gflops = measure_gflops()
     names, images = make_class_names(classes), make_noise_pictures((shots + checks) * classes)
     textbook_way = time_textbook_steps(clip, processor, names, images[checks * classes :], config)
@@ -285,12 +288,13 @@ def measure_few_shot_run(
     caching = Timing.of([run[0][1] for run in runs])
     return Measured(
         what=(
-            f"ours: {config.steps} steps measured whole, from pictures to the learned context, with the features of all pictures "
-            f"computed once and kept, and a look at validation every {config.eval_every} steps; "
-            f"textbook: {len(steps)} steps measured and extrapolated to {config.steps}, without preparing pictures and without validation"
+            f"ours: {config.steps} steps measured whole, from pictures to the learned context, with the features of "
+            f"all pictures computed once and kept, and a look at validation every {config.eval_every} steps; "
+            f"textbook: {len(steps)} steps measured and extrapolated to {config.steps}, without preparing pictures "
+            "and without validation"
         ),
         sizes={
-            **list_text_sizes(make_random_context(clip, processor, names, LENGTH)),
+            **list_text_sizes(make_prompted_clip(clip, processor, names, LENGTH)),
             "shots": shots,
             "validation_pictures_a_class": checks,
             "picture_side": clip.config.vision_config.image_size,
@@ -314,27 +318,28 @@ def measure_few_shot_run(
     )
 
 
-# --- memory for many classes -------------------------------------------------------------------------------------------------
+# --- memory for many classes ----------------------------------------------------------------------
 
 
 def measure_memory(clip: CLIPModel, processor: CLIPProcessor, classes: int = 1000, pictures: int = 32) -> Measured:
-    """The most memory that this process has had after one whole training step; it means something in a fresh process only."""
+    """Measure the most memory of this process after one training step, which only means something in a fresh one."""
     gflops = measure_gflops()
-    prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+    prompted = make_prompted_clip(clip, processor, make_class_names(classes), LENGTH)
     numbers = torch.Generator().manual_seed(SEED)
     features = F.normalize(torch.randn(pictures, clip.config.projection_dim, generator=numbers), dim=-1)  # (B, D)
     labels = torch.randint(classes, (pictures,), generator=numbers)  # (B,)
     optimizer = torch.optim.AdamW([prompted.context], lr=TrainConfig.learning_rate)
 
-    def training_step() -> None:
+    def train_step() -> None:
         F.cross_entropy(prompted(features), labels).backward()
         optimizer.step()
 
     before = measure_peak_memory()
-    seconds = measure_seconds(training_step)
+    seconds = measure_seconds(train_step)
     peak, model = measure_peak_memory(), sum(tensor.nbytes for tensor in clip.state_dict().values())
     return Measured(
-        what="the most memory of a process of its own until after one training step by the fast path, with Python, torch and all of CLIP",
+        what="the most memory of a process of its own until after one training step by the fast path, "
+        "with Python, torch and all of CLIP",
         sizes={**list_text_sizes(prompted), "batch": pictures},
         seconds={"training step": Timing.of([seconds])},
         value=peak / GIB,
@@ -347,7 +352,7 @@ def measure_memory(clip: CLIPModel, processor: CLIPProcessor, classes: int = 100
     )
 
 
-# --- a few-shot run on the pocket model ----------------------------------------------------------------------------------------
+# --- a few-shot run on the pocket model -----------------------------------------------------------
 
 
 def measure_pocket_run(
@@ -358,23 +363,24 @@ def measure_pocket_run(
     config: TrainConfig = LESSON_CONFIG,
     repeats: int = REPEATS,
 ) -> Measured:
-    """Learning a context for the pocket world's objects, from the features of their pictures, by the plan that lessons use."""
+    """Measure learning a context for the pocket world's objects, from features, by the lessons' configuration."""
     gflops = measure_gflops()
     data = encode_split(clip, processor, draw_few_shot(BLURRED, shots, checks, tests=1))
 
-    def whole_run() -> PromptedCLIP:
-        prompted = make_random_context(clip, processor, BLURRED.class_names, LENGTH)
+    def run_whole() -> PromptedCLIP:
+        prompted = make_prompted_clip(clip, processor, BLURRED.class_names, LENGTH)
         for _ in train_context(prompted, data, config):
             pass
         return prompted
 
-    prompted = whole_run()  # and everything is warm
-    whole = time_ways({"whole run": whole_run}, repeats)["whole run"]
+    prompted = run_whole()  # and everything is warm
+    whole = time_ways({"whole run": run_whole}, repeats)["whole run"]
     limit = config.steps * estimate_least_seconds(count_fast_macs(prompted), max(gflops, measure_gflops()))
     return Measured(
         what=(
-            f"{config.steps} steps on the pocket model from features that are in the cache, all pictures at every step, and a look at "
-            f"validation every {config.eval_every} steps; drawing and encoding the pictures is not in it"
+            f"{config.steps} steps on the pocket model from features that are in the cache, all pictures at "
+            f"every step, and a look at validation every {config.eval_every} steps; "
+            "drawing and encoding the pictures is not in it"
         ),
         sizes={
             **list_text_sizes(prompted),
@@ -396,7 +402,7 @@ def measure_pocket_run(
     )
 
 
-# --- what a step costs by the number of classes --------------------------------------------------------------------------------
+# --- what a step costs by the number of classes ---------------------------------------------------
 
 
 def measure_cost_by_classes(
@@ -408,12 +414,13 @@ def measure_cost_by_classes(
 ) -> Measured:
     """A step through the text tower for so many classes, by the fast and by the plain path, beside the machine's limit.
 
-    The limit is that of the fast path's products; where it computes chunks of classes a second time, to bound memory, those do not count.
+    The limit is that of the fast path's products; where it computes chunks of classes a second time, to bound
+    memory, those do not count.
     """
     gflops = measure_gflops()
     points, products, kept = [], [], 0
     for classes in fast:
-        prompted = make_random_context(clip, processor, make_class_names(classes), LENGTH)
+        prompted = make_prompted_clip(clip, processor, make_class_names(classes), LENGTH)
         ways = {"fast": prompted.text_features}
         if classes in plain:
             ways["plain"] = lambda prompted=prompted: prompted.text_features(fast=False)
@@ -436,7 +443,8 @@ def measure_cost_by_classes(
     both = next(point for point in points if point["classes"] == max(plain))
     ratio = both["plain"]["median"] / both["fast"]["median"]
     return Measured(
-        what="forward through the text tower and backward to the context, for more and more classes, fast and plain in turns",
+        what="forward through the text tower and backward to the context, for more and more classes, "
+        "fast and plain in turns",
         sizes={**list_text_sizes(prompted), "classes": list(fast)},  # the positions are those of the most classes
         seconds={},
         value=ratio,
@@ -454,19 +462,19 @@ def measure_cost_by_classes(
     )
 
 
-# --- plots -------------------------------------------------------------------------------------------------------------------
+# --- plots ----------------------------------------------------------------------------------------
 
 
 def make_cost_curves(found: dict[str, Any]) -> dict[str, Curve]:
     """Seconds by the number of classes, of each way, and of the machine at its limit."""
     points = found["points"]
 
-    def measured(way: str) -> Curve:
+    def make_curve(way: str) -> Curve:
         mine = [point for point in points if way in point]
         return Curve([point["classes"] for point in mine], [point[way]["median"] for point in mine])
 
     limit = Curve([point["classes"] for point in points], [point["limit_seconds"] for point in points])
-    return {"plain": measured("plain"), "fast": measured("fast"), "limit": limit}
+    return {"plain": make_curve("plain"), "fast": make_curve("fast"), "limit": limit}
 
 
 def make_run_curves(found: dict[str, Any]) -> dict[str, Curve]:
@@ -488,7 +496,8 @@ def draw_cost(found: dict[str, Any]) -> Picture:
         title=f"For {both} classes, the same features and gradient in 1/{found['value']:.0f} of the time",
         alt=(
             "Seconds of a step against the number of classes, both axes logarithmic. The plain path lies highest "
-            f"({tops['plain']}), the fast one far below ({tops['fast']}), the limit of the machine beneath both ({tops['limit']})."
+            f"({tops['plain']}), the fast one far below ({tops['fast']}), the limit of the machine beneath both "
+            f"({tops['limit']})."
         ),
     )
 
@@ -502,9 +511,9 @@ def draw_run(found: dict[str, Any]) -> Picture:
         measured=found["textbook_steps_measured"],
         title=f"With pictures encoded once and texts cut short, a whole run takes 1/{found['value']:.0f} of the time",
         alt=(
-            "Seconds against training steps, on the left the first steps, on the right the whole run. The textbook's line begins at "
-            f"zero and rises to {curves['textbook'].y[-1]:.0f} s; ours begins at {curves['ours'].y[0]:.0f} s, rises to "
-            f"{curves['ours'].y[-1]:.0f} s"
+            "Seconds against training steps, on the left the first steps, on the right the whole run. The textbook's "
+            f"line begins at zero and rises to {curves['textbook'].y[-1]:.0f} s; ours begins at "
+            f"{curves['ours'].y[0]:.0f} s, rises to {curves['ours'].y[-1]:.0f} s"
             + (f", and the two cross at step {even}." if even else ", and the two do not cross.")
         ),
     )

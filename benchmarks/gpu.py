@@ -1,8 +1,9 @@
 """How near the costs that lesson 06 calculates come to a GPU: python -m benchmarks.gpu, on a machine that has one.
 
-What is timed are the three kinds of work of its explorer, on random weights in the sizes of ViT-B/32 and GPT-2 small, in float32: seeing
-pictures, a step of the context, a step of the captioner. Beside each stands the pace at which the calculated multiplications were done,
-and for texts and captions how far the results are from the CPU's. Kept in gpu.json; no CPU is compared in seconds.
+What is timed are the three kinds of work of its explorer, on random weights in the sizes of ViT-B/32 and GPT-2 small,
+in float32: seeing pictures, a step of the context, a step of the captioner. Beside each stands the pace at which the
+calculated multiplications were done, and for texts and captions how far the results are from the CPU's. Kept in
+gpu.json; no CPU is compared in seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from transformers import CLIPConfig
 
 from benchmarks.captioner import CAPTIONS, compute_gradient, make_full_size_captioner
-from benchmarks.context import SEED, make_class_names, make_random_context, make_vit_b_32, measure_difference
+from benchmarks.context import SEED, make_class_names, make_prompted_clip, make_vit_b_32, measure_difference
 from benchmarks.machine import Timing, describe_machine_and_versions, measure_seconds
 from benchmarks.records import FOLDER
 from helpers.captioner import VLMWithSoftPrompt
@@ -37,20 +38,20 @@ LARGE = 8192  # rows and columns of the product that shows what the machine can 
 
 
 def time_work(do: Callable[[], object], products: float, device: str) -> dict[str, Any]:
-    """Median seconds, the pace at which so many products were done, and the most memory beside what was there before."""
+    """Time it: median seconds, the pace at which so many products were done, and the most memory that it added."""
 
-    def to_the_end() -> None:
+    def run_to_the_end() -> None:
         do()
         if device == "cuda":
             torch.cuda.synchronize()
 
     for _ in range(WARM):
-        to_the_end()
+        run_to_the_end()
     memory = {}
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-    timing = Timing.of([measure_seconds(to_the_end) for _ in range(REPEATS)])
+    timing = Timing.of([measure_seconds(run_to_the_end) for _ in range(REPEATS)])
     if device == "cuda":
         memory["gigabytes"] = (torch.cuda.max_memory_allocated() - before) / 1e9
     return {"seconds": timing.median, "tflops": FLOP * products / timing.median / 1e12, **memory}
@@ -73,13 +74,13 @@ def time_context_step(prompted: PromptedCLIP, device: str) -> dict[str, Any]:
     )
     labels = torch.arange(classes).repeat_interleave(EACH).to(device)
 
-    def step() -> None:
+    def learn() -> None:
         prompted.context.grad = None
         F.cross_entropy(prompted(features), labels).backward()
 
     bill = count_context_training(clip.config, classes, EACH, length=len(prompted.context), steps=1)
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"classes": classes, "pictures": len(labels), **time_work(step, bill.training, device), **calculated}
+    return {"classes": classes, "pictures": len(labels), **time_work(learn, bill.training, device), **calculated}
 
 
 def time_captioner_step(model: VLMWithSoftPrompt, device: str, batch: int) -> dict[str, Any]:
@@ -93,11 +94,11 @@ def time_captioner_step(model: VLMWithSoftPrompt, device: str, batch: int) -> di
         SIZES, model.language_model.config, batch, tokens=ids.shape[1], epochs=1, batch=batch
     )
 
-    def step() -> None:
+    def learn() -> None:
         compute_gradient(model, lambda: model(features, ids, labels=labels))
 
     calculated = {"calculated_gigabytes": bill.backward / 1e9}
-    return {"batch": batch, **time_work(step, bill.training, device), **calculated}
+    return {"batch": batch, **time_work(learn, bill.training, device), **calculated}
 
 
 def compare_with_cpu(model: VLMWithSoftPrompt, prompted: PromptedCLIP, device: str) -> dict[str, float]:
@@ -125,7 +126,7 @@ def measure_all(
 ) -> dict[str, Any]:
     """Everything, in the sizes of ViT-B/32 and GPT-2 small. Raises RuntimeError where there is no such device."""
     model, (clip, processor) = make_full_size_captioner("patches"), make_vit_b_32()
-    near = compare_with_cpu(model, make_random_context(clip, processor, make_class_names(20), VECTORS), device)
+    near = compare_with_cpu(model, make_prompted_clip(clip, processor, make_class_names(20), VECTORS), device)
     model.to(device), clip.to(device)
     a, b = torch.randn(2, large, large, device=device)
     return {
@@ -140,7 +141,7 @@ def measure_all(
         "large_product": time_work(lambda: a @ b, large**3, device),
         "seeing": time_vision_tower(model, device, pictures),
         "learning_a_context": time_context_step(
-            make_random_context(clip, processor, make_class_names(classes), VECTORS), device
+            make_prompted_clip(clip, processor, make_class_names(classes), VECTORS), device
         ),
         "learning_to_describe": [time_captioner_step(model, device, batch) for batch in batches],
     }

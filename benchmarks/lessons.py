@@ -1,4 +1,4 @@
-"""The lessons as a learner runs them, top to bottom: how long each takes, which cells are slow, how much memory its kernel needs.
+"""The lessons as a learner runs them: how long each takes, which cells are slow, how much memory its kernel needs.
 
 Rests on nbclient, with which the notebooks are built too.
 """
@@ -30,7 +30,7 @@ class NotebookRun:
 
 
 def run_notebook(path: Path, cache: str) -> NotebookRun:
-    """Run a notebook in a kernel of its own, in its own folder. `cache`: where the course keeps features of pictures."""
+    """Run a notebook in a kernel of its own, in its own folder. `cache`: where features of pictures are kept."""
     import nbformat  # only whoever runs notebooks needs these two
     from nbclient import NotebookClient
 
@@ -50,15 +50,18 @@ def run_notebook(path: Path, cache: str) -> NotebookRun:
 
 
 def measure_lessons(notebooks: Sequence[Path], bound: float) -> Measured:
-    """The whole course in one language, in order; the cache is empty at its beginning, and later lessons find what earlier ones kept."""
+    """Measure the whole course in one language, in order.
+
+    The cache is empty at its beginning, and later lessons find what earlier ones kept.
+    """
     gflops = measure_gflops()
     with tempfile.TemporaryDirectory() as cache:
         runs = {path.stem: run_notebook(path, cache) for path in notebooks}
     seconds = {name: one.seconds for name, one in runs.items()}
     total = sum(seconds.values())
     return Measured(
-        what="every notebook of one language from top to bottom, in a fresh kernel each, one after the other, from an empty cache; "
-        "no button is pressed",
+        what="every notebook of one language from top to bottom, in a fresh kernel each, one after the other, "
+        "from an empty cache; no button is pressed",
         sizes={"lessons": len(runs), "cells": sum(len(one.cells) for one in runs.values())},
         seconds={name: Timing.of([each]) for name, each in seconds.items()},
         value=total,

@@ -1,4 +1,4 @@
-"""The machine that measures: what it is, how fast it multiplies matrices, how long something takes on it, how much memory.
+"""The machine that measures: what it is, how fast it multiplies matrices, and how long or large something is on it.
 
 Rests on torch and, for memory, on what the operating system counts.
 """
@@ -80,7 +80,7 @@ def read_cpu_name() -> str:
 
 
 def measure_peak_memory() -> int:
-    """The most bytes of memory that this process has had until now. Raises OSError on Windows, which does not count them so."""
+    """Measure the most bytes of memory that this process has had; OSError on Windows, which does not count."""
     if sys.platform == "win32":
         raise OSError("peak memory is measured on Linux and macOS only: leave this benchmark out")
     status = Path("/proc/self/status")

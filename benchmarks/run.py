@@ -1,4 +1,4 @@
-"""`python course.py bench`: runs the benchmarks, each in a process of its own, and keeps what they find in results.json, plots beside it."""
+"""`python course.py bench`: runs the benchmarks, each in a process of its own, and keeps results.json and plots."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def run_in_own_process(name: str) -> dict[str, Any]:
     return json.loads(output.decode("utf-8").splitlines()[-1])
 
 
-def make_row(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
+def format_row(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
     """A row of the table: verdict, name, what was measured, what is asked, what it is."""
     bound, unit = found["bound"], found["unit"]
     if bound is None:
@@ -91,9 +91,10 @@ def make_row(name: str, found: dict[str, Any], say: Say) -> tuple[str, ...]:
 def format_results(records: dict[str, dict[str, Any]], say: Say) -> str:
     """The records in columns."""
     heading = (
-        say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"), say("asked", "要求"), say("what it is", "内容"),
+        say("verdict", "结论"), say("benchmark", "基准测试"), say("measured", "实测"),
+        say("asked", "要求"), say("what it is", "内容"),
     )  # fmt: skip
-    rows = [heading, *(make_row(name, found, say) for name, found in records.items())]
+    rows = [heading, *(format_row(name, found, say) for name, found in records.items())]
     widths = [max(count_columns(row[column]) for row in rows) for column in range(len(heading))]
     return "\n".join(
         "  ".join(cell + " " * (width - count_columns(cell)) for cell, width in zip(row, widths)).rstrip()
@@ -114,7 +115,8 @@ def run_benchmarks(names: Sequence[str], say: Say) -> int:
         package = NEEDS[name]
         print(
             say(
-                f"{name} is left out: it needs the package {package}. Install it with pip install {package}, and name the benchmark.",
+                f"{name} is left out: it needs the package {package}. "
+                f"Install it with pip install {package}, and name the benchmark.",
                 f"跳过 {name}：它需要软件包 {package}。先 pip install {package}，再指定这个基准测试的名字。",
             )
         )
@@ -128,7 +130,8 @@ def run_benchmarks(names: Sequence[str], say: Say) -> int:
         except subprocess.CalledProcessError as error:
             print(
                 say(
-                    f"    it ended with status {error.returncode} and measured nothing: the reason stands above, if it gave one.",
+                    f"    it ended with status {error.returncode} and measured nothing: "
+                    "the reason stands above, if it gave one.",
                     f"    进程以状态码 {error.returncode} 结束，没有测出结果：如有报错，就在上面。",
                 )
             )
@@ -145,7 +148,8 @@ def run_benchmarks(names: Sequence[str], say: Say) -> int:
         low, high, threads = min(rates), max(rates), machine["threads"]
         print(
             say(
-                f"{machine['cpu']}, {threads} thread{'s' * (threads > 1)}; a matrix product ran at {low:.0f} to {high:.0f} GFLOP/s. "
+                f"{machine['cpu']}, {threads} thread{'s' * (threads > 1)}; "
+                f"a matrix product ran at {low:.0f} to {high:.0f} GFLOP/s. "
                 f"All of it is in {RESULTS.relative_to(FOLDER.parent)}.",
                 f"{machine['cpu']}，{threads} 个线程；矩阵乘法的速度为 {low:.0f}–{high:.0f} GFLOP/s。"
                 f"完整记录在 {RESULTS.relative_to(FOLDER.parent)}。",
@@ -162,7 +166,8 @@ def run_words(words: list[str], lang: str, say: Say) -> int:
     arguments = parser.parse_args(words)
     if arguments.measure:
         transformers.utils.logging.disable_progress_bar()
-        transformers.utils.logging.set_verbosity_error()  # it warns that the pocket tokenizer's ids are not OpenAI's, as they need not be
+        # it warns that the pocket tokenizer's ids are not OpenAI's, as they need not be
+        transformers.utils.logging.set_verbosity_error()
         print(json.dumps(round_numbers(make_record(arguments.measure, BENCHMARKS[arguments.measure]()))))
         return 0
     return run_benchmarks(arguments.names, say)

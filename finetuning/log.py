@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a bar with the time that is left, a line at each evaluation, log.jsonl, and at its end loss.png."""
+"""What a training tells while it runs: a bar, a line at each evaluation, log.jsonl, loss.png."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ class RunLog:
             config: how it is trained.
             settings: what the run was asked for, the log's first line.
             group: the processes, of which the first alone writes and prints.
-            resumed: what was measured before the training was broken off; what the log says of these is kept.
+            resumed: what was measured before the training was broken off; what the log
+                says of these is kept.
         """
         self.folder, self.config, self.settings, self.group = folder, config, settings, group
         self.begun, self.begins = time.monotonic(), group.rank == 0
         kept = {entry["step"]: entry for entry in read_lines(folder / LOG) if _is_entry(entry)}
-        self.entries = [kept.get(known.step) or self._entry(known) for known in resumed.evaluations]
-        self.known = len(resumed.evaluations)  # evaluations that the training will give again
+        known = resumed.evaluations
+        self.entries = [kept.get(one.step) or self._make_entry(one) for one in known]
+        self.known = len(known)  # evaluations that the training will give again
         self.bar = tqdm(
             total=config.steps,
             initial=max(resumed.column("step"), default=0),
@@ -75,20 +77,21 @@ class RunLog:
         if self.known:
             self.known -= 1
             return False
-        entry = self._entry(evaluation)
+        entry = self._make_entry(evaluation)
         self.entries.append(entry)
         if self.group.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{json.dumps(entry)}\n")
         self.group.print_line(
             f"step {evaluation.step:>5} of {evaluation.steps}: loss {entry['loss']:.3f}, "
-            f"on validation {evaluation.validation_loss:.3f}, {evaluation.validation_score:.0%} of its tokens right"
+            f"on validation {evaluation.validation_loss:.3f}, "
+            f"{evaluation.validation_score:.0%} of its tokens right"
             + (", the best so far" if evaluation.best and evaluation.step else "")
             + (f"; {evaluation.seconds_left:.0f} s left" if evaluation.seconds_left else "")
         )
         return True
 
-    def _entry(self, evaluation: Evaluation) -> dict[str, float]:
+    def _make_entry(self, evaluation: Evaluation) -> dict[str, float]:
         rate_at = min(evaluation.step, self.config.steps)
         return {
             "step": evaluation.step,
@@ -105,7 +108,7 @@ def _is_entry(line: dict[str, Any]) -> bool:
 
 
 def draw_losses(entries: Sequence[dict[str, float]], file: Path) -> None:
-    """Both losses of a log's lines over the steps, as a PNG file; a ring stands around the lowest validation loss."""
+    """Draw a log's losses over the steps as a PNG; a ring marks the lowest validation loss."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     steps = [entry["step"] for entry in entries]

@@ -1,6 +1,7 @@
-"""The command line of soft_prompt_finetune.py becomes one `RunConfig`, with the standard library alone: nothing heavy is imported.
+"""The command line of soft_prompt_finetune.py becomes one `RunConfig`; nothing heavy is imported.
 
-A value is what was given, else what the run that is gone on with remembers, else the preset's, else the default.
+A value is what was given, else what the run that is gone on with remembers, else the
+preset's, else the default.
 """
 
 from __future__ import annotations
@@ -92,13 +93,13 @@ class RunConfig:
 
     @property
     def validation_file(self) -> Path | None:
-        """The file to validate on; the course's own for the course's pictures, and otherwise none but what was named."""
+        """The file to validate on: as named, else the course's own for the course's pictures."""
         if self.validation is None and self.data.resolve() == DEFAULTS["data"]:
             return CAPTIONS / "validation.json"
         return self.validation
 
     def settings(self) -> dict[str, Any]:
-        """What a run remembers, as it stands in the first line of its log; paths as they are called from any folder."""
+        """List what a run remembers, the first line of its log, with paths from any folder."""
         values = {name: getattr(self, name) for name in REMEMBERED}
         for name in ("vision_model_name", "language_model_name", "data", "validation"):
             if values[name] not in (None, "pocket") and Path(values[name]).exists():
@@ -106,7 +107,7 @@ class RunConfig:
         return values
 
     def describe_preset(self) -> str:
-        """The values of the preset: those that differ from the seed's beside these, and which were given."""
+        """Describe the preset: its values, the seed's where they differ, and which were given."""
         lines = [f"Preset {self.preset}:"]
         for name, seed in SEED.items():
             value = getattr(self, name)
@@ -120,7 +121,8 @@ class RunConfig:
 def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
     """What is asked for. Wrong arguments end the program as argparse does.
 
-    runs: where the runs without --output are. Raises ValueError where the folder of the run is none to learn in, or to go on with.
+    runs: where the runs without --output are. Raises ValueError where the folder of the run is none
+    to learn in, or to go on with.
     """
     given = parse_arguments(arguments)
     task = {name: given.pop(name, None) for name in ("output", "resume", "evaluate", "generate")}
@@ -154,8 +156,10 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         prog=SCRIPT,
         argument_default=argparse.SUPPRESS,
-        description="Fine-tune a soft prompt and a projection that make a frozen language model describe your pictures.",
-        epilog="On several processes: torchrun --standalone --nproc_per_node=2 soft_prompt_finetune.py …",
+        description="Fine-tune a soft prompt and a projection that make a frozen language model "
+        "describe your pictures.",
+        epilog="On several processes: "
+        "torchrun --standalone --nproc_per_node=2 soft_prompt_finetune.py …",
     )
 
     def add(*names: str, help: str, **more: Any) -> None:
@@ -164,31 +168,43 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
             help += f" ({', '.join(values)})"
         parser.add_argument(*names, help=help, **more)
 
-    add("--preset", choices=PRESETS, help="where values come from that you do not give: pocket, the small models of the course, is the "
-        "default; seed, the real CLIP and GPT-2, is the default where you name a model")
+    add("--preset", choices=PRESETS,
+        help="where values come from that you do not give: pocket, the small models of the course, "
+        "is the default; seed, the real CLIP and GPT-2, is the default where you name a model")
     add("--data", type=Path, metavar="JSON",
-        help='a list of {"image_path": "cat.jpg", "text": "a cat."}; paths are relative to the JSON file')
-    add("--validation", type=Path, metavar="JSON", help="the same, to choose by; without it a tenth of the pictures in --data")
-    add("--allow_outside", "--allow-outside", action="store_true", help="pictures may lie outside the folder of the JSON file")
-    add("--output", type=Path, metavar="DIR", help="folder for what is learned; without it a new one in work/runs")
-    add("--resume", action="store_true", help="go on with the training in --output; without it with the last in work/runs")
-    add("--evaluate", type=Path, metavar="CHECKPOINT", help="learn nothing: show what this file, or the one in this folder, is worth on "
+        help='a list of {"image_path": "cat.jpg", "text": "a cat."}; '
+        "paths are relative to the JSON file")
+    add("--validation", type=Path, metavar="JSON",
+        help="the same, to choose by; without it a tenth of the pictures in --data")
+    add("--allow_outside", "--allow-outside", action="store_true",
+        help="pictures may lie outside the folder of the JSON file")
+    add("--output", type=Path, metavar="DIR",
+        help="folder for what is learned; without it a new one in work/runs")
+    add("--resume", action="store_true",
+        help="go on with the training in --output; without it with the last in work/runs")
+    add("--evaluate", type=Path, metavar="CHECKPOINT",
+        help="learn nothing: show what this file, or the one in this folder, is worth on "
         "what it was validated on, or on --validation, or on --data")
     add("--generate", type=Path, nargs="+", metavar="PICTURE",
         help="learn nothing: describe pictures, with the checkpoint of --evaluate or of --output")
     add("--vision_model_name", metavar="NAME", help="pocket, a folder, or a name on the hub")
     add("--language_model_name", metavar="NAME", help="the same")
-    add("--vision_features", choices=("patches", "pooled"), help="all patches of a picture, or one vector")
-    add("--prompt_length", type=_make_whole_number_type(0), metavar="M", help="vectors in the soft prompt")
-    add("--init", metavar="WORDS", help="what the soft prompt begins as: random, vocabulary, or words of yours")
+    add("--vision_features", choices=("patches", "pooled"),
+        help="all patches of a picture, or one vector")
+    add("--prompt_length", type=_read_whole_from(0), metavar="M", help="vectors in the soft prompt")
+    add("--init", metavar="WORDS",
+        help="what the soft prompt begins as: random, vocabulary, or words of yours")
     add("--learning_rate", type=_read_positive, metavar="RATE", help="at its highest")
-    add("--num_epochs", type=_make_whole_number_type(1), metavar="N", help="how often every caption is seen")
-    add("--batch_size", type=_make_whole_number_type(1), metavar="N", help="captions that a process takes at a time")
-    add("--gradient_accumulation", type=_make_whole_number_type(1), metavar="N",
+    add("--num_epochs", type=_read_whole_from(1), metavar="N",
+        help="how often every caption is seen")
+    add("--batch_size", type=_read_whole_from(1), metavar="N",
+        help="captions that a process takes at a time")
+    add("--gradient_accumulation", type=_read_whole_from(1), metavar="N",
         help="so many batches make one step: a larger batch in the same memory (1)")
-    add("--max_length", type=_make_whole_number_type(2), metavar="TOKENS", help="longer captions are cut")
-    add("--precision", choices=("fp32", "bf16"), help="of the frozen models; what learns is always fp32 (fp32)")
-    add("--seed", type=_make_whole_number_type(0), metavar="N", help="of all that is drawn at random (0)")
+    add("--max_length", type=_read_whole_from(2), metavar="TOKENS", help="longer captions are cut")
+    add("--precision", choices=("fp32", "bf16"),
+        help="of the frozen models; what learns is always fp32 (fp32)")
+    add("--seed", type=_read_whole_from(0), metavar="N", help="of all that is drawn at random (0)")
     return vars(parser.parse_args([_write_underscores(word) for word in arguments]))
 # fmt: on
 
@@ -200,13 +216,13 @@ def _write_underscores(word: str) -> str:
     return name + equals + value
 
 
-def _make_whole_number_type(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
+def _read_whole_from(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
         return int(text)
 
-    return number
+    return read
 
 
 def _read_positive(text: str) -> float:
@@ -223,7 +239,10 @@ def _read_positive(text: str) -> float:
 
 
 def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
-    """Where a training is kept, or will be: this makes no folder. Raises ValueError where there is one too many, or none to go on with."""
+    """Find where a training is kept, or will be; this makes no folder.
+
+    Raises ValueError where there is one too many, or none to go on with.
+    """
     if output is None and resume:
         return find_last(runs, TRAINING)
     numbers = [number for number, _ in _list_numbered(runs)]
@@ -235,11 +254,13 @@ def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
         raise ValueError(f"nothing can be written to {there}: name another folder by --output")
     if resume and not (folder / TRAINING).is_file():
         raise ValueError(
-            f"there is no training in {folder} to go on with: leave out --resume, or name another folder by --output"
+            f"there is no training in {folder} to go on with: "
+            "leave out --resume, or name another folder by --output"
         )
     if not resume and (folder / TRAINING).exists():
         raise ValueError(
-            f"{folder} holds a training already: go on with it by --resume, or name another folder by --output"
+            f"{folder} holds a training already: "
+            "go on with it by --resume, or name another folder by --output"
         )
     return folder
 
@@ -260,7 +281,7 @@ def _list_numbered(runs: Path) -> list[tuple[int, Path]]:
 
 
 def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Those of the named values that the run of this log was asked for, read as if they stood on a command line."""
+    """Read those of the named values that a log's run was asked for, as if on a command line."""
     known = next((entry["settings"] for entry in read_lines(log) if "settings" in entry), {})
     words = []
     for name in names if isinstance(known, dict) else ():
@@ -274,9 +295,8 @@ def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
 
 def read_lines(log: Path) -> Iterator[dict[str, Any]]:
     """The objects in a log, one a line; lines that are cut off or something else are left out."""
-    for line in (
-        log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ()
-    ):
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    for line in text.splitlines():
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):
@@ -286,7 +306,7 @@ def read_lines(log: Path) -> Iterator[dict[str, Any]]:
 
 
 def print_problem(problem: Exception | str) -> None:
-    """On stderr, by one of several processes alone; letters that a terminal might obey are shown as question marks."""
+    """Print on stderr, by one process alone; what a terminal might obey becomes question marks."""
     named = isinstance(problem, OSError) and problem.filename
     text = f"{problem.filename}: {problem.strerror}" if named else str(problem)
     if os.environ.get("RANK", "0") == "0":

@@ -1,4 +1,7 @@
-"""The processes that train together, through Accelerate, which also chooses the device: https://github.com/huggingface/accelerate."""
+"""The processes that train together, through Accelerate, which also chooses the device.
+
+https://github.com/huggingface/accelerate
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,16 @@ class AccelerateGroup(ProcessGroup):
     """The processes that torchrun started, or the only one."""
 
     def __init__(self) -> None:
-        """Raises ValueError where there are more processes than GPUs, or where Accelerate does not know of all of them."""
+        """Join the processes.
+
+        Raises ValueError where there are more of them than GPUs, or Accelerate does not know all.
+        """
         processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
         if 0 < gpus < processes:
             raise ValueError(
-                f"{processes} processes were started on a machine with {gpus} GPU{'s' * (gpus > 1)}: start one for each GPU, by "
-                f"--nproc_per_node={gpus}; to use the CPU instead, set CUDA_VISIBLE_DEVICES to nothing"
+                f"{processes} processes were started on a machine with {gpus} "
+                f"GPU{'s' * (gpus > 1)}: start one for each GPU, by --nproc_per_node={gpus}; "
+                "to use the CPU instead, set CUDA_VISIBLE_DEVICES to nothing"
             )
         # only where it is told to use the CPU does it join processes on CPUs
         self.accelerator = Accelerator(cpu=not torch.accelerator.is_available())
@@ -30,7 +37,8 @@ class AccelerateGroup(ProcessGroup):
         self.rank, self.size = self.accelerator.process_index, self.accelerator.num_processes
         if self.size != int(os.environ.get("WORLD_SIZE", 1)):
             raise ValueError(
-                f"{os.environ['WORLD_SIZE']} processes were started, and Accelerate knows of {self.size}: use torchrun"
+                f"{os.environ['WORLD_SIZE']} processes were started, and Accelerate knows of "
+                f"{self.size}: use torchrun"
             )
 
     def sum(self, numbers: Tensor) -> Tensor:
@@ -48,7 +56,7 @@ class AccelerateGroup(ProcessGroup):
 
     @property
     def hide_bar(self) -> bool | None:
-        """Whether no bar is drawn, as tqdm takes it; None: where there is no terminal to draw it on."""
+        """Whether no bar is drawn, as tqdm takes it; None: not where there is no terminal."""
         return True if self.rank else None
 
 

@@ -1,6 +1,7 @@
-"""What soft_prompt_finetune.py does with a `RunConfig`: fine-tune a captioner, or go on with that; evaluate one; describe pictures with one.
+"""What soft_prompt_finetune.py does: fine-tune or resume, evaluate, and describe pictures.
 
-A picture goes from its file to vision features once, a few at a time, and from then on only these are needed.
+A picture goes from its file to vision features once, a few at a time, and from then on
+only these are needed.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# of the features while the captioner learns: as they are, whitened, and on the way from one to the other
+# of the features while the captioner learns: as they are, whitened, and on the way
+# from one to the other
 COPIES = 3
 GB = 1024**3
 Pairs = list[tuple[Path, str]]  # picture files with their captions
 
 
 def run_config(config: RunConfig) -> int:
-    """Exit status: 0, 1 where something was wrong, or 128 and the number of the signal that ended it."""
+    """Run, and give the exit status: 0, 1 for a problem, or 128 and the signal that ended it."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -56,7 +58,8 @@ def run_config(config: RunConfig) -> int:
         return 128 + signal.SIGINT
     except torch.OutOfMemoryError:
         print_problem(
-            "There is not enough memory: take a smaller --batch_size and a larger --gradient_accumulation."
+            "There is not enough memory: "
+            "take a smaller --batch_size and a larger --gradient_accumulation."
         )
     except (ValueError, OSError, FloatingPointError) as error:
         print_problem(error)
@@ -67,7 +70,7 @@ def run_config(config: RunConfig) -> int:
 
 
 def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
-    """Learn, from the beginning or from where the run was broken off, and show what was learned; gives the exit status."""
+    """Learn, or go on where it was broken off, show what was learned, and give the exit status."""
     model, train, validation = prepare_run(config, group)
     group.print_line(
         f"Going on with {config.folder}." if config.resume else config.describe_preset()
@@ -78,7 +81,8 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
     learns = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     group.print_line(
         f"Captions to learn from: {len(train.rows)}; to validate on: {len(validation.rows)}. "
-        f"What learns: {learns:,} numbers, in {train_config.steps} steps of up to {min(train_config.batch_size, len(train.rows))} captions."
+        f"What learns: {learns:,} numbers, in {train_config.steps} steps of up to "
+        f"{min(train_config.batch_size, len(train.rows))} captions."
     )
     folder = make_folder(config) if group.rank == 0 else config.folder
     again = f"Go on with\n    {write_resume_command(folder, group)}"
@@ -159,7 +163,7 @@ def train_in(
 
 
 def make_train_config(config: RunConfig, examples: int, group: AccelerateGroup) -> TrainConfig:
-    """How to train; a step takes the batches of all processes together, as many of each as are gathered."""
+    """Say how to train; a step takes all batches that are gathered, of all processes."""
     batch = config.batch_size * config.gradient_accumulation * group.size
     steps = config.num_epochs * math.ceil(examples / batch)
     return TrainConfig(
@@ -174,7 +178,7 @@ def make_train_config(config: RunConfig, examples: int, group: AccelerateGroup) 
 
 
 def make_folder(config: RunConfig) -> Path:
-    """Make the run's folder; a numbered one that somebody else has made in the meantime is left to them, and the next is taken."""
+    """Make the run's folder, and the next where somebody else has made that numbered one."""
     folder = config.folder
     while True:
         try:
@@ -206,7 +210,7 @@ def write_resume_command(folder: Path, group: AccelerateGroup) -> str:
 
 
 def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
-    """Show what a checkpoint is worth: on --validation, on all of --data, or on what its training was validated on."""
+    """Show a checkpoint's worth: on --validation, --data, or what it was validated on."""
     file = config.validation_file
     if "data" in config.given and "validation" not in config.given:
         file = config.data
@@ -257,7 +261,8 @@ def show_ablations(
     """Show what the captioner is worth, and each of its parts, on examples.
 
     Args:
-        config: says which words the learned prompt is compared with: those that it began as, if it did as words.
+        config: says which words the learned prompt is compared with: those that it began
+            as, if it did as words.
         model: the captioner.
         examples: to measure it on.
         before: what it was worth before it learned.
@@ -276,7 +281,10 @@ def show_ablations(
 
 @dataclass(frozen=True)
 class Examples:
-    """What is learned from, or measured on: for each caption the vision features (N, P, Dv), ids (T,), the text and the picture file."""
+    """What is learned from, or measured on.
+
+    For each caption the vision features (N, P, Dv), ids (T,), the text and the picture file.
+    """
 
     features: Tensor
     rows: Sequence[Tensor]
@@ -303,7 +311,7 @@ def prepare_run(
 
 @contextmanager
 def tell_data_faults_first(config: RunConfig, *files: Path) -> Iterator[None]:
-    """Where something fails within, the data may be why: all that is wrong with them is told, rather than that."""
+    """Within, what fails may be the data's fault: all that is wrong with them is told first."""
     try:
         yield
     except (ValueError, OSError):
@@ -313,20 +321,20 @@ def tell_data_faults_first(config: RunConfig, *files: Path) -> Iterator[None]:
 
 
 def hold_out(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
-    """What to learn from, and a tenth of the pictures to validate on, with all captions that these have.
+    """Hold out a tenth of the pictures to validate on, with all captions that these have.
 
     Raises ValueError where there is one picture only.
     """
     pictures = sorted({file for file, _ in pairs})
     if len(pictures) < 2:
         raise ValueError(
-            "there is one picture only: at least two are needed, one to learn from and one to validate on"
+            "there is one picture only: at least two are needed, "
+            "one to learn from and one to validate on"
         )
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed)).tolist()
     held = {pictures[place] for place in order[: max(1, len(pictures) // 10)]}
-    return [pair for pair in pairs if pair[0] not in held], [
-        pair for pair in pairs if pair[0] in held
-    ]
+    train = [pair for pair in pairs if pair[0] not in held]
+    return train, [pair for pair in pairs if pair[0] in held]
 
 
 def load_captioner(
@@ -369,7 +377,8 @@ def measure_places(
 ) -> int:
     """How many tokens of a caption there is room for; tells how many captions are longer.
 
-    Raises ValueError where there is no room for text in the language model, or none in memory for the features of all captions.
+    Raises ValueError where there is no room for text in the language model, or none in memory for
+    the features of all captions.
 
     Args:
         config: says how long captions may be.
@@ -382,14 +391,16 @@ def measure_places(
     places = show.count_places(model, patches)
     if places < 2:
         raise ValueError(
-            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt and {patches} of the picture leave no room for "
-            "text in the language model: take a smaller --prompt_length, or --vision_features pooled"
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt and {patches} "
+            "of the picture leave no room for text in the language model: "
+            "take a smaller --prompt_length, or --vision_features pooled"
         )
     needed = COPIES * len(pairs) * features.numel() * 4
     if needed > free:
         raise ValueError(
-            f"the features of {len(pairs)} pictures need {needed / GB:.1f} GB while the captioner learns, and {free / GB:.1f} GB are free: "
-            f"take fewer pictures, or --vision_features pooled, one vector a picture instead of {patches}"
+            f"the features of {len(pairs)} pictures need {needed / GB:.1f} GB while the captioner "
+            f"learns, and {free / GB:.1f} GB are free: take fewer pictures, "
+            f"or --vision_features pooled, one vector a picture instead of {patches}"
         )
     longest = min(config.max_length, places)
     lengths = [len(row) for row in tokenize_captions(model.tokenizer, [text for _, text in pairs])]
@@ -421,7 +432,7 @@ def encode_examples(
 def encode_pictures(
     model: VLMWithSoftPrompt, pictures: PictureFiles, group: AccelerateGroup
 ) -> Tensor:
-    """Vision features (N, P, Dv) of the pictures, in every process; each opens and encodes its share, a few at a time.
+    """Encode pictures to vision features (N, P, Dv), in every process; each takes its share.
 
     Raises ValueError or OSError, in all processes, where one of them cannot open a picture.
     """
@@ -448,7 +459,7 @@ def encode_black(model: VLMWithSoftPrompt) -> Tensor:
 
 
 def fingerprint_examples(examples: Sequence[Examples]) -> str:
-    """What tells these pictures and captions from others: names and sizes of the files, and the texts."""
+    """Make what tells pictures and captions from others: file names, sizes, and texts."""
     digest = hashlib.sha256()
     for part in examples:
         for file, text in zip(part.files, part.texts):

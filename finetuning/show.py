@@ -1,4 +1,4 @@
-"""Losses and captions side by side: before, after, and with a part of the captioner taken away or exchanged."""
+"""Losses and captions side by side: before, after, and with a part taken away or exchanged."""
 
 from __future__ import annotations
 
@@ -36,17 +36,21 @@ def measure_and_describe(
 def write_captions(
     model: VLMWithSoftPrompt, features: Tensor, max_new_tokens: int = 40
 ) -> list[str]:
-    """A greedy caption for each picture, as long as the language model has places for it. Raises ValueError if it has none."""
+    """Write a greedy caption for each picture, as long as the language model has places for it.
+
+    Raises ValueError if it has none.
+    """
     places = count_places(model, features.shape[1]) if features.shape[1] else max_new_tokens
     if places < 1:
         raise ValueError(
-            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt leave no room for text in the language model"
+            f"{len(model.soft_prompt.prompt_embeddings)} vectors of the soft prompt leave no room "
+            "for text in the language model"
         )
     return model.generate(features, max_new_tokens=max(1, min(max_new_tokens, places)))
 
 
 def count_places(model: VLMWithSoftPrompt, patches: int) -> int:
-    """How many tokens of text find a place in the language model behind the soft prompt and so many vectors of a picture."""
+    """Count tokens of text that find a place behind the soft prompt and a picture's vectors."""
     places = getattr(model.language_model.config, "max_position_embeddings", None) or 10**9
     return places - len(model.soft_prompt.prompt_embeddings) - patches
 
@@ -71,7 +75,7 @@ def measure_ablations(
 
 
 def show_results(results: dict[str, Result], files: Sequence[Path], texts: Sequence[str]) -> None:
-    """Print a table of losses, and for each of the first pictures its own caption over those that were written."""
+    """Print a table of losses, and of the first pictures the caption over those written."""
     width = max(map(len, results))
     print(f"\nOn {len(texts)} validation captions:\n{'':{width}}   loss   tokens right")
     for how, ((loss, right), _) in results.items():
@@ -87,6 +91,7 @@ def describe_best(best: Evaluation) -> str:
     if best.step:
         return f"Kept: step {best.step} of {best.steps}, where the validation loss was lowest."
     return (
-        "Kept: the beginning. On the validation captions no step was better, so nothing was learned that helps there. That is likely where they "
-        "are few: take more pictures, or name a file by --validation; or change --learning_rate and --num_epochs."
+        "Kept: the beginning. On the validation captions no step was better, so nothing was "
+        "learned that helps there. That is likely where they are few: take more pictures, or name "
+        "a file by --validation; or change --learning_rate and --num_epochs."
     )

@@ -1,7 +1,9 @@
-"""CLIP's two towers by hand, out of the library model's own weights, and a loop that writes: what lessons 01 and 03 take apart.
+"""CLIP's two towers by hand, out of the library model's own weights, and a loop that writes.
 
-Every function takes the model (or one of its layers) and tensors, and gives what the library gives, to rounding. CLIP: Radford et
-al. 2021, arXiv 2103.00020; the layer is that of Vaswani et al. 2017, arXiv 1706.03762, normalised first.
+What lessons 01 and 03 take apart. Every function takes the model (or one of its layers) and
+tensors, and gives what the library gives,
+to rounding. CLIP: Radford et al. 2021, arXiv 2103.00020; the layer is that of Vaswani et al. 2017,
+arXiv 1706.03762, normalised first.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from transformers import CLIPModel, PreTrainedModel
 
 
 def embed_tokens(clip: CLIPModel, ids: Tensor) -> Tensor:
-    """Look up what enters the text tower: ids (B, T) to vectors (B, T, D), the row of each token plus the vector of its position.
+    """Look up what enters the text tower: ids (B, T) to vectors (B, T, D).
+
+    The row of each token plus the vector of its position.
 
     Taken apart in lesson 01, section 3.
     """
@@ -21,33 +25,35 @@ def embed_tokens(clip: CLIPModel, ids: Tensor) -> Tensor:
 
 
 def make_causal_mask(length: int) -> Tensor:
-    """Make what is added to attention scores, (T, T): 0 where a position may look, minus infinity where it would look ahead."""
+    """Make what is added to attention scores, (T, T): minus infinity where it would look ahead."""
     return torch.full((length, length), float("-inf")).triu(1)
 
 
 def attend(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """What the positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T) with which they do.
+    """Let positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T).
 
-    layer: one of `encoder.layers`; x: already normalised; shares[b, h, i, j]: how much position i takes from position j in head h.
+    layer: one of `encoder.layers`; x: already normalised; shares[b, h, i, j]: how much position i
+    takes from position j in head h.
     Taken apart in lesson 01, section 4.
     """
-    attend = layer.self_attn
+    attention = layer.self_attn
 
     # (B, T, D) to (B, H, T, D / H)
-    def heads(vectors: Tensor) -> Tensor:
-        return vectors.unflatten(-1, (attend.num_heads, -1)).transpose(1, 2)
+    def split_heads(vectors: Tensor) -> Tensor:
+        return vectors.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
 
-    query, key, value = heads(attend.q_proj(x)), heads(attend.k_proj(x)), heads(attend.v_proj(x))
+    projections = attention.q_proj, attention.k_proj, attention.v_proj
+    query, key, value = (split_heads(project(x)) for project in projections)
     scores = query @ key.mT * query.shape[-1] ** -0.5  # (B, H, T, T)
     if mask is not None:
         scores = scores + mask
     shares = scores.softmax(-1)
     taken = (shares @ value).transpose(1, 2).flatten(2)  # (B, T, D)
-    return attend.out_proj(taken), shares
+    return attention.out_proj(taken), shares
 
 
 def run_layer(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """One layer, (B, T, D) to (B, T, D): each position adds what it takes from the others, then what it thinks of it."""
+    """Add to each position what it takes from the others, then what it thinks of it: (B, T, D)."""
     x = x + attend(layer, layer.layer_norm1(x), mask)[0]
     return x + layer.mlp(layer.layer_norm2(x))
 
@@ -55,7 +61,8 @@ def run_layer(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor
 def find_end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
     """Find where each text is pooled, (B,): at its first end-of-text token.
 
-    OpenAI's configurations say eos_token_id = 2, which no text contains; for them the largest id is taken, which is end-of-text.
+    OpenAI's configurations say eos_token_id = 2, which no text contains; for them the largest id is
+    taken, which is end-of-text.
     Taken apart in lesson 01, section 5.
     """
     eos = clip.config.text_config.eos_token_id
@@ -63,7 +70,7 @@ def find_end_of_text(clip: CLIPModel, ids: Tensor) -> Tensor:
 
 
 def run_text_layers(clip: CLIPModel, x: Tensor) -> Tensor:
-    """What entered the text tower, (B, T, D), through all its layers and the last normalisation: (B, T, D)."""
+    """Send what entered the text tower, (B, T, D), through its layers and last normalisation."""
     mask = make_causal_mask(x.shape[1]).to(clip.device)
     for layer in clip.text_model.encoder.layers:
         x = run_layer(layer, x, mask)
@@ -77,7 +84,9 @@ def run_text_tower(clip: CLIPModel, ids: Tensor) -> Tensor:
 
 
 def embed_patches(clip: CLIPModel, pixels: Tensor) -> Tensor:
-    """Make what enters the vision tower: pixels (B, 3, S, S) to (B, 1 + P, D), the class vector first, then one vector a patch.
+    """Make what enters the vision tower: pixels (B, 3, S, S) to (B, 1 + P, D).
+
+    The class vector first, then one vector a patch.
 
     Taken apart in lesson 01, section 6.
     """
@@ -96,7 +105,9 @@ def run_vision_tower(clip: CLIPModel, pixels: Tensor) -> Tensor:
 
 
 def compute_logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
-    """How well pictures and texts fit: what the towers give, (B, Dv) and (C, Dt), to (B, C), cosines times the learned scale.
+    """Score how well pictures (B, Dv) and texts (C, Dt) fit: (B, C), cosines times the scale.
+
+    The vectors are those that the towers give; the scale was learned.
 
     Taken apart in lesson 01, section 8.
     """

@@ -1,8 +1,9 @@
 """A soft prompt and one linear map that make a frozen language model describe pictures.
 
-It reads `[soft_prompt, vision_features, text_embeddings]`, vectors all, and each token of the text is scored against what the
-model predicts one place before it. The language model is any causal one that takes vectors (`inputs_embeds`).
-Prompt tuning: Lester et al. 2021, arXiv 2104.08691; pictures before a frozen language model: Tsimpoukelli et al. 2021,
+It reads `[soft_prompt, vision_features, text_embeddings]`, vectors all, and each token of the
+text is scored against what the model predicts one place before it. The language model is any
+causal one that takes vectors (`inputs_embeds`). Prompt tuning: Lester et al. 2021,
+arXiv 2104.08691; pictures before a frozen language model: Tsimpoukelli et al. 2021,
 arXiv 2106.13884. Taken apart in lesson 03.
 """
 
@@ -19,32 +20,37 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers import checkpoint
 from helpers.files import is_pickled
-from helpers.language import LearnerError
+from helpers.language import LearnerError, check_choice
 from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled"]
-Images = (
-    Sequence[Image.Image] | Tensor
-)  # pictures, pixels (B, 3, H, W) or vision features (B, P, Dv)
-DESCRIBE = "describe what you see: write a caption for the picture:"  # good words for a soft prompt to begin as
+# pictures, pixels (B, 3, H, W) or vision features (B, P, Dv)
+Images = Sequence[Image.Image] | Tensor
+# good words for a soft prompt to begin as
+DESCRIBE = "describe what you see: write a caption for the picture:"
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
 # all that learns
 LEARNED = ("soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias")
 
 
 class WrongProjection(LearnerError):
-    """The soft prompt of a `file` was learned beside another projection than `this`; both by their fingerprints."""
+    """The soft prompt of a `file` was learned beside another projection than `this`.
 
-    en = "{file} was learned beside the projection {learned_beside}, and this one is {this}: load that projection first."
+    Both are named by their fingerprints.
+    """
+
+    en = (
+        "{file} was learned beside the projection {learned_beside}, and this one is {this}: "
+        "load that projection first."
+    )
     zh = "{file} 是配着投影 {learned_beside} 学的，而这里的投影是 {this}：请先加载原来的投影。"
 
 
 class SoftPrompt(nn.Module):
-    """`prompt_embeddings` (M, D): vectors that stand before the picture and the text, and learn. Lesson 03, section 2."""
+    """`prompt_embeddings` (M, D): learned vectors before picture and text. Lesson 03, section 2."""
 
     def __init__(
         self,
@@ -63,7 +69,8 @@ class SoftPrompt(nn.Module):
             prompt_length: M.
             hidden_size: D, of the language model.
             vocab_size: V, of the language model.
-            init: "random"; "vocabulary", rows of `table` drawn at random; or words, repeated until there are M tokens.
+            init: "random"; "vocabulary", rows of `table` drawn at random; or words, repeated
+                until there are M tokens.
             table: token embeddings (V, D) of the language model, for the latter two.
             tokenizer: of the language model, for words.
             generator: of the random numbers.
@@ -79,8 +86,8 @@ class SoftPrompt(nn.Module):
         elif table is None or table.shape != (vocab_size, hidden_size):
             have = tuple(table.shape) if table is not None else ""
             raise LearnerError(
-                en=f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), and there is "
-                + (f"a table {have}" if have else "no table"),
+                en=f"init={init!r} takes rows of a table ({vocab_size}, {hidden_size}), "
+                + (f"and there is a table {have}" if have else "and there is no table"),
                 zh=f"init={init!r} 要从 ({vocab_size}, {hidden_size}) 的表里取行，"
                 + (f"而给的表是 {have}" if have else "却没有给表"),
             )
@@ -104,22 +111,21 @@ class SoftPrompt(nn.Module):
 
 
 def _drop_ids(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Files of the script that this course grew from also hold `prompt_token_ids`, which nothing ever read."""
+    """Files of the script behind this course also hold `prompt_token_ids`, which nothing reads."""
     state.pop(f"{prefix}prompt_token_ids", None)
 
 
 class VLMWithSoftPrompt(nn.Module):
-    """A frozen CLIP vision tower, one linear projection, a soft prompt, and a frozen causal language model.
+    """A frozen CLIP vision tower, a linear projection, a soft prompt, a frozen language model.
 
-    What learns is `soft_prompt.prompt_embeddings` (M, D) and `vision_projection`, Dv to D. Taken apart in lesson 03, sections 2 to 5.
+    What learns is `soft_prompt.prompt_embeddings` (M, D) and `vision_projection`, Dv to D. Taken
+    apart in lesson 03, sections 2 to 5.
     """
 
     def __init__(
         self,
-        vision_model_name: str
-        | Path
-        | tuple[CLIPModel, CLIPProcessor] = "openai/clip-vit-base-patch32",
-        language_model_name: str | Path | tuple[PreTrainedModel, Any] = "gpt2",
+        vision_model_name: str | Path | tuple = "openai/clip-vit-base-patch32",
+        language_model_name: str | Path | tuple = "gpt2",
         prompt_length: int = 10,
         vision_features: VisionFeatures = "patches",
         *,
@@ -133,11 +139,13 @@ class VLMWithSoftPrompt(nn.Module):
             vision_model_name: a name as for `load_clip`, or what it returned.
             language_model_name: a name as for `load_gpt2`, or what it returned.
             prompt_length: M, vectors of the soft prompt.
-            vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP compares with texts.
+            vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP
+                compares with texts.
             init: what the soft prompt begins as, as for `SoftPrompt`.
-            vision_layer: which layer's patches. By default the last but one: CLIP's loss sees only the class token of the last, so that
-                nothing reads its patches (as in Liu et al. 2023, arXiv 2304.08485). A rule and no law: on the pocket CLIP the last
-                did better in the study behind lesson 03.
+            vision_layer: which layer's patches. By default the last but one: CLIP's loss sees only
+                the class token of the last, so that nothing reads its patches (as in Liu
+                et al. 2023, arXiv 2304.08485). A rule and no law: on the pocket CLIP the last did
+                better in the study behind lesson 03.
             generator: of the random numbers.
 
         Raises:
@@ -145,11 +153,7 @@ class VLMWithSoftPrompt(nn.Module):
             OSError: a model cannot be loaded.
         """
         super().__init__()
-        if vision_features not in ("patches", "pooled"):
-            raise LearnerError(
-                en=f"vision_features is {vision_features!r}: use 'patches' or 'pooled'",
-                zh=f"vision_features 是 {vision_features!r}：请用 'patches' 或 'pooled'",
-            )
+        check_choice("vision_features", vision_features, "patches", "pooled")
         if not isinstance(vision_model_name, tuple):
             vision_model_name = load_clip(vision_model_name)
         if not isinstance(language_model_name, tuple):
@@ -171,16 +175,15 @@ class VLMWithSoftPrompt(nn.Module):
         table = language_model.get_input_embeddings().weight  # (V, D)
         vocabulary, width = table.shape
         self.soft_prompt = SoftPrompt(
-            prompt_length, width, vocabulary, init, table=table, tokenizer=self.tokenizer, generator=generator
+            prompt_length, width, vocabulary, init,
+            table=table, tokenizer=self.tokenizer, generator=generator,
         )  # fmt: skip
         self.vision_projection = nn.Linear(sizes.hidden_size, width)
         # projected vectors begin about as large as token embeddings
         spread = table.std().item() / sizes.hidden_size**0.5
         weight = torch.randn(width, sizes.hidden_size, generator=generator) * spread
-        self.vision_projection.weight.data, self.vision_projection.bias.data = (
-            weight,
-            torch.zeros(width),
-        )
+        self.vision_projection.weight.data = weight
+        self.vision_projection.bias.data = torch.zeros(width)
         self.to(table.device)
 
     def train(self, mode: bool = True) -> VLMWithSoftPrompt:
@@ -194,7 +197,7 @@ class VLMWithSoftPrompt(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Images, batch_size: int = 256) -> Tensor:
-        """Pictures, or pixels (B, 3, H, W), to vision features (B, P, Dv), where P is 1 if they are pooled.
+        """Turn pictures, or pixels (B, 3, H, W), into vision features (B, P, Dv); P is 1 if pooled.
 
         They never change, so keep them: features (B, P, Dv) that are given come back as they are.
         """
@@ -214,7 +217,7 @@ class VLMWithSoftPrompt(nn.Module):
         return torch.cat(parts)
 
     def prefix(self, features: Tensor) -> Tensor:
-        """What stands before the text: vision features (B, P, Dv) to (B, M + P, D), the soft prompt first."""
+        """What stands before the text: features (B, P, Dv) to (B, M + P, D), soft prompt first."""
         features = features.to(self.vision_projection.weight.dtype)
         pictures = self.vision_projection(features)  # (B, P, D)
         return torch.cat([self.soft_prompt(len(features)), pictures], dim=1)
@@ -226,14 +229,15 @@ class VLMWithSoftPrompt(nn.Module):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> Tensor:
-        """Logits at all positions, (B, M + P + T, V); with labels the mean loss of the scored tokens instead.
+        """Compute logits at all positions, (B, M + P + T, V); with labels the mean loss instead.
 
         Args:
             images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv).
             text_ids: (B, T).
             attention_mask: (B, T), 0 on padding; needed only where padding stands on the left.
-            labels: (B, T), of texts padded on the right: the ids that should stand in the places of text_ids, `IGNORED` where nothing
-                is scored. Each is predicted from what stands before it. Lesson 03, section 5.
+            labels: (B, T), of texts padded on the right: the ids that should stand in the places of
+                text_ids, `IGNORED` where nothing is scored. Each is predicted from what stands
+                before it. Lesson 03, section 5.
 
         Raises:
             ValueError: no label is scored.
@@ -241,10 +245,10 @@ class VLMWithSoftPrompt(nn.Module):
         hidden, start = self._read(images, text_ids, attention_mask)
         if labels is None:
             return self.language_model.get_output_embeddings()(hidden)
-        return F.cross_entropy(*self._scored(hidden[:, start - 1 : -1], labels))
+        return F.cross_entropy(*self._select_scored(hidden[:, start - 1 : -1], labels))
 
     def _read(self, images: Images, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, int]:
-        """The language model's last hidden states (B, M + P + T, D), and where the text begins: M + P."""
+        """The last hidden states (B, M + P + T, D), and where the text begins: M + P."""
         before = self.prefix(self.encode(images))  # (B, M + P, D)
         words = self.language_model.get_input_embeddings()(ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
@@ -257,8 +261,11 @@ class VLMWithSoftPrompt(nn.Module):
         read = self.language_model.base_model(inputs_embeds=vectors, **places)
         return read.last_hidden_state, before.shape[1]
 
-    def _scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (S, V) and labels (S,) of the scored tokens; predicting: the hidden state before each token, (B, T, D)."""
+    def _select_scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (S, V) and labels (S,) of the scored tokens.
+
+        predicting: the hidden state before each token, (B, T, D).
+        """
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
             raise LearnerError(
@@ -270,9 +277,9 @@ class VLMWithSoftPrompt(nn.Module):
 
     @torch.no_grad()
     def score(self, images: Images, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
-        """The loss, as in `forward`, and the share of scored tokens that are the likeliest where they stand."""
+        """The loss, as in `forward`, and the share of scored tokens that are the likeliest."""
         hidden, start = self._read(images, text_ids)
-        logits, labels = self._scored(hidden[:, start - 1 : -1], labels)
+        logits, labels = self._select_scored(hidden[:, start - 1 : -1], labels)
         right = (logits.argmax(-1) == labels).float().mean()
         return F.cross_entropy(logits, labels).item(), right.item()
 
@@ -287,7 +294,9 @@ class VLMWithSoftPrompt(nn.Module):
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> list[str]:
-        """A text for each picture, by the library's own `generate` with its KV cache. Lesson 03, section 8.
+        """Write a text for each picture, by the library's `generate` with its KV cache.
+
+        Lesson 03, section 8.
 
         Args:
             images: pictures, pixels (B, 3, H, W) or vision features (B, P, Dv).
@@ -314,7 +323,8 @@ class VLMWithSoftPrompt(nn.Module):
         mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
         drawn = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
         ids = self.language_model.generate(
-            inputs_embeds=vectors, attention_mask=mask, max_new_tokens=max_new_tokens, num_beams=num_beams,
+            inputs_embeds=vectors, attention_mask=mask,
+            max_new_tokens=max_new_tokens, num_beams=num_beams,
             do_sample=do_sample, pad_token_id=self.tokenizer.eos_token_id, **drawn,
         )  # fmt: skip
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
@@ -323,19 +333,21 @@ class VLMWithSoftPrompt(nn.Module):
     # --- what was learned, as files: lesson 03, section 11 ---
 
     def save(self, file: str | Path) -> None:
-        """Write prompt and projection, also where one of them is frozen, with what must be known to use them again."""
+        """Write prompt and projection, frozen or not, with all that is needed to use them again."""
         tensors = {name: self.get_parameter(name) for name in LEARNED}
-        checkpoint.write_learned(Path(file), checkpoint.CAPTIONER, tensors, self._notes())
+        checkpoint.write_learned(Path(file), checkpoint.CAPTIONER, tensors, self._make_notes())
 
     def load(self, file: str | Path) -> VLMWithSoftPrompt:
         """Take over a saved prompt, of any length, and projection; returns itself.
 
-        A torch file of the script that the course grew from (`soft_prompt_state_dict`, `vision_projection_state_dict`) does not name
-        its models: of such a file only the widths are compared.
+        A torch file of the script that the course grew from (`soft_prompt_state_dict`,
+        `vision_projection_state_dict`) does not name its models: of such a file only the
+        widths are compared.
 
         Raises:
             WrongModel: they were learned on other models.
-            ValueError: they were learned from other vision features, or the file is something else or damaged.
+            ValueError: they were learned from other vision features, or the file is
+                something else or damaged.
         """
         file, (width, vision_width) = Path(file), self.vision_projection.weight.shape
         if is_pickled(file):
@@ -355,7 +367,7 @@ class VLMWithSoftPrompt(nn.Module):
     def save_prompt(self, file: str | Path) -> None:
         """Write the soft prompt alone, (M, D), and which projection it was learned beside."""
         tensors = {"prompt_embeddings": self.soft_prompt.prompt_embeddings}
-        notes = {**self._notes(), "projection": self._fingerprint_projection()}
+        notes = {**self._make_notes(), "projection": self._fingerprint_projection()}
         checkpoint.write_learned(Path(file), checkpoint.PROMPT, tensors, notes)
 
     def load_prompt(self, file: str | Path) -> VLMWithSoftPrompt:
@@ -364,7 +376,8 @@ class VLMWithSoftPrompt(nn.Module):
         Raises:
             WrongModel: it was learned on other models.
             WrongProjection: it was learned beside another projection.
-            ValueError: it was learned from other vision features, or the file is something else or damaged.
+            ValueError: it was learned from other vision features, or the file is
+                something else or damaged.
         """
         file, width = Path(file), len(self.vision_projection.weight)
         tensors, notes = self._read_learned(file, checkpoint.PROMPT)
@@ -375,15 +388,15 @@ class VLMWithSoftPrompt(nn.Module):
         self._take_prompt(prompt)
         return self
 
-    def _notes(self) -> dict[str, str]:
+    def _make_notes(self) -> dict[str, str]:
         seen = f"{self.vision_features} of layer {self.vision_layer}"
         return {"models": json.dumps(self.models), "vision_features": seen}
 
     def _read_learned(self, file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """What `checkpoint.read_learned` gives, if it was learned on these models and from these vision features."""
+        """Read what was learned on these models and from these features, and nothing else."""
         tensors, notes = checkpoint.read_learned(file, kind)
         checkpoint.check_models(file, kind, notes, self.models)
-        then, now = notes.get("vision_features"), self._notes()["vision_features"]
+        then, now = notes.get("vision_features"), self._make_notes()["vision_features"]
         if then != now:
             raise LearnerError(
                 en=f"{file} was learned from {then}, and this model takes {now}",
@@ -396,7 +409,7 @@ class VLMWithSoftPrompt(nn.Module):
 
     @contextmanager
     def swap_prompt(self, vectors: Tensor) -> Iterator[None]:
-        """Within, these vectors (M, D), as many as there are, stand in the place of the soft prompt."""
+        """Within, these vectors (M, D), of any number, stand in the place of the soft prompt."""
         own = self.soft_prompt.prompt_embeddings
         self._take_prompt(vectors)
         try:
@@ -410,7 +423,10 @@ class VLMWithSoftPrompt(nn.Module):
 
 
 def read_vision_features(file: Path) -> tuple[VisionFeatures, int]:
-    """Which vision features a captioner's file was learned from, and of which layer; the defaults for a torch file."""
+    """Read from which vision features, of which layer, a file was learned.
+
+    The defaults for a torch file, which does not say.
+    """
     notes = {} if is_pickled(file) else checkpoint.read_learned(file, checkpoint.CAPTIONER)[1]
     found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", notes.get("vision_features", ""))
     return (found[1], int(found[2])) if found else ("patches", -2)

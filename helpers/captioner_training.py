@@ -1,4 +1,4 @@
-"""How a captioner learns, and what its parts are worth: initialisation, training, evaluation, and ablations."""
+"""How a captioner learns, and what its parts are worth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from helpers.captioner import IGNORED, VLMWithSoftPrompt, to_fp32
 from helpers.data import tokenize_captions
 from helpers.training import Evaluation, ProcessGroup, TrainConfig
 
-# spread of the projected patches, relative to that of the token table: a blend of words is shorter than a word
+# spread of the projected patches, relative to that of the token table: a blend of words is
+# shorter than a word
 WORD_SIZE = 0.6
 # share of the mean variance that is added to that of every direction before whitening
 RIDGE = 0.2
@@ -30,16 +31,17 @@ Captions = Sequence[str] | Sequence[Tensor]
 
 
 def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """ids and labels (B, T) of captions' ids, padded on the right to the longest; padding is not scored.
+    """Pad captions' ids on the right to the longest: ids and labels (B, T).
 
-    No mask is needed: in a causal model no position sees what stands behind it.
+    Padding is not scored. No mask is needed: in a causal model no position sees what stands behind
+    it.
     """
     ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.eos_token_id)
     return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
 
 
 def batch_captions(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """ids and labels (B, T) of captions, each with an end of text to learn, padded by `pad_captions`."""
+    """Turn captions, each with an end of text to learn, into ids and labels (B, T)."""
     return pad_captions(tokenizer, tokenize_captions(tokenizer, captions))
 
 
@@ -58,9 +60,10 @@ def train_captioner(
     group: ProcessGroup | None = None,
     data: str = "",
 ) -> Iterator[Evaluation]:
-    """Learn from captioned pictures, and yield each evaluation as it is made; its score is the share of right next tokens.
+    """Learn from captioned pictures, and yield each evaluation as it is made.
 
-    In the end `model` holds what had the lowest validation loss. Where `vision_projection` is frozen, the soft prompt alone learns.
+    Its score is the share of right next tokens. In the end `model` holds what had the lowest
+    validation loss. Where `vision_projection` is frozen, the soft prompt alone learns.
     Taken apart in lesson 03, section 7.
 
     Args:
@@ -100,12 +103,13 @@ def train_captioner(
 
         evaluations = training.train(
             model, len(rows), loss, validate, config, checkpoint,
-            micro_batch_size=micro_batch_size, weight=count_tokens, stop=stop, group=group, data=data,
+            micro_batch_size=micro_batch_size, weight=count_tokens,
+            stop=stop, group=group, data=data,
         )  # fmt: skip
         with closing(evaluations):
             for evaluation in evaluations:
                 # whoever looks at the evaluation may let the model describe pictures
-                with whitening.suspended():
+                with whitening.suspend():
                     yield evaluation
 
 
@@ -115,7 +119,7 @@ def evaluate_captioner(
     rows: Sequence[Tensor],
     group: ProcessGroup | None = None,
 ) -> tuple[float, float]:
-    """The mean loss of all tokens of captions, and the share of tokens that are the likeliest where they stand.
+    """Measure the mean loss of captions' tokens, and the share of them that are the likeliest.
 
     Args:
         model: as it is.
@@ -137,10 +141,12 @@ def evaluate_captioner(
 def ablate(
     model: VLMWithSoftPrompt, features: Tensor, words: Tensor
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield names, and vision features to use, while the model is as it was trained, lacks a part, or has another in its place.
+    """Yield names, and vision features to use, while the model lacks a part or has another.
 
-    words: (T, D), rows of words; the first M of them stand in the place of the prompt. Pictures are shuffled so that as few as
-    possible keep their own features, and not at all where there is one picture only. Lesson 03, section 9.
+    The first is as it was trained.
+    words: (T, D), rows of words; the first M of them stand in the place of the prompt. Pictures are
+    shuffled so that as few as possible keep their own features, and not at all where there is one
+    picture only. Lesson 03, section 9.
     """
     own = model.soft_prompt.prompt_embeddings
     shift, unmoved = 0, len(features)
@@ -170,11 +176,13 @@ def ablate(
 def initialise_projection(
     model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]
 ) -> None:
-    """Begin the projection as the best linear guess, from one patch, of the words in its picture's caption.
+    """Begin the projection as the best linear guess, from one patch, of the caption's words.
 
-    features: (N, P, Dv). The guess is of the mean embedding of the caption's tokens, by least squares with a small ridge, scaled to
-    the size of a blend of words. So learning starts from a translation into words, however poor, and not from noise. Where there
-    is nothing to guess from (one picture, or captions that all say the same) the projection stays as it is. Lesson 03, section 4.
+    features: (N, P, Dv). The guess is of the mean embedding of the caption's tokens, by least
+    squares with a small ridge, scaled to the size of a blend of words. So learning starts from a
+    translation into words, however poor, and not from noise. Where there is nothing to guess
+    from (one picture, or captions that all say the same) the projection stays as it is.
+    Lesson 03, section 4.
     """
     weight, bias = model.vision_projection.weight, model.vision_projection.bias
     table = model.language_model.get_input_embeddings().weight.to(weight)  # (V, D)
@@ -204,10 +212,12 @@ def _compute_covariance(flat: Tensor) -> Tensor:
 
 
 class Whitening:
-    """Coordinates for vision features in which all directions vary more alike; called, it takes features (N, P, Dv) to them.
+    """Coordinates for vision features in which all directions vary more alike.
 
-    The projection is the same affine map in both coordinates, so nothing new can be expressed; but a rare direction (which object) is
-    learned nearly as fast as a common one (which background).
+    Called, it takes features (N, P, Dv) to them.
+
+    The projection is the same affine map in both coordinates, so nothing new can be expressed; but
+    a rare direction (which object) is learned nearly as fast as a common one (which background).
     """
 
     def __init__(self, projection: nn.Linear, features: Tensor) -> None:
@@ -235,8 +245,8 @@ class Whitening:
         self.projection.bias -= self.projection.weight @ self.centre
 
     @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """Within, the projection takes plain features; afterwards it is to the bit what it was before."""
+    def suspend(self) -> Iterator[None]:
+        """Within, the projection takes plain features; afterwards it is, to the bit, as before."""
         parameters = dict(self.projection.named_parameters())
         before = training.copy_parameters(parameters)
         self.leave()
@@ -250,10 +260,8 @@ class Whitening:
 def whiten(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
     """Within, the model's projection takes whitened features; afterwards plain ones again."""
     parameters = dict(model.vision_projection.named_parameters())
-    whitening, before = (
-        Whitening(model.vision_projection, features),
-        training.copy_parameters(parameters),
-    )
+    whitening = Whitening(model.vision_projection, features)
+    before = training.copy_parameters(parameters)
     whitening.enter()
     try:
         yield whitening

@@ -1,7 +1,8 @@
-"""What was learned, as files: which kind of file it is, which models it belongs to, and how it is refused.
+"""What was learned, as files: their kind, the models they belong to, and how they are refused.
 
-Nothing here knows the classes that learn; they say what they have learned and which models it was learned on. No code in a
-file is ever run (helpers/files.py), and a file is refused before anything in it is taken over.
+Nothing here knows the classes that learn; they say what they have learned and which models it was
+learned on. No code in a file is ever run (helpers/files.py), and a file is refused before anything
+in it is taken over.
 """
 
 from __future__ import annotations
@@ -36,16 +37,20 @@ Texts = Mapping[str, str]  # the notes of a file, or what `identify_model` says 
 
 
 class WrongModel(LearnerError):
-    """What a file of this `kind` holds was learned on another model than `this`; part: which of several models."""
+    """What a file of this `kind` holds was learned on another model than `this`.
 
-    en = (
-        "This {kind[0]} was learned on {learned_on[model]} (width {learned_on[width]}, fingerprint {learned_on[fingerprint]}), and this "
-        "{part[0]}model is {this[model]} (width {this[width]}, fingerprint {this[fingerprint]}): to another model its vectors mean "
-        "nothing. Load it onto the model it was learned on."
-    )
-    zh = (
-        "这组{kind[1]}是在 {learned_on[model]} 上学的（宽度 {learned_on[width]}，指纹 {learned_on[fingerprint]}），而这个{part[1]}模型是 "
-        "{this[model]}（宽度 {this[width]}，指纹 {this[fingerprint]}）：换一个模型，这些向量就没有意义了。请加载到原来的模型上。"
+    part: which of several models.
+    """
+
+    en, zh = (
+        "This {kind[0]} was learned on {learned_on[model]} (width {learned_on[width]}, "
+        "fingerprint {learned_on[fingerprint]}), and this {part[0]}model is {this[model]} "
+        "(width {this[width]}, fingerprint {this[fingerprint]}): to another model its vectors mean "
+        "nothing. Load it onto the model it was learned on.",
+        "这组{kind[1]}是在 {learned_on[model]} 上学的（宽度 {learned_on[width]}，"
+        "指纹 {learned_on[fingerprint]}），而这个{part[1]}模型是 {this[model]}"
+        "（宽度 {this[width]}，指纹 {this[fingerprint]}）：换一个模型，这些向量就没有意义了。"
+        "请加载到原来的模型上。",
     )
 
 
@@ -63,7 +68,10 @@ def write_learned(file: Path, kind: str, tensors: Mapping[str, Tensor], notes: T
 
 
 def read_learned(file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and notes of a file of this kind. Raises ValueError for any other file, FileNotFoundError where there is none."""
+    """Read tensors and notes of a file of this kind.
+
+    Raises ValueError for any other file, FileNotFoundError where there is none.
+    """
     tensors, notes = read_tensors(file)
     found = notes.get("format")
     if found != kind:
@@ -78,7 +86,7 @@ def read_learned(file: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, st
 
 
 def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts]) -> None:
-    """Refuse a file whose tensors were learned on other models: the one check of what a file belongs to.
+    """Refuse a file that was learned on other models: the one check of what it belongs to.
 
     Args:
         file: which file, for the message.
@@ -106,7 +114,9 @@ def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts])
 def check_tensor(
     file: Path, tensors: Mapping[str, Tensor], name: str, *shapes: tuple[int | str, ...]
 ) -> Tensor:
-    """The tensor of this name, if it holds finite numbers in one of these shapes; "C" and "M" stand for any size.
+    """Take the tensor of this name, if it holds finite numbers in one of these shapes.
+
+    "C" and "M" in a shape stand for any size.
 
     Raises ValueError where it is missing or does not fit.
     """
@@ -118,24 +128,30 @@ def check_tensor(
         )
     found = tuple(tensor.shape)
     if not any(
-        len(found) == len(shape) and all(own == size or size in ("C", "M") for own, size in zip(found, shape))
+        len(found) == len(shape) and all(size in (own, "C", "M") for own, size in zip(found, shape))
         for shape in shapes
-    ):  # fmt: skip
+    ):
         needed = say(en=" or ", zh=" 或 ").join(str(shape).replace("'", "") for shape in shapes)
         raise LearnerError(
-            en=f"{file} holds {name} of shape {found}, and these models need {needed}: load it onto the models it was learned with",
-            zh=f"{file} 里 {name} 的形状是 {found}，而这些模型要的是 {needed}：请加载到当初一起学的模型上",
+            en=f"{file} holds {name} of shape {found}, and these models need {needed}: "
+            "load it onto the models it was learned with",
+            zh=f"{file} 里 {name} 的形状是 {found}，而这些模型要的是 {needed}："
+            "请加载到当初一起学的模型上",
         )
     if not tensor.is_floating_point() or not tensor.float().isfinite().all():
         raise LearnerError(
-            en=f"{file} holds a {name} that is not all finite numbers: it is damaged, or its training went wrong",
+            en=f"{file} holds a {name} that is not all finite numbers: "
+            "it is damaged, or its training went wrong",
             zh=f"{file} 里的 {name} 不全是有限的数：文件已经损坏，或者训练出了问题",
         )
     return tensor
 
 
 def read_seed_file(file: Path, parts: Iterable[str]) -> dict[str, Tensor]:
-    """The tensors of a torch file of the script that this course grew from, as "part.name"; it does not name its models."""
+    """Read the tensors of a torch file of the script behind this course, as "part.name".
+
+    It does not name its models.
+    """
     whole, tensors = read_pickled(file), {}
     for part in parts:
         state = whole.get(f"{part}_state_dict")
@@ -144,14 +160,16 @@ def read_seed_file(file: Path, parts: Iterable[str]) -> dict[str, Tensor]:
                 en=f"{file} holds no {part}_state_dict: it is another kind of torch file",
                 zh=f"{file} 里没有 {part}_state_dict：这是另一种 torch 文件",
             )
-        tensors |= {
-            f"{part}.{name}": value for name, value in dict.items(state) if _is_plain(value)
-        }
+        plain = {name: value for name, value in dict.items(state) if _is_plain(value)}
+        tensors |= {f"{part}.{name}": value for name, value in plain.items()}
     return tensors
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a tensor with numbers of its own: torch files may also hold sparse, nested, repeated or empty ones."""
+    """Whether it is a tensor with numbers of its own.
+
+    Torch files may also hold sparse, nested, repeated or empty ones.
+    """
     return (
         isinstance(value, Tensor)
         and (value.layout, value.device.type) == (torch.strided, "cpu")

@@ -1,7 +1,8 @@
-"""A learnable context for a frozen CLIP: vectors of our own where the words of a prompt would stand.
+"""A learnable context for a frozen CLIP: vectors of our own where a prompt's words would stand.
 
-This is how a float enters CLIP: a text becomes ids, the token table turns ids into vectors, and `CLIPTextLearnableEmbeddings`
-overwrites some of those vectors with its own, before the positions are added and the frozen tower reads them.
+This is how a float enters CLIP: a text becomes ids, the token table turns ids into vectors, and
+`CLIPTextLearnableEmbeddings` overwrites some of those vectors with its own, before the positions
+are added and the frozen tower reads them.
 CoOp: Zhou et al. 2022, arXiv 2109.01134. Taken apart in lesson 02.
 """
 
@@ -23,7 +24,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned, write_learned
 from helpers.data import FewShot
 from helpers.fast_text import count_shared, encode_fast
-from helpers.language import LearnerError
+from helpers.language import LearnerError, check_choice
 from helpers.pretrained import encode_images, encode_texts, identify_model
 from helpers.training import Evaluation, TrainConfig, train
 
@@ -36,32 +37,45 @@ Position = Literal["end", "middle", "front"]  # where the class name stands
 class SlotMismatch(LearnerError):
     """Text number `text` has `have` slots, and there are vectors for `need`."""
 
-    en = "Text {text} has {have} slots, and there are {need} vectors to put into them: write the placeholder {need} times into every text."
-    zh = "第 {text} 段文字有 {have} 个槽位，而要放的向量有 {need} 个：每段文字里，占位词元都要写 {need} 次。"
+    en, zh = (
+        "Text {text} has {have} slots, and there are {need} vectors to put into them: "
+        "write the placeholder {need} times into every text.",
+        "第 {text} 段文字有 {have} 个槽位，而要放的向量有 {need} 个："
+        "每段文字里，占位词元都要写 {need} 次。",
+    )
 
 
 class TooLong(LearnerError):
     """The class name `text` and its context need `need` positions, and the model has `room`."""
 
-    en = "“{text}” with its context needs {need} positions, and this model has {room}: shorten the name, or use fewer vectors."
-    zh = "“{text}”连同上下文向量要占 {need} 个位置，而这个模型只有 {room} 个：把名称写短些，或者少用几个向量。"
+    en, zh = (
+        "“{text}” with its context needs {need} positions, and this model has {room}: "
+        "shorten the name, or use fewer vectors.",
+        "“{text}”连同上下文向量要占 {need} 个位置，而这个模型只有 {room} 个："
+        "把名称写短些，或者少用几个向量。",
+    )
 
 
 class InitMismatch(LearnerError):
     """The `words` that a context is to begin as are `have` `tokens`, and it has `need` vectors."""
 
-    en = "“{words}” is {have} tokens ({tokens}), and the context has {need} vectors: make the two equal, or begin with init='random'."
-    zh = "“{words}”是 {have} 个词元（{tokens}），而上下文向量有 {need} 个：让两者相等，或者用 init='random' 从随机数开始。"
+    en, zh = (
+        "“{words}” is {have} tokens ({tokens}), and the context has {need} vectors: "
+        "make the two equal, or begin with init='random'.",
+        "“{words}”是 {have} 个词元（{tokens}），而上下文向量有 {need} 个："
+        "让两者相等，或者用 init='random' 从随机数开始。",
+    )
 
 
 # --- the embeddings that let vectors in ----------------------------------------------------------
 
 
 class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
-    """CLIP's text embeddings, with vectors of our own in the slots, the places where a placeholder token stands.
+    """CLIP's text embeddings, with vectors of our own in the slots, where placeholders stand.
 
-    Everything else stays: the two tables are the trained ones themselves, and the position is added to words and vectors alike.
-    `context`, (M, D) for all texts or (C, M, D) with vectors for each text, is the only new parameter.
+    Everything else stays: the two tables are the trained ones themselves, and the position is added
+    to words and vectors alike. `context`, (M, D) for all texts or (C, M, D) with vectors for each
+    text, is the only new parameter.
     Taken apart in lesson 02, section 3.
     """
 
@@ -77,8 +91,9 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
             end_of_text: the id of the end of text.
 
         Raises:
-            ValueError: the vectors have another width; or the placeholder's id is not below that of the end of text, so that models
-                which look for the largest id, as OpenAI's do, would take it for the end.
+            ValueError: the vectors have another width; or the placeholder's id is not below that of
+                the end of text, so that models which look for the largest id, as OpenAI's do, would
+                take it for the end.
         """
         nn.Module.__init__(self)  # not the parent's, which would make two new tables
         width = trained.token_embedding.embedding_dim
@@ -90,9 +105,10 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
             )
         if placeholder >= end_of_text:
             raise LearnerError(
-                en=f"the placeholder has the id {placeholder}, not below the end of text with {end_of_text}: CLIP might take it for "
-                "the end. Choose a token with a smaller id",
-                zh=f"占位词元的编号是 {placeholder}，不小于文本结束符的 {end_of_text}：CLIP 可能把它当成结尾。请选编号更小的词元",
+                en=f"the placeholder has the id {placeholder}, not below the end of text with "
+                f"{end_of_text}: CLIP might take it for the end. Choose a token with a smaller id",
+                zh=f"占位词元的编号是 {placeholder}，不小于文本结束符的 {end_of_text}："
+                "CLIP 可能把它当成结尾。请选编号更小的词元",
             )
         self.token_embedding = trained.token_embedding
         self.position_embedding = trained.position_embedding
@@ -125,8 +141,10 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         (texts, length), room = slots.shape, len(self.position_embedding.weight)
         if length > room:
             raise LearnerError(
-                en=f"the texts are {length} positions long and this model has {room}: shorten names or context",
-                zh=f"文字占 {length} 个位置，而这个模型只有 {room} 个：请缩短名称，或者少用几个向量",
+                en=f"the texts are {length} positions long and this model has {room}: "
+                "shorten names or context",
+                zh=f"文字占 {length} 个位置，而这个模型只有 {room} 个："
+                "请缩短名称，或者少用几个向量",
             )
         if self.context.dim() == 3 and len(self.context) != texts:
             own = len(self.context)
@@ -140,7 +158,9 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
 
 
 def overwrite(words: Tensor, slots: Tensor, context: Tensor) -> Tensor:
-    """words (C, T, D) with the context (M, D) or (C, M, D) in their slots (C, T), M in each row: (C, T, D).
+    """Put the context (M, D) or (C, M, D) into the slots (C, T) of words (C, T, D).
+
+    Each row has M slots; gives (C, T, D).
 
     Taken apart in lesson 02, section 2.
     """
@@ -160,7 +180,7 @@ def swap_embeddings(clip: CLIPModel, embeddings: CLIPTextEmbeddings) -> Iterator
 
 
 def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -> Tensor:
-    """ids (C, T) to text features (C, D) as they leave CLIP, by the library's own text model, padding and all."""
+    """Turn ids (C, T) into text features (C, D) by the library's own model, padding and all."""
     with swap_embeddings(clip, embeddings):
         pooled = clip.text_model(input_ids=ids).pooler_output  # (C, Dt)
     return clip.text_projection(pooled)
@@ -170,18 +190,17 @@ def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -
 
 
 def fill_prompt(words: Sequence[str], class_name: str, position: Position) -> str:
-    """A prompt of words around the class name: "a photo of a" and "cat" to "a photo of a cat.", or "a photo cat of a."."""
-    if position not in ("end", "middle", "front"):
-        raise LearnerError(
-            en=f"position is {position!r}: use 'end', 'middle' or 'front'",
-            zh=f"position 是 {position!r}：请用 'end'、'middle' 或 'front'",
-        )
+    """Put words around the class name: "a photo of a" and "cat" to "a photo of a cat."."""
+    check_choice("position", position, "end", "middle", "front")
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
     return " ".join([*words[:before], class_name, *words[before:]]) + "."
 
 
 def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, int]:
-    """A word of one token that stands in no class name and has a smaller id than the end of text, and that id."""
+    """Find a word of one token for the slots, and its id.
+
+    It stands in no class name, and its id is smaller than that of the end of text.
+    """
     names = tokenizer(list(class_names))["input_ids"]
     taken = {*tokenizer.all_special_ids, *(number for ids in names for number in ids)}
     for token in ("x", *tokenizer.get_vocab()):
@@ -198,9 +217,11 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
 
 
 def repeat_words(words: str, length: int) -> str:
-    """The last `length` of these words, repeated if they are fewer: of "a photo of a" the last two are "of a", eight are it twice.
+    """Take the last `length` of these words, repeated if they are fewer.
 
-    The last ones, since those stand next to a class name at the end. With words of one token each, the length is that of a context.
+    Of "a photo of a" the last two are "of a", and eight are it twice.
+    The last ones, since those stand next to a class name at the end. With words of one token each,
+    the length is that of a context.
     """
     phrase = words.split()
     return " ".join((length * phrase)[-length:])
@@ -228,10 +249,9 @@ def initialise_context(
     """
     if isinstance(init, Tensor):
         if init.shape not in (shape, shape[-2:]):
-            have = tuple(init.shape)
             raise LearnerError(
-                en=f"init is a tensor {have}, and the context is {shape}",
-                zh=f"init 是形状为 {have} 的张量，而上下文向量是 {shape}",
+                en=f"init is a tensor {tuple(init.shape)}, and the context is {shape}",
+                zh=f"init 是形状为 {tuple(init.shape)} 的张量，而上下文向量是 {shape}",
             )
         return init.detach().expand(shape).clone()
     if init == "random":
@@ -247,9 +267,10 @@ def initialise_context(
 
 
 class PromptedCLIP(nn.Module):
-    """A frozen CLIP that scores pictures against class names, each behind the same learnable context.
+    """A frozen CLIP that scores pictures against class names behind a learnable context.
 
-    What learns is `context`, (M, D) or (C, M, D); CLIP is left as it was. Taken apart in lesson 02, sections 4 and 5.
+    What learns is `context`, (M, D) or (C, M, D); CLIP is left as it was. Taken apart in
+    lesson 02, sections 4 and 5.
     """
 
     def __init__(
@@ -348,7 +369,8 @@ class PromptedCLIP(nn.Module):
     def forward(self, pictures: Tensor | Sequence[Image.Image]) -> Tensor:
         """How well each picture fits each class: logits (B, C), cosines times CLIP's own scale.
 
-        pictures: images, or their unit features (B, D), which never change and need be computed only once.
+        pictures: images, or their unit features (B, D), which never change and need be computed
+            only once.
         """
         if not isinstance(pictures, Tensor):
             pictures = encode_images(self.clip, self.processor, pictures)  # (B, D)
@@ -375,7 +397,7 @@ class PromptedCLIP(nn.Module):
         return (self(features).argmax(-1) == labels).float().mean().item()
 
     def save(self, file: str | Path) -> None:
-        """Write the context alone, with what must be known to use it again. Lesson 02, section 9."""
+        """Write the context alone, with all that is needed to use it. Lesson 02, section 9."""
         names = json.dumps(self.class_names, ensure_ascii=False)
         notes = {**identify_model(self.clip), "class_names": names, "position": self.position}
         write_learned(Path(file), CONTEXT, {"context": self.context}, notes)
@@ -398,7 +420,8 @@ class PromptedCLIP(nn.Module):
 
         Raises:
             WrongModel: the context was learned on another model.
-            ValueError: the file is something else, or holds vectors for each class and the classes are others.
+            ValueError: the file is something else, or holds vectors for each class and
+                the classes are others.
         """
         tensors, notes = read_learned(Path(file), CONTEXT)
         here = identify_model(clip)
@@ -408,7 +431,8 @@ class PromptedCLIP(nn.Module):
         names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
         if class_names is not None and own and tuple(class_names) != names:
             raise LearnerError(
-                en=f"{file} holds vectors for each of {', '.join(names)}: they say nothing about other classes",
+                en=f"{file} holds vectors for each of {', '.join(names)}: "
+                "they say nothing about other classes",
                 zh=f"{file} 里的向量是给 {'、'.join(names)} 各学一组的：对别的类别不起作用",
             )
         chosen = names if class_names is None else class_names
@@ -432,17 +456,18 @@ def train_context(
     checkpoint: Path | None = None,
     regularisation: float = 0.0,
 ) -> Iterator[Evaluation]:
-    """Learn the context from few pictures, and yield each evaluation as it is made; test pictures are never used.
+    """Learn the context from few pictures, and yield each evaluation as it is made.
 
-    In the end `prompted` holds the context with the lowest validation loss. Taken apart in lesson 02, section 5.
+    Test pictures are never used. In the end `prompted` holds the context with the lowest validation
+    loss. Taken apart in lesson 02, section 5.
 
     Args:
         prompted: whose context learns.
         data: features and labels to learn from and to validate on.
         config: how to train; by default as everywhere in the lessons.
         checkpoint: a file from which an interrupted training resumes.
-        regularisation: weight of the squared distance between the class features and those of "a photo of a {}." (KgCoOp: Yao et
-            al. 2023, arXiv 2303.13283, with 8).
+        regularisation: weight of the squared distance between the class features and those of "a
+            photo of a {}." (KgCoOp: Yao et al. 2023, arXiv 2303.13283, with 8).
 
     Raises:
         LossNotFinite: the loss is infinite or no number.

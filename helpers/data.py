@@ -1,7 +1,8 @@
-"""What models learn from: few examples of each class, as features that are computed once; and pictures with captions.
+"""What models learn from: few examples of each class, as features, and pictures with captions.
 
-Rests on helpers/pictures.py and pretrained.py. A frozen tower gives the same features for the same picture every time, so nothing
-is lost by keeping them (unless pictures are altered at random at every step, which this course does not do).
+Rests on helpers/pictures.py and pretrained.py. A frozen tower gives the same features for the same
+picture every time, so nothing is lost by keeping them (unless pictures are altered at random at
+every step, which this course does not do).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 # unit features (N, D) with labels (N,)
 LabelledFeatures = tuple[Tensor, Tensor]
 
-# --- few examples of each class ------------------------------------------------------------------------------------------------------
+# --- few examples of each class -------------------------------------------------------------------
 
 
 class Labelled(Protocol):
@@ -60,18 +61,20 @@ class FewShot:
     test: LabelledFeatures
 
     def permute_labels(self, seed: int) -> FewShot:
-        """Shuffle the labels for training and validation: what is learned from those is chance, and nothing else."""
+        """Shuffle the labels for training and validation: what is learned from them is chance."""
         generator = torch.Generator().manual_seed(seed)
 
-        def shuffled(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        def shuffle(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             order = torch.randperm(len(labels), generator=generator)
             return features, labels[order.to(labels.device)]
 
-        return FewShot(shuffled(*self.train), shuffled(*self.validation), self.test)
+        return FewShot(shuffle(*self.train), shuffle(*self.validation), self.test)
 
 
 def split_few_shot(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Choose examples to learn from and to validate on; the same seed with fewer shots chooses among the same examples.
+    """Choose examples to learn from and to validate on.
+
+    The same seed with fewer shots chooses among the same examples.
 
     Args:
         labels: (N,), the classes 0, 1, 2 ….
@@ -95,9 +98,11 @@ def split_few_shot(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[
 
 
 def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Choose examples to learn from, half of each class, and to validate and to test on, a quarter each and at least one.
+    """Choose half of each class to learn from, and a quarter each to validate and to test on.
 
-    labels: (N,), the classes 0, 1, 2 …. Gives the numbers of the examples; raises ValueError where a class has fewer than three.
+    At least one in each part.
+    labels: (N,), the classes 0, 1, 2 …. Gives the numbers of the examples; raises ValueError where
+    a class has fewer than three.
     """
     parts = []
     need = say(en="three parts need at least 3", zh="分成三份至少要 3 个")
@@ -108,27 +113,36 @@ def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tenso
 
 
 def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[Tensor]:
-    """The numbers of the examples of each class, shuffled. Raises ValueError where there are fewer than that."""
+    """Shuffle the numbers of each class's examples.
+
+    Args:
+        labels: (N,), the classes 0, 1, 2 ….
+        fewest: examples that each class must have.
+        need: what asks for so many, for the error.
+        seed: of the shuffle.
+
+    Raises:
+        ValueError: a class has too few.
+    """
     generator, shuffled = torch.Generator().manual_seed(seed), []
     for label in range(int(labels.max()) + 1):
         numbers = (labels == label).nonzero().flatten()
         if len(numbers) < fewest:
-            have = len(numbers)
             raise LearnerError(
-                en=f"class {label} has {have} examples; {need}",
-                zh=f"第 {label} 类有 {have} 个样本；{need}",
+                en=f"class {label} has {len(numbers)} examples; {need}",
+                zh=f"第 {label} 类有 {len(numbers)} 个样本；{need}",
             )
         shuffled.append(numbers[torch.randperm(len(numbers), generator=generator)])
     return shuffled
 
 
 def encode_split(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
-    """Turn the pictures of a split into features; what was encoded before is read from the cache."""
+    """Turn the pictures of a split into features; what the cache has is read from there."""
 
-    def features(part: Labelled) -> tuple[Tensor, Tensor]:
+    def encode(part: Labelled) -> tuple[Tensor, Tensor]:
         return cache_features(clip, processor, part.images), part.labels.to(clip.device)
 
-    return FewShot(*map(features, (split.train, split.validation, split.test)))
+    return FewShot(*map(encode, (split.train, split.validation, split.test)))
 
 
 def cache_features(
@@ -139,8 +153,9 @@ def cache_features(
 ) -> Tensor:
     """Compute features of pictures, or read them where the same was computed before.
 
-    They are kept on disk under the model, the way pictures are prepared, what is computed, and the pictures themselves; any of them
-    changed, they are computed again. A file that cannot be read counts as none; where nothing can be written, nothing is kept.
+    They are kept on disk under the model, the way pictures are prepared, what is computed, and the
+    pictures themselves; any of them changed, they are computed again. A file that cannot be read
+    counts as none; where nothing can be written, nothing is kept.
 
     Args:
         clip: the model.
@@ -158,10 +173,8 @@ def cache_features(
             en="there are no pictures to encode: each part of a split needs at least one",
             zh="没有图片可以编码：划分出的每一份至少要有一张",
         )
-    made_by = (
-        f"{fingerprint(clip)} {clip.dtype} {describe_preparation(processor)} "
-        f"{compute.__module__}.{compute.__qualname__}"
-    )
+    how = f"{describe_preparation(processor)} {compute.__module__}.{compute.__qualname__}"
+    made_by = f"{fingerprint(clip)} {clip.dtype} {how}"
     batches, size = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
     for start in range(0, len(images), size):
         batch = images[start : start + size]
@@ -182,7 +195,10 @@ def cache_features(
 
 
 def describe_preparation(processor: CLIPProcessor) -> str:
-    """Say how pictures are prepared, in one line: two processors of the same line make the same numbers of a picture."""
+    """Say how pictures are prepared, in one line.
+
+    Two processors of the same line make the same numbers of a picture.
+    """
     settings: dict[str, Any] = processor.image_processor.to_dict()
     return repr(sorted((name, repr(value)) for name, value in settings.items()))
 
@@ -200,21 +216,22 @@ def _read_features(file: Path, count: int) -> Tensor | None:
 
 
 def measure_accuracy(pictures: LabelledFeatures, classes: Tensor) -> float:
-    """The share of pictures whose class is the nearest of the unit features of all classes (C, D)."""
+    """Measure the share of pictures whose class is the nearest of all class features (C, D)."""
     features, labels = pictures
     return (features @ classes.T).argmax(-1).eq(labels).float().mean().item()
 
 
 def measure_class_mean(data: FewShot) -> float:
-    """Accuracy on the test pictures when each takes the class whose mean training picture is nearest, by cosine."""
+    """Measure accuracy on the test pictures when each takes the class of the nearest mean."""
     features, labels = data.train
     means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])  # (C, D)
     return measure_accuracy(data.test, torch.nn.functional.normalize(means, dim=-1))
 
 
 def measure_probe(data: FewShot) -> float:
-    """Accuracy on the test pictures of a linear probe, held back as much as is best for the validation pictures.
+    """Measure accuracy on the test pictures of a linear probe.
 
+    It is held back as much as is best for the validation pictures.
     Of strengths that are equally good there, the smallest.
     """
     # takes a second to import, and whoever only reads a study's numbers needs no probe
@@ -227,20 +244,20 @@ def measure_probe(data: FewShot) -> float:
     with warnings.catch_warnings():
         # about as many classes as pictures, which with one shot is meant so
         warnings.filterwarnings("ignore", "The number of unique classes")
-        probes = [
-            LogisticRegression(C=strength, max_iter=1000).fit(*train) for strength in STRENGTHS
-        ]
+        probes = [LogisticRegression(C=c, max_iter=1000).fit(*train) for c in STRENGTHS]
     return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
 
 
-# --- pictures with captions --------------------------------------------------------------------------------------------------------
+# --- pictures with captions -----------------------------------------------------------------------
 
 
 class VLMDataset(Dataset):
-    """Pictures with captions, from a JSON list of {"image_path": …, "text": …}; paths are relative to the JSON file.
+    """Pictures with captions, from a JSON list of {"image_path": …, "text": …}.
 
-    The file and every picture are checked at once; pictures are opened again when they are asked for. Item i is a picture, RGB, and the
-    ids (T,) of its caption with an end-of-text, or of its first max_length tokens.
+    Paths are relative to the JSON file.
+    The file and every picture are checked at once; pictures are opened again when they are asked
+    for. Item i is a picture, RGB, and the ids (T,) of its caption with an end-of-text, or of its
+    first max_length tokens.
     """
 
     def __init__(
@@ -276,7 +293,7 @@ class VLMDataset(Dataset):
 
     @property
     def rows(self) -> list[Tensor]:
-        """The ids (T,) of every caption, T at most max_length; one that was cut has no end-of-text."""
+        """The ids (T,) of every caption, T at most max_length; if cut, without end-of-text."""
         return [row[: self.max_length] for row in self._whole]
 
     @property
@@ -286,11 +303,15 @@ class VLMDataset(Dataset):
 
 
 def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
-    """Turn each caption into ids (T,), with an end-of-text to learn. Raises ValueError if the tokenizer knows no end."""
+    """Turn each caption into ids (T,), with an end-of-text to learn.
+
+    Raises ValueError if the tokenizer knows no end.
+    """
     end = tokenizer.eos_token_id
     if end is None:
         raise LearnerError(
-            en="this tokenizer has no end-of-text token, so a caption could never end: use another language model",
+            en="this tokenizer has no end-of-text token, so a caption could never end: "
+            "use another language model",
             zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
         )
     ids = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in captions]

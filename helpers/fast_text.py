@@ -1,7 +1,8 @@
-"""The text features of a learnable context with less work: the same numbers as by the plain path, up to rounding.
+"""The text features of a learnable context with less work: the same numbers, up to rounding.
 
-Three things are saved: what stands behind the end of every text is cut off, positions that all texts share are computed once,
-and the last layer is finished where the texts end and nowhere else. Taken apart in lesson 02b, sections 2 and 3.
+Three things are saved: what stands behind the end of every text is cut off, positions that all
+texts share are computed once, and the last layer is finished where the texts end and nowhere else.
+Taken apart in lesson 02b, sections 2 and 3.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ def encode_fast(
         ids: (C, T).
         end: where each text ends, (C,): there its features are taken.
         shared: how many positions at the beginning are the same in all texts.
-        chunk_size: texts that go through the tower together; by default as many as `KEPT_FOR_BACKWARD` allows. The others follow in
-            turn, and are computed again in the backward pass, so that memory is bounded (gradient checkpointing: Chen et al. 2016,
-            arXiv 1604.06174).
+        chunk_size: texts that go through the tower together; by default as many as
+            `KEPT_FOR_BACKWARD` allows. The others follow in turn, and are computed again in
+            the backward pass, so that memory is bounded (gradient checkpointing: Chen
+            et al. 2016, arXiv 1604.06174).
     """
     vectors = embeddings(input_ids=ids[:, : int(end.max()) + 1])  # (C, T', D)
     common, own, end = vectors[0, :shared], vectors[:, shared:], end - shared  # (S, D), (C, L, D)
@@ -54,9 +56,13 @@ def encode_fast(
 
 
 def run_side_by_side(clip: CLIPModel, common: Tensor, own: Tensor, end: Tensor) -> Tensor:
-    """Send shared positions (S, D) and the texts' own (C, L, D) through the tower; gives what stands at the ends, (C, D).
+    """Send shared positions (S, D) and the texts' own (C, L, D) through the tower: (C, D).
 
-    end: (C,), counted from the first of a text's own positions.
+    Args:
+        clip: the model.
+        common: the shared positions, (S, D).
+        own: of each text, (C, L, D).
+        end: where what is given stands, (C,), counted from the first of a text's own positions.
     """
     shared, (texts, length, _) = len(common), own.shape
     # (S + C L, D): a position is a row, whichever text it belongs to
@@ -72,18 +78,24 @@ def attend_back(layer: nn.Module, x: Tensor, shared: int, texts: int) -> Tensor:
     """What attention takes for each position from those before it: rows (S + C L, D) to rows.
 
     Shared positions attend to each other, a text's own to the shared ones and to each other.
+
+    Args:
+        layer: one of `encoder.layers`.
+        x: the shared positions, and then those of each text, (S + C L, D).
+        shared: S.
+        texts: C.
     """
     attention, normed = layer.self_attn, layer.layer_norm1(x)
 
-    def heads(project: nn.Module) -> tuple[Tensor, Tensor]:
+    def split_heads(project: nn.Module) -> tuple[Tensor, Tensor]:
         """(1, H, S, d) of the shared positions, (C, H, L, d) of the texts' own."""
         split = project(normed).unflatten(-1, (attention.num_heads, -1))  # (S + C L, H, d)
         common, own = split.split([shared, len(x) - shared])
         return common[None].transpose(1, 2), own.unflatten(0, (texts, -1)).transpose(1, 2)
 
-    common_query, query = heads(attention.q_proj)
-    common_key, key = heads(attention.k_proj)
-    common_value, value = heads(attention.v_proj)
+    common_query, query = split_heads(attention.q_proj)
+    common_key, key = split_heads(attention.k_proj)
+    common_value, value = split_heads(attention.v_proj)
     key = torch.cat([common_key.expand(texts, -1, -1, -1), key], dim=2)  # (C, H, S + L, d)
     value = torch.cat([common_value.expand(texts, -1, -1, -1), value], dim=2)
     length = query.shape[2]
@@ -103,9 +115,11 @@ def finish_layer(layer: nn.Module, x: Tensor, taken: Tensor) -> Tensor:
 
 
 def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
-    """How many positions at the beginning are the same in all texts (C, T), none of which ends (C,) among them.
+    """Count positions at the beginning that are the same in all texts (C, T).
 
-    own_slots: id of the placeholder where each text has vectors of its own in the slots, so that none of those is shared.
+    None of them ends a text, end: (C,).
+    own_slots: id of the placeholder where each text has vectors of its own in the slots, so that
+    none of those is shared.
     """
     same = (ids == ids[0]).all(0)  # (T,)
     if own_slots is not None:
@@ -114,6 +128,12 @@ def count_shared(ids: Tensor, end: Tensor, own_slots: int | None = None) -> int:
 
 
 def count_kept(width: int, layers: int, own: int, shared: int = 0) -> int:
-    """How many numbers a text keeps for its backward pass: in each layer about 20 D for each of its `own` positions, and keys and
-    values of the `shared` ones."""
+    """Count the numbers that a text keeps for its backward pass.
+
+    Args:
+        width: D.
+        layers: how many.
+        own: its own positions, each with about 20 D numbers in each layer.
+        shared: those of all texts, of which it keeps keys and values.
+    """
     return layers * width * (20 * own + 2 * shared)

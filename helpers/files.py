@@ -1,6 +1,7 @@
 """What the course writes to disk, whole or not at all, and where it keeps what can be made again.
 
-Tensors are written as safetensors, which hold numbers and texts and no code: https://github.com/huggingface/safetensors.
+Tensors are written as safetensors, which hold numbers and texts and no code:
+https://github.com/huggingface/safetensors.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def find_cache_folder() -> Path:
-    """Find the cache: $COURSE_CACHE if it is set, else "ten-vectors" in the place where this system keeps caches; made if that is possible.
+    """Find the cache: $COURSE_CACHE, else "ten-vectors" where this system keeps caches.
 
-    Everything in it can be made again: it may be deleted at any time.
+    It is made if that is possible. Everything in it can be made again: it may be
+    deleted at any time.
     """
     given, name = os.environ, "ten-vectors"
     if given.get("COURSE_CACHE"):
@@ -46,7 +48,10 @@ def find_cache_folder() -> Path:
 
 
 def write_whole(file: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` with the path of a file beside this one, and then put that in its place: the old file or the new, never half."""
+    """Call `write` with a path beside this one, and put that in its place.
+
+    So there is the old file or the new, and never half of one.
+    """
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         write(part)
@@ -58,7 +63,7 @@ def write_whole(file: Path, write: Callable[[Path], None]) -> None:
 
 
 def cache_arrays(file: Path, **arrays: np.ndarray) -> None:
-    """Write arrays as a compressed npz to the cache; that nothing can be written there is no error."""
+    """Write arrays as a compressed npz to the cache; where that is impossible, do nothing."""
 
     def write(part: Path) -> None:
         with part.open("wb") as archive:
@@ -69,7 +74,7 @@ def cache_arrays(file: Path, **arrays: np.ndarray) -> None:
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
-    """Write tensors by name, and texts by name, as one safetensors file. Raises OSError where nothing can be written."""
+    """Write tensors and texts by name as one safetensors file. Raises OSError if it cannot."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # not save_file, which leaves a file under another name behind when it is killed
     whole = save(plain, dict(notes))
@@ -85,12 +90,16 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read the tensors and the texts of a safetensors file. Raises FileNotFoundError, or ValueError for a file that is no such thing."""
+    """Read the tensors and the texts of a safetensors file.
+
+    Raises FileNotFoundError, or ValueError for a file that is no such thing.
+    """
     if not file.is_file():
         raise FileNotFoundError(2, say(en="no such file", zh="没有这个文件"), str(file))
     try:
         with safe_open(file, framework="pt") as archive:
-            # copies: what the archive gives is a view of the file, and Windows replaces no file that is looked at
+            # copies: what the archive gives is a view of the file, and Windows replaces no
+            # file that is looked at
             tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}
             return tensors, archive.metadata() or {}
     except SafetensorError as error:
@@ -101,7 +110,7 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def is_pickled(file: Path) -> bool:
-    """Whether the file begins as torch.save writes them: a zip archive, or of old a pickle with torch's number."""
+    """Whether torch.save wrote the file: a zip archive, or of old a pickle with torch's number."""
     if not file.is_file():
         return False
     with file.open("rb") as opened:
@@ -109,14 +118,18 @@ def is_pickled(file: Path) -> bool:
 
 
 def read_pickled(file: Path) -> dict[str, Any]:
-    """Read what is in a file of torch.save, as far as that is tensors, numbers and texts: code in it is never run. Raises ValueError otherwise."""
+    """Read what is in a file of torch.save: tensors, numbers and texts; no code in it is run.
+
+    Raises ValueError where there is more in it, or it is damaged.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             whole = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise LearnerError(
-            en=f"{file} was refused: it holds more than tensors, numbers and texts, or it is damaged",
+            en=f"{file} was refused: it holds more than tensors, numbers and texts, "
+            "or it is damaged",
             zh=f"拒绝打开 {file}：里面不只有张量、数和文字，或者文件已经损坏",
         ) from error
     # a damaged file makes torch.load raise nearly anything

@@ -1,6 +1,7 @@
-"""What towers and a language model cost, counted in multiply-adds: a number of the model's sizes, however fast the machine.
+"""What towers and a language model cost, in multiply-adds: a number of the model's sizes.
 
-A multiply-add (MAC) is a multiplication and an addition to a sum: two operations (FLOPs). Lesson 02b, section 1; lesson 06, section 7.
+A multiply-add (MAC) is a multiplication and an addition to a sum: two operations (FLOPs).
+Lesson 02b, section 1; lesson 06, section 7.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FLOP = 2  # operations of a multiply-add
 
 @dataclass(frozen=True)
 class MACs:
-    """Multiply-adds on the way through a tower: of vectors with weights, and of vectors with one another in attention."""
+    """Multiply-adds of a tower: vectors with weights, and vectors with one another in attention."""
 
     weights: int
     attention: int
@@ -30,7 +31,8 @@ class MACs:
     def forward_and_backward(self) -> int:
         """To the end, and with the gradient back to the vectors that came in.
 
-        Back through frozen weights takes as many again, through attention twice as many, since both of its sides have a gradient.
+        Back through frozen weights takes as many again, through attention twice as many, since both
+        of its sides have a gradient.
         """
         return 2 * self.weights + 3 * self.attention
 
@@ -38,7 +40,9 @@ class MACs:
 def count_text_tower(
     config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False
 ) -> MACs:
-    """The features of some texts. Without `shared` and `only_end` this is the plain path, with both the one of helpers/fast_text.py.
+    """Count what the features of some texts cost.
+
+    Without `shared` and `only_end` this is the plain path, with both that of helpers/fast_text.py.
 
     Args:
         config: of the CLIP.
@@ -51,17 +55,24 @@ def count_text_tower(
     width, inner, layers = sizes.hidden_size, sizes.intermediate_size, sizes.num_hidden_layers
     own = length - shared
 
-    def layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
-        """Rows of positions, of which each sees so many; some of them go through the rest of the layer, too."""
+    def count_layer(rows: int, positions: int, seen: int, finished: int) -> tuple[int, int]:
+        """Count weights and attention of a layer.
+
+        Args:
+            rows: texts.
+            positions: of each.
+            seen: how many each of them attends to.
+            finished: how many of them go through the rest of the layer.
+        """
         queries_keys_values = positions * 3 * width**2
         output_and_mlp = finished * (width**2 + 2 * width * inner)
         return rows * (queries_keys_values + output_and_mlp), rows * positions * seen * 2 * width
 
     parts = [
-        *[layer(1, shared, shared, shared)] * (layers - 1),
-        *[layer(texts, own, length, own)] * (layers - 1),
-        layer(1, shared, shared, 0 if only_end else shared),
-        layer(texts, own, length, 1 if only_end else own),
+        *[count_layer(1, shared, shared, shared)] * (layers - 1),
+        *[count_layer(texts, own, length, own)] * (layers - 1),
+        count_layer(1, shared, shared, 0 if only_end else shared),
+        count_layer(texts, own, length, 1 if only_end else own),
         (texts * width * config.projection_dim, 0),
     ]
     return MACs(*(sum(part) for part in zip(*parts)))
@@ -79,7 +90,7 @@ def count_vision_tower(config: CLIPConfig, pictures: int) -> MACs:
 
 
 def count_language_model(config: GPT2Config, texts: int, positions: int, scored: int) -> MACs:
-    """Some texts of so many positions through a GPT-2, which predicts the next token at `scored` of them.
+    """Count what some texts through a GPT-2 cost, with logits at `scored` positions of each.
 
     Args:
         config: of the language model.
@@ -173,5 +184,5 @@ def count_captioner_training(
 
 
 def estimate_least_seconds(macs: int, gflops: float) -> float:
-    """How long so many multiply-adds take a machine that does nothing else, at the pace of its own matrix product."""
+    """Estimate how long a machine takes at the pace of its own matrix product, in seconds."""
     return macs * FLOP / (gflops * 1e9)

@@ -1,4 +1,4 @@
-"""The learner's language: English or Chinese, chosen once, for everything that is printed and shown."""
+"""The learner's language, English or Chinese, chosen once for all that is printed and shown."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ _language = "en"
 
 
 class LearnerError(ValueError):
-    """What went wrong, in one sentence of the learner's language: explorers show it as it stands, without a traceback.
+    """What went wrong, in one sentence of the learner's language, shown without a traceback.
 
-    It is raised with the sentence in both languages, `en` and `zh`. A subclass has the two itself, and is raised with the facts by
-    name, which they take in braces.
+    It is raised with the sentence in both languages, `en` and `zh`. A subclass has the two itself,
+    and is raised with the facts by name, which they take in braces.
     """
 
     en = zh = ""
@@ -42,3 +42,13 @@ def set_language(lang: str) -> None:
 def say(*, en: str, zh: str) -> str:
     """The text in the learner's language."""
     return zh if _language == "zh" else en
+
+
+def check_choice(name: str, value: object, *choices: str) -> None:
+    """Raise LearnerError unless the value of the argument `name` is one of these."""
+    if value not in choices:
+        *first, last = map(repr, choices)
+        raise LearnerError(
+            en=f"{name} is {value!r}: use {', '.join(first)} or {last}",
+            zh=f"{name} 是 {value!r}：请用 {'、'.join(first)} 或 {last}",
+        )

@@ -1,6 +1,7 @@
-"""What every notebook needs and no model knows of: the learner's language, `compare`, and errors that speak plainly.
+"""What every notebook needs and no model knows of: language, `Table` and `compare`.
 
-Rests on numpy and the standard library; transformers is only asked to be quiet. Notebooks call `start` in their first cell.
+Rests on numpy and the standard library; transformers is only asked to be quiet. Notebooks call
+`start` in their first cell.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from helpers.language import say, set_language
 
 
 def set_up(lang: str) -> None:
-    """Set the learner's language, and have libraries keep quiet: the end of each notebook's set-up cell.
+    """Set the learner's language, and have libraries keep quiet: the end of the set-up cell.
 
     Libraries report to the programmer; what a learner needs to know the lesson says itself.
     """
@@ -27,19 +28,19 @@ def set_up(lang: str) -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    print(
-        say(
-            en="Ready: everything below runs on this machine, without a network.",
-            zh="准备好了：下面的一切都在这台机器上运行，不需要联网。",
-        )
+    ready = say(
+        en="Ready: everything below runs on this machine, without a network.",
+        zh="准备好了：下面的一切都在这台机器上运行，不需要联网。",
     )
+    print(ready)
 
 
 @dataclass(eq=False, repr=False)
 class Table:
     """Rows of texts for the page: a table in html, and lines of plain text.
 
-    header: what stands over the columns; align: how all columns but the first stand; folded_under: what alone is seen at first.
+    header: what stands over the columns; align: how all columns but the first stand; folded_under:
+    what alone is seen at first.
     """
 
     rows: Iterable[Sequence[str]]
@@ -52,13 +53,13 @@ class Table:
         self.header = tuple(self.header)
 
     def _repr_html_(self) -> str:
-        lines = [self._line("th", self.header)] if self.header else []
-        lines += [self._line("td", row) for row in self.rows]
+        lines = [self._make_row("th", self.header)] if self.header else []
+        lines += [self._make_row("td", row) for row in self.rows]
         table = f"<table>{''.join(lines)}</table>"
         summary = f"<summary>{html.escape(self.folded_under)}</summary>"
         return f"<details>{summary}{table}</details>" if self.folded_under else table
 
-    def _line(self, tag: str, row: Sequence[str]) -> str:
+    def _make_row(self, tag: str, row: Sequence[str]) -> str:
         sides = ["left", *[self.align] * (len(row) - 1)]
         # an empty corner is no heading of anything
         tags = (tag if cell else "td" for cell in row)
@@ -73,11 +74,11 @@ class Table:
         return "\n".join([self.folded_under, *lines] if self.folded_under else lines)
 
 
-# --- ours and theirs ---------------------------------------------------------------------------------------------
+# --- ours and theirs ------------------------------------------------------------------------------
 
 
 def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
-    """Print whether our result is the library's: exact, close or different, with the largest difference.
+    """Print whether ours is theirs: exact, close or different, with the largest difference.
 
     The idea is karpathy's `cmp`.
 
@@ -85,7 +86,8 @@ def compare(name: str, ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
         name: of what is compared.
         ours: a tensor, an array or a number, or a list of anything.
         theirs: the same, of the same shape.
-        tolerance: what the largest difference may be and still count as close, as a share of the largest number of theirs.
+        tolerance: what the largest difference may be and still count as close, as a share of the
+            largest number of theirs.
     """
     agree, verdict = _judge(ours, theirs, tolerance)
     print(f"{'✓' if agree else '✗'} {name}{say(en=': ', zh='：')}{verdict}")

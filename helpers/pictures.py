@@ -1,7 +1,7 @@
 """Picture files, and JSON files of them with captions, from anybody.
 
-Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, a path that leaves the folder is not followed, and
-all that is wrong is told at once.
+Rests on Pillow. Nothing is trusted: a picture of absurd size is not unpacked, a path that leaves
+the folder is not followed, and all that is wrong is told at once.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MAX_FAULTS = 100
 # pictures that are open at the same time: a photograph takes a hundred megabytes
 FILE_BATCH_SIZE = 8
 
-# --- pictures --------------------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
 
 
 class BadPicture(LearnerError):
-    """What is wrong with a picture file, in words of the learner's language that go on after its name.
+    """What is wrong with a picture file, in the learner's words that go on after its name.
 
     kind: "too large", "a strip", "no picture" or "broken".
     """
@@ -57,8 +57,8 @@ class BadPicture(LearnerError):
                 zh="太细长了：请裁出其中一块",
             ),
             "no picture": say(
-                en="is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone "
-                f"too (what is read: {', '.join(FORMATS)})",
+                en="is no picture that can be read here: save it as PNG or JPEG, "
+                f"a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
                 zh="不是这里能读的图片：请另存为 PNG 或 JPEG",
             ),
             "broken": say(
@@ -69,10 +69,12 @@ class BadPicture(LearnerError):
 
 
 def open_picture(source: Path | BinaryIO) -> Image.Image:
-    """Open a picture file as RGB: turned as the camera was held, what is transparent made white, of several frames the first.
+    """Open a picture file as RGB, turned as the camera was held.
 
-    Raises BadPicture for what is no picture, a broken one, and one of absurd size, which is not unpacked; and OSError where there is
-    nothing to open.
+    What is transparent is made white; of several frames the first is taken.
+
+    Raises BadPicture for what is no picture, a broken one, and one of absurd size, which is not
+    unpacked; and OSError where there is nothing to open.
     """
     try:
         with warnings.catch_warnings():
@@ -128,7 +130,7 @@ class PictureFiles(Sequence):
             raise LearnerError(f"{self.files[number]} {error}") from error
 
 
-# --- a JSON file of pictures with captions ---------------------------------------------------------------------------------------------
+# --- a JSON file of pictures with captions --------------------------------------------------------
 
 
 def read_pairs(
@@ -136,7 +138,8 @@ def read_pairs(
 ) -> list[tuple[Path, str]]:
     """Read picture file and text of every entry of a JSON file.
 
-    decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks again where one is broken.
+    decode: whether every picture is opened, too; False for somebody who opens them anyway, and asks
+    again where one is broken.
     Raises OSError, or LearnerError with a list of all faults, entries from 1.
     """
     entries = _read_entries(data_path)
@@ -150,13 +153,12 @@ def read_pairs(
     # many captions may share a picture, which is looked at once
     folder, known = data_path.parent, {}
     place = say(en=", entry {}: ", zh="，第 {} 项：")
-    raise_faults(
-        [
-            f"{data_path}{place.format(number)}{fault}"
-            for number, entry in enumerate(entries, start=1)
-            for fault in _find_faults(entry, folder, allow_outside, decode, known)
-        ]
-    )
+    faults = [
+        f"{data_path}{place.format(number)}{fault}"
+        for number, entry in enumerate(entries, start=1)
+        for fault in _find_faults(entry, folder, allow_outside, decode, known)
+    ]
+    raise_faults(faults)
     return [
         (Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip())
         for entry in entries
@@ -164,13 +166,12 @@ def read_pairs(
 
 
 def raise_faults(faults: Sequence[str]) -> None:
-    """Raise LearnerError with a line for each fault, if there are any; only the first are listed."""
+    """Raise LearnerError with a line for each fault, if there are any, at most `MAX_FAULTS`."""
     lines = list(faults[:MAX_FAULTS])
     if (more := len(faults) - MAX_FAULTS) > 0:
         lines.append(say(en=f"… and {more} more", zh=f"……还有 {more} 处"))
-    told = "\n".join(lines)
-    if told:
-        raise LearnerError(told)
+    if lines:
+        raise LearnerError("\n".join(lines))
 
 
 def _read_entries(data_path: Path) -> Any:
@@ -179,19 +180,24 @@ def _read_entries(data_path: Path) -> Any:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise LearnerError(
-            en=f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): save it as UTF-8",
-            zh=f"{data_path} 不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）：请另存为 UTF-8",
+            en=f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): "
+            "save it as UTF-8",
+            zh=f"{data_path} 不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）："
+            "请另存为 UTF-8",
         ) from None
     except json.JSONDecodeError as error:
         line = [*error.doc.splitlines(), ""][error.lineno - 1].strip()[:80]
         raise LearnerError(
-            en=f"{data_path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}: {line}",
-            zh=f"{data_path} 不是 JSON：第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
+            en=f"{data_path} is no JSON: "
+            f"{error.msg} in line {error.lineno}, column {error.colno}: {line}",
+            zh=f"{data_path} 不是 JSON："
+            f"第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
         ) from None
     # a number of thousands of digits; lists within lists without end
     except (ValueError, RecursionError):
         raise LearnerError(
-            en=f"{data_path} is no JSON that can be read here: it holds an absurd number, or is nested too deep",
+            en=f"{data_path} is no JSON that can be read here: "
+            "it holds an absurd number, or is nested too deep",
             zh=f"{data_path} 里的 JSON 这里读不了：有长得离谱的数，或者括号一层套一层，太深了",
         ) from None
 
@@ -199,6 +205,15 @@ def _read_entries(data_path: Path) -> Any:
 def _find_faults(
     entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
 ) -> Iterator[str]:
+    """Find what is wrong with an entry of the JSON file.
+
+    Args:
+        entry: whatever stands there.
+        folder: of the JSON file.
+        allow_outside: whether pictures may lie outside it.
+        decode: whether pictures are opened, too.
+        known: what was found of pictures before, by their paths; more is added.
+    """
     if not isinstance(entry, dict):
         yield say(en="is {}, and should be {}", zh="这里是{}，应该是 {}").format(
             _name_kind(entry), '{"image_path": …, "text": …}'
@@ -219,7 +234,8 @@ def _find_faults(
             yield say(en=f'"{key}" is empty', zh=f'"{key}" 是空的')
         elif any("\ud800" <= letter <= "\udfff" for letter in value):
             yield say(
-                en=f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): write it whole',
+                en=f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): '
+                "write it whole",
                 zh=f'"{key}" 里有半个字符（JSON 里的 \\ud800 到 \\udfff）：请写完整',
             )
         elif key == "image_path":
@@ -230,7 +246,14 @@ def _find_faults(
 
 
 def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
-    """What is wrong with a picture's path or file; "" where nothing is. What lies outside is not touched, unless that is allowed."""
+    """Say what is wrong with a picture's path or file; "" where nothing is.
+
+    Args:
+        path: as it stands in the JSON file.
+        folder: to which it is relative.
+        allow_outside: whether it may lead out of there; else what lies outside is not touched.
+        decode: whether the picture is opened, too.
+    """
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
         return say(en=f"the path {shown} holds a zero byte", zh=f"路径 {shown} 里有零字节")
@@ -244,7 +267,8 @@ def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bo
         return say(
             en=f"{shown} leaves the folder of the JSON file: "
             "copy the picture into it, or allow it by --allow-outside",
-            zh=f"{shown} 在 JSON 文件所在的文件夹之外：请把图片复制进来，或者用 --allow-outside 允许",
+            zh=f"{shown} 在 JSON 文件所在的文件夹之外："
+            "请把图片复制进来，或者用 --allow-outside 允许",
         )
     if os.path.isdir(file):
         return say(
@@ -253,7 +277,8 @@ def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bo
     if not os.path.isfile(file):
         looked, instead = os.path.dirname(file), _suggest_instead(path, file)
         return say(
-            en=f"no file {shown} (looked in {looked}){instead}. Paths are relative to the JSON file",
+            en=f"no file {shown} (looked in {looked}){instead}. "
+            "Paths are relative to the JSON file",
             zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径是相对于 JSON 文件的",
         )
     try:

@@ -1,6 +1,7 @@
-"""The one door to the frozen models, pocket ones, a local folder or a name on the hub, and the features that they give.
+"""The one door to the frozen models (pocket, a local folder, the hub) and their features.
 
-Rests on transformers' own `CLIPModel` and causal language models; nothing here knows how the models were trained.
+Rests on transformers' own `CLIPModel` and causal language models; nothing here knows how the
+models were trained.
 CLIP: Radford et al. 2021, arXiv 2103.00020. GPT-2: Radford et al. 2019.
 """
 
@@ -22,20 +23,15 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    CLIPModel,
-    CLIPProcessor,
-    PreTrainedModel,
-)
+from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
 
 from helpers.language import say
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
 
-# without torchvision, which the course does not need, version 5 must be asked for the Pillow image processor by its name
+# without torchvision, which the course does not need, version 5 must be asked for the Pillow image
+# processor by its name
 CLIPImageProcessor = (
     getattr(transformers, "CLIPImageProcessorPil", None) or transformers.CLIPImageProcessor
 )
@@ -44,31 +40,32 @@ CLIPImageProcessor = (
 def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]:
     """Load a frozen CLIP in eval mode, and the processor that prepares its pictures and texts.
 
-    name: "pocket", a folder, or a hub name such as "openai/clip-vit-base-patch32"; by default what the environment variable
-    COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
+    name: "pocket", a folder, or a hub name such as "openai/clip-vit-base-patch32"; by default what
+    the environment variable COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when
+    there is nothing to load.
     """
     source = _find_source(name, "COURSE_CLIP", POCKET_CLIP)
-    model = _load(CLIPModel, source, dtype=torch.float32)
+    model = _load(CLIPModel, source, dtype=torch.float32).requires_grad_(False).eval()
     images = _load(CLIPImageProcessor, source)
-    tokenizer = _load(AutoTokenizer, source)
-    return _freeze(model), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
+    tokenizer = _load(transformers.AutoTokenizer, source)
+    return model, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
 def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
     """Load a frozen GPT-2, or another causal language model, in eval mode, and its tokenizer.
 
-    name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable COURSE_GPT2 says, else
-    "pocket". Raises OSError, in one sentence, when there is nothing to load.
+    name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable
+    COURSE_GPT2 says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
     """
     source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
-    model = _load(AutoModelForCausalLM, source, dtype=torch.float32)
-    return _freeze(model), load_tokenizer(name)
+    model = _load(transformers.AutoModelForCausalLM, source, dtype=torch.float32)
+    return model.requires_grad_(False).eval(), load_tokenizer(name)
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
     """Load the tokenizer of `load_gpt2(name)` alone, which is much smaller."""
     source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
-    return _load(AutoTokenizer, source)
+    return _load(transformers.AutoTokenizer, source)
 
 
 def find_trained_rows(model: PreTrainedModel) -> Tensor:
@@ -86,9 +83,10 @@ def find_trained_rows(model: PreTrainedModel) -> Tensor:
 
 
 def fingerprint(model: PreTrainedModel) -> str:
-    """Sixteen letters that tell models apart, by what their weights are: the same in every version of the library.
+    """Make sixteen letters that tell models apart by their weights, whatever the library's version.
 
-    Of every tensor only some numbers are looked at, spread over the whole: a model that was trained further differs in all of them.
+    Of every tensor only some numbers are looked at, spread over the whole: a model that was trained
+    further differs in all of them.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
@@ -99,7 +97,7 @@ def fingerprint(model: PreTrainedModel) -> str:
 
 
 def identify_model(model: PreTrainedModel) -> dict[str, str]:
-    """Say what tells a model from others: its name, its fingerprint, and the width of its token embeddings."""
+    """Say what tells a model from others: name, fingerprint, and width of its embeddings."""
     folder = Path(model.name_or_path)
     width = getattr(model.config, "text_config", model.config).hidden_size
     name = folder.name if folder.is_dir() else model.name_or_path
@@ -161,7 +159,10 @@ def classify_zero_shot(
 def prepare_pixels(
     model: torch.nn.Module, processor: CLIPProcessor, images: Sequence[Image.Image]
 ) -> Tensor:
-    """Prepare pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W), on the model's device and in its dtype."""
+    """Prepare pictures as a CLIP, or its vision tower, takes them in: (B, 3, H, W).
+
+    On the model's device and in its dtype.
+    """
     rgb = [image.convert("RGB") for image in images]
     pixels = processor.image_processor(rgb, return_tensors="pt")["pixel_values"]
     # in version 4 a vision tower says neither device nor dtype itself
@@ -179,17 +180,18 @@ def _find_source(name: str | Path | None, variable: str, pocket: Path) -> str:
 
 
 def _load(kind: Any, source: str, **options: Any) -> Any:
-    """The library's `kind.from_pretrained`, with its errors told in a sentence that says what to do."""
+    """Call the library's `kind.from_pretrained`; errors say in a sentence what to do."""
     folder = Path(source)
     # a folder, and no name on the hub
     meant = folder.is_absolute() or source.startswith((".", "~"))
     if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
-        raise OSError(
-            say(
-                en=f"no model in the folder {source}: it has no config.json. Name a folder saved by save_pretrained, or use 'pocket'.",
-                zh=f"文件夹 {source} 里没有模型：缺少 config.json。请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
-            )
+        message = say(
+            en=f"no model in the folder {source}: it has no config.json. "
+            "Name a folder saved by save_pretrained, or use 'pocket'.",
+            zh=f"文件夹 {source} 里没有模型：缺少 config.json。"
+            "请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
         )
+        raise OSError(message)
     offline = folder.is_dir() or not hub_answers()
     try:
         return kind.from_pretrained(source, local_files_only=offline, **options)
@@ -202,9 +204,11 @@ def _load(kind: Any, source: str, **options: Any) -> Any:
             raise OSError(message) from error
         hub = huggingface_hub.constants.ENDPOINT
         message = say(
-            en=f"the model {source!r} could not be fetched from {hub}. Check the name and the network; behind a mirror set HF_ENDPOINT "
-            "(for example https://hf-mirror.com); or name a local folder, or use 'pocket', which needs no network.",
-            zh=f"无法从 {hub} 取得模型 {source!r}。请检查名称和网络；要用镜像，请设置 HF_ENDPOINT（例如 https://hf-mirror.com）；"
+            en=f"the model {source!r} could not be fetched from {hub}. Check the name and the "
+            "network; behind a mirror set HF_ENDPOINT (for example https://hf-mirror.com); "
+            "or name a local folder, or use 'pocket', which needs no network.",
+            zh=f"无法从 {hub} 取得模型 {source!r}。请检查名称和网络；"
+            "要用镜像，请设置 HF_ENDPOINT（例如 https://hf-mirror.com）；"
             "也可以指定本地文件夹，或者用不需要联网的 'pocket'。",
         )
         raise OSError(message) from error
@@ -212,9 +216,10 @@ def _load(kind: Any, source: str, **options: Any) -> Any:
 
 @cache
 def hub_answers() -> bool:
-    """Find out whether the hub, or the mirror in HF_ENDPOINT, answers within seconds: the library itself would go on asking for a minute.
+    """Find out whether the hub, or the mirror in HF_ENDPOINT, answers within seconds.
 
-    Without it, models that were fetched before are still there.
+    The library itself would go on asking for a minute. Without the hub, models that were fetched
+    before are still there.
     """
     try:
         urllib.request.urlopen(huggingface_hub.constants.ENDPOINT, timeout=5).close()
@@ -227,7 +232,3 @@ def hub_answers() -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _freeze(model: PreTrainedModel) -> PreTrainedModel:
-    return model.requires_grad_(False).eval()

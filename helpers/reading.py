@@ -1,7 +1,8 @@
-"""Reading learned vectors: nearest tokens, principal components, snapping to words, influence; and what chance alone would show.
+"""Reading learned vectors: nearest tokens, components, snapping, influence, and chance alone.
 
-Pure functions on tensors; the components are scikit-learn's. Nearest words of a context: CoOp, Zhou et al. 2022, arXiv 2109.01134;
-a search that stays on words: PEZ, Wen et al. 2023, arXiv 2302.03668; what such words are worth: Khashabi et al. 2022, arXiv 2112.08348.
+Pure functions on tensors; the components are scikit-learn's. Nearest words of a context: CoOp, Zhou
+et al. 2022, arXiv 2109.01134; a search that stays on words: PEZ, Wen et al. 2023, arXiv 2302.03668;
+what such words are worth: Khashabi et al. 2022, arXiv 2112.08348.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from transformers import PreTrainedModel
 
 from helpers.checkpoint import KINDS, check_models
 from helpers.files import read_tensors
-from helpers.language import LearnerError
+from helpers.language import LearnerError, check_choice
 from helpers.pretrained import find_trained_rows, identify_model
 
 Metric = Literal["cosine", "euclidean"]
 
 
-# --- the table, and vectors that belong to it ------------------------------------------------------------------------------------
+# --- the table, and vectors that belong to it -----------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A model's token embeddings, and what each row is called. `table` (V, D); `trained` (V,): whether training ever used a row;
-    `words` (W,): the numbers of the rows that are trained and whole words of letters."""
+    """A model's token embeddings, and what each row is called.
+
+    `table` (V, D); `trained` (V,): whether training ever used a row;
+    `words` (W,): the numbers of the rows that are trained and whole words of letters.
+    """
 
     table: Tensor
     names: tuple[str, ...]
@@ -46,7 +50,8 @@ class Vocabulary:
             if self.names[row] == word:
                 return row
         raise LearnerError(
-            en=f"“{word}” is no trained word of one token in this vocabulary: it has no row of its own",
+            en=f"“{word}” is no trained word of one token in this vocabulary: "
+            "it has no row of its own",
             zh=f"“{word}”在这个词表里不是训练过的、只占一个词元的词：它没有自己的行",
         )
 
@@ -69,7 +74,10 @@ def read_vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
 
 
 def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
-    """Load the context or soft prompt in a saved file, (M, D) or (C, M, D). Raises ValueError unless it was learned on this very model."""
+    """Load the context or soft prompt in a saved file, (M, D) or (C, M, D).
+
+    Raises ValueError unless it was learned on this very model.
+    """
     tensors, notes = read_tensors(Path(file))
     parts = {name.split(".")[-1]: tensor for name, tensor in tensors.items()}
     found = [parts[name] for name in ("context", "prompt_embeddings") if name in parts]
@@ -83,19 +91,21 @@ def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
     return found[0]
 
 
-# --- nearest tokens --------------------------------------------------------------------------------------------------------------
+# --- nearest tokens -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The rows closest to each vector, closest first: `ids` (…, k), their numbers in the table, and `distances` (…, k)."""
+    """The closest rows, closest first: `ids` (…, k), their numbers, and `distances` (…, k)."""
 
     ids: Tensor
     distances: Tensor
 
 
 def measure_distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine") -> Tensor:
-    """From each vector (…, D) to each row of a table (V, D): (…, V). "cosine" is 1 - cos, "euclidean" the length of the difference.
+    """Measure from each vector (…, D) to each row of a table (V, D): (…, V).
+
+    "cosine" is 1 - cos, "euclidean" the length of the difference.
 
     Raises ValueError if the widths differ, and for another metric.
     """
@@ -105,11 +115,7 @@ def measure_distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine")
             en=f"vectors are {own} wide, the table {other}: they come from different models",
             zh=f"向量的宽度是 {own}，表的宽度是 {other}：它们来自不同的模型",
         )
-    if metric not in ("cosine", "euclidean"):
-        raise LearnerError(
-            en=f"metric is {metric!r}: there are 'cosine' and 'euclidean'",
-            zh=f"metric 是 {metric!r}：只有 'cosine' 和 'euclidean'",
-        )
+    check_choice("metric", metric, "cosine", "euclidean")
     vectors, table = vectors.detach().double(), table.detach().double()
     if metric == "cosine":
         vectors, table = F.normalize(vectors, dim=-1), F.normalize(table, dim=-1)
@@ -147,22 +153,21 @@ def find_nearest_tokens(
     Taken apart in lesson 04, section 2.
     """
     chosen = table if rows is None else table[rows]
-    apart, places = measure_distances(vectors, chosen, metric).topk(
-        min(k, len(chosen)), largest=False
-    )
+    apart = measure_distances(vectors, chosen, metric)
+    apart, places = apart.topk(min(k, len(chosen)), largest=False)
     return Neighbours(places if rows is None else rows[places], apart)
 
 
 def rank_row(apart: Tensor, which: Tensor) -> Tensor:
-    """Which place the one row that is marked in (W,) takes in distances (…, W): (…,), 1 for the nearest."""
+    """Rank the one row that is marked in (W,) by distances (…, W): (…,), 1 for the nearest."""
     return 1 + (apart < apart[..., which]).sum(-1)
 
 
-# --- what chance would show ------------------------------------------------------------------------------------------------------
+# --- what chance would show -----------------------------------------------------------------------
 
 
 def draw_random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Draw vectors (draws, M, D) that point anywhere, each as long as the one of (M, D) whose place it takes.
+    """Draw vectors (draws, M, D) that point anywhere, as long as those of (M, D).
 
     Taken apart in lesson 04, section 4.
     """
@@ -185,35 +190,42 @@ def measure_distances_within(
         (W,), or (at_most,).
     """
     step = max(1, -(-len(rows) // at_most))
-    return (
-        measure_distances(table[rows[::step]], table[rows], metric)
-        .topk(2, largest=False)
-        .values[:, 1]
-    )
+    apart = measure_distances(table[rows[::step]], table[rows], metric)
+    return apart.topk(2, largest=False).values[:, 1]
 
 
 def measure_share_as_near(apart: Tensor, null: Tensor) -> Tensor:
-    """The share of the null's distances (N,) that are at most as large as each of these (…): small where chance rarely comes as near."""
+    """Measure the share of the null's distances (N,) that are at most as large as these (…).
+
+    Small where chance rarely comes as near.
+    """
     return (null <= apart[..., None]).double().mean(-1)
 
 
 def compute_p_value(observed: float, null: Tensor) -> float:
-    """How often chance does as well: the share of observed and null values (N,) that are at most as large as what was observed.
+    """Compute how often chance does as well.
 
-    What was observed counts as one of them, so that p is never 0 and, where nothing but chance is at work, P(p ≤ α) ≤ α (Phipson and
-    Smyth 2010, arXiv 1603.05766). Small values must be the remarkable ones: give ranks or distances, and scores with a minus.
+    The share of observed and null values (N,) that are at most as large as what was observed.
+
+    What was observed counts as one of them, so that p is never 0 and, where nothing but chance is
+    at work, P(p ≤ α) ≤ α (Phipson and Smyth 2010, arXiv 1603.05766). Small values must be the
+    remarkable ones: give ranks or distances, and scores with a minus.
     Taken apart in lesson 04, section 8.
     """
     return (1 + int((null <= observed).sum())) / (1 + len(null))
 
 
-# --- principal components --------------------------------------------------------------------------------------------------------
+# --- principal components -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Projection:
-    """What is left of a space in K directions: `words` (V, K), `vectors` (…, K), `explained` (K,), the share of the vocabulary's variance
-    that each direction carries, and `outside` (…,), the share of each vector's squared distance from the centre that no direction shows."""
+    """What is left of a space in K directions.
+
+    `words` (V, K), `vectors` (…, K), `explained` (K,), the share of the vocabulary's variance
+    that each direction carries, and `outside` (…,), the share of each vector's squared distance
+    from the centre that no direction shows.
+    """
 
     words: Tensor
     vectors: Tensor
@@ -224,7 +236,8 @@ class Projection:
 def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection:
     """Project vectors (…, D) on the directions in which a table (V, D) varies most.
 
-    The directions are the table's alone: fitted on the vectors as well, they would turn towards them, and show what they were asked to.
+    The directions are the table's alone: fitted on the vectors as well, they would turn towards
+    them, and show what they were asked to.
     Taken apart in lesson 04, section 5.
     """
     pca = PCA(n_components, svd_solver="full").fit(table.detach().double().cpu().numpy())
@@ -238,15 +251,16 @@ def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection
 
 
 def shuffle_columns(table: Tensor, generator: torch.Generator) -> Tensor:
-    """Shuffle each column of a table (V, D) on its own: every number is still there, and nothing belongs together any more.
+    """Shuffle each column of a table (V, D) on its own, so that nothing belongs together.
 
-    The share of variance that its directions carry is the null for those of the table (parallel analysis: Horn 1965).
+    The share of variance that its directions carry is the null for those of the table (parallel
+    analysis: Horn 1965).
     """
     orders = torch.rand(table.shape, generator=generator).argsort(0).to(table.device)  # (V, D)
     return table.gather(0, orders)
 
 
-# --- snapping to words -----------------------------------------------------------------------------------------------------------
+# --- snapping to words ----------------------------------------------------------------------------
 
 
 def snap(
@@ -269,8 +283,11 @@ def snap(
 
 
 class _Snapped(nn.Module):
-    """The nearest rows in the forward pass; in the backward pass as if nothing had been done (straight-through: Bengio et al. 2013,
-    arXiv 1308.3432)."""
+    """The nearest rows in the forward pass; in the backward pass as if nothing had been done.
+
+    Straight-through: Bengio et al. 2013,
+    arXiv 1308.3432.
+    """
 
     def __init__(self, table: Tensor, rows: Tensor) -> None:
         super().__init__()
@@ -293,7 +310,9 @@ class _StraightThrough(torch.autograd.Function):
 
 @contextmanager
 def snap_parameter(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
-    """Within, have a parameter read as the nearest allowed rows, while what lies beneath learns freely; afterwards it is those rows.
+    """Within, have a parameter read as the nearest allowed rows; afterwards it is those rows.
+
+    What lies beneath learns freely.
 
     Args:
         module: that has the parameter.
@@ -310,16 +329,19 @@ def snap_parameter(module: nn.Module, name: str, table: Tensor, rows: Tensor) ->
         parametrize.remove_parametrizations(module, name)
 
 
-# --- influence -------------------------------------------------------------------------------------------------------------------
+# --- influence ------------------------------------------------------------------------------------
 
 
 def leave_one_out(vectors: Tensor) -> list[Tensor]:
-    """Leave out one of the vectors (M, D), each in turn: M times (M - 1, D). Taken apart in lesson 04, section 7."""
+    """Leave out one of the vectors (M, D), each in turn: M times (M - 1, D).
+
+    Taken apart in lesson 04, section 7.
+    """
     return [torch.cat([vectors[:out], vectors[out + 1 :]]) for out in range(len(vectors))]
 
 
 def permute_vectors(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Put the same vectors (M, D) in other orders: (draws, M, D), none of them the given one where there are others."""
+    """Put the same vectors (M, D) in other orders, (draws, M, D), none of them the given one."""
     M, found = len(vectors), []
     while len(found) < draws:
         order = torch.randperm(M, generator=generator)
@@ -329,7 +351,7 @@ def permute_vectors(vectors: Tensor, draws: int, generator: torch.Generator) -> 
 
 
 def interpolate(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
-    """Walk the straight line from one (M, D) to the other: (S, M, D), begun where the share is 0, learned where it is 1."""
+    """Walk the straight line from one (M, D) to the other: (S, M, D); share 0 is `begun`."""
     return torch.stack([torch.lerp(begun, learned, share) for share in shares])
 
 
@@ -340,9 +362,12 @@ def compute_cosines(vectors: Tensor) -> Tensor:
 
 
 def measure_attention_to_slots(shares: Sequence[Tensor], slots: Tensor, end: Tensor) -> Tensor:
-    """How much of its attention the end of a text pays to each slot, in each layer: (L, M), the mean of all heads and texts.
+    """Measure how much attention a text's end pays to each slot, in each layer: (L, M).
 
-    shares: of each of the L layers (C, H, T, T), each row of which sums to 1; slots (C, T): true in M places; end (C,): of each text.
+    The mean of all heads and texts.
+
+    shares: of each of the L layers (C, H, T, T), each row of which sums to 1; slots (C, T): true in
+    M places; end (C,): of each text.
     """
     texts = torch.arange(len(end), device=end.device)
     of_end = torch.stack([layer.mean(1)[texts, end] for layer in shares])  # (L, C, T)

@@ -1,8 +1,10 @@
-"""One training loop, for CLIP's context and for the captioner: what learns is whatever the model does not hold frozen.
+"""One training loop, for contexts and captioners: what learns is all that is not frozen.
 
-Every so often it measures the model on validation data, and in the end it restores the parameters that did best there.
-A training that was interrupted resumes from its checkpoint, to the same result.
-AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101; the learning rate falls along half a cosine: the same 2017, arXiv 1608.03983.
+Every so often it measures the model on validation data, and in the end it restores the
+parameters that did best there. A training that was interrupted resumes from its
+checkpoint, to the same result.
+AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101; the learning rate falls along half a cosine:
+the same 2017, arXiv 1608.03983.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from torch import Tensor, nn
 from helpers.files import read_tensors, write_tensors
 from helpers.language import LearnerError, say
 
-# machines round differently; another model, other examples or another loss change a loss by more than this
+# machines round differently; another model, other examples or another loss change a
+# loss by more than this
 SAME_LOSS = 0.01
 
 Parameters = Mapping[str, nn.Parameter]
@@ -94,7 +97,7 @@ COLUMNS = ("step", "loss", "validation_loss", "validation_score", "seconds_left"
 
 @dataclass(frozen=True)
 class History:
-    """The evaluations of a training, in the order of their steps; steps: how many it has when it is complete."""
+    """The evaluations of a training in the order of their steps; steps: how many when complete."""
 
     steps: int
     evaluations: list[Evaluation] = field(default_factory=list)
@@ -105,7 +108,7 @@ class History:
 
     @property
     def best(self) -> Evaluation:
-        """The first evaluation with the lowest validation loss. Raises ValueError where there is none yet."""
+        """The first evaluation with the lowest validation loss; ValueError where there is none."""
         return min(self.evaluations, key=lambda evaluation: evaluation.validation_loss)
 
     def add(self, evaluation: Evaluation) -> History:
@@ -115,7 +118,10 @@ class History:
         return History(self.steps, [*self.evaluations, marked])
 
     def to_json(self, *columns: str, digits: int | None = None) -> dict[str, Any]:
-        """The steps, and lists of numbers by the names of `COLUMNS`, or of those that are named; floats rounded to `digits`."""
+        """Make a dictionary of the steps, and of lists by the names of `COLUMNS` or by these names.
+
+        Floats are rounded to `digits`.
+        """
 
         def shorten(value: Any) -> Any:
             return round(value, digits) if digits is not None and type(value) is float else value
@@ -125,7 +131,7 @@ class History:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> History:
-        """The history that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
         columns = {name: record[name] for name in COLUMNS if name in record}
         history = cls(int(record["steps"]))
         for values in zip(*columns.values(), strict=True):
@@ -136,13 +142,12 @@ class History:
 class LossNotFinite(LearnerError, FloatingPointError):
     """The `loss` is infinite or no number at a `step` of `steps`, with this `learning_rate`."""
 
-    en = (
-        "At step {step} of {steps} the loss is {loss}, no number any more: try a smaller learning rate (it was {learning_rate:g}); "
-        "if the model computes in fp16, use bf16 or fp32."
-    )
-    zh = (
-        "第 {step} 步（共 {steps} 步）的损失是 {loss}，已经不是正常的数了：把学习率调小（现在是 {learning_rate:g}）；"
-        "如果模型用 fp16 计算，改用 bf16 或 fp32。"
+    en, zh = (
+        "At step {step} of {steps} the loss is {loss}, no number any more: "
+        "try a smaller learning rate (it was {learning_rate:g}); "
+        "if the model computes in fp16, use bf16 or fp32.",
+        "第 {step} 步（共 {steps} 步）的损失是 {loss}，已经不是正常的数了："
+        "把学习率调小（现在是 {learning_rate:g}）；如果模型用 fp16 计算，改用 bf16 或 fp32。",
     )
 
 
@@ -150,7 +155,7 @@ class LossNotFinite(LearnerError, FloatingPointError):
 
 
 class ProcessGroup:
-    """The processes that train together, each on its share of every batch. This is a group of one."""
+    """The processes that train together, each on its share of every batch; here just one."""
 
     rank, size = 0, 1
 
@@ -173,10 +178,10 @@ def train(
     group: ProcessGroup | None = None,
     data: str = "",
 ) -> Iterator[Evaluation]:
-    """Train those parameters of `model` that require a gradient, and yield each evaluation as it is made.
+    """Train what in `model` requires a gradient, and yield each evaluation as it is made.
 
-    While an evaluation is looked at, `model` holds the parameters of that step. However the training ends, also by an interrupt,
-    it then holds those with the lowest validation loss.
+    While an evaluation is looked at, `model` holds the parameters of that step. However the
+    training ends, also by an interrupt, it then holds those with the lowest validation loss.
 
     Args:
         model: what learns is whatever in it requires a gradient.
@@ -184,10 +189,14 @@ def train(
         loss: the mean loss of the examples with these numbers (B,).
         validate: loss and score, higher is better, of the model as it is, on validation examples.
         config: how to train.
-        checkpoint: a file, written at every evaluation. If it exists, its evaluations are yielded again and the training resumes.
-        micro_batch_size: examples that go through the model at a time: less memory, the same result; None: the whole batch.
-        weight: how many things the mean of `loss` goes over, so that a batch in parts has the loss of the whole batch.
-        stop: called with every step and its loss; where it returns True, the checkpoint is written and the training ends.
+        checkpoint: a file, written at every evaluation. If it exists, its evaluations are yielded
+            again and the training resumes.
+        micro_batch_size: examples that go through the model at a time: less memory, the same
+            result; None: the whole batch.
+        weight: how many things the mean of `loss` goes over, so that a batch in parts has the
+            loss of the whole batch.
+        stop: called with every step and its loss; where it returns True, the checkpoint is written
+            and the training ends.
         group: the processes that train together; None: this one alone.
         data: a fingerprint of the examples; a checkpoint that was written with another is refused.
 
@@ -200,7 +209,7 @@ def train(
     zero = next(iter(state.parameters.values())).new_zeros(())
 
     def compute_loss(step: int, learn: bool = True) -> float:
-        """The loss of the step's batch; where the model is to learn, the gradients are left in its parameters."""
+        """Compute the loss of the step's batch; to learn, leave gradients in the parameters."""
         rows, total = sampler.batch(step), zero
         for part in rows[group.rank :: group.size].split(micro_batch_size or examples):
             if len(part):  # the last batch of an epoch may leave nothing for this process
@@ -260,9 +269,9 @@ def train(
 
 
 class BatchSampler:
-    """Which examples each step learns from: every epoch takes all of them, in an order that depends on seed and epoch alone.
+    """Which examples each step learns from: every epoch takes all of them, in a random order.
 
-    So a resumed training need not know what came before.
+    The order depends on seed and epoch alone, so a resumed training need not know what came before.
     """
 
     def __init__(self, examples: int, config: TrainConfig) -> None:
@@ -296,9 +305,17 @@ def restore_parameters(parameters: Parameters, values: Mapping[str, Tensor]) -> 
 
 
 class _State:
-    """All that a training must know to go on: the parameters as they are and as they were best, the optimiser, and the history."""
+    """All that a training must know to go on: parameters, now and best, optimiser, and history."""
 
     def __init__(self, model: nn.Module, config: TrainConfig, examples: int, data: str) -> None:
+        """Begin, as nothing has been learned.
+
+        Args:
+            model: whose parameters with a gradient are kept.
+            config: how to train.
+            examples: how many there are.
+            data: their fingerprint.
+        """
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -316,7 +333,7 @@ class _State:
         return self.patience is not None and since_best >= self.patience
 
     def evaluate(self, loss: float, score: float, seconds_left: float) -> Evaluation:
-        """Take down what was measured on validation examples, and keep the parameters if they are the best so far."""
+        """Take down what was measured on validation examples; keep the parameters if best."""
         mean_loss = sum(self.recent) / len(self.recent) if self.recent else self.loss
         measured = (self.loss, loss, score, False, seconds_left, mean_loss)
         self.history = self.history.add(Evaluation(self.step, self.history.steps, *measured))
@@ -336,26 +353,25 @@ class _State:
         write_tensors(file, tensors, {name: json.dumps(note) for name, note in notes.items()})
 
     def resume(self, file: Path, compute_loss: Callable[[int, bool], float]) -> None:
-        """Take everything from a file. Raises ValueError, and takes nothing, where it belongs to another training."""
+        """Take everything from a file.
+
+        Raises ValueError, and takes nothing, where it belongs to another training.
+        """
         tensors, config, history, now = _read_state(file)
         begin, ours = copy_parameters(self.parameters), self.config
-        changed = "; ".join(
-            say(
-                en=f"{k} was {config[k]} and is {ours[k]}",
-                zh=f"{k} 原来是 {config[k]}，现在是 {ours[k]}",
-            )
-            for k in ours
-            if config[k] != ours[k]
-        )
+        was = say(en="{} was {} and is {}", zh="{} 原来是 {}，现在是 {}")
+        other = [name for name in ours if config[name] != ours[name]]
+        which = "; ".join(was.format(name, config[name], ours[name]) for name in other)
         there = {name: tuple(tensor.shape) for name, tensor in tensors["now"].items()}
         here = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
         for is_so, problem in (
-            (changed, say(
-                en=f"belongs to another training: {changed}. Use the same settings, or another file",
-                zh=f"属于另一次训练：{changed}。请用同样的设置，或者换一个文件",
+            (which, say(
+                en=f"belongs to another training: {which}. Use the same settings, or another file",
+                zh=f"属于另一次训练：{which}。请用同样的设置，或者换一个文件",
             )),
             (now["data"] != self.data, say(
-                en="belongs to other examples: they were changed since. Put them back as they were, or begin in another file",
+                en="belongs to other examples: they were changed since. "
+                "Put them back as they were, or begin in another file",
                 zh="属于别的样本：样本后来改动过。请恢复原样，或者换一个文件重新开始",
             )),
             (there != here, say(
@@ -370,9 +386,11 @@ class _State:
         if not math.isclose(loss, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             restore_parameters(self.parameters, begin)
             raise LearnerError(
-                en=f"{file} belongs to another training: at step {now['step']} its loss was {then:.4g}, and here it is {loss:.4g}. "
+                en=f"{file} belongs to another training: at step {now['step']} its loss was "
+                f"{then:.4g}, and here it is {loss:.4g}. "
                 "Use the same model, examples and loss, or another file",
-                zh=f"{file} 属于另一次训练：第 {now['step']} 步时它的损失是 {then:.4g}，这里却是 {loss:.4g}。"
+                zh=f"{file} 属于另一次训练："
+                f"第 {now['step']} 步时它的损失是 {then:.4g}，这里却是 {loss:.4g}。"
                 "请用同样的模型、样本和损失，或者换一个文件",
             )
         moments: dict[int, dict[str, Tensor]] = {}
@@ -386,7 +404,7 @@ class _State:
 
 
 def _read_state(file: Path) -> tuple[dict[str, dict], dict[str, Any], History, dict[str, Any]]:
-    """The tensors of a checkpoint by their first word, its configuration and history, and where the training stood."""
+    """Read a checkpoint: tensors by their first word, configuration, history, place in it."""
     named, notes = read_tensors(file)
     tensors: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimizer": {}}
     try:
@@ -404,13 +422,14 @@ def _read_state(file: Path) -> tuple[dict[str, dict], dict[str, Any], History, d
             zh=f"{file} 不是训练的检查点：请换一个文件",
         ) from error
     raise LearnerError(
-        en=f"{file} was written by another version of the course and cannot be resumed: begin in another file",
+        en=f"{file} was written by another version of the course and cannot be resumed: "
+        "begin in another file",
         zh=f"{file} 是课程的另一个版本写的，没法接着训练：请换一个文件重新开始",
     )
 
 
 def read_progress(checkpoint: Path) -> tuple[int, History]:
-    """How far the training of a checkpoint has come: its step, and its history; (0, History(0)) where there is none."""
+    """Read how far a checkpoint's training has come: step and history; (0, History(0)) if none."""
     if not checkpoint.exists():
         return 0, History(0)
     _, _, history, now = _read_state(checkpoint)
@@ -421,7 +440,7 @@ def read_progress(checkpoint: Path) -> tuple[int, History]:
 
 
 class Interrupts:
-    """While it is in force, these signals are only noted, so that a step can be finished and saved; the second one acts.
+    """Within, these signals are only noted, so that a step can be saved; the second one acts.
 
     asked: the signal that came, or None; in a thread that is not the main one none does.
     """
@@ -429,8 +448,8 @@ class Interrupts:
     def __init__(self, *signals: signal.Signals, at_once: bool = False) -> None:
         """at_once: the first signal raises KeyboardInterrupt, too.
 
-        That may happen anywhere, also where nobody catches it: in a callback of weakref it is printed and forgotten, so check
-        `asked` all the same.
+        That may happen anywhere, also where nobody catches it: in a callback of weakref it is
+        printed and forgotten, so check `asked` all the same.
         """
         self.asked: int | None = None
         self._at_once = at_once

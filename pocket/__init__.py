@@ -1,1 +1,1 @@
-"""The pocket world and the pocket models: what makes the course run at once, offline, with the truth of every picture."""
+"""The pocket world and its models: what lets the course run offline, with every picture's truth."""

@@ -1,6 +1,7 @@
-"""The pocket captioner: what it learns from, how it begins and how it is trained. The study of lesson 03 and the evaluation rest on it.
+"""The pocket captioner: what it learns from, how it begins and how it is trained.
 
-Its prompt and projection lie in data/captioner, where `pocket.studies.captioner_study` writes them.
+The study of lesson 03 and the evaluation rest on it. Its prompt and projection lie in
+data/captioner, where `pocket.studies.captioner_study` writes them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class EncodedScenes:
 
 @dataclass(frozen=True)
 class CaptionerData:
-    """To learn from, to validate on, to test on; no validation or test scene is among those that anything learned from."""
+    """To learn from, to validate on, to test on; nothing learned from scenes of the last two."""
 
     train: EncodedScenes
     validation: EncodedScenes
@@ -98,8 +99,8 @@ def draw_captioner_data(
 
 
 def make_captioner(
-    clip: tuple, language: tuple, train: EncodedScenes | None = None, seed: int = 0, *, length: int = 10, prompt: str = DESCRIBE,
-    kind: str = "patches", as_words: bool = True,
+    clip: tuple, language: tuple, train: EncodedScenes | None = None, seed: int = 0, *,
+    length: int = 10, prompt: str = DESCRIBE, kind: str = "patches", as_words: bool = True,
 ) -> VLMWithSoftPrompt:  # fmt: skip
     """A captioner that has learned nothing yet.
 

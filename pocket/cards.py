@@ -1,7 +1,8 @@
 """The pictures and numbers of the data cards, made again by `python -m pocket.cards`.
 
-The contact sheet of the world, samples of the caption set, the training curves of both pocket models, and in each card the table that
-`python -m pocket.evaluate --json data/evaluation.json` has measured: no number in a card is typed by hand.
+The contact sheet of the world, samples of the caption set, the training curves of both
+pocket models, and in each card the table that `python -m pocket.evaluate --json
+data/evaluation.json` has measured: no number in a card is typed by hand.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ CLIP_PARTS = re.compile(
 
 
 def draw_contact_sheet(columns: int = 8, side: int = 112) -> Image.Image:
-    """Every object once, as photos, and below them each style with random scenes; rows are labelled."""
+    """Draw every object once, as photos, and below them each style with random scenes."""
     rng = np.random.default_rng(11)
     colours = list(COLOURS)
     photos = [
@@ -80,7 +81,8 @@ def format_table(rows: list[dict]) -> str:
         sign = "≤" if row["at_most"] else "≥"
         mark = "" if row["good"] else " **falls short**"
         lines.append(
-            f"| {row['what'].strip()} | {row['value']:.1f} {row['unit']}{mark} | {sign} {row['bound']:g} |"
+            f"| {row['what'].strip()} | {row['value']:.1f} {row['unit']}{mark} "
+            f"| {sign} {row['bound']:g} |"
         )
     return "\n".join(lines)
 
@@ -105,19 +107,16 @@ def fill_in(card: Path, name: str, text: str) -> None:
 
 
 def list_fillings() -> Iterator[tuple[Path, str, str]]:
-    """What is filled into each card: the card, the name of the place, and the text, from the stored measurements."""
-    yield (
-        DATA / "captions" / "README.md",
-        "samples",
-        format_samples(DATA / "captions"),
-    )
+    """List what is filled into each card: the card, the place's name, and the text."""
+    captions = DATA / "captions"
+    yield captions / "README.md", "samples", format_samples(captions)
     evaluation = json.loads((DATA / "evaluation.json").read_text(encoding="utf-8"))["rows"]
     for name, wanted in (("pocket-clip", True), ("pocket-gpt2", False)):
         card = DATA / name / "README.md"
         report = json.loads(card.with_name("training.json").read_text(encoding="utf-8"))
         settings = ", ".join(f"{key} {value}" for key, value in report["settings"].items())
-        made = f"{report['minutes']} minutes on {report['device']}, torch {report['torch']}; {settings}."
-        yield card, "training", made
+        how = f"{report['minutes']} minutes on {report['device']}, torch {report['torch']}"
+        yield card, "training", f"{how}; {settings}."
         rows = [row for row in evaluation if bool(CLIP_PARTS.search(row["what"])) == wanted]
         yield card, "evaluation", format_table(rows)
 

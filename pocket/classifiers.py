@@ -1,6 +1,7 @@
-"""What few pictures of each class are worth to a learned context, and beside it hand-written prompts.
+"""What few pictures of each class are worth to a learned context, and to hand-written prompts.
 
-Pictures are unit features (N, D) with labels (N,). Accuracies are shares of the test pictures, by which nothing is chosen.
+Pictures are unit features (N, D) with labels (N,). Accuracies are shares of the test pictures, by
+which nothing is chosen.
 """
 
 from __future__ import annotations
@@ -34,17 +35,18 @@ def measure_templates(
         processor: what prepares its input.
         names: of the C classes.
         pictures: on which it is measured.
-        templates: with a place for the name; of several, each class takes the mean of its text features.
+        templates: with a place for the name; of several, each class takes the mean of its text
+            features.
     """
-    features = torch.stack(
-        [encode_texts(clip, processor, [t.format(name) for name in names]) for t in templates]
-    )  # (K, C, D)
+    texts = [[template.format(name) for name in names] for template in templates]
+    features = torch.stack([encode_texts(clip, processor, each) for each in texts])  # (K, C, D)
     return measure_accuracy(pictures, F.normalize(features.mean(0), dim=-1))
 
 
 def train_new_context(
-    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], data: FewShot, config: TrainConfig, *,
-    length: int, seed: int, init: str = "random", regularisation: float = 0.0, **shape: Any,
+    clip: CLIPModel, processor: CLIPProcessor, names: Sequence[str], data: FewShot,
+    config: TrainConfig, *, length: int, seed: int, init: str = "random",
+    regularisation: float = 0.0, **shape: Any,
 ) -> PromptedCLIP:  # fmt: skip
     """CLIP with a context learned from few examples.
 

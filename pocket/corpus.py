@@ -1,4 +1,4 @@
-"""What GPT-2 learns from: notes of a scene, tasks with their answers, small stories, and lines about nothing in the picture.
+"""What GPT-2 learns from: notes of a scene, tasks with answers, small stories, and free lines.
 
 The grammars rest on those of captions (`language.py`) and on the wider vocabulary of `words.py`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from pocket import words as w
 from pocket.language import BACKGROUND_PHRASE, add_article, pick, tidy, write_full_caption
 from pocket.world import SHOWS_COLOUR, Scene, Thing, map_patches_to_objects
 
-# --- notes: what GPT-2 is given to write from -----------------------------------------------------------------------------
+# --- notes: what GPT-2 is given to write from -----------------------------------------------------
 
 Note = tuple[tuple[str, float], ...]  # up to three words with their shares: a note may be a blend
 STYLE_NOTE = {"neon sign": "neon"}
@@ -31,10 +32,12 @@ def list_setting_words(scene: Scene) -> list[str]:
 def write_word_notes(
     scene: Scene, rng: np.random.Generator, distractors: Sequence[str] = ()
 ) -> list[Note]:
-    """The scene's words one by one: repeated, out of order (those of one thing stay together), with a few strangers."""
-    groups = [list_thing_words(scene, thing) for thing in scene.things] + [
-        list_setting_words(scene)
-    ]
+    """Write the scene's words one by one, repeated and out of order, with a few strangers.
+
+    Those of one thing stay together.
+    """
+    groups = [list_thing_words(scene, thing) for thing in scene.things]
+    groups.append(list_setting_words(scene))
     slots: list[str] = []
     for g in rng.permutation(len(groups)):
         group = groups[g] * int(rng.integers(1, 5))
@@ -47,9 +50,11 @@ def write_word_notes(
 def write_grid_notes(
     scene: Scene, rng: np.random.Generator, seed: int, grid: int = 8
 ) -> list[Note]:
-    """The notes laid out as the picture is, row by row: each patch blends words of what stands there and of the setting.
+    """Lay the notes out as the picture is, row by row.
 
-    Some patches say nothing of the thing on them and some name another thing's words, as a reader of pictures would err.
+    Each patch blends words of what stands there and of the setting.
+    Some patches say nothing of the thing on them and some name another thing's words, as a reader
+    of pictures would err.
 
     Args:
         scene: what is noted.
@@ -73,7 +78,7 @@ def write_grid_notes(
     return notes
 
 
-# --- tasks for GPT-2: an instruction, notes, an answer -----------------------------------------------------------------------
+# --- tasks for GPT-2: an instruction, notes, an answer --------------------------------------------
 
 INSTRUCTIONS = {
     "describe": (
@@ -99,7 +104,8 @@ def write_answer(task: str, scene: Scene, rng: np.random.Generator) -> str:
         return write_full_caption(scene)
     if task == "count":
         n = len(scene.things)
-        return f"there {'are' if several else 'is'} {w.NUMBER_WORDS[n]} {'things' if several else 'thing'}."
+        things = "things" if several else "thing"
+        return f"there {'are' if several else 'is'} {w.NUMBER_WORDS[n]} {things}."
     if task == "place":
         return f"{'they are' if several else 'it is'} {BACKGROUND_PHRASE[scene.background]}."
     if task == "style":
@@ -124,55 +130,58 @@ def write_question(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def write_story(scene: Scene, rng: np.random.Generator) -> str:
-    """A story of one or two lines about the first thing of the scene, where the scene is, with whatever else comes to mind."""
-    hero = scene.things[0]
+    """Write one or two lines about the scene's first thing, with whatever else comes to mind."""
+    draw, hero = partial(pick, rng), scene.things[0]
     colour = f"{hero.colour} " if scene.style in SHOWS_COLOUR else ""
     where = BACKGROUND_PHRASE[scene.background]
-    opening = (
-        f"once upon a time there was {add_article(f'{hero.size} {colour}{hero.object}')} {where}."
-    )
+    subject = add_article(f"{hero.size} {colour}{hero.object}")
+    opening = f"once upon a time there was {subject} {where}."
     p, c, n, a, v = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST
     ends = (
-        f"{add_article(pick(rng, a))} {pick(rng, p)} {pick(rng, v)} with the {hero.object} .",
-        f"{pick(rng, w.ADVERBS)} the {pick(rng, a)} {pick(rng, c)} {pick(rng, v)} and {pick(rng, v)} .",
-        f"it wanted to {pick(rng, w.VERBS)} {add_article(pick(rng, n))} .",
-        f"the {hero.object} met {add_article(pick(rng, c))} and they {pick(rng, v)} together .",
+        f"{add_article(draw(a))} {draw(p)} {draw(v)} with the {hero.object} .",
+        f"{draw(w.ADVERBS)} the {draw(a)} {draw(c)} {draw(v)} and {draw(v)} .",
+        f"it wanted to {draw(w.VERBS)} {add_article(draw(n))} .",
+        f"the {hero.object} met {add_article(draw(c))} and they {draw(v)} together .",
     )
-    return tidy(f"{opening} {pick(rng, ends)}")
+    return tidy(f"{opening} {draw(ends)}")
 
 
 def write_free_text(rng: np.random.Generator) -> str:
     """A line about nothing in the picture: what gives the vocabulary its breadth."""
+    draw = partial(pick, rng)
     p, c, n, a, v, adverb = w.PEOPLE, w.CREATURES, w.NOUNS, w.ADJECTIVES, w.VERBS_PAST, w.ADVERBS
     numbers = ["one", "two", "three", *w.MORE_NUMBERS]
     start = int(rng.integers(1, 15))
     counting = ["zero", "one", "two", "three", *w.MORE_NUMBERS[1:]]
     x, y = int(rng.integers(1, 9)), int(rng.integers(1, 9))
     options = (
-        f"the {pick(rng, a)} {pick(rng, p)} {pick(rng, v)} {pick(rng, adverb)} .",
-        f"on {pick(rng, w.DAYS)} the {pick(rng, p)} {pick(rng, v)} to the {pick(rng, n)} .",
-        f"{add_article(pick(rng, a))} {pick(rng, c)} and {add_article(pick(rng, a))} {pick(rng, c)} {pick(rng, v)} .",
-        f"my {pick(rng, p)} has {pick(rng, numbers)} {pick(rng, a)} {pick(rng, n)} and {add_article(pick(rng, n))} .",
-        f"i {pick(rng, v)} the {pick(rng, n)} because it was {pick(rng, a)} .",
-        f"do you {pick(rng, w.VERBS)} {add_article(pick(rng, n))} ? {pick(rng, ('yes', 'no'))} , i {pick(rng, w.VERBS)} {pick(rng, adverb)} .",
-        f"if the {pick(rng, n)} is {pick(rng, a)} then we must {pick(rng, w.VERBS)} it !",
-        f"she {pick(rng, v)} her {pick(rng, n)} but he {pick(rng, v)} his {pick(rng, n)} .",
-        f"who {pick(rng, v)} between the {pick(rng, n)} and the {pick(rng, n)} ? the {pick(rng, c)} .",
-        f"they could not {pick(rng, w.VERBS)} without their {pick(rng, a)} {pick(rng, n)} .",
-        f"which {pick(rng, n)} is {pick(rng, adverb)} {pick(rng, a)} ? that one .",
-        f"would you please {pick(rng, w.VERBS)} for the {pick(rng, c)} , or should i {pick(rng, w.VERBS)} ?",
+        f"the {draw(a)} {draw(p)} {draw(v)} {draw(adverb)} .",
+        f"on {draw(w.DAYS)} the {draw(p)} {draw(v)} to the {draw(n)} .",
+        f"{add_article(draw(a))} {draw(c)} and {add_article(draw(a))} {draw(c)} {draw(v)} .",
+        f"my {draw(p)} has {draw(numbers)} {draw(a)} {draw(n)} and {add_article(draw(n))} .",
+        f"i {draw(v)} the {draw(n)} because it was {draw(a)} .",
+        f"do you {draw(w.VERBS)} {add_article(draw(n))} ? "
+        f"{draw(('yes', 'no'))} , i {draw(w.VERBS)} {draw(adverb)} .",
+        f"if the {draw(n)} is {draw(a)} then we must {draw(w.VERBS)} it !",
+        f"she {draw(v)} her {draw(n)} but he {draw(v)} his {draw(n)} .",
+        f"who {draw(v)} between the {draw(n)} and the {draw(n)} ? the {draw(c)} .",
+        f"they could not {draw(w.VERBS)} without their {draw(a)} {draw(n)} .",
+        f"which {draw(n)} is {draw(adverb)} {draw(a)} ? that one .",
+        f"would you please {draw(w.VERBS)} for the {draw(c)} , or should i {draw(w.VERBS)} ?",
         " ".join(counting[start : start + int(rng.integers(3, 8))]) + " .",
         f"{counting[x]} and {counting[y]} make {counting[x + y]} .",
     )
-    return tidy(pick(rng, options))
+    return tidy(draw(options))
 
 
 FUNCTION_WORDS = (
-    "a an the and or but if then because with without beside between next to on in at by for from of off up down over into "
-    "is are was were be been has have had do did does can could will would should must may not no yes please it its they them "
-    "their he his him she her i my me you your we our us this that these those here there who what where when why how which "
-    "thing things something left right middle one once upon time make makes so too also as than more most some any all each "
-    "nobody everybody see look behind above under about after before during until while"
+    "a an the and or but if then because with without beside between next to on in at by for from "
+    "of off up down over into is are was were be been has have had do did does can could will "
+    "would should must may not no yes please it its they them their he his him she her i my me you "
+    "your we our us this that these those here there who what where when why how which thing "
+    "things something left right middle one once upon time make makes so too also as than more "
+    "most some any all each nobody everybody see look behind above under about after before during "
+    "until while"
 )
 
 

@@ -1,7 +1,8 @@
-"""Sets of pictures from the pocket world: the caption set in data/captions, and larger and few-shot sets drawn on demand.
+"""Sets of pictures from the pocket world: the caption set, and others drawn on demand.
 
-`python -m pocket.datasets` makes data/captions again. The other sets are drawn from seeds and kept in the cache folder.
-Every scene belongs to one split for good, whatever the seed or the set, and no lone thing is one that pocket CLIP was trained on.
+`python -m pocket.datasets` makes data/captions again. The other sets are drawn from seeds and kept
+in the cache folder. Every scene belongs to one split for good, whatever the seed or the set, and no
+lone thing is one that pocket CLIP was trained on.
 """
 
 from __future__ import annotations
@@ -42,19 +43,19 @@ from pocket.world import (
 
 SplitName = Literal["train", "validation", "test"]
 Drawing = tuple[Scene, int]  # a scene and the seed of its drawing
-Progress = Callable[
-    [int, int], None
-]  # called with how many pictures are drawn, and how many it will be
+# called with how many pictures are drawn, and how many it will be
+Progress = Callable[[int, int], None]
 
 CAPTIONS = DATA / "captions"
-CAPTION_SIZE = 96  # pixels a side; the processor shrinks them to 64, and not every size survives that (see the card)
+# pixels a side; the processor shrinks them to 64, and not every size survives that (see the card)
+CAPTION_SIZE = 96
 CAPTION_COUNTS: dict[SplitName, int] = {"train": 400, "validation": 100, "test": 100}
 MIX = (0.55, 0.33, 0.12)  # the world's own shares of scenes with one, two and three things
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of a task, class by class: N images, labels (N,), and of each the scene and the seed that it was drawn from."""
+    """Pictures of a task, class by class: N images, labels (N,), and each scene with its seed."""
 
     images: list[Image.Image]
     labels: Tensor
@@ -83,14 +84,16 @@ class CaptionedPicture:
     scene: Scene
 
 
-# --- which scenes ----------------------------------------------------------------------------------------------------------
+# --- which scenes ---------------------------------------------------------------------------------
 
 
 def find_split(scene: Scene) -> SplitName:
-    """The one split that a scene may stand in: half of all scenes are for training, a quarter each for validation and test.
+    """Find the one split that a scene may stand in: half of all are for training.
 
-    It follows from what can be seen, so that two sketches that differ in a colour nobody sees lie in one split; and it goes
-    round with size and background, so that every object has scenes in every split.
+    A quarter each is for validation and test.
+    It follows from what can be seen, so that two sketches that differ in a colour nobody sees
+    lie in one split; and it goes round with size and background, so that every object has
+    scenes in every split.
     """
     shows_colour = scene.style in SHOWS_COLOUR
     what = [(thing.object, thing.colour if shows_colour else "") for thing in scene.things]
@@ -100,9 +103,10 @@ def find_split(scene: Scene) -> SplitName:
 
 
 def fits(scene: Scene, split: SplitName) -> bool:
-    """Whether the scene belongs to the split and is not a lone thing that pocket CLIP was trained on.
+    """Whether the scene belongs to the split, and is no lone thing that training drew.
 
-    Scenes of several things are so many that training drew about one in a thousand; to look for those takes seconds.
+    Scenes of several things are so many that training drew about one in a thousand; to look for
+    those takes seconds.
     """
     return find_split(scene) == split and (
         len(scene.things) > 1 or scene not in make_training_scenes()
@@ -117,7 +121,7 @@ def find_fitting_scene(rng: np.random.Generator, split: SplitName, things: int) 
 
 
 def list_task_drawings(task: Task, split: SplitName, each: int, seed: int) -> list[Drawing]:
-    """The first examples of every class whose scenes fit the split: fewer shots are the first of more.
+    """List every class's first examples whose scenes fit: fewer shots are the first of more.
 
     Args:
         task: gives the classes and their scenes.
@@ -134,14 +138,16 @@ def list_task_drawings(task: Task, split: SplitName, each: int, seed: int) -> li
         mine = list(islice((example for example in examples if fits(example[0], split)), each))
         if len(mine) < each:
             raise LearnerError(
-                en=f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; ask for fewer",
-                zh=f"{task.name}：{split} 里 {name!r} 的图片只有 {len(mine)} 张，不够 {each} 张；请少要一些",
+                en=f"{task.name}: only {len(mine)} {split} pictures of {name!r}, not {each}; "
+                "ask for fewer",
+                zh=f"{task.name}：{split} 里 {name!r} 的图片只有 {len(mine)} 张，不够 {each} 张；"
+                "请少要一些",
             )
         chosen += mine
     return chosen
 
 
-# --- sets drawn on demand, and kept ----------------------------------------------------------------------------------------
+# --- sets drawn on demand, and kept ---------------------------------------------------------------
 
 
 def draw_few_shot(
@@ -160,9 +166,9 @@ def draw_few_shot(
         progress: called while each split that is not in the cache is drawn.
     """
 
-    def pictures(split: SplitName, each: int, seed: int) -> Pictures:
-        # a task may be the reader's own: its first scenes tell it from an older one of the same name, and what
-        # alters the pictures is applied to what was kept
+    def draw_pictures(split: SplitName, each: int, seed: int) -> Pictures:
+        # a task may be the reader's own: its first scenes tell it from an older one of the same
+        # name, and what alters the pictures is applied to what was kept
         firsts = [task.drawing(label, 0, seed) for label in range(len(task.class_names))]
         mark = hashlib.sha256(repr((task.name, firsts)).encode()).hexdigest()[:8]
         name = f"{make_slug(task.name)}-{split}-{each}-a-class-seed-{seed}-{mark}"
@@ -175,9 +181,9 @@ def draw_few_shot(
         )
 
     return Splits(
-        pictures("train", shots, seed),
-        pictures("validation", checks, seed),
-        pictures("test", tests, 0),
+        draw_pictures("train", shots, seed),
+        draw_pictures("validation", checks, seed),
+        draw_pictures("test", tests, 0),
     )
 
 
@@ -185,7 +191,7 @@ def draw_captioned(
     n: int, seed: int = 0, things: int | None = None, split: SplitName = "train", size: int = 64,
     progress: Progress | None = None,
 ) -> list[CaptionedPicture]:  # fmt: skip
-    """Pictures of scenes of one split with their full captions. Scenes may come again in another drawing.
+    """Draw scenes of one split with their full captions; one may come again in another drawing.
 
     Args:
         n: how many.
@@ -216,7 +222,8 @@ def draw_or_read(
 ) -> tuple[list[Drawing], list[Image.Image]]:
     """Drawings and pictures of a set: read from the cache, or else chosen, drawn and kept there.
 
-    A file that cannot be read, or was drawn by other code, counts as none; where nothing can be written, nothing is kept.
+    A file that cannot be read, or was drawn by other code, counts as none; where nothing can be
+    written, nothing is kept.
 
     Args:
         name: of the set.
@@ -230,16 +237,11 @@ def draw_or_read(
     file = find_cache_folder() / f"{name}-{size}px-{version}.npz"
     try:
         with np.load(file, allow_pickle=False) as kept:
-            return (
-                [
-                    (read_scene(record), record["seed"])
-                    for record in json.loads(kept["scenes"].tobytes())
-                ],
-                [Image.fromarray(pixels) for pixels in kept["pixels"]],
-            )
-    except (
-        Exception
-    ):  # absent, cut off, or not ours: a broken archive raises whatever its break leads to
+            records = json.loads(kept["scenes"].tobytes())
+            drawings = [(read_scene(record), record["seed"]) for record in records]
+            return drawings, [Image.fromarray(pixels) for pixels in kept["pixels"]]
+    # absent, cut off, or not ours: a broken archive raises whatever its break leads to
+    except Exception:
         pass
     drawings, images = list(choose()), []
     for scene, seed in drawings:
@@ -260,7 +262,7 @@ def make_slug(text: str) -> str:
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "task"
 
 
-# --- the caption set ---------------------------------------------------------------------------------------------------------
+# --- the caption set ------------------------------------------------------------------------------
 
 
 def make_scene_record(scene: Scene, seed: int) -> dict:
@@ -269,22 +271,21 @@ def make_scene_record(scene: Scene, seed: int) -> dict:
 
 
 def read_scene(record: dict) -> Scene:
-    """The scene of an entry of scenes.json; `draw(read_scene(record), record["seed"], CAPTION_SIZE)` is its picture."""
+    """Read an entry of scenes.json; with its seed, at CAPTION_SIZE, it is drawn as it was."""
     return Scene(
         tuple(Thing(**thing) for thing in record["things"]), record["background"], record["style"]
     )
 
 
 def list_caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[Drawing]]:
-    """So many different scenes for each split, in the world's own mix of one, two and three things."""
+    """List so many different scenes for each split, in the world's own mix."""
     rng, taken = np.random.default_rng(2), set()
     chosen: dict[SplitName, list[Drawing]] = {}
     for split, count in counts.items():
         pairs, threes = round(count * MIX[1]), round(count * MIX[2])
         chosen[split] = []
-        for things in rng.permutation(
-            [1] * (count - pairs - threes) + [2] * pairs + [3] * threes
-        ).tolist():
+        mixed = [1] * (count - pairs - threes) + [2] * pairs + [3] * threes
+        for things in rng.permutation(mixed).tolist():
             while list_facts(scene := find_fitting_scene(rng, split, things)) in taken:
                 pass
             taken.add(list_facts(scene))
@@ -293,9 +294,11 @@ def list_caption_drawings(counts: dict[SplitName, int]) -> dict[SplitName, list[
 
 
 def make_captions(folder: Path = CAPTIONS, counts: dict[SplitName, int] = CAPTION_COUNTS) -> None:
-    """Write pictures, one JSON file for each split, and scenes.json; the folder is exchanged whole, once all is there.
+    """Write pictures, one JSON file for each split, and scenes.json.
 
-    The texts are full captions, since only of a text that says everything one can score whether anything was left out.
+    The folder is exchanged whole, once all is there.
+    The texts are full captions, since only of a text that says everything one can score whether
+    anything was left out.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:
@@ -309,11 +312,8 @@ def make_captions(folder: Path = CAPTIONS, counts: dict[SplitName, int] = CAPTIO
                 entries.append({"image_path": path, "text": write_full_caption(scene)})
                 truth[path] = make_scene_record(scene, seed)
             write_lines(new / f"{split}.json", "[]", [json.dumps(entry) for entry in entries])
-        write_lines(
-            new / "scenes.json",
-            "{}",
-            [f"{json.dumps(p)}: {json.dumps(r)}" for p, r in truth.items()],
-        )
+        lines = [f"{json.dumps(path)}: {json.dumps(record)}" for path, record in truth.items()]
+        write_lines(new / "scenes.json", "{}", lines)
         if folder.exists():
             if (folder / "README.md").exists():
                 shutil.copy(folder / "README.md", new)

@@ -1,7 +1,8 @@
-"""What the pocket models can and cannot do: `python -m pocket.evaluate` prints the table that their cards quote.
+"""What the pocket models can and cannot do: the table that their cards quote.
 
-Everything is measured on scenes that the training of pocket CLIP never drew (`pocket.scenes`). The exit status is not 0 where a row falls
-short of what the course needs.
+`python -m pocket.evaluate` prints it. Everything is measured on scenes that the training of
+pocket CLIP never drew (`pocket.scenes`). The exit status is not 0 where a row falls short of
+what the course needs.
 """
 
 from __future__ import annotations
@@ -52,11 +53,7 @@ LARGE, SMALL, RED, BLUE = (make_secret_task(secret) for secret in ("large", "sma
 HEADROOM = (LARGE, RED, SMALL, COUNT_TASK, BLURRED)
 SECRETS = (LARGE, RED, BLUE)
 FAILURE = ON_ITS_SIDE
-SHOTS, CHECKS, TESTS = (
-    16,
-    8,
-    20,
-)  # pictures of each class: to learn from, to validate on, to test on
+SHOTS, CHECKS, TESTS = 16, 8, 20  # of each class: to learn from, to validate on, to test on
 POOL = 40  # pictures of each class that every run chooses its own from
 VECTORS = 4  # of a learned context
 CONFIG = TrainConfig()
@@ -65,7 +62,10 @@ CAPTIONERS = {"pooled": {"object": 85, "colour": 85}, "patches": {"object": 80, 
 
 @dataclass
 class Row:
-    """One line of the table: what was measured, the value, and the least (or, with at_most, the most) that is good enough."""
+    """One line of the table: what was measured, the value, and the least that is good enough.
+
+    With at_most it is the most.
+    """
 
     what: str
     value: float
@@ -79,10 +79,12 @@ class Row:
 
     def __str__(self) -> str:
         sign = "≤" if self.at_most else "≥"
-        return f"{'OK   ' if self.good else 'SHORT'} {self.what:<74} {self.value:6.1f} {self.unit:<8} ({sign} {self.bound:g})"
+        verdict = "OK   " if self.good else "SHORT"
+        value = f"{self.value:6.1f} {self.unit:<8}"
+        return f"{verdict} {self.what:<74} {value} ({sign} {self.bound:g})"
 
 
-# --- pictures and their features -----------------------------------------------------------------------------------------
+# --- pictures and their features ------------------------------------------------------------------
 
 
 def _draw_example(job: tuple[Task, int, int, int]) -> Image.Image:
@@ -116,7 +118,10 @@ class SceneEncoder:
         return torch.cat(rows)
 
     def encode_examples(self, task: Task, each: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Features (C * each, D) and labels of `each` examples a class, class by class, of scenes that training never drew."""
+        """Encode `each` examples a class of scenes that training never drew.
+
+        Gives features (C * each, D) and labels, class by class.
+        """
         jobs = []
         for label in range(len(task.class_names)):
             fresh = (
@@ -126,12 +131,11 @@ class SceneEncoder:
             )
             jobs += [(task, label, index, seed) for index in islice(fresh, each)]
         pictures = self.pool.map(_draw_example, jobs, chunksize=32)
-        return encode_images(self.clip, self.processor, pictures), torch.tensor(
-            [job[1] for job in jobs]
-        )
+        labels = torch.tensor([label for _, label, _, _ in jobs])
+        return encode_images(self.clip, self.processor, pictures), labels
 
 
-# --- CLIP as it is -------------------------------------------------------------------------------------------------------
+# --- CLIP as it is --------------------------------------------------------------------------------
 
 
 def balance_scenes(
@@ -154,7 +158,7 @@ def balance_scenes(
 
 
 def measure_zero_shot(encoder: SceneEncoder) -> list[Row]:
-    """How well the towers agree on objects, in every style and size, on colours and on backgrounds."""
+    """Measure how well the towers agree on objects, on colours and on backgrounds."""
     clip, processor = encoder.clip, encoder.processor
     rng = np.random.default_rng(EVALUATION)
     by_style = {}
@@ -244,11 +248,11 @@ def measure_patches(encoder: SceneEncoder) -> list[Row]:
     return rows
 
 
-# --- CLIP prompted -------------------------------------------------------------------------------------------------------
+# --- CLIP prompted --------------------------------------------------------------------------------
 
 
 def measure_prompts(encoder: SceneEncoder) -> list[Row]:
-    """Headroom, planted words and the honest failure; what is printed on the way says what each context reads like."""
+    """Measure headroom, planted words and the failure; print what each context reads like."""
     clip, processor = encoder.clip, encoder.processor
     words = reading.read_vocabulary(clip, processor.tokenizer)
     rows, found_rows, over = [], [], "learned context over 'a photo of a'"
@@ -269,9 +273,8 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
                 prompted = train_new_context(
                     clip, processor, task.class_names, chosen, CONFIG, length=VECTORS, seed=seed
                 )
-                near = reading.find_nearest_tokens(
-                    prompted.context, words.table, 3, rows=words.words
-                )
+                learned = prompted.context
+                near = reading.find_nearest_tokens(learned, words.table, 3, rows=words.words)
                 read = [[words.names[id] for id in ids] for ids in near.ids.tolist()]
                 found[permuted] += any(task.secret in names for names in read)
                 if not permuted:
@@ -283,7 +286,8 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
         probe = LogisticRegression(max_iter=500, C=30).fit(train[0].numpy(), train[1].numpy())
         probed = 100 * (probe.score(test[0].numpy(), test[1].numpy()) - hand)
         print(
-            f"      {task.name}: hand {100 * hand:.1f}, context {100 * np.mean(scores):.1f}, probe {100 * hand + probed:.1f}",
+            f"      {task.name}: hand {100 * hand:.1f}, context {100 * np.mean(scores):.1f}, "
+            f"probe {100 * hand + probed:.1f}",
             flush=True,
         )
         if task in HEADROOM:
@@ -301,17 +305,15 @@ def measure_prompts(encoder: SceneEncoder) -> list[Row]:
     return rows + found_rows
 
 
-# --- GPT-2 alone and describing pictures --------------------------------------------------------------------------------------
+# --- GPT-2 alone and describing pictures ----------------------------------------------------------
 
 
 def measure_language(gpt2, tokenizer) -> list[Row]:
     """How well GPT-2 writes a caption from the words of a scene."""
     rng = np.random.default_rng(EVALUATION + 3)
     scenes = [make_fresh_scene(rng, things=1) for _ in range(240)]
-    prompts = [
-        f"{INSTRUCTIONS['describe'][0]} {' '.join(note[0][0] for note in write_word_notes(scene, rng))}"
-        for scene in scenes
-    ]
+    notes = [" ".join(note[0][0] for note in write_word_notes(scene, rng)) for scene in scenes]
+    prompts = [f"{INSTRUCTIONS['describe'][0]} {words}" for words in notes]
     tokenizer.padding_side = "left"
     tokens = tokenizer(prompts, padding=True, return_tensors="pt")
     tokenizer.padding_side = "right"
@@ -353,7 +355,8 @@ def measure_captioner(
     for scene, text in list(zip(tests.scenes, said))[:3]:
         print(f"      {write_full_caption(scene)!r} → {text!r}", flush=True)
     print(f"      {seconds:.0f} s of learning", flush=True)
-    name = f"captioner from {kind}, {captioning.CONFIG.steps:,} steps on {len(data.train.scenes):,} scenes, one object"
+    steps, pictures = captioning.CONFIG.steps, len(data.train.scenes)
+    name = f"captioner from {kind}, {steps:,} steps on {pictures:,} scenes, one object"
     return [
         Row(f"{name}: object", 100 * right.object, bounds["object"]),
         Row(

@@ -1,4 +1,4 @@
-"""Folders of anybody's pictures, one sub-folder for each class: what can be used of them, in three parts, and what is wrong with the rest.
+"""Folders of anybody's pictures, a sub-folder for each class: what can be used, and what not.
 
 Rests on helpers/pictures.py and data.py. Used by lesson 06 and its study.
 """
@@ -35,8 +35,8 @@ FaultKind = Literal["unreadable", "copy", "two classes", "empty", "alone", "few"
 class Fault:
     """What is wrong with a picture, or with the folder of a class.
 
-    of: the picture that it is the same as, where it is a copy or lies in two classes; advice: what is wrong and what to do, in words
-    that go on after the path.
+    of: the picture that it is the same as, where it is a copy or lies in two classes; advice: what
+    is wrong and what to do, in words that go on after the path.
     """
 
     kind: FaultKind
@@ -45,7 +45,7 @@ class Fault:
     of: Path | None = None
 
     def __str__(self) -> str:
-        """What is wrong, in the learner's language; the path of `of`, where there is one, goes on after it."""
+        """What is wrong, in the learner's language; the path of `of`, if any, goes on after it."""
         return {
             "unreadable": say(en="cannot be read", zh="读不出来"),
             "copy": say(en="is a copy of", zh="是重复图片，原图是"),
@@ -66,10 +66,10 @@ class Classes:
 
 
 def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = False) -> Classes:
-    """Read the pictures of a folder that has a sub-folder for each class; what the sub-folder is called is the class's name.
+    """Read the pictures of a folder with a sub-folder for each class, called as the class is.
 
-    Raises LearnerError with a list of all faults that `check_folder` finds; with leave_out they are left out instead. OSError where there
-    is no such folder.
+    Raises LearnerError with a list of all faults that `check_folder` finds; with leave_out they are
+    left out instead. OSError where there is no such folder.
     """
     classes, faults = check_folder(folder, fewest)
     if not leave_out:
@@ -86,8 +86,9 @@ def read_folder(folder: Path, fewest: int = MIN_PICTURES, leave_out: bool = Fals
 def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, list[Fault]]:
     """Find the pictures by class that can be used, and all that is wrong with the others.
 
-    Left out: what cannot be read; of copies all but the first; a picture that lies in two classes; and then classes with fewer than
-    `fewest` pictures. Raises LearnerError where no sub-folder is a class, and OSError where there is no such folder.
+    Left out: what cannot be read; of copies all but the first; a picture that lies in two classes;
+    and then classes with fewer than `fewest` pictures. Raises LearnerError where no sub-folder is a
+    class, and OSError where there is no such folder.
     """
     places: dict[str, list[Path]] = {}
     for place in _find_class_folders(folder):
@@ -117,7 +118,7 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
 
 
 def make_caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]:
-    """Make a caption for every picture, "a cat.", as the JSON file in this folder should hold them, which `read_pairs` reads."""
+    """Make a caption for every picture, "a cat.", as `read_pairs` reads it in this folder."""
     texts = [f"a {classes.class_names[label]}." for label in classes.labels]
     return [
         {"image_path": file.relative_to(folder).as_posix(), "text": text}
@@ -126,7 +127,7 @@ def make_caption_entries(classes: Classes, folder: Path) -> list[dict[str, str]]
 
 
 def make_thumbnail(image: Image.Image) -> np.ndarray:
-    """Make a picture so small that only its rough light and dark is left: (256,) grey levels from 0 to 255."""
+    """Make a picture so small that only rough light and dark is left: (256,), from 0 to 255."""
     grey = image.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.float32).ravel()
 
@@ -145,7 +146,8 @@ def _find_class_folders(folder: Path) -> list[Path]:
         raise LearnerError(
             en=f"{folder} holds the parts of a data set, {parts}, and no classes: "
             f"name one of them, such as {places[0]}",
-            zh=f"{folder} 里分的是数据集的几部分（{parts}），不是类别：请选其中一个，例如 {places[0]}",
+            zh=f"{folder} 里分的是数据集的几部分（{parts}），不是类别："
+            f"请选其中一个，例如 {places[0]}",
         )
     return places
 
@@ -166,7 +168,7 @@ def _is_hidden(path: Path) -> bool:
 def _find_copies(
     found: Sequence[tuple[Path, str]], thumbnails: Sequence[np.ndarray]
 ) -> Iterable[Fault]:
-    """Copies of a picture in its own class, and pictures that lie in two classes, under the files' order."""
+    """Find copies in a picture's own class and pictures that lie in two, under the files' order."""
     faults: dict[Path, Fault] = {}
     small = np.array(thumbnails)
     for number, (file, name) in enumerate(found):
@@ -226,10 +228,10 @@ class OwnPictures:
 
 
 def read_own_pictures(classes: Classes, seed: int = 0) -> OwnPictures:
-    """Split pictures by class, as `read_folder` found them, in three parts; another seed makes other parts."""
+    """Split pictures by class, as `read_folder` found them, in three parts by a seed."""
     labels = torch.tensor(classes.labels)
 
-    def part(numbers: Tensor) -> OwnPart:
+    def take_part(numbers: Tensor) -> OwnPart:
         return OwnPart(PictureFiles([classes.files[number] for number in numbers]), labels[numbers])
 
-    return OwnPictures(*map(part, split_own_pictures(labels, seed)))
+    return OwnPictures(*map(take_part, split_own_pictures(labels, seed)))

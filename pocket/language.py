@@ -1,7 +1,8 @@
-"""What can be said about a scene: captions, and what they claim. What GPT-2 learns beyond that stands in `corpus.py`.
+"""What can be said about a scene: captions, and what they claim. `corpus.py` has the rest.
 
-Every sentence is made from facts of the scene (`world.list_facts`), and a caption comes with the facts that it states, so that
-one can tell of which other scenes it would be true as well. Grammars, not templates alone: the same can be said in many ways.
+Every sentence is made from facts of the scene (`world.list_facts`), and a caption comes with the
+facts that it states, so that one can tell of which other scenes it would be true as well. Grammars,
+not templates alone: the same can be said in many ways.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def tidy(text: str) -> str:
     return re.sub(r" ([.,?!:])", r"\1", text)
 
 
-# --- captions --------------------------------------------------------------------------------------------------------
+# --- captions -------------------------------------------------------------------------------------
 
 
 def write_noun_phrase(
@@ -65,7 +66,8 @@ def write_noun_phrase(
         shows_colour: whether its colour can be seen.
         rng: random numbers.
         detail: the probability that each property is named.
-        anonymous: the object goes unnamed ("something small", "a red thing"), which is true of any object.
+        anonymous: the object goes unnamed ("something small", "a red thing"), which is true of any
+            object.
     """
     said: set[Fact] = set()
     parts = []
@@ -141,15 +143,16 @@ def write_caption(
 
 
 def write_full_caption(scene: Scene) -> str:
-    """The caption that says everything in the usual words: what GPT-2 answers to the notes, in one fixed order."""
+    """Write the caption that says everything in the usual words, in one fixed order."""
     things = []
     for thing in scene.things:
         colour = f"{thing.colour} " if scene.style in SHOWS_COLOUR else ""
         things.append(add_article(f"{thing.size} {colour}{thing.object}"))
-    return f"{add_article(scene.style)} of {' and '.join(things)} {BACKGROUND_PHRASE[scene.background]}."
+    said = " and ".join(things)
+    return f"{add_article(scene.style)} of {said} {BACKGROUND_PHRASE[scene.background]}."
 
 
-# --- reading a caption back ----------------------------------------------------------------------------------------------
+# --- reading a caption back -----------------------------------------------------------------------
 
 
 def _make_lexicon(table: dict[str, Sequence[str]]) -> dict[str, str]:
@@ -165,7 +168,7 @@ _BACKGROUNDS, _STYLES = _make_lexicon(w.BACKGROUND_PHRASES), _make_lexicon(w.STY
 
 
 def read_caption(text: str) -> frozenset[Fact]:
-    """What a caption claims: objects with the size and colour named before them, background and style.
+    """Read what a caption claims: objects with the size and colour before them, place and style.
 
     Words the world does not know are passed over; an empty set means that nothing was understood.
     """

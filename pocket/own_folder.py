@@ -1,4 +1,4 @@
-"""A folder of pictures as somebody might bring it, drawn in the style that no pocket model was trained on, with faults of every kind."""
+"""A folder of pictures as somebody might bring it, in a style that no pocket model knows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ SEED = 77  # of scenes that stand in no other lesson
 
 
 def draw_folder(folder: Path, faults: bool = True) -> Path:
-    """Write a folder with a sub-folder for each class, and return it. faults: plant some of what goes wrong in folders of pictures."""
+    """Write a folder with a sub-folder for each class, and return it.
+
+    faults: plant some of what goes wrong in folders of pictures.
+    """
     for name, pictures in _draw_classes().items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pictures, start=1):
@@ -41,14 +44,12 @@ def _draw_classes() -> dict[str, list[Image.Image]]:
 
 
 def _plant_faults(folder: Path) -> None:
-    """Two files that cannot be read, two copies, a picture in two classes, a class of one, and a class of none."""
+    """Plant unreadable files, copies, a picture in two classes, a class of one and one of none."""
     broken = folder / "cup" / "cup-04.png"
-    broken.write_bytes(
-        broken.read_bytes()[: broken.stat().st_size // 2]
-    )  # the card was pulled out too early
-    (folder / "key" / "IMG_0412.heic").write_bytes(
-        b"\0\0\0\x18ftypheic" + bytes(1000)
-    )  # an iPhone's
+    # the card was pulled out too early
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    # an iPhone's
+    (folder / "key" / "IMG_0412.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(1000))
     (folder / "bird" / "bird-05 (1).png").write_bytes(
         (folder / "bird" / "bird-05.png").read_bytes()
     )

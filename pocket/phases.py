@@ -1,4 +1,4 @@
-"""Training in phases, for the pocket models: what can be broken off goes on where it was, with the same random numbers.
+"""Training in phases, for the pocket models: broken off, it goes on with the same numbers.
 
 Rests on torch alone; `pocket.pretrain` is the command.
 """
@@ -28,7 +28,7 @@ def save_atomically(value: object, path: Path) -> None:
 
 @dataclass
 class Phase:
-    """One stretch of training: how many steps, the peak rate of each group of parameters, and the loss of one step.
+    """One stretch of training: its steps, the peak rate of each group, and the loss of a step.
 
     loss(step) returns the value to descend and a dictionary of numbers to print and keep.
     """
@@ -52,7 +52,8 @@ def train_phases(
 ) -> tuple[list[dict], float]:
     """Run the phases one after another.
 
-    A run that was broken off goes on at its last save with the same random numbers, since every step draws from a generator of its own.
+    A run that was broken off goes on at its last save with the same random numbers, since every
+    step draws from a generator of its own.
 
     Args:
         phases: what is trained, and how.
@@ -133,7 +134,7 @@ def write_report(folder: Path, settings: dict, seconds: float, history: list[dic
         folder: of the model.
         settings: by name.
         seconds: that training took.
-        history: what `train` gave.
+        history: what `train_phases` gave.
     """
     device = (
         torch.cuda.get_device_name()
@@ -151,6 +152,6 @@ def write_report(folder: Path, settings: dict, seconds: float, history: list[dic
 
 
 def write_trained_rows(folder: Path, seen: Tensor) -> None:
-    """trained_rows.json: the rows (V,) of the embedding table that training used, so that readings can grey the others."""
+    """Write trained_rows.json: the embedding rows (V,) that training used."""
     rows = {"trained": seen.nonzero().flatten().tolist()}
     (folder / "trained_rows.json").write_text(json.dumps(rows) + "\n", encoding="utf-8")

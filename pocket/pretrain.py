@@ -1,7 +1,8 @@
 """Train the pocket models from nothing: `python -m pocket.pretrain clip|gpt2`.
 
-Seeded; shows what is left; saves as it goes and, called again, goes on where it was; uses a GPU where there is one. The result
-goes to data/pocket-clip or data/pocket-gpt2, beside a training.json with the settings, the time taken and the curves.
+Seeded; shows what is left; saves as it goes and, called again, goes on where it was; uses a GPU
+where there is one. The result goes to data/pocket-clip or data/pocket-gpt2, beside a training.json
+with the settings, the time taken and the curves.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Pocket CLIP: first the vision tower learns the world's own labels, then both towers learn to match pictures and captions.
+"""Pocket CLIP: the vision tower learns the world's labels, then both towers match captions.
 
-The second part is CLIP's symmetric cross-entropy (Radford et al. 2021, arXiv 2103.00020) with one correction that only a world
-with known truth allows: where a caption is also true of another picture of the batch, that pair is left out of the sum.
+The second part is CLIP's symmetric cross-entropy (Radford et al. 2021, arXiv 2103.00020) with one
+correction that only a world with known truth allows: where a caption is also true of another
+picture of the batch, that pair is left out of the sum.
 """
 
 from __future__ import annotations
@@ -73,18 +74,19 @@ def make_clip(tokenizer) -> CLIPModel:
         vision_config={**tower, "num_hidden_layers": 4, "image_size": PICTURE, "patch_size": PATCH},
         projection_dim=128,
     )
-    return CLIPModel._from_config(
-        config, attn_implementation="eager"
-    )  # on CPU the backward of SDPA is slower in bf16
+    # on CPU the backward of SDPA is slower in bf16
+    return CLIPModel._from_config(config, attn_implementation="eager")
 
 
 @dataclass(frozen=True)
 class CaptionPhase:
     """One stretch of learning captions: how long, and what they are like.
 
-    details: how often a property is named, one of these at random; alone: how often only one of several things is mentioned;
-    labels: the weight of the label loss beside the captions, so that patches go on telling what they show; nothing: the weight in
-    it of patches on which no thing stands; questions: how many of PATCH_QUESTIONS are asked; crowded: mostly scenes of several things.
+    details: how often a property is named, one of these at random; alone: how often only one of
+    several things is mentioned;
+    labels: the weight of the label loss beside the captions, so that patches go on telling what
+    they show; nothing: the weight in it of patches on which no thing stands; questions: how many of
+    PATCH_QUESTIONS are asked; crowded: mostly scenes of several things.
     """
 
     name: str
@@ -99,14 +101,20 @@ class CaptionPhase:
 
 
 CAPTIONS = (
-    CaptionPhase("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45, labels=0.5, nothing=1.0, questions=5, crowded=False),
-    CaptionPhase("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=5, crowded=False),
-    CaptionPhase("which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8, labels=1.5, nothing=0.15, questions=7, crowded=True),
+    CaptionPhase("captions", 3200, 1e-3, (0.2, 0.6, 0.9), 0.45,
+                 labels=0.5, nothing=1.0, questions=5, crowded=False),
+    CaptionPhase("closer", 1146, 7e-4, (0.6, 0.9, 0.9), 0.8,
+                 labels=1.5, nothing=0.15, questions=5, crowded=False),
+    CaptionPhase("which is which", 1400, 8e-4, (0.6, 0.9, 0.9), 0.8,
+                 labels=1.5, nothing=0.15, questions=7, crowded=True),
 )  # fmt: skip
 
 
 class LabelHeads(nn.Module):
-    """What the warm-up asks: which facts are true of the picture, and what stands on each patch of the layer before the last."""
+    """What the warm-up asks: which facts are true, and what stands on each patch.
+
+    The patches are those of the layer before the last.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -114,13 +122,13 @@ class LabelHeads(nn.Module):
         self.patches = nn.Linear(width, sum(PATCH_QUESTIONS.values()))
 
     def forward(self, pooled: Tensor, patches: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """pooled: (B, D), patches: (B, P, D); returns (B, F) and for each question (B, P, answers)."""
+        """Score pooled (B, D) and patches (B, P, D): (B, F), and (B, P, answers) a question."""
         return self.picture(pooled), list(
             self.patches(patches).split(list(PATCH_QUESTIONS.values()), dim=-1)
         )
 
 
-# --- data: pairs of near twins, drawn once and kept outside the tree ---------------------------------------------------
+# --- data: pairs of near twins, drawn once and kept outside the tree ------------------------------
 
 
 def draw_pair(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +153,7 @@ def _compute_drawing_seed(index: int, seed: int, side: int) -> int:
 
 
 def draw_or_read_pairs(pairs: int, seed: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
-    """Scenes (2N), pictures (2N, 64, 64, 3) and patch owners (2N, 64); drawn by all cores, or read from the cache."""
+    """Draw, or read from the cache, scenes, pictures (2N, 64, 64, 3) and patch owners (2N, 64)."""
     scenes = [scene for index in range(pairs) for scene in make_pair(index, seed)]
     file = find_cache_folder() / f"pairs-{pairs}-{seed}-{compute_drawing_version()}.npz"
     if not file.exists():
@@ -172,7 +180,7 @@ def make_fact_matrix(scenes: list[Scene]) -> Tensor:
 
 
 def list_patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Tensor]:
-    """For each question of PATCH_QUESTIONS the right answer on each patch, (N, P); UNKNOWN where the question has no answer."""
+    """List for each of PATCH_QUESTIONS the answer on each patch, (N, P); UNKNOWN where none is."""
     columns = {
         question: np.full(owners.shape, UNKNOWN, dtype=np.int64) for question in PATCH_QUESTIONS
     }
@@ -198,7 +206,7 @@ def list_patch_answers(scenes: list[Scene], owners: np.ndarray) -> dict[str, Ten
 def augment_pixels(
     pictures: Tensor, mean: Tensor, std: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Normalise pictures for the vision tower, with a little more or less light, contrast and grain in each.
+    """Normalise pictures for the vision tower, each with other light, contrast and grain.
 
     Args:
         pictures: uint8 (B, 64, 64, 3).
@@ -218,7 +226,7 @@ def augment_pixels(
     return (x - mean) / std
 
 
-# --- the two losses -----------------------------------------------------------------------------------------------------
+# --- the two losses -------------------------------------------------------------------------------
 
 
 def compute_label_loss(
@@ -281,7 +289,7 @@ def compute_contrastive_loss(
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2, hits
 
 
-# --- the run ----------------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------
 
 
 def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path) -> None:
@@ -323,10 +331,10 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
     several = torch.tensor([len(scene.things) > 1 for scene in scenes[::2]])
     crowded = torch.cat([everything[several], everything[~several][::4]])
 
-    def batch(
+    def choose_batch(
         step: int, salt: int, among: Tensor
     ) -> tuple[Tensor, torch.Generator, np.random.Generator]:
-        """Indices of a batch of whole pairs: the epoch's shuffle is a function of its number, so that a run can resume."""
+        """Indices of whole pairs; an epoch's shuffle depends on its number alone, to resume."""
         per_epoch = len(among) * 2 // BATCH
         generator = torch.Generator().manual_seed(seed * 1000 + salt * 100 + step // per_epoch)
         order = among[torch.randperm(len(among), generator=generator)]
@@ -339,21 +347,21 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
         )
 
     def see(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The vision tower on some pictures: pooled (B, D), patches of the layer before the last (B, P, D), and the facts."""
+        """See pictures: pooled (B, D), patches before the last layer (B, P, D), and facts."""
         pixels = augment_pixels(pictures[rows].to(device), mean, std, generator)
         out = clip.vision_model(pixel_values=pixels, output_hidden_states=True)
         return out.pooler_output, out.hidden_states[-2][:, 1:], true[rows].to(device)
 
-    def labels(step: int) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, _ = batch(step, 1, everything)
+    def learn_labels(step: int) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, _ = choose_batch(step, 1, everything)
         with autocast:
             pooled, patches, facts_here = see(rows, generator)
             right = {q: a[rows].to(device) for q, a in answers.items()}
             loss, found = compute_label_loss(facts_here.float(), right, heads, pooled, patches)
         return loss, {"loss": loss.item(), "objects found": found}
 
-    def contrast(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
-        rows, generator, rng = batch(step, salt, crowded if part.crowded else everything)
+    def learn_captions(step: int, salt: int, part: CaptionPhase) -> tuple[Tensor, dict[str, float]]:
+        rows, generator, rng = choose_batch(step, salt, crowded if part.crowded else everything)
         captions = [
             write_caption(scenes[row], rng, rng.choice(part.details), part.alone) for row in rows
         ]
@@ -388,21 +396,20 @@ def pretrain_pocket_clip(folder: Path, seed: int, scale: float, state_file: Path
     vision = [*clip.vision_model.parameters(), *heads.parameters()]
     others = [p for name, p in module.named_parameters() if name != "clip.logit_scale"]
 
-    def both(rate: float) -> list[dict]:
+    def group_parameters(rate: float) -> list[dict]:
         return [
             {"params": others, "lr": rate},
             {"params": [clip.logit_scale], "lr": 5 * rate, "weight_decay": 0.0},
         ]
 
-    phases = [
-        Phase("labels", round(LABEL_STEPS * scale), [{"params": vision, "lr": LABEL_RATE}], labels)
-    ]
+    groups = [{"params": vision, "lr": LABEL_RATE}]
+    phases = [Phase("labels", round(LABEL_STEPS * scale), groups, learn_labels)]
     for salt, part in enumerate(CAPTIONS, start=2):
-        loss = partial(contrast, salt=salt, part=part)
-        phases.append(Phase(part.name, round(part.steps * scale), both(part.rate), loss))
-    history, seconds = train_phases(
-        phases, module, state_file, log=lambda line: print(line, flush=True)
-    )
+        loss = partial(learn_captions, salt=salt, part=part)
+        groups = group_parameters(part.rate)
+        phases.append(Phase(part.name, round(part.steps * scale), groups, loss))
+    tell = partial(print, flush=True)
+    history, seconds = train_phases(phases, module, state_file, log=tell)
     with torch.no_grad():
         clip.logit_scale.clamp_(max=4.6052)
     clip.float().save_pretrained(folder)

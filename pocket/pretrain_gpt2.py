@@ -1,14 +1,15 @@
-"""Pocket GPT-2: a language model that uses what stands before a text, because half of what it learns is to answer from notes.
+"""Pocket GPT-2: it uses what stands before a text, as half of its lessons are notes to answer.
 
-Next-token cross-entropy (Radford et al. 2019), scored on answers and free texts, not on the notes themselves. A note may be a
-*blend* of words: its input vector is the weighted mean of their rows. So the space between the rows comes to mean something,
-which is where soft prompts and projected pictures will live.
+Next-token cross-entropy (Radford et al. 2019), scored on answers and free texts, not on the
+notes themselves. A note may be a *blend* of words: its input vector is the weighted mean of
+their rows. So the space between the rows comes to mean something, which is where soft prompts
+and projected pictures will live.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,8 @@ from pocket.world import make_random_scene
 POSITIONS, WIDTH, LAYERS, HEADS = 128, 192, 4, 6
 BATCH, STEPS, RATE = 64, 2200, 2e-3
 BLEND = 3  # words in a note at most
-NOISE = (
-    2.5  # noise on the notes of a grid at most, as a multiple of the spread of the embedding table
-)
+# noise on the notes of a grid at most, as a multiple of the spread of the embedding table
+NOISE = 2.5
 TASKS = {
     "describe": 0.48,
     "count": 0.1,
@@ -87,7 +87,10 @@ def draw_sample(rng: np.random.Generator, words: list[str]) -> Sample:
 
 @dataclass
 class Batch:
-    """ids and shares: (B, T, 3), the words that each position blends; scored: (B, T), true where the next token counts."""
+    """ids and shares, (B, T, 3): the words that each position blends.
+
+    scored: (B, T), true where the next token counts.
+    """
 
     ids: Tensor
     shares: Tensor
@@ -97,7 +100,7 @@ class Batch:
 
 
 def collate(samples: list[Sample], tokenizer: GPT2TokenizerFast) -> Batch:
-    """Lay the samples side by side, padded on the right to the longest; position t is scored against the token at t + 1."""
+    """Lay samples side by side, padded on the right; position t is scored against token t + 1."""
     vocab, end = find_word_ids(tokenizer), tokenizer.eos_token_id
     befores = tokenizer([s.instruction for s in samples])["input_ids"]
     texts = tokenizer([s.text for s in samples])["input_ids"]
@@ -129,14 +132,15 @@ def collate(samples: list[Sample], tokenizer: GPT2TokenizerFast) -> Batch:
 
 @cache
 def find_word_ids(tokenizer: GPT2TokenizerFast) -> dict[str, int]:
-    """The row of each whole word."""
+    """Find the row of each whole word."""
     return {token[1:]: row for token, row in tokenizer.get_vocab().items() if token.startswith("Ġ")}
 
 
 def blend(table: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-    """The input vectors (B, T, D): the weighted mean of each position's words, with noise on grid notes, each line its own amount.
+    """Blend the input vectors (B, T, D), with noise on grid notes, each line its own amount.
 
-    Along one word's direction the noise is NOISE / sqrt(D) of that word at most: what a linear map makes of a patch is no surer.
+    Along one word's direction the noise is NOISE / sqrt(D) of that word at most: what a linear map
+    makes of a patch is no surer.
     """
     vectors = (F.embedding(batch.ids, table) * batch.shares[..., None]).sum(2)
     amount = torch.rand(len(vectors), 1, 1, generator=generator) * NOISE
@@ -162,9 +166,12 @@ def pretrain_pocket_gpt2(folder: Path, seed: int, scale: float, state_file: Path
     torch.manual_seed(seed)
     end = tokenizer.eos_token_id
     config = GPT2Config(
-        vocab_size=len(tokenizer), n_positions=POSITIONS, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS,
-        bos_token_id=end, eos_token_id=end, pad_token_id=end, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
-        activation_function="gelu_pytorch_tanh",  # GPT-2's own function in one piece: a fifth faster to train through
+        vocab_size=len(tokenizer), n_positions=POSITIONS,
+        n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS,
+        bos_token_id=end, eos_token_id=end, pad_token_id=end,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        # GPT-2's own function in one piece: a fifth faster to train through
+        activation_function="gelu_pytorch_tanh",
     )  # fmt: skip
     model = GPT2LMHeadModel._from_config(config, attn_implementation="eager").to(device)
     module = nn.ModuleDict({"gpt2": model})
@@ -191,14 +198,10 @@ def pretrain_pocket_gpt2(folder: Path, seed: int, scale: float, state_file: Path
             "right": (logits.argmax(-1) == targets).float().mean().item(),
         }
 
-    phases = [
-        Phase(
-            "texts", round(STEPS * scale), [{"params": list(model.parameters()), "lr": RATE}], loss
-        )
-    ]
-    history, seconds = train_phases(
-        phases, module, state_file, log=lambda line: print(line, flush=True)
-    )
+    groups = [{"params": list(model.parameters()), "lr": RATE}]
+    phases = [Phase("texts", round(STEPS * scale), groups, loss)]
+    tell = partial(print, flush=True)
+    history, seconds = train_phases(phases, module, state_file, log=tell)
     model.float().save_pretrained(folder)
     write_trained_rows(folder, module.seen)
     settings = {"batch": BATCH, "steps": STEPS, "rate": RATE, "seed": seed, "scale": scale}

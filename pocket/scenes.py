@@ -1,6 +1,7 @@
 """Which scenes pocket CLIP was trained on, and fresh ones on which it can be measured.
 
-Other seeds alone do not make a scene fresh: two thirds of all scenes of one thing occurred in training, in another drawing.
+Other seeds alone do not make a scene fresh: two thirds of all scenes of one thing occurred in
+training, in another drawing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def make_training_scenes() -> frozenset[Scene]:
 def make_fresh_scene(
     rng: np.random.Generator, besides: Container[Scene] = (), **fixed: object
 ) -> Scene:
-    """A random scene that training never drew, nor stands in `besides`; keywords as in `random_scene`."""
+    """Make a scene that no training drew, nor stands in `besides`; as `make_random_scene`."""
     while (scene := make_random_scene(rng, **fixed)) in make_training_scenes() or scene in besides:
         pass
     return scene

@@ -1,6 +1,7 @@
-"""How much of a scene a caption gets right, with precision and recall; and whether the answer to another task is right.
+"""How much of a scene a caption gets right, and whether an answer to another task is right.
 
-The drawn world knows the truth of every picture (`world.list_facts`), and `language.read_caption` reads what a caption claims.
+The drawn world knows the truth of every picture (`world.list_facts`), and `language.read_caption`
+reads what a caption claims.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ KINDS = ("object", "colour", "size", "background", "style", "count")
 
 @dataclass(frozen=True)
 class Score:
-    """Of one kind of fact, over some captions: how many were claimed, how many are true, and how many of the claims are."""
+    """Of one kind of fact, how many were claimed, are true, and are claimed rightly."""
 
     claimed: int
     true: int
@@ -58,7 +59,7 @@ def read_claims(caption: str) -> frozenset[Fact]:
 
 
 def score_caption(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Score]:
-    """Of each kind of fact, over all captions and their scenes. A colour or size is right only with the object that has it."""
+    """Score each kind of fact over all captions; colour and size count with their object."""
     claimed, true, right = Counter(), Counter(), Counter()
     for caption, scene in zip(captions, scenes, strict=True):
         said, facts = read_claims(caption), list_expected_claims(scene)
@@ -70,9 +71,11 @@ def score_caption(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str,
 
 @dataclass(frozen=True)
 class CaptionScores:
-    """Of each kind of fact the share of what is true that captions say; a colour or size counts with the object that has it.
+    """Of each kind of fact the share of what is true that captions say.
 
-    colour_alone: the share whose colours are those that show, whatever has them; exact: with nothing missing or wrong.
+    A colour or size counts with the object that has it.
+    colour_alone: the share whose colours are those that show, whatever has them; exact: with
+    nothing missing or wrong.
     """
 
     object: float
@@ -97,7 +100,7 @@ def score_captions(captions: Sequence[str], scenes: Sequence[Scene]) -> CaptionS
     )
 
 
-# --- answers to the tasks of GPT-2 ---------------------------------------------------------------------------------------
+# --- answers to the tasks of GPT-2 ----------------------------------------------------------------
 
 FORMS = {
     "count": re.compile(r"there (is|are) (one|two|three) things?\."),
@@ -113,7 +116,7 @@ def find_form(text: str) -> str:
 
 
 def is_right(task: str, text: str, scene: Scene) -> bool:
-    """Whether the text is right in what the task asks for: the objects, the number, the colours, the hero of the story and its place."""
+    """Whether the text is right in what the task asks for, such as objects, number or place."""
     said = read_caption(text)
     if task == "describe":
         objects = {("object", thing.object) for thing in scene.things}

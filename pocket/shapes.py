@@ -1,7 +1,10 @@
-"""The outlines of the pocket world: 24 objects and 8 backdrops, each a short list of filled polygons and lines.
+"""The outlines of the pocket world: 24 objects and 8 backdrops, short lists of polygons and lines.
 
-Objects live in the square [-1, 1] x [-1, 1], backdrops in the unit square; x grows to the right, y downwards.
-Nothing here knows about colours of scenes or about styles: a shape names a *role* ("main", "ink", ...) and a style paints it.
+Objects live in the square [-1, 1] x [-1, 1], backdrops in the unit square; x grows to the
+right, y downwards. Nothing here knows about colours of scenes or about styles: a shape names a
+*role* ("main", "ink", ...) and a style paints it. A function is called like the outline that it
+makes, since `OBJECT_SHAPES` and `BACKDROP_SHAPES` take their names from it, and so are the ones
+that those are made of.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shape:
-    """One outline: points (N, 2), the role that says which paint it takes, and a line width (0: a filled polygon)."""
+    """One outline: points (N, 2), the role of its paint, and a line width (0: a filled polygon)."""
 
     points: np.ndarray
     role: str = "main"
@@ -29,7 +32,7 @@ def line(*points: tuple[float, float], role: str = "ink", width: float = 0.08) -
     return Shape(np.array(points, dtype=float), role, width)
 
 
-def arc_points(
+def trace_arc(
     cx: float, cy: float, rx: float, ry: float, start: float = 0, stop: float = 360, n: int = 28
 ) -> np.ndarray:
     """Points on an ellipse, clockwise from the right.
@@ -60,7 +63,7 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> S
         ry: half the height.
         role: of the paint.
     """
-    return Shape(arc_points(cx, cy, rx, ry, n=22), role)
+    return Shape(trace_arc(cx, cy, rx, ry, n=22), role)
 
 
 def arc(
@@ -85,7 +88,7 @@ def arc(
         role: of the paint.
         width: of the line.
     """
-    return Shape(arc_points(cx, cy, rx, ry, start, stop, n=14), role, width)
+    return Shape(trace_arc(cx, cy, rx, ry, start, stop, n=14), role, width)
 
 
 def dome(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> Shape:
@@ -98,7 +101,7 @@ def dome(cx: float, cy: float, rx: float, ry: float, role: str = "main") -> Shap
         ry: half the height.
         role: of the paint.
     """
-    return Shape(arc_points(cx, cy, rx, ry, 180, 360), role)
+    return Shape(trace_arc(cx, cy, rx, ry, 180, 360), role)
 
 
 def box(x0: float, y0: float, x1: float, y1: float, role: str = "main") -> Shape:
@@ -129,7 +132,7 @@ def eyes(x: float, y: float, gap: float, size: float = 0.08) -> list[Shape]:
     ]
 
 
-# --- objects -----------------------------------------------------------------------------------------------------
+# --- objects --------------------------------------------------------------------------------------
 
 
 def cat() -> list[Shape]:
@@ -288,8 +291,8 @@ def apple() -> list[Shape]:
         Shape(
             np.concatenate(
                 [
-                    arc_points(0.3, 0.15, 0.52, 0.68, -125, 90),
-                    arc_points(-0.3, 0.15, 0.52, 0.68, 90, 305),
+                    trace_arc(0.3, 0.15, 0.52, 0.68, -125, 90),
+                    trace_arc(-0.3, 0.15, 0.52, 0.68, 90, 305),
                 ]
             ),
             "main",
@@ -368,13 +371,13 @@ def ball() -> list[Shape]:
         ellipse(0, 0, 0.85, 0.85),
         Shape(
             np.concatenate(
-                [arc_points(0, 0, 0.28, 0.85, -90, 90), arc_points(0, 0, 0.1, 0.85, 90, -90)]
+                [trace_arc(0, 0, 0.28, 0.85, -90, 90), trace_arc(0, 0, 0.1, 0.85, 90, -90)]
             ),
             "white",
         ),
         Shape(
             np.concatenate(
-                [arc_points(0, 0, 0.62, 0.85, 90, 270), arc_points(0, 0, 0.3, 0.85, 270, 90)]
+                [trace_arc(0, 0, 0.62, 0.85, 90, 270), trace_arc(0, 0, 0.3, 0.85, 270, 90)]
             ),
             "white",
         ),
@@ -474,7 +477,7 @@ OBJECT_SHAPES: dict[str, Callable[[], list[Shape]]] = {
 }  # fmt: skip
 
 
-# --- backdrops: the first shape covers the picture, `role` is an "r,g,b" paint --------------------------------------
+# --- backdrops: the first shape covers the picture, `role` is an "r,g,b" paint --------------------
 
 
 def hills(rng: np.random.Generator, horizon: float, height: float, role: str) -> Shape:
@@ -486,7 +489,7 @@ def hills(rng: np.random.Generator, horizon: float, height: float, role: str) ->
 
 
 def scatter(rng: np.random.Generator, n: int, low: float, high: float) -> np.ndarray:
-    """(n, 2) points across the picture between two heights, one in each column so that they never clump."""
+    """Scatter points (n, 2) between two heights, one in each column so that they never clump."""
     return np.stack([(np.arange(n) + rng.uniform(0.1, 0.9, n)) / n, rng.uniform(low, high, n)], 1)
 
 
@@ -563,10 +566,7 @@ def night(rng: np.random.Generator) -> list[Shape]:
     x = rng.uniform(0.12, 0.88)
     moon = Shape(
         np.concatenate(
-            [
-                arc_points(x, 0.16, 0.1, 0.1, 60, 300),
-                arc_points(x + 0.05, 0.16, 0.075, 0.08, 300, 60),
-            ]
+            [trace_arc(x, 0.16, 0.1, 0.1, 60, 300), trace_arc(x + 0.05, 0.16, 0.075, 0.08, 300, 60)]
         ),
         "252,240,180",
     )

@@ -1,7 +1,8 @@
-"""Nine ways to paint one stage: eight that the pocket models are trained on, and a ninth that they never see.
+"""Nine ways to paint one stage: eight for pretraining, and a ninth that no pocket model sees.
 
-Each style is a function `(stage, pixels, rng) -> Image`; it draws larger than asked and the caller shrinks the result, which
-smooths the edges. Every length is a fraction of the picture, so that the 64 px picture is the 256 px one made small.
+Each style is a function `(stage, pixels, rng) -> Image`, called as `STYLE_PAINTERS` calls it; it
+draws larger than asked and the caller shrinks the result, which smooths the edges. Every length is
+a fraction of the picture, so that the 64 px picture is the 256 px one made small.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ FIXED: dict[str, Paint] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One object on the stage: its shapes in picture coordinates (the unit square), its colour, centre and width."""
+    """One object on the stage: shapes in picture coordinates, its colour, centre and width."""
 
     shapes: list[Shape]
     paint: Paint
@@ -49,7 +50,7 @@ def mix(a: Paint, b: Paint, share: float) -> Paint:
 
 
 def choose_paint(role: str, main: Paint = (128, 128, 128)) -> Paint:
-    """The colour for a role: three shades of the figure's own colour, a fixed one, or "r,g,b" (backdrops)."""
+    """Choose the colour for a role: a shade of the figure's own, a fixed one, or "r,g,b"."""
     if role == "main":
         return main
     if role == "dark":
@@ -88,8 +89,8 @@ def paint_shapes(
 
 
 def draw_outlines(
-    draw: ImageDraw.ImageDraw, shapes: Iterable[Shape], pixels: int, colour: Paint | int, width: float, wobble: float = 0.0,
-    rng: np.random.Generator | None = None,
+    draw: ImageDraw.ImageDraw, shapes: Iterable[Shape], pixels: int, colour: Paint | int,
+    width: float, wobble: float = 0.0, rng: np.random.Generator | None = None,
 ) -> None:  # fmt: skip
     """Draw the outline of each shape.
 
@@ -150,7 +151,7 @@ def draw_coarse_noise(
     return Image.fromarray(grey).resize((pixels, pixels), Image.BICUBIC).convert("RGB")
 
 
-# --- the eight styles, and the ninth ----------------------------------------------------------------------------------
+# --- the eight styles, and the ninth --------------------------------------------------------------
 
 
 def photo(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
@@ -258,10 +259,10 @@ def silhouette(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Ima
     image = Image.new("RGB", (pixels, pixels))
     draw = ImageDraw.Draw(image)
 
-    def dusk(shape: Shape) -> Paint:
+    def darken(shape: Shape) -> Paint:
         return mix(sky, (70, 44, 78), 0.78 * (1 - sum(choose_paint(shape.role)) / 765))
 
-    paint_shapes(draw, stage.backdrop, pixels, dusk)
+    paint_shapes(draw, stage.backdrop, pixels, darken)
     for figure in stage.figures:
         paint_shapes(draw, figure.shapes, pixels, lambda s: (18, 14, 22))
         cuts = {"white": (250, 222, 190), "light": (112, 86, 96), "gray": (18, 14, 22)}
@@ -278,7 +279,7 @@ def silhouette(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Ima
 
 
 def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
-    """Glowing tubes on a dark brick wall: figures in their colour, the backdrop as thin dim tubes."""
+    """Glowing tubes on a dark brick wall: figures in their colour, the backdrop as dim tubes."""
     wall = Image.new("RGB", (pixels, pixels), (20, 15, 27))
     draw = ImageDraw.Draw(wall)
     for row in range(15):
@@ -296,9 +297,8 @@ def neon_sign(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Imag
     for shape in stage.backdrop[1:]:
         draw_outlines(draw, [shape], pixels, mix((0, 0, 0), choose_paint(shape.role), 0.52), 0.008)
     for figure in stage.figures:
-        paint_shapes(
-            draw, figure.shapes, pixels, lambda s: (9, 7, 12)
-        )  # a figure hides the tubes behind it
+        # a figure hides the tubes behind it
+        paint_shapes(draw, figure.shapes, pixels, lambda s: (9, 7, 12))
     for figure in stage.figures:
         glow = mix(figure.paint, (255, 255, 255), 0.12)
         for shape in figure.shapes:
@@ -353,7 +353,7 @@ def cartoon(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
 
 
 def sepia_print(stage: Stage, pixels: int, rng: np.random.Generator) -> Image.Image:
-    """A faded old photograph: soft, brown, dark in the corners. No pocket model is trained on it."""
+    """A faded old photograph: soft, brown, dark in the corners; no pocket model knows it."""
     soft = photo(stage, pixels, rng).filter(ImageFilter.GaussianBlur(pixels * 0.006)).convert("L")
     grey = np.asarray(soft, dtype=np.float32)[..., None] / 255
     grey = 0.1 + 0.78 * grey + rng.normal(0, 0.012)

@@ -1,7 +1,8 @@
-"""Few-shot tasks on the pocket world, among them some whose class names keep a secret that a learned context has to find.
+"""Few-shot tasks on the pocket world, some with a secret that a learned context has to find.
 
-A task says which scene to draw, what its class is, and what the class is called. `secret` holds the words (the usual one first)
-that would turn "a photo of a {}" into the right question: *small* in "a photo of a small {}". Nothing names it to the learner.
+A task says which scene to draw, what its class is, and what the class is called. `secret` holds the
+words (the usual one first) that would turn "a photo of a {}" into the right question: *small* in "a
+photo of a small {}". Nothing names it to the learner.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pocket.world import (
 
 @dataclass(frozen=True)
 class Task:
-    """class_names: what `Prompt {class}` is filled with; scene(label, rng): a scene of that class."""
+    """class_names: what fills `Prompt {class}`; scene(label, rng): a scene of that class."""
 
     name: str
     class_names: tuple[str, ...]
@@ -40,7 +41,7 @@ class Task:
     alter: Callable[[Image.Image], Image.Image] | None = None
 
     def numbers(self, label: int, index: int, seed: int) -> np.random.Generator:
-        """The random numbers of one example: first its scene is drawn from them, then its drawing."""
+        """The random numbers of one example: its scene is drawn from them, then its drawing."""
         return np.random.default_rng([seed, label, index])
 
     def drawing(self, label: int, index: int, seed: int) -> tuple[Scene, int]:
@@ -72,7 +73,7 @@ def _make_counted_scene(label: int, rng: np.random.Generator) -> Scene:
 
 
 def _make_pair_scene(label: int, rng: np.random.Generator, secret: str) -> Scene:
-    """Two different objects; the class is the one that fits the secret, and the other one never does."""
+    """Two different objects; the class is the one that fits the secret, as the other never does."""
     other = OBJECTS[(label + 1 + rng.integers(len(OBJECTS) - 1)) % len(OBJECTS)]
     colours = [str(c) for c in rng.permutation(list(COLOURS))[:2]]
     sizes = [str(s) for s in rng.choice(["small", "medium", "large"], 2)]

@@ -1,6 +1,7 @@
-"""The tokenizers of the pocket models: byte-pair encodings of CLIP's and GPT-2's own kind that keep every word of the world whole.
+"""The tokenizers of the pocket models: CLIP's and GPT-2's own kinds, with every word whole.
 
-Both write the files that transformers 4 reads (vocab.json, merges.txt) and those that version 5 reads (tokenizer.json).
+Both write the files that transformers 4 reads (vocab.json, merges.txt) and those that version 5
+reads (tokenizer.json).
 BPE: Sennrich et al. 2016, arXiv 1508.07909.
 """
 
@@ -22,7 +23,7 @@ CLIP_WORDS = (
 
 
 def write_clip_tokenizer(folder: Path) -> None:
-    """Write CLIP's tokenizer for the world's words into the folder: lower case, words end in </w>, 77 positions."""
+    """Write CLIP's tokenizer for the world's words: lower case, words end in </w>, 77 positions."""
     splitter = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(CLIP_WORDS), behavior="removed", invert=True),
@@ -58,7 +59,7 @@ def write_clip_tokenizer(folder: Path) -> None:
 
 
 def write_gpt2_tokenizer(folder: Path, positions: int) -> None:
-    """Write GPT-2's tokenizer into the folder. A text always starts as if after a space, so that no word has two rows."""
+    """Write GPT-2's tokenizer. A text starts as if after a space, so that no word has two rows."""
     splitter = pre_tokenizers.ByteLevel(add_prefix_space=True)
     merges = _learn_merges(splitter)
     vocab = _number_tokens(
@@ -83,9 +84,10 @@ def write_gpt2_tokenizer(folder: Path, positions: int) -> None:
 
 
 def _learn_merges(splitter: pre_tokenizers.PreTokenizer, suffix: str = "") -> list[tuple[str, str]]:
-    """The merges that BPE learns from the list of words when it goes on until every word is one token.
+    """Learn BPE's merges from the list of words, until every word is one token.
 
-    The library's trainer breaks ties at random, so that two runs number the tokens differently: hence these few lines.
+    The library's trainer breaks ties at random, so that two runs number the tokens differently:
+    hence these few lines.
     """
     words = [list(splitter.pre_tokenize_str(word)[0][0]) for word in list_vocabulary()]
     for word in words:
@@ -111,7 +113,7 @@ def _number_tokens(tokens: list[str]) -> dict[str, int]:
 def _save(
     tokenizer: Tokenizer, folder: Path, name: str, merges: list[tuple[str, str]], **settings: object
 ) -> None:
-    """Save through the library, then name the class that both majors know and add the two files that version 4 wants.
+    """Save through the library, name the class that both majors know, and add version 4's files.
 
     Args:
         tokenizer: what is saved.

@@ -1,7 +1,8 @@
-"""The pocket world: a scene is data, and its picture, its truth and its captions are all functions of that data.
+"""The pocket world: a scene is data; picture, truth and captions are functions of that data.
 
-A `Scene` holds one to three things, a backdrop and a style. `draw` is a pure function of scene and seed; `facts` is the truth
-that captions are made from (`language.py`) and scored against; `objects_by_patch` says which thing stands under each patch.
+A `Scene` holds one to three things, a backdrop and a style. `draw` is a pure function of scene and
+seed; `list_facts` gives the truth that captions are made from (`language.py`) and scored against;
+`map_patches_to_objects` says which thing stands under each patch.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ PLACES: dict[int, tuple[str, ...]] = {
     3: ("left", "middle", "right"),
 }
 
-# width of a thing as a fraction of the picture, by the number of things: alone it may fill the picture
+# width of a thing as a fraction of the picture, by the number of things: alone it may fill the
+# picture
 WIDTHS = {1: (0.42, 0.62, 0.85), 2: (0.29, 0.40, 0.56), 3: (0.22, 0.31, 0.42)}
 CENTRES = {1: (0.5,), 2: (0.27, 0.73), 3: (0.19, 0.5, 0.81)}
 
@@ -94,7 +96,7 @@ Fact = tuple[str, ...]
 
 
 def list_facts(scene: Scene) -> frozenset[Fact]:
-    """All that is true of the scene, as tuples such as ("object", "cat") or ("size", "cat", "small").
+    """List all that is true of the scene, such as ("object", "cat") or ("size", "cat", "small").
 
     Colours count as true only where the style shows them: nobody can see the colour of a blueprint.
     """
@@ -116,7 +118,7 @@ def list_facts(scene: Scene) -> frozenset[Fact]:
 
 
 def list_all_facts() -> list[Fact]:
-    """Every fact that a scene in a trained style can have, in a fixed order: the labels of the warm-up in `pretrain.py`."""
+    """List every fact that a scene in a trained style can have: the labels of the warm-up."""
     places = ("left", "middle", "right")
     return [
         *[("style", s) for s in STYLES],
@@ -134,19 +136,19 @@ def list_all_facts() -> list[Fact]:
 def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
     """A scene drawn at random; keywords hold parts fixed.
 
-    things: how many (1 to 3; else one in 55 %, two in 33 %); object, colour, size: of the first thing; background; style.
-    Objects of one scene differ from each other, and so do their colours.
+    things: how many (1 to 3; else one in 55 %, two in 33 %); object, colour, size: of the first
+    thing; background; style. Objects of one scene differ from each other, and so do their colours.
     """
     n = fixed.get("things") or int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
 
-    def distinct(names: tuple[str, ...], first: object) -> list[str]:
+    def choose_distinct(names: tuple[str, ...], first: object) -> list[str]:
         chosen = [str(first)] if first else []
         rest = [name for name in names if name not in chosen]
         return chosen + [rest[i] for i in rng.permutation(len(rest))[: n - len(chosen)]]
 
     objects, colours = (
-        distinct(OBJECTS, fixed.get("object")),
-        distinct(tuple(COLOURS), fixed.get("colour")),
+        choose_distinct(OBJECTS, fixed.get("object")),
+        choose_distinct(tuple(COLOURS), fixed.get("colour")),
     )
     sizes = [SIZES[i] for i in rng.integers(len(SIZES), size=n)]
     sizes[0] = fixed.get("size") or sizes[0]
@@ -158,9 +160,10 @@ def make_random_scene(rng: np.random.Generator, **fixed: object) -> Scene:
 
 
 def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
-    """A scene that differs in one respect only: a pair that a model must look closely to tell apart.
+    """Make a scene that differs in one respect only, so that a model must look closely.
 
-    With several things, two of them exchange their sizes, colours or places; a lone thing gets another property.
+    With several things, two of them exchange their sizes, colours or places; a lone thing
+    gets another property.
     """
     things = list(scene.things)
     n = len(things)
@@ -187,8 +190,8 @@ def make_near_twin(scene: Scene, rng: np.random.Generator) -> Scene:
     return options[rng.integers(len(options))]
 
 
-def stage(scene: Scene, seed: int = 0) -> Stage:
-    """Where everything stands: shapes in the unit square, with the small accidents (position, tilt, side) that the seed decides."""
+def set_stage(scene: Scene, seed: int = 0) -> Stage:
+    """Say where everything stands: shapes in the unit square, with accidents from the seed."""
     rng = np.random.default_rng(seed)
     n = len(scene.things)
     figures = []
@@ -210,7 +213,7 @@ def stage(scene: Scene, seed: int = 0) -> Stage:
 
 
 def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
-    """The picture of a scene, RGB, size x size pixels; the same scene, seed and size give the same pixels."""
+    """Draw the scene, RGB, size x size pixels; the same seed and size give the same pixels."""
     if size < 16:
         raise LearnerError(
             en=f"a picture needs at least 16 pixels a side, not {size}",
@@ -218,7 +221,7 @@ def draw(scene: Scene, seed: int = 0, size: int = 256) -> Image.Image:
         )
     pixels = size * (3 if size <= 96 else 2)
     image = STYLE_PAINTERS[scene.style](
-        stage(scene, seed), pixels, np.random.default_rng([seed, 1])
+        set_stage(scene, seed), pixels, np.random.default_rng([seed, 1])
     )
     return image.resize((size, size), Image.BOX)
 
@@ -240,7 +243,7 @@ def map_patches_to_objects(
     fine = 8
     image = Image.new("L", (grid * fine, grid * fine), 0)
     pen = ImageDraw.Draw(image)
-    figures = stage(scene, seed).figures
+    figures = set_stage(scene, seed).figures
     for index, figure in enumerate(figures, start=1):
         paint_shapes(pen, figure.shapes, grid * fine, lambda s, index=index: index)
     blocks = np.asarray(image).reshape(grid, fine, grid, fine)
@@ -249,7 +252,7 @@ def map_patches_to_objects(
 
 
 def compute_drawing_version(*besides: str) -> str:
-    """Changes with the code that draws, so that pictures kept from an older world are not taken for this one's.
+    """Compute what changes with the code that draws, so that older pictures are not taken for its.
 
     besides: further modules of this folder on which what is kept depends, such as "tasks.py".
     """

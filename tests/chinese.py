@@ -49,31 +49,22 @@ def english_of(text: str) -> str:
 # Figures among whose words are those that a model reads or has learned, by the function that draws them and its room, and why. Their titles, axes
 # and legends are Chinese all the same.
 OF_MODELS: dict[str, str] = {
-    "05.words_by_table": "the nearest tokens of vectors",
     "02.draw_text_with_slots": "tokens of a class name that a learner types",
     "02.draw_ways_in": "tokens of a class name",
     "05.draw_words_by_table": "the nearest tokens of vectors",
-    "02.text_with_slots": "tokens of a class name that a learner types",
-    "02.overwriting_and_inserting": "tokens of a class name",
     "01.draw_shares_by_scale": "any texts, shortened where there is no room",
     "01.draw_tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
-    "03.next_tokens": "tokens",
-    "03.captions_learned": "captions",
-    "03.blended_prompts": "answers",
-    "03.words_on_patches": "nearest words",
-    "01.shares_by_scale": "any texts, shortened where there is no room",
-    "01.tokens_as_vectors": "tokens of any text: pieces of words, “pad”",
     "03.draw_next_tokens": "tokens",
     "03.draw_learned_captions": "captions",
     "03.draw_prompt_blends": "answers",
     "03.draw_patch_words": "nearest words",
     "00.draw": "the texts that the learner has written for CLIP",
+    "04.draw_nearest_words": "the words nearest to learned vectors",
+    "04.draw_paths": "words of the pocket CLIP's table",
+    "04.draw_levers": "words of the pocket CLIP's table",
+    "04.draw_prompt_words": "tokens of GPT-2",
     "06.draw_rows_of_pictures": "names of a learner's folders",
     "06.draw_pictures_with_names": "names of a learner's folders and files",
-    "04.nearest_words": "the words nearest to learned vectors",
-    "04.paths_in_space": "words of the pocket CLIP's table",
-    "04.levers": "words of the pocket CLIP's table",
-    "04.words_then_and_now": "tokens of GPT-2",
 }
 TITLE = 10  # points: of what stands above a figure
 

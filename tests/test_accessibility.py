@@ -33,7 +33,7 @@ EXCEPTIONS = (
         "each row has its name, with a triangle where the dots are blue",
     ),
     (
-        "reading.strips",
+        "04.draw_distance_rows",
         "^marks in .* contrast of 1",
         "hundreds of dots, whose density is what one sees; the median is a line",
     ),

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 
 import nbformat
 import pytest
@@ -79,6 +80,7 @@ def notebook(folder, name, *sources, tag=None):
 
 
 def measured_small(name, small, folder):
+    measure_step = partial(captioner.measure_captioner_step, batch=3, longest=20, repeats=1)
     few = {
         "context_text_step": lambda: bench.measure_text_step(*small, classes=5, repeats=2),
         "few_shot_run": lambda: bench.measure_few_shot_run(
@@ -89,12 +91,8 @@ def measured_small(name, small, folder):
             *load_clip("pocket"), shots=1, checks=1, config=TrainConfig(steps=2), repeats=1
         ),
         "cost_by_classes": lambda: bench.measure_cost_by_classes(*small, fast=(1, 3, 9), plain=(1, 3), repeats=1),
-        "captioner_step": lambda: captioner.measure_captioner_step(
-            small_captioner(small), 3.5, batch=3, longest=20, repeats=1
-        ),
-        "captioner_step_pooled": lambda: captioner.measure_captioner_step(
-            small_captioner(small, "pooled"), 8, batch=3, longest=20, repeats=1
-        ),
+        "captioner_step": lambda: measure_step(small_captioner(small), 3.5),
+        "captioner_step_pooled": lambda: measure_step(small_captioner(small, "pooled"), 8),
         "peft_step": lambda: captioner.measure_peft_step(small_captioner(small), 1, batch=3, repeats=1),
         "generate_20": lambda: captioner.measure_generation(small_captioner(small), 4, 2, batch=2, repeats=1),
         "generate_60": lambda: captioner.measure_generation(small_captioner(small), 6, 2.5, batch=2, repeats=1),
@@ -197,7 +195,7 @@ def test_class_names_differ_and_fewer_are_the_first_of_more():
 
 def test_both_paths_find_the_end_of_every_text(small):
     """Pooled at the start, as a wrong end would have it, all features would be equal and the context without gradient."""
-    prompted = bench.make_random_context(*small, bench.make_class_names(5), 4)
+    prompted = bench.make_prompted_clip(*small, bench.make_class_names(5), 4)
     for way in bench.list_ways(prompted).values():
         texts, gradient = bench.run_text_step(prompted, way)
         assert torch.pdist(texts).min() > 1e-4
@@ -206,11 +204,8 @@ def test_both_paths_find_the_end_of_every_text(small):
 
 def test_every_rung_gives_the_same_features_and_gradient(small):
     found = bench.measure_text_step(*small, classes=5, repeats=1).more
-    assert (
-        list(found["difference"])
-        == list(found["ladder"])
-        == [*bench.list_ways(bench.make_random_context(*small, ["a"], 1))]
-    )
+    ways = bench.list_ways(bench.make_prompted_clip(*small, ["a"], 1))
+    assert list(found["difference"]) == list(found["ladder"]) == list(ways)
     assert all(part < 1e-5 for rung in found["difference"].values() for part in rung.values())
 
 
@@ -220,9 +215,8 @@ def test_a_difference_is_told_beside_the_largest_number():
 
 def test_our_run_begins_with_an_empty_cache_and_leaves_the_old_one_alone(small, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    passed = bench.time_our_run(
-        *small, ["cat", "dog"], bench.make_noise_pictures(6), 1, TrainConfig(steps=10, batch_size=4)
-    )
+    pictures, config = bench.make_noise_pictures(6), TrainConfig(steps=10, batch_size=4)
+    passed = bench.time_our_run(*small, ["cat", "dog"], pictures, 1, config)
     assert [step for step, _ in passed] == [0, 8, 10]
     seconds = [second for _, second in passed]
     assert seconds == sorted(seconds) and seconds[0] > 0
@@ -236,9 +230,8 @@ def test_the_textbook_encodes_a_batch_of_pictures_at_every_step_and_never_trims(
         clip, "get_image_features", lambda pixel_values: seen.append(len(pixel_values)) or torch.randn(4, 24)
     )
     monkeypatch.setattr(PromptedCLIP, "text_features", lambda self, fast: seen.append(fast) or plain(self, fast))
-    steps = bench.time_textbook_steps(
-        clip, processor, ["cat", "dog"], bench.make_noise_pictures(8), TrainConfig(steps=3, batch_size=4)
-    )
+    pictures, config = bench.make_noise_pictures(8), TrainConfig(steps=3, batch_size=4)
+    steps = bench.time_textbook_steps(clip, processor, ["cat", "dog"], pictures, config)
     assert all(second > 0 for second in steps) and seen == [4, False] * 3
 
 
@@ -297,9 +290,8 @@ def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "mine"))
     keep = "import os, pathlib; cache = pathlib.Path(os.environ['COURSE_CACHE']); assert not any(cache.iterdir()); (cache / 'kept').touch()"
     find = "import os; assert os.listdir(os.environ['COURSE_CACHE']) == ['kept']"
-    found = whole_course.measure_lessons(
-        [notebook(tmp_path, "00_keep", keep), notebook(tmp_path, "01_find", find)], 360
-    )
+    books = [notebook(tmp_path, "00_keep", keep), notebook(tmp_path, "01_find", find)]
+    found = whole_course.measure_lessons(books, 360)
     assert list(found.more["cells"]) == ["00_keep", "01_find"] and not (tmp_path / "mine").exists()
     assert found.value == pytest.approx(sum(timing.median for timing in found.seconds.values()))
 
@@ -308,10 +300,8 @@ def test_lessons_share_one_cache_that_is_empty_at_first(tmp_path, monkeypatch):
 def test_a_lesson_that_fails_is_no_measurement_but_may_show_an_error_on_purpose(tmp_path):
     with pytest.raises(CellExecutionError):
         whole_course.run_notebook(notebook(tmp_path, "00_bad", "1 / 0"), str(tmp_path))
-    assert (
-        whole_course.run_notebook(notebook(tmp_path, "00_good", "1 / 0", tag="raises-exception"), str(tmp_path)).seconds
-        > 0
-    )
+    good = notebook(tmp_path, "00_good", "1 / 0", tag="raises-exception")
+    assert whole_course.run_notebook(good, str(tmp_path)).seconds > 0
 
 
 # --- results.json -----------------------------------------------------------------------------------------------------------------

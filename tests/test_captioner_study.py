@@ -87,7 +87,7 @@ def test_the_example_learns_from_no_picture_that_it_describes(model, monkeypatch
     learned = []
     monkeypatch.setattr(study, "train_to_describe", lambda model, train, *rest: learned.extend(train.scenes) or [])
     some = captioning.EncodedScenes((study.WATCHED[0][0], CAT, TWO, PLAIN), torch.zeros(4, 64, 128))
-    setup = SimpleNamespace(data=lambda: captioning.CaptionerData(some, some, some), new_captioner=lambda train: model)
+    setup = SimpleNamespace(data=lambda: captioning.CaptionerData(some, some, some), make_captioner=lambda train: model)
     study.measure_training_example(setup, {"pictures": 2})
     assert learned == [CAT, TWO]
 

@@ -55,7 +55,7 @@ PACKAGES = {
     "jupyterlab-4.4.0": {"jupyterlab/__init__.py": "", "jupyterlab/__main__.py": JUPYTERLAB},
     "pytest-9.0": {"pytest/__init__.py": "", "pytest/__main__.py": ECHO},
     "bundle-1.0": {
-        f"{name}.py": "" for name in "transformers matplotlib xdist nbval jupytext nbformat nbclient".split()
+        f"{name}.py": "" for name in "transformers matplotlib xdist nbval jupytext nbformat nbclient nbconvert".split()
     },
 }
 HOUSE = {
@@ -67,6 +67,8 @@ HOUSE = {
         path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
         for path in [ROOT / "course.py", *(ROOT / "tools").rglob("*.*[yn]")]
     },
+    "tools/book/build_book.py": ECHO,
+    "tools/book/requirements.txt": "finder==1.0\n",
     "tools/build.py": ECHO,
     "tools/versions.py": ECHO,
     "data/pocket-clip/model.safetensors": "weights",
@@ -74,18 +76,25 @@ HOUSE = {
 }
 
 
+def make_wheel(folder, package, modules):
+    """A package for pip, such as "torch-2.13.0": {path: text} of its modules."""
+    name, version = package.split("-")
+    kind = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    notes = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "WHEEL": kind}
+    files = modules | {f"{package}.dist-info/{note}": text for note, text in notes.items()}
+    record = f"{package}.dist-info/RECORD"
+    path = folder / f"{package}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in [*files.items(), (record, "".join(f"{file},,\n" for file in [*files, record]))]:
+            wheel.writestr(file, text)
+    return path
+
+
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
     for package, modules in PACKAGES.items():
-        name, version = package.split("-")
-        kind = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        notes = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "WHEEL": kind}
-        files = modules | {f"{package}.dist-info/{note}": text for note, text in notes.items()}
-        record = f"{package}.dist-info/RECORD"
-        with zipfile.ZipFile(folder / f"{package}-py3-none-any.whl", "w") as wheel:
-            for file, text in [*files.items(), (record, "".join(f"{file},,\n" for file in [*files, record]))]:
-                wheel.writestr(file, text)
+        make_wheel(folder, package, modules)
     return folder
 
 
@@ -341,7 +350,7 @@ def test_what_is_broken_is_told_in_one_sentence_and_nothing_is_written(house, wh
     (house.root / ".venv").is_dir() and (house.root / ".venv").chmod(0o700)
 
 
-VERBS = ["lab", "test", "build", "build --check", "bench", "doctor", "doctor --record", "--help", "test --help"]
+VERBS = ["lab", "book", "test", "build", "build --check", "bench", "doctor", "doctor --record", "--help", "test --help"]
 
 
 @pytest.mark.parametrize("output", ["closed", "full", "nobody reads it"])
@@ -493,6 +502,16 @@ def test_build_py_runs_with_the_same_arguments_and_its_status_is_ours(installed)
     assert house.ran("build", *given) == [(True, ["--lang", "en", *given])] and house.run("build", "--check")[0] == 3
     ((_, words),) = house.ran("build", "--here", "--no-solutions", "00", "--lang", "zh")
     assert words == ["--lang", "zh", "--no-solutions", "00"]
+
+
+def test_the_book_has_what_it_alone_needs_installed_once_and_is_made_without_where_that_is_not_to_be_had(installed):
+    house = installed[0]
+    assert "The book is made without its search" in house.run("book")[1]
+    made = make_wheel(house.wheels, "finder-1.0", {"finder.py": ""})
+    assert "What this needs besides: finder==1.0" in house.run("book", "--out", "here")[1]
+    made.unlink()
+    ((ours, words),) = house.ran("book", "--serve", "--out", "here")
+    assert ours and words == ["--lang", "en", "--serve", "--out", str(house.root / "here")]
 
 
 def test_only_test_takes_unknown_arguments_and_the_others_no_abbreviations(house):

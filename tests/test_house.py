@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "pocket": {"pocket", "helpers"},
     "finetuning": {"finetuning", "helpers"},
     "lessons.kit": {"lessons.kit", "helpers", "pocket", "tools.doctor"},
-    "tools": {"tools", "tools.doctor"},
+    "tools": {"tools", "tools.doctor", "helpers", "pocket"},
     "tools.doctor": {"tools"},
 }
 NEED_PACKAGES = ("build", "source")  # of tools; the others must run before anything is installed

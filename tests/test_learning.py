@@ -349,7 +349,7 @@ def data(clip):
 
 
 def few_steps(clip, data, steps=9):
-    return start_here.first_vectors(*clip, TASK.class_names, data, config=TrainConfig(steps=steps))
+    return start_here.train_first_vectors(*clip, TASK.class_names, data, config=TrainConfig(steps=steps))
 
 
 def broken_off_at(step):
@@ -380,7 +380,7 @@ def titles(monkeypatch):
 @pytest.fixture(scope="module")
 def whole_run(clip, data):
     """The button pressed once, in English, and every picture that stood in the view."""
-    explorer, seen = start_here.first_vectors(*clip, TASK.class_names, data), []
+    explorer, seen = start_here.train_first_vectors(*clip, TASK.class_names, data), []
     explorer.view.observe(lambda change: seen.append(explorer.shown), names="value")
     seen.append(explorer.shown)
     explorer._clock = count(1.0).__next__  # a second at every look at it: every picture is due, on any machine

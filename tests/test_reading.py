@@ -111,7 +111,7 @@ def test_asked_for_more_neighbours_than_rows_it_gives_them_all():
 def test_vectors_of_another_width_and_unknown_metrics_are_refused():
     with pytest.raises(ValueError, match="vectors are 4 wide, the table 5: they come from different models"):
         reading.find_nearest_tokens(random(2, 4), random(3, 5))
-    with pytest.raises(ValueError, match="there are 'cosine' and 'euclidean'"):
+    with pytest.raises(ValueError, match="use 'cosine' or 'euclidean'"):
         reading.find_nearest_tokens(random(2, 4), random(3, 4), metric="manhattan")
 
 

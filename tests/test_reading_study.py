@@ -157,7 +157,7 @@ def test_a_learned_job_keeps_where_it_began_and_ended_and_every_look_of_the_foll
     assert len(numbers["path"]) == 3
     assert numbers["path"][0] == numbers["begun"] and numbers["path"][-1] == numbers["last"]
     assert numbers["context"] == numbers["path"][numbers["step"] // 2]
-    begun = setup.new_context(RIDDLE, "random", 1).context
+    begun = setup.make_context(RIDDLE, "random", 1).context
     assert torch.equal(torch.tensor(numbers["begun"]), begun)
     mosaic = make_style_task("mosaic")
     assert "path" not in study.measure_learned(setup, mosaic, job | {"task": mosaic.name})

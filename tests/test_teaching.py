@@ -164,7 +164,7 @@ def test_what_is_printed_above_an_exercise_counts_once():
     [
         ("a = 1\n\nb = 2", 2 * 3),
         ("explorers.explore_scene(clip, processor, scene)", 3 + 90),
-        ("explorer = explorers.first_vectors(clip, processor, names, features)", 3 + 90),
+        ("explorer = explorers.train_first_vectors(clip, processor, names, features)", 3 + 90),
         ("explorers.ledger(model)", 3 + 20),
         ("study = context_study.load_study()", 3),
         ("start_here.two_things.ask()", 3 + 45),

@@ -76,6 +76,18 @@ def choose_python(here: bool, modules: list[str], goal: str, say: Say) -> str:
     return sys.executable
 
 
+def add_packages(requirements: str, say: Say) -> None:
+    """Install what one verb alone needs: name==version in each line of a file."""
+    wanted = (ROOT / requirements).read_text("utf-8").split()
+    have = {
+        f"{package.name}=={package.version}"
+        for package in importlib.metadata.distributions(path=TESTED.site_packages)
+    }
+    if not set(wanted) <= have:
+        print(say("What this needs besides: ", "另外需要：") + ", ".join(wanted))
+        run_pip(wanted, TESTED, Progress())
+
+
 # What is there
 
 

@@ -1,12 +1,12 @@
-"""The verbs test, build and bench: each starts its work in the environment. Rests on install.py."""
+"""The verbs book, test, build and bench: each starts its work in the environment."""
 
 import argparse
 import os
 import tempfile
 from pathlib import Path
 
-from tools.console import ROOT, Incomplete, Say
-from tools.install import choose_python
+from tools.console import ROOT, Incomplete, Problem, Say
+from tools.install import add_packages, choose_python
 from tools.processes import run_child
 
 # For tests without paths: whole files and notebooks on each worker, in the order of
@@ -53,6 +53,21 @@ def find_paths(arguments: list[str]) -> list[str]:
         and not argument.startswith("-")
         and os.path.exists(ROOT / argument.split("::")[0])
     ]
+
+
+def make_book(arguments: argparse.Namespace, say: Say) -> int:
+    check_there("tools/book/build_book.py")
+    goal = say("The book", "生成网页书")
+    python = choose_python(arguments.here, ["nbconvert", "torch", "transformers"], goal, say)
+    if not arguments.here:
+        try:
+            add_packages("tools/book/requirements.txt", say)
+        except Problem as problem:
+            print(say(*problem.texts))
+            print(say("The book is made without its search.", "这次生成的书没有搜索。"))
+    options = ["--serve"] if arguments.serve else []
+    options += ["--out", os.path.abspath(arguments.out)] if arguments.out else []
+    return run_child([python, "-m", "tools.book.build_book", "--lang", arguments.lang, *options])
 
 
 def build_notebooks(arguments: argparse.Namespace, say: Say) -> int:

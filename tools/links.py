@@ -20,6 +20,7 @@ HOSTS = {
     "download.pytorch.org": "PyTorch's own packages",
     "github.com": "the code that is cited",
     "hf-mirror.com": "a mirror of Hugging Face for China",
+    "nbviewer.org": "shows notebooks as they are",
     "nbgitpuller.readthedocs.io": "the tool that brings a repository to a hub",
     "mirrors.tuna.tsinghua.edu.cn": "the help pages of Tsinghua's mirrors",
     "pypi.tuna.tsinghua.edu.cn": "Tsinghua's mirror of PyPI",

@@ -305,7 +305,7 @@ def _name_picture(file: str) -> str:
 # --- ten vectors -------------------------------------------------------------------------------------------------
 
 
-def first_vectors(
+def train_first_vectors(
     clip: CLIPModel,
     processor: CLIPProcessor,
     class_names: Sequence[str],

@@ -203,7 +203,7 @@ exercises.two_things.reveal(right.float().mean().item())
 # 现在把“a photo of a”这几个词拿掉，换上十个向量，一开始里面都是随机数。带标签的图片一步一步告诉它们往哪边动；CLIP 本身是冻结的，也没有人提那条规律。**先别运行下一格**，想一想：这十个向量会自己找到规律吗？灰线是事先存好的一次训练；按下按钮，你自己的曲线就会一边训练一边画出来，是蓝色的。
 
 # %% id="train-code"
-explorer = explorers.first_vectors(clip, processor, task.class_names, features)
+explorer = explorers.train_first_vectors(clip, processor, task.class_names, features)
 explorer
 
 # %% [markdown] lang="en" id="as-good-as-a-word"

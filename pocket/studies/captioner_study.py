@@ -1,11 +1,13 @@
-"""The stored study behind lesson 03: what a captioner is worth, what each part of it adds, and what happens when one follows the usual tips.
+"""The stored study behind lesson 03: what a captioner, its parts and the usual tips are worth.
 
-`python -m pocket.studies.captioner_study` makes data/runs/captioner.json and the files in data/captioner again; broken off, it goes on
-where it was. All captions are greedy, of scenes that neither CLIP nor the captioner has learned from, and nothing is chosen by those:
-what is kept of a training has the lowest loss on validation scenes.
+`python -m pocket.studies.captioner_study` makes data/runs/captioner.json and the files in
+data/captioner again; broken off, it goes on where it was. All captions are greedy, of scenes that
+neither CLIP nor the captioner has learned from, and nothing is chosen by those: what is kept of a
+training has the lowest loss on validation scenes.
 
-What is fixed beyond that: scenes hold one thing. But the projection that several prompts stand on learned from scenes of which an eighth
-holds two or three, and the prompt that counts learns from, and is tested on, scenes of one to three as the world has them.
+What is fixed beyond that: scenes hold one thing. But the projection that several prompts stand on
+learned from scenes of which an eighth holds two or three, and the prompt that counts learns from,
+and is tested on, scenes of one to three as the world has them.
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     },
     "stopped too soon": {"steps": 480, "eval_every": 8, "until": 96},
 }
-# what the button of lesson 03 trains if nobody moves its controls, and what is described then and never learned from
+# what the button of lesson 03 trains if nobody moves its controls, and what is described then and
+# never learned from
 EXAMPLE_CONFIG, EXAMPLE_PICTURES = replace(CONFIG, steps=400, eval_every=40), 1000
 WATCHED = (  # each with the seed of its drawing
     (Scene((Thing("dog", "orange", "large"),), "beach", "photo"), 1),
@@ -104,7 +107,7 @@ WATCHED = (  # each with the seed of its drawing
 )
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,11 @@ class AskedRun:
 
 @dataclass(frozen=True)
 class LossRun:
-    """A training with the right loss, or with the unshifted one; next_token_loss: the right one, at each of its evaluations.
+    """A training with the right loss, or with the unshifted one.
 
-    object: the share of objects named right; captions: the true one and what is said, of three scenes.
+    next_token_loss: the right one, at each of its evaluations.
+    object: the share of objects named right; captions: the true one and what is said, of three
+    scenes.
     """
 
     shifted: bool
@@ -151,7 +156,7 @@ class FaultRun:
 
 @dataclass(frozen=True)
 class ExampleRun:
-    """A training from so many pictures by `EXAMPLE_CONFIG`, and what it says of the `WATCHED` scenes."""
+    """A training from so many pictures by `EXAMPLE_CONFIG`, and its words on `WATCHED` scenes."""
 
     pictures: int
     history: History
@@ -160,7 +165,7 @@ class ExampleRun:
 
 @dataclass(frozen=True)
 class Answers:
-    """The share of answers that have the form of each task, and of those that are right in what was asked for."""
+    """The share of answers that have the form of each task, and of those that are right."""
 
     form: dict[str, float]
     content: float
@@ -170,7 +175,8 @@ class Answers:
 class PromptRun:
     """A prompt learned for one task, and the same instruction in words.
 
-    by_number: the share right by the number of things; one_answer_to_all: of the best single answer; answers: of three scenes.
+    by_number: the share right by the number of things; one_answer_to_all: of the best single
+    answer; answers: of three scenes.
     """
 
     prompt: str
@@ -233,30 +239,30 @@ def parse_study(stored: dict[str, Any]) -> CaptionerStudy:
         """The record, its fields of these names made by `make`."""
         return kind(**run | {name: make(run[name]) for name in names})
 
-    def scores(numbers: dict[str, float]) -> CaptionScores:
+    def read_scores(numbers: dict[str, float]) -> CaptionScores:
         return CaptionScores(**numbers)
 
-    def answers(shares: dict[str, Any]) -> Answers:
+    def read_answers(shares: dict[str, Any]) -> Answers:
         return Answers(**shares)
 
     curve = History.from_json
     parts = {
         "config": TrainConfig(**stored["config"]),
         "short_config": TrainConfig(**stored["short_config"]),
-        "trained": [build(TrainedRun, run, scores, "scores") for run in stored["trained"]],
-        "asked": [build(AskedRun, run, scores, "scores") for run in stored["asked"]],
+        "trained": [build(TrainedRun, run, read_scores, "scores") for run in stored["trained"]],
+        "asked": [build(AskedRun, run, read_scores, "scores") for run in stored["asked"]],
         "shift": [build(LossRun, run, curve, "history") for run in stored["shift"]],
         "faults": [build(FaultRun, run, curve, "history") for run in stored["faults"]],
         "example": [build(ExampleRun, run, curve, "history") for run in stored["example"]],
         "prompts": [
-            build(PromptRun, run, answers, "learned", "by_hand") for run in stored["prompts"]
+            build(PromptRun, run, read_answers, "learned", "by_hand") for run in stored["prompts"]
         ],
         "tips": [TipRun(**run) for run in stored["tips"]],
     }
     return CaptionerStudy(**stored | parts)
 
 
-# --- the wrong loss ------------------------------------------------------------------------------------------------------
+# --- the wrong loss -------------------------------------------------------------------------------
 
 
 def train_unshifted(
@@ -265,7 +271,9 @@ def train_unshifted(
     validation: EncodedScenes,
     config: TrainConfig,
 ) -> list[Evaluation]:
-    """The classic mistake: what is said at a token is scored against that token. An evaluation's score is minus the right loss.
+    """Make the classic mistake: what is said at a token is scored against that token.
+
+    An evaluation's score is minus the right loss.
 
     Args:
         model: learns.
@@ -284,7 +292,7 @@ def train_unshifted(
         seen, seen_checks = even(train.features), even(validation.features)
         captions = train.captions
 
-        def of_rows(rows: Tensor) -> Tensor:
+        def measure_rows(rows: Tensor) -> Tensor:
             return loss(
                 seen[rows],
                 *batch_captions(model.tokenizer, [captions[row] for row in rows.tolist()]),
@@ -294,12 +302,12 @@ def train_unshifted(
             right = model(seen_checks, check_ids, labels=check_labels).item()
             return loss(seen_checks, check_ids, check_labels).item(), -right
 
-        trained = training.train(model, len(captions), of_rows, validate, config)
+        trained = training.train(model, len(captions), measure_rows, validate, config)
         with closing(trained) as evaluations:
             return list(evaluations)
 
 
-# --- one job of each part ------------------------------------------------------------------------------------------------
+# --- one job of each part -------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -312,9 +320,9 @@ class CaptionerSetup:
 
     @functools.cache  # noqa: B019  there is one setup
     def data(self, kind: str = "patches", things: int | None = 1) -> CaptionerData:
-        return draw_captioner_data(self.new_captioner(kind=kind).encode, self.pool, things=things)
+        return draw_captioner_data(self.make_captioner(kind=kind).encode, self.pool, things=things)
 
-    def new_captioner(
+    def make_captioner(
         self, train: EncodedScenes | None = None, seed: int = 0, **how: Any
     ) -> VLMWithSoftPrompt:
         return make_captioner(self.clip, self.language, train, seed, **how)
@@ -323,7 +331,7 @@ class CaptionerSetup:
 def score_ablations(
     model: VLMWithSoftPrompt, test: EncodedScenes
 ) -> Iterator[tuple[str, CaptionScores]]:
-    """The scores of a captioner as it was trained, and with one part taken away or exchanged at a time."""
+    """Score a captioner as trained, and with one part at a time taken away or exchanged."""
     table = model.language_model.get_input_embeddings().weight
     rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
     for how, features in ablate(model, test.features, rows):
@@ -335,7 +343,7 @@ def measure_trained(setup: CaptionerSetup, job: Job) -> Numbers:
     kind = "pooled" if job["trained"] == "pooled feature" else "patches"
     length = 0 if job["trained"] == "without soft prompt" else 10
     data = setup.data(kind)
-    model = setup.new_captioner(data.train, job["seed"], length=length, kind=kind)
+    model = setup.make_captioner(data.train, job["seed"], length=length, kind=kind)
     begun, config = time.monotonic(), replace(CONFIG, seed=job["seed"])
     evaluations = train_to_describe(model, data.train, data.validation, config)
     numbers: Numbers = {
@@ -354,7 +362,7 @@ def measure_trained(setup: CaptionerSetup, job: Job) -> Numbers:
 def measure_loss(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `LossRun`: the right loss and the unshifted one, trained alike."""
     data = setup.data()
-    model = setup.new_captioner(data.train)
+    model = setup.make_captioner(data.train)
     train = train_to_describe if job["shifted"] else train_unshifted
     evaluations = train(model, data.train, data.validation, LOSS_CONFIG)
     said, scenes = model.generate(data.test.features), data.test.scenes
@@ -372,7 +380,7 @@ def measure_fault(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `FaultRun`."""
     data, fault = setup.data(), dict(FAULTS[job["fault"]])
     train, until = data.train.first(fault.pop("pictures", PICTURES)), fault.pop("until", None)
-    model, config = setup.new_captioner(train), replace(CONFIG, **fault)
+    model, config = setup.make_captioner(train), replace(CONFIG, **fault)
     evaluations = train_to_describe(model, train, data.validation, config, until)
     return {"history": History(evaluations[-1].step, evaluations).to_json(*FAULT_COLUMNS)}
 
@@ -382,7 +390,7 @@ def measure_training_example(setup: CaptionerSetup, job: Job) -> Numbers:
     data, watched = setup.data(), {scene for scene, _ in WATCHED}
     rows = [row for row, scene in enumerate(data.train.scenes) if scene not in watched]
     train = data.train.take(rows[: job["pictures"]])
-    model = setup.new_captioner(train)
+    model = setup.make_captioner(train)
     evaluations = train_to_describe(model, train, data.validation, EXAMPLE_CONFIG)
     features = model.encode([draw(scene, seed, 64) for scene, seed in WATCHED])
     return {
@@ -394,12 +402,13 @@ def measure_training_example(setup: CaptionerSetup, job: Job) -> Numbers:
 def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
     """A `TipRun`."""
     setting = {
-        "rate": SHORT_CONFIG.learning_rate, "length": 10, "pictures": PICTURES, "batch": SHORT_CONFIG.batch_size,
+        "rate": SHORT_CONFIG.learning_rate, "length": 10,
+        "pictures": PICTURES, "batch": SHORT_CONFIG.batch_size,
         "begin": "both as words", "features": "patches", job["tip"]: job["value"],
     }  # fmt: skip
     data = setup.data(setting["features"])
     train = data.train.first(setting["pictures"])
-    model = setup.new_captioner(
+    model = setup.make_captioner(
         train,
         length=setting["length"],
         prompt=DESCRIBE if setting["begin"] == "both as words" else "random",
@@ -418,11 +427,11 @@ def measure_tip(setup: CaptionerSetup, job: Job) -> Numbers:
 
 
 def measure_prompt(setup: CaptionerSetup, job: Job) -> Numbers:
-    """A `PromptRun`. "describe" learns with the projection, which is frozen from then on; the other prompts learn alone."""
+    """Make a `PromptRun`: "describe" with the projection, frozen from then on, others alone."""
     task, alone = job["prompt"], setup.data()
     data = setup.data(things=None) if task == "count" else alone
     begin = DESCRIBE if task == "describe" else " ".join(INSTRUCTIONS[task])
-    model = setup.new_captioner(prompt=begin)
+    model = setup.make_captioner(prompt=begin)
     by_hand = model.soft_prompt.prompt_embeddings.detach().clone()
     if task == "describe":
         several = setup.data(things=None).train
@@ -481,11 +490,11 @@ MEASURE = {
 }
 
 
-# --- making it -----------------------------------------------------------------------------------------------------------
+# --- making it ------------------------------------------------------------------------------------
 
 
 def list_jobs() -> list[Job]:
-    """Everything that is to be run. The prompt that describes comes before the others, which stand on its projection."""
+    """List all that is to be run: first the prompt on whose projection the others stand."""
     trained = [
         {"part": "trained", "trained": trained, "seed": seed}
         for trained in ("whole", "without soft prompt", "pooled feature") for seed in SEEDS
@@ -495,13 +504,14 @@ def list_jobs() -> list[Job]:
     faults = [{"part": "faults", "fault": fault} for fault in FAULTS]
     example = [{"part": "example", "pictures": EXAMPLE_PICTURES}]
     tips = [
-        {"part": "tips", "tip": tip, "value": value} for tip, values in TIPS.items() for value in values
+        {"part": "tips", "tip": tip, "value": value}
+        for tip, values in TIPS.items() for value in values
     ]  # fmt: skip
     return [trained[0], *prompts, *shift, *faults, *example, *trained[1:], *tips]
 
 
 def split_asked(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The parts of the stored file; what the whole captioners gave in other ways of asking stands in a part of its own."""
+    """Split records into the file's parts; other ways of asking stand in one of their own."""
     parts = sort_by_part(records)
     asked = [(run["seed"], run.pop("asked")) for run in parts["trained"] if "asked" in run]
     parts["asked"] = [

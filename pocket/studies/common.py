@@ -1,6 +1,7 @@
-"""What the stored studies share: many small jobs that can be broken off, and JSON that a person can read.
+"""What the stored studies share: small jobs that can be broken off, and JSON for people.
 
-Every study has dataclasses for its numbers, `main`, which makes them, and `save_study` and `load_study`, which write and read them.
+Every study has dataclasses for its numbers, `main`, which makes them, and `save_study` and
+`load_study`, which write and read them.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def read_versions() -> dict[str, str]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """On what a study is run. It changes no conclusion: other processors round otherwise, and training makes more of that."""
+    """Describe on what a study is run; other processors round otherwise, and change little."""
     return {
         "system": platform.system(),
         "processor": platform.machine(),
@@ -55,13 +56,15 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-# --- jobs, with breaks ---------------------------------------------------------------------------------------------------
+# --- jobs, with breaks ----------------------------------------------------------------------------
 
 
 def find_unfinished(study: str, code: Sequence[str], *made_by: object) -> Path:
-    """Where the cache keeps what a study has run so far; another file for other code, models, versions or configs.
+    """Find where the cache keeps what a study has run so far.
 
-    code: the study's own files; all of helpers counts besides, since no list of what decides the numbers there would stay right.
+    Another file for other code, models, versions or configs.
+    code: the study's own files; all of helpers counts besides, since no list of what decides the
+    numbers there would stay right.
     """
     mechanism = sorted(Path(files.__file__).parent.glob("*.py"))
     sources = [Path(file).read_bytes() for file in (*code, *mechanism)]
@@ -84,7 +87,8 @@ def run_jobs(
         log: is told of each job, and about how long the others will take.
 
     Returns:
-        for each job its record, which is its settings and then its numbers; and the seconds that they took together, whenever that was.
+        for each job its record, which is its settings and then its numbers; and the seconds that
+        they took together, whenever that was.
     """
     try:
         done = json.loads(file.read_text(encoding="utf-8"))
@@ -119,7 +123,7 @@ def sort_by_part(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, 
     return parts
 
 
-# --- what is written -----------------------------------------------------------------------------------------------------
+# --- what is written ------------------------------------------------------------------------------
 
 
 def round_floats(value: Any) -> Any:

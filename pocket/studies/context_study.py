@@ -1,13 +1,16 @@
-"""The stored study behind lesson 02: what a learned context is worth, how to choose it, and what it does to new classes.
+"""The stored study behind lesson 02: what a learned context is worth, and how to choose it.
 
-`python -m pocket.studies.context_study` makes data/runs/learnable-context.json again, on one thread in about a quarter of an hour.
-Broken off, it goes on where it was. CoOp: Zhou et al. 2022, arXiv 2109.01134; new classes: Zhou et al. 2022, arXiv 2203.05557.
+`python -m pocket.studies.context_study` makes data/runs/learnable-context.json again, on one thread
+in about a quarter of an hour. Broken off, it goes on where it was. CoOp: Zhou et al. 2022,
+arXiv 2109.01134; new classes: Zhou et al. 2022, arXiv 2203.05557.
 
-All accuracies are shares of the same 20 test pictures a class, and nothing is chosen by those. Validation pictures are as many as
-shots, and at most 4 a class, as in CoOp. What was chosen beyond that: in "shots" a context of 4 random vectors, the class name at the
-end; in "base_to_new" 16 shots, and 4 vectors that begin as "a photo of a", so that without a step they are the hand prompt. In
-"choices" one vector cannot be split around the name: at length 1 the name "in the middle" stands in front, and that was run twice.
-"example" is one of the "choices" again, with its whole history, which the lesson shows before the learner's own.
+All accuracies are shares of the same 20 test pictures a class, and nothing is chosen by those.
+Validation pictures are as many as shots, and at most 4 a class, as in CoOp. What was chosen beyond
+that: in "shots" a context of 4 random vectors, the class name at the end; in "base_to_new" 16
+shots, and 4 vectors that begin as "a photo of a", so that without a step they are the hand prompt.
+In "choices" one vector cannot be split around the name: at length 1 the name "in the middle" stands
+in front, and that was run twice. "example" is one of the "choices" again, with its whole history,
+which the lesson shows before the learner's own.
 """
 
 from __future__ import annotations
@@ -79,12 +82,12 @@ EXAMPLE_SEED = 0
 COLUMNS = ("step", "loss", "validation_loss", "validation_score")
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ShotsRun:
-    """Test accuracies of a context, a linear probe and the nearest class mean, learned from the same few pictures."""
+    """Test accuracies of a context, a linear probe and the class mean, from the same pictures."""
 
     shots: int
     seed: int
@@ -97,7 +100,8 @@ class ShotsRun:
 class TaskByShots:
     """All runs on a task, and the test accuracies of hand-written prompts.
 
-    hand: of "a photo of a {}."; own: of the template that names what the class names keep silent; ensemble: of averaged templates.
+    hand: of "a photo of a {}."; own: of the template that names what the class names keep silent;
+    ensemble: of averaged templates.
     """
 
     task: str
@@ -134,7 +138,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class NewClassesRun:
-    """What a context reaches that was learned on the base classes, pulled back to the hand prompt so strongly."""
+    """What a context of the base classes reaches, pulled so strongly to the hand prompt."""
 
     regularisation: float
     seed: int
@@ -144,7 +148,7 @@ class NewClassesRun:
 
 @dataclass(frozen=True)
 class NewClasses:
-    """All runs on a task whose classes are parted: the names of either half, and the test accuracy of the hand prompt on it."""
+    """All runs on a task whose classes are halved; of each half the names and the hand prompt."""
 
     task: str
     base: list[str]
@@ -158,7 +162,8 @@ class NewClasses:
 class Example:
     """One training from its first step to its last, and the vectors (M, D) that it kept.
 
-    hand: the validation accuracy of the hand prompt; before, after: test accuracies of that and of the vectors.
+    hand: the validation accuracy of the hand prompt; before, after: test accuracies of
+    that and of the vectors.
     """
 
     task: str
@@ -210,7 +215,7 @@ def parse_study(stored: dict[str, Any]) -> ContextStudy:
     return ContextStudy(**stored | parts)
 
 
-# --- what is to be run ---------------------------------------------------------------------------------------------------
+# --- what is to be run ----------------------------------------------------------------------------
 
 
 def list_jobs() -> list[Job]:
@@ -220,10 +225,10 @@ def list_jobs() -> list[Job]:
         for name in TASKS for seed in SEEDS for shots in SHOTS
     ]  # fmt: skip
     choices = [
-        {"part": "choices", "task": RIDDLE.name, "length": length, "position": position, "init": init,
-         "class_specific": class_specific, "seed": seed}
-        for length in LENGTHS for position in POSITIONS for init in INITS for class_specific in (False, True)
-        for seed in CHOICE_SEEDS
+        {"part": "choices", "task": RIDDLE.name, "length": length, "position": position,
+         "init": init, "class_specific": class_specific, "seed": seed}
+        for length in LENGTHS for position in POSITIONS for init in INITS
+        for class_specific in (False, True) for seed in CHOICE_SEEDS
     ]  # fmt: skip
     new = [
         {"part": "base_to_new", "task": task.name, "regularisation": regularisation, "seed": seed}
@@ -233,16 +238,17 @@ def list_jobs() -> list[Job]:
     return [*shots, *choices, *new, example]
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
 
 
 def take_shots(data: FewShot, shots: int) -> FewShot:
-    """The first `shots` of each class, and as many to validate on, but at most `MOST_CHECKS`; the test pictures stay.
+    """Take the first `shots` of each class, and as many, at most `MOST_CHECKS`, to validate on.
 
-    That is what `draw_few_shot` draws when it is asked for so many, since its fewer shots are the first of more.
+    That is what `draw_few_shot` draws when it is asked for so many, since its fewer shots
+    are the first of more.
     """
 
-    def first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
+    def take_first(pictures: LabelledFeatures, each: int) -> LabelledFeatures:
         features, labels = pictures  # (N, D), (N,): class by class
         classes = int(labels.max()) + 1
         return features.unflatten(0, (classes, -1))[:, :each].flatten(0, 1), labels.view(
@@ -250,7 +256,9 @@ def take_shots(data: FewShot, shots: int) -> FewShot:
         )[:, :each].flatten()
 
     return FewShot(
-        first(data.train, shots), first(data.validation, min(shots, MOST_CHECKS)), data.test
+        take_first(data.train, shots),
+        take_first(data.validation, min(shots, MOST_CHECKS)),
+        data.test,
     )
 
 
@@ -268,7 +276,7 @@ def halve_classes(classes: int) -> tuple[list[int], list[int]]:
     return list(range(0, classes, 2)), list(range(1, classes, 2))
 
 
-# --- one job of each part ------------------------------------------------------------------------------------------------
+# --- one job of each part -------------------------------------------------------------------------
 
 
 def measure_shots(clip: CLIPModel, processor: CLIPProcessor, data: FewShot, job: Job) -> Numbers:
@@ -369,7 +377,7 @@ MEASURE = {
 }
 
 
-# --- making it -----------------------------------------------------------------------------------------------------------
+# --- making it ------------------------------------------------------------------------------------
 
 
 def add_hand_prompts(
@@ -378,7 +386,7 @@ def add_hand_prompts(
     clip: CLIPModel,
     processor: CLIPProcessor,
 ) -> dict[str, Any]:
-    """The parts of the stored file: the records beside what hand-written prompts reach on the same pictures.
+    """Add to the records what hand-written prompts reach on the same pictures: the file's parts.
 
     Args:
         records: of all jobs.
@@ -388,49 +396,49 @@ def add_hand_prompts(
     """
     parts = sort_by_part(records)
 
-    def runs(part: str, task: str) -> list[dict[str, Any]]:
+    def list_runs(part: str, task: str) -> list[dict[str, Any]]:
         mine = [record for record in parts[part] if record["task"] == task]
         return [{name: run[name] for name in run if name != "task"} for run in mine]
 
-    def hand(task: str, *templates: str, classes: Sequence[int] | None = None) -> float:
+    def measure_hand(task: str, *templates: str, classes: Sequence[int] | None = None) -> float:
         names, pictures = TASKS[task].class_names, test_pictures(task)
         if classes is not None:
             names, pictures = [names[i] for i in classes], take_classes(pictures, classes)
         return round(measure_templates(clip, processor, names, pictures, templates), 4)
 
-    def shots_entry(task: str, own: str) -> dict[str, Any]:
+    def make_shots_entry(task: str, own: str) -> dict[str, Any]:
         return {
             "task": task,
-            "hand": hand(task, HAND),
+            "hand": measure_hand(task, HAND),
             "own_template": own,
-            "own": hand(task, own),
+            "own": measure_hand(task, own),
             "ensemble_templates": list(ENSEMBLE),
-            "ensemble": hand(task, *ENSEMBLE),
-            "runs": runs("shots", task),
+            "ensemble": measure_hand(task, *ENSEMBLE),
+            "runs": list_runs("shots", task),
         }
 
-    def new_entry(task: str) -> dict[str, Any]:
+    def make_new_entry(task: str) -> dict[str, Any]:
         names = TASKS[task].class_names
         base, new = halve_classes(len(names))
         return {
             "task": task,
             "base": [names[i] for i in base],
             "new": [names[i] for i in new],
-            "hand_base": hand(task, HAND, classes=base),
-            "hand_new": hand(task, HAND, classes=new),
-            "runs": runs("base_to_new", task),
+            "hand_base": measure_hand(task, HAND, classes=base),
+            "hand_new": measure_hand(task, HAND, classes=new),
+            "runs": list_runs("base_to_new", task),
         }
 
     riddle = RIDDLE.name
     return {
-        "shots": [shots_entry(task.name, own) for task, own in OWN.items()],
+        "shots": [make_shots_entry(task.name, own) for task, own in OWN.items()],
         "choices": {
             "task": riddle,
             "shots": CHOICE_SHOTS,
-            "hand": hand(riddle, HAND),
-            "runs": runs("choices", riddle),
+            "hand": measure_hand(riddle, HAND),
+            "runs": list_runs("choices", riddle),
         },
-        "base_to_new": [new_entry(task.name) for task in NEW_TASKS],
+        "base_to_new": [make_new_entry(task.name) for task in NEW_TASKS],
         "example": parts["example"][0],
     }
 
@@ -441,24 +449,24 @@ def main() -> None:
     made_with = read_versions()
 
     @functools.cache
-    def pictures(task: str, seed: int) -> FewShot:
+    def draw_pictures(task: str, seed: int) -> FewShot:
         drawn = draw_few_shot(TASKS[task], MOST_SHOTS, MOST_CHECKS, TESTS, seed)
         return encode_split(clip, processor, drawn)
 
-    def run(job: Job) -> Numbers:
-        return MEASURE[job["part"]](clip, processor, pictures(job["task"], job["seed"]), job)
+    def run_job(job: Job) -> Numbers:
+        return MEASURE[job["part"]](clip, processor, draw_pictures(job["task"], job["seed"]), job)
 
     drawing = compute_drawing_version("tasks.py", "datasets.py", "scenes.py")
     made_by = drawing, CONFIG, fingerprint(clip), describe_preparation(processor), made_with
     unfinished = find_unfinished("context", (__file__, classifiers.__file__), *made_by)
-    records, seconds = run_jobs(list_jobs(), run, unfinished)
+    records, seconds = run_jobs(list_jobs(), run_job, unfinished)
     how = {
         "command": COMMAND,
         "versions": made_with,
         "seconds": round(seconds, 1),
         "config": asdict(CONFIG),
     }
-    parts = add_hand_prompts(records, lambda task: pictures(task, 0).test, clip, processor)
+    parts = add_hand_prompts(records, lambda task: draw_pictures(task, 0).test, clip, processor)
     save_study(parse_study(how | parts))
     unfinished.unlink()
     print(f"{len(records)} trainings in {seconds / 60:.0f} min: {FILE}")

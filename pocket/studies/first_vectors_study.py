@@ -1,6 +1,7 @@
-"""The stored run that lesson 00 shows before the learner's own: ten vectors learned for "the red one of two".
+"""The stored run that lesson 00 shows first: ten vectors for "the red one of two".
 
-`python -m pocket.studies.first_vectors_study` makes data/runs/first-vectors.json again, on the pictures that the lesson uses.
+`python -m pocket.studies.first_vectors_study` makes data/runs/first-vectors.json again, on the
+pictures that the lesson uses.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from pocket.tasks import RIDDLE
 FILE = DATA / "runs" / "first-vectors.json"
 COMMAND = "python -m pocket.studies.first_vectors_study"
 TASK = RIDDLE
-PICTURES = {
-    "shots": 8,
-    "checks": 4,
-    "tests": 20,
-}  # of each class: to learn from, to choose by, to report
+# of each class: to learn from, to choose by, to report
+PICTURES = {"shots": 8, "checks": 4, "tests": 20}
 VECTORS, SEED = 10, 0
 CONFIG = TrainConfig()
 
 
 @dataclass(frozen=True)
 class FirstVectorsStudy(Study):
-    """One training; hand: the validation accuracy of the hand prompt; before, after: test accuracies of it and of the context (M, D)."""
+    """One training, beside the hand prompt.
+
+    hand: its validation accuracy; before, after: test accuracies of it and of the context (M, D).
+    """
 
     task: str
     pictures: dict[str, int]

@@ -1,6 +1,7 @@
-"""The stored study of lesson 06: one small folder of pictures, split twenty times, and what is learned from each split.
+"""The stored study of lesson 06: a small folder of pictures, split and learned twenty times.
 
-`python -m pocket.studies.own_pictures_study` makes data/runs/own-pictures.json again, on the folder that the lesson draws; a minute or two.
+`python -m pocket.studies.own_pictures_study` makes data/runs/own-pictures.json again, on the folder
+that the lesson draws; a minute or two.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ SPLITS, LENGTH, CONFIG = range(20), 4, TrainConfig()
 
 @dataclass(frozen=True)
 class SplitRun:
-    """Test accuracies on one split: of the hand prompt, a context, one from shuffled labels, one for classes named 1, 2 …, and a probe."""
+    """Test accuracies on one split.
+
+    Of the hand prompt, a context, one from shuffled labels, one for classes named 1, 2 …, a probe.
+    """
 
     split: int
     hand: float
@@ -43,7 +47,7 @@ class SplitRun:
 
 @dataclass(frozen=True)
 class OwnPicturesStudy(Study):
-    """The classes, how many pictures there are and how many of them each split tests on, and the splits."""
+    """The classes, how many pictures there are, how many each split tests on, and the splits."""
 
     classes: list[str]
     pictures: int
@@ -76,7 +80,7 @@ def measure_split(
         seed: the number of the split, and the seed of what is random.
     """
 
-    def context(names: Sequence[str], data: FewShot) -> float:
+    def measure_context(names: Sequence[str], data: FewShot) -> float:
         settings = {"length": LENGTH, "seed": seed}
         prompted = train_new_context(clip, processor, names, data, CONFIG, **settings)
         return prompted.accuracy(*data.test)
@@ -84,9 +88,9 @@ def measure_split(
     return SplitRun(
         seed,
         hand=measure_templates(clip, processor, names, data.test),
-        context=context(names, data),
-        shuffled=context(names, data.permute_labels(seed)),
-        numbered=context([str(number) for number in range(1, len(names) + 1)], data),
+        context=measure_context(names, data),
+        shuffled=measure_context(names, data.permute_labels(seed)),
+        numbered=measure_context([str(number) for number in range(1, len(names) + 1)], data),
         probe=measure_probe(data),
     )
 

@@ -1,10 +1,11 @@
-"""The stored study behind lesson 04: contexts learned where we know what is to be found, to see whether their nearest words say it.
+"""The stored study behind lesson 04: do the nearest words say what is known to be there?
 
-`python -m pocket.studies.reading_study` makes data/runs/readings.json and the vectors beside it again, on one thread; broken off, it
-goes on where it was. Each task keeps a secret that no class name mentions: a style that all its pictures have, a word that tells which of
-two things is meant, two styles at once, or a change for which the world has no word. Every context was learned twice from the same
-pictures, once with permuted labels, which is the null. All accuracies are of the same 20 test pictures a class; nothing is chosen by
-those.
+`python -m pocket.studies.reading_study` makes data/runs/readings.json and the vectors beside it
+again, on one thread; broken off, it goes on where it was. Each task keeps a secret that no class
+name mentions: a style that all its pictures have, a word that tells which of two things is meant,
+two styles at once, or a change for which the world has no word. Every context was learned twice
+from the same pictures, once with permuted labels, which is the null. All accuracies are of the same
+20 test pictures a class; nothing is chosen by those.
 """
 
 from __future__ import annotations
@@ -75,15 +76,18 @@ FOLLOWED = (RIDDLE.name, make_style_task("sketch").name, BLURRED.name)
 TESTED = FOLLOWED[:2]  # their labels are permuted many times
 
 
-# --- the numbers ---------------------------------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class LearnedContext:
-    """A context learned as in lesson 02: the step that was kept, test accuracies of it and of its nearest words, and vectors (M, D).
+    """A context learned as in lesson 02, with vectors (M, D).
 
-    begun, context, last: before the first step, as they were kept, and after the last one; path (E, M, D): at every evaluation, where
-    those were kept. Where nothing was gained the best step may be the first, and then what was kept is the beginning.
+    The step that was kept, test accuracies of it and of its nearest words.
+    begun, context, last: before the first step, as they were kept, and after the last one; path
+    (E, M, D): at every evaluation, where those were kept. Where nothing was gained the best step
+    may be
+    the first, and then what was kept is the beginning.
     """
 
     task: str
@@ -101,7 +105,7 @@ class LearnedContext:
 
 @dataclass(frozen=True)
 class WordSearch:
-    """Words found by a search that never leaves them, which began where a random context begins, and their test accuracy."""
+    """Words found by a search that never leaves them, from random ones, and their accuracy."""
 
     task: str
     seed: int
@@ -111,10 +115,11 @@ class WordSearch:
 
 @dataclass(frozen=True)
 class HelpfulWords:
-    """What every single word does for the loss on the training pictures, put before the class name of "a photo of a {}".
+    """What each word does for the training loss, put before the name in "a photo of a {}".
 
-    hand, random_words: test accuracies of that prompt, and of words drawn at random; without: the loss of that prompt; losses: by word,
-    the most helpful first; called: how often that prompt gives each class, as it is and with the most helpful word.
+    hand, random_words: test accuracies of that prompt, and of words drawn at random; without: the
+    loss of that prompt; losses: by word, the most helpful first; called: how often that prompt
+    gives each class, as it is and with the most helpful word.
     """
 
     task: str
@@ -138,7 +143,7 @@ class ClassContexts:
 
 @dataclass(frozen=True)
 class PermutedContext:
-    """A context (M, D) learned from the same pictures with labels in another order, and its test accuracy."""
+    """A context (M, D) learned from labels in another order, and its test accuracy."""
 
     task: str
     seed: int
@@ -149,7 +154,7 @@ class PermutedContext:
 
 @dataclass(frozen=True)
 class ReadingStudy(Study):
-    """Everything that was learned; kinds: of task, and for each task the words that would be right."""
+    """All that was learned; kinds: of task, and for each the words that would be right."""
 
     machine: dict[str, Any]
     seeds: list[int]
@@ -186,7 +191,7 @@ class ReadingStudy(Study):
         return torch.stack(mine)
 
     def permuted_contexts(self, task: str) -> Tensor:
-        """The contexts learned from the pictures of seed 0 with labels permuted in other ways: (N, M, D)."""
+        """The contexts from seed 0's pictures with labels permuted in other ways: (N, M, D)."""
         return torch.stack([run.context for run in self.permutations if run.task == task])
 
     def class_contexts(self, task: str) -> ClassContexts:
@@ -198,7 +203,7 @@ class ReadingStudy(Study):
         return next(run for run in self.helpful if run.task == task)
 
     def accuracies(self, task: str, init: str = "random") -> tuple[float, float, float]:
-        """On test pictures: of "a photo of a {}", and the means of five seeds as learned and snapped to words."""
+        """Of "a photo of a {}", and means of five seeds, as learned and snapped to words."""
         wanted = {"task": task, "init": init, "permuted": False}
         runs = [run for run in self.learned if wanted.items() <= vars(run).items()]
         learned, snapped = (
@@ -214,7 +219,7 @@ class ReadingStudy(Study):
         field: str = "context",
         inits: Sequence[str] = INITS,
     ) -> tuple[int, int, int]:
-        """In how many contexts of a kind of task a right word is among the nearest words of some vector.
+        """Count in how many contexts of a kind a right word is among some vector's nearest.
 
         Args:
             kind: a key of `KINDS`.
@@ -224,7 +229,8 @@ class ReadingStudy(Study):
             inits: what they began as.
 
         Returns:
-            of those learned from the true labels, of those from permuted ones, and out of how many each.
+            of those learned from the true labels, of those from permuted ones, and out of how many
+            each.
         """
         hits = {False: 0, True: 0}
         for task, right in KINDS[kind].items():
@@ -237,7 +243,8 @@ class ReadingStudy(Study):
         return hits[False], hits[True], len(KINDS[kind]) * len(inits) * len(SEEDS)
 
 
-# the parts of a study, and the fields of their records that hold vectors: those stand in the file beside
+# the parts of a study, and the fields of their records that hold vectors: those stand
+# in the file beside
 PARTS = {
     "learned": LearnedContext,
     "on_words": WordSearch,
@@ -288,7 +295,7 @@ def load_study(file: Path = FILE) -> ReadingStudy:
     return ReadingStudy(**stored | {"config": TrainConfig(**stored["config"])})
 
 
-# --- how it is read ------------------------------------------------------------------------------------------------------
+# --- how it is read -------------------------------------------------------------------------------
 
 
 def find_best_rank(
@@ -317,7 +324,7 @@ def find_best_rank_by_distance(
     return torch.stack(ranks).amin(0).amin(-1)
 
 
-# --- what is to be run ---------------------------------------------------------------------------------------------------
+# --- what is to be run ----------------------------------------------------------------------------
 
 
 def list_jobs() -> list[Job]:
@@ -341,7 +348,7 @@ def list_jobs() -> list[Job]:
     )
 
 
-# --- one job of each part ------------------------------------------------------------------------------------------------
+# --- one job of each part -------------------------------------------------------------------------
 
 
 class ReadingSetup:
@@ -357,7 +364,7 @@ class ReadingSetup:
         pictures = draw_few_shot(TASKS[task], SHOTS, CHECKS, TESTS, seed)
         return encode_split(self.clip, self.processor, pictures)
 
-    def new_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
+    def make_context(self, task: Task, init: str, seed: int, **shape: Any) -> PromptedCLIP:
         """CLIP with a context that has learned nothing yet.
 
         Args:
@@ -386,7 +393,7 @@ def is_followed(settings: dict[str, Any]) -> bool:
 def measure_learned(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `LearnedContext`."""
     data = setup.data(task.name, job["seed"])
-    prompted = setup.new_context(task, job["init"], job["seed"])
+    prompted = setup.make_context(task, job["init"], job["seed"])
     evaluations, path = [], []
     examples = data.permute_labels(job["seed"]) if job["permuted"] else data
     for evaluation in train_context(prompted, examples, CONFIG):
@@ -408,7 +415,7 @@ def measure_learned(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
 def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `WordSearch`."""
     data, words = setup.data(task.name, job["seed"]), setup.words
-    prompted = setup.new_context(task, "random", job["seed"])
+    prompted = setup.make_context(task, "random", job["seed"])
     with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
         for _ in train_context(prompted, data, WORDS_CONFIG):
             pass
@@ -426,36 +433,36 @@ def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
 def measure_helpful(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `HelpfulWords`."""
     data, table, names = setup.data(task.name, 0), setup.words.table, setup.words.names
-    prompted, rows = setup.new_context(task, INITS[1], 0), setup.words.words
+    prompted, rows = setup.make_context(task, INITS[1], 0), setup.words.words
     images, labels = data.train
 
-    def scores(word: str = "") -> Tensor:
-        texts = [f"a photo of a {word} {name}." for name in task.class_names]
-        return (
-            setup.clip.logit_scale.exp()
-            * images
-            @ encode_texts(setup.clip, setup.processor, texts).T
-        )  # (N, C)
+    def compute_scores(word: str = "") -> Tensor:
+        prompts = [f"a photo of a {word} {name}." for name in task.class_names]
+        texts = encode_texts(setup.clip, setup.processor, prompts)  # (C, D)
+        return setup.clip.logit_scale.exp() * images @ texts.T  # (N, C)
 
-    def loss(word: str = "") -> float:
-        return F.cross_entropy(scores(word), labels).item()
+    def compute_loss(word: str = "") -> float:
+        return F.cross_entropy(compute_scores(word), labels).item()
 
-    def called(word: str = "") -> dict[str, int]:
-        counts = scores(word).argmax(-1).bincount(minlength=len(task.class_names))
+    def count_called(word: str = "") -> dict[str, int]:
+        counts = compute_scores(word).argmax(-1).bincount(minlength=len(task.class_names))
         return dict(zip(task.class_names, counts.tolist()))
 
     losses = dict(
-        sorted(((names[row], loss(names[row])) for row in rows.tolist()), key=lambda item: item[1])
+        sorted(
+            ((names[row], compute_loss(names[row])) for row in rows.tolist()),
+            key=lambda item: item[1],
+        )
     )
     generator = torch.Generator().manual_seed(0)
     drawn = rows[torch.randint(len(rows), (RANDOM_WORDS, LENGTH), generator=generator)]
     return {
         "hand": prompted.accuracy(*data.test),
         "random_words": [prompted.with_context(table[ids]).accuracy(*data.test) for ids in drawn],
-        "without": loss(),
+        "without": compute_loss(),
         "losses": losses,
-        "called": called(),
-        "called_with_best": called(next(iter(losses))),
+        "called": count_called(),
+        "called_with_best": count_called(next(iter(losses))),
     }
 
 
@@ -483,7 +490,7 @@ def train_from_random(
         seed: of the beginning.
         shape: as of `PromptedCLIP`.
     """
-    prompted = setup.new_context(task, "random", seed, **shape)
+    prompted = setup.make_context(task, "random", seed, **shape)
     for _ in train_context(prompted, data, CONFIG):
         pass
     return {"accuracy": prompted.accuracy(*data.test), "context": prompted.context.tolist()}
@@ -498,7 +505,7 @@ MEASURE = {
 }
 
 
-# --- making it -----------------------------------------------------------------------------------------------------------
+# --- making it ------------------------------------------------------------------------------------
 
 
 def make_parts(records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
