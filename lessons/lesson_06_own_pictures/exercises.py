@@ -298,7 +298,7 @@ def gigabytes(answer: float) -> None:
         ),
     )
     _name_mistake(answer, mistakes, 0.004)
-    if abs(answer - WEIGHT) > 0.01 * WEIGHT:
+    if not np.isclose(answer, WEIGHT, rtol=0.01):
         raise Mistake(
             en="Not this number. Pictures × patches × width × bytes, divided by 10⁹.",
             zh="不是这个数。图片数 × 图块数 × 宽度 × 字节数，再除以 10⁹。",

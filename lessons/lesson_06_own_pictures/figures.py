@@ -153,14 +153,12 @@ def draw_pairs(pairs: Sequence[Pair], *, title: str, alt: str, caption: str = ""
                 show_image(axes, image)
                 if pair.same:
                     _add_frame(axes)
-            told = (
-                say(en="{} = the same", zh="{}：同一张")
-                if pair.same
-                else say(en="{}: two pictures", zh="{}：两张不同的图")
-            )
-            colour, weight = (VERMILION, "bold") if pair.same else (INK, "normal")
+            told = say(en=f"{pair.difference:.2f}: two pictures", zh=f"{pair.difference:.2f}：两张不同的图")
+            colour, weight = INK, "normal"
+            if pair.same:
+                told = say(en=f"{pair.difference:.2f} = the same", zh=f"{pair.difference:.2f}：同一张")
+                colour, weight = VERMILION, "bold"
             style = {"fontsize": 8.5, "ha": "center", "va": "top", "color": colour, "weight": weight}
-            told = told.format(f"{pair.difference:.2f}")
             figure.text((left + side) / WIDTH, (bottom - 0.06) / height, told, **style)
         return finish(figure, alt, caption)
 
@@ -220,15 +218,7 @@ def draw_accuracies_of_splits(
                 f"{middle:.0%}", (1.02, row), (6, 0), textcoords="offset points", annotation_clip=False, **style
             )
         axes.axvline(chance, color=INK, linewidth=1, linestyle=(0, (3, 2)))
-        axes.annotate(
-            say(en="by chance", zh="瞎猜"),
-            (chance, -0.56),
-            (3, 0),
-            textcoords="offset points",
-            fontsize=7.5,
-            color=INK,
-            va="center",
-        )
+        _name_line(axes, chance, -0.56, 3, say(en="by chance", zh="瞎猜"))
         axes.set(xlim=(0, 1.02), ylim=(len(ways) - 0.5, -0.75), yticks=range(len(ways)))
         axes.set_yticklabels([name for name, _ in ways], fontsize=9, color=INK)
         ticks = [0, 0.25, 0.5, 0.75, 1]
@@ -271,9 +261,7 @@ def draw_time_and_memory(
         heading = say(en="Memory of each process, calculated", zh="每个进程占的内存（计算值）")
         _draw_amounts(axes, heading, gigabytes, (1e-4, 1e4), sizes)
         axes.axvline(room, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=0)
-        axes.annotate(
-            f"{room:g} GB", (room, -0.55), (2, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"
-        )
+        _name_line(axes, room, -0.55, 2, f"{room:g} GB")
         return finish(figure, alt, caption)
 
 
@@ -297,3 +285,8 @@ def _draw_amounts(
     axes.tick_params(axis="x", pad=1)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(heading, fontsize=9, color=INK, loc="left", x=-0.58, pad=8)
+
+
+def _name_line(axes: Axes, x: float, y: float, beside: float, name: str) -> None:
+    """Write the name of a vertical line, so many points to the right of it."""
+    axes.annotate(name, (x, y), (beside, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center")

@@ -57,11 +57,7 @@ def explore_sheet(folder: Path) -> Explorer:
             layout={"width": "auto", "margin": "2px 1.2em 2px 0"},
         ),
     }
-
-    def draw(now: SimpleNamespace) -> Picture:
-        return _draw_rows(folder, rows, now.name, now.wrong)
-
-    return Explorer(controls, draw)
+    return Explorer(controls, lambda now: _draw_rows(folder, rows, now.name, now.wrong))
 
 
 def draw_sheet(folder: Path, only_wrong: bool = False, told: str = "") -> Picture:
@@ -175,13 +171,9 @@ def _format_faults(wrong: int) -> str:
     return say(en="1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong", zh=f"{wrong} 处有问题")
 
 
-def _list_marked(row: figures.SheetRow) -> list[figures.Tile]:
-    return [tile for tile in row.tiles if tile.sign]
-
-
 def _list_wrong_tiles(row: figures.SheetRow) -> list[figures.Tile]:
     """What is wrong in a class, each under the names of folder and file; the class itself as its first picture, or as an empty one."""
-    marked = [replace(tile, name=f"{row.name}/\n{tile.name}") for tile in _list_marked(row)]
+    marked = [replace(tile, name=f"{row.name}/\n{tile.name}") for tile in row.tiles if tile.sign]
     if not row.wrong:
         return marked
     image = row.tiles[0].image if row.tiles else Image.new("RGB", (SMALL, SMALL), "white")
@@ -189,43 +181,30 @@ def _list_wrong_tiles(row: figures.SheetRow) -> list[figures.Tile]:
 
 
 def _describe_sheet(folder: Path, rows: Sequence[figures.SheetRow], wrong: int, number: int, only_wrong: bool) -> str:
-    marked = [
-        *(row.name + say(en=" ({})", zh="（{}）").format(row.told) for row in rows if row.wrong),
-        *(
-            f"{row.name}/{tile.name}" + say(en=" ({})", zh="（{}）").format(tile.word)
-            for row in rows
-            for tile in _list_marked(row)
-        ),
-    ]
+    whole = [(row.name, row.told) for row in rows if row.wrong]
+    single = [(f"{row.name}/{tile.name}", tile.word) for row in rows for tile in row.tiles if tile.sign]
+    marked = [say(en=f"{name} ({word})", zh=f"{name}（{word}）") for name, word in (*whole, *single)]
     comma, more = say(en=", ", zh="、"), " …" if len(marked) > MOST_TOLD else ""
     listed = comma.join(marked[:MOST_TOLD]) + more
     names = comma.join(row.name for row in rows) or say(en="none", zh="无")
-    here = (
-        say(en=f", here: {listed}.", zh=f"，这里有：{listed}。")
-        if marked
-        else say(en=", none of them here.", zh="，都不在这里。")
+    shown = say(
+        en=f"A contact sheet of the folder {folder.name}, a row for each class. Shown: {names}. ",
+        zh=f"文件夹 {folder.name} 的缩略图一览，每个类别一行。这里显示的是：{names}。",
     )
-    shown = (
-        say(
+    if only_wrong:
+        shown = say(
             en=f"What is wrong in the folder {folder.name}, a picture for each. ",
             zh=f"文件夹 {folder.name} 里有问题的，每处一格。",
         )
-        if only_wrong
-        else say(
-            en=f"A contact sheet of the folder {folder.name}, a row for each class. Shown: {names}. ",
-            zh=f"文件夹 {folder.name} 的缩略图一览，每个类别一行。这里显示的是：{names}。",
-        )
-    )
     held = say(en=f"The folder holds {number} picture files, and ", zh=f"共 {number} 个图片文件，")
-    return (
-        shown
-        + held
-        + (
-            say(en=f"{wrong} things are wrong", zh=f"标出的问题有 {wrong} 处") + here
-            if wrong
-            else say(en="nothing is wrong.", zh="没有标出问题。")
-        )
+    if not wrong:
+        return shown + held + say(en="nothing is wrong.", zh="没有标出问题。")
+    here = (
+        say(en=f"here: {listed}.", zh=f"这里有：{listed}。")
+        if marked
+        else say(en="none of them here.", zh="都不在这里。")
     )
+    return shown + held + say(en=f"{wrong} things are wrong, {here}", zh=f"标出的问题有 {wrong} 处，{here}")
 
 
 def tabulate_faults(folder: Path, faults: Sequence[Fault]) -> Table:
