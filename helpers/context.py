@@ -203,7 +203,7 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
     """
     names = tokenizer(list(class_names))["input_ids"]
     taken = {*tokenizer.all_special_ids, *(number for ids in names for number in ids)}
-    for token in ("x", *tokenizer.get_vocab()):
+    for token in ("x", *sorted(tokenizer.get_vocab())):
         word = token.removesuffix("</w>")
         ids = tokenizer(f"{word} {word}", add_special_tokens=False)["input_ids"]
         # letters only: "*" would melt into the full stop after it

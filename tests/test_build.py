@@ -632,7 +632,7 @@ def test_where_there_is_no_course_the_set_up_cell_says_so_in_a_sentence(tmp_path
     assert child.returncode and last.startswith(f"FileNotFoundError: {sentence}{(tmp_path / 'elsewhere').resolve()} ")
 
 
-@pytest.mark.parametrize(("name", "with_init"), zip(PACKAGES, [True, False] * 3))
+@pytest.mark.parametrize(("name", "with_init"), [*zip(PACKAGES, [True, False] * 3)])
 @pytest.mark.parametrize(("lang", "sentence"), [("en", "restart the kernel"), ("zh", "请重启内核")])
 def test_a_package_of_somebody_else_that_was_imported_before_is_named(root, tmp_path, lang, sentence, name, with_init):
     installed = other_package(tmp_path / "site", name)

@@ -61,10 +61,11 @@ def test_every_answer_stands_in_the_answers_with_what_is_behind_it(course, lang)
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_what_the_checks_say_to_tested_wrong_answers_stands_there(lang):
-    """Nine of ten: the others are told of a type or a shape, or by torch's own message."""
+    """Nine of ten: the others are told of a type or a shape, or by torch's own message. What every check asks is left out."""
     text, rooms = re.sub(r"\\(.)", r"\1", page("answers", lang)), {lesson.room for lesson in LESSONS}
     told = [answer.metadata[lang] for room in rooms for answer in wrong_answers(room)]
-    assert sum(fragment in text for fragment in told) > 0.85 * len(told) > 200
+    own = [fragment for fragment in told if fragment not in ("is there a return", "少了 return")]
+    assert sum(fragment in text for fragment in own) > 0.9 * len(own) > 200
 
 
 @pytest.mark.parametrize("name", ["teaching", "answers"])
@@ -165,7 +166,7 @@ def test_what_is_printed_above_an_exercise_counts_once():
         ("a = 1\n\nb = 2", 2 * 3),
         ("explorers.explore_scene(clip, processor, scene)", 3 + 90),
         ("explorer = explorers.train_first_vectors(clip, processor, names, features)", 3 + 90),
-        ("explorers.ledger(model)", 3 + 20),
+        ("learning.tabulate_parameters(model)", 3 + 20),
         ("study = context_study.load_study()", 3),
         ("start_here.two_things.ask()", 3 + 45),
     ],

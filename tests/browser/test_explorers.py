@@ -1,7 +1,7 @@
 """The lessons as a learner meets them: every control of every explorer moved by mouse and by keyboard, everything asked answered.
 
 In both languages, each on a notebook that was run once from top to bottom. Screenshots in .browser/shots. What only the first lesson
-has is in test_lesson_00.py. Lessons that are not in learner.QUICK take minutes: python course.py test --all.
+has is in test_first_lesson.py. Lessons that are not in learner.QUICK take minutes: python course.py test --all.
 """
 
 import re
@@ -9,7 +9,7 @@ from functools import partial
 
 import jupytext
 import pytest
-import test_lesson_00
+import test_first_lesson
 from accessible import faults
 from lab import CONTROLS, CUT_OFF, ROOT, SPARE
 from learner import LESSONS, QUICK, moves_of, of, step, write
@@ -21,7 +21,7 @@ RIGHT = {"en": "✓ Right.", "zh": "✓ 对。"}
 def test_every_notebook_is_among_these_lessons_and_every_test_of_its_own_exists():
     for lang in ("en", "zh"):
         assert {path.stem for path in (ROOT / "notebooks" / lang).glob("*.ipynb")} == set(LESSONS)
-    tests = {*globals(), *vars(test_lesson_00)}
+    tests = {*globals(), *vars(test_first_lesson)}
     assert {name for asked in LESSONS.values() for name in asked.own_tests.values()} <= tests
     assert {name for name, _ in QUICK} <= set(LESSONS)
 
