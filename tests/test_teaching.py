@@ -61,10 +61,10 @@ def test_every_answer_stands_in_the_answers_with_what_is_behind_it(course, lang)
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_what_the_checks_say_to_tested_wrong_answers_stands_there(lang):
-    """Nine of ten: the others are told of a type or a shape, or by torch's own message. What every check asks is left out."""
+    """Nine of ten: the others are told of a shape, or by torch's own message. What all checks ask alike is left out."""
     text, rooms = re.sub(r"\\(.)", r"\1", page("answers", lang)), {lesson.room for lesson in LESSONS}
     told = [answer.metadata[lang] for room in rooms for answer in wrong_answers(room)]
-    own = [fragment for fragment in told if fragment not in ("is there a return", "少了 return")]
+    own = [fragment for fragment in told if not re.search("is there a return|of type|少了 return|你给的是", fragment)]
     assert sum(fragment in text for fragment in own) > 0.9 * len(own) > 200
 
 
