@@ -152,6 +152,8 @@ CHINESE_WORDS = {
     "city": "城市", "forest": "森林", "desert": "沙漠", "room": "房间", "photo": "仿照片",
     "sketch": "素描", "painting": "油画", "mosaic": "马赛克", "silhouette": "剪影",
     "neon sign": "霓虹灯", "blueprint": "蓝图", "cartoon": "卡通", "sepia print": "泛黄老照片",
+    # what one projection can be prompted to do
+    "describe": "描述", "count": "数数", "colour": "颜色", "story": "故事",
 }
 # fmt: on
 

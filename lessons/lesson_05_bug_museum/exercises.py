@@ -15,7 +15,7 @@ from helpers.by_hand import run_text_layers
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import overwrite
 from helpers.data import FewShot, measure_accuracy
-from lessons.kit.exercise import Mistake, Questions, close, expect_number, expect_tensor
+from lessons.kit.exercise import Mistake, Questions, close, expect_answer, expect_number, expect_tensor
 from lessons.lesson_05_bug_museum import experiments, museum
 from lessons.lesson_05_bug_museum.experiments import Captions
 
@@ -25,18 +25,13 @@ questions = Questions(__file__)
 TOLERANCE = 1e-3  # of features: who adds up in another order comes nearer than that, and who makes a mistake does not
 
 
-def _expect_return(answer: object) -> None:
-    if answer is None:
-        raise Mistake(en="Nothing comes back: is there a return?", zh="什么也没有返回：是不是少了 return？")
-
-
 # --- the loss ----------------------------------------------------------------------------------------------------
 
 
 @questions.exercise
 def loss(answer: Callable[..., Tensor], model: VLMWithSoftPrompt, captions: Captions) -> None:
     ours = answer(model, *captions)
-    _expect_return(ours)
+    expect_answer(ours)
     if not isinstance(ours, Tensor) or ours.dim():
         raise Mistake(en="One number is wanted, the mean loss, as a tensor.", zh="要的是一个数：平均损失，还是张量。")
     if not ours.requires_grad:
@@ -202,7 +197,7 @@ def learners(answer: Callable[[nn.Module], list[str]]) -> None:
         model = _Hiding(thawed)
         model().backward()
         ours = answer(model)
-        _expect_return(ours)
+        expect_answer(ours)
         if isinstance(ours, int):
             raise Mistake(
                 en="That is a number. Which ones are they? Give back their names.",
@@ -266,7 +261,7 @@ def reads_back(answer: Callable[..., bool], clip: CLIPModel, processor: CLIPProc
         return [row[1:] + row[:1] for row in museum.read_by_own_table(vectors, clip, processor, k)]
 
     found = answer(read_right, clip, processor, ids)
-    _expect_return(found)
+    expect_answer(found)
     if not isinstance(found, bool):
         raise Mistake(
             en=f"Give back true or false; this is of type {type(found).__name__}.",
@@ -349,7 +344,7 @@ def _report_all(data: FewShot) -> dict[str, float]:
 def report(answer: Callable[[FewShot], float]) -> None:
     known = _report_all(_make_small_split())
     ours = answer(_make_small_split())
-    _expect_return(ours)
+    expect_answer(ours)
     if isinstance(ours, Tensor) and ours.dim() == 2:
         raise Mistake(
             en="These are the weights. Report their accuracy on the test pictures.",
@@ -402,7 +397,7 @@ def _draw_tokens(
     drawn = []
     for _ in range(number):
         id = answer(LOGITS.clone(), top_p, temperature, generator)
-        _expect_return(id)
+        expect_answer(id)
         if not isinstance(id, (int, Tensor)) or (isinstance(id, Tensor) and id.numel() != 1):
             raise Mistake(en="One id is wanted.", zh="要返回的是一个编号。")
         drawn.append(int(id))

@@ -16,10 +16,10 @@ from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.exercises import CURVES
-from lessons.lesson_03_soft_prompt.explorers.writing import name_prompt
 from lessons.lesson_03_soft_prompt.figures import measurements as figures
 from pocket.scoring import CaptionScores
 from pocket.studies.captioner_study import FILE, Answers, CaptionerStudy, TipRun, load_study
+from pocket.words import translate
 
 EXAMPLES = 2  # captions under two losses
 KINDS = {"object": "物体", "colour": "颜色", "size": "大小", "background": "背景", "style": "风格"}
@@ -190,7 +190,7 @@ def tabulate_prompts(file: Path = FILE) -> Table:
     forms = list(prompts[0].learned.form)
     header = (
         say(en="prompt", zh="提示词"),
-        *(say(en=f"form: {name}", zh=f"形式：{name_prompt(name)}") for name in forms),
+        *(say(en=f"form: {name}", zh=f"形式：{translate(name)}") for name in forms),
         say(en="content right", zh="内容正确"),
         say(en="one answer to all", zh="一律同一个答案"),
     )
@@ -200,7 +200,7 @@ def tabulate_prompts(file: Path = FILE) -> Table:
 
     rows = []
     for entry in prompts:
-        name = name_prompt(entry.prompt)
+        name = translate(entry.prompt)
         rows.append(format_row(name, entry.learned, f"{100 * entry.one_answer_to_all:.1f}"))
         rows.append(format_row(say(en=f"{name}, in words", zh=f"{name}（用词语）"), entry.by_hand, ""))
     return Table(rows, header, align="right")

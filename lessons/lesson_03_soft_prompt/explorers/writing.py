@@ -300,7 +300,7 @@ def explore_prompt_blends(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor
     if len(set(shapes.values())) != 1:
         raise ValueError(f"prompts can be blended only if they are of one length; these are {shapes}")
     features, names = encode_scenes(model, SOME_THINGS), list(prompts)
-    options = {name_prompt(name): name for name in names}
+    options = {translate(name): name for name in names}
 
     @cache
     def write_blends(number: int, first: str, second: str, state: str) -> list[str]:
@@ -333,10 +333,10 @@ def explore_prompt_blends(model: VLMWithSoftPrompt, prompts: Mapping[str, Tensor
             draw(scene, seed),
             written,
             chosen,
-            names=(name_prompt(now.first), name_prompt(now.second)),
+            names=(translate(now.first), translate(now.second)),
             title=say(
                 en=f"One frozen model: from “{now.first}” to “{now.second}” the text changes {_format_times(len(turns))}",
-                zh=f"同一个冻结的模型：提示词从“{name_prompt(now.first)}”到“{name_prompt(now.second)}”，文字变了 {len(turns)} 次",
+                zh=f"同一个冻结的模型：提示词从“{translate(now.first)}”到“{translate(now.second)}”，文字变了 {len(turns)} 次",
             ),
             alt=describe_scene(scene) + _describe_blends(now, written, chosen, turns),
             caption=_explain_blends(now, turns),
@@ -354,7 +354,7 @@ def _describe_blends(now: SimpleNamespace, texts: Sequence[str], chosen: int, tu
     spans = [f"{one / 10:.1f}" + (f"–{(end - 1) / 10:.1f}" if end - 1 > one else "") for one, end in ends]
     en = [f"{span} “{texts[first]}”" for span, (first, _) in zip(spans, ends)]
     zh = [f"{span} 是“{texts[first]}”" for span, (first, _) in zip(spans, ends)]
-    one, other = name_prompt(now.first), name_prompt(now.second)
+    one, other = translate(now.first), translate(now.second)
     return say(
         en=f" With the prompts “{one}” and “{other}”, blended at {chosen / 10:.1f}, the model writes: “{texts[chosen]}” A list of all blends, "
         f"with a triangle at this one: {'; '.join(en)}.",
@@ -364,7 +364,7 @@ def _describe_blends(now: SimpleNamespace, texts: Sequence[str], chosen: int, tu
 
 
 def _explain_blends(now: SimpleNamespace, turns: Sequence[int]) -> str:
-    first, second = name_prompt(now.first), name_prompt(now.second)
+    first, second = translate(now.first), translate(now.second)
     where = say(en=", ", zh="、").join(f"{turn / 10:.1f}" for turn in turns)
     text = say(
         en="Model, projection and picture stay the same; only the vectors in front are exchanged. At the blend b they are (1 − b) × the first "
@@ -427,12 +427,6 @@ def describe_scene(scene: Scene) -> str:
         en=english[0].upper() + english[1:],
         zh=f"{translate(scene.style)}风格的画：{'、'.join(things)}，背景是{translate(scene.background)}。",
     )
-
-
-def name_prompt(name: str) -> str:
-    """The task of a learned prompt in the learner's language."""
-    chinese = {"describe": "描述", "count": "数数", "colour": "颜色", "story": "故事"}
-    return say(en=name, zh=chinese.get(name, name))
 
 
 def make_number_slider(label: str, value: float, least: float, most: float, **more: Any) -> ipywidgets.Widget:

@@ -23,6 +23,7 @@ from lessons.lesson_04_reading.figures import neighbours as figures
 from pocket.captioning import PROMPTS
 from pocket.corpus import INSTRUCTIONS
 from pocket.studies import captioner_study
+from pocket.words import translate
 
 
 def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
@@ -35,7 +36,7 @@ def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     }
     begun = {name: find_first_tokens(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
-        "prompt": make_dropdown(say(en="prompt", zh="提示词"), {_name_stored_prompt(name): name for name in learned}, "describe", 20),
+        "prompt": make_dropdown(say(en="prompt", zh="提示词"), {translate(name): name for name in learned}, "describe", 20),
         "k": ipywidgets.IntSlider(3, min=1, max=4, description=say(en="tokens", zh="词元数"), **style_control(23.2)),
         "metric": shared.make_metric_control(),
     }  # fmt: skip
@@ -65,7 +66,7 @@ def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
             unit=say(en=f"{metric} distance to the nearest token", zh=f"到最近词元的{metric}距离"),
             title=say(
                 en=f"The prompt “{now.prompt}”: {same} of {len(facts)} vectors are nearest to the token they were initialised as",
-                zh=f"提示词“{_name_stored_prompt(now.prompt)}”：{len(facts)} 个向量里，有 {same} 个离得最近的还是初始化时的词元",
+                zh=f"提示词“{translate(now.prompt)}”：{len(facts)} 个向量里，有 {same} 个离得最近的还是初始化时的词元",
             ),
             alt=_describe_prompt(now, facts),
             caption=_explain_prompt(facts, same, max(shares), [count_unmoved(name, now.metric) for name in learned]),
@@ -88,7 +89,7 @@ def _describe_prompt(now: SimpleNamespace, facts: Sequence[figures.Begun]) -> st
     return say(
         en=f"A list of the {len(facts)} vectors of the prompt “{now.prompt}”: the token each began as, a dot at the {metric} distance "
         f"to the nearest token now, and the {now.k} nearest; a grey band shows where random vectors lie. From the beginning to now: {', '.join(pairs)}.",
-        zh=f"提示词“{_name_stored_prompt(now.prompt)}”的 {len(facts)} 个向量列成一张表：各自初始化时的词元、到现在最近词元的{metric}距离（一个点）、最近的 "
+        zh=f"提示词“{translate(now.prompt)}”的 {len(facts)} 个向量列成一张表：各自初始化时的词元、到现在最近词元的{metric}距离（一个点）、最近的 "
         f"{now.k} 个词元；灰色带是随机向量所在的范围。从开始到现在：{'，'.join(pairs)}。",
     )
 
@@ -114,7 +115,3 @@ def _explain_prompt(facts: Sequence[figures.Begun], same: int, most: float, ever
         + (f"最多有 {format_percent(most, 0)}" if most >= 0.01 else "只有不到 1%")
         + f" 离词元这么近。{len(every)} 个提示词合起来，{of} 个向量里有 {unmoved} 个离得最近的还是初始化时的词元。",
     )
-
-
-def _name_stored_prompt(name: str) -> str:
-    return say(en=name, zh={"describe": "描述", "count": "数数", "colour": "颜色", "story": "故事"}[name])
