@@ -63,11 +63,7 @@ def make_pages(
         copied: the files that the pages show are added to it.
         address: of the repository on GitHub, or "".
     """
-    places = {f"notebooks/{lang}/{lesson.name}.ipynb": lesson.name for lesson in lessons}
-    places |= {source.format(lang): name for name, source in DOCUMENTS.items()}
-    places |= {README[lang]: "index", "tools/book/gallery.py": "gallery"}
-    pages = {file: f"{lang}/{name}.html" for file, name in places.items()}
-    resolve = make_resolver(pages, copied, address)
+    resolve = make_resolver(list_places(lang, lessons), copied, address)
     made = [read_lesson(lesson.name, lang, resolve) for lesson in lessons]
     front = HERE / f"front.{lang}.md"
     html = render_markdown(front.read_text("utf-8").replace("{lessons}", make_map(lessons, lang)))
@@ -77,6 +73,17 @@ def make_pages(
         made.append(read_document(source.format(lang), name, lang, resolve, lid))
     gallery = make_gallery(described, lang)
     return [*made, make_page("gallery", lang, gallery, "tools/book/gallery.py", resolve)]
+
+
+def list_places(lang: str, lessons: Sequence[Lesson]) -> dict[str, str]:
+    """{file in the repository: the page that it is led to from pages in this language}."""
+    places = {}
+    for each in [*LANGUAGES, lang]:  # its own last: what both languages share is read in this one
+        names = {f"notebooks/{each}/{lesson.name}.ipynb": lesson.name for lesson in lessons}
+        names |= {source.format(each): name for name, source in DOCUMENTS.items()}
+        names |= {README[each]: "index", "tools/book/gallery.py": "gallery"}
+        places |= {file: f"{each}/{name}.html" for file, name in names.items()}
+    return places
 
 
 def make_map(lessons: Sequence[Lesson], lang: str) -> str:
