@@ -146,7 +146,7 @@ def _explain_break_even(found: Mapping[str, Any], now: SimpleNamespace, each: fl
 def draw_cost_by_classes(found: Mapping[str, Any] | None = None, memory: Mapping[str, Any] | None = None) -> Picture:
     """Seconds of a step by the number of classes, plain and fast, beside what the machine would take at its own best.
 
-    found: a record of the benchmark `draw_cost_by_classes`, memory: one of `memory_1000_classes`; by default the stored ones. Nothing is
+    found: a record of the benchmark `cost_by_classes`, memory: one of `memory_1000_classes`; by default the stored ones. Nothing is
     measured here.
     """
     found, memory = found or read_benchmarks()["cost_by_classes"], memory or read_benchmarks()["memory_1000_classes"]
