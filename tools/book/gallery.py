@@ -44,7 +44,7 @@ def make_gallery(described: Sequence[tuple[Scene, str]], lang: str) -> str:
         for seed, ((scene, caption), wrong) in enumerate(zip(described, faults))
     ]
     right, of = faults.count([]), len(faults)
-    heading = say(en="What a frozen GPT-2 says of pictures", zh="冻结的 GPT-2 看图写的话")
+    heading = say(en="What a frozen GPT-2 says about pictures", zh="冻结的 GPT-2 看图写的话")
     lead = say(
         en=f"Two pictures in each of the nine styles, drawn by seed {SEED}. Training saw none of "
         "them, and nothing at all of the ninth style, the sepia print. The captions come from the "
