@@ -324,6 +324,10 @@ def test_tags_that_are_no_list_are_refused(root, capsys):
         ('[[quiz.one.choices]]\nwhy.en = "No"\nwhy.zh = "No"', "quiz.one.choices.0.why: there is no Chinese in zh"),
         ('praise.en = "对"\npraise.zh = "对。"', "praise: Chinese in an English cell (对)"),
         ('praise.en = "Yes."\npraise.zh = "这是提示语。"', "praise: wrong variant 提示语; the glossary has 提示词"),
+        (
+            "[quiz.one]\nchoices = [{right = true}, {}, {}]",
+            "quiz.one: it has one choice with right = true and at least three",
+        ),
         ("[quiz", "this is not TOML"),
     ],
 )

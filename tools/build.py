@@ -337,7 +337,8 @@ def find_word_faults(cell: NotebookNode, glossary: Glossary) -> Iterator[str]:
 def find_question_faults(root: Path, room: str, glossary: Glossary) -> list[str]:
     """All that is wrong with the texts of a room's questions, one after the other."""
     place, found = f"lessons/{room}/questions.toml", []
-    for name, text in list_texts(read_toml(root, place)) if (root / place).exists() else ():
+    questions = read_toml(root, place) if (root / place).exists() else {}
+    for name, text in list_texts(questions):
         whats = []
         if missing := [lang for lang in WORDS if not text.get(lang, "").strip()]:
             whats.append(f"{' and '.join(missing)} is missing; write it in both languages")
@@ -347,6 +348,11 @@ def find_question_faults(root: Path, room: str, glossary: Glossary) -> list[str]
             cell = v4.new_markdown_cell(text[lang], metadata={"lang": lang})
             whats += find_word_faults(cell, glossary)
         found += [f"{place}, {name}: {what}." for what in whats]
+    for name, quiz in questions.get("quiz", {}).items():
+        rights = [choice.get("right", False) for choice in quiz.get("choices", [])]
+        if len(rights) < 4 or sum(rights) != 1:
+            what = "it has one choice with right = true and at least three others; mend it"
+            found.append(f"{place}, quiz.{name}: {what}.")
     return list(dict.fromkeys(found))
 
 
