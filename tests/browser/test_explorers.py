@@ -7,13 +7,14 @@ has is in test_first_lesson.py. Lessons that are not in learner.QUICK take minut
 import re
 from functools import partial
 
-import jupytext
 import pytest
 import test_first_lesson
 from accessible import faults
 from lab import CONTROLS, CUT_OFF, ROOT, SPARE
 from learner import LESSONS, QUICK, moves_of, of, step, write
 from PIL import Image
+
+from tools.source import read_lessons
 
 RIGHT = {"en": "✓ Right.", "zh": "✓ 对。"}
 
@@ -124,10 +125,8 @@ def test_a_guess_is_noted_and_recalled_when_the_answer_comes(lesson):
 @of(*(name for name in LESSONS if name != "00_start_here"))
 def test_every_exercise_waits_and_takes_its_solution(lesson):
     """Also after all cells ran: what a learner writes late breaks nothing."""
-    script = jupytext.read(ROOT / "lessons" / f"{lesson.name}.py", fmt="py:percent")
-    solutions = {
-        cell.metadata["id"]: cell.source for cell in script.cells if "solution" in cell.metadata.get("tags", [])
-    }
+    (script,) = [script for script in read_lessons(ROOT) if script.name == lesson.name]
+    solutions = {cell.metadata.id: cell.source for cell in script.cells if "solution" in cell.metadata.tags}
     for id, solution in solutions.items():
         exercise = id.replace("-solution", "-exercise")
         lesson.verdict(lesson.notebook.cell(exercise), "○ ")
