@@ -92,7 +92,9 @@ def test_a_lesson_runs_twice_in_a_kernel_and_then_in_the_other_language_in_the_s
 def test_what_goes_wrong_is_told_with_what_is_to_blame(code, told, tmp_path, monkeypatch):
     """In a course whose lesson 00 has this cell alone."""
     for name in strange.course_files():
-        if name.startswith(("helpers/", "lessons/", "tests/", "pocket/", "data/fonts/", "data/captions/train.json")):
+        if name.startswith(
+            ("helpers/", "lessons/", "tests/", "tools/", "pocket/", "data/fonts/", "data/captions/train.json")
+        ):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, tmp_path / name)
     for lang in ("en", "zh"):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.language import say, set_language
+from helpers.language import get_language, say, set_language
 from helpers.pretrained import load_clip, load_gpt2
 from pocket.captioning import PROMPTS
 from pocket.scenes import make_fresh_scene
@@ -37,7 +37,16 @@ def describe_scenes() -> list[tuple[Scene, str]]:
 
 def make_gallery(described: Sequence[tuple[Scene, str]], lang: str) -> str:
     """Each picture over its caption and what of that is wrong, or that nothing is; HTML."""
+    before = get_language()
     set_language(lang)
+    try:
+        return write_gallery(described)
+    finally:
+        set_language(before)
+
+
+def write_gallery(described: Sequence[tuple[Scene, str]]) -> str:
+    """As `make_gallery`, in the language that is set."""
     faults = [find_wrong_words(caption, scene) for scene, caption in described]
     shown = [
         make_figure(scene, seed, caption, wrong)
