@@ -69,9 +69,8 @@ def read_lessons(root: Path) -> list[Lesson]:
 def read_script(path: Path) -> Lesson:
     lesson = Lesson(path.parent.name, path.stem.removeprefix("lesson"), [])
     try:
-        cells = jupytext.read(path, fmt="py:percent").cells or [
-            v4.new_code_cell()
-        ]  # an empty file is an empty cell
+        # an empty file is an empty cell
+        cells = jupytext.read(path, fmt="py:percent").cells or [v4.new_code_cell()]
     except ValidationError as error:
         raise Refused(
             f"{lesson.script}: jupytext cannot read it ({str(error).splitlines()[0]})."

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from tools.book.pages import (
     render_markdown,
 )
 from tools.console import ROOT, Problem, Say, run_command
-from tools.source import LANGUAGES, Lesson, read_lessons
+from tools.source import LANGUAGES, Lesson, read_lessons, read_toml
 
 OUT = ROOT / "work" / "book"
 CARDS = ("pocket-clip", "pocket-gpt2", "world", "captions", "captioner", "fonts")
@@ -44,7 +43,7 @@ DOCUMENTS = {
 README = {"en": "README_EN.md", "zh": "README.md"}
 # In the map at the end of lesson 00: number and name, what one will be able to do, minutes
 MAP_ROW = r"(?m)^\| \**((\d\d\w?) .*?)\** \| (.+) \| (\d+) \|"
-WORDS = tomllib.loads((HERE / "words.toml").read_text("utf-8"))
+WORDS = read_toml(ROOT, "tools/book/words.toml")
 
 
 def make_pages(
@@ -101,8 +100,8 @@ def make_map(lessons: Sequence[Lesson], lang: str) -> str:
 
 def write_book(out: Path, searchable: bool, address: str) -> list[Path]:
     """Write all pages and what they need into a folder whose old content goes; their files."""
-    lessons, copied = read_lessons(ROOT), {"docs/at-work.en.png"}
-    described = describe_scenes()
+    lessons, described = read_lessons(ROOT), describe_scenes()
+    copied: set[str] = set()
     books = {lang: make_pages(lang, lessons, described, copied, address) for lang in LANGUAGES}
     shutil.rmtree(out, ignore_errors=True)
     for source in [HERE / "book.css", HERE / "book.js", HERE / "index.html"]:
@@ -202,7 +201,7 @@ def make_book(words: list[str], lang: str, say: Say) -> int:
     check_out(out)
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    settings = read_toml(ROOT, "pyproject.toml")
     searchable = importlib.util.find_spec("pagefind") is not None
     pages = write_book(out, searchable, settings["tool"]["ten-vectors"]["address"])
     if searchable:
