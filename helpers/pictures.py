@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import errno
+import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -128,6 +130,37 @@ class PictureFiles(Sequence):
             return open_picture(self.files[number])
         except BadPicture as error:
             raise LearnerError(f"{self.files[number]} {error}") from error
+
+
+def group_copies(files: Sequence[Path]) -> dict[Path, Path]:
+    """Map each file to the first of these that has the same bytes, whatever its name.
+
+    Links lead to what they point to. Only files of equal size are read; one that cannot be read is
+    like no other.
+    """
+    sizes = {file: _read_or_keep(os.path.getsize, file) for file in files}
+    shared, known = Counter(sizes.values()), {}
+    contents = {
+        file: _read_or_keep(_digest, file) if shared[size] > 1 else file
+        for file, size in sizes.items()
+    }
+    return {file: known.setdefault(content, file) for file, content in contents.items()}
+
+
+def _digest(file: Path) -> bytes:
+    digest = hashlib.sha256()
+    with open(file, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
+
+
+def _read_or_keep(read: Callable[[Path], Any], file: Path) -> Any:
+    """What is read of a file; the file itself where it cannot be read."""
+    try:
+        return read(file)
+    except OSError:
+        return file
 
 
 # --- a JSON file of pictures with captions --------------------------------------------------------

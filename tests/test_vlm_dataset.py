@@ -21,7 +21,7 @@ from PIL import Image, ImageFile
 
 from helpers import language
 from helpers.data import VLMDataset
-from helpers.pictures import MAX_FAULTS
+from helpers.pictures import MAX_FAULTS, group_copies
 from helpers.pretrained import load_tokenizer
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
@@ -247,6 +247,34 @@ def test_of_several_frames_it_takes_the_first(folder, tokenizer, kind):
     frames = [plain(colour) for colour in ("red", "green", "blue")]
     frames[0].save(folder / f"moves.{kind}", save_all=True, append_images=frames[1:])
     assert np.abs(np.subtract(opened_as(folder, tokenizer, f"moves.{kind}").getpixel((3, 3)), COLOURS["red"])).max() < 9
+
+
+# --- copies of a picture ------------------------------------------------------------------------------------------------------
+
+
+def test_copies_are_mapped_to_the_first_with_the_same_bytes_whatever_their_names(folder):
+    first, other = folder / "cat.png", folder / "dog.png"
+    plain("blue").save(other)
+    other.write_bytes(other.read_bytes().ljust(first.stat().st_size + 9, b"x"))
+    first.write_bytes(first.read_bytes().ljust(other.stat().st_size, b"x"))  # as long, and another
+    copy = folder / "图 copy.png"
+    copy.write_bytes(first.read_bytes())
+    os.link(first, folder / "hard.png")
+    link(folder / "soft.png", first)
+    same = [first, copy, folder / "hard.png", folder / "soft.png", folder / "below" / ".." / "cat.png"]
+    (folder / "below").mkdir()
+    nothing = [folder / "missing.png", folder / "gone.png"]
+    groups = group_copies([*same, other, *nothing, first])
+    assert groups == {file: first for file in same} | {file: file for file in (other, *nothing)}
+    assert list(group_copies([copy, first]).values()) == [copy, copy] and group_copies([]) == {}
+
+
+def test_only_files_of_equal_size_are_read_to_look_for_copies(folder):
+    for number in range(5):
+        (folder / f"{number}.jpg").write_bytes(b"x" * number)
+    with watching() as files:
+        group_copies([folder / f"{number}.jpg" for number in range(5)] * 2)
+    assert files == []
 
 
 # --- texts and paths -------------------------------------------------------------------------------------------------------------
