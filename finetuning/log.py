@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
-from finetuning.options import LOG, read_lines
+from finetuning.folder import LOG, read_lines
 from finetuning.processes import AccelerateGroup
 from helpers.files import write_whole
 from helpers.training import Evaluation, History, TrainConfig

@@ -12,17 +12,17 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from finetuning.folder import CHECKPOINT, LOG, TRAINING, find_folder, find_last, read_lines
 
 SCRIPT = "soft_prompt_finetune.py"
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "work" / "runs"
 CAPTIONS = ROOT / "data" / "captions"
-# in the folder of a run: how far it is; what it has learned; how it went
-TRAINING, CHECKPOINT, LOG = "training.safetensors", "captioner.safetensors", "log.jsonl"
 
 SEED = {
     "vision_model_name": "openai/clip-vit-base-patch32",
@@ -235,51 +235,6 @@ def _read_positive(text: str) -> float:
     return number
 
 
-# --- folders of runs, and what these remember ---------------------------------------------------
-
-
-def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
-    """Find where a training is kept, or will be; this makes no folder.
-
-    Raises ValueError where there is one too many, or none to go on with.
-    """
-    if output is None and resume:
-        return find_last(runs, TRAINING)
-    numbers = [number for number, _ in _list_numbered(runs)]
-    folder = (output or runs / str(max(numbers, default=0) + 1)).absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not there.is_dir():
-        raise ValueError(f"{there} is a file: name a folder by --output")
-    if not os.access(there, os.W_OK):
-        raise ValueError(f"nothing can be written to {there}: name another folder by --output")
-    if resume and not (folder / TRAINING).is_file():
-        raise ValueError(
-            f"there is no training in {folder} to go on with: "
-            "leave out --resume, or name another folder by --output"
-        )
-    if not resume and (folder / TRAINING).exists():
-        raise ValueError(
-            f"{folder} holds a training already: "
-            "go on with it by --resume, or name another folder by --output"
-        )
-    return folder
-
-
-def find_last(runs: Path, wanted: str) -> Path:
-    """Of the numbered runs the last that holds this file. Raises ValueError if none does."""
-    known = [run for _, run in _list_numbered(runs) if (run / wanted).is_file()]
-    if not known:
-        raise ValueError(
-            f"there is no training in {runs} yet: train first, or name its folder by --output"
-        )
-    return known[-1]
-
-
-def _list_numbered(runs: Path) -> list[tuple[int, Path]]:
-    folders = (run for run in runs.glob("*") if run.name.isascii() and run.name.isdigit())
-    return sorted((int(run.name), run) for run in folders)
-
-
 def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
     """Read those of the named values that a log's run was asked for, as if on a command line."""
     known = next((entry["settings"] for entry in read_lines(log) if "settings" in entry), {})
@@ -291,18 +246,6 @@ def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
         elif isinstance(value, (str, int, float)):
             words.append(f"--{name}={value}")
     return parse_arguments(words)
-
-
-def read_lines(log: Path) -> Iterator[dict[str, Any]]:
-    """The objects in a log, one a line; lines that are cut off or something else are left out."""
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            yield entry
 
 
 def print_problem(problem: Exception | str) -> None:

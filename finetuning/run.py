@@ -25,8 +25,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from finetuning import show
+from finetuning.folder import CHECKPOINT, LOG, TRAINING
 from finetuning.log import RunLog
-from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
+from finetuning.options import SCRIPT, RunConfig, print_problem
 from finetuning.processes import AccelerateGroup, measure_free_memory
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features, to_fp32
 from helpers.captioner_training import initialise_projection, train_captioner

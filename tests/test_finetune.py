@@ -18,7 +18,8 @@ from PIL import Image
 
 import soft_prompt_finetune as script
 from finetuning import run
-from finetuning.options import CAPTIONS, CHECKPOINT, SEED, TRAINING, read_options
+from finetuning.folder import CHECKPOINT, TRAINING
+from finetuning.options import CAPTIONS, SEED, read_options
 from finetuning.run import hold_out
 from finetuning.show import SHOWN
 from helpers import pictures, training
