@@ -7,7 +7,6 @@ preset's, else the default.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import shlex
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetuning.folder import CHECKPOINT, LOG, TRAINING, find_folder, find_last, read_lines
+from finetuning.folder import CHECKPOINT, LOG, find_folder, find_last, read_lines
 
 SCRIPT = "soft_prompt_finetune.py"
 ROOT = Path(__file__).resolve().parents[1]
