@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetuning.folder import CHECKPOINT, LOG, find_folder, find_last, read_lines
+from finetuning.folder import CHECKPOINT, find_folder, find_last, recall_settings
+from helpers.language import LearnerError
 
 SCRIPT = "soft_prompt_finetune.py"
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +53,7 @@ DEFAULTS = {  # no preset says anything of these
     "precision": "fp32",
     "seed": 0,
 }
-REMEMBERED = (*SEED, *DEFAULTS)  # by the log of a run
+REMEMBERED = (*SEED, *DEFAULTS)  # by a run
 MODELS = ("vision_model_name", "language_model_name", "precision")
 EXAMPLES = ("data", "validation", "seed")
 
@@ -98,7 +99,7 @@ class RunConfig:
         return self.validation
 
     def settings(self) -> dict[str, Any]:
-        """List what a run remembers, the first line of its log, with paths from any folder."""
+        """List what a run remembers, with paths from any folder."""
         values = {name: getattr(self, name) for name in REMEMBERED}
         for name in ("vision_model_name", "language_model_name", "data", "validation"):
             if values[name] not in (None, "pocket") and Path(values[name]).exists():
@@ -125,20 +126,28 @@ def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
     """
     given = parse_arguments(arguments)
     task = {name: given.pop(name, None) for name in ("output", "resume", "evaluate", "generate")}
-    preset, folder, checkpoint = given.pop("preset", None), None, None
+    asked, folder, checkpoint = given.pop("preset", None), None, None
     if task["evaluate"] or task["generate"]:
         place = task["evaluate"] or (task["output"] or find_last(runs, CHECKPOINT)).absolute()
         checkpoint = place / CHECKPOINT if place.is_dir() else place
         names = MODELS if task["generate"] else (*MODELS, *EXAMPLES)
-        remembered = read_settings(checkpoint.with_name(LOG), names)
+        remembered = read_settings(checkpoint.parent, names)
     else:
         folder = find_folder(task["output"], bool(task["resume"]), runs)
-        remembered = read_settings(folder / LOG, REMEMBERED) if task["resume"] else {}
+        remembered = read_settings(folder, REMEMBERED) if task["resume"] else {}
+        if task["resume"] and not remembered and "data" not in given:
+            raise LearnerError(
+                en=f"{folder} does not say any more what its training was asked for: "
+                "give --data and all other options again as they were",
+                zh=f"{folder} 里已经查不到这次训练当时的选项：请把 --data 和其他选项照原样再给一遍",
+            )
     known = remembered | given
     named = {known.get(name, "pocket") for name in MODELS[:2]} != {"pocket"}
-    preset = preset or ("seed" if named else "pocket")
+    preset = asked or ("seed" if named else "pocket")
+    # who names one model has not asked for the other one from the hub
+    models = {} if asked else dict.fromkeys(MODELS[:2], "pocket")
     return RunConfig(
-        **(DEFAULTS | PRESETS[preset] | known),
+        **(DEFAULTS | PRESETS[preset] | models | known),
         folder=folder,
         new_folder=task["output"] is None and not task["resume"],
         resume=bool(task["resume"]),
@@ -169,7 +178,8 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
 
     add("--preset", choices=PRESETS,
         help="where values come from that you do not give: pocket, the small models of the course, "
-        "is the default; seed, the real CLIP and GPT-2, is the default where you name a model")
+        "is the default; seed has the real CLIP and GPT-2, fetched from the hub; where you name a "
+        "model, the other stays the pocket one and the rest is the seed's")
     add("--data", type=Path, metavar="JSON",
         help='a list of {"image_path": "cat.jpg", "text": "a cat."}; '
         "paths are relative to the JSON file")
@@ -234,11 +244,10 @@ def _read_positive(text: str) -> float:
     return number
 
 
-def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Read those of the named values that a log's run was asked for, as if on a command line."""
-    known = next((entry["settings"] for entry in read_lines(log) if "settings" in entry), {})
-    words = []
-    for name in names if isinstance(known, dict) else ():
+def read_settings(folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Read those of the named values that a folder's run was asked for, as on a command line."""
+    known, words = recall_settings(folder), []
+    for name in names:
         value = known.get(name)
         if name == "allow_outside":
             words += ["--allow_outside"] if value is True else []
