@@ -352,7 +352,8 @@ class _State:
             tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
         now = {"step": self.step, "loss": self.loss, "recent": self.recent, "data": self.data}
         ours = {"config": self.config, "history": self.history.to_json(), "now": now}
-        write_tensors(file, tensors, dict(notes, **{name: json.dumps(n) for name, n in ours.items()}))
+        texts = {name: json.dumps(note) for name, note in ours.items()}
+        write_tensors(file, tensors, {**notes, **texts})
 
     def resume(self, file: Path, compute_loss: Callable[[int, bool], float]) -> None:
         """Take everything from a file.

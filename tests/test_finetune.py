@@ -24,7 +24,7 @@ from finetuning.run import hold_out
 from finetuning.show import SHOWN
 from helpers import pictures, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features
-from helpers.files import read_tensors
+from helpers.files import read_tensors, write_tensors
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 from helpers.training import Interrupts
 
@@ -104,6 +104,19 @@ def test_who_names_a_model_gets_the_seeds_values_and_what_is_given_stays():
     assert (asked.preset, asked.vision_model_name, asked.batch_size, asked.num_epochs) == ("seed", "mine", 7, 3)
     assert "--batch_size 7  (given, in the preset seed 2)" in asked.describe_preset()
     assert read_options(["--vision_model_name", "pocket"]).preset == "pocket"
+
+
+@pytest.mark.parametrize("preset", [None, "pocket", "seed"])
+@pytest.mark.parametrize("named", ["vision_model_name", "language_model_name"])
+def test_naming_one_model_fetches_no_other_that_was_not_asked_for(named, preset):
+    (other,) = {"vision_model_name", "language_model_name"} - {named}
+    asked = read_options([f"--{named}=mine", *([f"--preset={preset}"] if preset else [])])
+    wanted = SEED[other] if preset == "seed" else "pocket"
+    assert (getattr(asked, named), getattr(asked, other)) == ("mine", wanted)
+    assert f"--{other} {wanted}" in asked.describe_preset()
+
+
+def test_options_may_be_written_with_hyphens_and_values_with_an_equals_sign():
     assert read_options(["--learning-rate=1", "--num-epochs", "4", "--init=--a-b"]).init == "--a-b"
 
 
@@ -145,7 +158,7 @@ def test_a_python_without_the_packages_goes_on_in_the_environment_of_the_course_
 
 
 def test_what_is_given_comes_before_what_a_run_remembers_and_that_before_the_preset(tmp_path):
-    (tmp_path / TRAINING).touch()
+    write_tensors(tmp_path / TRAINING, {}, {"config": "{}", "history": "{}"})
     known = {"seed": 3, "num_epochs": 4, "batch_size": 5, "data": str(tmp_path), "allow_outside": True, "torch": "2"}
     (tmp_path / "log.jsonl").write_text(json.dumps({"settings": known}))
     config = read_options(["--resume", "--output", str(tmp_path), "--batch_size", "6", "--preset", "seed"])
@@ -365,11 +378,6 @@ def test_without_output_every_run_gets_a_folder_of_its_own(tmp_path):
     for name in ("9", "10"):
         (runs / name / TRAINING).touch()
     assert read_options(["--resume"], runs).folder == runs / "10"
-
-
-def test_two_runs_at_the_same_time_never_share_a_folder(tmp_path):
-    both = [read_options([], tmp_path), read_options([], tmp_path)]
-    assert [run.make_folder(config).name for config in both] == ["1", "2"]
 
 
 @pytest.mark.parametrize("more", [["--resume"], ["--generate", PICTURE]])
