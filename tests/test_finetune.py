@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from finetuning.run import hold_out
 from finetuning.show import SHOWN
 from helpers import pictures, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features
+from helpers.captioner_training import SharedFeatures
 from helpers.files import read_tensors, write_tensors
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 from helpers.training import Interrupts
@@ -246,6 +248,102 @@ def test_a_tenth_of_the_pictures_is_kept_to_validate_on_with_all_their_captions(
     assert len(hold_out(pairs[:6], seed=0)[1]) == 3
     with pytest.raises(ValueError, match="one picture only"):
         hold_out(pairs[:3], seed=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_of_a_picture_are_never_learned_from_and_validated_on(tmp_path, seed):
+    """Copies, links and captions at random: of no content are there files on both sides, and no pair is lost."""
+    chance, pairs = random.Random(seed), []
+    for number in range(40):
+        file = tmp_path / f"{chance.random()}.png"
+        if pairs and (kind := chance.choice(["new", "copy", "link", "same"])) != "new":
+            other = chance.choice(pairs)[0]
+            if kind == "same":
+                file = other
+            elif kind == "link":
+                os.link(other, file)
+            else:
+                file.write_bytes(other.read_bytes())
+        else:
+            file.write_bytes(b"%3d" % number)
+        pairs.append((file, str(number)))
+    contents = {file: file.read_bytes() for file, _ in pairs}
+    given = [[pair for pair in pairs if int(pair[1]) % 4 == side] for side in (0, 1)]
+    left, gone = run.take_out(*given)
+    assert gone == len({file for file, _ in given[0]} - {file for file, _ in left})
+    assert {contents[file] for file, _ in set(given[0]) - set(left)} <= {contents[file] for file, _ in given[1]}
+    learns, checks = hold_out(pairs, seed)
+    assert sorted(learns + checks) == sorted(pairs) and learns and checks
+    for one, other in ((learns, checks), (left, given[1])):
+        assert not {contents[file] for file, _ in one} & {contents[file] for file, _ in other}
+
+
+@pytest.mark.parametrize("how", ["the same file", "a copy of the folder", "other captions"])
+def test_to_validate_on_all_that_is_learned_from_is_refused_before_a_model_is_loaded(
+    album, tmp_path, capsys, monkeypatch, how
+):
+    monkeypatch.setattr(run, "load_captioner", lambda *how: pytest.fail("it loaded a model"))
+    checks = album
+    if how != "the same file":
+        checks = shutil.copytree(album.parent, tmp_path / "copy") / "album.json"
+    if how == "other captions":
+        entries = json.loads(checks.read_text("utf-8"))
+        checks.write_text(json.dumps([entry | {"text": "a thing."} for entry in entries]), encoding="utf-8")
+    assert script.main(asked_for(album, tmp_path / "run", "--validation", str(checks))) == 1
+    told = capsys.readouterr().err
+    assert "every picture of --data is in --validation too" in told and told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_that_are_also_validated_on_are_not_learned_from_and_that_is_said(album, tmp_path, capsys):
+    checks = shutil.copytree(album.parent, tmp_path / "copy") / "album.json"
+    checks.write_text(json.dumps(json.loads(checks.read_text("utf-8"))[3:7]), encoding="utf-8")
+    assert script.main(asked_for(album, tmp_path / "run", "--validation", str(checks), "--num_epochs", "1")) == 0
+    told = capsys.readouterr().out
+    assert f"4 pictures of {album} are also in {checks}: they are validated on, and not learned from." in told
+    assert "Captions to learn from: 21; to validate on: 4." in told
+    assert (
+        script.main(["--evaluate", str(tmp_path / "run"), "--data", str(album)]) == 0
+    )  # whoever asks may measure there
+
+
+def test_of_copies_of_one_picture_nothing_can_be_held_out(tmp_path):
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    for file in files:
+        file.write_bytes(b"the same")
+    with pytest.raises(ValueError, match="one picture only, and copies of it"):
+        hold_out([(file, "a cat.") for file in files], seed=0)
+
+
+@pytest.mark.parametrize("features", ["patches", "pooled"])
+def test_five_captions_of_a_picture_learn_as_if_each_had_features_of_its_own(tmp_path, capsys, monkeypatch, features):
+    album = drawn_album(tmp_path / "many", 12)
+    entries = json.loads(album.read_text("utf-8"))
+    more = [
+        entry | {"text": other["text"]}
+        for entry, other in zip(entries, entries[1:])
+        for _ in range(len(other["text"]) % 4)
+    ]
+    album.write_text(json.dumps(entries + more), encoding="utf-8")
+    arguments = [*asked_for(album, tmp_path / "once"), "--vision_features", features]
+    plain = run.encode_examples
+    monkeypatch.setattr(run, "load_captioner", lambda *how, load=run.load_captioner: load(*how).double())
+    assert script.main(arguments) == 0
+    once = capsys.readouterr().out
+
+    def repeat(*how):
+        examples = plain(*how)
+        assert isinstance(examples.features, SharedFeatures) and len(examples.features.once) < len(examples.rows)
+        return replace(examples, features=examples.features[:])
+
+    monkeypatch.setattr(run, "encode_examples", repeat)
+    assert script.main([*arguments, "--output", str(tmp_path / "repeated")]) == 0
+    repeated = capsys.readouterr().out
+    assert 0 < furthest(learned(tmp_path / "once"), learned(tmp_path / "repeated")) < 1e-9
+    rows = [re.findall(r"(?m)^(?:before|after|zeros instead|no picture) +\d.*$", told) for told in (once, repeated)]
+    assert rows[0] == rows[1] and len(rows[0]) == 4
+    shown = re.findall(r"(?m)^(/.*\.png)$", once)
+    assert len(set(shown)) == len(shown) > 0, "every picture once"
 
 
 def test_a_picture_is_opened_once_however_many_captions_it_has(tmp_path, monkeypatch):
