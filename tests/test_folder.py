@@ -6,6 +6,7 @@ import builtins
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -381,7 +382,8 @@ def die_at_every_write(place, report, evaluations):
             folder = place / "killed"
             shutil.copytree(begun, folder) if begun else None
             killed, _ = attempt(folder, moment)
-            left = sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+            names = [file.name for file in folder.iterdir()] if folder.exists() else []
+            left = sorted(re.sub(r"\.\d+\.part$", ".part", name) for name in names)
             if not begun and LOG not in left and TRAINING in left and not (place / "half").exists():
                 shutil.copytree(folder, place / "half")  # the worst of all: no log, and nearly all still to come
             ended, _ = attempt(folder)
@@ -405,8 +407,8 @@ def test_killed_at_any_write_of_any_save_it_begins_or_goes_on_and_ends_as_if_unb
     assert process.exitcode == 0, printed[-500:]
     seen = json.loads((tmp_path / "report.json").read_text())
     for kind, (status, moments, found) in seen.items():
-        assert status == 0 and len(found) == sum(moments.values()) > 40
-        assert moments["os.rename"] >= 5 and moments["write"] >= 16, moments
+        assert status == 0 and len(found) == sum(moments.values()) > 30
+        assert moments["os.rename"] >= 4 and moments["write"] >= 10, moments
         faults = [
             (number, *one) for number, one in enumerate(found, 1) if one[0] != -signal.SIGKILL or one[2:] != [0, True]
         ]
