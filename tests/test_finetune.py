@@ -48,11 +48,11 @@ def album(tmp_path_factory):
     return drawn_album(tmp_path_factory.mktemp("album"), 25)
 
 
-def drawn_album(folder, number):
+def drawn_album(folder, number, first=0):
     folder.mkdir(exist_ok=True)
     (folder / "pictures").mkdir()
     entries = []
-    for place, entry in enumerate(ENTRIES[:number]):
+    for place, entry in enumerate(ENTRIES[first : first + number]):
         picture = Image.open(CAPTIONS / entry["image_path"])
         picture.save(folder / "pictures" / f"{place}.png")
         text = entry["text"] if place % 3 else entry["text"].split(" of ")[0]
@@ -639,7 +639,7 @@ def test_asked_twice_it_ends_at_once(ctrl_c):
 def one_and_two(album, tmp_path_factory):
     """Ten steps in fp64 by one process, in batches of six, and by two, in batches of three each: their folders, and what two printed."""
     folder, printed = tmp_path_factory.mktemp("processes"), ""
-    checks = drawn_album(folder / "checks", 5)
+    checks = drawn_album(folder / "checks", 5, first=25)
     how = ["--validation", str(checks), "--num_epochs", "2"]
     alone = [sys.executable, "tests/one_of_two.py", *asked_for(album, folder / "one", *how, "--batch_size", "6")]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
