@@ -106,8 +106,10 @@ def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts])
             settings, ours = json.loads(then["config"]), json.loads(now["config"])
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise LearnerError(
-                en=f"{file} does not say which models it was learned with: it is damaged",
-                zh=f"{file} 没有写明是配着哪些模型学的：文件已经损坏",
+                en=f"{file} does not say which models it was learned with: "
+                "it is damaged, or of an earlier version of this course. Learn it again",
+                zh=f"{file} 没有写明是配着哪些模型学的："
+                "文件已经损坏，或者是本课程的旧版本存的。请重新学一次",
             ) from error
         # what only one knows is of another version of the library
         differs = [name for name in settings if settings[name] != ours.get(name, settings[name])]

@@ -23,8 +23,9 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import find_cache_folder, read_tensors, write_tensors
 from helpers.language import LearnerError, say
+from helpers.language_model import get_end_of_text
 from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, read_pairs
-from helpers.pretrained import encode_images, fingerprint
+from helpers.pretrained import describe_config, encode_images, fingerprint
 
 # pictures in one batch, and in one file of the cache
 BATCH_SIZE = 256
@@ -174,7 +175,7 @@ def cache_features(
             zh="没有图片可以编码：划分出的每一份至少要有一张",
         )
     how = f"{describe_preparation(processor)} {compute.__module__}.{compute.__qualname__}"
-    made_by = f"{fingerprint(clip)} {clip.dtype} {how}"
+    made_by = f"{fingerprint(clip)} {describe_config(clip.config.to_dict())} {clip.dtype} {how}"
     batches, size = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
     for start in range(0, len(images), size):
         batch = images[start : start + size]
@@ -307,12 +308,6 @@ def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
 
     Raises ValueError if the tokenizer knows no end.
     """
-    end = tokenizer.eos_token_id
-    if end is None:
-        raise LearnerError(
-            en="this tokenizer has no end-of-text token, so a caption could never end: "
-            "use another language model",
-            zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
-        )
+    end = get_end_of_text(tokenizer)
     ids = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in captions]
     return [torch.tensor([*row, end]) for row in ids]

@@ -154,5 +154,6 @@ def decode(tokenizer: Any, ids: Tensor) -> str:
     BERT's tokenizers put blanks between Chinese characters, where nobody writes them.
     """
     text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-    probe = tokenizer.decode(tokenizer("中文", add_special_tokens=False)["input_ids"])
-    return re.sub(f"(?<={_CJK}) +(?={_CJK})", "", text) if "中 文" in probe else text
+    joined = re.sub(f"(?<={_CJK}) +(?={_CJK})", "", text)
+    same = joined == text or tokenizer(joined)["input_ids"] == tokenizer(text)["input_ids"]
+    return joined if same else text

@@ -258,7 +258,9 @@ def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
         kind.from_pretrained, source, ("config.json",), dtype=torch.float32,
         output_loading_info=True, ignore_mismatched_sizes=True,
     )  # fmt: skip
-    lacking = sorted({*keys["missing_keys"], *(key[0] for key in keys["mismatched_keys"])})
+    # with their shapes in version 5
+    wrong = (key if isinstance(key, str) else key[0] for key in keys["mismatched_keys"])
+    lacking = sorted({*keys["missing_keys"], *wrong})
     if lacking:
         _refuse(
             source,
