@@ -19,9 +19,10 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
 from finetuning.options import read_options
 from finetuning.run import COPIES
-from helpers import data, fast_text, flops, pictures
+from helpers import data, fast_text, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
+from lessons.kit import flops
 from lessons.kit.models import show_prediction
 from lessons.lesson_06_own_pictures import figures
 from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads

@@ -32,13 +32,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import context, data, flops, training
+from helpers import context, data, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
+from lessons.kit import flops
 from lessons.kit.models import show_prediction, tell_whose_numbers
 from lessons.lesson_06_own_pictures import exercises
 from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads
