@@ -744,6 +744,6 @@ exercises.conclude.ask()
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py`，以及这一课的文件夹 `lessons/lesson_04_reading/` 里的 `instruments.py` 和 `nulls.py`，适用于任何 CLIP 和类似 GPT-2 的模型；`python -m pocket.studies.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
+# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型，这一课的文件夹 `lessons/lesson_04_reading/` 里的 `instruments.py` 和 `nulls.py` 也一样；`python -m pocket.studies.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
 #
 # 第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。
