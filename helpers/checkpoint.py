@@ -95,19 +95,30 @@ def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts])
         here: the models that it is to be loaded onto, by their parts, or one by "".
 
     Raises:
-        WrongModel: fingerprint or width of a model differ.
+        WrongModel: fingerprint, width or configuration of a model differ.
         ValueError: the file does not name its models.
     """
     for part, now in here.items():
         try:
             saved = json.loads(notes["models"])[part] if part else notes
             then = {fact: saved[fact] for fact in now}
+            settings, ours = json.loads(then["config"]), json.loads(now["config"])
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise LearnerError(
-                en=f"{file} does not say which models it was learned with: it is damaged",
-                zh=f"{file} 没有写明是配着哪些模型学的：文件已经损坏",
+                en=f"{file} does not say which models it was learned with: "
+                "it is damaged, or of an earlier version of this course. Learn it again",
+                zh=f"{file} 没有写明是配着哪些模型学的："
+                "文件已经损坏，或者是本课程的旧版本存的。请重新学一次",
             ) from error
-        if any(then[fact] != now[fact] for fact in ("fingerprint", "width")):
+        alike = all(then[fact] == now[fact] for fact in ("fingerprint", "width"))
+        # what only one knows is of another version of the library
+        differs = [name for name in settings if settings[name] != ours.get(name, settings[name])]
+        if alike and differs:
+            then, now = (
+                facts | {"fingerprint": f"{facts['fingerprint']}, {differs[0]} {known[differs[0]]}"}
+                for facts, known in ((then, settings), (now, ours))
+            )
+        if not alike or differs:
             raise WrongModel(kind=KINDS[kind], part=PARTS[part], learned_on=then, this=now)
 
 
