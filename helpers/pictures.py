@@ -14,6 +14,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -21,7 +22,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError, say, warn
 
 # of a picture; a larger one is refused before it is unpacked
 MAX_MEGAPIXELS = 50
@@ -34,6 +35,9 @@ FORMATS += ("AVIF",) if PIL.features.check("avif") else ()
 MAX_FAULTS = 100
 # pictures that are open at the same time: a photograph takes a hundred megabytes
 FILE_BATCH_SIZE = 8
+
+# of a TIFF: whether numbers have a sign, and whether 0 is black
+SAMPLE_FORMAT, PHOTOMETRIC = 339, 262
 
 # --- pictures -------------------------------------------------------------------------------------
 
@@ -60,8 +64,8 @@ class BadPicture(LearnerError):
             ),
             "no picture": say(
                 en="is no picture that can be read here: save it as PNG or JPEG, "
-                f"a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
-                zh="不是这里能读的图片：请另存为 PNG 或 JPEG",
+                f"a HEIC of an iPhone too (what is read: {', '.join(FORMATS)}, of 8 bits a colour)",
+                zh="不是这里能读的图片：请另存为 PNG 或 JPEG（每种颜色 8 位）",
             ),
             "broken": say(
                 en="begins like a picture and is broken or cut off: fetch or save it again",
@@ -70,14 +74,17 @@ class BadPicture(LearnerError):
         }[self.kind]
 
 
-def open_picture(source: Path | BinaryIO) -> Image.Image:
+def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image.Image:
     """Open a picture file as RGB, turned as the camera was held.
 
-    What is transparent is made white; of several frames the first is taken.
+    What is transparent is made white; of several frames the first is taken, and numbers that would
+    come out black or clipped are stretched, both with a warning.
+    told: what was warned of before, and is not again; more is added.
 
     Raises BadPicture for what is no picture, a broken one, and one of absurd size, which is not
     unpacked; and OSError where there is nothing to open.
     """
+    notes = {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd but harmless details
@@ -86,7 +93,15 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
                     raise BadPicture("too large")
                 if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
                     raise BadPicture("a strip")
-                return _to_rgb(ImageOps.exif_transpose(image))
+                picture = _to_rgb(_to_8_bits(image, notes))
+                # a telephone keeps how bright and how far away things were as further frames
+                if image.format != "MPO":
+                    with suppress(Exception):
+                        image.seek(1)
+                        notes["frames"] = say(
+                            en="has several frames, of which the first is taken",
+                            zh="有好几帧，只取第一帧",
+                        )
     except Image.DecompressionBombError:
         raise BadPicture("too large") from None
     except UnidentifiedImageError:
@@ -98,6 +113,15 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise BadPicture("broken") from error
+    told = set() if told is None else told
+    for kind in notes.keys() - told:
+        file = source if isinstance(source, Path) else say(en="the picture", zh="这张图片")
+        warn(
+            en=f"{file} {notes[kind]}; the same goes for others like it.",
+            zh=f"{file} {notes[kind]}；其他这样的图片也一样。",
+        )
+    told.update(notes)
+    return picture
 
 
 def tell_unopened(error: OSError) -> str:
@@ -106,19 +130,58 @@ def tell_unopened(error: OSError) -> str:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    # 16 bits a pixel, which Pillow would not shrink but clip
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) / 256).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image, notes: dict[str, str]) -> Image.Image:
+    """Turn a picture as the camera was held, and make 8 bits a number of more.
+
+    Whole numbers up to 65,535 fill the range of the fewest bits that hold them, since cameras write
+    12 bits into 16; others, and fractions that end neither at 1 nor at 255, are stretched from the
+    least to the greatest. Pillow itself clips grey, and keeps the upper 8 bits of a colour.
+    image: as it was opened; notes: where it is told that numbers were stretched.
+    """
+    deep, tags = ";16" in str(image.tile), getattr(image, "tag_v2", {})
+    image = ImageOps.exif_transpose(image)
+    # transparency has a range of its own
+    bands = {"RGB": 3, "RGBA": 3, "LA": 1}.get(image.mode, 0) * deep
+    if not bands and image.mode[0] not in "IF":
+        return image
+    numbers = np.asarray(image)
+    # numbers without a sign, which Pillow reads as if they had one
+    if image.mode == "I" and tags.get(SAMPLE_FORMAT, (1,))[0] == 1:
+        numbers = numbers.view(np.uint32)
+    colours = numbers[..., :bands] if bands else numbers
+    finite = colours[np.isfinite(colours)]
+    low, high = (finite.min().item(), finite.max().item()) if finite.size else (0, 0)
+    # all that is left of 16 bits is 0
+    if bands and not high:
+        raise BadPicture("no picture")
+    if image.mode == "F":
+        span = whole = next((top for top in (1, 255) if low >= 0 and top / 2 <= high <= top), 0)
+    else:
+        whole = 256 if bands else 65536
+        span = 2 ** high.bit_length() if low >= 0 and high < whole else 0
+    if (low or high) and not 0 < whole <= span:
+        notes["range"] = say(
+            en="uses little of its range of grey, or goes beyond: it is stretched",
+            zh="的亮度数值只占很小一段，或者超出了范围：已经拉伸",
+        )
+    start, span = (0, span) if span else (low, high - low or 1)
+    scaled = np.nan_to_num((colours - float(start)) * (256 / span), posinf=255)
+    scaled = scaled.clip(0, 255).astype(np.uint8)
+    # TIFF's 0 may mean white, of which Pillow knows in 8 bits only
+    scaled = 255 - scaled if tags.get(PHOTOMETRIC) == 0 else scaled
+    return Image.fromarray(np.dstack([scaled, numbers[..., bands:]]) if bands else scaled)
 
 
 class PictureFiles(Sequence):
     """Picture files as a sequence of RGB pictures, each opened when it is asked for."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self.files = files
+        self.files, self._told = files, set()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -127,7 +190,7 @@ class PictureFiles(Sequence):
         if isinstance(number, slice):
             return [self[place] for place in range(*number.indices(len(self)))]
         try:
-            return open_picture(self.files[number])
+            return open_picture(self.files[number], self._told)
         except BadPicture as error:
             raise LearnerError(f"{self.files[number]} {error}") from error
 
@@ -138,29 +201,12 @@ def group_copies(files: Sequence[Path]) -> dict[Path, Path]:
     Links lead to what they point to. Only files of equal size are read; one that cannot be read is
     like no other.
     """
-    sizes = {file: _read_or_keep(os.path.getsize, file) for file in files}
-    shared, known = Counter(sizes.values()), {}
-    contents = {
-        file: _read_or_keep(_digest, file) if shared[size] > 1 else file
-        for file, size in sizes.items()
-    }
-    return {file: known.setdefault(content, file) for file, content in contents.items()}
-
-
-def _digest(file: Path) -> bytes:
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
-
-
-def _read_or_keep(read: Callable[[Path], Any], file: Path) -> Any:
-    """What is read of a file; the file itself where it cannot be read."""
-    try:
-        return read(file)
-    except OSError:
-        return file
+    sizes = {file: file.stat().st_size if os.access(file, os.R_OK) else file for file in files}
+    shared, firsts = Counter(sizes.values()), {}
+    for file, size in sizes.items():
+        content = hashlib.sha256(file.read_bytes()).digest() if shared[size] > 1 else file
+        sizes[file] = firsts.setdefault(content, file)
+    return sizes
 
 
 # --- a JSON file of pictures with captions --------------------------------------------------------
