@@ -6,14 +6,16 @@ the folder is not followed, and all that is wrong is told at once.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import errno
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -36,6 +38,19 @@ MAX_FAULTS = 100
 # pictures that are open at the same time: a photograph takes a hundred megabytes
 FILE_BATCH_SIZE = 8
 
+# how a text may have been written, and read
+MISREADINGS = (
+    *((wrote, "UTF-8") for wrote in ("GB2312", "Big5", "EUC-KR")),
+    *(("UTF-8", "GB18030"), ("UTF-8", "cp1252"), ("GB2312", "cp1252")),
+)
+# letters of one script stand together: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic,
+# East Asian; and, twice, what hardly anybody writes
+SCRIPTS = ("À-ÖØ-öø-ſƠơƯưȘ-țḀ-ỿ", "Ͱ-Ͽ", "Ѐ-ԯ", "\u0530-\u058f", "\u0590-\u05ff", "\u0600-\u07ff")
+SCRIPTS += ("\u3005-\ud7a3", *2 * ("\x80-\x9fƀ-ƟƢ-ƮƱ-ȗȜ-˿\ue000-\uf8ff",))
+# two letters of Chinese, Japanese or Korean that are not the same
+EAST_ASIAN = re.compile("([\u3040-\u9fff\uac00-\ud7a3])(?!\\1)[\u3040-\u9fff\uac00-\ud7a3]")
+# what reads Western text keeps a byte that is no letter
+codecs.register_error("keep byte", lambda e: (e.object[e.start : e.end].encode("latin-1"), e.end))
 # of a TIFF: whether numbers have a sign, and whether 0 is black
 SAMPLE_FORMAT, PHOTOMETRIC = 339, 262
 
@@ -230,18 +245,25 @@ def read_pairs(
             zh=f"{data_path} 里是{kind}，应该是 {wanted}",
         )
     # many captions may share a picture, which is looked at once
-    folder, known = data_path.parent, {}
+    folder, known, told = data_path.parent, {}, set() if decode else None
     place = say(en=", entry {}: ", zh="，第 {} 项：")
     faults = [
         f"{data_path}{place.format(number)}{fault}"
         for number, entry in enumerate(entries, start=1)
-        for fault in _find_faults(entry, folder, allow_outside, decode, known)
+        for fault in _find_faults(entry, folder, allow_outside, told, known)
     ]
     raise_faults(faults)
-    return [
-        (Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip())
-        for entry in entries
-    ]
+    texts = [entry["text"].strip() for entry in entries]
+    if found := next(filter(None, map(find_misreading, texts)), None):
+        wrote, read, meant = found
+        warn(
+            en=f"{data_path}: a caption looks like {wrote} that was read as {read}; was it "
+            f"“{meant:.60}”? Save the file as UTF-8 anew where it was written.",
+            zh=f"{data_path}：有的说明文字像是把 {wrote} 编码当成 {read} 读出来的，"
+            f"原文是不是“{meant:.60}”？请从原来的地方重新存成 UTF-8。",
+        )
+    files = {path: Path(_find_file(path, folder, allow_outside)) for path in known}
+    return [(files[entry["image_path"]], text) for entry, text in zip(entries, texts)]
 
 
 def raise_faults(faults: Sequence[str]) -> None:
@@ -255,7 +277,8 @@ def raise_faults(faults: Sequence[str]) -> None:
 
 def _read_entries(data_path: Path) -> Any:
     try:
-        return json.loads(data_path.read_bytes().decode("utf-8-sig"))
+        text = data_path.read_bytes().decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_keep_repeated)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise LearnerError(
@@ -281,8 +304,42 @@ def _read_entries(data_path: Path) -> Any:
         ) from None
 
 
+class _Repeated(list):
+    """What stands under the same key of an object; JSON's reader would keep the last alone."""
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = {}
+    for key, value in pairs:
+        values.setdefault(key, _Repeated()).append(value)
+    return {key: each if len(each) > 1 else each[0] for key, each in values.items()}
+
+
+def find_misreading(text: str) -> tuple[str, str, str] | None:
+    """Find whether a text was written in one encoding and read in another: both, and what it was.
+
+    Only where it makes sense as it was written and, if it was taken for UTF-8, none as it was read.
+    """
+    if "\ufffd" in text:
+        return "?", "UTF-8", text.replace("\ufffd", "?")
+    for wrote, read in MISREADINGS if not text.isascii() else ():
+        with suppress(UnicodeError):
+            meant = text.encode(read, "keep byte").decode(wrote)
+            # one letter alone may be chance
+            sure = EAST_ASIAN.search(meant) or (wrote, read) == ("UTF-8", "cp1252")
+            if sure and _makes_sense(meant) and not (read == "UTF-8" and _makes_sense(text)):
+                return wrote, read, meant
+    return None
+
+
+def _makes_sense(text: str) -> bool:
+    """Whether no letters stand together that nobody writes together."""
+    runs = re.findall(r"[^\x00-\x7f]+", text)
+    return all(sum(bool(re.search(f"[{each}]", run)) for each in SCRIPTS) < 2 for run in runs)
+
+
 def _find_faults(
-    entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
+    entry: Any, folder: Path, allow_outside: bool, told: set[str] | None, known: dict[str, str]
 ) -> Iterator[str]:
     """Find what is wrong with an entry of the JSON file.
 
@@ -290,7 +347,7 @@ def _find_faults(
         entry: whatever stands there.
         folder: of the JSON file.
         allow_outside: whether pictures may lie outside it.
-        decode: whether pictures are opened, too.
+        told: what was warned of, as in `open_picture`; None: pictures are not opened.
         known: what was found of pictures before, by their paths; more is added.
     """
     if not isinstance(entry, dict):
@@ -304,6 +361,11 @@ def _find_faults(
             others = ", ".join(json.dumps(str(other), ensure_ascii=False)[:40] for other in entry)
             told = say(en=f" (it has {others})", zh=f"（只有 {others}）") if others else ""
             yield say(en=f'has no "{key}"', zh=f'没有 "{key}"') + told
+        elif isinstance(value, _Repeated):
+            yield say(
+                en=f'has {len(value)} times "{key}": make an entry for each',
+                zh=f'里 "{key}" 写了 {len(value)} 次：请分成几项来写',
+            )
         elif not isinstance(value, str):
             kind = _name_kind(value)
             yield say(
@@ -319,30 +381,46 @@ def _find_faults(
             )
         elif key == "image_path":
             if value not in known:
-                known[value] = _find_picture_fault(value, folder, allow_outside, decode)
+                known[value] = _find_picture_fault(value, folder, allow_outside, told)
             if known[value]:
                 yield known[value]
 
 
-def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
+def _is_inside(file: str, folder: Path) -> bool:
+    """Whether a file lies in a folder: first by its letters, then with all links followed."""
+    return all(
+        Path(whole(file)).is_relative_to(whole(folder))
+        for whole in (os.path.abspath, os.path.realpath)
+    )
+
+
+def _find_file(path: str, folder: Path, allow_outside: bool) -> str:
+    """Find where a path leads: from the folder of the JSON file, or else from where one stands.
+
+    The latter, as the seed's script reads it, only where there is a file that may be read.
+    """
+
+    def leads(file: str) -> bool:
+        return (allow_outside or _is_inside(file, folder)) and os.path.isfile(file)
+
+    file, there = os.path.abspath(folder / path), os.path.abspath(path)
+    return there if not leads(file) and leads(there) else file
+
+
+def _find_picture_fault(path: str, folder: Path, allow_outside: bool, told: set[str] | None) -> str:
     """Say what is wrong with a picture's path or file; "" where nothing is.
 
     Args:
         path: as it stands in the JSON file.
         folder: to which it is relative.
         allow_outside: whether it may lead out of there; else what lies outside is not touched.
-        decode: whether the picture is opened, too.
+        told: what was warned of, as in `open_picture`; None: the picture is not opened.
     """
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
         return say(en=f"the path {shown} holds a zero byte", zh=f"路径 {shown} 里有零字节")
-    file = os.path.abspath(folder / path)
-    # first by its letters, then with all links followed
-    inside = all(
-        Path(whole(file)).is_relative_to(whole(folder))
-        for whole in (os.path.abspath, os.path.realpath)
-    )
-    if not inside and not allow_outside:
+    file = _find_file(path, folder, allow_outside)
+    if not allow_outside and not _is_inside(file, folder):
         return say(
             en=f"{shown} leaves the folder of the JSON file: "
             "copy the picture into it, or allow it by --allow-outside",
@@ -357,12 +435,13 @@ def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bo
         looked, instead = os.path.dirname(file), _suggest_instead(path, file)
         return say(
             en=f"no file {shown} (looked in {looked}){instead}. "
-            "Paths are relative to the JSON file",
-            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径是相对于 JSON 文件的",
+            "Paths are relative to the JSON file, with --allow-outside also to where you are",
+            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径相对于 JSON 文件；"
+            "加上 --allow-outside，也可以相对于当前文件夹",
         )
     try:
-        if decode:
-            open_picture(Path(file))
+        if told is not None:
+            open_picture(Path(file), told)
     except BadPicture as error:
         return f"{shown} {error}"
     except OSError as error:

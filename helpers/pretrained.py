@@ -135,6 +135,24 @@ def encode_texts(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]
     return torch.nn.functional.normalize(features, dim=-1)
 
 
+def check_tokens(tokenizer: Any, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> None:
+    """Raise LearnerError if a text holds a sign of the tokenizer's, such as its end of text.
+
+    Warns, of the first word, where letters become bytes or unknown. ids: of the texts, without the
+    signs that the tokenizer itself adds.
+    """
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    signs = {number: str(token) for number, token in added.items() if token.special}
+    if tokenizer.unk_token_id != tokenizer.eos_token_id:
+        signs.pop(tokenizer.unk_token_id, None)
+    for text, row in zip(texts, ids):
+        if sign := next((signs[number] for number in row if number in signs), ""):
+            raise LearnerError(
+                en=f"“{text:.60}” holds {sign}, a sign of this tokenizer and no text: take it out",
+                zh=f"“{text:.60}”里有 {sign}，那是这个分词器的特殊词元，不是文字：请去掉",
+            )
+
+
 def classify_zero_shot(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Tensor:

@@ -470,7 +470,10 @@ def test_two_halves_of_a_character_are_a_whole_one(folder, tokenizer):
 )  # fmt: skip
 def test_where_a_path_leads_to_no_file_it_says_what_may_have_been_meant(folder, tokenizer, path, meant):
     told = fault(folder, tokenizer, entry(path))
-    assert told.endswith("Paths are relative to the JSON file") and f"){meant}" in told
+    assert (
+        told.endswith("Paths are relative to the JSON file, with --allow-outside also to where you are")
+        and f"){meant}" in told
+    )
 
 
 # --- what is wrong with a picture ------------------------------------------------------------------------------------------------------
