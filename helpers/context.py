@@ -25,7 +25,7 @@ from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned
 from helpers.data import FewShot
 from helpers.fast_text import count_shared, encode_fast
 from helpers.language import LearnerError, check_choice
-from helpers.pretrained import encode_images, encode_texts, identify_model
+from helpers.pretrained import encode_images, encode_texts, identify_model, read_class_names
 from helpers.training import Evaluation, TrainConfig, train
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
@@ -309,8 +309,9 @@ class PromptedCLIP(nn.Module):
                 zh=f"class_names 是 {class_names!r}：请给出类别名的列表",
             )
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
-        self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
+        self.class_names = read_class_names(class_names, tokenizer)
+        self.position = position
         table = trained.token_embedding.weight  # (V, D)
         word, placeholder = find_placeholder(tokenizer, self.class_names)
         shape = (context_length, table.shape[1])
@@ -429,7 +430,7 @@ class PromptedCLIP(nn.Module):
         shape = "M", int(here["width"])
         context = check_tensor(Path(file), tensors, "context", shape, ("C", *shape)).to(clip.device)
         names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
-        if class_names is not None and own and tuple(class_names) != names:
+        if class_names is not None and own and read_class_names(class_names) != names:
             raise LearnerError(
                 en=f"{file} holds vectors for each of {', '.join(names)}: "
                 "they say nothing about other classes",

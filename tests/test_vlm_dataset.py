@@ -625,7 +625,7 @@ def test_what_is_outside_is_opened_where_that_is_allowed(folder, tokenizer):
     (folder / "below").mkdir()
     paths = ways_out(folder)
     dataset = VLMDataset(written(folder, *map(entry, paths)), tokenizer, allow_outside=True)
-    assert [picture.getpixel((0, 0)) for picture in dataset.pictures] == [COLOURS["blue"]] * len(paths)
+    assert [picture.getpixel((0, 0)) for picture, _ in dataset] == [COLOURS["blue"]] * len(paths)
     missing = faults(written(folder, entry("../outside/no.png")), tokenizer, allow_outside=True)
     assert 'no file "../outside/no.png" (looked in ' in missing[0]
 
