@@ -190,10 +190,16 @@ def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -
 
 
 def fill_prompt(words: Sequence[str], class_name: str, position: Position) -> str:
-    """Put words around the class name: "a photo of a" and "cat" to "a photo of a cat."."""
+    """Put words around the class name: "a photo of a" and "cat" to "a photo of a cat.".
+
+    "_" in the name is a blank, as in CoOp. There, in the middle and in front, a name is joined with
+    the full stop before it is moved, so one that ends in punctuation, "U.S.", gets other tokens
+    than here, where they are those of the text as it stands; at the end they are the same.
+    """
     check_choice("position", position, "end", "middle", "front")
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
-    return " ".join([*words[:before], class_name, *words[before:]]) + "."
+    name = class_name.replace("_", " ")
+    return " ".join([*words[:before], name, *words[before:]]) + "."
 
 
 def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, int]:
@@ -270,7 +276,8 @@ class PromptedCLIP(nn.Module):
     """A frozen CLIP that scores pictures against class names behind a learnable context.
 
     What learns is `context`, (M, D) or (C, M, D); CLIP is left as it was. Taken apart in
-    lesson 02, sections 4 and 5.
+    lesson 02, sections 4 and 5. Beside CoOp's: what differs in the tokens says `fill_prompt`; its
+    nearest words are by Euclidean distance, those of lesson 04 by cosine unless told otherwise.
     """
 
     def __init__(
@@ -290,7 +297,7 @@ class PromptedCLIP(nn.Module):
         Args:
             clip: the model; it is frozen.
             processor: of the same model.
-            class_names: C names.
+            class_names: C names, of which no two may be the same to the tokenizer.
             context_length: M, in tokens.
             init: what the context begins as: "random", words of M tokens, or a tensor.
             position: where the class name stands.
