@@ -8,8 +8,9 @@ import signal
 import struct
 import sys
 import time
+import warnings
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +22,8 @@ from PIL import Image, ImageFile
 
 from helpers import language
 from helpers.data import VLMDataset
-from helpers.pictures import MAX_FAULTS, group_copies
+from helpers.language import LearnerWarning
+from helpers.pictures import MAX_FAULTS, BadPicture, find_misreading, group_copies, open_picture
 from helpers.pretrained import load_tokenizer
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
@@ -242,11 +244,116 @@ def test_grey_palette_and_print_colours_become_rgb(folder, tokenizer, mode, colo
     assert np.abs(np.subtract(opened_as(folder, tokenizer, name).getpixel((3, 3)), wanted)).max() < 3
 
 
+def tiff(numbers, big_endian=False, white_is_zero=False):
+    """A TIFF as other programs write it, with numbers that Pillow itself would not save."""
+    order, (height, width) = "<>"[big_endian], numbers.shape
+    content = numbers.astype(numbers.dtype.newbyteorder(order)).tobytes()
+    form = {"u": 1, "i": 2, "f": 3}[numbers.dtype.kind]
+    shorts = {256: width, 257: height, 258: 8 * numbers.itemsize, 259: 1, 262: 1 - white_is_zero, 277: 1, 278: height}
+    tags = sorted(
+        [*((tag, 3, value) for tag, value in (shorts | {339: form}).items()), (273, 4, 8), (279, 4, len(content))]
+    )
+    start = (b"MM\0*" if big_endian else b"II*\0") + struct.pack(order + "I", 8 + len(content))
+    entries = [struct.pack(order + "HHI" + ("HH" if kind == 3 else "I"), tag, kind, 1, *([value, 0] if kind == 3 else [value])) for tag, kind, value in tags]  # fmt: skip
+    return start + content + struct.pack(order + "H", len(tags)) + b"".join(entries) + bytes(4)
+
+
+RANGES = {
+    "u2": [(0, 65535), (0, 16383), (0, 4095), (16, 1000), (0, 255), (0, 3)],
+    "i2": [(0, 32767), (0, 4095), (-1024, 3000), (-32768, -5)],
+    "u4": [(0, 2**32 - 1), (2**31 - 9, 2**31 + 300), (0, 65535), (0, 4095), (0, 10**6)],
+    "i4": [(-(2**31), 2**31 - 1), (0, 4095), (-5, 10**6)],
+    "f4": [(0, 1), (0, 0.05), (0, 255), (0, 40), (-1, 1), (-3e4, 1e9), (270.5, 310.5)],
+}
+AS_IT_IS = {("u2", 65535), ("i2", 32767), ("u4", 65535), ("f4", 1), ("f4", 255)}
+
+
+@pytest.mark.parametrize("white_is_zero", [False, True])
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("kind, low, high", [(kind, *ends) for kind, all in RANGES.items() for ends in all])
+def test_grey_of_any_depth_keeps_order_and_contrast_and_what_was_stretched_is_told(kind, low, high, big_endian, white_is_zero):  # fmt: skip
+    numbers = np.linspace(low, high, 256).astype(kind)
+    if kind != "f4":
+        numbers = np.array([int(low + (high - low) * step / 255) for step in range(256)]).astype(kind)
+    file = io.BytesIO(tiff(numbers.reshape(8, 32), big_endian, white_is_zero))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            grey = np.asarray(open_picture(file))[..., 0].ravel().astype(int)
+        except BadPicture as error:  # that Pillow knows nothing of
+            assert error.kind == "no picture" and (big_endian or white_is_zero)
+            return
+    grey = 255 - grey if white_is_zero else grey
+    assert (np.diff(grey) >= 0).all() and grey[-1] - grey[0] >= 120 and len(set(grey)) >= min(120, len(set(numbers)))
+    stretched = (kind, high) not in AS_IT_IS or low < 0
+    assert len(caught) == (stretched or (kind, high) == ("i2", 32767))
+    assert [warning for warning in caught if "it is stretched" not in str(warning.message)] == []
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_colours_of_sixteen_bits_keep_order_or_are_refused(mode, bits):
+    ramp = np.linspace(0, 2**bits - 1, 256).astype(np.uint16)
+    colours = {"RGB": 3, "RGBA": 3, "LA": 1}[mode]
+    bands = np.stack([ramp] * colours + [np.full_like(ramp, 65535)] * mode.endswith("A"), -1)
+    header = struct.pack(">IIBBBBB", 256, 4, 16, {"RGB": 2, "RGBA": 6, "LA": 4}[mode], 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(4 * (b"\0" + bands.astype(">u2").tobytes()))), (b"IEND", b"")
+    file = io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, parts)))
+    if bits == 8:
+        with pytest.raises(BadPicture, match="of 8 bits a colour"):
+            open_picture(file)
+        return
+    with nullcontext() if bits == 16 else pytest.warns(LearnerWarning, match="stretched"):
+        shown = np.asarray(open_picture(file)).astype(int)[0]
+    assert (np.diff(shown, axis=0) >= 0).all() and shown[-1].min() - shown[0].max() >= 190
+
+
+def test_what_floating_numbers_are_no_numbers_is_black_or_white():
+    numbers = np.linspace(0, 1, 64, dtype="f4").reshape(8, 8)
+    numbers[0, :3] = np.nan, np.inf, -np.inf
+    grey = np.asarray(open_picture(io.BytesIO(tiff(numbers))))[..., 0]
+    assert grey[0, :3].tolist() == [0, 255, 0] and (np.diff(grey.ravel()[3:].astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"])
+@pytest.mark.parametrize("kind", ["png", "tiff", "jpeg", "bmp", "gif", "webp"])
+def test_a_grey_ramp_is_one_in_every_mode_of_every_format(mode, kind):
+    ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None], 16, 0))
+    if mode == "LAB":
+        ramp = Image.merge("LAB", [ramp, *2 * [ramp.point([128] * 256)]])
+    else:
+        ramp = (ramp.convert("RGB") if mode == "YCbCr" else ramp.convert("P") if mode == "PA" else ramp).convert(mode)
+    file = io.BytesIO()
+    try:
+        ramp.save(file, kind)
+    except (OSError, ValueError, KeyError):
+        pytest.skip("not in this format")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        grey = np.asarray(open_picture(file)).mean((0, 2))
+    blocks = grey.reshape(8, 32).mean(-1)  # of black and white dots, and of lossy formats
+    assert (np.diff(blocks) > 10).all() and grey[-8:].mean() - grey[:8].mean() > 200
+
+
 @pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff"])
-def test_of_several_frames_it_takes_the_first(folder, tokenizer, kind):
+def test_of_several_frames_it_takes_the_first_and_says_so_once(folder, tokenizer, kind):
     frames = [plain(colour) for colour in ("red", "green", "blue")]
-    frames[0].save(folder / f"moves.{kind}", save_all=True, append_images=frames[1:])
-    assert np.abs(np.subtract(opened_as(folder, tokenizer, f"moves.{kind}").getpixel((3, 3)), COLOURS["red"])).max() < 9
+    names = [f"moves {number}.{kind}" for number in range(5)]
+    for name in names:
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+    with pytest.warns(LearnerWarning) as caught:
+        dataset = VLMDataset(written(folder, entry(), *map(entry, names)), tokenizer)
+    told = f"{folder / names[0]} has several frames, of which the first is taken; the same goes for others like it."
+    assert [str(warning.message) for warning in caught] == [told]
+    assert np.abs(np.subtract(dataset[1][0].getpixel((3, 3)), COLOURS["red"])).max() < 9
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff", "jpeg"])
+def test_of_one_frame_nothing_is_said(folder, kind):
+    noise().save(folder / f"still.{kind}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_picture(folder / f"still.{kind}")
 
 
 # --- copies of a picture ------------------------------------------------------------------------------------------------------
@@ -509,6 +616,11 @@ def test_a_picture_that_was_cut_off_is_broken(folder, tokenizer, kind):
     assert ": " in told
 
 
+def png_chunk(part):
+    name, content = part
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
 def absurd(kind, side=60_000):
     """A small file that says it is a picture of this side."""
     if kind == "png":
@@ -517,8 +629,7 @@ def absurd(kind, side=60_000):
             (b"IDAT", zlib.compress(b"\0" * 99)),
             (b"IEND", b""),
         )
-        parts = [struct.pack(">I", len(c)) + name + c + struct.pack(">I", zlib.crc32(name + c)) for name, c in chunks]
-        return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+        return b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, chunks))
     small = io.BytesIO()
     plain("red").save(small, kind)
     content = bytearray(small.getvalue())
