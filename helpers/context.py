@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -436,8 +437,9 @@ class PromptedCLIP(nn.Module):
         check_models(Path(file), CONTEXT, notes, {"": here})
         shape = "M", int(here["width"])
         context = check_tensor(Path(file), tensors, "context", shape, ("C", *shape)).to(clip.device)
-        names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
-        if class_names is not None and own and read_class_names(class_names) != names:
+        own, read = context.dim() == 3, partial(read_class_names, tokenizer=processor.tokenizer)
+        names = read(json.loads(notes["class_names"]))
+        if class_names is not None and own and read(class_names) != names:
             raise LearnerError(
                 en=f"{file} holds vectors for each of {', '.join(names)}: "
                 "they say nothing about other classes",

@@ -1,16 +1,20 @@
 """What holds of pictures with captions: what is right is opened when it is asked for, and all that is wrong is told in one message."""
 
+import codecs
 import inspect
 import io
 import json
 import os
+import re
 import signal
 import struct
 import sys
 import time
+import unicodedata
 import warnings
 import zlib
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,12 +23,13 @@ import torch
 from chinese import english_of
 from explorers import in_language
 from PIL import Image, ImageFile
+from transformers import PreTrainedTokenizerFast
 
 from helpers import language
-from helpers.data import VLMDataset
-from helpers.language import LearnerWarning
+from helpers.data import VLMDataset, tokenize_captions
+from helpers.language import LearnerError, LearnerWarning
 from helpers.pictures import MAX_FAULTS, BadPicture, find_misreading, group_copies, open_picture
-from helpers.pretrained import load_tokenizer
+from helpers.pretrained import load_clip, load_tokenizer
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
 
@@ -384,6 +389,23 @@ def test_only_files_of_equal_size_are_read_to_look_for_copies(folder):
     assert files == []
 
 
+@pytest.mark.parametrize("captions_each", [1, 5])
+def test_each_picture_is_encoded_once_however_many_captions_and_copies_it_has(folder, tokenizer, captions_each):
+    for number, colour in enumerate(("green", "blue")):
+        plain(colour).save(folder / f"{number}.png")
+    (folder / "copy.png").write_bytes((folder / "0.png").read_bytes())
+    names = ["0.png", "cat.png", "./0.png", "1.png", "copy.png"] * captions_each
+    entries = [entry(name, f"caption {number}.") for number, name in enumerate(names)]
+    dataset = VLMDataset(written(folder, *entries), tokenizer)
+    assert len(dataset) == len(dataset.texts) == len(dataset.rows) == len(names)
+    assert dataset.picture_of.tolist() == [0, 1, 0, 2, 0] * captions_each
+    with watching() as files:
+        colours = torch.tensor([picture.getpixel((0, 0)) for picture in dataset.pictures[:]])
+    assert len([file for file in files if file.endswith(".png")]) == len(dataset.pictures) == 3
+    own = torch.tensor([picture.getpixel((0, 0)) for picture, _ in dataset])
+    assert torch.equal(colours[dataset.picture_of], own) and torch.equal(own[-1], own[0])
+
+
 # --- texts and paths -------------------------------------------------------------------------------------------------------------
 
 
@@ -445,12 +467,189 @@ def test_paths_are_relative_to_the_json_file_wherever_one_stands(folder, tokeniz
         VLMDataset("data.json", tokenizer)
 
 
+def test_paths_that_count_from_the_working_folder_are_followed_where_they_lead_into_that_of_the_file(folder, tokenizer, tmp_path, monkeypatch):  # fmt: skip
+    """As in the script that the course grew from, which opened them as they stand."""
+    (folder / "below").mkdir()
+    plain("green").save(folder / "below" / "dog.png")
+    monkeypatch.chdir(tmp_path)
+    for path in ("data/cat.png", "data/below/dog.png", "./data/below/../cat.png"):
+        monkeypatch.chdir(tmp_path)
+        dataset = VLMDataset(written(folder, entry(path)), tokenizer, 128)
+        monkeypatch.chdir("/")
+        assert dataset[0][0].getpixel((0, 0)) == COLOURS["green" if "dog" in path else "red"]
+    monkeypatch.chdir(tmp_path)
+    (folder / "data").mkdir()
+    plain("white").save(folder / "data" / "cat.png")  # the file's own folder comes first
+    assert opened_as(folder, tokenizer, "data/cat.png").getpixel((0, 0)) == COLOURS["white"]
+
+
+def test_paths_from_the_working_folder_lead_out_of_that_of_the_file_only_if_allowed(folder, tokenizer, tmp_path, monkeypatch):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    link(folder / "out", tmp_path / "outside")
+    inside_and_out = fault(folder, tokenizer, entry("outside/canary.png"))
+    assert inside_and_out.replace("canary", "no") == fault(folder, tokenizer, entry("outside/no.png"))
+    assert inside_and_out.endswith("with --allow-outside also to where you are")
+    assert fault(folder, tokenizer, entry("data/out/canary.png")).startswith('no file "data/out/canary.png"')
+    file = written(folder, entry("outside/canary.png"), entry("data/out/canary.png"))
+    dataset = VLMDataset(file, tokenizer, allow_outside=True)
+    assert [picture.getpixel((0, 0)) for picture, _ in dataset] == [COLOURS["blue"]] * 2
+
+
 def test_pictures_are_found_also_when_one_goes_elsewhere_afterwards(folder, tokenizer, tmp_path, monkeypatch):
     written(folder, entry())
     monkeypatch.chdir(folder)
     dataset = VLMDataset("data.json", tokenizer)
     monkeypatch.chdir(tmp_path)
     assert dataset[0][0].getpixel((0, 0)) == COLOURS["red"]
+
+
+# --- texts that were read in another encoding than they were written in --------------------------------------------------------
+
+SENTENCES = (
+    """
+一只猫坐在红色的沙发上，旁边是一只正在睡觉的小狗。|窗边的桌子上放着两杯咖啡和一本书|一只猫|两个孩子在海边放风筝
+一隻黑貓坐在窗邊的椅子上，旁邊有兩個孩子|黒い猫が窓辺に座っている。カメラと東京タワー|검은 고양이가 창가에 앉아 있다
+Un chat noir près d'une fenêtre à Noël|Élève créée, où naïve œuvre «CAFÉ»|CRÉÉE À ÉTÉ|Ein größeres Mädchen läuft über die Straße, ÄÖÜ ß
+Ein Café™ «Menü» bei 20 °C, ½ l, 50 µm, Δt|¿¡Qué niño! El señor CORAZÓN|IRMÃ, NÃO, MAÇÃ|Pâté, Ærø, Ångström, þorn
+Một con mèo trắng đang ngủ trên ghế. Người phụ nữ|Kot śpi na łóżku, źdźbło, żółć|İstanbul'da bir kedi çiçeğin yanında, IĞDIR
+Țară și mașină, ăâîșț|Žluťoučký kůň úpěl ďábelské ódy|Чёрный кот сидит на окне|Μια γάτα κάθεται στο παράθυρο|חתול שחור על החלון
+قطة سوداء على النافذة|एक काली बिल्ली खिड़की पर|แมวดำบนหน้าต่าง|ʻŌlelo Hawaiʻi|Azərbaycan dilində şəkil|喝café的猫|用iPhone拍的猫，¥5
+a cat 😺 and 👨‍👩‍👧 at home 🇨🇳|“quoted” … naïve – café au lait|€5, £3, ¥2, § 4, ¶|a cat.
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
+CHINESE = [
+    text
+    for text in SENTENCES
+    if text.encode("gb2312", "replace").decode("gb2312") == text and re.match("[一-鿿]{3}", text)
+]
+
+
+def misread(text, written_in, read_in):
+    return text.encode(written_in).decode(read_in, "replace")
+
+
+def test_what_people_write_in_any_language_is_taken_as_it_stands():
+    for text in SENTENCES:
+        for form in (text, text.upper(), unicodedata.normalize("NFD", text), *text.split(), *text):
+            assert find_misreading(form) is None, form
+
+
+def test_chinese_as_the_lessons_write_it_is_taken_as_it_stands():
+    """Also single characters and pairs of them, whose bytes may well be letters in UTF-8."""
+    rooms = Path(__file__).parents[1].joinpath("lessons").glob("*/lesson*.py")
+    lines = {line for file in rooms for line in file.read_text("utf-8").splitlines() if not line.isascii()}
+    pieces = {piece for line in lines for piece in re.findall(r"[\u4e00-\u9fff]+", line)}
+    pairs = {piece[place : place + size] for piece in pieces for size in (1, 2, 3) for place in range(len(piece))}
+    wrong = [text for text in lines | pieces | pairs if find_misreading(text)]
+    assert len(pieces) > 3000 and wrong == []
+
+
+@pytest.mark.parametrize("read_in", ["latin-1", "cp1252", "gb18030"])
+def test_utf_8_that_was_read_as_something_else_is_found(read_in):
+    codecs.register_error("keep", lambda error: (error.object[error.start : error.end].decode("latin-1"), error.end))
+    for text in SENTENCES:
+        lossy = "replace" if read_in == "gb18030" else "keep"
+        seen = text.encode().decode(read_in, lossy)
+        if text.isascii() or (read_in == "gb18030" and text not in CHINESE):
+            continue
+        if any("\u0180" <= letter <= "\u02ff" for letter in text) or text.startswith("喝café"):
+            continue  # these could be anything
+        wrote, read, meant = find_misreading(seen)
+        assert "\ufffd" in seen or (wrote, meant) == ("UTF-8", text) and read in ("cp1252", "GB18030"), text
+
+
+def test_gbk_that_was_read_as_western_text_or_happens_to_be_utf_8_is_found():
+    assert len(CHINESE) >= 4
+    for text in CHINESE:
+        assert find_misreading(misread(text, "gbk", "latin-1"))[::2] == ("GB2312", text)
+    for text in ("一只猫", "要一只猫", "a 一只猫.", "这只"):
+        raw = text.encode("gbk")
+        with suppress(UnicodeDecodeError):
+            assert find_misreading(raw.decode("utf-8")) == ("GB2312", "UTF-8", text)
+
+
+def test_a_file_of_such_captions_is_named_once_with_what_was_meant(folder, tokenizer):
+    content = json.dumps([entry(), *[entry(text="一只猫")] * 9], ensure_ascii=False).encode("gbk")
+    (folder / "data.json").write_bytes(content)  # which is UTF-8 by chance
+    with pytest.warns(LearnerWarning) as caught:
+        assert len(VLMDataset(folder / "data.json", tokenizer)) == 10
+    told = [str(warning.message) for warning in caught if "data.json" in str(warning.message)]
+    assert told == [
+        f"{folder / 'data.json'}: a caption looks like GB2312 that was read as UTF-8; was it “一只猫”? "
+        "Save the file as UTF-8 anew where it was written."
+    ]
+
+
+# --- captions and their tokenizer ----------------------------------------------------------------------------------------------
+
+
+def build_tokenizers():
+    """One of each family: bytes, words, pieces of words, bytes where no piece fits; and one that knows Chinese."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    def finish(inner, **named):
+        return PreTrainedTokenizerFast(tokenizer_object=inner, **named)
+
+    words = ["a", "cat", ".", "dog", "the"]
+    by_words = Tokenizer(models.WordLevel({word: n for n, word in enumerate(["[UNK]", "</s>", *words])}, "[UNK]"))
+    by_words.pre_tokenizer = pre_tokenizers.Whitespace()
+    pieces = ["[UNK]", "[SEP]", "[CLS]", *words, *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    by_pieces = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    by_pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abcdefghijklmnopqrstuvwxyz."]
+    with_bytes = Tokenizer(models.BPE({token: n for n, token in enumerate(tokens)}, [], unk_token="<unk>", byte_fallback=True))  # fmt: skip
+    with_bytes.normalizer = normalizers.Replace(" ", "▁")
+    with_bytes.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    letters = dict.fromkeys(["[UNK]", "<|im_end|>", *"".join(CHINESE), *words])
+    chinese = Tokenizer(models.WordLevel({letter: n for n, letter in enumerate(letters)}, "[UNK]"))
+    chinese.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[一-鿿，。.]"), "isolated")]
+    )
+    named = {
+        "words": finish(by_words, unk_token="[UNK]", eos_token="</s>"),
+        "pieces": finish(by_pieces, unk_token="[UNK]", eos_token="[SEP]", cls_token="[CLS]"),
+        "bytes where no piece fits": finish(with_bytes, unk_token="<unk>", bos_token="<s>", eos_token="</s>"),
+        "Chinese": finish(chinese, unk_token="[UNK]", eos_token="<|im_end|>"),
+        "pocket GPT-2": load_tokenizer("pocket"),
+        "pocket CLIP": load_clip("pocket")[1].tokenizer,
+    }
+    for each in named.values():
+        each.add_tokens([AddedToken("<|of our own|>", special=True)])
+    return named
+
+
+TOKENIZERS = build_tokenizers()
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_special_token_within_a_caption_is_refused_and_named(kind):
+    tokenizer = TOKENIZERS[kind]
+    special = {*tokenizer.all_special_tokens, "<|of our own|>"} - {tokenizer.unk_token} | {tokenizer.eos_token}
+    for token in special:
+        for caption in (f"a {token} cat", f"{token}", f"a cat {token}", f"a{token}cat"):
+            with pytest.raises(LearnerError) as told:
+                tokenize_captions(tokenizer, ["a cat", caption])
+            assert f"“{caption}” holds {token}, " in str(told.value) and "\n" not in str(told.value)
+    assert len(tokenize_captions(tokenizer, ["a cat", "the dog of our own"])) == 2
+
+
+KNOWS = {"Chinese": ["a cat.", *CHINESE, "一只鼬坐在红色的沙发上"], **dict.fromkeys([*TOKENIZERS][:3], ["a cat."])}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_where_letters_become_bytes_or_unknown_that_is_told_once_and_else_never(kind):
+    tokenizer = TOKENIZERS[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenize_captions(tokenizer, KNOWS.get(kind, ["a cat.", "xylophones!", "100 % 😺"]))
+    strange = ["Кот", "γάτα", "고양이", "แมว"] if kind == "Chinese" else ["猫", "Кот", "γάτα", "고양이", "แมว"]
+    for word in strange:
+        with pytest.warns(LearnerWarning) as caught:
+            tokenize_captions(tokenizer, ["a cat", f"a {word}", *[f"{word} {word}"] * 20])
+        (told,) = [str(warning.message) for warning in caught]
+        assert told.startswith(f"“{word[:1]}") and "of them bytes or unknown: this model has hardly met" in told
 
 
 # --- what is wrong with the file ---------------------------------------------------------------------------------------------------
@@ -553,6 +752,24 @@ def test_readers_of_chinese_are_told_all_of_it_in_chinese(folder, tokenizer):
         language.set_language("en")
     assert len(lines) > MAX_FAULTS + len(WRONG_FILES)
     assert [line for line in lines if not in_language(line, "zh") or english_of(line)] == []
+
+
+@pytest.mark.parametrize("key", ["text", "image_path"])
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_key_that_stands_more_than_once_is_a_fault_of_its_entry(folder, tokenizer, key, times):
+    other = {"text": "image_path", "image_path": "text"}[key]
+    repeated = ", ".join([f'"{key}": "cat.png"'] * times)
+    entries = [entry(), "{" + repeated + f', "{other}": "cat.png"' + "}", "{" + repeated + "}"]
+    (folder / "data.json").write_text("[" + ", ".join([json.dumps(entries[0]), *entries[1:]]) + "]")
+    told = f'has {times} times "{key}": make an entry for each'
+    lines = {line.partition(", entry ")[2] for line in faults(folder / "data.json", tokenizer)}
+    assert lines == {f"2: {told}", f"3: {told}", f'3: has no "{other}" (it has "{key}")'}
+
+
+def test_what_stands_twice_where_nobody_reads_it_is_no_fault(folder, tokenizer):
+    whole = '[{"image_path": "cat.png", "text": "a cat.", "id": 1, "id": 2, "more": {"text": 1, "text": 2}}]'
+    (folder / "data.json").write_text(whole)
+    assert VLMDataset(folder / "data.json", tokenizer).texts == ["a cat."]
 
 
 def test_more_than_a_hundred_faults_are_counted(folder, tokenizer):
