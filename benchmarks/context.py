@@ -35,9 +35,9 @@ from benchmarks.records import Measured
 from helpers.context import PromptedCLIP, encode_plain, train_context
 from helpers.data import FewShot, cache_features, encode_split
 from helpers.fast_text import encode_fast
-from helpers.flops import count_text_tower, estimate_least_seconds
 from helpers.pretrained import CLIPImageProcessor, load_clip
 from helpers.training import BatchSampler, TrainConfig
+from lessons.kit.flops import count_text_tower, estimate_least_seconds
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context.figures_b import Curve, draw_break_even, draw_seconds_by_classes
 from pocket.datasets import draw_few_shot

@@ -26,7 +26,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.context import PromptedCLIP
 from helpers.files import write_whole
-from helpers.flops import FLOP, count_captioner_training, count_context_training, count_vision_tower
+from lessons.kit.flops import FLOP, count_captioner_training, count_context_training, count_vision_tower
 
 FILE = FOLDER / "gpu.json"
 REPEATS, WARM = 9, 3

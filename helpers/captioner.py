@@ -11,26 +11,39 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import GenerationConfig
 
 from helpers import checkpoint
 from helpers.files import is_pickled
-from helpers.language import LearnerError, check_choice
+from helpers.language import LearnerError, check_choice, say
+from helpers.language_model import (
+    check_causal,
+    compute_logits,
+    decode,
+    embed_ids,
+    get_end_of_text,
+    read_token_table,
+    read_vectors,
+)
 from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
 
-VisionFeatures = Literal["patches", "pooled"]
+VisionFeatures = Literal["patches", "pooled", "cls_patches"]
 # pictures, pixels (B, 3, H, W) or vision features (B, P, Dv)
 Images = Sequence[Image.Image] | Tensor
 # good words for a soft prompt to begin as
 DESCRIBE = "describe what you see: write a caption for the picture:"
+# what the script behind this course learned from: 50 vectors of a ViT-B/32, class token first
+SEED_FEATURES = ("cls_patches", -1)
 IGNORED = -100  # the label of what is not scored, as everywhere in transformers
 # all that learns
 LEARNED = ("soft_prompt.prompt_embeddings", "vision_projection.weight", "vision_projection.bias")
@@ -105,8 +118,20 @@ class SoftPrompt(nn.Module):
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())  # (M, D)
         self.register_load_state_dict_pre_hook(_drop_ids)
 
-    def forward(self, batch_size: int) -> Tensor:
-        """The same vectors for every row of a batch: (B, M, D)."""
+    @property
+    def prompt_length(self) -> int:
+        """M."""
+        return self.prompt_embeddings.shape[0]
+
+    @property
+    def hidden_size(self) -> int:
+        """D."""
+        return self.prompt_embeddings.shape[1]
+
+    def forward(self, batch_size: int | None = None) -> Tensor:
+        """The same vectors for every row of a batch, (B, M, D); without a size once, (M, D)."""
+        if batch_size is None:
+            return self.prompt_embeddings
         return self.prompt_embeddings.expand(batch_size, -1, -1)
 
 
@@ -139,8 +164,9 @@ class VLMWithSoftPrompt(nn.Module):
             vision_model_name: a name as for `load_clip`, or what it returned.
             language_model_name: a name as for `load_gpt2`, or what it returned.
             prompt_length: M, vectors of the soft prompt.
-            vision_features: "patches", P vectors a picture, or "pooled", the one that CLIP
-                compares with texts.
+            vision_features: "patches", P vectors a picture; "pooled", the one that CLIP compares
+                with texts; or "cls_patches", the class token and then the patches, which the
+                script behind this course took of layer -1 (LLaVA has the same choices).
             init: what the soft prompt begins as, as for `SoftPrompt`.
             vision_layer: which layer's patches. By default the last but one: CLIP's loss sees only
                 the class token of the last, so that nothing reads its patches (as in Liu
@@ -149,11 +175,12 @@ class VLMWithSoftPrompt(nn.Module):
             generator: of the random numbers.
 
         Raises:
-            ValueError: there are no such features, or there is no such layer.
+            ValueError: there are no such features, there is no such layer, or the language model is
+                not causal.
             OSError: a model cannot be loaded.
         """
         super().__init__()
-        check_choice("vision_features", vision_features, "patches", "pooled")
+        check_choice("vision_features", vision_features, *get_args(VisionFeatures))
         if not isinstance(vision_model_name, tuple):
             vision_model_name = load_clip(vision_model_name)
         if not isinstance(language_model_name, tuple):
@@ -172,7 +199,10 @@ class VLMWithSoftPrompt(nn.Module):
         self.vision_features, self.vision_layer = vision_features, vision_layer
         self.models = {"vision": identify_model(clip), "language": identify_model(language_model)}
 
-        table = language_model.get_input_embeddings().weight  # (V, D)
+        # its settings for writing would change what greedy means: a penalty, another end of text
+        language_model.generation_config = GenerationConfig()
+        self._separable = check_causal(language_model)
+        table = read_token_table(language_model)  # (V, D)
         vocabulary, width = table.shape
         self.soft_prompt = SoftPrompt(
             prompt_length, width, vocabulary, init,
@@ -209,11 +239,12 @@ class VLMWithSoftPrompt(nn.Module):
             if not isinstance(batch, Tensor):
                 batch = prepare_pixels(self.vision_model, self.processor, batch)  # (b, 3, H, W)
             seen = self.vision_model(pixel_values=batch, output_hidden_states=True)
-            if self.vision_features == "patches":
-                # without the class token, which is no patch
-                parts.append(seen.hidden_states[self.vision_layer][:, 1:])  # (b, P, Dv)
-            else:
+            if self.vision_features == "pooled":
                 parts.append(seen.pooler_output[:, None])  # (b, 1, Dv)
+            else:
+                # the class token, which comes first, is no patch
+                first = int(self.vision_features == "patches")
+                parts.append(seen.hidden_states[self.vision_layer][:, first:])  # (b, P, Dv)
         return torch.cat(parts)
 
     def prefix(self, features: Tensor) -> Tensor:
@@ -242,29 +273,25 @@ class VLMWithSoftPrompt(nn.Module):
         Raises:
             ValueError: no label is scored.
         """
-        hidden, start = self._read(images, text_ids, attention_mask)
+        read, start = self._read(images, text_ids, attention_mask)
         if labels is None:
-            return self.language_model.get_output_embeddings()(hidden)
-        return F.cross_entropy(*self._select_scored(hidden[:, start - 1 : -1], labels))
+            return compute_logits(self.language_model, read, self._separable)
+        return F.cross_entropy(*self._select_scored(read[:, start - 1 : -1], labels))
 
     def _read(self, images: Images, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, int]:
-        """The last hidden states (B, M + P + T, D), and where the text begins: M + P."""
+        """What `read_vectors` gives at (B, M + P + T), and where the text begins: M + P."""
         before = self.prefix(self.encode(images))  # (B, M + P, D)
-        words = self.language_model.get_input_embeddings()(ids)  # (B, T, D)
+        words = embed_ids(self.language_model, ids)  # (B, T, D)
         vectors = torch.cat([before.to(words.dtype), words], dim=1)  # (B, M + P + T, D)
-        places = {}
-        # without padding on the left a causal model needs neither mask nor positions
         if mask is not None:
             mask = torch.cat([mask.new_ones(before.shape[:2]), mask], dim=1)  # (B, M + P + T)
-            positions = (mask.cumsum(-1) - 1).clamp(min=0)
-            places = {"attention_mask": mask, "position_ids": positions}
-        read = self.language_model.base_model(inputs_embeds=vectors, **places)
-        return read.last_hidden_state, before.shape[1]
+        read = read_vectors(self.language_model, vectors, self._separable, mask)
+        return read, before.shape[1]
 
     def _select_scored(self, predicting: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (S, V) and labels (S,) of the scored tokens.
 
-        predicting: the hidden state before each token, (B, T, D).
+        predicting: what the model read before each token, (B, T, D), or (B, T, V).
         """
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
@@ -272,14 +299,14 @@ class VLMWithSoftPrompt(nn.Module):
                 en=f"every label is {IGNORED}: there is nothing to learn from",
                 zh=f"所有标签都是 {IGNORED}：没有东西可学",
             )
-        logits = self.language_model.get_output_embeddings()(predicting[scored])
+        logits = compute_logits(self.language_model, predicting[scored], self._separable)
         return to_fp32(logits), labels[scored]
 
     @torch.no_grad()
     def score(self, images: Images, text_ids: Tensor, labels: Tensor) -> tuple[float, float]:
         """The loss, as in `forward`, and the share of scored tokens that are the likeliest."""
-        hidden, start = self._read(images, text_ids)
-        logits, labels = self._select_scored(hidden[:, start - 1 : -1], labels)
+        read, start = self._read(images, text_ids)
+        logits, labels = self._select_scored(read[:, start - 1 : -1], labels)
         right = (logits.argmax(-1) == labels).float().mean()
         return F.cross_entropy(logits, labels).item(), right.item()
 
@@ -317,18 +344,21 @@ class VLMWithSoftPrompt(nn.Module):
             )
         begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
         begun = begun.long().to(self.language_model.device)  # (1, T)
-        words = self.language_model.get_input_embeddings()(begun)  # (1, T, D)
+        words = embed_ids(self.language_model, begun)  # (1, T, D)
         before = self.prefix(self.encode(images)).to(words.dtype)  # (B, M + P, D)
         vectors = torch.cat([before, words.expand(len(before), -1, -1)], dim=1)
         mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
         drawn = {"temperature": temperature, "top_p": top_p, "top_k": 0} if do_sample else {}
-        ids = self.language_model.generate(
-            inputs_embeds=vectors, attention_mask=mask,
-            max_new_tokens=max_new_tokens, num_beams=num_beams,
-            do_sample=do_sample, pad_token_id=self.tokenizer.eos_token_id, **drawn,
+        end = get_end_of_text(self.tokenizer)
+        how = GenerationConfig(
+            max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=do_sample,
+            eos_token_id=end, pad_token_id=end, **drawn,
         )  # fmt: skip
-        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        return [(prompt + text).strip() for text in texts]
+        written = self.language_model.generate(
+            inputs_embeds=vectors, attention_mask=mask, generation_config=how
+        )
+        whole = torch.cat([begun.expand(len(written), -1), written], dim=1)
+        return [decode(self.tokenizer, ids) for ids in whole]
 
     # --- what was learned, as files: lesson 03, section 11 ---
 
@@ -342,7 +372,7 @@ class VLMWithSoftPrompt(nn.Module):
 
         A torch file of the script that the course grew from (`soft_prompt_state_dict`,
         `vision_projection_state_dict`) does not name its models: of such a file only the
-        widths are compared.
+        widths are compared. It was learned from `SEED_FEATURES`, which are taken from then on.
 
         Raises:
             WrongModel: they were learned on other models.
@@ -362,7 +392,21 @@ class VLMWithSoftPrompt(nn.Module):
         self._take_prompt(prompt)
         self.vision_projection.weight.data.copy_(weight)
         self.vision_projection.bias.data.copy_(bias)
+        if is_pickled(file):
+            self._take_seed_features(file)
         return self
+
+    def _take_seed_features(self, file: Path) -> None:
+        if (self.vision_features, self.vision_layer) != SEED_FEATURES:
+            self.vision_features, self.vision_layer = SEED_FEATURES
+            now = self._make_notes()["vision_features"]
+            message = say(
+                en=f"{file} is of the script behind this course, which learned from the {now}: "
+                "this model takes these from now on, so encode pictures again",
+                zh=f"{file} 是本课程前身的脚本存下的，它用的特征是 {now}："
+                "模型从现在起也用这些，请把图片重新编码",
+            )
+            warnings.warn(message, stacklevel=3)
 
     def save_prompt(self, file: str | Path) -> None:
         """Write the soft prompt alone, (M, D), and which projection it was learned beside."""
@@ -425,10 +469,12 @@ class VLMWithSoftPrompt(nn.Module):
 def read_vision_features(file: Path) -> tuple[VisionFeatures, int]:
     """Read from which vision features, of which layer, a file was learned.
 
-    The defaults for a torch file, which does not say.
+    `SEED_FEATURES` for a torch file, which does not say.
     """
-    notes = {} if is_pickled(file) else checkpoint.read_learned(file, checkpoint.CAPTIONER)[1]
-    found = re.fullmatch(r"(patches|pooled) of layer (-?\d{1,3})", notes.get("vision_features", ""))
+    if is_pickled(file):
+        return SEED_FEATURES
+    said = checkpoint.read_learned(file, checkpoint.CAPTIONER)[1].get("vision_features", "")
+    found = re.fullmatch(rf"({'|'.join(get_args(VisionFeatures))}) of layer (-?\d{{1,3}})", said)
     return (found[1], int(found[2])) if found else ("patches", -2)
 
 

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from helpers import training
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, to_fp32
 from helpers.data import tokenize_captions
+from helpers.language_model import get_end_of_text, read_token_table
 from helpers.training import Evaluation, ProcessGroup, TrainConfig
 
 # spread of the projected patches, relative to that of the token table: a blend of words is
@@ -36,7 +37,7 @@ def pad_captions(tokenizer: Any, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor
     Padding is not scored. No mask is needed: in a causal model no position sees what stands behind
     it.
     """
-    ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.eos_token_id)
+    ids = pad_sequence(rows, batch_first=True, padding_value=get_end_of_text(tokenizer))
     return ids, pad_sequence(rows, batch_first=True, padding_value=IGNORED)
 
 
@@ -185,7 +186,7 @@ def initialise_projection(
     Lesson 03, section 4.
     """
     weight, bias = model.vision_projection.weight, model.vision_projection.bias
-    table = model.language_model.get_input_embeddings().weight.to(weight)  # (V, D)
+    table = read_token_table(model.language_model).to(weight)  # (V, D)
     rows = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in captions]
     words = torch.stack([table[ids].mean(0) for ids in rows])  # (N, D)
     features = to_fp32(features)

@@ -8,7 +8,6 @@ every step, which this course does not do).
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,14 +21,13 @@ from torch.utils.data import Dataset
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import find_cache_folder, read_tensors, write_tensors
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError
+from helpers.language_model import get_end_of_text
 from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, group_copies, read_pairs
-from helpers.pretrained import check_tokens, encode_images, fingerprint
+from helpers.pretrained import check_tokens, describe_config, encode_images, fingerprint
 
 # pictures in one batch, and in one file of the cache
 BATCH_SIZE = 256
-# a linear probe's C: the smaller, the more it is held back
-STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 
 # unit features (N, D) with labels (N,)
 LabelledFeatures = tuple[Tensor, Tensor]
@@ -71,69 +69,10 @@ class FewShot:
         return FewShot(shuffle(*self.train), shuffle(*self.validation), self.test)
 
 
-def split_few_shot(labels: Tensor, shots: int, checks: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Choose examples to learn from and to validate on.
-
-    The same seed with fewer shots chooses among the same examples.
-
-    Args:
-        labels: (N,), the classes 0, 1, 2 ….
-        shots: how many examples of each class to learn from.
-        checks: how many of each to validate on.
-        seed: of the choice.
-
-    Returns:
-        The numbers of the examples, (C · shots,) and (C · checks,).
-
-    Raises:
-        ValueError: a class has too few.
-    """
-    need = say(
-        en=f"{shots} shots and {checks} checks need {shots + checks}",
-        zh=f"{shots} 个训练、{checks} 个验证，一共要 {shots + checks} 个",
-    )
-    chosen = _shuffle_classes(labels, shots + checks, need, seed)
-    validation = torch.cat([numbers[:checks] for numbers in chosen])
-    return torch.cat([numbers[checks : checks + shots] for numbers in chosen]), validation
-
-
-def split_own_pictures(labels: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Choose half of each class to learn from, and a quarter each to validate and to test on.
-
-    At least one in each part.
-    labels: (N,), the classes 0, 1, 2 …. Gives the numbers of the examples; raises ValueError where
-    a class has fewer than three.
-    """
-    parts = []
-    need = say(en="three parts need at least 3", zh="分成三份至少要 3 个")
-    for numbers in _shuffle_classes(labels, 3, need, seed):
-        quarter = max(1, len(numbers) // 4)
-        parts.append(numbers.split([len(numbers) - 2 * quarter, quarter, quarter]))
-    return tuple(map(torch.cat, zip(*parts)))
-
-
-def _shuffle_classes(labels: Tensor, fewest: int, need: str, seed: int) -> list[Tensor]:
-    """Shuffle the numbers of each class's examples.
-
-    Args:
-        labels: (N,), the classes 0, 1, 2 ….
-        fewest: examples that each class must have.
-        need: what asks for so many, for the error.
-        seed: of the shuffle.
-
-    Raises:
-        ValueError: a class has too few.
-    """
-    generator, shuffled = torch.Generator().manual_seed(seed), []
-    for label in range(int(labels.max()) + 1):
-        numbers = (labels == label).nonzero().flatten()
-        if len(numbers) < fewest:
-            raise LearnerError(
-                en=f"class {label} has {len(numbers)} examples; {need}",
-                zh=f"第 {label} 类有 {len(numbers)} 个样本；{need}",
-            )
-        shuffled.append(numbers[torch.randperm(len(numbers), generator=generator)])
-    return shuffled
+def measure_accuracy(pictures: LabelledFeatures, classes: Tensor) -> float:
+    """Measure the share of pictures whose class is the nearest of all class features (C, D)."""
+    features, labels = pictures
+    return (features @ classes.T).argmax(-1).eq(labels).float().mean().item()
 
 
 def encode_split(clip: CLIPModel, processor: CLIPProcessor, split: Split) -> FewShot:
@@ -174,7 +113,7 @@ def cache_features(
             zh="没有图片可以编码：划分出的每一份至少要有一张",
         )
     how = f"{describe_preparation(processor)} {compute.__module__}.{compute.__qualname__}"
-    made_by = f"{fingerprint(clip)} {clip.dtype} {how}"
+    made_by = f"{fingerprint(clip)} {describe_config(clip.config.to_dict())} {clip.dtype} {how}"
     batches, size = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
     for start in range(0, len(images), size):
         batch = images[start : start + size]
@@ -210,42 +149,6 @@ def _read_features(file: Path, count: int) -> Tensor | None:
     except (OSError, ValueError, KeyError):
         return None
     return features if len(features) == count else None
-
-
-# --- what few pictures are worth without a word --------------------------------------------------
-
-
-def measure_accuracy(pictures: LabelledFeatures, classes: Tensor) -> float:
-    """Measure the share of pictures whose class is the nearest of all class features (C, D)."""
-    features, labels = pictures
-    return (features @ classes.T).argmax(-1).eq(labels).float().mean().item()
-
-
-def measure_class_mean(data: FewShot) -> float:
-    """Measure accuracy on the test pictures when each takes the class of the nearest mean."""
-    features, labels = data.train
-    means = torch.stack([features[labels == label].mean(0) for label in labels.unique()])  # (C, D)
-    return measure_accuracy(data.test, torch.nn.functional.normalize(means, dim=-1))
-
-
-def measure_probe(data: FewShot) -> float:
-    """Measure accuracy on the test pictures of a linear probe.
-
-    It is held back as much as is best for the validation pictures.
-    Of strengths that are equally good there, the smallest.
-    """
-    # takes a second to import, and whoever only reads a study's numbers needs no probe
-    from sklearn.linear_model import LogisticRegression
-
-    train, validation, test = (
-        (features.cpu().numpy(), labels.cpu().numpy())
-        for features, labels in (data.train, data.validation, data.test)
-    )
-    with warnings.catch_warnings():
-        # about as many classes as pictures, which with one shot is meant so
-        warnings.filterwarnings("ignore", "The number of unique classes")
-        probes = [LogisticRegression(C=c, max_iter=1000).fit(*train) for c in STRENGTHS]
-    return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
 
 
 # --- pictures with captions -----------------------------------------------------------------------
@@ -314,13 +217,7 @@ def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
     Raises ValueError if the tokenizer knows no end, or a caption holds one of its signs; warns if
     it makes bytes of letters.
     """
-    end = tokenizer.eos_token_id
-    if end is None:
-        raise LearnerError(
-            en="this tokenizer has no end-of-text token, so a caption could never end: "
-            "use another language model",
-            zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
-        )
+    end = get_end_of_text(tokenizer)
     ids = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in captions]
     check_tokens(tokenizer, captions, ids)
     return [torch.tensor([*row, end]) for row in ids]

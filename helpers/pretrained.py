@@ -14,11 +14,11 @@ import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unicodedata import category, normalize
 
 import huggingface_hub
@@ -26,12 +26,29 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
-from transformers import CLIPModel, CLIPProcessor, PreTrainedModel
+from transformers import CLIPModel, CLIPProcessor, PretrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from helpers.language import LearnerError, say, warn
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
+
+# names of settings that change nothing in what a trained model computes
+NO_BEHAVIOUR = re.compile(
+    "token_id|drop|cache|version|dtype|init|summary|return|output|_name|architectures|label|head_dim"
+)
+LFS = b"version https://git-lfs"
+OWN_CODE = {
+    "en": "it comes with code of its own, which is never run here: what is wanted is a model "
+    "whose classes are in transformers",
+    "zh": "它自带代码，而这里从不运行模型自带的代码：请用 transformers 里已有类的模型",
+}
+PICKLE = {
+    "en": "its weights are a pickle with more in it than tensors, or a damaged one, and are not "
+    "unpacked: what is wanted is model.safetensors",
+    "zh": "权重文件是 pickle，里面不只有张量，或者已经损坏，不予解开：请用 model.safetensors",
+}
 
 # without torchvision, which the course does not need, version 5 must be asked for the Pillow image
 # processor by its name
@@ -45,12 +62,25 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
 
     name: "pocket", a folder, or a hub name such as "openai/clip-vit-base-patch32"; by default what
     the environment variable COURSE_CLIP says, else "pocket". Raises OSError, in one sentence, when
-    there is nothing to load.
+    there is nothing to load, or something else, or less than a whole model.
     """
     source = _find_source(name, "COURSE_CLIP", POCKET_CLIP)
-    model = _load(CLIPModel, source, dtype=torch.float32).requires_grad_(False).eval()
-    images = _load(CLIPImageProcessor, source)
-    tokenizer = _load(transformers.AutoTokenizer, source)
+    model = _load_model(CLIPModel, source, ("clip",))
+    needs = ("preprocessor_config.json", "processor_config.json")
+    images = _fetch(CLIPImageProcessor.from_pretrained, source, needs)
+    tokenizer = _load_tokenizer(source)
+    text = model.config.text_config
+    # with OpenAI's 2 the library pools at the largest id, else at the first that is eos_token_id
+    end = max(tokenizer.get_vocab().values()) if text.eos_token_id == 2 else text.eos_token_id
+    if tokenizer.eos_token_id != end or len(tokenizer) > text.vocab_size:
+        _refuse(
+            source,
+            en=f"its tokenizer has {len(tokenizer)} tokens and ends texts with "
+            f"{tokenizer.eos_token_id}, its text tower has {text.vocab_size} and looks for {end}: "
+            "they do not belong together",
+            zh=f"分词器有 {len(tokenizer)} 个词元，用 {tokenizer.eos_token_id} 结束文本；"
+            f"而文本塔有 {text.vocab_size} 个词元，找的结束符是 {end}：两者不是一套",
+        )
     return model, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
@@ -58,17 +88,20 @@ def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
     """Load a frozen GPT-2, or another causal language model, in eval mode, and its tokenizer.
 
     name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable
-    COURSE_GPT2 says, else "pocket". Raises OSError, in one sentence, when there is nothing to load.
+    COURSE_GPT2 says, else "pocket". Raises OSError, in one sentence, when there is nothing to load,
+    or something else, or less than a whole model.
     """
     source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
-    model = _load(transformers.AutoModelForCausalLM, source, dtype=torch.float32)
-    return model.requires_grad_(False).eval(), load_tokenizer(name)
+    kinds = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    return _load_model(transformers.AutoModelForCausalLM, source, kinds), load_tokenizer(name)
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
     """Load the tokenizer of `load_gpt2(name)` alone, which is much smaller."""
-    source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
-    return _load(transformers.AutoTokenizer, source)
+    tokenizer = _load_tokenizer(_find_source(name, "COURSE_GPT2", POCKET_GPT2))
+    if tokenizer.eos_token is None:  # of a Chinese GPT-2 with BERT's tokenizer, for one
+        tokenizer.eos_token = tokenizer.sep_token
+    return tokenizer
 
 
 def find_trained_rows(model: PreTrainedModel) -> Tensor:
@@ -88,23 +121,45 @@ def find_trained_rows(model: PreTrainedModel) -> Tensor:
 def fingerprint(model: PreTrainedModel) -> str:
     """Make sixteen letters that tell models apart by their weights, whatever the library's version.
 
-    Of every tensor only some numbers are looked at, spread over the whole: a model that was trained
-    further differs in all of them.
+    The names of the weights, which change between versions, are left out. Of every weight only some
+    numbers are looked at, spread over the whole: a model that was trained further differs in all of
+    them.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    digests = []
+    for tensor in model.parameters():
         numbers = tensor.detach().flatten()
         sample = numbers[:: max(1, len(numbers) // 256)].float().cpu()
-        digest.update(f"{name} {tuple(tensor.shape)}".encode() + sample.numpy().tobytes())
-    return digest.hexdigest()[:16]
+        digests.append(f"{tuple(tensor.shape)}".encode() + sample.numpy().tobytes())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:16]
+
+
+def describe_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Describe what a model does with its weights, such as by which activation function.
+
+    config: as its `to_dict` gives it. What concerns training or the library is left out.
+    """
+    found = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            # version 5 moved rope_theta and its like into a dictionary of this name
+            inner = prefix if name in ("rope_parameters", "rope_scaling") else f"{prefix}{name}."
+            found |= describe_config(value, inner)
+        else:
+            found[f"{prefix}{name}"] = str(value).removesuffix(".0")
+    return {name: value for name, value in found.items() if not NO_BEHAVIOUR.search(name)}
 
 
 def identify_model(model: PreTrainedModel) -> dict[str, str]:
-    """Say what tells a model from others: name, fingerprint, and width of its embeddings."""
+    """Say what tells a model from others: name, fingerprint, width of its embeddings, config."""
     folder = Path(model.name_or_path)
     width = getattr(model.config, "text_config", model.config).hidden_size
     name = folder.name if folder.is_dir() else model.name_or_path
-    return {"model": name or "unnamed", "fingerprint": fingerprint(model), "width": str(width)}
+    return {
+        "model": name or "unnamed",
+        "fingerprint": fingerprint(model),
+        "width": str(width),
+        "config": json.dumps(describe_config(model.config.to_dict()), sort_keys=True),
+    }
 
 
 def encode_images(
@@ -240,29 +295,108 @@ def _find_source(name: str | Path | None, variable: str, pocket: Path) -> str:
     return str(pocket) if name == "pocket" else name
 
 
-def _load(kind: Any, source: str, **options: Any) -> Any:
-    """Call the library's `kind.from_pretrained`; errors say in a sentence what to do."""
+def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
+    """Load a frozen model, all of whose weights are in its files.
+
+    Args:
+        kind: the library's class.
+        source: a folder, or a name on the hub.
+        types: the values of `model_type` in config.json that are meant.
+    """
+    config, _ = _fetch(PretrainedConfig.get_config_dict, source, ("config.json",))
+    found = config.get("model_type")
+    if found not in types and "auto_map" in config:
+        _refuse(source, **OWN_CODE)
+    if found not in types:
+        wanted = "clip" if "clip" in types else say(en="a causal language model", zh="因果语言模型")
+        _refuse(
+            source,
+            en=f"its config.json says model_type {found!r}, and {wanted} is wanted here",
+            zh=f"它的 config.json 写的 model_type 是 {found!r}，而这里要的是“{wanted}”",
+        )
+    model, keys = _fetch(
+        kind.from_pretrained, source, ("config.json",), dtype=torch.float32,
+        output_loading_info=True, ignore_mismatched_sizes=True,
+    )  # fmt: skip
+    # with their shapes in version 5
+    wrong = (key if isinstance(key, str) else key[0] for key in keys["mismatched_keys"])
+    lacking = sorted({*keys["missing_keys"], *wrong})
+    if lacking:
+        _refuse(
+            source,
+            en=f"its files do not fit its config.json: {len(lacking)} weights of this {found} are "
+            f"missing or of another shape, {lacking[0]} for one, and would be random numbers",
+            zh=f"文件与 config.json 不符：这个 {found} 有 {len(lacking)} 个权重缺失或形状不对"
+            f"（例如 {lacking[0]}），只能用随机数顶上",
+        )
+    known = {_mask_numbers(name) for name, _ in model.named_parameters()}
+    if more := sorted(key for key in keys["unexpected_keys"] if _mask_numbers(key) in known):
+        _refuse(
+            source,
+            en=f"its files hold more layers than its config.json says ({more[0]} for one), "
+            "and without these it is another model",
+            zh=f"文件里的层比 config.json 写的多（例如 {more[0]}），少了这些层就是另一个模型了",
+        )
+    return model.requires_grad_(False).eval()
+
+
+def _mask_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _load_tokenizer(source: str) -> Any:
+    load = transformers.AutoTokenizer.from_pretrained
+    tokenizer = _fetch(load, source, ("tokenizer_config.json",))
+    # version 5 makes an empty one where there are no files
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        _refuse(
+            source,
+            en="it has no vocabulary: tokenizer.json, or the files in its place, are missing",
+            zh="没有词表：缺少 tokenizer.json 或代替它的文件",
+        )
+    return tokenizer
+
+
+def _refuse(source: str, *, en: str, zh: str, error: Exception | None = None) -> NoReturn:
+    message = say(
+        en=f"the model in {source} was refused: {en}. Name another folder, or use 'pocket'.",
+        zh=f"没有加载 {source} 里的模型：{zh}。请换一个文件夹，或者用 'pocket'。",
+    )
+    raise OSError(message) from error
+
+
+def _fetch(load: Callable[..., Any], source: str, needs: Sequence[str], **options: Any) -> Any:
+    """Let the library load something from a folder or the hub; errors say in a sentence why not.
+
+    Args:
+        load: the library's function.
+        source: a folder, or a name on the hub.
+        needs: names of files, one of which a folder must have: the library goes on without.
+        options: of the function.
+    """
     folder = Path(source)
     # a folder, and no name on the hub
     meant = folder.is_absolute() or source.startswith((".", "~"))
-    if folder.is_dir() and not (folder / "config.json").exists() or meant and not folder.exists():
+    if (meant or folder.is_dir()) and not any((folder / name).exists() for name in needs):
         message = say(
-            en=f"no model in the folder {source}: it has no config.json. "
+            en=f"no whole model in the folder {source}: it has no {needs[0]}. "
             "Name a folder saved by save_pretrained, or use 'pocket'.",
-            zh=f"文件夹 {source} 里没有模型：缺少 config.json。"
+            zh=f"文件夹 {source} 里没有完整的模型：缺少 {needs[0]}。"
             "请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
         )
         raise OSError(message)
+    if pointers := _find_pointers(folder):
+        _refuse(
+            source,
+            en=f"{pointers} is a Git LFS pointer and not the file itself: run git lfs pull there",
+            zh=f"{pointers} 只是 Git LFS 的指针，不是文件本身：请在那里运行 git lfs pull",
+        )
     offline = folder.is_dir() or not hub_answers()
     try:
-        return kind.from_pretrained(source, local_files_only=offline, **options)
+        return load(source, local_files_only=offline, trust_remote_code=False, **options)
     except Exception as error:
         if folder.is_dir():
-            message = say(
-                en=f"the model in {source} could not be loaded: {error}",
-                zh=f"无法加载 {source} 里的模型：{error}",
-            )
-            raise OSError(message) from error
+            _refuse(source, **_find_reason(error), error=error)
         hub = huggingface_hub.constants.ENDPOINT
         message = say(
             en=f"the model {source!r} could not be fetched from {hub}. Check the name and the "
@@ -273,6 +407,23 @@ def _load(kind: Any, source: str, **options: Any) -> Any:
             "也可以指定本地文件夹，或者用不需要联网的 'pocket'。",
         )
         raise OSError(message) from error
+
+
+def _find_pointers(folder: Path) -> str:
+    """The first file of a folder that git-lfs has not fetched yet."""
+    files = sorted(folder.glob("*")) if folder.is_dir() else []
+    small = (file for file in files if file.is_file() and file.stat().st_size < 1024)
+    return next((file.name for file in small if file.read_bytes().startswith(LFS)), "")
+
+
+def _find_reason(error: Exception) -> dict[str, str]:
+    """Why the library loaded nothing, in both languages, without the risks that it advises."""
+    told = " ".join(str(error).split())
+    if "trust_remote_code" in told:
+        return OWN_CODE
+    if "weights_only" in told:
+        return PICKLE
+    return {"en": told[:300], "zh": told[:300]}
 
 
 @cache

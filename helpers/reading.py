@@ -1,29 +1,22 @@
-"""Reading learned vectors: nearest tokens, components, snapping, influence, and chance alone.
+"""Reading learned vectors: a model's vocabulary, the nearest tokens, and snapping to them.
 
-Pure functions on tensors; the components are scikit-learn's. Nearest words of a context: CoOp, Zhou
-et al. 2022, arXiv 2109.01134; a search that stays on words: PEZ, Wen et al. 2023, arXiv 2302.03668;
-what such words are worth: Khashabi et al. 2022, arXiv 2112.08348.
+Pure functions on tensors. Nearest words of a context: CoOp, Zhou et al. 2022, arXiv 2109.01134;
+what such words are worth: Khashabi et al. 2022, arXiv 2112.08348. What else lesson 04 measures lies
+in its room: lessons/lesson_04_reading, instruments.py and nulls.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from sklearn.decomposition import PCA
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
-from helpers.checkpoint import KINDS, check_models
-from helpers.files import read_tensors
 from helpers.language import LearnerError, check_choice
-from helpers.pretrained import find_trained_rows, identify_model
+from helpers.pretrained import find_trained_rows
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -71,24 +64,6 @@ def read_vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
     ]
     words = (torch.tensor(whole).to(table.device) & trained).nonzero().flatten()  # (W,)
     return Vocabulary(table, names, trained, words)
-
-
-def load_learned_vectors(file: str | Path, model: PreTrainedModel) -> Tensor:
-    """Load the context or soft prompt in a saved file, (M, D) or (C, M, D).
-
-    Raises ValueError unless it was learned on this very model.
-    """
-    tensors, notes = read_tensors(Path(file))
-    parts = {name.split(".")[-1]: tensor for name, tensor in tensors.items()}
-    found = [parts[name] for name in ("context", "prompt_embeddings") if name in parts]
-    if not found or notes.get("format") not in KINDS:
-        raise LearnerError(
-            en=f"{file} holds neither a context nor a soft prompt",
-            zh=f"{file} 里既没有上下文向量，也没有软提示词",
-        )
-    part = "language" if "models" in notes else ""
-    check_models(Path(file), notes["format"], notes, {part: identify_model(model)})
-    return found[0]
 
 
 # --- nearest tokens -------------------------------------------------------------------------------
@@ -159,108 +134,6 @@ def find_nearest_tokens(
     return Neighbours(places if rows is None else rows[places], apart)
 
 
-def rank_row(apart: Tensor, which: Tensor) -> Tensor:
-    """Rank the one row that is marked in (W,) by distances (…, W): (…,), 1 for the nearest."""
-    return 1 + (apart < apart[..., which]).sum(-1)
-
-
-# --- what chance would show -----------------------------------------------------------------------
-
-
-def draw_random_like(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Draw vectors (draws, M, D) that point anywhere, as long as those of (M, D).
-
-    Taken apart in lesson 04, section 4.
-    """
-    anywhere = torch.randn(draws, *vectors.shape, generator=generator).to(vectors)
-    return F.normalize(anywhere, dim=-1) * vectors.norm(dim=-1, keepdim=True)
-
-
-def measure_distances_within(
-    table: Tensor, rows: Tensor, metric: Metric = "cosine", at_most: int = 500
-) -> Tensor:
-    """How far rows are from the nearest *other* one of them.
-
-    Args:
-        table: token embeddings, (V, D).
-        rows: the numbers of the rows, (W,).
-        metric: "cosine" or "euclidean".
-        at_most: of how many rows, evenly chosen.
-
-    Returns:
-        (W,), or (at_most,).
-    """
-    step = max(1, -(-len(rows) // at_most))
-    apart = measure_distances(table[rows[::step]], table[rows], metric)
-    return apart.topk(2, largest=False).values[:, 1]
-
-
-def measure_share_as_near(apart: Tensor, null: Tensor) -> Tensor:
-    """Measure the share of the null's distances (N,) that are at most as large as these (…).
-
-    Small where chance rarely comes as near.
-    """
-    return (null <= apart[..., None]).double().mean(-1)
-
-
-def compute_p_value(observed: float, null: Tensor) -> float:
-    """Compute how often chance does as well.
-
-    The share of observed and null values (N,) that are at most as large as what was observed.
-
-    What was observed counts as one of them, so that p is never 0 and, where nothing but chance is
-    at work, P(p ≤ α) ≤ α (Phipson and Smyth 2010, arXiv 1603.05766). Small values must be the
-    remarkable ones: give ranks or distances, and scores with a minus.
-    Taken apart in lesson 04, section 8.
-    """
-    return (1 + int((null <= observed).sum())) / (1 + len(null))
-
-
-# --- principal components -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Projection:
-    """What is left of a space in K directions.
-
-    `words` (V, K), `vectors` (…, K), `explained` (K,), the share of the vocabulary's variance
-    that each direction carries, and `outside` (…,), the share of each vector's squared distance
-    from the centre that no direction shows.
-    """
-
-    words: Tensor
-    vectors: Tensor
-    explained: Tensor
-    outside: Tensor
-
-
-def project(vectors: Tensor, table: Tensor, n_components: int = 2) -> Projection:
-    """Project vectors (…, D) on the directions in which a table (V, D) varies most.
-
-    The directions are the table's alone: fitted on the vectors as well, they would turn towards
-    them, and show what they were asked to.
-    Taken apart in lesson 04, section 5.
-    """
-    pca = PCA(n_components, svd_solver="full").fit(table.detach().double().cpu().numpy())
-    centre, axes = torch.tensor(pca.mean_), torch.tensor(pca.components_)  # (D,), (K, D)
-    offsets = vectors.detach().double().cpu() - centre  # (…, D)
-    shown = offsets @ axes.T  # (…, K)
-    whole = offsets.square().sum(-1)
-    outside = torch.where(whole > 0, 1 - shown.square().sum(-1) / whole, 0)
-    words = (table.detach().double().cpu() - centre) @ axes.T
-    return Projection(words, shown, torch.tensor(pca.explained_variance_ratio_), outside)
-
-
-def shuffle_columns(table: Tensor, generator: torch.Generator) -> Tensor:
-    """Shuffle each column of a table (V, D) on its own, so that nothing belongs together.
-
-    The share of variance that its directions carry is the null for those of the table (parallel
-    analysis: Horn 1965).
-    """
-    orders = torch.rand(table.shape, generator=generator).argsort(0).to(table.device)  # (V, D)
-    return table.gather(0, orders)
-
-
 # --- snapping to words ----------------------------------------------------------------------------
 
 
@@ -281,95 +154,3 @@ def snap(
     Taken apart in lesson 04, section 6.
     """
     return table[find_nearest_tokens(vectors, table, 1, metric, rows).ids[..., 0]].detach()
-
-
-class _Snapped(nn.Module):
-    """The nearest rows in the forward pass; in the backward pass as if nothing had been done.
-
-    Straight-through: Bengio et al. 2013,
-    arXiv 1308.3432.
-    """
-
-    def __init__(self, table: Tensor, rows: Tensor) -> None:
-        super().__init__()
-        self.table, self.rows = table, rows
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        snapped = snap(vectors, self.table, self.rows).to(vectors.dtype)
-        return _StraightThrough.apply(vectors, snapped)
-
-
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor, snapped: Tensor) -> Tensor:
-        return snapped
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient, None
-
-
-@contextmanager
-def snap_parameter(module: nn.Module, name: str, table: Tensor, rows: Tensor) -> Iterator[None]:
-    """Within, have a parameter read as the nearest allowed rows; afterwards it is those rows.
-
-    What lies beneath learns freely.
-
-    Args:
-        module: that has the parameter.
-        name: of the parameter, (…, D).
-        table: token embeddings, (V, D).
-        rows: the numbers of those allowed, (W,).
-
-    PEZ: Wen et al. 2023, arXiv 2302.03668. Taken apart in lesson 04, section 6.
-    """
-    parametrize.register_parametrization(module, name, _Snapped(table, rows))
-    try:
-        yield
-    finally:
-        parametrize.remove_parametrizations(module, name)
-
-
-# --- influence ------------------------------------------------------------------------------------
-
-
-def leave_one_out(vectors: Tensor) -> list[Tensor]:
-    """Leave out one of the vectors (M, D), each in turn: M times (M - 1, D).
-
-    Taken apart in lesson 04, section 7.
-    """
-    return [torch.cat([vectors[:out], vectors[out + 1 :]]) for out in range(len(vectors))]
-
-
-def permute_vectors(vectors: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Put the same vectors (M, D) in other orders, (draws, M, D), none of them the given one."""
-    M, found = len(vectors), []
-    while len(found) < draws:
-        order = torch.randperm(M, generator=generator)
-        if M < 2 or not torch.equal(order, torch.arange(M)):
-            found.append(vectors[order.to(vectors.device)])
-    return torch.stack(found)
-
-
-def interpolate(begun: Tensor, learned: Tensor, shares: Sequence[float]) -> Tensor:
-    """Walk the straight line from one (M, D) to the other: (S, M, D); share 0 is `begun`."""
-    return torch.stack([torch.lerp(begun, learned, share) for share in shares])
-
-
-def compute_cosines(vectors: Tensor) -> Tensor:
-    """Of each vector (M, D) with each: (M, M)."""
-    unit = F.normalize(vectors, dim=-1)
-    return unit @ unit.T
-
-
-def measure_attention_to_slots(shares: Sequence[Tensor], slots: Tensor, end: Tensor) -> Tensor:
-    """Measure how much attention a text's end pays to each slot, in each layer: (L, M).
-
-    The mean of all heads and texts.
-
-    shares: of each of the L layers (C, H, T, T), each row of which sums to 1; slots (C, T): true in
-    M places; end (C,): of each text.
-    """
-    texts = torch.arange(len(end), device=end.device)
-    of_end = torch.stack([layer.mean(1)[texts, end] for layer in shares])  # (L, C, T)
-    return of_end[:, slots].unflatten(1, (len(end), -1)).mean(1)  # (L, M)

@@ -27,12 +27,13 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.data import FewShot, measure_accuracy, split_few_shot
+from helpers.data import FewShot, measure_accuracy
 from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 from pocket import captioning
 from pocket.classifiers import measure_templates, train_new_context
 from pocket.corpus import INSTRUCTIONS, write_word_notes
+from pocket.few_shot import split_few_shot
 from pocket.language import BACKGROUND_PHRASE, add_article, write_full_caption
 from pocket.scenes import make_fresh_scene, make_training_scenes
 from pocket.scoring import score_captions

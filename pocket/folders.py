@@ -1,6 +1,6 @@
 """Folders of anybody's pictures, a sub-folder for each class: what can be used, and what not.
 
-Rests on helpers/pictures.py and data.py. Used by lesson 06 and its study.
+Rests on helpers/pictures.py. Used by lesson 06 and its study.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from helpers.data import split_own_pictures
 from helpers.language import LearnerError, say
 from helpers.pictures import BadPicture, PictureFiles, open_picture, raise_faults, tell_unopened
 from helpers.pretrained import read_class_names
+from pocket.few_shot import split_own_pictures
 
 # of a class: two to learn from, one to validate on, one to test on
 MIN_PICTURES = 4

@@ -22,9 +22,9 @@ from benchmarks import context as bench
 from benchmarks import lessons as whole_course
 from helpers.context import PromptedCLIP, encode_plain
 from helpers.fast_text import encode_fast
-from helpers.flops import FLOP, count_text_tower, estimate_least_seconds
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
+from lessons.kit.flops import FLOP, count_text_tower, estimate_least_seconds
 from lessons.lesson_02_learnable_context import figures_b
 from tools import console, jobs
 

@@ -92,7 +92,8 @@ def test_names_and_defaults_are_those_that_the_project_grew_from():
     assert (defaults["language_model_name"], defaults["prompt_length"]) == ("gpt2", 10)
     prompt = SoftPrompt(generator=torch.Generator().manual_seed(0))
     assert prompt.prompt_embeddings.shape == (10, 768) and 0.019 < prompt.prompt_embeddings.std() < 0.021
-    assert prompt(4).shape == (4, 10, 768)
+    assert prompt(4).shape == (4, 10, 768) and prompt() is prompt.prompt_embeddings
+    assert (prompt.prompt_length, prompt.hidden_size) == (10, 768)
 
 
 def test_without_labels_there_are_logits_at_all_positions(model, tokenizer):
@@ -252,8 +253,9 @@ def test_beams_find_what_is_at_least_as_likely(model, tokenizer, monkeypatch):
     ids, generate = {}, model.language_model.generate
 
     def noted(**given):
-        ids[given["num_beams"]] = generate(**given, min_new_tokens=4)
-        return ids[given["num_beams"]]
+        given["generation_config"].min_new_tokens = 4
+        ids[given["generation_config"].num_beams] = tokens = generate(**given)
+        return tokens
 
     monkeypatch.setattr(model.language_model, "generate", noted)
     for beams in (1, 10):
@@ -376,8 +378,12 @@ def seed_file(file, model, length=PROMPT):
 @pytest.mark.parametrize("length", [PROMPT, 7])
 def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
     vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
-    assert captioner.read_vision_features(tmp_path / "seed.pth") == ("patches", -2)
-    model.load(tmp_path / "seed.pth")
+    values = torch.randn(2, 3, 32, 32)
+    last = model.vision_model(pixel_values=values, output_hidden_states=True).hidden_states[-1]
+    with pytest.warns(UserWarning, match="learned from the cls_patches of layer -1"):
+        model.load(tmp_path / "seed.pth")
+    assert captioner.read_vision_features(tmp_path / "seed.pth") == (model.vision_features, model.vision_layer)
+    assert torch.equal(model.encode(values), last)
     assert torch.equal(model.soft_prompt.prompt_embeddings, vectors)
     assert all(torch.equal(value, projection[name]) for name, value in model.vision_projection.state_dict().items())
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from helpers.context import PromptedCLIP
-from helpers.data import FewShot, encode_split, measure_class_mean, measure_probe
+from helpers.data import FewShot, encode_split
 from helpers.pretrained import load_clip
 from pocket import classifiers, datasets
+from pocket.classifiers import measure_class_mean, measure_probe
 from pocket.datasets import draw_few_shot, list_task_drawings
 from pocket.studies import common
 from pocket.studies import context_study as study

@@ -10,9 +10,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig
 
-from helpers import flops
 from helpers.context import PromptedCLIP
 from helpers.pretrained import POCKET_CLIP, load_clip
+from lessons.kit import flops
 from lessons.kit.benchmarks import read_benchmarks
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.lesson_02_learnable_context import figures_b as figures

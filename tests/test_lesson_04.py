@@ -19,6 +19,7 @@ from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import TrainConfig
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture, add_axes, make_blank
+from lessons.lesson_04_reading import instruments, nulls
 from lessons.lesson_04_reading.explorers import influence, levers, neighbours, paths, planted, prompts, shared
 from lessons.lesson_04_reading.figures import labels
 from pocket.studies import reading_study as study
@@ -264,7 +265,7 @@ def test_paths_grow_with_the_steps_and_stay_in_the_frame_from_every_side(clip, m
 def test_the_share_outside_the_picture_is_that_of_the_projection(clip, words, made_up, undrawn):
     paths.explore_paths(*clip)
     contexts = made_up.contexts(RED, field="path")[:, -1]
-    outside = reading.project(contexts, words.table[words.words], 3).outside.mean().item()
+    outside = instruments.project(contexts, words.table[words.words], 3).outside.mean().item()
     *_, hidden, facts = undrawn[-1]
     assert dict((name, share) for name, share, _ in hidden)["learned"] == pytest.approx(outside)
     assert facts["title"].startswith(
@@ -332,7 +333,7 @@ def test_the_table_compares_the_median_with_medians_from_three_nulls(made_up, wo
     assert len(permuted) == len(DRAWN) * len(SEEDS) and len(others) == len(SEEDS)
     for column, null in ((4, permuted), (6, others)):
         medians = planted.sample_medians(study.find_best_rank(null, ("red",), words), len(SEEDS))
-        assert rows["red"][column] == planted.format_p(reading.compute_p_value(1, medians))
+        assert rows["red"][column] == planted.format_p(nulls.compute_p_value(1, medians))
     assert rows["red"][5] == "≤ 0.001"  # random vectors are hardly ever all nearest to it
     assert planted.tabulate_p_values().rows == list(rows.values())
 
@@ -344,7 +345,7 @@ def test_a_word_that_is_always_nearest_gets_the_smallest_p_value_and_it_is_never
     assert study.find_best_rank_by_distance(apart, ("photo", "red"), vocabulary).tolist() == [3] * 20
     null = planted.sample_medians(torch.arange(2, 102), 5)
     assert len(null) == planted.MEDIANS and null.min() > 3
-    assert [planted.format_p(reading.compute_p_value(rank, null)) for rank in (1, 200)] == ["≤ 0.001", "1.000"]
+    assert [planted.format_p(nulls.compute_p_value(rank, null)) for rank in (1, 200)] == ["≤ 0.001", "1.000"]
 
 
 def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_say():
@@ -352,7 +353,7 @@ def test_where_nothing_but_chance_is_at_work_small_p_values_are_as_rare_as_they_
     places = torch.randint(1, 169, (115,), generator=generator)
     null = planted.sample_medians(places, 5)
     observed = [places[torch.randperm(115, generator=generator)[:5]].median().item() for _ in range(1000)]
-    ps = torch.tensor([reading.compute_p_value(median, null) for median in observed])
+    ps = torch.tensor([nulls.compute_p_value(median, null) for median in observed])
     for alpha in (0.05, 0.2, 0.5):
         assert alpha - 0.05 < (ps <= alpha).double().mean() < alpha + 0.05
 

@@ -19,13 +19,14 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
 from finetuning.options import read_options
 from finetuning.run import COPIES
-from helpers import data, fast_text, flops, pictures
+from helpers import data, fast_text, pictures
 from helpers.language import LearnerError
 from helpers.pretrained import encode_images, load_clip, load_gpt2
+from lessons.kit import flops
 from lessons.kit.models import show_prediction
 from lessons.lesson_06_own_pictures import figures
 from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads
-from pocket import folders, own_folder, world
+from pocket import classifiers, few_shot, folders, own_folder, world
 from pocket.datasets import read_scene
 from pocket.studies import own_pictures_study
 
@@ -257,7 +258,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 def test_a_split_has_every_class_in_every_part_and_each_picture_once(sizes):
     labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))]
-    parts = data.split_own_pictures(labels, seed=0)
+    parts = few_shot.split_own_pictures(labels, seed=0)
     assert sorted(torch.cat(parts).tolist()) == list(range(len(labels)))
     for label, size in enumerate(sizes):
         train, validation, test = (int((labels[part] == label).sum()) for part in parts)
@@ -266,13 +267,13 @@ def test_a_split_has_every_class_in_every_part_and_each_picture_once(sizes):
 
 def test_the_same_seed_splits_alike_and_another_otherwise():
     labels = torch.arange(4).repeat(10)
-    one, again, other = (data.split_own_pictures(labels, seed) for seed in (0, 0, 1))
+    one, again, other = (few_shot.split_own_pictures(labels, seed) for seed in (0, 0, 1))
     assert all(map(torch.equal, one, again)) and not torch.equal(one[2].sort().values, other[2].sort().values)
 
 
 def test_a_class_of_two_cannot_be_split():
     with pytest.raises(ValueError, match="class 1 has 2 examples"):
-        data.split_own_pictures(torch.tensor([0, 0, 0, 1, 1]), seed=0)
+        few_shot.split_own_pictures(torch.tensor([0, 0, 0, 1, 1]), seed=0)
 
 
 def test_own_pictures_are_encoded_as_any_pictures_and_few_are_open_at_once(example, monkeypatch, tmp_path):
@@ -547,9 +548,9 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
     again, _ = photographs.cut_pieces()
     assert which.tolist() == [0] * 16 + [1] * 16 and images[5].tobytes() == again[5].tobytes()
     vectors = encode_images(clip, processor, images)
-    parts = data.split_own_pictures(which, seed=0)
+    parts = few_shot.split_own_pictures(which, seed=0)
     few = data.FewShot(*((vectors[part], which[part]) for part in parts))
-    assert data.measure_class_mean(few) == 1.0
+    assert classifiers.measure_class_mean(few) == 1.0
 
 
 def test_what_changes_is_read_off_the_models(lang):

@@ -124,7 +124,7 @@ def test_the_models_are_small_fp32_and_hold_the_files_of_both_majors():
 
 def test_the_environment_variable_sets_the_default(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CLIP", str(tmp_path))
-    with pytest.raises(OSError, match="no model in the folder"):
+    with pytest.raises(OSError, match="no whole model in the folder"):
         load_clip()
     assert load_clip("pocket")[0].config.projection_dim == 128
 

@@ -5,13 +5,14 @@ import torch
 from torch.nn import functional as F
 
 from helpers import reading
-from helpers.context import PromptedCLIP
+from helpers.context import PromptedCLIP, train_context
 from helpers.data import FewShot, encode_split
 from helpers.files import read_tensors
 from helpers.pretrained import encode_texts, identify_model, load_clip
 from helpers.training import TrainConfig
 from pocket.datasets import draw_few_shot
 from pocket.studies import reading_study as study
+from pocket.studies.word_search import snap_parameter
 from pocket.tasks import RIDDLE, make_style_task
 
 SKETCH = make_style_task("sketch")
@@ -25,6 +26,10 @@ def clip():
 @pytest.fixture(scope="module")
 def words(clip):
     return reading.read_vocabulary(clip[0], clip[1].tokenizer)
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,18 @@ def test_named_counts_contexts_of_true_and_of_permuted_labels(stored, words):
     assert stored.count_named("style", words, within=0)[:2] == (0, 0)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_rank_is_the_place_in_the_order_of_neighbours(words, metric):
+    vectors = random(4, words.table.shape[1])
+    order = reading.find_nearest_tokens(vectors, words.table, len(words.words), metric, words.words).ids
+    for row in words.words[::40].tolist():
+        places = 1 + (order == row).nonzero()[:, 1]
+        assert torch.equal(
+            study.rank_row(reading.measure_distances(vectors, words.table[words.words], metric), words.words == row),
+            places,
+        )
+
+
 # --- how it is made ------------------------------------------------------------------------------------------------------
 
 
@@ -227,3 +244,33 @@ def test_a_study_comes_back_with_its_vectors_row_by_row(tmp_path, monkeypatch):
     assert again.learned[0].path.shape == (2, 1, 1) and again.learned[1].path is None
     assert again.permutations[0].context.tolist() == [[3.0]] and again.each_class[0].context.tolist() == [[[4.0]]]
     assert again.on_words == made.on_words and again.helpful == made.helpful
+
+
+# --- the search on words ------------------------------------------------------------------------------------------------------
+
+
+def test_on_words_learns_beneath_and_ends_as_words(clip, words):
+    model, processor = clip
+    prompted = PromptedCLIP(model, processor, ["cat", "dog", "key"], 3, "random", generator=torch.Generator())
+    features = torch.nn.functional.normalize(random(12, model.config.projection_dim), dim=-1)
+    pictures = features, torch.arange(3).repeat_interleave(4)
+    begun = prompted.context.detach().clone()
+    with snap_parameter(prompted.embeddings, "context", words.table, words.words):
+        assert torch.equal(prompted.context, reading.snap(begun, words.table, words.words))
+        *_, last = train_context(
+            prompted, FewShot(pictures, pictures, pictures), TrainConfig(steps=20, learning_rate=0.1, eval_every=1)
+        )
+        beneath = prompted.embeddings.parametrizations.context.original
+        assert not torch.equal(beneath, begun)  # the gradient found its way through the snapping
+    assert last.step == 20
+    assert isinstance(prompted.context, torch.nn.Parameter)
+    assert torch.equal(prompted.context, reading.snap(prompted.context, words.table, words.words))
+
+
+def test_the_gradient_goes_straight_through_to_the_vectors_beneath(words):
+    module = torch.nn.Module()
+    module.vectors = torch.nn.Parameter(random(2, words.table.shape[1]))
+    with snap_parameter(module, "vectors", words.table, words.words):
+        (module.vectors * 3).sum().backward()
+        gradient = module.parametrizations.vectors.original.grad
+        assert torch.equal(gradient, torch.full_like(gradient, 3))

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from helpers import reading as by_library
 from lessons.kit.exercise import Mistake, Questions, close, expect_answer, expect_number, expect_tensor
+from lessons.lesson_04_reading import instruments, nulls
 from pocket.words import COLOUR_WORDS, FILLER_ADJECTIVES, OBJECT_WORDS, SIZE_WORDS
 
 questions = Questions(__file__)
@@ -405,7 +406,7 @@ def permutation(answer: Callable[[float, Tensor], float]) -> None:
     def is_any(*wrong: Callable[[float, Tensor], Any]) -> bool:
         return ours in map(try_all, wrong)
 
-    p = by_library.compute_p_value
+    p = nulls.compute_p_value
     ours = try_all(lambda observed, null: read_number(answer(observed, null), "p_value(observed, null)"))
     if ours == try_all(p):
         return
@@ -487,7 +488,7 @@ def influence(answer: Callable[[Callable[[Tensor], float], Tensor], int]) -> Non
             en="That is a vector. Give its number, counted from 0.", zh="这是一个向量。要的是它的编号，从 0 数起。"
         )
     ours = read_number(ours, "most_missed(score, vectors)")
-    without = [toy(fewer) for fewer in by_library.leave_one_out(vectors)]
+    without = [toy(fewer) for fewer in instruments.leave_one_out(vectors)]
     missed = without.index(min(without))
     sizes = {len(prompt) for prompt in asked}
     refuse(

@@ -31,9 +31,9 @@ from torch.nn import functional as F
 from helpers import reading
 from helpers.context import PromptedCLIP
 from helpers.language import say
-from helpers.notebook import Table, compare
 from helpers.pretrained import encode_texts, load_clip, load_gpt2
-from lessons.lesson_04_reading import exercises
+from lessons.kit.notebook import Table, compare
+from lessons.lesson_04_reading import exercises, instruments, nulls
 from lessons.lesson_04_reading.explorers import influence, levers, neighbours, paths, planted, prompts
 from pocket.studies import reading_study
 
@@ -221,9 +221,9 @@ neighbours.draw_distances(clip, processor)
 def nearest_distance(vectors):
     return reading.find_nearest_tokens(vectors, table, 1).distances[..., 0]
 
-null = nearest_distance(reading.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
+null = nearest_distance(nulls.draw_random_like(red, 500, torch.Generator().manual_seed(0))).flatten()   # (2000,)
 for name, called in (("the red one of two", say(en="the riddle", zh="谜题")), ("blurred", say(en="blurred photos", zh="模糊的照片"))):
-    shares = reading.measure_share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
+    shares = nulls.measure_share_as_near(nearest_distance(study.contexts(name)[0]), null)    # (M,)
     print(called, (shares * len(null)).round().int().tolist())
 
 # %% [markdown] lang="en" id="permuted-words"
@@ -288,8 +288,8 @@ def pca(table, n):
 # 这样一张地图上，装下了词表的多少？旁边是对照：把表的每一列各自打乱，数一个不少，词却一个不剩。
 
 # %% id="explained-code"
-shuffled_table = reading.shuffle_columns(table, torch.Generator().manual_seed(0))
-ours, null = (reading.project(red, words, 3).explained.sum().item() for words in (table, shuffled_table))
+shuffled_table = nulls.shuffle_columns(table, torch.Generator().manual_seed(0))
+ours, null = (instruments.project(red, words, 3).explained.sum().item() for words in (table, shuffled_table))
 print(say(en=f"three directions carry {ours:.0%} of the variance; after shuffling {null:.0%}",
           zh=f"三个方向占方差的 {ours:.0%}；打乱以后占 {null:.0%}"))
 
@@ -304,7 +304,7 @@ exercises.outside.ask()
 
 # %% id="outside-code"
 def outside(vectors):                                        # the share of the squared distance from the centre
-    return reading.project(vectors, table, 3).outside.mean().item()
+    return instruments.project(vectors, table, 3).outside.mean().item()
 
 shares = outside(table), outside(study.contexts("the red one of two")), outside(shuffled)
 print(say(en="outside: words {:.0%}, learned {:.0%}, from permuted labels {:.0%}",
@@ -329,7 +329,7 @@ paths.explore_paths(clip, processor)
 # %% id="alike-code"
 prompted = PromptedCLIP(clip, processor, reading_study.TASKS["the red one of two"].class_names)      # “a photo of a”
 contexts = prompted.context.detach(), red, shuffled[0]
-alike = [reading.compute_cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
+alike = [instruments.compute_cosines(prompted.with_context(context).class_features()).mean().item() for context in contexts]
 print(say(en="mean cosine of class texts: hand {:.2f}, learned {:.2f}, from permuted labels {:.2f}",
           zh="类别文字之间的平均余弦：手工提示词 {:.2f}，学出来的 {:.2f}，打乱标签学出来的 {:.2f}").format(*alike))
 
@@ -567,19 +567,19 @@ exercises.significant.ask()
 def place(contexts, word):                                   # (…, M, D) to (…,): 1 where some vector is nearest to the word
     return reading_study.find_best_rank(contexts, [word], vocabulary)
 
-def nulls(task):
+def list_nulls(task):
     yield say(en="permuted labels", zh="打乱的标签"), study.permuted_contexts(task)            # (99, M, D)
     one = study.contexts(task)[0]                            # (M, D)
-    yield say(en="random vectors", zh="随机向量"), reading.draw_random_like(one, 999, torch.Generator().manual_seed(0))
+    yield say(en="random vectors", zh="随机向量"), nulls.draw_random_like(one, 999, torch.Generator().manual_seed(0))
 
 # %% id="p-values-code"
 ps = {}
 for word, task in (("red", "the red one of two"), ("sketch", "objects, each a sketch")):
     observed = place(study.contexts(task)[0], word)
     print(word, say(en=f"stands on place {observed}", zh=f"排第 {observed} 位"))
-    for name, null in nulls(task):
+    for name, null in list_nulls(task):
         places = place(null, word)
-        ps[word, name] = reading.compute_p_value(observed, places)
+        ps[word, name] = nulls.compute_p_value(observed, places)
         print(f"  {name} · {places.min()}–{places.max()} · p = {ps[word, name]:.3f}")
 exercises.significant.reveal([next(p for (w, _), p in ps.items() if w == word) for word in ("red", "sketch")])
 
@@ -611,7 +611,7 @@ planted.tabulate_p_values()
 # %% id="each-class-code"
 each_class = study.class_contexts("the red one of two")
 own = each_class.context                                     # (C, M, D)
-null = reading.draw_random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
+null = nulls.draw_random_like(own.flatten(0, 1), 99, torch.Generator().manual_seed(0)).unflatten(1, own.shape[:2])
 named, by_chance = ((place(contexts, "red") <= 5).sum(-1).double().mean() for contexts in (own, null))
 print(say(en=f"{named:.0f} of {len(own)} name red; of random vectors {by_chance:.1f}; accuracy {each_class.accuracy:.1%}",
           zh=f"{len(own)} 套里有 {named:.0f} 套说出 red；随机向量平均 {by_chance:.1f} 套；准确率 {each_class.accuracy:.1%}"))
@@ -661,7 +661,7 @@ blurred, names = study.helpful_words("blurred"), reading_study.TASKS["blurred"].
 losses = {"": blurred.without} | blurred.losses
 for word in ("", "umbrella", "mug"):
     texts = encode_texts(clip, processor, [f"a photo of a {word} {name}." for name in names])   # (C, D)
-    alike = reading.compute_cosines(texts).mean()
+    alike = instruments.compute_cosines(texts).mean()
     print(f"“a photo of a {word or '…'}”", say(en=f"loss {losses[word]:.2f}, cosine of the texts {alike:.2f}",
                                                zh=f"损失 {losses[word]:.2f}，文字之间的余弦 {alike:.2f}"))
 
@@ -737,13 +737,13 @@ exercises.conclude.ask()
 # %% [markdown] lang="en" id="done"
 # ## What you can do now
 #
-# You can read a learned vector with five instruments, and lay beside each reading what chance would have shown; you can tell a word that was found from one that was put there, a near word from a helpful one, and a small p-value from a discovery. `helpers/reading.py` works for any CLIP and any GPT-2-like model; `python -m pocket.studies.reading_study` makes all of this lesson's vectors again, on one thread in about half an hour.
+# You can read a learned vector with five instruments, and lay beside each reading what chance would have shown; you can tell a word that was found from one that was put there, a near word from a helpful one, and a small p-value from a discovery. `helpers/reading.py` works for any CLIP and any GPT-2-like model, and so do `instruments.py` and `nulls.py` in this lesson's room, `lessons/lesson_04_reading/`; `python -m pocket.studies.reading_study` makes all of this lesson's vectors again, on one thread in about half an hour.
 #
 # Lesson 05 turns from vectors to code: mistakes that look healthy, and the experiments that find them.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
-# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型；`python -m pocket.studies.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
+# 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型，这一课的文件夹 `lessons/lesson_04_reading/` 里的 `instruments.py` 和 `nulls.py` 也一样；`python -m pocket.studies.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
 #
 # 第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。

@@ -81,7 +81,7 @@ def reads_back(known, ids, table):
 
 # %% exercise="reads-back-exercise" en="every angle between two words" zh="词与词之间的夹角"
 def reads_back(known, ids, table):
-    return torch.allclose(reading.compute_cosines(known), reading.compute_cosines(table[ids]), atol=1e-4)
+    return torch.allclose(instruments.compute_cosines(known), instruments.compute_cosines(table[ids]), atol=1e-4)
 
 # %% exercise="reads-back-exercise" en="the table of a relative" zh="一个近亲"
 def reads_back(known, ids, table):
@@ -344,7 +344,7 @@ def p_value(observed, null):
 
 # %% exercise="permutation-exercise" en="two-sided p-value" zh="双侧的 p 值"
 def p_value(observed, null):
-    return min(1, 2 * reading.compute_p_value(observed, null))
+    return min(1, 2 * nulls.compute_p_value(observed, null))
 
 # %% exercise="permutation-exercise" en="two-sided p-value" zh="双侧的 p 值"
 def p_value(observed, null):
@@ -365,11 +365,11 @@ def p_value(observed, null):
 
 # %% exercise="permutation-exercise" en="in percent" zh="百分数"
 def p_value(observed, null):
-    return 100 * reading.compute_p_value(observed, null)
+    return 100 * nulls.compute_p_value(observed, null)
 
 # %% exercise="permutation-exercise" en="this is of type bool" zh="你给的是 bool"
 def p_value(observed, null):
-    return reading.compute_p_value(observed, null) < 0.05
+    return nulls.compute_p_value(observed, null) < 0.05
 
 # %% exercise="permutation-exercise" en="a tensor of 9" zh="含 9 个数的张量"
 def p_value(observed, null):
@@ -385,7 +385,7 @@ def p_value(observed, null):
 
 # %% exercise="influence-exercise" en="That one is missed least" zh="最不缺的那个"
 def most_missed(score, vectors):
-    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]
+    without = [score(fewer) for fewer in instruments.leave_one_out(vectors)]
     return without.index(max(without))
 
 # %% exercise="influence-exercise" en="that is not leaving it out" zh="这不等于去掉它"
@@ -399,16 +399,16 @@ def most_missed(score, vectors):
 
 # %% exercise="influence-exercise" en="That is an accuracy" zh="这是准确率"
 def most_missed(score, vectors):
-    return min(score(fewer) for fewer in reading.leave_one_out(vectors))
+    return min(score(fewer) for fewer in instruments.leave_one_out(vectors))
 
 # %% exercise="influence-exercise" en="That is how much is lost" zh="这是准确率降了多少"
 def most_missed(score, vectors):
     whole = score(vectors)
-    return max(whole - score(fewer) for fewer in reading.leave_one_out(vectors))
+    return max(whole - score(fewer) for fewer in instruments.leave_one_out(vectors))
 
 # %% exercise="influence-exercise" en="Counted from 1" zh="你是从 1 数起的"
 def most_missed(score, vectors):
-    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]
+    without = [score(fewer) for fewer in instruments.leave_one_out(vectors)]
     return 1 + without.index(min(without))
 
 # %% exercise="influence-exercise" en="More and more vectors are gone" zh="向量越去越多"
@@ -445,20 +445,20 @@ def most_missed(score, vectors):
 
 # %% exercise="influence-exercise" en="That is a vector" zh="这是一个向量"
 def most_missed(score, vectors):
-    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]
+    without = [score(fewer) for fewer in instruments.leave_one_out(vectors)]
     return vectors[without.index(min(without))]
 
 # %% exercise="influence-exercise" en="a tensor of 8" zh="含 8 个数的张量"
 def most_missed(score, vectors):
-    return torch.tensor([score(fewer) for fewer in reading.leave_one_out(vectors)])
+    return torch.tensor([score(fewer) for fewer in instruments.leave_one_out(vectors)])
 
 # %% exercise="influence-exercise" en="this is of type list" zh="你给的是 list"
 def most_missed(score, vectors):
-    return [score(fewer) for fewer in reading.leave_one_out(vectors)]
+    return [score(fewer) for fewer in instruments.leave_one_out(vectors)]
 
 # %% exercise="influence-exercise" en="Not that one" zh="不是这一个"
 def most_missed(score, vectors):
-    without = [score(fewer) for fewer in reading.leave_one_out(vectors)]
+    without = [score(fewer) for fewer in instruments.leave_one_out(vectors)]
     return without.index(sorted(without)[1])
 
 # %% exercise="influence-exercise" en="is there a return" zh="少了 return"

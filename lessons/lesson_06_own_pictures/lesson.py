@@ -32,17 +32,18 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import context, data, flops, training
+from helpers import context, data, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
-from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
+from lessons.kit import flops
 from lessons.kit.models import show_prediction, tell_whose_numbers
+from lessons.kit.notebook import compare
 from lessons.lesson_06_own_pictures import exercises
 from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads
-from pocket import classifiers, folders, own_folder, world
+from pocket import classifiers, few_shot, folders, own_folder, world
 
 clip, processor = load_clip()
 tell_whose_numbers(clip)
@@ -337,8 +338,8 @@ exercises.pieces.ask()
 # %% id="pieces-code" tags=["measured"]
 images, which = photographs.cut_pieces()                     # 32 pieces, and of which photograph
 vectors = encode_images(clip, processor, images)             # (N, D)
-numbers = data.split_own_pictures(which, seed=0)
-mean = data.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
+numbers = few_shot.split_own_pictures(which, seed=0)
+mean = classifiers.measure_class_mean(data.FewShot(*((vectors[part], which[part]) for part in numbers)))
 print(f"{mean:.0%}")
 exercises.pieces.reveal(mean)
 
@@ -404,7 +405,7 @@ print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 # %% id="captions-code" tags=["measured"]
 model = VLMWithSoftPrompt((clip, processor), gpt2, init=DESCRIBE, generator=torch.Generator().manual_seed(0))
 seen = model.encode(dataset.pictures[:])[dataset.picture_of]  # (N, P, Dv)
-train, checks, tests = (part.tolist() for part in data.split_own_pictures(torch.tensor(classes.labels), seed=0))
+train, checks, tests = (part.tolist() for part in few_shot.split_own_pictures(torch.tensor(classes.labels), seed=0))
 initialise_projection(model, seen[train], [dataset.texts[n] for n in train])
 learns, validates = ((seen[part], [dataset.rows[n] for n in part]) for part in (train, checks))
 *_, last = train_captioner(model, learns, validates, training.TrainConfig(steps=40, learning_rate=3e-3, batch_size=16, eval_every=20))

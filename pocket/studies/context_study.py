@@ -32,14 +32,18 @@ from helpers.data import (
     describe_preparation,
     encode_split,
     measure_accuracy,
-    measure_class_mean,
-    measure_probe,
 )
 from helpers.files import DATA
 from helpers.pretrained import fingerprint, load_clip
 from helpers.training import History, TrainConfig
 from pocket import classifiers
-from pocket.classifiers import HAND, measure_templates, train_new_context
+from pocket.classifiers import (
+    HAND,
+    measure_class_mean,
+    measure_probe,
+    measure_templates,
+    train_new_context,
+)
 from pocket.datasets import draw_few_shot
 from pocket.studies.common import (
     Job,

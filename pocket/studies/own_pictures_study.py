@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers.data import FewShot, encode_split, measure_probe
+from helpers.data import FewShot, encode_split
 from helpers.files import DATA
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig
-from pocket.classifiers import measure_templates, train_new_context
+from pocket.classifiers import measure_probe, measure_templates, train_new_context
 from pocket.folders import read_folder, read_own_pictures
 from pocket.own_folder import draw_folder
 from pocket.studies.common import Study, read_versions, round_floats, write_json

@@ -41,6 +41,7 @@ from pocket.studies.common import (
     sort_by_part,
     write_json,
 )
+from pocket.studies.word_search import snap_parameter
 from pocket.tasks import BLURRED, ON_ITS_SIDE, RIDDLE, Task, make_secret_task, make_style_task
 from pocket.words import STYLE_WORDS
 from pocket.world import UNSEEN_STYLE, compute_drawing_version
@@ -320,8 +321,13 @@ def find_best_rank_by_distance(
     distances: Tensor, right: Sequence[str], words: Vocabulary
 ) -> Tensor:
     """The same of vectors whose distances to all words are known already: (…, M, W) to (…,)."""
-    ranks = [reading.rank_row(distances, words.words == words.row(word)) for word in right]
+    ranks = [rank_row(distances, words.words == words.row(word)) for word in right]
     return torch.stack(ranks).amin(0).amin(-1)
+
+
+def rank_row(apart: Tensor, which: Tensor) -> Tensor:
+    """Rank the one row that is marked in (W,) by distances (…, W): (…,), 1 for the nearest."""
+    return 1 + (apart < apart[..., which]).sum(-1)
 
 
 # --- what is to be run ----------------------------------------------------------------------------
@@ -416,7 +422,7 @@ def measure_on_words(setup: ReadingSetup, task: Task, job: Job) -> Numbers:
     """A `WordSearch`."""
     data, words = setup.data(task.name, job["seed"]), setup.words
     prompted = setup.make_context(task, "random", job["seed"])
-    with reading.snap_parameter(prompted.embeddings, "context", words.table, words.words):
+    with snap_parameter(prompted.embeddings, "context", words.table, words.words):
         for _ in train_context(prompted, data, WORDS_CONFIG):
             pass
     ids = (

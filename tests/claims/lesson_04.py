@@ -9,6 +9,7 @@ import torch
 from claims import Claim
 from helpers import reading
 from helpers.pretrained import load_clip, load_gpt2
+from lessons.lesson_04_reading import instruments
 from lessons.lesson_04_reading.explorers import influence, neighbours, planted, prompts
 from pocket.captioning import PROMPTS
 from pocket.studies import captioner_study
@@ -116,7 +117,7 @@ def null_and_map() -> Iterator[Claim]:
         "Birds (*bird*, *sparrow*), *goldfish* and *small*, and not once *red*",
         "读出来的是 bird、sparrow、goldfish、small，red 一次也没有",
     )
-    shown = reading.project(shuffled, table, 1)
+    shown = instruments.project(shuffled, table, 1)
     assert (shown.vectors < shown.words.min()).all() or (shown.vectors > shown.words.max()).all()
     yield Claim(
         "paths-seen",
@@ -407,7 +408,7 @@ def stored_prompts() -> Iterator[Claim]:
     table = reading.read_vocabulary(gpt2, tokenizer)
     rows, unmoved, vectors = table.trained.nonzero().flatten(), 0, 0
     for name in captioner_study.TASKS:
-        learned = reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2)
+        learned = instruments.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2)
         begun = prompts.find_first_tokens(table, tokenizer, name, len(learned))
         near = reading.find_nearest_tokens(learned, table.table, 1, rows=rows).ids[:, 0]
         unmoved, vectors = unmoved + int((near == begun).sum()), vectors + len(near)

@@ -1,6 +1,6 @@
 """Explorer of lesson 02b: what a pass through the text tower costs, counted.
 
-On top of `Explorer`, `figures_b` and the counts of `helpers.flops`. Sizes: Radford et al. 2021, arXiv 2103.00020.
+On top of `Explorer`, `figures_b` and the counts of `lessons.kit.flops`. Sizes: Radford et al. 2021, arXiv 2103.00020.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import ipywidgets
 from transformers import CLIPConfig
 
-from helpers.flops import count_text_tower
 from helpers.language import get_language, say
 from helpers.pretrained import POCKET_CLIP
 from lessons.kit.explorer import Explorer, make_dropdown, style_control
+from lessons.kit.flops import count_text_tower
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.explorers.shared import make_options_slider

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
-from helpers.notebook import Table
 from lessons.kit.explorer import (
     Explorer,
     compute_checksum,
@@ -23,6 +22,7 @@ from lessons.kit.explorer import (
     style_control,
     use_one_thread,
 )
+from lessons.kit.notebook import Table
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt.explorers.input_row import make_picture_list, name_end, name_token
 from lessons.lesson_03_soft_prompt.figures import captions as figures

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers import by_hand, reading
+from helpers import by_hand
 from helpers.context import PromptedCLIP
 from helpers.data import cache_features
 from helpers.language import say
-from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown, style_control
+from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
+from lessons.lesson_04_reading import instruments, nulls
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import influence as figures
 from pocket.datasets import draw_few_shot
@@ -45,7 +46,7 @@ def explore_influence(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     def draw(now: SimpleNamespace) -> Picture:
         run = runs[now.task, now.init, now.seed]
         known = worth.fixed(now.task, now.init, now.seed)
-        (vectors,) = now.norm * reading.interpolate(run.begun, run.context, [now.blend])  # (M, D)
+        (vectors,) = now.norm * instruments.interpolate(run.begun, run.context, [now.blend])  # (M, D)
         there = [i for i in range(M) if i != now.what]
         if now.what == "reversed":
             there.reverse()
@@ -75,7 +76,7 @@ def explore_influence(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         return figures.draw_influence(
             rows,
             known.hand,
-            reading.compute_cosines(vectors).numpy(),
+            instruments.compute_cosines(vectors).numpy(),
             attention.numpy(),
             even,
             [f"v{i + 1}" for i in there],
@@ -128,13 +129,13 @@ def make_scorer(clip: CLIPModel, processor: CLIPProcessor) -> SimpleNamespace:
     @cache
     def fixed(task: str, init: str, seed: int) -> SimpleNamespace:
         vectors, generator = runs[task, init, seed].context, torch.Generator().manual_seed(0)
-        drawn = reading.draw_random_like(vectors, RANDOM_CONTEXTS, generator)
+        drawn = nulls.draw_random_like(vectors, RANDOM_CONTEXTS, generator)
         by_hand_alone = prompted(task).context.detach()  # it begins as “a photo of a”, and nobody has changed it
         return SimpleNamespace(
             hand=prompted(task).accuracy(*pictures(task)),
             learned=score(task, vectors),
-            without=[score(task, rest) for rest in reading.leave_one_out(vectors)],
-            orders=[score(task, order) for order in reading.permute_vectors(vectors, ORDERS, generator)],
+            without=[score(task, rest) for rest in instruments.leave_one_out(vectors)],
+            orders=[score(task, order) for order in instruments.permute_vectors(vectors, ORDERS, generator)],
             reordered=[score(task, by_hand_alone[order]) for order in reorder_words(reading_study.INITS[1].split())],
             random=[score(task, context) for context in drawn],
         )
@@ -161,7 +162,7 @@ def measure_attention(prompted: PromptedCLIP) -> tuple[Tensor, float]:
         x = by_hand.run_layer(layer, x, mask)
     slots = ids == prompted.embeddings.placeholder
     even = (1 / (prompted.end + 1)).mean().item()
-    return reading.measure_attention_to_slots(shares, slots, prompted.end), even
+    return instruments.measure_attention_to_slots(shares, slots, prompted.end), even
 
 
 def _describe_influence(now: SimpleNamespace, run: LearnedContext, what: str) -> str:

@@ -15,10 +15,11 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import reading
 from helpers.language import say
-from helpers.notebook import Table
 from helpers.reading import Metric
 from lessons.kit.explorer import Explorer, format_count, style_control
+from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
+from lessons.lesson_04_reading import nulls
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import neighbours as figures
 from lessons.lesson_04_reading.figures.shared import TICK
@@ -55,7 +56,7 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
 
     @cache
     def measure_own(metric: Metric) -> float:
-        return reading.measure_distances_within(words.table, words.words, metric).median().item()
+        return nulls.measure_distances_within(words.table, words.words, metric).median().item()
 
     def draw(now: SimpleNamespace) -> Picture:
         run, right, own = runs[now.task, now.init, now.seed], RIGHT[now.task], measure_own(now.metric)
@@ -76,9 +77,9 @@ def explore_nearest(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
             )
             for number, nearest in enumerate(names)
         ]
-        shares = [reading.measure_share_as_near(one[0], chance).item() for one, chance in zip(near.distances, null.T)]
+        shares = [nulls.measure_share_as_near(one[0], chance).item() for one, chance in zip(near.distances, null.T)]
         least = near.distances[:, 0].min()
-        together = reading.measure_share_as_near(least, null.min(1).values).item()
+        together = nulls.measure_share_as_near(least, null.min(1).values).item()
         firsts = [f"v{number} “{f.words[0]}”{f.marked[0]}" for number, f in enumerate(facts, start=1)]
         moments = ((say(en=" (initialisation)", zh="（起点）"), 0), (say(en=" (kept)", zh="（留下的一步）"), run.step))
         moment = "".join(name for name, step in moments if step == now.step)
@@ -198,7 +199,7 @@ def draw_distances(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
     rows = [
         figures.Strip(
             say(en="a word to its nearest other word", zh="词到最近的另一个词"),
-            reading.measure_distances_within(words.table, words.words).numpy(),
+            nulls.measure_distances_within(words.table, words.words).numpy(),
         ),
         *(
             figures.Strip(f"{labels}{comma}{begun}", find_nearest(learned[init, permuted]), bold=not permuted)
@@ -217,7 +218,7 @@ def draw_distances(clip: CLIPModel, processor: CLIPProcessor) -> Picture:
         ),
     ]
     own, real, warm, null, warm_null, chance = (float(np.median(row.distances)) for row in rows)
-    within = reading.measure_share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
+    within = nulls.measure_share_as_near(torch.tensor([real]), torch.from_numpy(rows[-1].distances)).item()
     kept = {init: [run.step for run in shared.find_contexts(init=init, permuted=False)] for init in reading_study.INITS}
     never, never_warm = (kept[init].count(0) for init in (at_random, as_words))
     return figures.draw_distance_rows(

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor
 
-from helpers import reading
 from helpers.language import say
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
+from lessons.lesson_04_reading import instruments, nulls
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import paths as figures
 from pocket.studies import reading_study
@@ -31,10 +31,10 @@ def explore_paths(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
     table = words.table[words.words]  # (W, D)
     rows = {words.names[row]: place for place, row in enumerate(words.words.tolist())}
     steps = shared.list_steps()
-    explained = reading.project(table, table, COMPONENTS).explained.numpy()
+    explained = instruments.project(table, table, COMPONENTS).explained.numpy()
     generator = torch.Generator().manual_seed(0)
-    tables = [reading.shuffle_columns(table, generator) for _ in range(SHUFFLES)]
-    shuffled = np.mean([reading.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
+    tables = [nulls.shuffle_columns(table, generator) for _ in range(SHUFFLES)]
+    shuffled = np.mean([instruments.project(other, other, COMPONENTS).explained.numpy() for other in tables], axis=0)
     controls = {
         **{name: control for name, control in shared.make_run_controls().items() if name != "seed"},
         "show": make_dropdown(
@@ -60,7 +60,7 @@ def explore_paths(clip: CLIPModel, processor: CLIPProcessor) -> Explorer:
         drawn = shared.sample_null(learned[0, -1], shared.DRAWS)  # (DRAWS, M, D)
         parts = {"learned": learned, "null": null, "chance": drawn, "words": table}
         each = {name: vectors.flatten(0, -2) for name, vectors in parts.items()}
-        together = reading.project(torch.cat(list(each.values())), table, 3)
+        together = instruments.project(torch.cat(list(each.values())), table, 3)
         sizes = [len(vectors) for vectors in each.values()]
         return SimpleNamespace(
             vectors=parts,

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.language import say
-from helpers.notebook import Table
 from helpers.reading import Metric
 from lessons.kit.explorer import Explorer, make_dropdown, style_control
+from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
+from lessons.lesson_04_reading import nulls
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import planted as figures
 from lessons.lesson_04_reading.figures.shared import abbreviate_draws
@@ -186,7 +187,7 @@ def tabulate_p_values() -> Table:
     """Of each style and secret the right word, its places in the contexts of all seeds that began at random, the same with permuted
     labels, and three p-values of the median place, since there are several kinds of nothing.
 
-    Like is compared with like: a median of five with medians of five. The p-values are `reading.compute_p_value` of the median of the real
+    Like is compared with like: a median of five with medians of five. The p-values are `nulls.compute_p_value` of the median of the real
     places, in nulls of MEDIANS medians of the same word's places, each in as many contexts, drawn at random:
 
     - permuted: from all contexts that were learned from permuted labels and began at random, of whichever task. They know nothing of the
@@ -207,13 +208,13 @@ def tabulate_p_values() -> Table:
     for task, tasks in alike.items():
         real, null = (find_best_ranks(task, "random", which, "cosine") for which in (False, True))
         others = torch.cat([study.contexts(other) for other in tasks if other != task])  # (S, M, D)
-        nulls = (
+        medians_by_null = (
             sample_medians(find_best_rank(permuted, RIGHT[task], words), seeds),
             find_best_rank_by_distance(apart, RIGHT[task], words).double().quantile(0.5, dim=-1),
             sample_medians(find_best_rank(others, RIGHT[task], words), seeds),
         )
         listed = (", ".join(map(str, places)) for places in (real, null))
-        ps = (format_p(reading.compute_p_value(median(real), medians)) for medians in nulls)
+        ps = (format_p(nulls.compute_p_value(median(real), medians)) for medians in medians_by_null)
         rows.append((shared.describe_task(task), ", ".join(RIGHT[task]), *listed, *ps))
     header = (
         say(en="task", zh="任务"),

@@ -18,6 +18,7 @@ from helpers.language import say
 from helpers.reading import Metric, Vocabulary
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
+from lessons.lesson_04_reading import instruments, nulls
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.figures import neighbours as figures
 from pocket.captioning import PROMPTS
@@ -32,7 +33,7 @@ def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
     rows = table.trained.nonzero().flatten()  # of all tokens that were trained: prompts began as colons, too
     names = [name if name != tokenizer.eos_token else "EOT" for name in table.names]
     learned = {
-        name: reading.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS
+        name: instruments.load_learned_vectors(PROMPTS / f"{name}.safetensors", gpt2) for name in captioner_study.TASKS
     }
     begun = {name: find_first_tokens(table, tokenizer, name, len(vectors)) for name, vectors in learned.items()}
     controls = {
@@ -57,9 +58,7 @@ def explore_stored_prompts(gpt2: PreTrainedModel, tokenizer: Any) -> Explorer:
             for id, nearest, apart, cosine, band in zip(ids.tolist(), near.ids.tolist(), near.distances.tolist(), cosines, bands)
         ]  # fmt: skip
         same, metric = sum(vector.same for vector in facts), shared.name_metric(now.metric)
-        shares = [
-            reading.measure_share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)
-        ]
+        shares = [nulls.measure_share_as_near(apart[0], chance).item() for apart, chance in zip(near.distances, null.T)]
         return figures.draw_prompt_words(
             facts,
             1.06 * max(null.max().item(), near.distances[:, 0].max().item()),

@@ -16,6 +16,7 @@ from helpers.language import LearnerError, say
 from helpers.pretrained import fingerprint, load_clip
 from helpers.reading import Metric, Vocabulary
 from lessons.kit.explorer import format_percent, make_dropdown
+from lessons.lesson_04_reading import nulls
 from pocket.studies import reading_study
 from pocket.studies.reading_study import RIGHT, LearnedContext
 from pocket.words import translate
@@ -85,7 +86,7 @@ def name_nearest(words: Vocabulary, vectors: Tensor) -> list[str]:
 
 def sample_null(like: Tensor, draws: int) -> Tensor:
     """Random vectors, each as long as one of (M, D), the same at every call: (draws, M, D)."""
-    return reading.draw_random_like(like, draws, torch.Generator().manual_seed(0))
+    return nulls.draw_random_like(like, draws, torch.Generator().manual_seed(0))
 
 
 def measure_null(like: Tensor, table: Tensor, draws: int, metric: Metric) -> tuple[Tensor, list[tuple[float, float]]]:

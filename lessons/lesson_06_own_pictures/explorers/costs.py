@@ -1,6 +1,6 @@
 """The real models beside those of the course, and what many pictures and many machines cost.
 
-Calculated by the counts of `helpers.flops`; paces and what was measured come from the stored benchmarks.
+Calculated by the counts of `lessons.kit.flops`; paces and what was measured come from the stored benchmarks.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import ipywidgets
 import torch
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from helpers.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
 from helpers.language import say
-from helpers.notebook import Table
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, make_dropdown, style_control
+from lessons.kit.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
+from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_06_own_pictures import figures
 

@@ -37,9 +37,7 @@ class MACs:
         return 2 * self.weights + 3 * self.attention
 
 
-def count_text_tower(
-    config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False
-) -> MACs:
+def count_text_tower(config: CLIPConfig, texts: int, length: int, shared: int = 0, only_end: bool = False) -> MACs:
     """Count what the features of some texts cost.
 
     Without `shared` and `only_end` this is the plain path, with both that of helpers/fast_text.py.
