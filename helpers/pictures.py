@@ -51,6 +51,11 @@ SCRIPTS += ("\u3005-\ud7a3", *2 * ("\x80-\x9fƀ-ƟƢ-ƮƱ-ȗȜ-˿\ue000-\uf8ff",
 EAST_ASIAN = re.compile("([\u3040-\u9fff\uac00-\ud7a3])(?!\\1)[\u3040-\u9fff\uac00-\ud7a3]")
 # what reads Western text keeps a byte that is no letter
 codecs.register_error("keep byte", lambda e: (e.object[e.start : e.end].encode("latin-1"), e.end))
+# what is told of a picture that could not be taken as it is
+NOTES = {
+    "frames": ("has several frames: the first is taken", "有好几帧：只取第一帧"),
+    "range": ("has a narrow or odd range of grey: it is stretched", "亮度范围太窄或特殊：已拉伸"),
+}
 # of a TIFF: whether numbers have a sign, and whether 0 is black
 SAMPLE_FORMAT, PHOTOMETRIC = 339, 262
 
@@ -68,25 +73,26 @@ class BadPicture(LearnerError):
         self.kind = kind
 
     def __str__(self) -> str:
-        return {
-            "too large": say(
-                en=f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
-                zh=f"超过了 {MAX_MEGAPIXELS} 百万像素：请另存一张小一些的",
+        en, zh = {
+            "too large": (
+                f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
+                f"超过了 {MAX_MEGAPIXELS} 百万像素：请另存一张小一些的",
             ),
-            "a strip": say(
-                en=f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
-                zh="太细长了：请裁出其中一块",
+            "a strip": (
+                f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
+                "太细长了：请裁出其中一块",
             ),
-            "no picture": say(
-                en="is no picture that can be read here: save it as PNG or JPEG, "
-                f"a HEIC of an iPhone too (what is read: {', '.join(FORMATS)}, of 8 bits a colour)",
-                zh="不是这里能读的图片：请另存为 PNG 或 JPEG（每种颜色 8 位）",
+            "no picture": (
+                "is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone "
+                f"too (what is read: {', '.join(FORMATS)}, of 8 bits a colour)",
+                "不是这里能读的图片：请另存为 PNG 或 JPEG（每种颜色 8 位）",
             ),
-            "broken": say(
-                en="begins like a picture and is broken or cut off: fetch or save it again",
-                zh="开头像图片，但文件已损坏或不完整：请重新保存一次，或换一张",
+            "broken": (
+                "begins like a picture and is broken or cut off: fetch or save it again",
+                "开头像图片，但文件已损坏或不完整：请重新保存一次，或换一张",
             ),
         }[self.kind]
+        return say(en=en, zh=zh)
 
 
 def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image.Image:
@@ -99,7 +105,7 @@ def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image
     Raises BadPicture for what is no picture, a broken one, and one of absurd size, which is not
     unpacked; and OSError where there is nothing to open.
     """
-    notes = {}
+    notes: set[str] = set()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd but harmless details
@@ -110,13 +116,10 @@ def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image
                     raise BadPicture("a strip")
                 picture = _to_rgb(_to_8_bits(image, notes))
                 # a telephone keeps how bright and how far away things were as further frames
-                if image.format != "MPO":
-                    with suppress(Exception):
-                        image.seek(1)
-                        notes["frames"] = say(
-                            en="has several frames, of which the first is taken",
-                            zh="有好几帧，只取第一帧",
-                        )
+                with suppress(Exception):
+                    image.seek(1)
+                    if image.format != "MPO":
+                        notes.add("frames")
     except Image.DecompressionBombError:
         raise BadPicture("too large") from None
     except UnidentifiedImageError:
@@ -129,12 +132,10 @@ def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image
             raise
         raise BadPicture("broken") from error
     told = set() if told is None else told
-    for kind in notes.keys() - told:
-        file = source if isinstance(source, Path) else say(en="the picture", zh="这张图片")
-        warn(
-            en=f"{file} {notes[kind]}; the same goes for others like it.",
-            zh=f"{file} {notes[kind]}；其他这样的图片也一样。",
-        )
+    file = source if isinstance(source, Path) else say(en="the picture", zh="这张图片")
+    for kind in notes - told:
+        en, zh = NOTES[kind]
+        warn(en=f"{file} {en}, as with others like it.", zh=f"{file} {zh}，其他这样的图片也一样。")
     told.update(notes)
     return picture
 
@@ -150,13 +151,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _to_8_bits(image: Image.Image, notes: dict[str, str]) -> Image.Image:
+def _to_8_bits(image: Image.Image, notes: set[str]) -> Image.Image:
     """Turn a picture as the camera was held, and make 8 bits a number of more.
 
     Whole numbers up to 65,535 fill the range of the fewest bits that hold them, since cameras write
     12 bits into 16; others, and fractions that end neither at 1 nor at 255, are stretched from the
     least to the greatest. Pillow itself clips grey, and keeps the upper 8 bits of a colour.
-    image: as it was opened; notes: where it is told that numbers were stretched.
+    image: as it was opened; notes: where it is noted if numbers were stretched.
     """
     deep, tags = ";16" in str(image.tile), getattr(image, "tag_v2", {})
     image = ImageOps.exif_transpose(image)
@@ -180,10 +181,7 @@ def _to_8_bits(image: Image.Image, notes: dict[str, str]) -> Image.Image:
         whole = 256 if bands else 65536
         span = 2 ** high.bit_length() if low >= 0 and high < whole else 0
     if (low or high) and not 0 < whole <= span:
-        notes["range"] = say(
-            en="uses little of its range of grey, or goes beyond: it is stretched",
-            zh="的亮度数值只占很小一段，或者超出了范围：已经拉伸",
-        )
+        notes.add("range")
     start, span = (0, span) if span else (low, high - low or 1)
     scaled = np.nan_to_num((colours - float(start)) * (256 / span), posinf=255)
     scaled = scaled.clip(0, 255).astype(np.uint8)

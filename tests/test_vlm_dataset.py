@@ -348,9 +348,16 @@ def test_of_several_frames_it_takes_the_first_and_says_so_once(folder, tokenizer
         frames[0].save(folder / name, save_all=True, append_images=frames[1:])
     with pytest.warns(LearnerWarning) as caught:
         dataset = VLMDataset(written(folder, entry(), *map(entry, names)), tokenizer)
-    told = f"{folder / names[0]} has several frames, of which the first is taken; the same goes for others like it."
+    told = f"{folder / names[0]} has several frames: the first is taken, as with others like it."
     assert [str(warning.message) for warning in caught] == [told]
     assert np.abs(np.subtract(dataset[1][0].getpixel((3, 3)), COLOURS["red"])).max() < 9
+
+
+def test_a_photograph_with_a_map_of_its_depth_is_one_picture(folder):
+    noise().save(folder / "telephone.jpg", "MPO", save_all=True, append_images=[noise()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_picture(folder / "telephone.jpg").size == (64, 64)
 
 
 @pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff", "jpeg"])
