@@ -147,7 +147,7 @@ def test_an_item_is_a_picture_and_the_ids_of_its_caption_with_an_end(folder, tok
 
 def test_a_tokenizer_without_an_end_is_refused(folder):
     with pytest.raises(ValueError, match="no end-of-text token.*another language model"):
-        VLMDataset(written(folder, entry()), SimpleNamespace(eos_token_id=None))
+        VLMDataset(written(folder, entry()), SimpleNamespace(eos_token_id=None, sep_token_id=None))
 
 
 def test_long_captions_are_cut_lose_their_end_and_are_counted(folder, tokenizer):
