@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from transformers import GenerationConfig
 
 from helpers import checkpoint
+from helpers.data import get_end_of_text
 from helpers.files import is_pickled
 from helpers.language import LearnerError, check_choice, say
 from helpers.language_model import (
@@ -31,7 +32,6 @@ from helpers.language_model import (
     compute_logits,
     decode,
     embed_ids,
-    get_end_of_text,
     read_token_table,
     read_vectors,
 )

@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from helpers import training
 from helpers.captioner import IGNORED, VLMWithSoftPrompt, to_fp32
-from helpers.data import tokenize_captions
-from helpers.language_model import get_end_of_text, read_token_table
+from helpers.data import get_end_of_text, tokenize_captions
+from helpers.language_model import read_token_table
 from helpers.training import Evaluation, ProcessGroup, TrainConfig
 
 # spread of the projected patches, relative to that of the token table: a blend of words is

@@ -39,18 +39,17 @@ Texts = Mapping[str, str]  # the notes of a file, or what `identify_model` says 
 class WrongModel(LearnerError):
     """What a file of this `kind` holds was learned on another model than `this`.
 
-    part: which of several models; `before` and `now`: the first setting in their configurations
-    that differs, if one does.
+    part: which of several models.
     """
 
     en, zh = (
         "This {kind[0]} was learned on {learned_on[model]} (width {learned_on[width]}, "
-        "fingerprint {learned_on[fingerprint]}{before}), and this {part[0]}model is {this[model]} "
-        "(width {this[width]}, fingerprint {this[fingerprint]}{now}): to another model its vectors "
-        "mean nothing. Load it onto the model it was learned on.",
+        "fingerprint {learned_on[fingerprint]}), and this {part[0]}model is {this[model]} "
+        "(width {this[width]}, fingerprint {this[fingerprint]}): to another model its vectors mean "
+        "nothing. Load it onto the model it was learned on.",
         "这组{kind[1]}是在 {learned_on[model]} 上学的（宽度 {learned_on[width]}，"
-        "指纹 {learned_on[fingerprint]}{before}），而这个{part[1]}模型是 {this[model]}"
-        "（宽度 {this[width]}，指纹 {this[fingerprint]}{now}）：换一个模型，这些向量就没有意义了。"
+        "指纹 {learned_on[fingerprint]}），而这个{part[1]}模型是 {this[model]}"
+        "（宽度 {this[width]}，指纹 {this[fingerprint]}）：换一个模型，这些向量就没有意义了。"
         "请加载到原来的模型上。",
     )
 
@@ -111,17 +110,16 @@ def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts])
                 zh=f"{file} 没有写明是配着哪些模型学的："
                 "文件已经损坏，或者是本课程的旧版本存的。请重新学一次",
             ) from error
+        alike = all(then[fact] == now[fact] for fact in ("fingerprint", "width"))
         # what only one knows is of another version of the library
         differs = [name for name in settings if settings[name] != ours.get(name, settings[name])]
-        if differs or any(then[fact] != now[fact] for fact in ("fingerprint", "width")):
-            before, after = (
-                f", {differs[0]} {config[differs[0]]}" if differs else ""
-                for config in (settings, ours)
+        if alike and differs:
+            then, now = (
+                facts | {"fingerprint": f"{facts['fingerprint']}, {differs[0]} {known[differs[0]]}"}
+                for facts, known in ((then, settings), (now, ours))
             )
-            raise WrongModel(
-                kind=KINDS[kind], part=PARTS[part], learned_on=then, this=now,
-                before=before, now=after,
-            )  # fmt: skip
+        if not alike or differs:
+            raise WrongModel(kind=KINDS[kind], part=PARTS[part], learned_on=then, this=now)
 
 
 def check_tensor(

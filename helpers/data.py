@@ -22,7 +22,6 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import find_cache_folder, read_tensors, write_tensors
 from helpers.language import LearnerError
-from helpers.language_model import get_end_of_text
 from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, group_copies, read_pairs
 from helpers.pretrained import check_tokens, describe_config, encode_images, fingerprint
 
@@ -209,6 +208,23 @@ class VLMDataset(Dataset):
     def cut(self) -> int:
         """How many captions were longer than max_length."""
         return sum(len(row) > self.max_length for row in self._whole)
+
+
+def get_end_of_text(tokenizer: Any) -> int:
+    """The id that ends a text: the same in training, in padding and in writing.
+
+    It is the tokenizer's end of text, or its separator where it has none, as BERT's tokenizers
+    under Chinese GPT-2s do. Raises ValueError where it has neither.
+    """
+    if tokenizer.eos_token_id is not None:
+        return tokenizer.eos_token_id
+    if tokenizer.sep_token_id is None:
+        raise LearnerError(
+            en="this tokenizer has no end-of-text token, so a caption could never end: "
+            "use another language model",
+            zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
+        )
+    return tokenizer.sep_token_id
 
 
 def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:

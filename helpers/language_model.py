@@ -1,7 +1,7 @@
 """What the course asks of a frozen causal language model, in each model's own way.
 
-Families scale embeddings, scale or cap logits, and name the end of a text differently. Here is the
-one place that knows; the soft prompt and its training (helpers/captioner.py) ask here.
+Families differ: some scale embeddings, some scale or cap logits. Here is the one place that knows;
+the soft prompt and its training (helpers/captioner.py) ask here.
 """
 
 from __future__ import annotations
@@ -17,23 +17,6 @@ from helpers.language import LearnerError
 
 # Chinese, Japanese and their punctuation, between which nobody writes a blank
 _CJK = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uff65]"
-
-
-def get_end_of_text(tokenizer: Any) -> int:
-    """The id that ends a text: the same in training, in padding and in writing.
-
-    It is the tokenizer's end of text, or its separator where it has none, as BERT's tokenizers
-    under Chinese GPT-2s do. Raises ValueError where it has neither.
-    """
-    if tokenizer.eos_token_id is not None:
-        return tokenizer.eos_token_id
-    if tokenizer.sep_token_id is None:
-        raise LearnerError(
-            en="this tokenizer has no end-of-text token, so a caption could never end: "
-            "use another language model",
-            zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
-        )
-    return tokenizer.sep_token_id
 
 
 def embed_ids(model: PreTrainedModel, ids: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from helpers.language import LearnerError, check_choice
+from helpers.language_model import read_token_table
 from helpers.pretrained import find_trained_rows
 
 Metric = Literal["cosine", "euclidean"]
@@ -52,8 +53,8 @@ class Vocabulary:
 def read_vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
     """Read the vocabulary of a CLIP's text tower, or of a language model."""
     tower = getattr(model, "text_model", None)
-    embeddings = tower.embeddings.token_embedding if tower else model.get_input_embeddings()
-    table = embeddings.weight.detach()  # (V, D)
+    table = tower.embeddings.token_embedding.weight if tower else read_token_table(model)
+    table = table.detach()  # (V, D)
     tokens = tokenizer.convert_ids_to_tokens(range(len(table)))
     names = tuple((token or "").removesuffix("</w>").lstrip("Ġ▁") for token in tokens)
     trained = find_trained_rows(model).to(table.device)

@@ -11,13 +11,12 @@ from transformers import PreTrainedTokenizerFast
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import pad_captions
 from helpers.checkpoint import WrongModel
-from helpers.data import tokenize_captions
+from helpers.data import get_end_of_text, tokenize_captions
 from helpers.language_model import (
     check_causal,
     compute_logits,
     decode,
     embed_ids,
-    get_end_of_text,
     read_token_table,
     read_vectors,
 )

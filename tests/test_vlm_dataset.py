@@ -512,20 +512,8 @@ def test_pictures_are_found_also_when_one_goes_elsewhere_afterwards(folder, toke
 
 # --- texts that were read in another encoding than they were written in --------------------------------------------------------
 
-SENTENCES = (
-    """
-一只猫坐在红色的沙发上，旁边是一只正在睡觉的小狗。|窗边的桌子上放着两杯咖啡和一本书|一只猫|两个孩子在海边放风筝
-一隻黑貓坐在窗邊的椅子上，旁邊有兩個孩子|黒い猫が窓辺に座っている。カメラと東京タワー|검은 고양이가 창가에 앉아 있다
-Un chat noir près d'une fenêtre à Noël|Élève créée, où naïve œuvre «CAFÉ»|CRÉÉE À ÉTÉ|Ein größeres Mädchen läuft über die Straße, ÄÖÜ ß
-Ein Café™ «Menü» bei 20 °C, ½ l, 50 µm, Δt|¿¡Qué niño! El señor CORAZÓN|IRMÃ, NÃO, MAÇÃ|Pâté, Ærø, Ångström, þorn
-Một con mèo trắng đang ngủ trên ghế. Người phụ nữ|Kot śpi na łóżku, źdźbło, żółć|İstanbul'da bir kedi çiçeğin yanında, IĞDIR
-Țară și mașină, ăâîșț|Žluťoučký kůň úpěl ďábelské ódy|Чёрный кот сидит на окне|Μια γάτα κάθεται στο παράθυρο|חתול שחור על החלון
-قطة سوداء على النافذة|एक काली बिल्ली खिड़की पर|แมวดำบนหน้าต่าง|ʻŌlelo Hawaiʻi|Azərbaycan dilində şəkil|喝café的猫|用iPhone拍的猫，¥5
-a cat 😺 and 👨‍👩‍👧 at home 🇨🇳|“quoted” … naïve – café au lait|€5, £3, ¥2, § 4, ¶|a cat.
-""".replace("\n", "|")
-    .strip("|")
-    .split("|")
-)
+# in letters that the fonts of the course need not write
+SENTENCES = Path(__file__).with_name("sentences.txt").read_text("utf-8").splitlines()
 CHINESE = [
     text
     for text in SENTENCES

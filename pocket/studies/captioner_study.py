@@ -38,6 +38,7 @@ from helpers.captioner_training import (
     whiten,
 )
 from helpers.files import DATA
+from helpers.language_model import read_token_table
 from helpers.pretrained import identify_model, load_clip, load_gpt2
 from helpers.training import Evaluation, History, TrainConfig
 from pocket import captioning, scoring
@@ -332,7 +333,7 @@ def score_ablations(
     model: VLMWithSoftPrompt, test: EncodedScenes
 ) -> Iterator[tuple[str, CaptionScores]]:
     """Score a captioner as trained, and with one part at a time taken away or exchanged."""
-    table = model.language_model.get_input_embeddings().weight
+    table = read_token_table(model.language_model)
     rows = table[model.tokenizer(DESCRIBE, add_special_tokens=False)["input_ids"]]
     for how, features in ablate(model, test.features, rows):
         yield how, score_captions(model.generate(features), test.scenes)

@@ -24,6 +24,7 @@ from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
+from helpers.language_model import read_token_table
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
@@ -45,7 +46,7 @@ MINUS_100 = str(IGNORED).replace("-", "−")
 
 def explore_input_row(model: VLMWithSoftPrompt) -> Explorer:
     """Choose a picture, how it is told to GPT-2, how long prompt and text are, and see the sequence and the next token."""
-    seen, table = load_test_pictures(model), model.language_model.get_input_embeddings().weight  # (V, D)
+    seen, table = load_test_pictures(model), read_token_table(model.language_model)  # (V, D)
     texts = [
         model.tokenizer(write_full_caption(picture.scene), add_special_tokens=False)["input_ids"] for picture in seen
     ]
