@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +26,7 @@ from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned
 from helpers.data import FewShot
 from helpers.fast_text import count_shared, encode_fast
 from helpers.language import LearnerError, check_choice
-from helpers.pretrained import encode_images, encode_texts, identify_model
+from helpers.pretrained import encode_images, encode_texts, identify_model, read_class_names
 from helpers.training import Evaluation, TrainConfig, train
 
 Position = Literal["end", "middle", "front"]  # where the class name stands
@@ -190,10 +191,16 @@ def encode_plain(clip: CLIPModel, embeddings: CLIPTextEmbeddings, ids: Tensor) -
 
 
 def fill_prompt(words: Sequence[str], class_name: str, position: Position) -> str:
-    """Put words around the class name: "a photo of a" and "cat" to "a photo of a cat."."""
+    """Put words around the class name: "a photo of a" and "cat" to "a photo of a cat.".
+
+    "_" in the name is a blank, as in CoOp. There, in the middle and in front, a name is joined with
+    the full stop before it is moved, so one that ends in punctuation, "U.S.", gets other tokens
+    than here, where they are those of the text as it stands; at the end they are the same.
+    """
     check_choice("position", position, "end", "middle", "front")
     before = {"end": len(words), "middle": len(words) // 2, "front": 0}[position]
-    return " ".join([*words[:before], class_name, *words[before:]]) + "."
+    name = class_name.replace("_", " ")
+    return " ".join([*words[:before], name, *words[before:]]) + "."
 
 
 def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, int]:
@@ -270,7 +277,8 @@ class PromptedCLIP(nn.Module):
     """A frozen CLIP that scores pictures against class names behind a learnable context.
 
     What learns is `context`, (M, D) or (C, M, D); CLIP is left as it was. Taken apart in
-    lesson 02, sections 4 and 5.
+    lesson 02, sections 4 and 5. Beside CoOp's: what differs in the tokens says `fill_prompt`; its
+    nearest words are by Euclidean distance, those of lesson 04 by cosine unless told otherwise.
     """
 
     def __init__(
@@ -290,7 +298,7 @@ class PromptedCLIP(nn.Module):
         Args:
             clip: the model; it is frozen.
             processor: of the same model.
-            class_names: C names.
+            class_names: C names, of which no two may be the same to the tokenizer.
             context_length: M, in tokens.
             init: what the context begins as: "random", words of M tokens, or a tensor.
             position: where the class name stands.
@@ -309,8 +317,9 @@ class PromptedCLIP(nn.Module):
                 zh=f"class_names 是 {class_names!r}：请给出类别名的列表",
             )
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
-        self.class_names, self.position = tuple(class_names), position
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
+        self.class_names = read_class_names(class_names, tokenizer)
+        self.position = position
         table = trained.token_embedding.weight  # (V, D)
         word, placeholder = find_placeholder(tokenizer, self.class_names)
         shape = (context_length, table.shape[1])
@@ -428,8 +437,9 @@ class PromptedCLIP(nn.Module):
         check_models(Path(file), CONTEXT, notes, {"": here})
         shape = "M", int(here["width"])
         context = check_tensor(Path(file), tensors, "context", shape, ("C", *shape)).to(clip.device)
-        names, own = tuple(json.loads(notes["class_names"])), context.dim() == 3
-        if class_names is not None and own and tuple(class_names) != names:
+        own, read = context.dim() == 3, partial(read_class_names, tokenizer=processor.tokenizer)
+        names = read(json.loads(notes["class_names"]))
+        if class_names is not None and own and read(class_names) != names:
             raise LearnerError(
                 en=f"{file} holds vectors for each of {', '.join(names)}: "
                 "they say nothing about other classes",

@@ -22,8 +22,8 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.files import find_cache_folder, read_tensors, write_tensors
 from helpers.language import LearnerError
-from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, read_pairs
-from helpers.pretrained import describe_config, encode_images, fingerprint
+from helpers.pictures import FILE_BATCH_SIZE, PictureFiles, group_copies, read_pairs
+from helpers.pretrained import check_tokens, describe_config, encode_images, fingerprint
 
 # pictures in one batch, and in one file of the cache
 BATCH_SIZE = 256
@@ -159,7 +159,9 @@ class VLMDataset(Dataset):
     Paths are relative to the JSON file.
     The file and every picture are checked at once; pictures are opened again when they are asked
     for. Item i is a picture, RGB, and the ids (T,) of its caption with an end-of-text, or of its
-    first max_length tokens.
+    first max_length tokens. `pictures` are the different ones alone, and `picture_of`, (N,), has
+    the number of each caption's: with `model.encode(data.pictures[:])[data.picture_of]` each is
+    encoded once. Copies of a file count as one picture; whoever splits captions, splits by these.
     """
 
     def __init__(
@@ -182,7 +184,11 @@ class VLMDataset(Dataset):
             ValueError: a list of all faults.
         """
         pairs = read_pairs(Path(data_path), allow_outside)
-        self.pictures = PictureFiles([file for file, _ in pairs])
+        firsts = group_copies([file for file, _ in pairs])
+        files = list(dict.fromkeys(firsts.values()))
+        places = {file: place for place, file in enumerate(files)}
+        self.pictures = PictureFiles(files)
+        self.picture_of = torch.tensor([places[firsts[file]] for file, _ in pairs])
         self.texts = [text for _, text in pairs]
         self.max_length = max_length
         self._whole = tokenize_captions(tokenizer, self.texts)
@@ -191,7 +197,7 @@ class VLMDataset(Dataset):
         return len(self.texts)
 
     def __getitem__(self, number: int) -> tuple[Image.Image, Tensor]:
-        return self.pictures[number], self._whole[number][: self.max_length]
+        return self.pictures[int(self.picture_of[number])], self._whole[number][: self.max_length]
 
     @property
     def rows(self) -> list[Tensor]:
@@ -224,8 +230,10 @@ def get_end_of_text(tokenizer: Any) -> int:
 def tokenize_captions(tokenizer: Any, captions: Sequence[str]) -> list[Tensor]:
     """Turn each caption into ids (T,), with an end-of-text to learn.
 
-    Raises ValueError if the tokenizer knows no end.
+    Raises ValueError if the tokenizer knows no end, or a caption holds one of its signs; warns if
+    it makes bytes of letters.
     """
     end = get_end_of_text(tokenizer)
     ids = [tokenizer(caption, add_special_tokens=False)["input_ids"] for caption in captions]
+    check_tokens(tokenizer, captions, ids)
     return [torch.tensor([*row, end]) for row in ids]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 LANGUAGES = ("en", "zh")
 _language = "en"
 
@@ -42,6 +44,24 @@ def set_language(lang: str) -> None:
 def say(*, en: str, zh: str) -> str:
     """The text in the learner's language."""
     return zh if _language == "zh" else en
+
+
+class LearnerWarning(UserWarning):
+    """What stops nothing and should be known; shown without the line of code that found it."""
+
+
+def warn(*, en: str, zh: str) -> None:
+    """Warn in the learner's language; the same sentence is shown once."""
+    warnings.warn(say(en=en, zh=zh), LearnerWarning, stacklevel=2)
+
+
+def _format_warning(message: Warning | str, category: type[Warning], *place: object) -> str:
+    if issubclass(category, LearnerWarning):
+        return f"{say(en='Note: ', zh='注意：')}{message}\n"
+    return _format_others(message, category, *place)
+
+
+_format_others, warnings.formatwarning = warnings.formatwarning, _format_warning
 
 
 def check_choice(name: str, value: object, *choices: str) -> None:

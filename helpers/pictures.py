@@ -6,14 +6,17 @@ the folder is not followed, and all that is wrong is told at once.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import errno
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -21,7 +24,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError, say, warn
 
 # of a picture; a larger one is refused before it is unpacked
 MAX_MEGAPIXELS = 50
@@ -34,6 +37,27 @@ FORMATS += ("AVIF",) if PIL.features.check("avif") else ()
 MAX_FAULTS = 100
 # pictures that are open at the same time: a photograph takes a hundred megabytes
 FILE_BATCH_SIZE = 8
+
+# how a text may have been written, and read
+MISREADINGS = (
+    *((wrote, "UTF-8") for wrote in ("GB2312", "Big5", "EUC-KR")),
+    *(("UTF-8", "GB18030"), ("UTF-8", "cp1252"), ("GB2312", "cp1252")),
+)
+# letters of one script stand together: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic,
+# East Asian; and, twice, what hardly anybody writes
+SCRIPTS = ("À-ÖØ-öø-ſƠơƯưȘ-țḀ-ỿ", "Ͱ-Ͽ", "Ѐ-ԯ", "\u0530-\u058f", "\u0590-\u05ff", "\u0600-\u07ff")
+SCRIPTS += ("\u3005-\ud7a3", *2 * ("\x80-\x9fƀ-ƟƢ-ƮƱ-ȗȜ-˿\ue000-\uf8ff",))
+# two letters of Chinese, Japanese or Korean that are not the same
+EAST_ASIAN = re.compile("([\u3040-\u9fff\uac00-\ud7a3])(?!\\1)[\u3040-\u9fff\uac00-\ud7a3]")
+# what reads Western text keeps a byte that is no letter
+codecs.register_error("keep byte", lambda e: (e.object[e.start : e.end].encode("latin-1"), e.end))
+# what is told of a picture that could not be taken as it is
+NOTES = {
+    "frames": ("has several frames: the first is taken", "有好几帧：只取第一帧"),
+    "range": ("has a narrow or odd range of grey: it is stretched", "亮度范围太窄或特殊：已拉伸"),
+}
+# of a TIFF: whether numbers have a sign, and whether 0 is black
+SAMPLE_FORMAT, PHOTOMETRIC = 339, 262
 
 # --- pictures -------------------------------------------------------------------------------------
 
@@ -49,35 +73,39 @@ class BadPicture(LearnerError):
         self.kind = kind
 
     def __str__(self) -> str:
-        return {
-            "too large": say(
-                en=f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
-                zh=f"超过了 {MAX_MEGAPIXELS} 百万像素：请另存一张小一些的",
+        en, zh = {
+            "too large": (
+                f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
+                f"超过了 {MAX_MEGAPIXELS} 百万像素：请另存一张小一些的",
             ),
-            "a strip": say(
-                en=f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
-                zh="太细长了：请裁出其中一块",
+            "a strip": (
+                f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
+                "太细长了：请裁出其中一块",
             ),
-            "no picture": say(
-                en="is no picture that can be read here: save it as PNG or JPEG, "
-                f"a HEIC of an iPhone too (what is read: {', '.join(FORMATS)})",
-                zh="不是这里能读的图片：请另存为 PNG 或 JPEG",
+            "no picture": (
+                "is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone "
+                f"too (what is read: {', '.join(FORMATS)}, of 8 bits a colour)",
+                "不是这里能读的图片：请另存为 PNG 或 JPEG（每种颜色 8 位）",
             ),
-            "broken": say(
-                en="begins like a picture and is broken or cut off: fetch or save it again",
-                zh="开头像图片，但文件已损坏或不完整：请重新保存一次，或换一张",
+            "broken": (
+                "begins like a picture and is broken or cut off: fetch or save it again",
+                "开头像图片，但文件已损坏或不完整：请重新保存一次，或换一张",
             ),
         }[self.kind]
+        return say(en=en, zh=zh)
 
 
-def open_picture(source: Path | BinaryIO) -> Image.Image:
+def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image.Image:
     """Open a picture file as RGB, turned as the camera was held.
 
-    What is transparent is made white; of several frames the first is taken.
+    What is transparent is made white; of several frames the first is taken, and numbers that would
+    come out black or clipped are stretched, both with a warning.
+    told: what was warned of before, and is not again; more is added.
 
     Raises BadPicture for what is no picture, a broken one, and one of absurd size, which is not
     unpacked; and OSError where there is nothing to open.
     """
+    notes: set[str] = set()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd but harmless details
@@ -86,7 +114,12 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
                     raise BadPicture("too large")
                 if max(image.size) > MAX_ASPECT_RATIO * min(image.size):
                     raise BadPicture("a strip")
-                return _to_rgb(ImageOps.exif_transpose(image))
+                picture = _to_rgb(_to_8_bits(image, notes))
+                # a telephone keeps how bright and how far away things were as further frames
+                with suppress(Exception):
+                    image.seek(1)
+                    if image.format != "MPO":
+                        notes.add("frames")
     except Image.DecompressionBombError:
         raise BadPicture("too large") from None
     except UnidentifiedImageError:
@@ -98,6 +131,13 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise BadPicture("broken") from error
+    told = set() if told is None else told
+    file = source if isinstance(source, Path) else say(en="the picture", zh="这张图片")
+    for kind in notes - told:
+        en, zh = NOTES[kind]
+        warn(en=f"{file} {en}, as with others like it.", zh=f"{file} {zh}，其他这样的图片也一样。")
+    told.update(notes)
+    return picture
 
 
 def tell_unopened(error: OSError) -> str:
@@ -106,19 +146,55 @@ def tell_unopened(error: OSError) -> str:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    # 16 bits a pixel, which Pillow would not shrink but clip
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) / 256).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image, notes: set[str]) -> Image.Image:
+    """Turn a picture as the camera was held, and make 8 bits a number of more.
+
+    Whole numbers up to 65,535 fill the range of the fewest bits that hold them, since cameras write
+    12 bits into 16; others, and fractions that end neither at 1 nor at 255, are stretched from the
+    least to the greatest. Pillow itself clips grey, and keeps the upper 8 bits of a colour.
+    image: as it was opened; notes: where it is noted if numbers were stretched.
+    """
+    deep, tags = ";16" in str(image.tile), getattr(image, "tag_v2", {})
+    image = ImageOps.exif_transpose(image)
+    # transparency has a range of its own
+    bands = {"RGB": 3, "RGBA": 3, "LA": 1}.get(image.mode, 0) * deep
+    if not bands and image.mode[0] not in "IF":
+        return image
+    numbers = np.asarray(image)
+    # numbers without a sign, which Pillow reads as if they had one
+    if image.mode == "I" and tags.get(SAMPLE_FORMAT, (1,))[0] == 1:
+        numbers = numbers.view(np.uint32)
+    colours = numbers[..., :bands] if bands else numbers
+    finite = colours[np.isfinite(colours)]
+    low, high = (finite.min().item(), finite.max().item()) if finite.size else (0, 0)
+    # all that is left of 16 bits is 0
+    if bands and not high:
+        raise BadPicture("no picture")
+    if image.mode == "F":
+        span = whole = next((top for top in (1, 255) if low >= 0 and top / 2 <= high <= top), 0)
+    else:
+        whole = 256 if bands else 65536
+        span = 2 ** high.bit_length() if low >= 0 and high < whole else 0
+    if (low or high) and not 0 < whole <= span:
+        notes.add("range")
+    start, span = (0, span) if span else (low, high - low or 1)
+    scaled = np.nan_to_num((colours - float(start)) * (256 / span), posinf=255)
+    scaled = scaled.clip(0, 255).astype(np.uint8)
+    # TIFF's 0 may mean white, of which Pillow knows in 8 bits only
+    scaled = 255 - scaled if tags.get(PHOTOMETRIC) == 0 else scaled
+    return Image.fromarray(np.dstack([scaled, numbers[..., bands:]]) if bands else scaled)
 
 
 class PictureFiles(Sequence):
     """Picture files as a sequence of RGB pictures, each opened when it is asked for."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self.files = files
+        self.files, self._told = files, set()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -127,7 +203,7 @@ class PictureFiles(Sequence):
         if isinstance(number, slice):
             return [self[place] for place in range(*number.indices(len(self)))]
         try:
-            return open_picture(self.files[number])
+            return open_picture(self.files[number], self._told)
         except BadPicture as error:
             raise LearnerError(f"{self.files[number]} {error}") from error
 
@@ -138,29 +214,12 @@ def group_copies(files: Sequence[Path]) -> dict[Path, Path]:
     Links lead to what they point to. Only files of equal size are read; one that cannot be read is
     like no other.
     """
-    sizes = {file: _read_or_keep(os.path.getsize, file) for file in files}
-    shared, known = Counter(sizes.values()), {}
-    contents = {
-        file: _read_or_keep(_digest, file) if shared[size] > 1 else file
-        for file, size in sizes.items()
-    }
-    return {file: known.setdefault(content, file) for file, content in contents.items()}
-
-
-def _digest(file: Path) -> bytes:
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
-
-
-def _read_or_keep(read: Callable[[Path], Any], file: Path) -> Any:
-    """What is read of a file; the file itself where it cannot be read."""
-    try:
-        return read(file)
-    except OSError:
-        return file
+    sizes = {file: file.stat().st_size if os.access(file, os.R_OK) else file for file in files}
+    shared, firsts = Counter(sizes.values()), {}
+    for file, size in sizes.items():
+        content = hashlib.sha256(file.read_bytes()).digest() if shared[size] > 1 else file
+        sizes[file] = firsts.setdefault(content, file)
+    return sizes
 
 
 # --- a JSON file of pictures with captions --------------------------------------------------------
@@ -184,18 +243,25 @@ def read_pairs(
             zh=f"{data_path} 里是{kind}，应该是 {wanted}",
         )
     # many captions may share a picture, which is looked at once
-    folder, known = data_path.parent, {}
+    folder, known, told = data_path.parent, {}, set() if decode else None
     place = say(en=", entry {}: ", zh="，第 {} 项：")
     faults = [
         f"{data_path}{place.format(number)}{fault}"
         for number, entry in enumerate(entries, start=1)
-        for fault in _find_faults(entry, folder, allow_outside, decode, known)
+        for fault in _find_faults(entry, folder, allow_outside, told, known)
     ]
     raise_faults(faults)
-    return [
-        (Path(os.path.abspath(folder / entry["image_path"])), entry["text"].strip())
-        for entry in entries
-    ]
+    texts = [entry["text"].strip() for entry in entries]
+    if found := next(filter(None, map(find_misreading, texts)), None):
+        wrote, read, meant = found
+        warn(
+            en=f"{data_path}: a caption looks like {wrote} that was read as {read}; was it "
+            f"“{meant:.60}”? Save the file as UTF-8 anew where it was written.",
+            zh=f"{data_path}：有的说明文字像是把 {wrote} 编码当成 {read} 读出来的，"
+            f"原文是不是“{meant:.60}”？请从原来的地方重新存成 UTF-8。",
+        )
+    files = {path: Path(_find_file(path, folder, allow_outside)) for path in known}
+    return [(files[entry["image_path"]], text) for entry, text in zip(entries, texts)]
 
 
 def raise_faults(faults: Sequence[str]) -> None:
@@ -209,7 +275,8 @@ def raise_faults(faults: Sequence[str]) -> None:
 
 def _read_entries(data_path: Path) -> Any:
     try:
-        return json.loads(data_path.read_bytes().decode("utf-8-sig"))
+        text = data_path.read_bytes().decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_keep_repeated)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise LearnerError(
@@ -235,8 +302,42 @@ def _read_entries(data_path: Path) -> Any:
         ) from None
 
 
+class _Repeated(list):
+    """What stands under the same key of an object; JSON's reader would keep the last alone."""
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = {}
+    for key, value in pairs:
+        values.setdefault(key, _Repeated()).append(value)
+    return {key: each if len(each) > 1 else each[0] for key, each in values.items()}
+
+
+def find_misreading(text: str) -> tuple[str, str, str] | None:
+    """Find whether a text was written in one encoding and read in another: both, and what it was.
+
+    Only where it makes sense as it was written and, if it was taken for UTF-8, none as it was read.
+    """
+    if "\ufffd" in text:
+        return "?", "UTF-8", text.replace("\ufffd", "?")
+    for wrote, read in MISREADINGS if not text.isascii() else ():
+        with suppress(UnicodeError):
+            meant = text.encode(read, "keep byte").decode(wrote)
+            # one letter alone may be chance
+            sure = EAST_ASIAN.search(meant) or (wrote, read) == ("UTF-8", "cp1252")
+            if sure and _makes_sense(meant) and not (read == "UTF-8" and _makes_sense(text)):
+                return wrote, read, meant
+    return None
+
+
+def _makes_sense(text: str) -> bool:
+    """Whether no letters stand together that nobody writes together."""
+    runs = re.findall(r"[^\x00-\x7f]+", text)
+    return all(sum(bool(re.search(f"[{each}]", run)) for each in SCRIPTS) < 2 for run in runs)
+
+
 def _find_faults(
-    entry: Any, folder: Path, allow_outside: bool, decode: bool, known: dict[str, str]
+    entry: Any, folder: Path, allow_outside: bool, told: set[str] | None, known: dict[str, str]
 ) -> Iterator[str]:
     """Find what is wrong with an entry of the JSON file.
 
@@ -244,7 +345,7 @@ def _find_faults(
         entry: whatever stands there.
         folder: of the JSON file.
         allow_outside: whether pictures may lie outside it.
-        decode: whether pictures are opened, too.
+        told: what was warned of, as in `open_picture`; None: pictures are not opened.
         known: what was found of pictures before, by their paths; more is added.
     """
     if not isinstance(entry, dict):
@@ -258,6 +359,11 @@ def _find_faults(
             others = ", ".join(json.dumps(str(other), ensure_ascii=False)[:40] for other in entry)
             told = say(en=f" (it has {others})", zh=f"（只有 {others}）") if others else ""
             yield say(en=f'has no "{key}"', zh=f'没有 "{key}"') + told
+        elif isinstance(value, _Repeated):
+            yield say(
+                en=f'has {len(value)} times "{key}": make an entry for each',
+                zh=f'里 "{key}" 写了 {len(value)} 次：请分成几项来写',
+            )
         elif not isinstance(value, str):
             kind = _name_kind(value)
             yield say(
@@ -273,30 +379,46 @@ def _find_faults(
             )
         elif key == "image_path":
             if value not in known:
-                known[value] = _find_picture_fault(value, folder, allow_outside, decode)
+                known[value] = _find_picture_fault(value, folder, allow_outside, told)
             if known[value]:
                 yield known[value]
 
 
-def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bool) -> str:
+def _is_inside(file: str, folder: Path) -> bool:
+    """Whether a file lies in a folder: first by its letters, then with all links followed."""
+    return all(
+        Path(whole(file)).is_relative_to(whole(folder))
+        for whole in (os.path.abspath, os.path.realpath)
+    )
+
+
+def _find_file(path: str, folder: Path, allow_outside: bool) -> str:
+    """Find where a path leads: from the folder of the JSON file, or else from where one stands.
+
+    The latter, as the seed's script reads it, only where there is a file that may be read.
+    """
+
+    def leads(file: str) -> bool:
+        return (allow_outside or _is_inside(file, folder)) and os.path.isfile(file)
+
+    file, there = os.path.abspath(folder / path), os.path.abspath(path)
+    return there if not leads(file) and leads(there) else file
+
+
+def _find_picture_fault(path: str, folder: Path, allow_outside: bool, told: set[str] | None) -> str:
     """Say what is wrong with a picture's path or file; "" where nothing is.
 
     Args:
         path: as it stands in the JSON file.
         folder: to which it is relative.
         allow_outside: whether it may lead out of there; else what lies outside is not touched.
-        decode: whether the picture is opened, too.
+        told: what was warned of, as in `open_picture`; None: the picture is not opened.
     """
     shown = json.dumps(path, ensure_ascii=False)
     if "\0" in path:
         return say(en=f"the path {shown} holds a zero byte", zh=f"路径 {shown} 里有零字节")
-    file = os.path.abspath(folder / path)
-    # first by its letters, then with all links followed
-    inside = all(
-        Path(whole(file)).is_relative_to(whole(folder))
-        for whole in (os.path.abspath, os.path.realpath)
-    )
-    if not inside and not allow_outside:
+    file = _find_file(path, folder, allow_outside)
+    if not allow_outside and not _is_inside(file, folder):
         return say(
             en=f"{shown} leaves the folder of the JSON file: "
             "copy the picture into it, or allow it by --allow-outside",
@@ -311,12 +433,13 @@ def _find_picture_fault(path: str, folder: Path, allow_outside: bool, decode: bo
         looked, instead = os.path.dirname(file), _suggest_instead(path, file)
         return say(
             en=f"no file {shown} (looked in {looked}){instead}. "
-            "Paths are relative to the JSON file",
-            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径是相对于 JSON 文件的",
+            "Paths are relative to the JSON file, with --allow-outside also to where you are",
+            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径相对于 JSON 文件；"
+            "加上 --allow-outside，也可以相对于当前文件夹",
         )
     try:
-        if decode:
-            open_picture(Path(file))
+        if told is not None:
+            open_picture(Path(file), told)
     except BadPicture as error:
         return f"{shown} {error}"
     except OSError as error:

@@ -16,8 +16,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
+from unicodedata import category, normalize
 
 import huggingface_hub
 import torch
@@ -27,7 +29,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from helpers.language import say
+from helpers.language import LearnerError, say, warn
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
@@ -191,6 +193,63 @@ def encode_texts(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]
     return torch.nn.functional.normalize(features, dim=-1)
 
 
+def read_class_names(names: Sequence[str], tokenizer: Any = None) -> tuple[str, ...]:
+    """Make of class names what stands in prompts: "_" is a blank, as in CoOp.
+
+    Raises LearnerError, naming them, where names are blank or cannot be told apart by the
+    tokenizer; without one, where they differ in capitals alone, which CLIP does not see.
+    """
+    written = [" ".join(normalize("NFC", name).replace("_", " ").split()) for name in names]
+    rows: list[Any] = [name.casefold() for name in written]
+    if tokenizer is not None:
+        rows = [tokenizer(name, add_special_tokens=False)["input_ids"] for name in written]
+        check_tokens(tokenizer, written, rows)
+    alike: dict[Any, list[str]] = {}
+    for name, row in zip(names, rows):
+        seen = any(category(letter)[0] not in "CZ" for letter in name.replace("_", " "))
+        alike.setdefault(tuple(row) * seen, []).append(f"“{name}”")
+    if wrong := alike.get(()) or next((each for each in alike.values() if len(each) > 1), None):
+        raise LearnerError(
+            en=f"class names that are blank, or one to this model: {', '.join(wrong)}. "
+            "Each class needs a name of its own",
+            zh=f"有的类别名是空的，或者模型分不开：{'、'.join(wrong)}。每个类别都要有自己的名字",
+        )
+    return tuple(written)
+
+
+def check_tokens(tokenizer: Any, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> None:
+    """Raise LearnerError if a text holds a special token, such as the end of text.
+
+    Warns, by one word, where letters become bytes or unknown.
+    ids: of each text, without the special tokens that the tokenizer itself adds.
+    """
+    added, unknown = tokenizer.added_tokens_decoder, tokenizer.unk_token_id
+    special = {number for number, token in added.items() if token.special}
+    # of GPT-2 the two are one, and nothing is unknown
+    special -= {unknown} - {tokenizer.eos_token_id}
+    for text, row in zip(texts, ids):
+        if found := special & {*row}:
+            sign = added[found.pop()]
+            raise LearnerError(
+                en=f"“{text:.60}” holds {sign}, which to this tokenizer is no text: take it out",
+                zh=f"“{text:.60}”里有 {sign}，这个分词器不把它当文字：请去掉",
+            )
+    pieces = {number for number in {*chain(*ids)} if "\ufffd" in tokenizer.decode([number])}
+    pieces.add(unknown)
+    texts = [text for text, row in zip(texts, ids) if not pieces.isdisjoint(row)]
+    for word in re.findall(r"[^\W\d_]+", " ".join(texts)):
+        row = tokenizer(word, add_special_tokens=False)["input_ids"]
+        # less than half may be a rare character in a sentence of a language that is known
+        if 2 * (broken := sum(number in pieces for number in row)) >= len(row):
+            warn(
+                en=f"“{word:.20}” becomes {len(row)} tokens, {broken} of them bytes or unknown: "
+                "this model has hardly met words like this. Use one made for their language.",
+                zh=f"“{word:.20}”变成 {len(row)} 个词元，其中 {broken} 个是字节或未知词元："
+                "这样的词，这个模型几乎没有见过。请换一个为这种语言训练的模型。",
+            )
+            return
+
+
 def classify_zero_shot(
     clip: CLIPModel, processor: CLIPProcessor, image: Image.Image, texts: Sequence[str]
 ) -> Tensor:
@@ -207,6 +266,7 @@ def classify_zero_shot(
 
     Taken apart in lesson 01, section 9.
     """
+    texts = read_class_names(texts, processor.tokenizer)
     picture = encode_images(clip, processor, [image])  # (1, D)
     cosines = picture @ encode_texts(clip, processor, texts).T  # (1, C)
     return (clip.logit_scale.exp() * cosines).softmax(-1)[0]

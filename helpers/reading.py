@@ -117,7 +117,8 @@ def find_nearest_tokens(
         vectors: learned vectors, (…, D).
         table: token embeddings of the *same* model, (V, D).
         k: how many rows for each vector.
-        metric: "cosine" (1 - cos) or "euclidean" (the length of the difference).
+        metric: "cosine" (1 - cos) or "euclidean" (the length of the difference, as CoOp's own
+            script has it).
         rows: the numbers of those to look among, (W,); by default all.
 
     Returns:

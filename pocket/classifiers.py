@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.context import PromptedCLIP, repeat_words, train_context
 from helpers.data import FewShot, LabelledFeatures, measure_accuracy
-from helpers.pretrained import encode_texts
+from helpers.pretrained import encode_texts, read_class_names
 from helpers.training import TrainConfig
 
 HAND = "a photo of a {}."
@@ -41,6 +41,7 @@ def measure_templates(
         templates: with a place for the name; of several, each class takes the mean of its text
             features.
     """
+    names = read_class_names(names, processor.tokenizer)
     texts = [[template.format(name) for name in names] for template in templates]
     features = torch.stack([encode_texts(clip, processor, each) for each in texts])  # (K, C, D)
     return measure_accuracy(pictures, F.normalize(features.mean(0), dim=-1))

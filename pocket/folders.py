@@ -17,6 +17,7 @@ from torch import Tensor
 
 from helpers.language import LearnerError, say
 from helpers.pictures import BadPicture, PictureFiles, open_picture, raise_faults, tell_unopened
+from helpers.pretrained import read_class_names
 from pocket.few_shot import split_own_pictures
 
 # of a class: two to learn from, one to validate on, one to test on
@@ -88,16 +89,15 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
 
     Left out: what cannot be read; of copies all but the first; a picture that lies in two classes;
     and then classes with fewer than `fewest` pictures. Raises LearnerError where no sub-folder is a
-    class, and OSError where there is no such folder.
+    class, or two are called alike, and OSError where there is no such folder.
     """
-    places: dict[str, list[Path]] = {}
-    for place in _find_class_folders(folder):
-        places.setdefault(place.name.replace("_", " ").strip(), []).append(place)
-    found, thumbnails, faults = [], [], []
+    folders = _find_class_folders(folder)
+    places = dict(zip(read_class_names([place.name for place in folders]), folders))
+    found, thumbnails, faults, told = [], [], [], set()
     for name in places:
         for file in _list_files(places[name]):
             try:
-                thumbnails.append(make_thumbnail(open_picture(file)))
+                thumbnails.append(make_thumbnail(open_picture(file, told)))
                 found.append((file, name))
             except BadPicture as error:
                 faults.append(Fault("unreadable", file, str(error)))
@@ -111,7 +111,7 @@ def check_folder(folder: Path, fewest: int = MIN_PICTURES) -> tuple[Classes, lis
             good[name].append(file)
     for name, files in list(good.items()):
         if len(files) < fewest:
-            faults.append(_make_fault_of_few(places[name][0], len(files), fewest))
+            faults.append(_make_fault_of_few(places[name], len(files), fewest))
             del good[name]
     labels = [label for label, files in enumerate(good.values()) for _ in files]
     return Classes([file for files in good.values() for file in files], labels, list(good)), faults
@@ -152,10 +152,9 @@ def _find_class_folders(folder: Path) -> list[Path]:
     return places
 
 
-def _list_files(places: Sequence[Path]) -> list[Path]:
+def _list_files(place: Path) -> list[Path]:
     """All files, in order of their names: "cat.png" before its copy "cat (1).png"."""
-    paths = (path for place in places for path in place.rglob("*"))
-    files = (path for path in paths if path.is_file() and not _is_hidden(path))
+    files = (path for path in place.rglob("*") if path.is_file() and not _is_hidden(path))
     return sorted(files, key=lambda file: (file.parent, file.stem, file.suffix))
 
 

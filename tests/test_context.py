@@ -20,6 +20,7 @@ from helpers import fast_text
 from helpers.context import (
     CLIPTextLearnableEmbeddings,
     PromptedCLIP,
+    encode_hand_prompt,
     encode_plain,
     fill_prompt,
     find_placeholder,
@@ -30,8 +31,10 @@ from helpers.context import (
 from helpers.data import FewShot
 from helpers.fast_text import encode_fast
 from helpers.files import write_tensors
+from helpers.language import LearnerError, LearnerWarning
 from helpers.pretrained import classify_zero_shot, encode_images, encode_texts, fingerprint, load_clip
 from helpers.training import TrainConfig
+from pocket.classifiers import measure_templates
 from pocket.world import OBJECTS
 
 LEGACY_EOS = 2  # what OpenAI's configurations say; the id that really ends a text is the largest there is
@@ -186,6 +189,84 @@ def test_a_prompt_is_filled_as_the_position_says():
         assert fill_prompt(words, "cat", position) == text.format("cat")
     assert fill_prompt(["a"], "cat", "middle") == "cat a."
     assert fill_prompt([], "cat", "end") == "cat."
+
+
+def coop(tokenizer, words, name, position):
+    """Ids of a text as CoOp's trainers/coop.py lays them out: the name is moved when it has met its full stop."""
+    start, *rest, end = tokenizer(" ".join([*words, name.replace("_", " ")]) + ".")["input_ids"]
+    slots, rest = rest[: len(words)], rest[len(words) :]
+    half, length = len(words) // 2, len(tokenizer(name.replace("_", " "), add_special_tokens=False)["input_ids"])
+    if position == "end":
+        return [start, *slots, *rest, end]
+    if position == "middle":
+        return [start, *slots[:half], *rest[:length], *slots[half:], *rest[length:], end]
+    return [start, *rest[:length], *slots, *rest[length:], end]
+
+
+PUNCTUATED = ("U.S.", "wow!", "kite (bird of prey)", "what?!", "Dr.", "a, b,", "C++", "100 %", "“quoted”", "…")
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_class_names_have_the_tokens_that_coop_gives_them_unless_they_end_in_punctuation_elsewhere(pocket, position):
+    tokenizer, words = pocket[1].tokenizer, ["x"] * 4
+    for name in (*OBJECTS, *names(50), "red_cup", "a_b_c", "U.S. flag", "rock'n'roll", "T-shirt", "MiG-29"):
+        ours = tokenizer(fill_prompt(words, name, position))["input_ids"]
+        assert ours == coop(tokenizer, words, name, position), name
+    both = [(tokenizer(fill_prompt(words, each, position))["input_ids"], coop(tokenizer, words, each, position)) for each in PUNCTUATED]  # fmt: skip
+    assert all(ours == theirs for ours, theirs in both) == (position == "end")
+
+
+def test_an_underscore_is_a_blank_wherever_names_come_from(pocket):
+    clip, processor = pocket
+    one, other = (PromptedCLIP(*pocket, [f"red{blank}cup", f"{blank}key"]) for blank in "_ ")
+    assert one.class_names == other.class_names == ("red cup", "key") and torch.equal(one.ids, other.ids)
+    assert torch.equal(encode_hand_prompt(one), encode_hand_prompt(other))
+    assert fill_prompt(["a"], "red_cup", "end") == "a red cup."
+    assert set(one.predict(picture())) == {"red cup", "key"}
+    shares = [classify_zero_shot(clip, processor, picture(), [f"a red{blank}cup", "a key"]) for blank in "_ "]
+    assert torch.equal(*shares)
+
+
+ALIKE = [
+    ("cat", "cat"),
+    ("red_cup", "red cup"),
+    ("Cat", "cat"),
+    ("  cat ", "cat"),
+    ("red\u00a0cup", "red  cup"),
+    ("caf\u00e9", "cafe\u0301"),
+    ("_cat_", "CAT"),
+    ("猫", "猫"),
+]
+BLANK = ["", " ", "\t\n", "_", "__ _", "\u3000", "\u200b", "\u00a0_"]
+ENTRANCES = {
+    "PromptedCLIP": lambda model, given: PromptedCLIP(*model, given),
+    "zero-shot": lambda model, given: classify_zero_shot(*model, picture(), given),
+    "hand prompts": lambda model, given: measure_templates(*model, given, (random((2, 128)), torch.arange(2))),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*bytes or unknown")
+@pytest.mark.parametrize("entrance", ENTRANCES)
+@pytest.mark.parametrize("wrong", [*ALIKE, *((blank, "key") for blank in BLANK)])
+def test_class_names_that_are_blank_or_the_same_to_the_tokenizer_are_refused_and_named(pocket, entrance, wrong):
+    with pytest.raises(LearnerError) as told:
+        ENTRANCES[entrance](pocket, ["dog", *wrong, "boat"])
+    message = str(told.value)
+    assert f"“{wrong[0]}”" in message and (f"“{wrong[1]}”" in message) == (wrong in ALIKE) and "dog" not in message
+    ENTRANCES[entrance](pocket, ["cat", "cats", "red cup", "cup red", "猫", "a cat", "cat!", "C", "C#"])
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+@pytest.mark.parametrize("name", ["cat<|endoftext|>", "<|endoftext|>", "a <|startoftext|> b"])
+def test_a_special_token_within_a_class_name_is_refused(pocket, entrance, name):
+    with pytest.raises(LearnerError, match=r"holds <\|(end|start)oftext\|>, which to this tokenizer is no text"):
+        ENTRANCES[entrance](pocket, ["dog", name])
+
+
+def test_class_names_of_which_the_tokenizer_makes_bytes_are_told(pocket):
+    with pytest.warns(LearnerWarning, match="“猫” becomes 3 tokens, 3 of them bytes or unknown") as caught:
+        PromptedCLIP(*pocket, ["cat", "猫", "狗", "kot"])
+    assert len(caught) == 1
 
 
 def test_the_placeholder_is_one_token_below_the_end_that_no_name_holds(pocket):

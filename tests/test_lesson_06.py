@@ -230,6 +230,22 @@ def test_a_folder_that_holds_no_classes_says_what_it_should_hold(tmp_path, names
         folders.read_folder(tmp_path)
 
 
+@pytest.mark.parametrize("other", ["red cup", "Red_Cup", "_red__cup_", "red\u3000cup", "RED CUP"])
+def test_folders_whose_names_are_one_to_clip_are_refused_and_named(folder, other):
+    (folder / "a").rename(folder / "red_cup")
+    (folder / "b").rename(folder / other)
+    with pytest.raises(LearnerError) as told:
+        folders.check_folder(folder)
+    assert "“red_cup”" in str(told.value) and f"“{other}”" in str(told.value)
+
+
+@pytest.mark.parametrize("blank", ["_", "__ _", "\u3000"])
+def test_a_folder_whose_name_is_blank_is_refused(folder, blank):
+    (folder / "a").rename(folder / blank)
+    with pytest.raises(LearnerError, match="class names that are blank"):
+        folders.check_folder(folder)
+
+
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         folders.read_folder(tmp_path / "nowhere")

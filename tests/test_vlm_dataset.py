@@ -1,15 +1,20 @@
 """What holds of pictures with captions: what is right is opened when it is asked for, and all that is wrong is told in one message."""
 
+import codecs
 import inspect
 import io
 import json
 import os
+import re
 import signal
 import struct
 import sys
 import time
+import unicodedata
+import warnings
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,11 +23,13 @@ import torch
 from chinese import english_of
 from explorers import in_language
 from PIL import Image, ImageFile
+from transformers import PreTrainedTokenizerFast
 
 from helpers import language
-from helpers.data import VLMDataset
-from helpers.pictures import MAX_FAULTS, group_copies
-from helpers.pretrained import load_tokenizer
+from helpers.data import VLMDataset, tokenize_captions
+from helpers.language import LearnerError, LearnerWarning
+from helpers.pictures import MAX_FAULTS, BadPicture, find_misreading, group_copies, open_picture
+from helpers.pretrained import load_clip, load_tokenizer
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
 
@@ -242,11 +249,123 @@ def test_grey_palette_and_print_colours_become_rgb(folder, tokenizer, mode, colo
     assert np.abs(np.subtract(opened_as(folder, tokenizer, name).getpixel((3, 3)), wanted)).max() < 3
 
 
+def tiff(numbers, big_endian=False, white_is_zero=False):
+    """A TIFF as other programs write it, with numbers that Pillow itself would not save."""
+    order, (height, width) = "<>"[big_endian], numbers.shape
+    content = numbers.astype(numbers.dtype.newbyteorder(order)).tobytes()
+    form = {"u": 1, "i": 2, "f": 3}[numbers.dtype.kind]
+    shorts = {256: width, 257: height, 258: 8 * numbers.itemsize, 259: 1, 262: 1 - white_is_zero, 277: 1, 278: height}
+    tags = sorted(
+        [*((tag, 3, value) for tag, value in (shorts | {339: form}).items()), (273, 4, 8), (279, 4, len(content))]
+    )
+    start = (b"MM\0*" if big_endian else b"II*\0") + struct.pack(order + "I", 8 + len(content))
+    entries = [struct.pack(order + "HHI" + ("HH" if kind == 3 else "I"), tag, kind, 1, *([value, 0] if kind == 3 else [value])) for tag, kind, value in tags]  # fmt: skip
+    return start + content + struct.pack(order + "H", len(tags)) + b"".join(entries) + bytes(4)
+
+
+RANGES = {
+    "u2": [(0, 65535), (0, 16383), (0, 4095), (16, 1000), (0, 255), (0, 3)],
+    "i2": [(0, 32767), (0, 4095), (-1024, 3000), (-32768, -5)],
+    "u4": [(0, 2**32 - 1), (2**31 - 9, 2**31 + 300), (0, 65535), (0, 4095), (0, 10**6)],
+    "i4": [(-(2**31), 2**31 - 1), (0, 4095), (-5, 10**6)],
+    "f4": [(0, 1), (0, 0.05), (0, 255), (0, 40), (-1, 1), (-3e4, 1e9), (270.5, 310.5)],
+}
+AS_IT_IS = {("u2", 65535), ("i2", 32767), ("u4", 65535), ("f4", 1), ("f4", 255)}
+
+
+@pytest.mark.parametrize("white_is_zero", [False, True])
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("kind, low, high", [(kind, *ends) for kind, all in RANGES.items() for ends in all])
+def test_grey_of_any_depth_keeps_order_and_contrast_and_what_was_stretched_is_told(kind, low, high, big_endian, white_is_zero):  # fmt: skip
+    numbers = np.linspace(low, high, 256).astype(kind)
+    if kind != "f4":
+        numbers = np.array([int(low + (high - low) * step / 255) for step in range(256)]).astype(kind)
+    file = io.BytesIO(tiff(numbers.reshape(8, 32), big_endian, white_is_zero))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            grey = np.asarray(open_picture(file))[..., 0].ravel().astype(int)
+        except BadPicture as error:  # that Pillow knows nothing of
+            assert error.kind == "no picture" and (big_endian or white_is_zero)
+            return
+    grey = 255 - grey if white_is_zero else grey
+    assert (np.diff(grey) >= 0).all() and grey[-1] - grey[0] >= 120 and len(set(grey)) >= min(120, len(set(numbers)))
+    stretched = (kind, high) not in AS_IT_IS or low < 0
+    assert len(caught) == (stretched or (kind, high) == ("i2", 32767))
+    assert [warning for warning in caught if "it is stretched" not in str(warning.message)] == []
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_colours_of_sixteen_bits_keep_order_or_are_refused(mode, bits):
+    ramp = np.linspace(0, 2**bits - 1, 256).astype(np.uint16)
+    colours = {"RGB": 3, "RGBA": 3, "LA": 1}[mode]
+    bands = np.stack([ramp] * colours + [np.full_like(ramp, 65535)] * mode.endswith("A"), -1)
+    header = struct.pack(">IIBBBBB", 256, 4, 16, {"RGB": 2, "RGBA": 6, "LA": 4}[mode], 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(4 * (b"\0" + bands.astype(">u2").tobytes()))), (b"IEND", b"")
+    file = io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, parts)))
+    if bits == 8:
+        with pytest.raises(BadPicture, match="of 8 bits a colour"):
+            open_picture(file)
+        return
+    with nullcontext() if bits == 16 else pytest.warns(LearnerWarning, match="stretched"):
+        shown = np.asarray(open_picture(file)).astype(int)[0]
+    assert (np.diff(shown, axis=0) >= 0).all() and shown[-1].min() - shown[0].max() >= 190
+
+
+def test_what_floating_numbers_are_no_numbers_is_black_or_white():
+    numbers = np.linspace(0, 1, 64, dtype="f4").reshape(8, 8)
+    numbers[0, :3] = np.nan, np.inf, -np.inf
+    grey = np.asarray(open_picture(io.BytesIO(tiff(numbers))))[..., 0]
+    assert grey[0, :3].tolist() == [0, 255, 0] and (np.diff(grey.ravel()[3:].astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"])
+@pytest.mark.parametrize("kind", ["png", "tiff", "jpeg", "bmp", "gif", "webp"])
+def test_a_grey_ramp_is_one_in_every_mode_of_every_format(mode, kind):
+    ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None], 16, 0))
+    if mode == "LAB":
+        ramp = Image.merge("LAB", [ramp, *2 * [ramp.point([128] * 256)]])
+    else:
+        ramp = (ramp.convert("RGB") if mode == "YCbCr" else ramp.convert("P") if mode == "PA" else ramp).convert(mode)
+    file = io.BytesIO()
+    try:
+        ramp.save(file, kind)
+    except (OSError, ValueError, KeyError):
+        pytest.skip("not in this format")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        grey = np.asarray(open_picture(file)).mean((0, 2))
+    blocks = grey.reshape(8, 32).mean(-1)  # of black and white dots, and of lossy formats
+    assert (np.diff(blocks) > 10).all() and grey[-8:].mean() - grey[:8].mean() > 200
+
+
 @pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff"])
-def test_of_several_frames_it_takes_the_first(folder, tokenizer, kind):
+def test_of_several_frames_it_takes_the_first_and_says_so_once(folder, tokenizer, kind):
     frames = [plain(colour) for colour in ("red", "green", "blue")]
-    frames[0].save(folder / f"moves.{kind}", save_all=True, append_images=frames[1:])
-    assert np.abs(np.subtract(opened_as(folder, tokenizer, f"moves.{kind}").getpixel((3, 3)), COLOURS["red"])).max() < 9
+    names = [f"moves {number}.{kind}" for number in range(5)]
+    for name in names:
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+    with pytest.warns(LearnerWarning) as caught:
+        dataset = VLMDataset(written(folder, entry(), *map(entry, names)), tokenizer)
+    told = f"{folder / names[0]} has several frames: the first is taken, as with others like it."
+    assert [str(warning.message) for warning in caught] == [told]
+    assert np.abs(np.subtract(dataset[1][0].getpixel((3, 3)), COLOURS["red"])).max() < 9
+
+
+def test_a_photograph_with_a_map_of_its_depth_is_one_picture(folder):
+    noise().save(folder / "telephone.jpg", "MPO", save_all=True, append_images=[noise()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_picture(folder / "telephone.jpg").size == (64, 64)
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff", "jpeg"])
+def test_of_one_frame_nothing_is_said(folder, kind):
+    noise().save(folder / f"still.{kind}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_picture(folder / f"still.{kind}")
 
 
 # --- copies of a picture ------------------------------------------------------------------------------------------------------
@@ -275,6 +394,23 @@ def test_only_files_of_equal_size_are_read_to_look_for_copies(folder):
     with watching() as files:
         group_copies([folder / f"{number}.jpg" for number in range(5)] * 2)
     assert files == []
+
+
+@pytest.mark.parametrize("captions_each", [1, 5])
+def test_each_picture_is_encoded_once_however_many_captions_and_copies_it_has(folder, tokenizer, captions_each):
+    for number, colour in enumerate(("green", "blue")):
+        plain(colour).save(folder / f"{number}.png")
+    (folder / "copy.png").write_bytes((folder / "0.png").read_bytes())
+    names = ["0.png", "cat.png", "./0.png", "1.png", "copy.png"] * captions_each
+    entries = [entry(name, f"caption {number}.") for number, name in enumerate(names)]
+    dataset = VLMDataset(written(folder, *entries), tokenizer)
+    assert len(dataset) == len(dataset.texts) == len(dataset.rows) == len(names)
+    assert dataset.picture_of.tolist() == [0, 1, 0, 2, 0] * captions_each
+    with watching() as files:
+        colours = torch.tensor([picture.getpixel((0, 0)) for picture in dataset.pictures[:]])
+    assert len([file for file in files if file.endswith(".png")]) == len(dataset.pictures) == 3
+    own = torch.tensor([picture.getpixel((0, 0)) for picture, _ in dataset])
+    assert torch.equal(colours[dataset.picture_of], own) and torch.equal(own[-1], own[0])
 
 
 # --- texts and paths -------------------------------------------------------------------------------------------------------------
@@ -338,12 +474,177 @@ def test_paths_are_relative_to_the_json_file_wherever_one_stands(folder, tokeniz
         VLMDataset("data.json", tokenizer)
 
 
+def test_paths_that_count_from_the_working_folder_are_followed_where_they_lead_into_that_of_the_file(folder, tokenizer, tmp_path, monkeypatch):  # fmt: skip
+    """As in the script that the course grew from, which opened them as they stand."""
+    (folder / "below").mkdir()
+    plain("green").save(folder / "below" / "dog.png")
+    monkeypatch.chdir(tmp_path)
+    for path in ("data/cat.png", "data/below/dog.png", "./data/below/../cat.png"):
+        monkeypatch.chdir(tmp_path)
+        dataset = VLMDataset(written(folder, entry(path)), tokenizer, 128)
+        monkeypatch.chdir("/")
+        assert dataset[0][0].getpixel((0, 0)) == COLOURS["green" if "dog" in path else "red"]
+    monkeypatch.chdir(tmp_path)
+    (folder / "data").mkdir()
+    plain("white").save(folder / "data" / "cat.png")  # the file's own folder comes first
+    assert opened_as(folder, tokenizer, "data/cat.png").getpixel((0, 0)) == COLOURS["white"]
+
+
+def test_paths_from_the_working_folder_lead_out_of_that_of_the_file_only_if_allowed(folder, tokenizer, tmp_path, monkeypatch):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    link(folder / "out", tmp_path / "outside")
+    inside_and_out = fault(folder, tokenizer, entry("outside/canary.png"))
+    assert inside_and_out.replace("canary", "no") == fault(folder, tokenizer, entry("outside/no.png"))
+    assert inside_and_out.endswith("with --allow-outside also to where you are")
+    assert fault(folder, tokenizer, entry("data/out/canary.png")).startswith('no file "data/out/canary.png"')
+    file = written(folder, entry("outside/canary.png"), entry("data/out/canary.png"))
+    dataset = VLMDataset(file, tokenizer, allow_outside=True)
+    assert [picture.getpixel((0, 0)) for picture, _ in dataset] == [COLOURS["blue"]] * 2
+
+
 def test_pictures_are_found_also_when_one_goes_elsewhere_afterwards(folder, tokenizer, tmp_path, monkeypatch):
     written(folder, entry())
     monkeypatch.chdir(folder)
     dataset = VLMDataset("data.json", tokenizer)
     monkeypatch.chdir(tmp_path)
     assert dataset[0][0].getpixel((0, 0)) == COLOURS["red"]
+
+
+# --- texts that were read in another encoding than they were written in --------------------------------------------------------
+
+# in letters that the fonts of the course need not write
+SENTENCES = Path(__file__).with_name("sentences.txt").read_text("utf-8").splitlines()
+CHINESE = [
+    text
+    for text in SENTENCES
+    if text.encode("gb2312", "replace").decode("gb2312") == text and re.match("[一-鿿]{3}", text)
+]
+
+
+def misread(text, written_in, read_in):
+    return text.encode(written_in).decode(read_in, "replace")
+
+
+def test_what_people_write_in_any_language_is_taken_as_it_stands():
+    for text in SENTENCES:
+        for form in (text, text.upper(), unicodedata.normalize("NFD", text), *text.split(), *text):
+            assert find_misreading(form) is None, form
+
+
+def test_chinese_as_the_lessons_write_it_is_taken_as_it_stands():
+    """Also single characters and pairs of them, whose bytes may well be letters in UTF-8."""
+    rooms = Path(__file__).parents[1].joinpath("lessons").glob("*/lesson*.py")
+    lines = {line for file in rooms for line in file.read_text("utf-8").splitlines() if not line.isascii()}
+    pieces = {piece for line in lines for piece in re.findall(r"[\u4e00-\u9fff]+", line)}
+    pairs = {piece[place : place + size] for piece in pieces for size in (1, 2, 3) for place in range(len(piece))}
+    wrong = [text for text in lines | pieces | pairs if find_misreading(text)]
+    assert len(pieces) > 3000 and wrong == []
+
+
+@pytest.mark.parametrize("read_in", ["latin-1", "cp1252", "gb18030"])
+def test_utf_8_that_was_read_as_something_else_is_found(read_in):
+    codecs.register_error("keep", lambda error: (error.object[error.start : error.end].decode("latin-1"), error.end))
+    for text in SENTENCES:
+        lossy = "replace" if read_in == "gb18030" else "keep"
+        seen = text.encode().decode(read_in, lossy)
+        if text.isascii() or (read_in == "gb18030" and text not in CHINESE):
+            continue
+        if any("\u0180" <= letter <= "\u02ff" for letter in text) or text.startswith("喝café"):
+            continue  # these could be anything
+        wrote, read, meant = find_misreading(seen)
+        assert "\ufffd" in seen or (wrote, meant) == ("UTF-8", text) and read in ("cp1252", "GB18030"), text
+
+
+def test_gbk_that_was_read_as_western_text_or_happens_to_be_utf_8_is_found():
+    assert len(CHINESE) >= 4
+    for text in CHINESE:
+        assert find_misreading(misread(text, "gbk", "latin-1"))[::2] == ("GB2312", text)
+    for text in ("一只猫", "要一只猫", "a 一只猫.", "这只"):
+        raw = text.encode("gbk")
+        with suppress(UnicodeDecodeError):
+            assert find_misreading(raw.decode("utf-8")) == ("GB2312", "UTF-8", text)
+
+
+def test_a_file_of_such_captions_is_named_once_with_what_was_meant(folder, tokenizer):
+    content = json.dumps([entry(), *[entry(text="一只猫")] * 9], ensure_ascii=False).encode("gbk")
+    (folder / "data.json").write_bytes(content)  # which is UTF-8 by chance
+    with pytest.warns(LearnerWarning) as caught:
+        assert len(VLMDataset(folder / "data.json", tokenizer)) == 10
+    told = [str(warning.message) for warning in caught if "data.json" in str(warning.message)]
+    assert told == [
+        f"{folder / 'data.json'}: a caption looks like GB2312 that was read as UTF-8; was it “一只猫”? "
+        "Save the file as UTF-8 anew where it was written."
+    ]
+
+
+# --- captions and their tokenizer ----------------------------------------------------------------------------------------------
+
+
+def build_tokenizers():
+    """One of each family: bytes, words, pieces of words, bytes where no piece fits; and one that knows Chinese."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    def finish(inner, **named):
+        return PreTrainedTokenizerFast(tokenizer_object=inner, **named)
+
+    words = ["a", "cat", ".", "dog", "the"]
+    by_words = Tokenizer(models.WordLevel({word: n for n, word in enumerate(["[UNK]", "</s>", *words])}, "[UNK]"))
+    by_words.pre_tokenizer = pre_tokenizers.Whitespace()
+    pieces = ["[UNK]", "[SEP]", "[CLS]", *words, *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    by_pieces = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    by_pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abcdefghijklmnopqrstuvwxyz."]
+    with_bytes = Tokenizer(models.BPE({token: n for n, token in enumerate(tokens)}, [], unk_token="<unk>", byte_fallback=True))  # fmt: skip
+    with_bytes.normalizer = normalizers.Replace(" ", "▁")
+    with_bytes.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    letters = dict.fromkeys(["[UNK]", "<|im_end|>", *"".join(CHINESE), *words])
+    chinese = Tokenizer(models.WordLevel({letter: n for n, letter in enumerate(letters)}, "[UNK]"))
+    chinese.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[一-鿿，。.]"), "isolated")]
+    )
+    named = {
+        "words": finish(by_words, unk_token="[UNK]", eos_token="</s>"),
+        "pieces": finish(by_pieces, unk_token="[UNK]", eos_token="[SEP]", cls_token="[CLS]"),
+        "bytes where no piece fits": finish(with_bytes, unk_token="<unk>", bos_token="<s>", eos_token="</s>"),
+        "Chinese": finish(chinese, unk_token="[UNK]", eos_token="<|im_end|>"),
+        "pocket GPT-2": load_tokenizer("pocket"),
+        "pocket CLIP": load_clip("pocket")[1].tokenizer,
+    }
+    for each in named.values():
+        each.add_tokens([AddedToken("<|of our own|>", special=True)])
+    return named
+
+
+TOKENIZERS = build_tokenizers()
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_special_token_within_a_caption_is_refused_and_named(kind):
+    tokenizer = TOKENIZERS[kind]
+    special = {*tokenizer.all_special_tokens, "<|of our own|>"} - {tokenizer.unk_token} | {tokenizer.eos_token}
+    for token in special:
+        for caption in (f"a {token} cat", f"{token}", f"a cat {token}", f"a{token}cat"):
+            with pytest.raises(LearnerError) as told:
+                tokenize_captions(tokenizer, ["a cat", caption])
+            assert f"“{caption}” holds {token}, " in str(told.value) and "\n" not in str(told.value)
+    assert len(tokenize_captions(tokenizer, ["a cat", "the dog of our own"])) == 2
+
+
+KNOWS = {"Chinese": ["a cat.", *CHINESE, "一只鼬坐在红色的沙发上"], **dict.fromkeys([*TOKENIZERS][:3], ["a cat."])}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_where_letters_become_bytes_or_unknown_that_is_told_once_and_else_never(kind):
+    tokenizer = TOKENIZERS[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenize_captions(tokenizer, KNOWS.get(kind, ["a cat.", "xylophones!", "100 % 😺"]))
+    strange = ["Кот", "γάτα", "고양이", "แมว"] if kind == "Chinese" else ["猫", "Кот", "γάτα", "고양이", "แมว"]
+    for word in strange:
+        with pytest.warns(LearnerWarning) as caught:
+            tokenize_captions(tokenizer, ["a cat", f"a {word}", *[f"{word} {word}"] * 20])
+        (told,) = [str(warning.message) for warning in caught]
+        assert told.startswith(f"“{word[:1]}") and "of them bytes or unknown: this model has hardly met" in told
 
 
 # --- what is wrong with the file ---------------------------------------------------------------------------------------------------
@@ -448,6 +749,24 @@ def test_readers_of_chinese_are_told_all_of_it_in_chinese(folder, tokenizer):
     assert [line for line in lines if not in_language(line, "zh") or english_of(line)] == []
 
 
+@pytest.mark.parametrize("key", ["text", "image_path"])
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_key_that_stands_more_than_once_is_a_fault_of_its_entry(folder, tokenizer, key, times):
+    other = {"text": "image_path", "image_path": "text"}[key]
+    repeated = ", ".join([f'"{key}": "cat.png"'] * times)
+    entries = [entry(), "{" + repeated + f', "{other}": "cat.png"' + "}", "{" + repeated + "}"]
+    (folder / "data.json").write_text("[" + ", ".join([json.dumps(entries[0]), *entries[1:]]) + "]")
+    told = f'has {times} times "{key}": make an entry for each'
+    lines = {line.partition(", entry ")[2] for line in faults(folder / "data.json", tokenizer)}
+    assert lines == {f"2: {told}", f"3: {told}", f'3: has no "{other}" (it has "{key}")'}
+
+
+def test_what_stands_twice_where_nobody_reads_it_is_no_fault(folder, tokenizer):
+    whole = '[{"image_path": "cat.png", "text": "a cat.", "id": 1, "id": 2, "more": {"text": 1, "text": 2}}]'
+    (folder / "data.json").write_text(whole)
+    assert VLMDataset(folder / "data.json", tokenizer).texts == ["a cat."]
+
+
 def test_more_than_a_hundred_faults_are_counted(folder, tokenizer):
     lines = faults(written(folder, entry(), *[{}] * 65), tokenizer)
     assert len(lines) == MAX_FAULTS + 1 and lines[-1] == "… and 30 more"
@@ -470,7 +789,10 @@ def test_two_halves_of_a_character_are_a_whole_one(folder, tokenizer):
 )  # fmt: skip
 def test_where_a_path_leads_to_no_file_it_says_what_may_have_been_meant(folder, tokenizer, path, meant):
     told = fault(folder, tokenizer, entry(path))
-    assert told.endswith("Paths are relative to the JSON file") and f"){meant}" in told
+    assert (
+        told.endswith("Paths are relative to the JSON file, with --allow-outside also to where you are")
+        and f"){meant}" in told
+    )
 
 
 # --- what is wrong with a picture ------------------------------------------------------------------------------------------------------
@@ -506,6 +828,11 @@ def test_a_picture_that_was_cut_off_is_broken(folder, tokenizer, kind):
     assert ": " in told
 
 
+def png_chunk(part):
+    name, content = part
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
 def absurd(kind, side=60_000):
     """A small file that says it is a picture of this side."""
     if kind == "png":
@@ -514,8 +841,7 @@ def absurd(kind, side=60_000):
             (b"IDAT", zlib.compress(b"\0" * 99)),
             (b"IEND", b""),
         )
-        parts = [struct.pack(">I", len(c)) + name + c + struct.pack(">I", zlib.crc32(name + c)) for name, c in chunks]
-        return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+        return b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, chunks))
     small = io.BytesIO()
     plain("red").save(small, kind)
     content = bytearray(small.getvalue())
@@ -622,7 +948,7 @@ def test_what_is_outside_is_opened_where_that_is_allowed(folder, tokenizer):
     (folder / "below").mkdir()
     paths = ways_out(folder)
     dataset = VLMDataset(written(folder, *map(entry, paths)), tokenizer, allow_outside=True)
-    assert [picture.getpixel((0, 0)) for picture in dataset.pictures] == [COLOURS["blue"]] * len(paths)
+    assert [picture.getpixel((0, 0)) for picture, _ in dataset] == [COLOURS["blue"]] * len(paths)
     missing = faults(written(folder, entry("../outside/no.png")), tokenizer, allow_outside=True)
     assert 'no file "../outside/no.png" (looked in ' in missing[0]
 

@@ -260,10 +260,10 @@ name = say(en="the words' own vectors in the slots", zh="槽位里放词语自�
 compare(name, pooled, clip.text_model(input_ids=ids).pooler_output)
 
 # %% [markdown] lang="en" id="swap-seen"
-# `swap_embeddings` puts the old embeddings back when the block ends: the model is as it was. `PromptedCLIP` does all of this for many class names at once. The name may stand at the end, in the middle or in front; nothing in `forward` has to know, since only the placeholders stand elsewhere.
+# `swap_embeddings` puts the old embeddings back when the block ends. `PromptedCLIP` does all of this for many class names at once, in CoOp's tokens (but for names like “U.S.”: see `fill_prompt`). The name may stand at the end, in the middle or in front; `forward` need not know, since only the placeholders move.
 
 # %% [markdown] lang="zh" id="swap-seen"
-# `swap_embeddings` 在代码块结束时会把原来的嵌入换回去，模型还是原来的模型。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名。类别名可以放在末尾、中间或最前面；`forward` 完全不用管，因为变的只是占位词元的位置。
+# `swap_embeddings` 在代码块结束时会把原来的嵌入换回去。`PromptedCLIP` 把这些步骤都包在一起，一次处理许多类别名，词元和 CoOp 的一样（“U.S.”这样的名称除外，见 `fill_prompt`）。类别名可以放在末尾、中间或最前面；`forward` 不用管，变的只是占位词元的位置。
 
 # %% id="positions-code"
 for position in ("end", "middle", "front"):

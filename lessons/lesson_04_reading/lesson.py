@@ -131,10 +131,10 @@ def nearest(vectors, table, k):
     return cosines.topk(k).indices                                           # (M, k)
 
 # %% [markdown] lang="en" id="by-library"
-# `reading.find_nearest_tokens` does the same, and gives distances: 1 minus the cosine, so that a row is at distance 0 from itself.
+# `reading.find_nearest_tokens` does the same, and gives distances: 1 minus the cosine, so that a row is at distance 0 from itself. (CoOp's own script prints the nearest by Euclidean distance: that is `metric="euclidean"`.)
 
 # %% [markdown] lang="zh" id="by-library"
-# `reading.find_nearest_tokens` 做的是同一件事，还给出距离：1 减去余弦，所以每一行到自己的距离是 0。
+# `reading.find_nearest_tokens` 做的是同一件事，还给出距离：1 减去余弦，所以每一行到自己的距离是 0。（CoOp 自带的脚本按欧氏距离找最近的词，对应这里的 `metric="euclidean"`。）
 
 # %% id="by-library-code"
 red = study.contexts("the red one of two")[0]                # (M, D)

@@ -384,10 +384,10 @@ def entries(classes, folder):
     return found
 
 # %% [markdown] lang="en" id="dataset"
-# `VLMDataset` reads such a file. It checks every entry, opens every picture, and lists all faults at once. It does not look for copies.
+# `VLMDataset` reads such a file. It checks every entry, opens every picture, and lists all faults at once. A picture with five captions, or a copy that is equal to the byte, stands in `pictures` once, and `picture_of` says which picture each caption belongs to; copies that were saved again it does not find.
 
 # %% [markdown] lang="zh" id="dataset"
-# 这样的文件由 `VLMDataset` 来读。它会检查每一项、每一张图，有问题就一次全部列出来；只有重复图片，它不查。
+# 这样的文件由 `VLMDataset` 来读。它会检查每一项、每一张图，有问题就一次全部列出来。一张图有五句说明文字，或者有一个字节都不差的副本，在 `pictures` 里都只算一张；每句说明文字属于哪张图，写在 `picture_of` 里。重新保存过的重复图片，它查不出来。
 
 # %% id="dataset-code"
 captions = example / "captions.json"
@@ -404,7 +404,7 @@ print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 
 # %% id="captions-code" tags=["measured"]
 model = VLMWithSoftPrompt((clip, processor), gpt2, init=DESCRIBE, generator=torch.Generator().manual_seed(0))
-seen = model.encode(dataset.pictures[:])                      # (N, P, Dv)
+seen = model.encode(dataset.pictures[:])[dataset.picture_of]  # (N, P, Dv)
 train, checks, tests = (part.tolist() for part in few_shot.split_own_pictures(torch.tensor(classes.labels), seed=0))
 initialise_projection(model, seen[train], [dataset.texts[n] for n in train])
 learns, validates = ((seen[part], [dataset.rows[n] for n in part]) for part in (train, checks))
