@@ -39,6 +39,7 @@ from helpers.captioner_training import (
 from helpers.checkpoint import WrongModel
 from helpers.data import tokenize_captions
 from helpers.language import LearnerError, say
+from helpers.language_model import read_token_table
 from helpers.pictures import (
     FILE_BATCH_SIZE,
     BadPicture,
@@ -289,7 +290,7 @@ def show_ablations(
     """
     words = DESCRIBE if config.init in ("random", "vocabulary") else config.init
     ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
-    rows = model.language_model.get_input_embeddings().weight[ids].float()
+    rows = read_token_table(model.language_model)[ids].float()
     results = show.measure_ablations(model, examples.features, examples.rows, rows)
     if before:
         results = {"before": before, "after": results.pop("as trained")} | results
