@@ -26,7 +26,7 @@ from transformers import GenerationConfig
 from helpers import checkpoint
 from helpers.data import get_end_of_text
 from helpers.files import is_pickled
-from helpers.language import LearnerError, check_choice, say
+from helpers.language import LearnerError, check_choice, tell
 from helpers.language_model import (
     check_causal,
     compute_logits,
@@ -55,11 +55,7 @@ class WrongProjection(LearnerError):
     Both are named by their fingerprints.
     """
 
-    en = (
-        "{file} was learned beside the projection {learned_beside}, and this one is {this}: "
-        "load that projection first."
-    )
-    zh = "{file} 是配着投影 {learned_beside} 学的，而这里的投影是 {this}：请先加载原来的投影。"
+    key = "wrong_projection"
 
 
 class SoftPrompt(nn.Module):
@@ -110,10 +106,7 @@ class SoftPrompt(nn.Module):
         else:
             ids = tokenizer(init, add_special_tokens=False)["input_ids"]
             if not ids:
-                raise LearnerError(
-                    en=f"init={init!r} has no token to begin with: give words",
-                    zh=f"init={init!r} 里没有可作起点的词元：请给出词语",
-                )
+                raise LearnerError(key="no_token_to_begin_as", init=init)
             vectors = table[(ids * prompt_length)[:prompt_length]]
         self.prompt_embeddings = nn.Parameter(vectors.detach().float().clone())  # (M, D)
         self.register_load_state_dict_pre_hook(_drop_ids)
@@ -191,8 +184,7 @@ class VLMWithSoftPrompt(nn.Module):
         layers = sizes.num_hidden_layers
         if not -layers - 1 <= vision_layer <= layers:
             raise LearnerError(
-                en=f"vision_layer is {vision_layer}: use {-layers - 1} to {layers}",
-                zh=f"vision_layer 是 {vision_layer}：请用 {-layers - 1} 到 {layers}",
+                key="no_such_layer", vision_layer=vision_layer, lowest=-layers - 1, layers=layers
             )
         self.vision_model = clip.vision_model.requires_grad_(False).eval()
         self.language_model = language_model.requires_grad_(False).eval()
@@ -295,10 +287,7 @@ class VLMWithSoftPrompt(nn.Module):
         """
         scored = labels != IGNORED  # (B, T)
         if not scored.any():
-            raise LearnerError(
-                en=f"every label is {IGNORED}: there is nothing to learn from",
-                zh=f"所有标签都是 {IGNORED}：没有东西可学",
-            )
+            raise LearnerError(key="nothing_scored", IGNORED=IGNORED)
         logits = compute_logits(self.language_model, predicting[scored], self._separable)
         return to_fp32(logits), labels[scored]
 
@@ -338,10 +327,7 @@ class VLMWithSoftPrompt(nn.Module):
             ValueError: temperature or top_p would do nothing, since nothing is drawn.
         """
         if not do_sample and (temperature, top_p) != (1.0, 1.0):
-            raise LearnerError(
-                en="temperature and top_p say how to draw: use do_sample=True with them",
-                zh="temperature 和 top_p 管的是怎样采样：要和 do_sample=True 一起用",
-            )
+            raise LearnerError(key="nothing_drawn")
         begun = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
         begun = begun.long().to(self.language_model.device)  # (1, T)
         words = embed_ids(self.language_model, begun)  # (1, T, D)
@@ -400,12 +386,7 @@ class VLMWithSoftPrompt(nn.Module):
         if (self.vision_features, self.vision_layer) != SEED_FEATURES:
             self.vision_features, self.vision_layer = SEED_FEATURES
             now = self._make_notes()["vision_features"]
-            message = say(
-                en=f"{file} is of the script behind this course, which learned from the {now}: "
-                "this model takes these from now on, so encode pictures again",
-                zh=f"{file} 是本课程前身的脚本存下的，它用的特征是 {now}："
-                "模型从现在起也用这些，请把图片重新编码",
-            )
+            message = tell("seed_features", file=file, now=now)
             warnings.warn(message, stacklevel=3)
 
     def save_prompt(self, file: str | Path) -> None:
@@ -442,10 +423,7 @@ class VLMWithSoftPrompt(nn.Module):
         checkpoint.check_models(file, kind, notes, self.models)
         then, now = notes.get("vision_features"), self._make_notes()["vision_features"]
         if then != now:
-            raise LearnerError(
-                en=f"{file} was learned from {then}, and this model takes {now}",
-                zh=f"{file} 是从 {then} 学的，而这个模型用的是 {now}",
-            )
+            raise LearnerError(key="other_features", file=file, then=then, now=now)
         return tensors, notes
 
     def _fingerprint_projection(self) -> str:

@@ -42,16 +42,7 @@ class WrongModel(LearnerError):
     part: which of several models.
     """
 
-    en, zh = (
-        "This {kind[0]} was learned on {learned_on[model]} (width {learned_on[width]}, "
-        "fingerprint {learned_on[fingerprint]}), and this {part[0]}model is {this[model]} "
-        "(width {this[width]}, fingerprint {this[fingerprint]}): to another model its vectors mean "
-        "nothing. Load it onto the model it was learned on.",
-        "这组{kind[1]}是在 {learned_on[model]} 上学的（宽度 {learned_on[width]}，"
-        "指纹 {learned_on[fingerprint]}），而这个{part[1]}模型是 {this[model]}"
-        "（宽度 {this[width]}，指纹 {this[fingerprint]}）：换一个模型，这些向量就没有意义了。"
-        "请加载到原来的模型上。",
-    )
+    key = "wrong_model"
 
 
 def write_learned(file: Path, kind: str, tensors: Mapping[str, Tensor], notes: Texts) -> None:
@@ -104,12 +95,7 @@ def check_models(file: Path, kind: str, notes: Texts, here: Mapping[str, Texts])
             then = {fact: saved[fact] for fact in now}
             settings, ours = json.loads(then["config"]), json.loads(now["config"])
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise LearnerError(
-                en=f"{file} does not say which models it was learned with: "
-                "it is damaged, or of an earlier version of this course. Learn it again",
-                zh=f"{file} 没有写明是配着哪些模型学的："
-                "文件已经损坏，或者是本课程的旧版本存的。请重新学一次",
-            ) from error
+            raise LearnerError(key="no_models_named", file=file) from error
         alike = all(then[fact] == now[fact] for fact in ("fingerprint", "width"))
         # what only one knows is of another version of the library
         differs = [name for name in settings if settings[name] != ours.get(name, settings[name])]
@@ -133,28 +119,16 @@ def check_tensor(
     """
     tensor = tensors.get(name)
     if not isinstance(tensor, Tensor):
-        raise LearnerError(
-            en=f"{file} holds no {name}: it is damaged, or another kind of file",
-            zh=f"{file} 里没有 {name}：文件已经损坏，或者是另一种文件",
-        )
+        raise LearnerError(key="no_tensor", file=file, name=name)
     found = tuple(tensor.shape)
     if not any(
         len(found) == len(shape) and all(size in (own, "C", "M") for own, size in zip(found, shape))
         for shape in shapes
     ):
         needed = say(en=" or ", zh=" 或 ").join(str(shape).replace("'", "") for shape in shapes)
-        raise LearnerError(
-            en=f"{file} holds {name} of shape {found}, and these models need {needed}: "
-            "load it onto the models it was learned with",
-            zh=f"{file} 里 {name} 的形状是 {found}，而这些模型要的是 {needed}："
-            "请加载到当初一起学的模型上",
-        )
+        raise LearnerError(key="tensor_shape", file=file, name=name, found=found, needed=needed)
     if not tensor.is_floating_point() or not tensor.float().isfinite().all():
-        raise LearnerError(
-            en=f"{file} holds a {name} that is not all finite numbers: "
-            "it is damaged, or its training went wrong",
-            zh=f"{file} 里的 {name} 不全是有限的数：文件已经损坏，或者训练出了问题",
-        )
+        raise LearnerError(key="tensor_not_finite", file=file, name=name)
     return tensor
 
 
@@ -167,10 +141,7 @@ def read_seed_file(file: Path, parts: Iterable[str]) -> dict[str, Tensor]:
     for part in parts:
         state = whole.get(f"{part}_state_dict")
         if not isinstance(state, dict):
-            raise LearnerError(
-                en=f"{file} holds no {part}_state_dict: it is another kind of torch file",
-                zh=f"{file} 里没有 {part}_state_dict：这是另一种 torch 文件",
-            )
+            raise LearnerError(key="no_state_dict", file=file, part=part)
         plain = {name: value for name, value in dict.items(state) if _is_plain(value)}
         tensors |= {f"{part}.{name}": value for name, value in plain.items()}
     return tensors

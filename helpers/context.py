@@ -25,7 +25,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from helpers.checkpoint import CONTEXT, check_models, check_tensor, read_learned, write_learned
 from helpers.data import FewShot
 from helpers.fast_text import count_shared, encode_fast
-from helpers.language import LearnerError, check_choice
+from helpers.language import LearnerError, check_choice, say
 from helpers.pretrained import encode_images, encode_texts, identify_model, read_class_names
 from helpers.training import Evaluation, TrainConfig, train
 
@@ -38,34 +38,19 @@ Position = Literal["end", "middle", "front"]  # where the class name stands
 class SlotMismatch(LearnerError):
     """Text number `text` has `have` slots, and there are vectors for `need`."""
 
-    en, zh = (
-        "Text {text} has {have} slots, and there are {need} vectors to put into them: "
-        "write the placeholder {need} times into every text.",
-        "第 {text} 段文字有 {have} 个槽位，而要放的向量有 {need} 个："
-        "每段文字里，占位词元都要写 {need} 次。",
-    )
+    key = "slot_mismatch"
 
 
 class TooLong(LearnerError):
     """The class name `text` and its context need `need` positions, and the model has `room`."""
 
-    en, zh = (
-        "“{text}” with its context needs {need} positions, and this model has {room}: "
-        "shorten the name, or use fewer vectors.",
-        "“{text}”连同上下文向量要占 {need} 个位置，而这个模型只有 {room} 个："
-        "把名称写短些，或者少用几个向量。",
-    )
+    key = "too_long"
 
 
 class InitMismatch(LearnerError):
     """The `words` that a context is to begin as are `have` `tokens`, and it has `need` vectors."""
 
-    en, zh = (
-        "“{words}” is {have} tokens ({tokens}), and the context has {need} vectors: "
-        "make the two equal, or begin with init='random'.",
-        "“{words}”是 {have} 个词元（{tokens}），而上下文向量有 {need} 个："
-        "让两者相等，或者用 init='random' 从随机数开始。",
-    )
+    key = "init_mismatch"
 
 
 # --- the embeddings that let vectors in ----------------------------------------------------------
@@ -100,16 +85,10 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
         width = trained.token_embedding.embedding_dim
         if context.dim() not in (2, 3) or context.shape[-1] != width:
             have = tuple(context.shape)
-            raise LearnerError(
-                en=f"the context is {have}; this model needs (M, {width}) or (C, M, {width})",
-                zh=f"上下文向量的形状是 {have}；这个模型要的是 (M, {width}) 或 (C, M, {width})",
-            )
+            raise LearnerError(key="context_shape", have=have, width=width)
         if placeholder >= end_of_text:
             raise LearnerError(
-                en=f"the placeholder has the id {placeholder}, not below the end of text with "
-                f"{end_of_text}: CLIP might take it for the end. Choose a token with a smaller id",
-                zh=f"占位词元的编号是 {placeholder}，不小于文本结束符的 {end_of_text}："
-                "CLIP 可能把它当成结尾。请选编号更小的词元",
+                key="placeholder_too_large", placeholder=placeholder, end_of_text=end_of_text
             )
         self.token_embedding = trained.token_embedding
         self.position_embedding = trained.position_embedding
@@ -141,18 +120,10 @@ class CLIPTextLearnableEmbeddings(CLIPTextEmbeddings):
     def _check(self, slots: Tensor) -> None:
         (texts, length), room = slots.shape, len(self.position_embedding.weight)
         if length > room:
-            raise LearnerError(
-                en=f"the texts are {length} positions long and this model has {room}: "
-                "shorten names or context",
-                zh=f"文字占 {length} 个位置，而这个模型只有 {room} 个："
-                "请缩短名称，或者少用几个向量",
-            )
+            raise LearnerError(key="texts_too_long", length=length, room=room)
         if self.context.dim() == 3 and len(self.context) != texts:
             own = len(self.context)
-            raise LearnerError(
-                en=f"there are {texts} texts and contexts for {own}: each text needs its own",
-                zh=f"文字有 {texts} 段，上下文向量却有 {own} 组：每段文字要有自己的一组",
-            )
+            raise LearnerError(key="other_number_of_texts", texts=texts, own=own)
         have, need = slots.sum(-1), self.context.shape[-2]  # (C,)
         for text in (have != need).nonzero().flatten().tolist():
             raise SlotMismatch(text=text, have=int(have[text]), need=need)
@@ -217,10 +188,7 @@ def find_placeholder(tokenizer: Any, class_names: Sequence[str]) -> tuple[str, i
         single = word.isalpha() and len(ids) == 2 and ids[0] == ids[1]
         if single and ids[0] not in taken and ids[0] < tokenizer.eos_token_id:
             return word, ids[0]
-    raise LearnerError(
-        en="this tokenizer has no word of one token that could mark the slots",
-        zh="这个分词器里找不到只占一个词元、可以用来占住槽位的词",
-    )
+    raise LearnerError(key="no_placeholder")
 
 
 def repeat_words(words: str, length: int) -> str:
@@ -256,10 +224,7 @@ def initialise_context(
     """
     if isinstance(init, Tensor):
         if init.shape not in (shape, shape[-2:]):
-            raise LearnerError(
-                en=f"init is a tensor {tuple(init.shape)}, and the context is {shape}",
-                zh=f"init 是形状为 {tuple(init.shape)} 的张量，而上下文向量是 {shape}",
-            )
+            raise LearnerError(key="init_shape", have=tuple(init.shape), shape=shape)
         return init.detach().expand(shape).clone()
     if init == "random":
         return torch.randn(shape, generator=generator).to(table.device) * table.std()
@@ -312,10 +277,7 @@ class PromptedCLIP(nn.Module):
         """
         super().__init__()
         if isinstance(class_names, str) or not class_names:
-            raise LearnerError(
-                en=f"class_names is {class_names!r}: give a list of names",
-                zh=f"class_names 是 {class_names!r}：请给出类别名的列表",
-            )
+            raise LearnerError(key="no_list_of_names", class_names=class_names)
         self.clip, self.processor = clip.requires_grad_(False).eval(), processor
         tokenizer, trained = processor.tokenizer, clip.text_model.embeddings
         self.class_names = read_class_names(class_names, tokenizer)
@@ -441,9 +403,7 @@ class PromptedCLIP(nn.Module):
         names = read(json.loads(notes["class_names"]))
         if class_names is not None and own and read(class_names) != names:
             raise LearnerError(
-                en=f"{file} holds vectors for each of {', '.join(names)}: "
-                "they say nothing about other classes",
-                zh=f"{file} 里的向量是给 {'、'.join(names)} 各学一组的：对别的类别不起作用",
+                key="other_classes", file=file, names=say(en=", ", zh="、").join(names)
             )
         chosen = names if class_names is None else class_names
         length, position = context.shape[-2], notes["position"]

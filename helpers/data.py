@@ -107,10 +107,7 @@ def cache_features(
     Taken apart in lesson 02b, section 4.
     """
     if not images:
-        raise LearnerError(
-            en="there are no pictures to encode: each part of a split needs at least one",
-            zh="没有图片可以编码：划分出的每一份至少要有一张",
-        )
+        raise LearnerError(key="no_pictures")
     how = f"{describe_preparation(processor)} {compute.__module__}.{compute.__qualname__}"
     made_by = f"{fingerprint(clip)} {describe_config(clip.config.to_dict())} {clip.dtype} {how}"
     batches, size = [], FILE_BATCH_SIZE if isinstance(images, PictureFiles) else BATCH_SIZE
@@ -219,11 +216,7 @@ def get_end_of_text(tokenizer: Any) -> int:
     if tokenizer.eos_token_id is not None:
         return tokenizer.eos_token_id
     if tokenizer.sep_token_id is None:
-        raise LearnerError(
-            en="this tokenizer has no end-of-text token, so a caption could never end: "
-            "use another language model",
-            zh="这个分词器没有文本结束符，说明文字永远停不下来：请换一个语言模型",
-        )
+        raise LearnerError(key="no_end_of_text")
     return tokenizer.sep_token_id
 
 

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError, say, tell
 
 # what the repository carries
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -82,10 +82,7 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
         write_whole(file, lambda part: part.write_bytes(whole))
     # no folder, no permission, no room
     except OSError as error:
-        message = say(
-            en=f"{file} could not be written ({error}): choose another folder, or make room",
-            zh=f"{file} 写不进去（{error}）：请换一个文件夹，或者腾出空间",
-        )
+        message = tell("not_written", file=file, error=error)
         raise OSError(message) from error
 
 
@@ -103,10 +100,7 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}
             return tensors, archive.metadata() or {}
     except SafetensorError as error:
-        raise LearnerError(
-            en=f"{file} is not a whole safetensors file ({error}): make or fetch it again",
-            zh=f"{file} 不是完整的 safetensors 文件（{error}）：请重新生成或下载",
-        ) from error
+        raise LearnerError(key="no_safetensors", file=file, error=error) from error
 
 
 def is_pickled(file: Path) -> bool:
@@ -127,21 +121,11 @@ def read_pickled(file: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             whole = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise LearnerError(
-            en=f"{file} was refused: it holds more than tensors, numbers and texts, "
-            "or it is damaged",
-            zh=f"拒绝打开 {file}：里面不只有张量、数和文字，或者文件已经损坏",
-        ) from error
+        raise LearnerError(key="pickle_refused", file=file) from error
     # a damaged file makes torch.load raise nearly anything
     except Exception as error:
-        raise LearnerError(
-            en=f"{file} is not a whole file of torch.save: make or fetch it again",
-            zh=f"{file} 不是完整的 torch.save 文件：请重新生成或下载",
-        ) from error
+        raise LearnerError(key="no_torch_file", file=file) from error
     if not isinstance(whole, dict):
         kind = type(whole).__name__
-        raise LearnerError(
-            en=f"{file} holds a {kind} and no tensors by name: it is another kind of file",
-            zh=f"{file} 里是 {kind}，不是有名字的张量：这是另一种文件",
-        )
+        raise LearnerError(key="no_tensors_by_name", file=file, kind=kind)
     return whole

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 import warnings
+from functools import cache
+from pathlib import Path
 
 LANGUAGES = ("en", "zh")
 _language = "en"
@@ -11,21 +14,20 @@ _language = "en"
 class LearnerError(ValueError):
     """What went wrong, in one sentence of the learner's language, shown without a traceback.
 
-    It is raised with the sentence in both languages, `en` and `zh`. A subclass has the two itself,
-    and is raised with the facts by name, which they take in braces.
+    It is raised with the sentence in both languages, `en` and `zh`, or with the `key` of one in
+    sentences.toml, which a subclass may have itself, and the facts by name.
     """
 
-    en = zh = ""
+    en = zh = key = ""
 
     def __init__(self, *sentence: str, **facts: object) -> None:
         super().__init__(*sentence)
         vars(self).update(facts)
 
     def __str__(self) -> str:
-        sentence = say(en=self.en, zh=self.zh)
-        if "en" not in vars(self):
-            sentence = sentence.format(**vars(self))
-        return sentence or super().__str__()
+        if self.key:
+            return tell(self.key, **{**vars(self), "key": ""})
+        return say(en=self.en, zh=self.zh) or super().__str__()
 
 
 def get_language() -> str:
@@ -46,13 +48,23 @@ def say(*, en: str, zh: str) -> str:
     return zh if _language == "zh" else en
 
 
+@cache
+def _read_sentences() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("sentences.toml").read_text(encoding="utf-8"))
+
+
+def tell(key: str, /, **facts: object) -> str:
+    """The sentence of this key in sentences.toml, with the facts in its braces."""
+    return _read_sentences()[key][_language].format(**facts)
+
+
 class LearnerWarning(UserWarning):
     """What stops nothing and should be known; shown without the line of code that found it."""
 
 
-def warn(*, en: str, zh: str) -> None:
-    """Warn in the learner's language; the same sentence is shown once."""
-    warnings.warn(say(en=en, zh=zh), LearnerWarning, stacklevel=2)
+def warn(sentence: str) -> None:
+    """Warn of something; the same sentence is shown once."""
+    warnings.warn(sentence, LearnerWarning, stacklevel=2)
 
 
 def _format_warning(message: Warning | str, category: type[Warning], *place: object) -> str:
@@ -68,7 +80,5 @@ def check_choice(name: str, value: object, *choices: str) -> None:
     """Raise LearnerError unless the value of the argument `name` is one of these."""
     if value not in choices:
         *first, last = map(repr, choices)
-        raise LearnerError(
-            en=f"{name} is {value!r}: use {', '.join(first)} or {last}",
-            zh=f"{name} 是 {value!r}：请用 {'、'.join(first)} 或 {last}",
-        )
+        others = say(en=", ", zh="、").join(first)
+        raise LearnerError(key="no_such_choice", name=name, value=value, others=others, last=last)

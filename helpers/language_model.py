@@ -30,12 +30,7 @@ def embed_ids(model: PreTrainedModel, ids: Tensor) -> Tensor:
     module = model.get_input_embeddings()
     rows = module.weight.shape[0]
     if ids.numel() and not 0 <= ids.min() <= ids.max() < rows:
-        raise LearnerError(
-            en=f"the text has the token id {ids.max().item()}, and the model's table ends at "
-            f"{rows - 1}: tokenizer and model do not belong together",
-            zh=f"文字里有编号 {ids.max().item()} 的词元，而模型的词表只到 {rows - 1}："
-            "分词器和模型不是一套",
-        )
+        raise LearnerError(key="id_beyond_table", highest=ids.max().item(), last=rows - 1)
     return module(ids)
 
 
@@ -100,21 +95,11 @@ def check_causal(model: PreTrainedModel) -> bool:
         entered = [torch.full_like(row, torch.nan) for row in alone]
     kind = type(model).__name__
     if not _agree(torch.cat(entered), torch.cat(alone)):
-        raise LearnerError(
-            en=f"{kind} reads words otherwise when they come as vectors: a soft prompt would stand "
-            "beside words that it does not know. Use another language model",
-            zh=f"{kind} 读到向量和读到词元时，算法不一样：软提示词旁边的词它就认错了。"
-            "请换一个语言模型",
-        )
+        raise LearnerError(key="reads_vectors_otherwise", kind=kind)
     # a copy: CTRL scales what it is given in its place
     whole = model(inputs_embeds=vectors.clone()).logits  # (2, 6, V)
     if not _agree(torch.cat([whole[0, short], whole[1]]), torch.cat(alone)):
-        raise LearnerError(
-            en=f"{kind} sees the words that come after the one it predicts: it is not causal as it "
-            'was loaded (for BERT and its like, "is_decoder": true in config.json makes it so)',
-            zh=f"{kind} 预测一个词时，看得见后面的词：照现在的配置，它不是因果模型"
-            '（BERT 一类的模型，要在 config.json 里写 "is_decoder": true）',
-        )
+        raise LearnerError(key="not_causal", kind=kind)
     try:
         body = read_vectors(model, vectors, separable=True)
         return _agree(compute_logits(model, body, separable=True), whole)

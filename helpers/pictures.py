@@ -24,7 +24,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.language import LearnerError, say, warn
+from helpers.language import LearnerError, say, tell, warn
 
 # of a picture; a larger one is refused before it is unpacked
 MAX_MEGAPIXELS = 50
@@ -51,11 +51,6 @@ SCRIPTS += ("\u3005-\ud7a3", *2 * ("\x80-\x9fƀ-ƟƢ-ƮƱ-ȗȜ-˿\ue000-\uf8ff",
 EAST_ASIAN = re.compile("([\u3040-\u9fff\uac00-\ud7a3])(?!\\1)[\u3040-\u9fff\uac00-\ud7a3]")
 # what reads Western text keeps a byte that is no letter
 codecs.register_error("keep byte", lambda e: (e.object[e.start : e.end].encode("latin-1"), e.end))
-# what is told of a picture that could not be taken as it is
-NOTES = {
-    "frames": ("has several frames: the first is taken", "有好几帧：只取第一帧"),
-    "range": ("has a narrow or odd range of grey: it is stretched", "亮度范围太窄或特殊：已拉伸"),
-}
 # of a TIFF: whether numbers have a sign, and whether 0 is black
 SAMPLE_FORMAT, PHOTOMETRIC = 339, 262
 
@@ -69,30 +64,11 @@ class BadPicture(LearnerError):
     """
 
     def __init__(self, kind: Literal["too large", "a strip", "no picture", "broken"]) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        en, zh = {
-            "too large": (
-                f"is larger than {MAX_MEGAPIXELS} megapixels: save a smaller copy of it",
-                f"超过了 {MAX_MEGAPIXELS} 百万像素：请另存一张小一些的",
-            ),
-            "a strip": (
-                f"is more than {MAX_ASPECT_RATIO} times as long as wide: cut a part out of it",
-                "太细长了：请裁出其中一块",
-            ),
-            "no picture": (
-                "is no picture that can be read here: save it as PNG or JPEG, a HEIC of an iPhone "
-                f"too (what is read: {', '.join(FORMATS)}, of 8 bits a colour)",
-                "不是这里能读的图片：请另存为 PNG 或 JPEG（每种颜色 8 位）",
-            ),
-            "broken": (
-                "begins like a picture and is broken or cut off: fetch or save it again",
-                "开头像图片，但文件已损坏或不完整：请重新保存一次，或换一张",
-            ),
-        }[self.kind]
-        return say(en=en, zh=zh)
+        facts = {"megapixels": MAX_MEGAPIXELS, "ratio": MAX_ASPECT_RATIO}
+        formats = ", ".join(FORMATS)
+        super().__init__(
+            kind=kind, key=f"picture_{kind.replace(' ', '_')}", formats=formats, **facts
+        )
 
 
 def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image.Image:
@@ -134,8 +110,7 @@ def open_picture(source: Path | BinaryIO, told: set[str] | None = None) -> Image
     told = set() if told is None else told
     file = source if isinstance(source, Path) else say(en="the picture", zh="这张图片")
     for kind in notes - told:
-        en, zh = NOTES[kind]
-        warn(en=f"{file} {en}, as with others like it.", zh=f"{file} {zh}，其他这样的图片也一样。")
+        warn(tell(f"picture_{kind}", file=file))
     told.update(notes)
     return picture
 
@@ -238,10 +213,7 @@ def read_pairs(
     if not isinstance(entries, list) or not entries:
         kind = say(en="an empty list", zh="空列表") if entries == [] else _name_kind(entries)
         wanted = '[{"image_path": "cat.jpg", "text": "a cat."}, …]'
-        raise LearnerError(
-            en=f"{data_path} holds {kind}: it should be {wanted}",
-            zh=f"{data_path} 里是{kind}，应该是 {wanted}",
-        )
+        raise LearnerError(key="json_no_list", data_path=data_path, kind=kind, wanted=wanted)
     # many captions may share a picture, which is looked at once
     folder, known, told = data_path.parent, {}, set() if decode else None
     place = say(en=", entry {}: ", zh="，第 {} 项：")
@@ -254,12 +226,7 @@ def read_pairs(
     texts = [entry["text"].strip() for entry in entries]
     if found := next(filter(None, map(find_misreading, texts)), None):
         wrote, read, meant = found
-        warn(
-            en=f"{data_path}: a caption looks like {wrote} that was read as {read}; was it "
-            f"“{meant:.60}”? Save the file as UTF-8 anew where it was written.",
-            zh=f"{data_path}：有的说明文字像是把 {wrote} 编码当成 {read} 读出来的，"
-            f"原文是不是“{meant:.60}”？请从原来的地方重新存成 UTF-8。",
-        )
+        warn(tell("misread_caption", data_path=data_path, wrote=wrote, read=read, meant=meant))
     files = {path: Path(_find_file(path, folder, allow_outside)) for path in known}
     return [(files[entry["image_path"]], text) for entry, text in zip(entries, texts)]
 
@@ -280,26 +247,14 @@ def _read_entries(data_path: Path) -> Any:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise LearnerError(
-            en=f"{data_path} is not UTF-8 (line {line}, byte {error.start + 1} of the file): "
-            "save it as UTF-8",
-            zh=f"{data_path} 不是 UTF-8 编码（第 {line} 行，文件的第 {error.start + 1} 个字节）："
-            "请另存为 UTF-8",
+            key="json_not_utf8", data_path=data_path, line=line, byte=error.start + 1
         ) from None
     except json.JSONDecodeError as error:
         line = [*error.doc.splitlines(), ""][error.lineno - 1].strip()[:80]
-        raise LearnerError(
-            en=f"{data_path} is no JSON: "
-            f"{error.msg} in line {error.lineno}, column {error.colno}: {line}",
-            zh=f"{data_path} 不是 JSON："
-            f"第 {error.lineno} 行第 {error.colno} 列有错（“{error.msg}”）：{line}",
-        ) from None
+        raise LearnerError(key="no_json", data_path=data_path, error=error, line=line) from None
     # a number of thousands of digits; lists within lists without end
     except (ValueError, RecursionError):
-        raise LearnerError(
-            en=f"{data_path} is no JSON that can be read here: "
-            "it holds an absurd number, or is nested too deep",
-            zh=f"{data_path} 里的 JSON 这里读不了：有长得离谱的数，或者括号一层套一层，太深了",
-        ) from None
+        raise LearnerError(key="absurd_json", data_path=data_path) from None
 
 
 class _Repeated(list):
@@ -360,23 +315,14 @@ def _find_faults(
             told = say(en=f" (it has {others})", zh=f"（只有 {others}）") if others else ""
             yield say(en=f'has no "{key}"', zh=f'没有 "{key}"') + told
         elif isinstance(value, _Repeated):
-            yield say(
-                en=f'has {len(value)} times "{key}": make an entry for each',
-                zh=f'里 "{key}" 写了 {len(value)} 次：请分成几项来写',
-            )
+            yield tell("repeated_key", count=len(value), key=key)
         elif not isinstance(value, str):
             kind = _name_kind(value)
-            yield say(
-                en=f'"{key}" is {kind}, and should be text', zh=f'"{key}" 是{kind}，应该是文字'
-            )
+            yield tell("value_no_text", key=key, kind=kind)
         elif not value.strip():
             yield say(en=f'"{key}" is empty', zh=f'"{key}" 是空的')
         elif any("\ud800" <= letter <= "\udfff" for letter in value):
-            yield say(
-                en=f'"{key}" holds half a character (\\ud800 to \\udfff in the JSON): '
-                "write it whole",
-                zh=f'"{key}" 里有半个字符（JSON 里的 \\ud800 到 \\udfff）：请写完整',
-            )
+            yield tell("half_a_character", key=key)
         elif key == "image_path":
             if value not in known:
                 known[value] = _find_picture_fault(value, folder, allow_outside, told)
@@ -419,24 +365,12 @@ def _find_picture_fault(path: str, folder: Path, allow_outside: bool, told: set[
         return say(en=f"the path {shown} holds a zero byte", zh=f"路径 {shown} 里有零字节")
     file = _find_file(path, folder, allow_outside)
     if not allow_outside and not _is_inside(file, folder):
-        return say(
-            en=f"{shown} leaves the folder of the JSON file: "
-            "copy the picture into it, or allow it by --allow-outside",
-            zh=f"{shown} 在 JSON 文件所在的文件夹之外："
-            "请把图片复制进来，或者用 --allow-outside 允许",
-        )
+        return tell("picture_outside", shown=shown)
     if os.path.isdir(file):
-        return say(
-            en=f"{shown} is a folder, and should be a picture", zh=f"{shown} 是文件夹，应该是图片"
-        )
+        return tell("picture_is_folder", shown=shown)
     if not os.path.isfile(file):
         looked, instead = os.path.dirname(file), _suggest_instead(path, file)
-        return say(
-            en=f"no file {shown} (looked in {looked}){instead}. "
-            "Paths are relative to the JSON file, with --allow-outside also to where you are",
-            zh=f"没有文件 {shown}（在 {looked} 里找过）{instead}。路径相对于 JSON 文件；"
-            "加上 --allow-outside，也可以相对于当前文件夹",
-        )
+        return tell("no_picture_file", shown=shown, looked=looked, instead=instead)
     try:
         if told is not None:
             open_picture(Path(file), told)

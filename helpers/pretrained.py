@@ -29,7 +29,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from helpers.language import LearnerError, say, warn
+from helpers.language import LearnerError, say, tell, warn
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
@@ -39,16 +39,6 @@ NO_BEHAVIOUR = re.compile(
     "token_id|drop|cache|version|dtype|init|summary|return|output|_name|architectures|label|head_dim"
 )
 LFS = b"version https://git-lfs"
-OWN_CODE = {
-    "en": "it comes with code of its own, which is never run here: what is wanted is a model "
-    "whose classes are in transformers",
-    "zh": "它自带代码，而这里从不运行模型自带的代码：请用 transformers 里已有类的模型",
-}
-PICKLE = {
-    "en": "its weights are a pickle with more in it than tensors, or a damaged one, and are not "
-    "unpacked: what is wanted is model.safetensors",
-    "zh": "权重文件是 pickle，里面不只有张量，或者已经损坏，不予解开：请用 model.safetensors",
-}
 
 # without torchvision, which the course does not need, version 5 must be asked for the Pillow image
 # processor by its name
@@ -75,11 +65,13 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     if tokenizer.eos_token_id != end or len(tokenizer) > text.vocab_size:
         _refuse(
             source,
-            en=f"its tokenizer has {len(tokenizer)} tokens and ends texts with "
-            f"{tokenizer.eos_token_id}, its text tower has {text.vocab_size} and looks for {end}: "
-            "they do not belong together",
-            zh=f"分词器有 {len(tokenizer)} 个词元，用 {tokenizer.eos_token_id} 结束文本；"
-            f"而文本塔有 {text.vocab_size} 个词元，找的结束符是 {end}：两者不是一套",
+            tell(
+                "tokenizer_of_another_clip",
+                tokens=len(tokenizer),
+                tokenizer=tokenizer,
+                text=text,
+                end=end,
+            ),
         )
     return model, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
@@ -209,11 +201,7 @@ def read_class_names(names: Sequence[str], tokenizer: Any = None) -> tuple[str, 
         seen = any(category(letter)[0] not in "CZ" for letter in name.replace("_", " "))
         alike.setdefault(tuple(row) * seen, []).append(f"“{name}”")
     if wrong := alike.get(()) or next((each for each in alike.values() if len(each) > 1), None):
-        raise LearnerError(
-            en=f"class names that are blank, or one to this model: {', '.join(wrong)}. "
-            "Each class needs a name of its own",
-            zh=f"有的类别名是空的，或者模型分不开：{'、'.join(wrong)}。每个类别都要有自己的名字",
-        )
+        raise LearnerError(key="same_class_names", names=say(en=", ", zh="、").join(wrong))
     return tuple(written)
 
 
@@ -230,10 +218,7 @@ def check_tokens(tokenizer: Any, texts: Sequence[str], ids: Sequence[Sequence[in
     for text, row in zip(texts, ids):
         if found := special & {*row}:
             sign = added[found.pop()]
-            raise LearnerError(
-                en=f"“{text:.60}” holds {sign}, which to this tokenizer is no text: take it out",
-                zh=f"“{text:.60}”里有 {sign}，这个分词器不把它当文字：请去掉",
-            )
+            raise LearnerError(key="special_token_in_text", text=text, sign=sign)
     pieces = {number for number in {*chain(*ids)} if "\ufffd" in tokenizer.decode([number])}
     pieces.add(unknown)
     texts = [text for text, row in zip(texts, ids) if not pieces.isdisjoint(row)]
@@ -241,12 +226,7 @@ def check_tokens(tokenizer: Any, texts: Sequence[str], ids: Sequence[Sequence[in
         row = tokenizer(word, add_special_tokens=False)["input_ids"]
         # less than half may be a rare character in a sentence of a language that is known
         if 2 * (broken := sum(number in pieces for number in row)) >= len(row):
-            warn(
-                en=f"“{word:.20}” becomes {len(row)} tokens, {broken} of them bytes or unknown: "
-                "this model has hardly met words like this. Use one made for their language.",
-                zh=f"“{word:.20}”变成 {len(row)} 个词元，其中 {broken} 个是字节或未知词元："
-                "这样的词，这个模型几乎没有见过。请换一个为这种语言训练的模型。",
-            )
+            warn(tell("bytes_for_letters", word=word, count=len(row), broken=broken))
             return
 
 
@@ -306,14 +286,10 @@ def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
     config, _ = _fetch(PretrainedConfig.get_config_dict, source, ("config.json",))
     found = config.get("model_type")
     if found not in types and "auto_map" in config:
-        _refuse(source, **OWN_CODE)
+        _refuse(source, tell("own_code"))
     if found not in types:
         wanted = "clip" if "clip" in types else say(en="a causal language model", zh="因果语言模型")
-        _refuse(
-            source,
-            en=f"its config.json says model_type {found!r}, and {wanted} is wanted here",
-            zh=f"它的 config.json 写的 model_type 是 {found!r}，而这里要的是“{wanted}”",
-        )
+        _refuse(source, tell("other_kind_of_model", found=found, wanted=wanted))
     model, keys = _fetch(
         kind.from_pretrained, source, ("config.json",), dtype=torch.float32,
         output_loading_info=True, ignore_mismatched_sizes=True,
@@ -322,21 +298,10 @@ def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
     wrong = (key if isinstance(key, str) else key[0] for key in keys["mismatched_keys"])
     lacking = sorted({*keys["missing_keys"], *wrong})
     if lacking:
-        _refuse(
-            source,
-            en=f"its files do not fit its config.json: {len(lacking)} weights of this {found} are "
-            f"missing or of another shape, {lacking[0]} for one, and would be random numbers",
-            zh=f"文件与 config.json 不符：这个 {found} 有 {len(lacking)} 个权重缺失或形状不对"
-            f"（例如 {lacking[0]}），只能用随机数顶上",
-        )
+        _refuse(source, tell("weights_missing", count=len(lacking), found=found, lacking=lacking))
     known = {_mask_numbers(name) for name, _ in model.named_parameters()}
     if more := sorted(key for key in keys["unexpected_keys"] if _mask_numbers(key) in known):
-        _refuse(
-            source,
-            en=f"its files hold more layers than its config.json says ({more[0]} for one), "
-            "and without these it is another model",
-            zh=f"文件里的层比 config.json 写的多（例如 {more[0]}），少了这些层就是另一个模型了",
-        )
+        _refuse(source, tell("more_layers", more=more))
     return model.requires_grad_(False).eval()
 
 
@@ -349,20 +314,12 @@ def _load_tokenizer(source: str) -> Any:
     tokenizer = _fetch(load, source, ("tokenizer_config.json",))
     # version 5 makes an empty one where there are no files
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
-        _refuse(
-            source,
-            en="it has no vocabulary: tokenizer.json, or the files in its place, are missing",
-            zh="没有词表：缺少 tokenizer.json 或代替它的文件",
-        )
+        _refuse(source, tell("no_vocabulary"))
     return tokenizer
 
 
-def _refuse(source: str, *, en: str, zh: str, error: Exception | None = None) -> NoReturn:
-    message = say(
-        en=f"the model in {source} was refused: {en}. Name another folder, or use 'pocket'.",
-        zh=f"没有加载 {source} 里的模型：{zh}。请换一个文件夹，或者用 'pocket'。",
-    )
-    raise OSError(message) from error
+def _refuse(source: str, reason: str, error: Exception | None = None) -> NoReturn:
+    raise OSError(tell("model_refused", source=source, reason=reason)) from error
 
 
 def _fetch(load: Callable[..., Any], source: str, needs: Sequence[str], **options: Any) -> Any:
@@ -378,34 +335,18 @@ def _fetch(load: Callable[..., Any], source: str, needs: Sequence[str], **option
     # a folder, and no name on the hub
     meant = folder.is_absolute() or source.startswith((".", "~"))
     if (meant or folder.is_dir()) and not any((folder / name).exists() for name in needs):
-        message = say(
-            en=f"no whole model in the folder {source}: it has no {needs[0]}. "
-            "Name a folder saved by save_pretrained, or use 'pocket'.",
-            zh=f"文件夹 {source} 里没有完整的模型：缺少 {needs[0]}。"
-            "请指定由 save_pretrained 存下的文件夹，或者用 'pocket'。",
-        )
+        message = tell("no_model_in_folder", source=source, needs=needs)
         raise OSError(message)
     if pointers := _find_pointers(folder):
-        _refuse(
-            source,
-            en=f"{pointers} is a Git LFS pointer and not the file itself: run git lfs pull there",
-            zh=f"{pointers} 只是 Git LFS 的指针，不是文件本身：请在那里运行 git lfs pull",
-        )
+        _refuse(source, tell("git_lfs_pointer", pointers=pointers))
     offline = folder.is_dir() or not hub_answers()
     try:
         return load(source, local_files_only=offline, trust_remote_code=False, **options)
     except Exception as error:
         if folder.is_dir():
-            _refuse(source, **_find_reason(error), error=error)
+            _refuse(source, _find_reason(error), error)
         hub = huggingface_hub.constants.ENDPOINT
-        message = say(
-            en=f"the model {source!r} could not be fetched from {hub}. Check the name and the "
-            "network; behind a mirror set HF_ENDPOINT (for example https://hf-mirror.com); "
-            "or name a local folder, or use 'pocket', which needs no network.",
-            zh=f"无法从 {hub} 取得模型 {source!r}。请检查名称和网络；"
-            "要用镜像，请设置 HF_ENDPOINT（例如 https://hf-mirror.com）；"
-            "也可以指定本地文件夹，或者用不需要联网的 'pocket'。",
-        )
+        message = tell("model_not_fetched", source=source, hub=hub)
         raise OSError(message) from error
 
 
@@ -416,14 +357,12 @@ def _find_pointers(folder: Path) -> str:
     return next((file.name for file in small if file.read_bytes().startswith(LFS)), "")
 
 
-def _find_reason(error: Exception) -> dict[str, str]:
-    """Why the library loaded nothing, in both languages, without the risks that it advises."""
+def _find_reason(error: Exception) -> str:
+    """Why the library loaded nothing, without the risks that it advises."""
     told = " ".join(str(error).split())
     if "trust_remote_code" in told:
-        return OWN_CODE
-    if "weights_only" in told:
-        return PICKLE
-    return {"en": told[:300], "zh": told[:300]}
+        return tell("own_code")
+    return tell("pickled_code") if "weights_only" in told else told[:300]
 
 
 @cache

@@ -43,11 +43,7 @@ class Vocabulary:
         for row in self.words.tolist():
             if self.names[row] == word:
                 return row
-        raise LearnerError(
-            en=f"“{word}” is no trained word of one token in this vocabulary: "
-            "it has no row of its own",
-            zh=f"“{word}”在这个词表里不是训练过的、只占一个词元的词：它没有自己的行",
-        )
+        raise LearnerError(key="no_such_word", word=word)
 
 
 def read_vocabulary(model: PreTrainedModel, tokenizer: Any) -> Vocabulary:
@@ -87,10 +83,7 @@ def measure_distances(vectors: Tensor, table: Tensor, metric: Metric = "cosine")
     """
     if vectors.shape[-1] != table.shape[-1]:
         own, other = vectors.shape[-1], table.shape[-1]
-        raise LearnerError(
-            en=f"vectors are {own} wide, the table {other}: they come from different models",
-            zh=f"向量的宽度是 {own}，表的宽度是 {other}：它们来自不同的模型",
-        )
+        raise LearnerError(key="other_width", own=own, other=other)
     check_choice("metric", metric, "cosine", "euclidean")
     vectors, table = vectors.detach().double(), table.detach().double()
     if metric == "cosine":

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.files import read_tensors, write_tensors
-from helpers.language import LearnerError, say
+from helpers.language import LearnerError, say, tell
 
 # machines round differently; another model, other examples or another loss change a
 # loss by more than this
@@ -142,13 +142,7 @@ class History:
 class LossNotFinite(LearnerError, FloatingPointError):
     """The `loss` is infinite or no number at a `step` of `steps`, with this `learning_rate`."""
 
-    en, zh = (
-        "At step {step} of {steps} the loss is {loss}, no number any more: "
-        "try a smaller learning rate (it was {learning_rate:g}); "
-        "if the model computes in fp16, use bf16 or fp32.",
-        "第 {step} 步（共 {steps} 步）的损失是 {loss}，已经不是正常的数了："
-        "把学习率调小（现在是 {learning_rate:g}）；如果模型用 fp16 计算，改用 bf16 或 fp32。",
-    )
+    key = "loss_not_finite"
 
 
 # --- the loop --------------------------------------------------------------------------------
@@ -368,19 +362,9 @@ class _State:
         there = {name: tuple(tensor.shape) for name, tensor in tensors["now"].items()}
         here = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
         for is_so, problem in (
-            (which, say(
-                en=f"belongs to another training: {which}. Use the same settings, or another file",
-                zh=f"属于另一次训练：{which}。请用同样的设置，或者换一个文件",
-            )),
-            (now["data"] != self.data, say(
-                en="belongs to other examples: they were changed since. "
-                "Put them back as they were, or begin in another file",
-                zh="属于别的样本：样本后来改动过。请恢复原样，或者换一个文件重新开始",
-            )),
-            (there != here, say(
-                en=f"holds {there}, and this model trains {here}: they do not belong together",
-                zh=f"里面是 {there}，而这个模型训练的是 {here}：两者对不上",
-            )),
+            (which, tell('other_settings', which=which)),
+            (now["data"] != self.data, tell('other_examples')),
+            (there != here, tell('other_shapes', there=there, here=here)),
         ):  # fmt: skip
             if is_so:
                 raise ValueError(f"{file} {problem}")
@@ -389,12 +373,7 @@ class _State:
         if not math.isclose(loss, then, rel_tol=SAME_LOSS, abs_tol=SAME_LOSS):
             restore_parameters(self.parameters, begin)
             raise LearnerError(
-                en=f"{file} belongs to another training: at step {now['step']} its loss was "
-                f"{then:.4g}, and here it is {loss:.4g}. "
-                "Use the same model, examples and loss, or another file",
-                zh=f"{file} 属于另一次训练："
-                f"第 {now['step']} 步时它的损失是 {then:.4g}，这里却是 {loss:.4g}。"
-                "请用同样的模型、样本和损失，或者换一个文件",
+                key="other_training_loss", file=file, step=now["step"], then=then, loss=loss
             )
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors["optimizer"].items():
@@ -420,15 +399,8 @@ def _read_state(file: Path) -> tuple[dict[str, dict], dict[str, Any], History, d
                 tensors[kind][rest] = tensor
             return tensors, config, history, now
     except (KeyError, TypeError, ValueError) as error:
-        raise LearnerError(
-            en=f"{file} is no checkpoint of a training: name another file",
-            zh=f"{file} 不是训练的检查点：请换一个文件",
-        ) from error
-    raise LearnerError(
-        en=f"{file} was written by another version of the course and cannot be resumed: "
-        "begin in another file",
-        zh=f"{file} 是课程的另一个版本写的，没法接着训练：请换一个文件重新开始",
-    )
+        raise LearnerError(key="no_training", file=file) from error
+    raise LearnerError(key="older_training", file=file)
 
 
 def read_progress(checkpoint: Path) -> tuple[int, History]:
