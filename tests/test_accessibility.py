@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from strange import LESSONS, ROOT, STRANGEST, seen
 from test_reruns import LANGUAGES
 
+from helpers.notebook import Table
 from lessons.kit import picture
-from lessons.kit.notebook import Table
 
 BOTH = [(lang, name) for lang in ("en", "zh") for name in LESSONS]
 CHINESE = re.compile("[\u4e00-\u9fff]")

@@ -16,8 +16,8 @@ from lessons.kit.setup_cell import PACKAGES
 from tools import build
 from tools.source import read_lessons, read_script
 
-NOTEBOOK = '''\
-"""Stands for the course's own notebook.py: says its name and the language."""
+HELPERS = '''\
+"""Stands for the course's helpers: says its name and the language."""
 import os
 
 LANG = None
@@ -60,7 +60,7 @@ SCRIPT = f"""\
 # %% id="add"
 # %matplotlib inline
 total = 1 + 1
-from lessons.kit import notebook
+from helpers import notebook
 print(notebook.say(en="sum", zh="和："), total)
 
 # %% [markdown] lang="zh" id="your-turn"
@@ -91,15 +91,17 @@ SMALL = "lessons/lesson_01_small/lesson.py"
 
 
 def small_course(root, script=SCRIPT):
-    """A course of one lesson, whose notebook.py says that it is ours."""
+    """A course of one lesson, with helpers that say that they are ours."""
     (root / SMALL).parent.mkdir(parents=True)
     (root / SMALL).write_text(script, encoding="utf-8")
     (root / "lessons/glossary.md").write_text(GLOSSARY, encoding="utf-8")
     (root / "pyproject.toml").write_text('[tool.ten-vectors]\naddress = ""\n')
+    (root / "helpers").mkdir()
+    (root / "helpers/__init__.py").write_text("")
+    (root / "helpers/notebook.py").write_text(HELPERS)
     (root / "lessons/kit").mkdir()
     for package in ("lessons", "lessons/kit"):
         (root / package / "__init__.py").write_text("")
-    (root / "lessons/kit/notebook.py").write_text(NOTEBOOK)
     (root / "lessons/kit/torch_errors.py").write_text("def install_handler(): pass\n")
     shutil.copy(build.ROOT / "lessons/kit/setup_cell.py", root / "lessons/kit")
     return root
@@ -489,7 +491,7 @@ def test_check_names_a_missing_notebook_and_one_without_a_script(built, capsys):
 
 
 def test_if_a_cell_fails_in_one_language_neither_is_written(built, capsys):
-    edit(built, ("total = 1 + 1", 'from lessons.kit import notebook; total = 1 / (notebook.LANG == "en")'))
+    edit(built, ("total = 1 + 1", 'from helpers import notebook; total = 1 / (notebook.LANG == "en")'))
     before = snapshot(built)
     assert run(built) == 1
     assert snapshot(built) == before
@@ -600,12 +602,11 @@ def start(cell, folder, **environment):
     return child.stdout.strip()
 
 
-def other_package(folder, name="lessons"):
+def other_package(folder, name="helpers"):
     """A package of the same name, that somebody else wrote."""
-    (folder / name / "kit").mkdir(parents=True)
-    for package in (name, f"{name}/kit"):
-        (folder / package / "__init__.py").write_text("")
-    (folder / name / "kit/notebook.py").write_text("def set_up(lang): print('somebody else')")
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text("")
+    (folder / name / "notebook.py").write_text("def set_up(lang): print('somebody else')")
     return folder
 
 
@@ -614,7 +615,7 @@ def test_the_set_up_cell_finds_the_course_from_any_folder_in_it_and_from_the_one
     assert start(build.SETUP, (root / folder).resolve()).startswith("ours en")
 
 
-def test_lessons_of_somebody_else_do_not_win(root, tmp_path):
+def test_helpers_of_somebody_else_do_not_win(root, tmp_path):
     beside, installed = other_package(root / "work/en"), other_package(tmp_path / "site")
     assert start(build.SETUP, beside, PYTHONPATH=str(installed)) == "ours en en"
     above = other_package(tmp_path)

@@ -18,8 +18,8 @@ from matplotlib.text import Text
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
+from helpers import notebook
 from helpers.pretrained import POCKET_CLIP, classify_zero_shot, encode_images, encode_texts, load_clip
-from lessons.kit import notebook
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
 from lessons.lesson_01_inside_clip import figures
 from lessons.lesson_01_inside_clip.explorers import attention, contrastive, embedding, parts

@@ -1,4 +1,4 @@
-"""Facts about lessons/kit/notebook.py: languages, `compare`, and the errors that everyone meets."""
+"""Facts about helpers/notebook.py: languages, `compare`, and the errors that everyone meets."""
 
 import math
 import re
@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import language
+from helpers import language, notebook
 from helpers.context import PromptedCLIP
 from helpers.pretrained import load_clip
 from helpers.training import TrainConfig, train
-from lessons.kit import notebook, torch_errors
+from lessons.kit import torch_errors
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from helpers.language import LearnerError, say
+from helpers.notebook import Table
 from helpers.training import Interrupts
-from lessons.kit.notebook import Table
 from lessons.kit.picture import LOCK, VERMILION
 from lessons.kit.torch_errors import format_error
 

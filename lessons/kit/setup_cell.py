@@ -25,7 +25,8 @@ def start(lang: str) -> None:
             )
     # first, so that ours win over any other of these names
     sys.path[:] = [str(COURSE), *(place for place in sys.path if place != str(COURSE))]
-    from lessons.kit import notebook, torch_errors
+    from helpers import notebook
+    from lessons.kit import torch_errors
 
     notebook.set_up(lang)
     torch_errors.install_handler()
@@ -43,7 +44,7 @@ def find_other_package(name: str) -> str:
 def show_doctor() -> Any:
     """The table of `python course.py doctor` for the Python that runs this notebook: folded if all is well, else what is not first."""
     from helpers.language import say
-    from lessons.kit.notebook import Table
+    from helpers.notebook import Table
     from tools.doctor import list_checks
 
     checks = sorted(list_checks(lambda en, zh: say(en=en, zh=zh)), key=lambda row: row.ok)

@@ -31,9 +31,9 @@ from transformers import CLIPConfig
 
 from helpers import by_hand
 from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import encode_images, encode_texts, load_clip
 from lessons.kit.explorer import tabulate_accuracies
-from lessons.kit.notebook import compare
 from lessons.lesson_01_inside_clip import exercises
 from lessons.lesson_01_inside_clip.explorers import attention, contrastive, embedding, parts
 from pocket import datasets, tasks, world

@@ -33,9 +33,9 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from helpers import by_hand, context, data, training
 from helpers.context import CLIPTextLearnableEmbeddings, PromptedCLIP
 from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import load_clip
 from lessons.kit.models import show_prediction, tell_whose_numbers
-from lessons.kit.notebook import compare
 from lessons.lesson_02_learnable_context import exercises
 from lessons.lesson_02_learnable_context.explorers import base_to_new, choices, entering, what_learns, shots
 from pocket import datasets, tasks, world

@@ -34,9 +34,9 @@ import torch
 from helpers import context, data, fast_text
 from helpers.context import PromptedCLIP
 from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import encode_images, load_clip
 from lessons.kit import flops
-from lessons.kit.notebook import compare
 from lessons.lesson_02_learnable_context import exercises_b as exercises
 from lessons.lesson_02_learnable_context.explorers_b import costs, sharing, timing
 from pocket import datasets, tasks

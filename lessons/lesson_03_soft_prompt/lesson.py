@@ -39,8 +39,8 @@ from helpers import by_hand, captioner_training
 from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.kit.notebook import compare
 from lessons.lesson_03_soft_prompt import exercises
 from lessons.lesson_03_soft_prompt.explorers import input_row, learning, stored_runs, writing
 from pocket import language, world

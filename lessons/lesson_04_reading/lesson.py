@@ -31,8 +31,8 @@ from torch.nn import functional as F
 from helpers import reading
 from helpers.context import PromptedCLIP
 from helpers.language import say
+from helpers.notebook import Table, compare
 from helpers.pretrained import encode_texts, load_clip, load_gpt2
-from lessons.kit.notebook import Table, compare
 from lessons.lesson_04_reading import exercises, instruments, nulls
 from lessons.lesson_04_reading.explorers import influence, levers, neighbours, paths, planted, prompts
 from pocket.studies import reading_study

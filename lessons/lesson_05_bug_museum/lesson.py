@@ -35,8 +35,8 @@ from helpers.captioner_training import batch_captions
 from helpers.context import overwrite
 from helpers.data import measure_accuracy
 from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import load_clip, load_gpt2
-from lessons.kit.notebook import compare
 from lessons.lesson_05_bug_museum import exercises, experiments, museum
 from lessons.lesson_05_bug_museum.explorers import alarms, luck, overview, scoring, showcase, turning
 from pocket import datasets, tasks, world

@@ -37,10 +37,10 @@ from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
+from helpers.notebook import compare
 from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
 from lessons.kit import flops
 from lessons.kit.models import show_prediction, tell_whose_numbers
-from lessons.kit.notebook import compare
 from lessons.lesson_06_own_pictures import exercises
 from lessons.lesson_06_own_pictures.explorers import costs, photographs, sheets, splits, uploads
 from pocket import classifiers, few_shot, folders, own_folder, world

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from helpers.language import say
-from lessons.kit.notebook import Table
+from helpers.notebook import Table
 
 OLDER_NAMES = (  # what older texts say, and where it is
     ("CLIPTextTransformer", "text_model"),

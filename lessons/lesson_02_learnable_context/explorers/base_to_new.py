@@ -11,9 +11,9 @@ from statistics import harmonic_mean, mean
 from types import SimpleNamespace
 
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.context_training import HAND
 from lessons.kit.explorer import Explorer, format_percent
-from lessons.kit.notebook import Table
 from lessons.kit.picture import BLUE, INK, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers import shared

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from transformers import CLIPConfig
 
 from helpers.language import LearnerError, say
+from helpers.notebook import Table
 from helpers.pretrained import POCKET_CLIP
 from lessons.kit.context_training import HAND
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown
-from lessons.kit.notebook import Table
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers import shared

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import ipywidgets
 
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.context_training import HAND
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_row
-from lessons.kit.notebook import Table
 from lessons.kit.picture import BLUE, SLATE, VERMILION, Picture
 from lessons.lesson_02_learnable_context import figures
 from lessons.lesson_02_learnable_context.explorers import shared

@@ -15,11 +15,11 @@ from transformers import CLIPModel, CLIPProcessor
 from helpers.context import PromptedCLIP, repeat_words
 from helpers.data import encode_split
 from helpers.language import say
+from helpers.notebook import Table
 from helpers.training import TrainConfig
 from lessons.kit.context_training import CONFIG, WORDS, ContextTraining, Setting, Stored
 from lessons.kit.explorer import format_count, format_percent, make_dropdown, style_control
 from lessons.kit.learning_curve import Run
-from lessons.kit.notebook import Table
 from lessons.lesson_02_learnable_context.explorers.shared import (
     describe_position,
     make_options_slider,

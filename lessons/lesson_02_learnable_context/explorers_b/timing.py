@@ -13,10 +13,10 @@ from torch import Tensor
 
 from helpers.context import PromptedCLIP
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.benchmarks import read_benchmarks
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown
 from lessons.kit.flops import FLOP, count_text_tower
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_02_learnable_context import figures_b as figures
 from lessons.lesson_02_learnable_context.explorers.shared import make_options_slider

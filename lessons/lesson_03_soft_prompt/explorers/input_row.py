@@ -25,8 +25,8 @@ from helpers.captioner_training import batch_captions
 from helpers.files import DATA
 from helpers.language import say
 from helpers.language_model import read_token_table
+from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.datasets import read_scene

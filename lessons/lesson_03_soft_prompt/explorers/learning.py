@@ -30,6 +30,7 @@ from transformers import (
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.language import LearnerError, say
+from helpers.notebook import Table
 from helpers.training import History
 from lessons.kit.explorer import (
     LongWork,
@@ -40,7 +41,6 @@ from lessons.kit.explorer import (
     style_control,
     use_one_thread,
 )
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers import stored_runs, writing
 from lessons.lesson_03_soft_prompt.figures import measurements

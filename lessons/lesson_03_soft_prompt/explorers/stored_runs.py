@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.exercises import CURVES
 from lessons.lesson_03_soft_prompt.figures import measurements as figures

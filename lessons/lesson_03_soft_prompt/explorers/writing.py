@@ -13,6 +13,7 @@ from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.explorer import (
     Explorer,
     compute_checksum,
@@ -22,7 +23,6 @@ from lessons.kit.explorer import (
     style_control,
     use_one_thread,
 )
-from lessons.kit.notebook import Table
 from lessons.kit.picture import LOCK, Picture
 from lessons.lesson_03_soft_prompt.explorers.input_row import make_picture_list, name_end, name_token
 from lessons.lesson_03_soft_prompt.figures import captions as figures

@@ -16,8 +16,8 @@ from helpers import by_hand
 from helpers.context import PromptedCLIP
 from helpers.data import cache_features
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_percent, make_dropdown, style_control
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading import instruments, nulls
 from lessons.lesson_04_reading.explorers import shared

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from helpers import reading
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_count, make_dropdown
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading.explorers import shared
 from lessons.lesson_04_reading.explorers.shared import NAMED

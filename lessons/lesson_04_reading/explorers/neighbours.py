@@ -15,9 +15,9 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers import reading
 from helpers.language import say
+from helpers.notebook import Table
 from helpers.reading import Metric
 from lessons.kit.explorer import Explorer, format_count, style_control
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_04_reading import nulls
 from lessons.lesson_04_reading.explorers import shared

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from helpers.language import say
-from lessons.kit.notebook import Table
+from helpers.notebook import Table
 from lessons.lesson_05_bug_museum import experiments
 
 

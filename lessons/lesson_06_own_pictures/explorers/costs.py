@@ -15,10 +15,10 @@ import torch
 from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from helpers.language import say
+from helpers.notebook import Table
 from lessons.kit.benchmarks import ON_CPU, ON_GPU, read_benchmarks
 from lessons.kit.explorer import Explorer, make_dropdown, style_control
 from lessons.kit.flops import FLOAT, count_captioner_training, count_context_training, estimate_least_seconds
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_06_own_pictures import figures
 

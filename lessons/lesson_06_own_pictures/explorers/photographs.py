@@ -12,9 +12,9 @@ from sklearn.datasets import load_sample_image
 from transformers import CLIPModel, CLIPProcessor
 
 from helpers.language import say
+from helpers.notebook import Table
 from helpers.pretrained import classify_zero_shot
 from lessons.kit.explorer import Explorer, make_dropdown
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture, crop_square, draw_picture_with_scores
 
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")  # scikit-learn's

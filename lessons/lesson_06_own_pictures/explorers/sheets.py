@@ -16,9 +16,9 @@ from PIL import Image
 
 from helpers import pictures
 from helpers.language import LearnerError, say
+from helpers.notebook import Table
 from helpers.pictures import BadPicture
 from lessons.kit.explorer import Explorer, format_count, make_dropdown, style_control
-from lessons.kit.notebook import Table
 from lessons.kit.picture import Picture, crop_square
 from lessons.lesson_06_own_pictures import figures
 from pocket import folders

@@ -10,7 +10,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from helpers.data import encode_split
 from helpers.language import say
-from lessons.kit.notebook import Table
+from helpers.notebook import Table
 from lessons.kit.picture import Picture
 from lessons.lesson_06_own_pictures import figures
 from pocket.folders import Classes, read_own_pictures

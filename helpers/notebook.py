@@ -64,7 +64,8 @@ class Table:
         # an empty corner is no heading of anything
         tags = (tag if cell else "td" for cell in row)
         cells = (
-            f'<{t} style="text-align: {side}">{html.escape(cell)}</{t}>' for t, side, cell in zip(tags, sides, row)
+            f'<{t} style="text-align: {side}">{html.escape(cell)}</{t}>'
+            for t, side, cell in zip(tags, sides, row)
         )
         return "<tr>" + "".join(cells) + "</tr>"
 
@@ -113,7 +114,9 @@ def _judge(ours: Any, theirs: Any, tolerance: float) -> tuple[bool, str]:
     where = np.unravel_index(np.nanargmax(np.where(np.isnan(apart), np.inf, apart)), apart.shape)
     largest = f"{float(apart[where]):.1e}"
     if apart[where] <= tolerance * np.abs(yours).max():
-        return True, say(en=f"close, the largest difference is {largest}", zh=f"很接近，最大差 {largest}")
+        return True, say(
+            en=f"close, the largest difference is {largest}", zh=f"很接近，最大差 {largest}"
+        )
     at = f"[{', '.join(map(str, where))}]"
     return False, say(
         en=f"different, the largest difference is {largest}" + f" at {at}" * bool(where),
