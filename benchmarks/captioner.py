@@ -112,8 +112,8 @@ def compare_gradients(ways: dict[str, Callable[[], tuple[Tensor, Tensor]]]) -> d
 def compute_seed_loss(model: VLMWithSoftPrompt, pixels: Tensor, ids: Tensor, labels: Tensor, longest: int) -> Tensor:
     """Compute the loss as the seed does, but for its mistakes: all encoded anew, padded, logits everywhere.
 
-    (Its labels are not shifted, padding is scored, and its frozen weights have gradients; that is mended here, since it
-    would be another loss.)
+    (Its labels are not shifted, padding is scored, and its `model.train()` switches on GPT-2's dropout; that is mended
+    here, since it would be another loss.)
     """
     room = longest - ids.shape[1]
     logits = model(pixels, F.pad(ids, (0, room)))  # (B, M + P + longest, V)

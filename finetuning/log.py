@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
-from finetuning.options import LOG, read_lines
+from finetuning.folder import CURVE, LOG, read_lines
 from finetuning.processes import AccelerateGroup
 from helpers.files import write_whole
 from helpers.training import Evaluation, History, TrainConfig
@@ -37,15 +37,17 @@ class RunLog:
             config: how it is trained.
             settings: what the run was asked for, the log's first line.
             group: the processes, of which the first alone writes and prints.
-            resumed: what was measured before the training was broken off; what the log
-                says of these is kept.
+            resumed: what was measured before the training was broken off; the log may lack
+                it or be damaged, and all that is taken from there is how long it took.
         """
         self.folder, self.config, self.settings, self.group = folder, config, settings, group
         self.begun, self.begins = time.monotonic(), group.rank == 0
-        kept = {entry["step"]: entry for entry in read_lines(folder / LOG) if _is_entry(entry)}
-        known = resumed.evaluations
-        self.entries = [kept.get(one.step) or self._make_entry(one) for one in known]
-        self.known = len(known)  # evaluations that the training will give again
+        lines = list(read_lines(folder / LOG)) if resumed.evaluations else []
+        took = {str(line.get("step")): line["seconds"] for line in lines if "seconds" in line}
+        self.entries = [
+            self._make_entry(one, took.get(str(one.step))) for one in resumed.evaluations
+        ]
+        self.known = len(self.entries)  # evaluations that the training will give again
         self.bar = tqdm(
             total=config.steps,
             initial=max(resumed.column("step"), default=0),
@@ -61,7 +63,7 @@ class RunLog:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
         if self.group.rank == 0 and not self.begins:
-            write_whole(self.folder / "loss.png", lambda part: draw_losses(self.entries, part))
+            write_whole(self.folder / CURVE, lambda part: draw_losses(self.entries, part))
 
     def update(self, step: int) -> None:
         """Move the bar."""
@@ -77,7 +79,8 @@ class RunLog:
         if self.known:
             self.known -= 1
             return False
-        entry = self._make_entry(evaluation)
+        # since it was started or resumed
+        entry = self._make_entry(evaluation, round(time.monotonic() - self.begun, 1))
         self.entries.append(entry)
         if self.group.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as log:
@@ -91,7 +94,7 @@ class RunLog:
         )
         return True
 
-    def _make_entry(self, evaluation: Evaluation) -> dict[str, float]:
+    def _make_entry(self, evaluation: Evaluation, seconds: float | None) -> dict[str, Any]:
         rate_at = min(evaluation.step, self.config.steps)
         return {
             "step": evaluation.step,
@@ -99,15 +102,11 @@ class RunLog:
             "validation_loss": round(evaluation.validation_loss, 6),
             "validation_right": round(evaluation.validation_score, 6),
             "rate": self.config.learning_rate_at(rate_at),
-            "seconds": round(time.monotonic() - self.begun, 1),  # since it was started or resumed
+            "seconds": seconds,  # null: not known any more
         }
 
 
-def _is_entry(line: dict[str, Any]) -> bool:
-    return isinstance(line.get("step"), int) and {"loss", "validation_loss"} <= line.keys()
-
-
-def draw_losses(entries: Sequence[dict[str, float]], file: Path) -> None:
+def draw_losses(entries: Sequence[dict[str, Any]], file: Path) -> None:
     """Draw a log's losses over the steps as a PNG; a ring marks the lowest validation loss."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()

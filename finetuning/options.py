@@ -7,22 +7,22 @@ preset's, else the default.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from finetuning.folder import CHECKPOINT, find_folder, find_last, recall_settings
+from helpers.language import LearnerError
 
 SCRIPT = "soft_prompt_finetune.py"
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "work" / "runs"
 CAPTIONS = ROOT / "data" / "captions"
-# in the folder of a run: how far it is; what it has learned; how it went
-TRAINING, CHECKPOINT, LOG = "training.safetensors", "captioner.safetensors", "log.jsonl"
 
 SEED = {
     "vision_model_name": "openai/clip-vit-base-patch32",
@@ -53,7 +53,7 @@ DEFAULTS = {  # no preset says anything of these
     "precision": "fp32",
     "seed": 0,
 }
-REMEMBERED = (*SEED, *DEFAULTS)  # by the log of a run
+REMEMBERED = (*SEED, *DEFAULTS)  # by a run
 MODELS = ("vision_model_name", "language_model_name", "precision")
 EXAMPLES = ("data", "validation", "seed")
 
@@ -99,7 +99,7 @@ class RunConfig:
         return self.validation
 
     def settings(self) -> dict[str, Any]:
-        """List what a run remembers, the first line of its log, with paths from any folder."""
+        """List what a run remembers, with paths from any folder."""
         values = {name: getattr(self, name) for name in REMEMBERED}
         for name in ("vision_model_name", "language_model_name", "data", "validation"):
             if values[name] not in (None, "pocket") and Path(values[name]).exists():
@@ -126,20 +126,28 @@ def read_options(arguments: Sequence[str], runs: Path = RUNS) -> RunConfig:
     """
     given = parse_arguments(arguments)
     task = {name: given.pop(name, None) for name in ("output", "resume", "evaluate", "generate")}
-    preset, folder, checkpoint = given.pop("preset", None), None, None
+    asked, folder, checkpoint = given.pop("preset", None), None, None
     if task["evaluate"] or task["generate"]:
         place = task["evaluate"] or (task["output"] or find_last(runs, CHECKPOINT)).absolute()
         checkpoint = place / CHECKPOINT if place.is_dir() else place
         names = MODELS if task["generate"] else (*MODELS, *EXAMPLES)
-        remembered = read_settings(checkpoint.with_name(LOG), names)
+        remembered = read_settings(checkpoint.parent, names)
     else:
         folder = find_folder(task["output"], bool(task["resume"]), runs)
-        remembered = read_settings(folder / LOG, REMEMBERED) if task["resume"] else {}
+        remembered = read_settings(folder, REMEMBERED) if task["resume"] else {}
+        if task["resume"] and not remembered and "data" not in given:
+            raise LearnerError(
+                en=f"{folder} does not say any more what its training was asked for: "
+                "give --data and all other options again as they were",
+                zh=f"{folder} 里已经查不到这次训练当时的选项：请把 --data 和其他选项照原样再给一遍",
+            )
     known = remembered | given
     named = {known.get(name, "pocket") for name in MODELS[:2]} != {"pocket"}
-    preset = preset or ("seed" if named else "pocket")
+    preset = asked or ("seed" if named else "pocket")
+    # who names one model has not asked for the other one from the hub
+    models = {} if asked else dict.fromkeys(MODELS[:2], "pocket")
     return RunConfig(
-        **(DEFAULTS | PRESETS[preset] | known),
+        **(DEFAULTS | PRESETS[preset] | models | known),
         folder=folder,
         new_folder=task["output"] is None and not task["resume"],
         resume=bool(task["resume"]),
@@ -170,7 +178,8 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
 
     add("--preset", choices=PRESETS,
         help="where values come from that you do not give: pocket, the small models of the course, "
-        "is the default; seed, the real CLIP and GPT-2, is the default where you name a model")
+        "is the default; seed has the real CLIP and GPT-2, fetched from the hub; where you name a "
+        "model, the other stays the pocket one and the rest is the seed's")
     add("--data", type=Path, metavar="JSON",
         help='a list of {"image_path": "cat.jpg", "text": "a cat."}; '
         "paths are relative to the JSON file")
@@ -235,74 +244,16 @@ def _read_positive(text: str) -> float:
     return number
 
 
-# --- folders of runs, and what these remember ---------------------------------------------------
-
-
-def find_folder(output: Path | None, resume: bool, runs: Path) -> Path:
-    """Find where a training is kept, or will be; this makes no folder.
-
-    Raises ValueError where there is one too many, or none to go on with.
-    """
-    if output is None and resume:
-        return find_last(runs, TRAINING)
-    numbers = [number for number, _ in _list_numbered(runs)]
-    folder = (output or runs / str(max(numbers, default=0) + 1)).absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if not there.is_dir():
-        raise ValueError(f"{there} is a file: name a folder by --output")
-    if not os.access(there, os.W_OK):
-        raise ValueError(f"nothing can be written to {there}: name another folder by --output")
-    if resume and not (folder / TRAINING).is_file():
-        raise ValueError(
-            f"there is no training in {folder} to go on with: "
-            "leave out --resume, or name another folder by --output"
-        )
-    if not resume and (folder / TRAINING).exists():
-        raise ValueError(
-            f"{folder} holds a training already: "
-            "go on with it by --resume, or name another folder by --output"
-        )
-    return folder
-
-
-def find_last(runs: Path, wanted: str) -> Path:
-    """Of the numbered runs the last that holds this file. Raises ValueError if none does."""
-    known = [run for _, run in _list_numbered(runs) if (run / wanted).is_file()]
-    if not known:
-        raise ValueError(
-            f"there is no training in {runs} yet: train first, or name its folder by --output"
-        )
-    return known[-1]
-
-
-def _list_numbered(runs: Path) -> list[tuple[int, Path]]:
-    folders = (run for run in runs.glob("*") if run.name.isascii() and run.name.isdigit())
-    return sorted((int(run.name), run) for run in folders)
-
-
-def read_settings(log: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Read those of the named values that a log's run was asked for, as if on a command line."""
-    known = next((entry["settings"] for entry in read_lines(log) if "settings" in entry), {})
-    words = []
-    for name in names if isinstance(known, dict) else ():
+def read_settings(folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Read those of the named values that a folder's run was asked for, as on a command line."""
+    known, words = recall_settings(folder), []
+    for name in names:
         value = known.get(name)
         if name == "allow_outside":
             words += ["--allow_outside"] if value is True else []
         elif isinstance(value, (str, int, float)):
             words.append(f"--{name}={value}")
     return parse_arguments(words)
-
-
-def read_lines(log: Path) -> Iterator[dict[str, Any]]:
-    """The objects in a log, one a line; lines that are cut off or something else are left out."""
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            yield entry
 
 
 def print_problem(problem: Exception | str) -> None:

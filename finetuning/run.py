@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +25,29 @@ from torch import Tensor
 from tqdm import tqdm
 
 from finetuning import show
+from finetuning.folder import CHECKPOINT, CURVE, LOG, TRAINING, check_folder, hold_folder
 from finetuning.log import RunLog
-from finetuning.options import CHECKPOINT, LOG, SCRIPT, TRAINING, RunConfig, print_problem
+from finetuning.options import SCRIPT, RunConfig, print_problem
 from finetuning.processes import AccelerateGroup, measure_free_memory
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features, to_fp32
-from helpers.captioner_training import initialise_projection, train_captioner
+from helpers.captioner_training import (
+    Features,
+    SharedFeatures,
+    initialise_projection,
+    train_captioner,
+)
 from helpers.checkpoint import WrongModel
 from helpers.data import tokenize_captions
-from helpers.pictures import FILE_BATCH_SIZE, BadPicture, PictureFiles, open_picture, read_pairs
+from helpers.language import LearnerError, say
+from helpers.language_model import read_token_table
+from helpers.pictures import (
+    FILE_BATCH_SIZE,
+    BadPicture,
+    PictureFiles,
+    group_copies,
+    open_picture,
+    read_pairs,
+)
 from helpers.pretrained import load_clip, load_gpt2
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
@@ -71,10 +86,14 @@ def run_config(config: RunConfig) -> int:
 
 def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
     """Learn, or go on where it was broken off, show what was learned, and give the exit status."""
+    with hold_together(config, group) as folder:
+        return fine_tune_in(folder, config, group)
+
+
+def fine_tune_in(folder: Path, config: RunConfig, group: AccelerateGroup) -> int:
+    """The same, in a folder that is held."""
     model, train, validation = prepare_run(config, group)
-    group.print_line(
-        f"Going on with {config.folder}." if config.resume else config.describe_preset()
-    )
+    group.print_line(f"Going on with {folder}." if config.resume else config.describe_preset())
     initialise_projection(model, train.features, train.texts)
     before = show.measure_and_describe(model, validation.features, validation.rows, group)
     train_config = make_train_config(config, len(train.rows), group)
@@ -84,7 +103,6 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
         f"What learns: {learns:,} numbers, in {train_config.steps} steps of up to "
         f"{min(train_config.batch_size, len(train.rows))} captions."
     )
-    folder = make_folder(config) if group.rank == 0 else config.folder
     again = f"Go on with\n    {write_resume_command(folder, group)}"
     try:
         ended = train_in(folder, config, group, model, (train, validation), train_config)
@@ -102,13 +120,9 @@ def fine_tune(config: RunConfig, group: AccelerateGroup) -> int:
     except KeyboardInterrupt:
         saved = (folder / TRAINING).is_file()
         raise KeyboardInterrupt(f"Stopped. {again}" if saved else "") from None
-    finally:
-        if group.rank == 0:
-            with suppress(OSError):
-                folder.rmdir()  # where nothing came into it
     group.print_line(
         f"\n{show.describe_best(history.best)}\nWhat was learned: {folder / CHECKPOINT}\n"
-        f"How it went: {folder / 'loss.png'} and {folder / LOG}"
+        f"How it went: {folder / CURVE} and {folder / LOG}"
     )
     return 0
 
@@ -134,9 +148,10 @@ def train_in(
     train, validation = ((part.features, part.rows) for part in examples)
     history = read_progress(folder / TRAINING)[1] if config.resume else History(train_config.steps)
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    settings = config.settings() | versions
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM) as interrupts,
-        RunLog(folder, train_config, config.settings() | versions, group, history) as log,
+        RunLog(folder, train_config, settings, group, history) as log,
     ):
 
         def stop(step: int, loss: float) -> bool:
@@ -153,6 +168,7 @@ def train_in(
             stop=stop,
             group=group,
             data=fingerprint_examples(examples),
+            notes={"settings": json.dumps(settings)},
         )
         for evaluation in evaluations:
             if log.add(evaluation) and evaluation.best and group.rank == 0:
@@ -177,18 +193,23 @@ def make_train_config(config: RunConfig, examples: int, group: AccelerateGroup) 
     )
 
 
-def make_folder(config: RunConfig) -> Path:
-    """Make the run's folder, and the next where somebody else has made that numbered one."""
-    folder = config.folder
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=not config.new_folder)
-        except FileExistsError:
-            folder = folder.with_name(str(int(folder.name) + 1))
-            continue
-        for part in folder.glob("*.part"):  # what a killed run was writing
-            part.unlink()
-        return folder
+@contextmanager
+def hold_together(config: RunConfig, group: AccelerateGroup) -> Iterator[Path]:
+    """Hold the run's folder: the first process does, for all of them. Yields which it is.
+
+    Raises LearnerError where it is another run's, in all processes.
+    """
+    folder, problem = config.folder, None
+    with ExitStack() as stack:
+        if group.rank == 0:
+            try:
+                folder = stack.enter_context(hold_folder(folder, config.new_folder))
+                check_folder(folder, config.resume)  # again: now nobody else changes it
+            except (ValueError, OSError) as error:
+                problem = error
+        if group.any(problem is not None):
+            raise problem or ValueError("the first process could not take the folder")
+        yield folder
 
 
 def write_resume_command(folder: Path, group: AccelerateGroup) -> str:
@@ -269,7 +290,7 @@ def show_ablations(
     """
     words = DESCRIBE if config.init in ("random", "vocabulary") else config.init
     ids = model.tokenizer(words, add_special_tokens=False)["input_ids"]
-    rows = model.language_model.get_input_embeddings().weight[ids].float()
+    rows = read_token_table(model.language_model)[ids].float()
     results = show.measure_ablations(model, examples.features, examples.rows, rows)
     if before:
         results = {"before": before, "after": results.pop("as trained")} | results
@@ -283,10 +304,11 @@ def show_ablations(
 class Examples:
     """What is learned from, or measured on.
 
-    For each caption the vision features (N, P, Dv), ids (T,), the text and the picture file.
+    For each caption the vision features (N, P, Dv), shared where it shares its picture, ids (T,),
+    the text and the picture file.
     """
 
-    features: Tensor
+    features: Features
     rows: Sequence[Tensor]
     texts: Sequence[str]
     files: Sequence[Path]
@@ -301,6 +323,15 @@ def prepare_run(
         train = read_pairs(config.data, config.allow_outside, decode=False)
         if file:
             validation = read_pairs(file, config.allow_outside, decode=False)
+            train, shared = take_out(train, validation)
+            if shared:
+                one = say(
+                    en=f"{shared} pictures of {config.data} are also in {file}: "
+                    "they are validated on, and not learned from.",
+                    zh=f"{config.data} 里有 {shared} 张图片也在 {file} 里："
+                    "它们只用来验证，不拿来学习。",
+                )
+                group.print_line(one)
         else:
             train, validation = hold_out(train, config.seed)
         model = load_captioner(config, group, config.vision_features)
@@ -321,20 +352,49 @@ def tell_data_faults_first(config: RunConfig, *files: Path) -> Iterator[None]:
 
 
 def hold_out(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
-    """Hold out a tenth of the pictures to validate on, with all captions that these have.
+    """Hold out a tenth of the pictures to validate on, with all captions and copies of these.
 
     Raises ValueError where there is one picture only.
     """
-    pictures = sorted({file for file, _ in pairs})
+    same = group_copies([file for file, _ in pairs])
+    pictures = sorted(set(same.values()))
     if len(pictures) < 2:
-        raise ValueError(
-            "there is one picture only: at least two are needed, "
-            "one to learn from and one to validate on"
+        copies = len(same) > 1
+        raise LearnerError(
+            en=f"there is one picture only{', and copies of it' * copies}: at least two are "
+            "needed, one to learn from and one to validate on",
+            zh=f"只有一张图片{'（其余的是它的副本）' * copies}：至少要两张，"
+            "一张用来学习，一张用来验证",
         )
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed)).tolist()
     held = {pictures[place] for place in order[: max(1, len(pictures) // 10)]}
-    train = [pair for pair in pairs if pair[0] not in held]
-    return train, [pair for pair in pairs if pair[0] in held]
+    train = [pair for pair in pairs if same[pair[0]] not in held]
+    return train, [pair for pair in pairs if same[pair[0]] in held]
+
+
+def take_out(train: Pairs, validation: Pairs) -> tuple[Pairs, int]:
+    """Take the pictures to validate on, and copies of them, out of those to learn from.
+
+    What is kept in the end is chosen by the validation loss: on pictures that were learned from
+    that loss says nothing.
+
+    Returns:
+        the pairs that are left, and how many picture files were taken out.
+
+    Raises:
+        LearnerError: none is left.
+    """
+    same = group_copies([file for file, _ in [*validation, *train]])
+    held = {same[file] for file, _ in validation}
+    left = [pair for pair in train if same[pair[0]] not in held]
+    if not left:
+        raise LearnerError(
+            en="every picture of --data is in --validation too, and none is left to learn from: "
+            "name other pictures by --validation, or leave it out to hold out a tenth",
+            zh="--data 里的图片全都在 --validation 里，没有剩下可学的："
+            "请用 --validation 指定别的图片，或者不写它，这样会留出十分之一来验证",
+        )
+    return left, len({file for file, _ in train}) - len({file for file, _ in left})
 
 
 def load_captioner(
@@ -395,10 +455,11 @@ def measure_places(
             "of the picture leave no room for text in the language model: "
             "take a smaller --prompt_length, or --vision_features pooled"
         )
-    needed = COPIES * len(pairs) * features.numel() * 4
+    pictures = len({file for file, _ in pairs})
+    needed = COPIES * pictures * features.numel() * 4
     if needed > free:
         raise ValueError(
-            f"the features of {len(pairs)} pictures need {needed / GB:.1f} GB while the captioner "
+            f"the features of {pictures} pictures need {needed / GB:.1f} GB while the captioner "
             f"learns, and {free / GB:.1f} GB are free: take fewer pictures, "
             f"or --vision_features pooled, one vector a picture instead of {patches}"
         )
@@ -414,7 +475,7 @@ def measure_places(
 def encode_examples(
     model: VLMWithSoftPrompt, pairs: Pairs, longest: int, group: AccelerateGroup
 ) -> Examples:
-    """Pictures as features, in every process, and captions as ids.
+    """Pictures as features, each once, in every process, and captions as ids.
 
     Args:
         model: the captioner.
@@ -426,7 +487,9 @@ def encode_examples(
     places = {file: place for place, file in enumerate(dict.fromkeys(files))}
     features = encode_pictures(model, PictureFiles(list(places)), group)
     rows = [row[:longest] for row in tokenize_captions(model.tokenizer, texts)]
-    return Examples(features[[places[file] for file in files]], rows, texts, files)
+    if len(places) < len(files):
+        features = SharedFeatures(features, torch.tensor([places[file] for file in files]))
+    return Examples(features, rows, texts, files)
 
 
 def encode_pictures(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.captioner_training import ablate, evaluate_captioner
+from helpers.captioner_training import Features, ablate, evaluate_captioner, share
 from helpers.training import Evaluation, ProcessGroup
 
 SHOWN = 3  # pictures whose captions are shown
@@ -18,7 +19,7 @@ Result = tuple[tuple[float, float], list[str]]
 
 def measure_and_describe(
     model: VLMWithSoftPrompt,
-    features: Tensor,
+    features: Features,
     rows: Sequence[Tensor],
     group: ProcessGroup | None = None,
 ) -> Result:
@@ -26,11 +27,12 @@ def measure_and_describe(
 
     Args:
         model: the captioner.
-        features: vision features of the pictures, (N, P, Dv).
+        features: vision features of the pictures, (N, P, Dv) or shared.
         rows: the ids of their captions, (T,) each.
         group: the processes that share the measuring; None: this one alone.
     """
-    return evaluate_captioner(model, features, rows, group), write_captions(model, features[:SHOWN])
+    first = share(features).once[:SHOWN]
+    return evaluate_captioner(model, features, rows, group), write_captions(model, first)
 
 
 def write_captions(
@@ -56,31 +58,35 @@ def count_places(model: VLMWithSoftPrompt, patches: int) -> int:
 
 
 def measure_ablations(
-    model: VLMWithSoftPrompt, features: Tensor, rows: Sequence[Tensor], words: Tensor
+    model: VLMWithSoftPrompt, features: Features, rows: Sequence[Tensor], words: Tensor
 ) -> dict[str, Result]:
     """What the model is worth as it was trained, and what with each of the `ablate`.
 
     Args:
         model: the captioner.
-        features: vision features of the pictures, (N, P, Dv).
+        features: vision features of the pictures, (N, P, Dv) or shared.
         rows: the ids of their captions, (T,) each.
         words: rows of words that stand in the place of the prompt in one of them, (T, D).
     """
+    shared = share(features)
     return {
-        how: measure_and_describe(model, seen, rows)
-        for how, seen in ablate(model, features, words)
+        how: measure_and_describe(model, replace(shared, once=seen), rows)
+        for how, seen in ablate(model, shared.once, words)
         # something must stand before the first token
         if len(model.soft_prompt.prompt_embeddings) + seen.shape[1] > 0
     }
 
 
 def show_results(results: dict[str, Result], files: Sequence[Path], texts: Sequence[str]) -> None:
-    """Print a table of losses, and of the first pictures the caption over those written."""
+    """Print a table of losses, and of the first pictures their first caption over those written."""
     width = max(map(len, results))
     print(f"\nOn {len(texts)} validation captions:\n{'':{width}}   loss   tokens right")
     for how, ((loss, right), _) in results.items():
         print(f"{how:{width}}  {loss:5.2f}   {right:11.0%}")
-    for number, (file, text) in enumerate(zip(files[:SHOWN], texts)):
+    first: dict[Path, str] = {}
+    for file, text in zip(files, texts):
+        first.setdefault(file, text)
+    for number, (file, text) in enumerate(list(first.items())[:SHOWN]):
         print(f"\n{file}\n{'the caption':{width}}  {text}")
         for how, (_, written) in results.items():
             print(f"{how:{width}}  {written[number]}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,31 @@ EVAL_BATCH_SIZE = 64
 
 # texts, or their ids, as `tokenize_captions` gives them
 Captions = Sequence[str] | Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class SharedFeatures:
+    """Vision features of pictures, each kept once, that are read as those of N captions.
+
+    Args:
+        once: of each picture, (pictures, P, Dv).
+        pictures: for each caption the number of its picture, (N,).
+    """
+
+    once: Tensor
+    pictures: Tensor
+
+    def __getitem__(self, captions: Tensor | slice) -> Tensor:
+        return self.once[self.pictures[captions]]
+
+
+Features = Tensor | SharedFeatures  # (N, P, Dv) for N captions
+
+
+def share(features: Features) -> SharedFeatures:
+    """As shared ones: in a tensor every caption has a picture of its own."""
+    known = isinstance(features, SharedFeatures)
+    return features if known else SharedFeatures(features, torch.arange(len(features)))
 
 
 # --- captions as batches -------------------------------------------------------------------------
@@ -51,8 +77,8 @@ def batch_captions(tokenizer: Any, captions: Sequence[str]) -> tuple[Tensor, Ten
 
 def train_captioner(
     model: VLMWithSoftPrompt,
-    train_data: tuple[Tensor, Captions],
-    validation_data: tuple[Tensor, Captions],
+    train_data: tuple[Features, Captions],
+    validation_data: tuple[Features, Captions],
     config: TrainConfig,
     checkpoint: Path | None = None,
     *,
@@ -60,6 +86,7 @@ def train_captioner(
     stop: Callable[[int, float], bool] = lambda step, loss: False,
     group: ProcessGroup | None = None,
     data: str = "",
+    notes: Mapping[str, str] = {},
 ) -> Iterator[Evaluation]:
     """Learn from captioned pictures, and yield each evaluation as it is made.
 
@@ -69,7 +96,8 @@ def train_captioner(
 
     Args:
         model: whose soft prompt and projection learn.
-        train_data: vision features (N, P, Dv), and N captions.
+        train_data: vision features (N, P, Dv), and N captions; `SharedFeatures` where pictures
+            have several.
         validation_data: the same of other pictures.
         config: how to train.
         checkpoint: a file from which an interrupted training resumes.
@@ -77,6 +105,7 @@ def train_captioner(
         stop: called with every step and its loss; where it returns True, the training ends.
         group: the processes that train together.
         data: a fingerprint of the examples, for the checkpoint.
+        notes: texts for the checkpoint, as for `training.train`.
 
     Raises:
         LossNotFinite: the loss is infinite or no number.
@@ -89,23 +118,19 @@ def train_captioner(
         for texts in (captions, check_captions)
     )
     with whiten(model, features) as whitening:
-        white, check_white = whitening(features), whitening(check_features)
+        white = replace(share(features), once=whitening(share(features).once))
+        check_white = replace(share(check_features), once=whitening(share(check_features).once))
 
         def loss(numbers: Tensor) -> Tensor:
             batch = [rows[number] for number in numbers.tolist()]
             ids, labels = pad_captions(model.tokenizer, batch)  # (B, T)
             return model(white[numbers], ids.to(device), labels=labels.to(device))
 
-        def count_tokens(numbers: Tensor) -> int:
-            return sum(len(rows[number]) for number in numbers.tolist())
-
-        def validate() -> tuple[float, float]:
-            return evaluate_captioner(model, check_white, check_rows, group)
-
         evaluations = training.train(
-            model, len(rows), loss, validate, config, checkpoint,
-            micro_batch_size=micro_batch_size, weight=count_tokens,
-            stop=stop, group=group, data=data,
+            model, len(rows), loss,
+            lambda: evaluate_captioner(model, check_white, check_rows, group), config, checkpoint,
+            micro_batch_size=micro_batch_size, stop=stop, group=group, data=data, notes=notes,
+            weight=lambda numbers: sum(len(rows[number]) for number in numbers.tolist()),
         )  # fmt: skip
         with closing(evaluations):
             for evaluation in evaluations:
@@ -116,7 +141,7 @@ def train_captioner(
 
 def evaluate_captioner(
     model: VLMWithSoftPrompt,
-    features: Tensor,
+    features: Features,
     rows: Sequence[Tensor],
     group: ProcessGroup | None = None,
 ) -> tuple[float, float]:
@@ -124,16 +149,16 @@ def evaluate_captioner(
 
     Args:
         model: as it is.
-        features: vision features (N, P, Dv), whitened where the projection takes such.
+        features: vision features, (N, P, Dv) or shared, whitened where the projection takes such.
         rows: the captions' ids, as `tokenize_captions` gives them.
         group: the processes, of which each takes a part.
     """
-    group, sums = group or ProcessGroup(), features.new_zeros(3)
+    group, sums = group or ProcessGroup(), model.vision_projection.weight.new_zeros(3)
     for start in range(EVAL_BATCH_SIZE * group.rank, len(rows), EVAL_BATCH_SIZE * group.size):
         batch = rows[start : start + EVAL_BATCH_SIZE]
         ids, labels = pad_captions(model.tokenizer, batch)  # (B, T)
         seen = features[start : start + EVAL_BATCH_SIZE]
-        loss, right = model.score(seen, ids.to(features.device), labels.to(features.device))
+        loss, right = model.score(seen, ids.to(seen.device), labels.to(seen.device))
         sums += sum(map(len, batch)) * sums.new_tensor([loss, right, 1.0])
     loss, right, tokens = group.sum(sums).tolist()
     return loss / tokens, right / tokens
@@ -150,14 +175,12 @@ def ablate(
     picture only. Lesson 03, section 9.
     """
     own = model.soft_prompt.prompt_embeddings
-    shift, unmoved = 0, len(features)
-    for candidate in range(1, min(len(features), 20)):
-        # pictures that would have the features of their own picture again
-        count = int((features == features.roll(candidate, 0)).flatten(1).all(1).sum())
-        if count < unmoved:
-            shift, unmoved = candidate, count
-        if not unmoved:
-            break
+
+    def count_unmoved(shift: int) -> int:
+        """Pictures that would have the features of their own picture again."""
+        return int((features == features.roll(shift, 0)).flatten(1).all(1).sum())
+
+    shift = min(range(min(len(features), 20)), key=count_unmoved)
     for name, prompt, seen in (
         ("as trained", own, features),
         ("soft prompt removed", own[:0], features),
@@ -175,11 +198,11 @@ def ablate(
 
 @torch.no_grad()
 def initialise_projection(
-    model: VLMWithSoftPrompt, features: Tensor, captions: Sequence[str]
+    model: VLMWithSoftPrompt, features: Features, captions: Sequence[str]
 ) -> None:
     """Begin the projection as the best linear guess, from one patch, of the caption's words.
 
-    features: (N, P, Dv). The guess is of the mean embedding of the caption's tokens, by least
+    features: of N captions. The guess is of the mean embedding of the caption's tokens, by least
     squares with a small ridge, scaled to the size of a blend of words. So learning starts from a
     translation into words, however poor, and not from noise. Where there is nothing to guess
     from (one picture, or captions that all say the same) the projection stays as it is.
@@ -189,17 +212,20 @@ def initialise_projection(
     table = read_token_table(model.language_model).to(weight)  # (V, D)
     rows = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in captions]
     words = torch.stack([table[ids].mean(0) for ids in rows])  # (N, D)
-    features = to_fp32(features)
-    flat = features.flatten(0, 1)  # (N P, Dv)
-    centre, middle = flat.mean(0), words.mean(0)  # (Dv,), (D,)
-    spread = _compute_covariance(flat)  # (Dv, Dv)
+    (centre, spread), middle = _measure_spread(features), words.mean(0)  # (Dv,), (Dv, Dv), (D,)
+    once, pictures = to_fp32(share(features).once), share(features).pictures
+    patches = len(words) * once.shape[1]
     if not spread.trace() > 0:
         return
-    deviation = features.sum(1) - features.shape[1] * centre  # (N, Dv)
-    together = deviation.T @ (words - middle) / len(flat)  # (Dv, D)
+    deviation = (once.sum(1) - once.shape[1] * centre)[pictures]  # (N, Dv)
+    together = deviation.T @ (words - middle) / patches  # (Dv, D)
     ridge = 0.01 * spread.trace() / len(spread) * torch.eye(len(spread)).to(spread)
     guess = torch.linalg.solve(spread + ridge, together)  # (Dv, D)
-    size = ((flat - centre) @ guess).std()
+    if isinstance(features, Tensor):
+        size = ((once.flatten(0, 1) - centre) @ guess).std()
+    else:  # the same, without a row for every caption
+        square = (patches - 1) * (guess * (spread @ guess)).sum()
+        size = (square / (patches * guess.shape[1] - 1)).sqrt()
     if size < 1e-5 * table.std():  # rounding, and no words
         return
     guess *= WORD_SIZE * table.std() / size
@@ -207,24 +233,32 @@ def initialise_projection(
     bias.copy_(middle - centre @ guess)
 
 
-def _compute_covariance(flat: Tensor) -> Tensor:
-    """Of the columns of (N, Dv): (Dv, Dv); zeros for a single row."""
-    return torch.cov(flat.T) if len(flat) > 1 else flat.new_zeros(flat.shape[1], flat.shape[1])
+def _measure_spread(features: Features) -> tuple[Tensor, Tensor]:
+    """Mean (Dv,) and covariance (Dv, Dv) of the patches; zeros for a single one.
+
+    A picture counts as often as it has captions.
+    """
+    flat = to_fp32(share(features).once).flatten(0, 1)  # (pictures P, Dv)
+    centre, times = flat.mean(0), None
+    if isinstance(features, SharedFeatures):
+        captions = torch.bincount(features.pictures, minlength=len(features.once))
+        times = captions.repeat_interleave(features.once.shape[1]).to(flat.device)
+        centre = times.to(flat) @ flat / times.sum()
+    return centre, torch.cov(flat.T, fweights=times) if len(flat) > 1 else 0 * centre.diag()
 
 
 class Whitening:
     """Coordinates for vision features in which all directions vary more alike.
 
-    Called, it takes features (N, P, Dv) to them.
+    Called, it takes features (…, Dv) to them.
 
     The projection is the same affine map in both coordinates, so nothing new can be expressed; but
     a rare direction (which object) is learned nearly as fast as a common one (which background).
     """
 
-    def __init__(self, projection: nn.Linear, features: Tensor) -> None:
-        flat = to_fp32(features).flatten(0, 1)  # (N P, Dv)
-        self.projection, self.centre = projection, flat.mean(0)
-        variance, directions = torch.linalg.eigh(_compute_covariance(flat))
+    def __init__(self, projection: nn.Linear, features: Features) -> None:
+        self.projection, (self.centre, covariance) = projection, _measure_spread(features)
+        variance, directions = torch.linalg.eigh(covariance)
         scale = (variance.clamp(min=0) + RIDGE * variance.mean()).sqrt()  # (Dv,)
         scale = torch.where(scale > 0, scale, 1)  # where nothing varies, nothing is scaled
         # (Dv, Dv), inverse to each other
@@ -258,7 +292,7 @@ class Whitening:
 
 
 @contextmanager
-def whiten(model: VLMWithSoftPrompt, features: Tensor) -> Iterator[Whitening]:
+def whiten(model: VLMWithSoftPrompt, features: Features) -> Iterator[Whitening]:
     """Within, the model's projection takes whitened features; afterwards plain ones again."""
     parameters = dict(model.vision_projection.named_parameters())
     whitening = Whitening(model.vision_projection, features)

@@ -177,6 +177,7 @@ def train(
     stop: Callable[[int, float], bool] = lambda step, loss: False,
     group: ProcessGroup | None = None,
     data: str = "",
+    notes: Mapping[str, str] = {},
 ) -> Iterator[Evaluation]:
     """Train what in `model` requires a gradient, and yield each evaluation as it is made.
 
@@ -199,6 +200,7 @@ def train(
             and the training ends.
         group: the processes that train together; None: this one alone.
         data: a fingerprint of the examples; a checkpoint that was written with another is refused.
+        notes: texts by name that the checkpoint holds for whoever reads its header.
 
     Raises:
         ValueError: the checkpoint belongs to another configuration, model, loss or other examples.
@@ -222,7 +224,7 @@ def train(
 
     def save() -> None:
         if checkpoint is not None and group.rank == 0:
-            state.save(checkpoint)
+            state.save(checkpoint, notes)
 
     if checkpoint is not None and checkpoint.exists():
         state.resume(checkpoint, compute_loss)
@@ -342,15 +344,16 @@ class _State:
             self.best = copy_parameters(self.parameters)
         return evaluation
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, notes: Mapping[str, str]) -> None:
         """Write everything into a safetensors file. Raises OSError where that is not possible."""
         tensors = {f"now {name}": parameter for name, parameter in self.parameters.items()}
         tensors |= {f"best {name}": value for name, value in self.best.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
         now = {"step": self.step, "loss": self.loss, "recent": self.recent, "data": self.data}
-        notes = {"config": self.config, "history": self.history.to_json(), "now": now}
-        write_tensors(file, tensors, {name: json.dumps(note) for name, note in notes.items()})
+        ours = {"config": self.config, "history": self.history.to_json(), "now": now}
+        texts = {name: json.dumps(note) for name, note in ours.items()}
+        write_tensors(file, tensors, {**notes, **texts})
 
     def resume(self, file: Path, compute_loss: Callable[[int, bool], float]) -> None:
         """Take everything from a file.

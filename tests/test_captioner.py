@@ -10,7 +10,7 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, Lla
 
 from helpers import by_hand, captioner, captioner_training, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
-from helpers.captioner_training import batch_captions, train_captioner, whiten
+from helpers.captioner_training import SharedFeatures, batch_captions, train_captioner, whiten
 from helpers.pretrained import load_clip, load_gpt2, prepare_pixels
 from helpers.training import TrainConfig
 
@@ -425,6 +425,27 @@ def test_in_even_coordinates_the_map_is_the_same_and_afterwards_too(model):
         assert distance(model.vision_projection(even(plain)), before) < 1e-4
         assert spread.max() < 1.01 and spread.max() / spread.median() < then.max() / then.median() / 2
     assert distance(model.vision_projection(plain), before) < 1e-4
+
+
+def test_features_shared_by_captions_give_the_numbers_of_repeated_ones(model, tokenizer):
+    """Places: some pictures with many captions, one with one, one with none; in fp64, so that rounding is small."""
+    once, pictures = features(6).double(), torch.tensor([2, 0, 2, 2, 4, 0, 5, 1, 2, 5, 5])
+    texts = [CAPTIONS[number % 3] + " and so on" * (number % 2) for number in range(len(pictures))]
+    shared, results, model = SharedFeatures(once, pictures), [], model.double()
+    begin = training.copy_parameters(dict(model.named_parameters()))
+    for seen in (shared, once[pictures]):
+        training.restore_parameters(dict(model.named_parameters()), begin)
+        captioner_training.initialise_projection(model, seen, texts)
+        begun = model.vision_projection.weight.detach().clone()
+        with whiten(model, seen) as even:
+            white = even(once)
+        config = TrainConfig(steps=5, learning_rate=0.01, batch_size=4, eval_every=5)
+        *_, last = train_captioner(model, (seen, texts), (seen, texts), config)
+        results.append((begun, white, model.vision_projection.weight.detach().clone(), torch.tensor(last.mean_loss)))
+    for ours, theirs in zip(*results):
+        assert distance(ours, theirs) < 1e-9
+    with whiten(model, once) as even:
+        assert distance(even(once), white) > 1e-3, "it matters how often a picture counts"
 
 
 def test_learning_lowers_the_loss_and_the_model_takes_plain_features_afterwards(model, tokenizer):

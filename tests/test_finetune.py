@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,18 +19,21 @@ from PIL import Image
 
 import soft_prompt_finetune as script
 from finetuning import run
-from finetuning.options import CAPTIONS, CHECKPOINT, SEED, TRAINING, read_options
+from finetuning.folder import CHECKPOINT, TRAINING
+from finetuning.options import CAPTIONS, SEED, read_options
 from finetuning.run import hold_out
 from finetuning.show import SHOWN
 from helpers import pictures, training
 from helpers.captioner import DESCRIBE, VLMWithSoftPrompt, read_vision_features
-from helpers.files import read_tensors
+from helpers.captioner_training import SharedFeatures
+from helpers.files import read_tensors, write_tensors
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2
 from helpers.training import Interrupts
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = json.loads((CAPTIONS / "train.json").read_text("utf-8"))
 PICTURE = str(CAPTIONS / "images" / "validation-0001.png")
+NOTES = {"config": "{}", "history": "{}"}  # that a training.safetensors of an older version has in any case
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork server")
 
 
@@ -44,11 +48,11 @@ def album(tmp_path_factory):
     return drawn_album(tmp_path_factory.mktemp("album"), 25)
 
 
-def drawn_album(folder, number):
+def drawn_album(folder, number, first=0):
     folder.mkdir(exist_ok=True)
     (folder / "pictures").mkdir()
     entries = []
-    for place, entry in enumerate(ENTRIES[:number]):
+    for place, entry in enumerate(ENTRIES[first : first + number]):
         picture = Image.open(CAPTIONS / entry["image_path"])
         picture.save(folder / "pictures" / f"{place}.png")
         text = entry["text"] if place % 3 else entry["text"].split(" of ")[0]
@@ -103,6 +107,19 @@ def test_who_names_a_model_gets_the_seeds_values_and_what_is_given_stays():
     assert (asked.preset, asked.vision_model_name, asked.batch_size, asked.num_epochs) == ("seed", "mine", 7, 3)
     assert "--batch_size 7  (given, in the preset seed 2)" in asked.describe_preset()
     assert read_options(["--vision_model_name", "pocket"]).preset == "pocket"
+
+
+@pytest.mark.parametrize("preset", [None, "pocket", "seed"])
+@pytest.mark.parametrize("named", ["vision_model_name", "language_model_name"])
+def test_naming_one_model_fetches_no_other_that_was_not_asked_for(named, preset):
+    (other,) = {"vision_model_name", "language_model_name"} - {named}
+    asked = read_options([f"--{named}=mine", *([f"--preset={preset}"] if preset else [])])
+    wanted = SEED[other] if preset == "seed" else "pocket"
+    assert (getattr(asked, named), getattr(asked, other)) == ("mine", wanted)
+    assert f"--{other} {wanted}" in asked.describe_preset()
+
+
+def test_options_may_be_written_with_hyphens_and_values_with_an_equals_sign():
     assert read_options(["--learning-rate=1", "--num-epochs", "4", "--init=--a-b"]).init == "--a-b"
 
 
@@ -144,7 +161,7 @@ def test_a_python_without_the_packages_goes_on_in_the_environment_of_the_course_
 
 
 def test_what_is_given_comes_before_what_a_run_remembers_and_that_before_the_preset(tmp_path):
-    (tmp_path / TRAINING).touch()
+    write_tensors(tmp_path / TRAINING, {}, NOTES)
     known = {"seed": 3, "num_epochs": 4, "batch_size": 5, "data": str(tmp_path), "allow_outside": True, "torch": "2"}
     (tmp_path / "log.jsonl").write_text(json.dumps({"settings": known}))
     config = read_options(["--resume", "--output", str(tmp_path), "--batch_size", "6", "--preset", "seed"])
@@ -232,6 +249,102 @@ def test_a_tenth_of_the_pictures_is_kept_to_validate_on_with_all_their_captions(
     assert len(hold_out(pairs[:6], seed=0)[1]) == 3
     with pytest.raises(ValueError, match="one picture only"):
         hold_out(pairs[:3], seed=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_of_a_picture_are_never_learned_from_and_validated_on(tmp_path, seed):
+    """Copies, links and captions at random: of no content are there files on both sides, and no pair is lost."""
+    chance, pairs = random.Random(seed), []
+    for number in range(40):
+        file = tmp_path / f"{chance.random()}.png"
+        if pairs and (kind := chance.choice(["new", "copy", "link", "same"])) != "new":
+            other = chance.choice(pairs)[0]
+            if kind == "same":
+                file = other
+            elif kind == "link":
+                os.link(other, file)
+            else:
+                file.write_bytes(other.read_bytes())
+        else:
+            file.write_bytes(b"%3d" % number)
+        pairs.append((file, str(number)))
+    contents = {file: file.read_bytes() for file, _ in pairs}
+    given = [[pair for pair in pairs if int(pair[1]) % 4 == side] for side in (0, 1)]
+    left, gone = run.take_out(*given)
+    assert gone == len({file for file, _ in given[0]} - {file for file, _ in left})
+    assert {contents[file] for file, _ in set(given[0]) - set(left)} <= {contents[file] for file, _ in given[1]}
+    learns, checks = hold_out(pairs, seed)
+    assert sorted(learns + checks) == sorted(pairs) and learns and checks
+    for one, other in ((learns, checks), (left, given[1])):
+        assert not {contents[file] for file, _ in one} & {contents[file] for file, _ in other}
+
+
+@pytest.mark.parametrize("how", ["the same file", "a copy of the folder", "other captions"])
+def test_to_validate_on_all_that_is_learned_from_is_refused_before_a_model_is_loaded(
+    album, tmp_path, capsys, monkeypatch, how
+):
+    monkeypatch.setattr(run, "load_captioner", lambda *how: pytest.fail("it loaded a model"))
+    checks = album
+    if how != "the same file":
+        checks = shutil.copytree(album.parent, tmp_path / "copy") / "album.json"
+    if how == "other captions":
+        entries = json.loads(checks.read_text("utf-8"))
+        checks.write_text(json.dumps([entry | {"text": "a thing."} for entry in entries]), encoding="utf-8")
+    assert script.main(asked_for(album, tmp_path / "run", "--validation", str(checks))) == 1
+    told = capsys.readouterr().err
+    assert "every picture of --data is in --validation too" in told and told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_that_are_also_validated_on_are_not_learned_from_and_that_is_said(album, tmp_path, capsys):
+    checks = shutil.copytree(album.parent, tmp_path / "copy") / "album.json"
+    checks.write_text(json.dumps(json.loads(checks.read_text("utf-8"))[3:7]), encoding="utf-8")
+    assert script.main(asked_for(album, tmp_path / "run", "--validation", str(checks), "--num_epochs", "1")) == 0
+    told = capsys.readouterr().out
+    assert f"4 pictures of {album} are also in {checks}: they are validated on, and not learned from." in told
+    assert "Captions to learn from: 21; to validate on: 4." in told
+    assert (
+        script.main(["--evaluate", str(tmp_path / "run"), "--data", str(album)]) == 0
+    )  # whoever asks may measure there
+
+
+def test_of_copies_of_one_picture_nothing_can_be_held_out(tmp_path):
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    for file in files:
+        file.write_bytes(b"the same")
+    with pytest.raises(ValueError, match="one picture only, and copies of it"):
+        hold_out([(file, "a cat.") for file in files], seed=0)
+
+
+@pytest.mark.parametrize("features", ["patches", "pooled"])
+def test_five_captions_of_a_picture_learn_as_if_each_had_features_of_its_own(tmp_path, capsys, monkeypatch, features):
+    album = drawn_album(tmp_path / "many", 12)
+    entries = json.loads(album.read_text("utf-8"))
+    more = [
+        entry | {"text": other["text"]}
+        for entry, other in zip(entries, entries[1:])
+        for _ in range(len(other["text"]) % 4)
+    ]
+    album.write_text(json.dumps(entries + more), encoding="utf-8")
+    arguments = [*asked_for(album, tmp_path / "once"), "--vision_features", features]
+    plain = run.encode_examples
+    monkeypatch.setattr(run, "load_captioner", lambda *how, load=run.load_captioner: load(*how).double())
+    assert script.main(arguments) == 0
+    once = capsys.readouterr().out
+
+    def repeat(*how):
+        examples = plain(*how)
+        assert isinstance(examples.features, SharedFeatures) and len(examples.features.once) < len(examples.rows)
+        return replace(examples, features=examples.features[:])
+
+    monkeypatch.setattr(run, "encode_examples", repeat)
+    assert script.main([*arguments, "--output", str(tmp_path / "repeated")]) == 0
+    repeated = capsys.readouterr().out
+    assert 0 < furthest(learned(tmp_path / "once"), learned(tmp_path / "repeated")) < 1e-9
+    rows = [re.findall(r"(?m)^(?:before|after|zeros instead|no picture) +\d.*$", told) for told in (once, repeated)]
+    assert rows[0] == rows[1] and len(rows[0]) == 4
+    shown = re.findall(r"(?m)^(/.*\.png)$", once)
+    assert len(set(shown)) == len(shown) > 0, "every picture once"
 
 
 def test_a_picture_is_opened_once_however_many_captions_it_has(tmp_path, monkeypatch):
@@ -362,13 +475,11 @@ def test_without_output_every_run_gets_a_folder_of_its_own(tmp_path):
     with pytest.raises(ValueError, match="no training in .* yet"):
         read_options(["--resume"], runs)
     for name in ("9", "10"):
-        (runs / name / TRAINING).touch()
+        write_tensors(runs / name / TRAINING, {}, NOTES)
+    with pytest.raises(ValueError, match="10 does not say any more what its training was asked for"):
+        read_options(["--resume"], runs)
+    (runs / "10" / "log.jsonl").write_text('{"settings": {"seed": 3}}')
     assert read_options(["--resume"], runs).folder == runs / "10"
-
-
-def test_two_runs_at_the_same_time_never_share_a_folder(tmp_path):
-    both = [read_options([], tmp_path), read_options([], tmp_path)]
-    assert [run.make_folder(config).name for config in both] == ["1", "2"]
 
 
 @pytest.mark.parametrize("more", [["--resume"], ["--generate", PICTURE]])
@@ -446,7 +557,8 @@ def wait_for(condition, seconds=60):
 
 
 @needs_fork
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow  # at every write: test_folder.py
+@pytest.mark.parametrize("kills", [10])
 def test_killed_at_random_moments_it_is_always_loadable_and_in_the_end_as_if_unbroken(
     album, tmp_path, processes, kills
 ):
@@ -527,7 +639,7 @@ def test_asked_twice_it_ends_at_once(ctrl_c):
 def one_and_two(album, tmp_path_factory):
     """Ten steps in fp64 by one process, in batches of six, and by two, in batches of three each: their folders, and what two printed."""
     folder, printed = tmp_path_factory.mktemp("processes"), ""
-    checks = drawn_album(folder / "checks", 5)
+    checks = drawn_album(folder / "checks", 5, first=25)
     how = ["--validation", str(checks), "--num_epochs", "2"]
     alone = [sys.executable, "tests/one_of_two.py", *asked_for(album, folder / "one", *how, "--batch_size", "6")]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
