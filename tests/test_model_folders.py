@@ -50,7 +50,7 @@ def refusal(door, folder) -> str:
         DOORS[door][0](folder)
     told = str(caught.value)
     assert len(told.splitlines()) <= 3 and len(told) < 700, told
-    assert bool(re.search("[一-鿿]", told)) == (say(en="en", zh="zh") == "zh")
+    assert bool(re.search("[\u4e00-\u9fff]", told)) == (say(en="en", zh="zh") == "zh")
     assert not re.search("trust_remote_code|weights_only", told)
     return told
 

@@ -517,7 +517,7 @@ SENTENCES = Path(__file__).with_name("sentences.txt").read_text("utf-8").splitli
 CHINESE = [
     text
     for text in SENTENCES
-    if text.encode("gb2312", "replace").decode("gb2312") == text and re.match("[一-鿿]{3}", text)
+    if text.encode("gb2312", "replace").decode("gb2312") == text and re.match("[\u4e00-\u9fff]{3}", text)
 ]
 
 
@@ -600,7 +600,7 @@ def build_tokenizers():
     letters = dict.fromkeys(["[UNK]", "<|im_end|>", *"".join(CHINESE), *words])
     chinese = Tokenizer(models.WordLevel({letter: n for n, letter in enumerate(letters)}, "[UNK]"))
     chinese.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[一-鿿，。.]"), "isolated")]
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[\u4e00-\u9fff，。.]"), "isolated")]
     )
     named = {
         "words": finish(by_words, unk_token="[UNK]", eos_token="</s>"),
