@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from transformers import GenerationConfig
 from helpers import checkpoint
 from helpers.data import get_end_of_text
 from helpers.files import is_pickled
-from helpers.language import LearnerError, check_choice, tell
+from helpers.language import LearnerError, check_choice, tell, warn
 from helpers.language_model import (
     check_causal,
     compute_logits,
@@ -386,8 +385,7 @@ class VLMWithSoftPrompt(nn.Module):
         if (self.vision_features, self.vision_layer) != SEED_FEATURES:
             self.vision_features, self.vision_layer = SEED_FEATURES
             now = self._make_notes()["vision_features"]
-            message = tell("seed_features", file=file, now=now)
-            warnings.warn(message, stacklevel=3)
+            warn(tell("seed_features", file=file, now=now))
 
     def save_prompt(self, file: str | Path) -> None:
         """Write the soft prompt alone, (M, D), and which projection it was learned beside."""

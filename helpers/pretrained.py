@@ -38,7 +38,6 @@ POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
 NO_BEHAVIOUR = re.compile(
     "token_id|drop|cache|version|dtype|init|summary|return|output|_name|architectures|label|head_dim"
 )
-LFS = b"version https://git-lfs"
 
 # without torchvision, which the course does not need, version 5 must be asked for the Pillow image
 # processor by its name
@@ -354,7 +353,7 @@ def _find_pointers(folder: Path) -> str:
     """The first file of a folder that git-lfs has not fetched yet."""
     files = sorted(folder.glob("*")) if folder.is_dir() else []
     small = (file for file in files if file.is_file() and file.stat().st_size < 1024)
-    return next((file.name for file in small if file.read_bytes().startswith(LFS)), "")
+    return next((file.name for file in small if b"\noid sha256:" in file.read_bytes()), "")
 
 
 def _find_reason(error: Exception) -> str:

@@ -5,7 +5,9 @@ Figures are judged when they are drawn: by conftest.py in every test, and in `--
 
 import ast
 import re
+import string
 import subprocess
+import tomllib
 
 import pytest
 from chinese import HAN, ROOT, english_of, faults_of_words, written
@@ -100,6 +102,27 @@ def test_what_helpers_raise_is_said_in_both_languages():
             if english and error != "BadPicture" and (file.name, error) not in ENGLISH_ERRORS:
                 found.append((file.name, call.lineno))
     assert found == []
+
+
+def facts_of(sentence):
+    """The names in its braces."""
+    return {re.match(r"\w*", name)[0] for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+def test_every_sentence_of_helpers_is_told_with_its_facts():
+    sentences, told = tomllib.loads((ROOT / "helpers" / "sentences.toml").read_text("utf-8")), set()
+    for sentence in sentences.values():
+        assert facts_of(sentence["en"]) >= facts_of(sentence["zh"]) and re.search(HAN, sentence["zh"])
+    for file in sorted((ROOT / "helpers").glob("*.py")):
+        tree = ast.parse(file.read_text("utf-8"))
+        for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+            given = {keyword.arg: keyword.value for keyword in call.keywords}
+            key = call.args[0] if getattr(call.func, "id", "") == "tell" else given.pop("key", None)
+            if isinstance(key, ast.Constant) and None not in given:
+                assert facts_of(sentences[key.value]["en"]) <= given.keys(), (file.name, key.value)
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        told |= {key for key in sentences if key in texts or key.startswith("picture_") and file.name == "pictures.py"}
+    assert told == sentences.keys()
 
 
 def test_a_learners_error_speaks_the_language_of_the_moment_and_keeps_braces(lang):

@@ -33,7 +33,8 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 def chinese_texts():
     """(file, text) of all Chinese that learners may read outside the lessons' own cells."""
-    yield ROOT / "README.md", (ROOT / "README.md").read_text("utf-8")
+    for name in ("README.md", "helpers/sentences.toml"):
+        yield ROOT / name, (ROOT / name).read_text("utf-8")
     for path in FILES:
         if path.suffix == ".py" and "tests" not in path.parts and not path.stem.startswith("lesson"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
