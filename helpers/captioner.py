@@ -378,14 +378,9 @@ class VLMWithSoftPrompt(nn.Module):
         self.vision_projection.weight.data.copy_(weight)
         self.vision_projection.bias.data.copy_(bias)
         if is_pickled(file):
-            self._take_seed_features(file)
-        return self
-
-    def _take_seed_features(self, file: Path) -> None:
-        if (self.vision_features, self.vision_layer) != SEED_FEATURES:
             self.vision_features, self.vision_layer = SEED_FEATURES
-            now = self._make_notes()["vision_features"]
-            warn(tell("seed_features", file=file, now=now))
+            warn(tell("seed_features", file=file, features=self._make_notes()["vision_features"]))
+        return self
 
     def save_prompt(self, file: str | Path) -> None:
         """Write the soft prompt alone, (M, D), and which projection it was learned beside."""

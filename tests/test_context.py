@@ -259,12 +259,14 @@ def test_class_names_that_are_blank_or_the_same_to_the_tokenizer_are_refused_and
 @pytest.mark.parametrize("entrance", ENTRANCES)
 @pytest.mark.parametrize("name", ["cat<|endoftext|>", "<|endoftext|>", "a <|startoftext|> b"])
 def test_a_special_token_within_a_class_name_is_refused(pocket, entrance, name):
-    with pytest.raises(LearnerError, match=r"holds <\|(end|start)oftext\|>, which to this tokenizer is no text"):
+    with pytest.raises(
+        LearnerError, match=r"contains <\|(end|start)oftext\|>, which this tokenizer reads as a command"
+    ):
         ENTRANCES[entrance](pocket, ["dog", name])
 
 
 def test_class_names_of_which_the_tokenizer_makes_bytes_are_told(pocket):
-    with pytest.warns(LearnerWarning, match="“猫” becomes 3 tokens, 3 of them bytes or unknown") as caught:
+    with pytest.warns(LearnerWarning, match="“猫” becomes 3 tokens, 3 of them single bytes or unknown") as caught:
         PromptedCLIP(*pocket, ["cat", "猫", "狗", "kot"])
     assert len(caught) == 1
 

@@ -141,7 +141,7 @@ def test_the_loss_of_a_captioner_is_that_of_the_models_own_logits(family, clip):
 def test_a_model_that_sees_the_future_is_refused_in_a_sentence(family, clip, monkeypatch):
     monkeypatch.setitem(FAMILIES, family, BERT | {"embedding_size": D} if family in ("RoFormer", "Electra") else BERT)
     language = make_model(family, is_decoder=False)
-    with pytest.raises(ValueError, match=f"^{family}.* sees the words that come after.*not causal"):
+    with pytest.raises(ValueError, match=f"^{family}.* can see the words that come after.*not causal"):
         VLMWithSoftPrompt(clip, (language, make_tokenizer()))
     check_causal(make_model(family))
 
@@ -160,7 +160,7 @@ def test_a_model_that_reads_words_otherwise_as_vectors_is_refused(clip):
     plain = make_model("GPT2")
     for kind in (Scaled, Deaf):
         language = kind(plain.config).eval()
-        with pytest.raises(ValueError, match="reads words otherwise when they come as vectors"):
+        with pytest.raises(ValueError, match="gives other results when words come as vectors"):
             VLMWithSoftPrompt(clip, (language, make_tokenizer()))
 
 

@@ -242,7 +242,7 @@ def test_folders_whose_names_are_one_to_clip_are_refused_and_named(folder, other
 @pytest.mark.parametrize("blank", ["_", "__ _", "\u3000"])
 def test_a_folder_whose_name_is_blank_is_refused(folder, blank):
     (folder / "a").rename(folder / blank)
-    with pytest.raises(LearnerError, match="class names that are blank"):
+    with pytest.raises(LearnerError, match="class names are blank"):
         folders.check_folder(folder)
 
 

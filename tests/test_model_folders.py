@@ -181,7 +181,7 @@ def test_code_in_a_folder_is_never_run_and_nobody_is_asked(door, file, tmp_path,
         DOORS[door][0](folder)
     except OSError:
         told = refusal(door, folder)
-        assert file != "config.json" or say(en="code of its own", zh="自带代码") in told
+        assert file != "config.json" or say(en="code from its own folder", zh="自带的代码") in told
     assert not (tmp_path / "ran").exists()
 
 
@@ -208,7 +208,7 @@ def test_tokenizer_and_text_tower_of_two_clips_are_told_apart(tmp_path, lang):
         folder = copy(POCKET_CLIP, tmp_path / str(number))
         change_config(folder, text_config=config["text_config"] | values)
         if "vocab_size" not in values:
-            assert say(en="do not belong together", zh="不是一套") in refusal("clip", folder)
+            assert say(en="do not belong together", zh="不配套") in refusal("clip", folder)
             continue
         # OpenAI's own way to name the end: the largest id
         whole = load_file(folder / WEIGHTS)

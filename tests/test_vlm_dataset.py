@@ -292,7 +292,7 @@ def test_grey_of_any_depth_keeps_order_and_contrast_and_what_was_stretched_is_to
     assert (np.diff(grey) >= 0).all() and grey[-1] - grey[0] >= 120 and len(set(grey)) >= min(120, len(set(numbers)))
     stretched = (kind, high) not in AS_IT_IS or low < 0
     assert len(caught) == (stretched or (kind, high) == ("i2", 32767))
-    assert [warning for warning in caught if "it is stretched" not in str(warning.message)] == []
+    assert [warning for warning in caught if "it was stretched" not in str(warning.message)] == []
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
@@ -348,7 +348,7 @@ def test_of_several_frames_it_takes_the_first_and_says_so_once(folder, tokenizer
         frames[0].save(folder / name, save_all=True, append_images=frames[1:])
     with pytest.warns(LearnerWarning) as caught:
         dataset = VLMDataset(written(folder, entry(), *map(entry, names)), tokenizer)
-    told = f"{folder / names[0]} has several frames: the first is taken, as with others like it."
+    told = f"{folder / names[0]} has several frames: only the first is used, here and in other pictures like it."
     assert [str(warning.message) for warning in caught] == [told]
     assert np.abs(np.subtract(dataset[1][0].getpixel((3, 3)), COLOURS["red"])).max() < 9
 
@@ -495,7 +495,7 @@ def test_paths_from_the_working_folder_lead_out_of_that_of_the_file_only_if_allo
     link(folder / "out", tmp_path / "outside")
     inside_and_out = fault(folder, tokenizer, entry("outside/canary.png"))
     assert inside_and_out.replace("canary", "no") == fault(folder, tokenizer, entry("outside/no.png"))
-    assert inside_and_out.endswith("with --allow-outside also to where you are")
+    assert inside_and_out.endswith("with --allow-outside also from the folder where you are")
     assert fault(folder, tokenizer, entry("data/out/canary.png")).startswith('no file "data/out/canary.png"')
     file = written(folder, entry("outside/canary.png"), entry("data/out/canary.png"))
     dataset = VLMDataset(file, tokenizer, allow_outside=True)
@@ -572,8 +572,8 @@ def test_a_file_of_such_captions_is_named_once_with_what_was_meant(folder, token
         assert len(VLMDataset(folder / "data.json", tokenizer)) == 10
     told = [str(warning.message) for warning in caught if "data.json" in str(warning.message)]
     assert told == [
-        f"{folder / 'data.json'}: a caption looks like GB2312 that was read as UTF-8; was it “一只猫”? "
-        "Save the file as UTF-8 anew where it was written."
+        f"{folder / 'data.json'}: a caption looks like GB2312 that was read as UTF-8. Was it “一只猫”? "
+        "Go back to where the file was written and save it as UTF-8."
     ]
 
 
@@ -626,7 +626,7 @@ def test_a_special_token_within_a_caption_is_refused_and_named(kind):
         for caption in (f"a {token} cat", f"{token}", f"a cat {token}", f"a{token}cat"):
             with pytest.raises(LearnerError) as told:
                 tokenize_captions(tokenizer, ["a cat", caption])
-            assert f"“{caption}” holds {token}, " in str(told.value) and "\n" not in str(told.value)
+            assert f"“{caption}” contains {token}, " in str(told.value) and "\n" not in str(told.value)
     assert len(tokenize_captions(tokenizer, ["a cat", "the dog of our own"])) == 2
 
 
@@ -644,7 +644,10 @@ def test_where_letters_become_bytes_or_unknown_that_is_told_once_and_else_never(
         with pytest.warns(LearnerWarning) as caught:
             tokenize_captions(tokenizer, ["a cat", f"a {word}", *[f"{word} {word}"] * 20])
         (told,) = [str(warning.message) for warning in caught]
-        assert told.startswith(f"“{word[:1]}") and "of them bytes or unknown: this model has hardly met" in told
+        assert (
+            told.startswith(f"“{word[:1]}")
+            and "of them single bytes or unknown: this model has seen hardly any" in told
+        )
 
 
 # --- what is wrong with the file ---------------------------------------------------------------------------------------------------
@@ -756,7 +759,7 @@ def test_a_key_that_stands_more_than_once_is_a_fault_of_its_entry(folder, tokeni
     repeated = ", ".join([f'"{key}": "cat.png"'] * times)
     entries = [entry(), "{" + repeated + f', "{other}": "cat.png"' + "}", "{" + repeated + "}"]
     (folder / "data.json").write_text("[" + ", ".join([json.dumps(entries[0]), *entries[1:]]) + "]")
-    told = f'has {times} times "{key}": make an entry for each'
+    told = f'has "{key}" {times} times: write an entry for each'
     lines = {line.partition(", entry ")[2] for line in faults(folder / "data.json", tokenizer)}
     assert lines == {f"2: {told}", f"3: {told}", f'3: has no "{other}" (it has "{key}")'}
 
@@ -790,7 +793,9 @@ def test_two_halves_of_a_character_are_a_whole_one(folder, tokenizer):
 def test_where_a_path_leads_to_no_file_it_says_what_may_have_been_meant(folder, tokenizer, path, meant):
     told = fault(folder, tokenizer, entry(path))
     assert (
-        told.endswith("Paths are relative to the JSON file, with --allow-outside also to where you are")
+        told.endswith(
+            "Paths start from the folder of the JSON file; with --allow-outside also from the folder where you are"
+        )
         and f"){meant}" in told
     )
 
