@@ -34,9 +34,11 @@ from helpers.language import LearnerError, say, tell, warn
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
 
-# names of settings that change nothing in what a trained model computes
+# names of settings that change nothing in what trained weights compute, or that their shapes tell
 NO_BEHAVIOUR = re.compile(
-    "token_id|drop|cache|version|dtype|init|summary|return|output|_name|architectures|label|head_dim"
+    "token_id|drop|cache|version|dtype|init|summary|return|output|_name|architectures|label|problem"
+    "|head_dim|projection_dim|(hidden|intermediate|vocab|image|patch|chunk)_size|num_channels"
+    "|num_hidden_layers|n_layer|n_embd|n_inner|n_positions|max_position|encoder_decoder|model_type"
 )
 
 # without torchvision, which the course does not need, version 5 must be asked for the Pillow image

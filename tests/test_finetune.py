@@ -352,7 +352,7 @@ def test_a_picture_is_opened_once_however_many_captions_it_has(tmp_path, monkeyp
     entries = json.loads(album.read_text("utf-8"))
     album.write_text(json.dumps(entries + [entry | {"text": "a thing."} for entry in entries]), encoding="utf-8")
     plain = pictures.open_picture
-    monkeypatch.setattr(pictures, "open_picture", lambda file: opened.append(file) or plain(file))
+    monkeypatch.setattr(pictures, "open_picture", lambda file, told: opened.append(file) or plain(file, told))
     assert script.main(asked_for(album, tmp_path / "run")) == 0
     assert sorted(opened) == sorted({tmp_path / "many" / entry["image_path"] for entry in entries})
 

@@ -184,7 +184,7 @@ def test_an_id_without_a_row_is_told_and_no_index_error(clip):
         lambda: model(torch.randn(1, 2, 128), beyond),
         lambda: model.generate(torch.randn(1, 2, 128), "word59"),
     ):
-        with pytest.raises(ValueError, match="token id 62, and the model's table ends at 59"):
+        with pytest.raises(ValueError, match="id 62, but the model's table ends at 59"):
             call()
 
 
