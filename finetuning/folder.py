@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,30 +56,41 @@ def check_folder(folder: Path, resume: bool) -> None:
     notes = read_notes(folder / TRAINING)
     ours = "history" in notes and bool({"config", "plan"} & notes.keys())  # older: "plan"
     there = [name for name in FILES if os.path.lexists(folder / name)]
-    if resume and TRAINING not in there:
+    there += [LOCK] if _is_foreign_lock(folder / LOCK) else []
+    if resume and not there:
         raise ValueError(
             f"there is no training in {folder} to go on with: "
             "leave out --resume, or name another folder by --output"
         )
     if resume and not ours:
         raise LearnerError(
-            en=f"{folder / TRAINING} is damaged or another program's, "
-            "so there is nothing to go on with: name another folder by --output",
-            zh=f"{folder / TRAINING} 已经损坏，或者是别的程序的文件，没法接着训练："
-            "请用 --output 指定另一个文件夹",
+            en=f"{folder / TRAINING} is missing, damaged or another program's, "
+            "so this training cannot go on: begin in another folder by --output",
+            zh=f"{folder / TRAINING} 不见了、已经损坏，或者是别的程序的文件，没法接着训练："
+            "请用 --output 指定另一个文件夹，重新开始",
         )
-    if ours and not resume:
+    if LOCK not in there and ours and not resume:
         raise ValueError(
             f"{folder} holds a training already: "
             "go on with it by --resume, or name another folder by --output"
         )
-    if there and not ours:
+    if there and not ours or LOCK in there:
         raise LearnerError(
-            en=f"{folder} holds {', '.join(there)}, and no training of this script; so that "
+            en=f"{folder} holds {', '.join(there)}, which this script did not write; so that "
             "nothing of somebody else's is replaced, name another folder by --output",
-            zh=f"{folder} 里有 {'、'.join(there)}，却没有本脚本的训练；为了不覆盖别人的文件，"
+            zh=f"{folder} 里有 {'、'.join(there)}，但不是本脚本写的；为了不覆盖别人的文件，"
             "请用 --output 指定另一个文件夹",
         )
+
+
+def _is_foreign_lock(file: Path) -> bool:
+    """Whether something has the name of our lock that is not one: another file, or a link."""
+    if file.is_symlink() or not file.is_file():
+        return os.path.lexists(file)
+    # Windows lets nobody read a file that is locked, and then it is ours
+    with suppress(OSError):
+        return not re.fullmatch(rb"\d{0,19}\s*", file.read_bytes()[:21])
+    return False
 
 
 def find_last(runs: Path, wanted: str) -> Path:
@@ -110,15 +122,17 @@ def recall_settings(folder: Path) -> dict[str, Any]:
 
 
 def read_notes(file: Path) -> dict[str, str]:
-    """The texts in the header of a safetensors file, read without its library; {} if none."""
+    """The texts in a whole safetensors file, read without its library; {} if there are none."""
     try:
         with file.open("rb") as opened:
             size = int.from_bytes(opened.read(8), "little")
-            header = opened.read(size) if size <= LONGEST_HEADER else b""
-    except OSError:
+            header = _read_object(opened.read(size) if size <= LONGEST_HEADER else b"")
+            notes = header.pop("__metadata__", None)
+            ends = [tensor["data_offsets"][1] for tensor in header.values()]
+            whole = file.stat().st_size == 8 + size + max(ends, default=0)
+    except (OSError, KeyError, TypeError, IndexError):
         return {}
-    notes = _read_object(header).get("__metadata__")
-    return notes if isinstance(notes, dict) else {}
+    return notes if whole and isinstance(notes, dict) else {}
 
 
 def read_lines(log: Path) -> Iterator[dict[str, Any]]:
@@ -191,10 +205,9 @@ def _lock(folder: Path) -> Iterator[None]:
             ) from error
         except OSError as error:
             problem = say(
-                en=f"this file system knows no locks ({error}): see to it yourself "
-                f"that no second run uses {folder}",
-                zh=f"这个文件系统不支持文件锁（{error}）："
-                f"请自己留意，不要让另一次训练也用 {folder}",
+                en=f"this file system cannot lock files ({error}): "
+                f"make sure that no other run uses {folder}",
+                zh=f"这个文件系统不支持文件锁（{error}）：请自己留意，不要让别的训练也用 {folder}",
             )
             print(problem, file=sys.stderr)
         # whoever held it may have removed it since it was opened

@@ -27,10 +27,10 @@ from helpers.data import get_end_of_text
 from helpers.files import is_pickled
 from helpers.language import LearnerError, check_choice, tell, warn
 from helpers.language_model import (
-    check_causal,
     compute_logits,
     decode,
     embed_ids,
+    prepare_language_model,
     read_token_table,
     read_vectors,
 )
@@ -190,9 +190,7 @@ class VLMWithSoftPrompt(nn.Module):
         self.vision_features, self.vision_layer = vision_features, vision_layer
         self.models = {"vision": identify_model(clip), "language": identify_model(language_model)}
 
-        # its settings for writing would change what greedy means: a penalty, another end of text
-        language_model.generation_config = GenerationConfig()
-        self._separable = check_causal(language_model)
+        self._separable = prepare_language_model(language_model)
         table = read_token_table(language_model)  # (V, D)
         vocabulary, width = table.shape
         self.soft_prompt = SoftPrompt(

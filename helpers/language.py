@@ -6,6 +6,7 @@ import tomllib
 import warnings
 from functools import cache
 from pathlib import Path
+from unicodedata import category
 
 LANGUAGES = ("en", "zh")
 _language = "en"
@@ -56,6 +57,12 @@ def _read_sentences() -> dict[str, dict[str, str]]:
 def tell(key: str, /, **facts: object) -> str:
     """The sentence of this key in sentences.toml, with the facts in its braces."""
     return _read_sentences()[key][_language].format(**facts)
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: neither letters, digits, marks nor symbols."""
+    # the blank of Braille and the filler of Hangul look like nothing and count as more
+    return not any(category(c)[0] in "LNPS" and c not in "\u2800\u3164" for c in text)
 
 
 class LearnerWarning(UserWarning):

@@ -6,17 +6,18 @@ the soft prompt and its training (helpers/captioner.py) ask here.
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from helpers.language import LearnerError
 
 # Chinese, Japanese and their punctuation, between which nobody writes a blank
-_CJK = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uff65]"
+_CJK = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uff65\U00020000-\U0003ffff—‘’“”…·]"
 
 
 def embed_ids(model: PreTrainedModel, ids: Tensor) -> Tensor:
@@ -50,8 +51,9 @@ def read_vectors(
     Args:
         model: the language model.
         vectors: what it reads.
-        separable: whether body and head may be called one after the other, as `check_causal` says.
-            Then hidden states come back, and the head need only see the places that are scored.
+        separable: whether body and head may be called one after the other, as
+            `prepare_language_model` says. Then hidden states come back, and the head need only see
+            the places that are scored.
         mask: (B, T), 0 on padding. None where it stands on the right or nowhere.
     """
     if mask is not None:
@@ -71,41 +73,61 @@ def compute_logits(model: PreTrainedModel, read: Tensor, separable: bool) -> Ten
 
 
 @torch.no_grad()
-def check_causal(model: PreTrainedModel) -> bool:
+def prepare_language_model(model: PreTrainedModel) -> bool:
     """Whether body and head, one after the other, give the model's own logits.
 
     They do not where its forward scales or caps logits in between (Cohere, Gemma 2, Granite).
-    Found out on one ragged batch, whose two rows are also read by the model alone.
+    Found out on one ragged batch, whose two rows are also read by the model alone. Its settings for
+    writing are dropped: a penalty or another end of text would change what greedy means.
 
     Raises:
-        ValueError: it reads words otherwise when they come as vectors, or it sees what stands
-            behind a word, so that to predict the next one is no task.
+        ValueError: it reads words otherwise when they come as vectors; it sees what stands behind a
+            word, so that to predict the next one is no task; or it cannot write behind vectors.
     """
+    model.generation_config = GenerationConfig()
+    if torch.finfo(model.dtype).bits < 32:  # rounding would hide what is looked for
+        model = copy.deepcopy(model).float()
     table, pad = model.get_input_embeddings().weight, getattr(model.config, "pad_token_id", None)
     allowed = torch.tensor([row for row in range(len(table)) if row != pad][: 10**4])
     ids = allowed[torch.linspace(0, len(allowed) - 1, 12).long()].view(2, 6).to(table.device)
-    short = slice(0, 4)
+    kind, short = type(model).__name__, slice(0, 4)
     alone = [model(input_ids=row).logits[0] for row in (ids[:1, short], ids[1:])]
     try:
         vectors = embed_ids(model, ids)  # (2, 6, D)
+        # copies: CTRL scales what it is given in its place
         rows = (vectors[:1, short].clone(), vectors[1:].clone())
         entered = [model(inputs_embeds=row).logits[0] for row in rows]
     # a model that takes no vectors
     except (TypeError, ValueError, NotImplementedError):
         entered = [torch.full_like(row, torch.nan) for row in alone]
-    kind = type(model).__name__
     if not _agree(torch.cat(entered), torch.cat(alone)):
         raise LearnerError(key="reads_vectors_otherwise", kind=kind)
-    # a copy: CTRL scales what it is given in its place
     whole = model(inputs_embeds=vectors.clone()).logits  # (2, 6, V)
     if not _agree(torch.cat([whole[0, short], whole[1]]), torch.cat(alone)):
         raise LearnerError(key="not_causal", kind=kind)
+    if not _writes_as_it_reads(model, vectors):
+        raise LearnerError(key="cannot_write", kind=kind)
     try:
         body = read_vectors(model, vectors, separable=True)
         return _agree(compute_logits(model, body, separable=True), whole)
     # no body or head that could be called by itself
     except (TypeError, AttributeError, RuntimeError):
         return False
+
+
+def _writes_as_it_reads(model: PreTrainedModel, vectors: Tensor) -> bool:
+    """Whether tokens that `generate` writes behind vectors (B, T, D) are the likeliest there."""
+    how, mask = GenerationConfig(max_new_tokens=4, pad_token_id=0), vectors.new_ones(2, 6).long()
+    try:
+        ids = model.generate(  # (B, 4)
+            inputs_embeds=vectors.clone(), attention_mask=mask, generation_config=how
+        )
+    # the library's class passes no vectors on
+    except ValueError:
+        return False
+    behind = torch.cat([vectors, embed_ids(model, ids[:, :-1])], dim=1)
+    logits = model(inputs_embeds=behind).logits[:, vectors.shape[1] - 1 :]  # (B, 4, V)
+    return _agree(logits.take_along_dim(ids[..., None], -1)[..., 0], logits.max(-1).values)
 
 
 def _agree(ours: Tensor, theirs: Tensor) -> bool:

@@ -24,7 +24,7 @@ import numpy as np
 import PIL.features
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.language import LearnerError, say, tell, warn
+from helpers.language import LearnerError, is_blank, say, tell, warn
 
 # of a picture; a larger one is refused before it is unpacked
 MAX_MEGAPIXELS = 50
@@ -274,7 +274,8 @@ def find_misreading(text: str) -> tuple[str, str, str] | None:
     Only where it makes sense as it was written and, if it was taken for UTF-8, none as it was read.
     """
     if "\ufffd" in text:
-        return "?", "UTF-8", text.replace("\ufffd", "?")
+        other = say(en="another encoding", zh="别的编码")
+        return other, "UTF-8", text.replace("\ufffd", "?")
     for wrote, read in MISREADINGS if not text.isascii() else ():
         with suppress(UnicodeError):
             meant = text.encode(read, "keep byte").decode(wrote)
@@ -319,7 +320,7 @@ def _find_faults(
         elif not isinstance(value, str):
             kind = _name_kind(value)
             yield tell("value_no_text", key=key, kind=kind)
-        elif not value.strip():
+        elif is_blank(value):
             yield say(en=f'"{key}" is empty', zh=f'"{key}" 是空的')
         elif any("\ud800" <= letter <= "\udfff" for letter in value):
             yield tell("half_a_character", key=key)

@@ -29,7 +29,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from helpers.language import LearnerError, say, tell, warn
+from helpers.language import LearnerError, is_blank, say, tell, warn
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
 POCKET_GPT2 = POCKET_CLIP.with_name("pocket-gpt2")
@@ -59,6 +59,10 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     model = _load_model(CLIPModel, source, ("clip",))
     needs = ("preprocessor_config.json", "processor_config.json")
     images = _fetch(CLIPImageProcessor.from_pretrained, source, needs)
+    pixels = images(Image.new("RGB", (9, 9)), return_tensors="pt")["pixel_values"]  # (1, 3, H, W)
+    side, made = model.config.vision_config.image_size, tuple(pixels.shape[2:])
+    if made != (side, side):
+        _refuse(source, tell("other_picture_size", made=made, side=side))
     tokenizer = _load_tokenizer(source)
     text = model.config.text_config
     # with OpenAI's 2 the library pools at the largest id, else at the first that is eos_token_id
@@ -114,16 +118,13 @@ def find_trained_rows(model: PreTrainedModel) -> Tensor:
 def fingerprint(model: PreTrainedModel) -> str:
     """Make sixteen letters that tell models apart by their weights, whatever the library's version.
 
-    The names of the weights, which change between versions, are left out. Of every weight only some
-    numbers are looked at, spread over the whole: a model that was trained further differs in all of
-    them.
+    The names of the weights, which change between versions, are left out; their order counts.
     """
-    digests = []
+    digest = hashlib.sha256()
     for tensor in model.parameters():
-        numbers = tensor.detach().flatten()
-        sample = numbers[:: max(1, len(numbers) // 256)].float().cpu()
-        digests.append(f"{tuple(tensor.shape)}".encode() + sample.numpy().tobytes())
-    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:16]
+        digest.update(f"{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy())
+    return digest.hexdigest()[:16]
 
 
 def describe_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -180,7 +181,10 @@ def encode_images(
 
 def encode_texts(clip: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> Tensor:
     """Turn texts into unit vectors in the space that CLIP shares with pictures: (C, D)."""
-    tokens = processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+    tokens = processor.tokenizer(list(texts), padding=True, return_tensors="pt")
+    need, room = tokens["input_ids"].shape[1], clip.config.text_config.max_position_embeddings
+    if need > room:
+        raise LearnerError(key="text_too_long", text=max(texts, key=len), need=need, room=room)
     with torch.no_grad():
         features = _take_pooled(clip.get_text_features(**tokens.to(clip.device)))
     return torch.nn.functional.normalize(features, dim=-1)
@@ -192,15 +196,18 @@ def read_class_names(names: Sequence[str], tokenizer: Any = None) -> tuple[str, 
     Raises LearnerError, naming them, where names are blank or cannot be told apart by the
     tokenizer; without one, where they differ in capitals alone, which CLIP does not see.
     """
-    written = [" ".join(normalize("NFC", name).replace("_", " ").split()) for name in names]
+    if not all(isinstance(name, str) for name in names):
+        raise LearnerError(key="no_list_of_names", class_names=names)
+    # without the letters of no width that copying brings along
+    shown = ["".join(c for c in normalize("NFC", name) if category(c) != "Cf") for name in names]
+    written = [" ".join(name.replace("_", " ").split()) for name in shown]
     rows: list[Any] = [name.casefold() for name in written]
     if tokenizer is not None:
         rows = [tokenizer(name, add_special_tokens=False)["input_ids"] for name in written]
         check_tokens(tokenizer, written, rows)
     alike: dict[Any, list[str]] = {}
-    for name, row in zip(names, rows):
-        seen = any(category(letter)[0] not in "CZ" for letter in name.replace("_", " "))
-        alike.setdefault(tuple(row) * seen, []).append(f"“{name}”")
+    for name, text, row in zip(names, written, rows):
+        alike.setdefault(() if is_blank(text) else tuple(row), []).append(f"“{name}”")
     if wrong := alike.get(()) or next((each for each in alike.values() if len(each) > 1), None):
         raise LearnerError(key="same_class_names", names=say(en=", ", zh="、").join(wrong))
     return tuple(written)
@@ -273,6 +280,8 @@ def _take_pooled(output: Any) -> Tensor:
 
 def _find_source(name: str | Path | None, variable: str, pocket: Path) -> str:
     name = str(name or os.environ.get(variable) or "pocket")
+    if name.startswith("~"):
+        name = str(Path(name).expanduser())
     return str(pocket) if name == "pocket" else name
 
 
@@ -285,10 +294,12 @@ def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
         types: the values of `model_type` in config.json that are meant.
     """
     config, _ = _fetch(PretrainedConfig.get_config_dict, source, ("config.json",))
-    found = config.get("model_type")
-    if found not in types and "auto_map" in config:
+    found = config.get("model_type") if isinstance(config, dict) else None
+    # a kernel from the hub is code, too
+    kernel = re.search(r'attn_implementation": *"[^"]*/', json.dumps(config))
+    if kernel or str(found) not in types and "auto_map" in config:
         _refuse(source, tell("own_code"))
-    if found not in types:
+    if str(found) not in types:
         wanted = "clip" if "clip" in types else say(en="a causal language model", zh="因果语言模型")
         _refuse(source, tell("other_kind_of_model", found=found, wanted=wanted))
     model, keys = _fetch(
@@ -300,19 +311,39 @@ def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
     lacking = sorted({*keys["missing_keys"], *wrong})
     if lacking:
         _refuse(source, tell("weights_missing", count=len(lacking), found=found, lacking=lacking))
-    known = {_mask_numbers(name) for name, _ in model.named_parameters()}
-    if more := sorted(key for key in keys["unexpected_keys"] if _mask_numbers(key) in known):
-        _refuse(source, tell("more_layers", more=more))
+    if more := [key for key in sorted(keys["unexpected_keys"]) if _belongs(key, model)]:
+        _refuse(source, tell("more_weights", more=more))
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        _refuse(source, tell("weights_not_finite"))
     return model.requires_grad_(False).eval()
 
 
-def _mask_numbers(name: str) -> str:
-    return re.sub(r"\d+", "#", name)
+def _belongs(weight: str, model: torch.nn.Module) -> bool:
+    """Whether a weight that the model does not have is of a part that it has, or of one more layer.
+
+    Not so other heads beside the one that is used, and masks and positions, once kept as weights.
+    """
+    if re.search(r"(attn|attention)\.(masked_)?bias$|position_ids$|inv_freq$", weight):
+        return False
+    modules = dict(model.named_modules())
+    parts = {re.sub(r"\d+", "#", name) for name in modules} - {""}
+    no_layers = tuple(f"{name}." for name, part in modules.items() if _has_no_layers(part))
+    return any(
+        name.startswith(no_layers) or re.sub(r"\d+", "#", name.rpartition(".")[0]) in parts
+        for name in (weight, f"{model.base_model_prefix}.{weight}")
+    )
+
+
+def _has_no_layers(part: torch.nn.Module) -> bool:
+    return isinstance(part, torch.nn.ModuleList) and len(part) == 0
 
 
 def _load_tokenizer(source: str) -> Any:
-    load = transformers.AutoTokenizer.from_pretrained
-    tokenizer = _fetch(load, source, ("tokenizer_config.json",))
+    load, needs = transformers.AutoTokenizer.from_pretrained, ["tokenizer_config.json"]
+    # older folders have the two files alone, where the library's defaults hold
+    if not (Path(source) / "tokenizer.json").exists() and (Path(source) / "merges.txt").exists():
+        needs.append("vocab.json")
+    tokenizer = _fetch(load, source, needs)
     # version 5 makes an empty one where there are no files
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
         _refuse(source, tell("no_vocabulary"))
@@ -363,7 +394,10 @@ def _find_reason(error: Exception) -> str:
     told = " ".join(str(error).split())
     if "trust_remote_code" in told:
         return tell("own_code")
-    return tell("pickled_code") if "weights_only" in told else told[:300]
+    if "weights_only" in told:
+        return tell("pickled_code")
+    # a message of one word says nothing without its kind
+    return (told if " " in told else f"{type(error).__name__} {told}").rstrip(".")[:300]
 
 
 @cache

@@ -216,6 +216,12 @@ def test_class_names_have_the_tokens_that_coop_gives_them_unless_they_end_in_pun
     assert all(ours == theirs for ours, theirs in both) == (position == "end")
 
 
+def test_a_text_that_is_too_long_is_refused_and_not_cut(pocket):
+    long = ["a photo of " + "very " * 100 + name for name in ("big cat", "small dog")]
+    with pytest.raises(LearnerError, match="“a photo of very.* needs 1.. positions, and this model has 77"):
+        classify_zero_shot(*pocket, picture(), long)
+
+
 def test_an_underscore_is_a_blank_wherever_names_come_from(pocket):
     clip, processor = pocket
     one, other = (PromptedCLIP(*pocket, [f"red{blank}cup", f"{blank}key"]) for blank in "_ ")
@@ -236,8 +242,11 @@ ALIKE = [
     ("caf\u00e9", "cafe\u0301"),
     ("_cat_", "CAT"),
     ("猫", "猫"),
+    ("cat", "cat\u200b"),
+    ("\ufeffcat", "cat"),
+    ("ca\u00adt", "cat"),
 ]
-BLANK = ["", " ", "\t\n", "_", "__ _", "\u3000", "\u200b", "\u00a0_"]
+BLANK = ["", " ", "\t\n", "_", "__ _", "\u3000", "\u200b", "\u00a0_", "\u2800", "\u3164", "\ufe0f"]
 ENTRANCES = {
     "PromptedCLIP": lambda model, given: PromptedCLIP(*model, given),
     "zero-shot": lambda model, given: classify_zero_shot(*model, picture(), given),

@@ -13,10 +13,10 @@ from helpers.captioner_training import pad_captions
 from helpers.checkpoint import WrongModel
 from helpers.data import get_end_of_text, tokenize_captions
 from helpers.language_model import (
-    check_causal,
     compute_logits,
     decode,
     embed_ids,
+    prepare_language_model,
     read_token_table,
     read_vectors,
 )
@@ -39,7 +39,6 @@ FAMILIES = {
     "GPTJ": GPT | {"rotary_dim": 4},
     "GPTBigCode": GPT,
     "CodeGen": GPT | {"rotary_dim": 4},
-    "CTRL": {**GPT, "dff": 48},
     "Bloom": {"hidden_size": D, "n_layer": 2, "n_head": 4, "apply_residual_connection_post_layernorm": True},
     "Falcon": {"hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4, "alibi": True},
     "GPTNeo": {"hidden_size": D, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 3},
@@ -61,7 +60,6 @@ FAMILIES = {
     "Bart": BART,
     "MBart": BART,
     "Bert": BERT,
-    "Roberta": BERT,
 }  # fmt: skip
 SCALED = {"Cohere", "Granite", "Gemma2", "Gemma3Text"}
 CLASSES = {
@@ -107,7 +105,7 @@ def draw_ids(batch=2, length=7):
 def test_every_family_says_by_us_what_it_says_by_itself(family, clip):
     language, ids = make_model(family), draw_ids()
     own = language(input_ids=ids).logits  # (B, T, V)
-    separable = check_causal(language)
+    separable = prepare_language_model(language)
     assert separable is False or family not in SCALED
     vectors = embed_ids(language, ids)
     ours = compute_logits(language, read_vectors(language, vectors.clone(), separable), separable)
@@ -135,15 +133,27 @@ def test_the_loss_of_a_captioner_is_that_of_the_models_own_logits(family, clip):
     assert model.score(features, ids, ids)[0] == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "family", ["Bert", "Roberta", "Electra", "Camembert", "RoFormer", "Ernie", "MegatronBert", "RemBert"]
-)
-def test_a_model_that_sees_the_future_is_refused_in_a_sentence(family, clip, monkeypatch):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "Electra", "Camembert", "RoFormer", "Ernie", "RemBert"])
+def test_a_model_that_sees_the_future_is_refused_in_a_sentence(family, dtype, clip, monkeypatch):
     monkeypatch.setitem(FAMILIES, family, BERT | {"embedding_size": D} if family in ("RoFormer", "Electra") else BERT)
-    language = make_model(family, is_decoder=False)
+    language = make_model(family, is_decoder=False).to(dtype)
     with pytest.raises(ValueError, match=f"^{family}.* can see the words that come after.*not causal"):
         VLMWithSoftPrompt(clip, (language, make_tokenizer()))
-    check_causal(make_model(family))
+
+
+@pytest.mark.parametrize("family", ["CTRL", "Roberta", "Camembert", "XLMRoberta", "Data2VecText"])
+def test_a_model_that_writes_at_other_positions_than_it_reads_or_not_at_all_is_refused(family, clip, monkeypatch):
+    monkeypatch.setitem(FAMILIES, family, GPT | {"dff": 48} if family == "CTRL" else BERT)
+    with pytest.raises(ValueError, match=f"^{family}.* cannot write behind vectors"):
+        VLMWithSoftPrompt(clip, (make_model(family), make_tokenizer()))
+
+
+@pytest.mark.parametrize("family", sorted(SCALED))
+def test_in_16_bits_a_scale_is_seen_as_well(family):
+    for dtype in (torch.bfloat16, torch.float16):
+        assert prepare_language_model(make_model(family).to(dtype)) is False
+    assert prepare_language_model(make_model("Llama").bfloat16()) is True
 
 
 def test_a_model_that_reads_words_otherwise_as_vectors_is_refused(clip):
@@ -283,8 +293,19 @@ def test_a_model_is_told_by_its_weights_and_not_by_their_names():
     del language._modules["embed_out" if hasattr(language, "embed_out") else "lm_head"]
     assert fingerprint(language) == before
     with torch.no_grad():
-        next(language.parameters()).mul_(1.001)
+        next(language.parameters())[-1, -1] += 1e-3
     assert fingerprint(language) != before
+
+
+def test_the_order_of_weights_of_one_shape_counts():
+    language, names = make_model("GPT2"), ("h.0.ln_1.weight", "h.1.ln_2.weight")
+    before, (one, other) = fingerprint(language), map(language.transformer.get_parameter, names)
+    with torch.no_grad():
+        one.copy_(torch.stack([one, other])[1]), other.copy_(torch.ones(D))
+        swapped = fingerprint(language)
+        kept = one.clone()
+        one.copy_(other), other.copy_(kept)
+    assert len({before, swapped, fingerprint(language)}) == 3
 
 
 @pytest.mark.parametrize(

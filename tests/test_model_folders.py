@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaModel
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 
 from helpers.language import say, set_language
 from helpers.pretrained import POCKET_CLIP, POCKET_GPT2, identify_model, load_clip, load_gpt2
@@ -119,11 +119,70 @@ def test_more_layers_than_the_files_have_or_fewer_are_refused(door, part, layers
     source = DOORS[door][1]
     config = json.loads((source / "config.json").read_text("utf-8"))
     inner = config[part] if part else config
-    for step, told in ((1, say(en="missing", zh="缺失")), (-1, say(en="more layers", zh="层比"))):
+    for step, told in ((1, say(en="missing", zh="缺失")), (-1, say(en="has no place", zh="没有位置"))):
         folder = copy(source, tmp_path / str(step))
         values = {layers: inner[layers] + step}
         change_config(folder, **({part: inner | values} if part else values))
         assert told in refusal(door, folder)
+    folder = copy(source, tmp_path / "none")
+    change_config(folder, **({part: inner | {layers: 0}} if part else {layers: 0}))
+    assert say(en="has no place", zh="没有位置") in refusal(door, folder)
+
+
+@pytest.mark.parametrize("biases", [{"attention_bias": True}, {"mlp_bias": True}])
+def test_weights_for_which_the_configuration_has_no_place_are_named(biases, tmp_path):
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    folder = copy(POCKET_GPT2, tmp_path / "model")
+    for name in ("config.json", WEIGHTS):
+        (folder / name).unlink()
+    LlamaForCausalLM(LlamaConfig(**sizes, vocab_size=60, **biases)).save_pretrained(folder)
+    load_gpt2(folder)
+    change_config(folder, **dict.fromkeys(biases, False))
+    assert "_proj.bias, for example" in refusal("gpt2", folder)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_old_files_held_beside_the_weights_and_other_heads_are_no_fault(door, tmp_path):
+    source = DOORS[door][1]
+    folder, whole = copy(source, tmp_path / "model"), load_file(source / WEIGHTS)
+    old = {
+        "clip": ["text_model.embeddings.position_ids", "vision_model.embeddings.position_ids", "classifier.weight"],
+        "gpt2": ["transformer.h.0.attn.bias", "transformer.h.1.attn.masked_bias", "value_head.summary.weight"],
+    }
+    (folder / WEIGHTS).unlink()
+    save_file(whole | {name: torch.ones(1, 3) for name in old[door]}, folder / WEIGHTS, {"format": "pt"})
+    assert describe(door, DOORS[door][0](folder)) == describe(door, DOORS[door][0]("pocket"))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_weights_that_are_no_numbers_are_told(door, tmp_path, lang):
+    source = DOORS[door][1]
+    folder, whole = copy(source, tmp_path / "model"), load_file(source / WEIGHTS)
+    next(iter(whole.values())).view(-1)[-1] = torch.nan
+    (folder / WEIGHTS).unlink()
+    save_file(whole, folder / WEIGHTS, {"format": "pt"})
+    assert say(en="no numbers", zh="不是数") in refusal(door, folder)
+
+
+def test_a_preprocessor_of_another_clip_is_told(tmp_path, lang):
+    folder = copy(POCKET_CLIP, tmp_path / "model")
+    change_config(
+        folder, "preprocessor_config.json", size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224}
+    )
+    assert "224 × 224" in refusal("clip", folder) and "64 × 64" in refusal("clip", folder)
+
+
+def test_a_kernel_from_the_hub_is_code_too(tmp_path, lang):
+    folder = copy(POCKET_GPT2, tmp_path / "model")
+    change_config(folder, attn_implementation="evil/kernel")
+    assert say(en="code from its own folder", zh="自带的代码") in refusal("gpt2", folder)
+
+
+def test_a_folder_may_begin_with_a_tilde(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    copy(POCKET_GPT2, tmp_path / "model")
+    load_gpt2("~/model")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +199,7 @@ def test_more_layers_than_the_files_have_or_fewer_are_refused(door, part, layers
         "vit",
         "made-up",
         None,
+        ["gpt2"],
     ],
 )
 @pytest.mark.parametrize("door", DOORS)
