@@ -240,8 +240,8 @@ def evaluate_checkpoint(config: RunConfig, group: AccelerateGroup) -> int:
         if file is None:
             _, pairs = hold_out(pairs, config.seed)
         model = load_checkpoint(config, group)
-        longest = measure_places(config, group, model, pairs)
-        examples = encode_examples(model, pairs, longest, group)
+        rows = tokenize_pairs(config, group, model, pairs)
+        examples = encode_examples(model, pairs, rows, group)
     group.print_line(f"{config.checkpoint}, on captions of {file or config.data}:")
     if group.rank == 0:
         show_ablations(config, model, examples)
@@ -335,9 +335,9 @@ def prepare_run(
         else:
             train, validation = hold_out(train, config.seed)
         model = load_captioner(config, group, config.vision_features)
-        longest = measure_places(config, group, model, [*train, *validation])
-        parts = (encode_examples(model, pairs, longest, group) for pairs in (train, validation))
-        return model, *parts
+        rows = tokenize_pairs(config, group, model, [*train, *validation])
+        first = encode_examples(model, train, rows[: len(train)], group)
+        return model, first, encode_examples(model, validation, rows[len(train) :], group)
 
 
 @contextmanager
@@ -432,10 +432,10 @@ def load_checkpoint(config: RunConfig, group: AccelerateGroup) -> VLMWithSoftPro
         raise ValueError(f"{config.checkpoint}: {error}") from error
 
 
-def measure_places(
+def tokenize_pairs(
     config: RunConfig, group: AccelerateGroup, model: VLMWithSoftPrompt, pairs: Pairs
-) -> int:
-    """How many tokens of a caption there is room for; tells how many captions are longer.
+) -> list[Tensor]:
+    """Turn captions into ids (T,), as far as there is room for them; tells how many are longer.
 
     Raises ValueError where there is no room for text in the language model, or none in memory for
     the features of all captions.
@@ -464,29 +464,28 @@ def measure_places(
             f"or --vision_features pooled, one vector a picture instead of {patches}"
         )
     longest = min(config.max_length, places)
-    lengths = [len(row) for row in tokenize_captions(model.tokenizer, [text for _, text in pairs])]
-    if cut := sum(length > longest for length in lengths):
+    rows = tokenize_captions(model.tokenizer, [text for _, text in pairs])
+    if cut := sum(len(row) > longest for row in rows):
         group.print_line(
             f"{cut} of {len(pairs)} captions are longer than {longest} tokens and were cut."
         )
-    return longest
+    return [row[:longest] for row in rows]
 
 
 def encode_examples(
-    model: VLMWithSoftPrompt, pairs: Pairs, longest: int, group: AccelerateGroup
+    model: VLMWithSoftPrompt, pairs: Pairs, rows: list[Tensor], group: AccelerateGroup
 ) -> Examples:
-    """Pictures as features, each once, in every process, and captions as ids.
+    """Pictures as features, each once, in every process, beside their captions.
 
     Args:
         model: the captioner.
         pairs: picture files with their captions.
-        longest: how many tokens of a caption are kept.
+        rows: the ids of the captions.
         group: the processes, each of which encodes a share of the pictures.
     """
     files, texts = zip(*pairs)
     places = {file: place for place, file in enumerate(dict.fromkeys(files))}
     features = encode_pictures(model, PictureFiles(list(places)), group)
-    rows = [row[:longest] for row in tokenize_captions(model.tokenizer, texts)]
     if len(places) < len(files):
         features = SharedFeatures(features, torch.tensor([places[file] for file in files]))
     return Examples(features, rows, texts, files)

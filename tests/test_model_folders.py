@@ -28,14 +28,14 @@ def lang(request):
 
 
 def copy(source, folder):
-    folder.mkdir()
-    for file in source.iterdir():
-        (folder / file.name).symlink_to(file)
+    """A copy of all but the weights, which are a link: unlink it before another file takes its place."""
+    shutil.copytree(source, folder, ignore=lambda _, names: {name for name in names if name == WEIGHTS})
+    (folder / WEIGHTS).symlink_to(source / WEIGHTS)
     return folder
 
 
 def change(file, new):
-    """Write another file in the place of a link."""
+    """Write another file in the place of this one, or of a link."""
     file.unlink()
     file.write_bytes(new) if isinstance(new, bytes) else file.write_text(new, "utf-8")
 
