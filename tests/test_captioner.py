@@ -380,7 +380,7 @@ def test_a_file_of_the_seeds_script_is_loaded(model, tmp_path, length):
     vectors, projection = seed_file(tmp_path / "seed.pth", model, length)
     values = torch.randn(2, 3, 32, 32)
     last = model.vision_model(pixel_values=values, output_hidden_states=True).hidden_states[-1]
-    with pytest.warns(UserWarning, match="learned from the cls_patches of layer -1"):
+    with pytest.warns(UserWarning, match="learned from cls_patches of layer -1"):
         model.load(tmp_path / "seed.pth")
     assert captioner.read_vision_features(tmp_path / "seed.pth") == (model.vision_features, model.vision_layer)
     assert torch.equal(model.encode(values), last)

@@ -262,9 +262,11 @@ def test_words_that_the_model_never_learned_are_named(clip, lang):
     assert start_here._warn_of_strange_words(*clip, TEXTS) == ""
 
 
-def test_any_text_can_be_compared(clip):
-    explorer = start_here.explore_picture(*clip, world.draw(SCENE), ["a giraffe named $Tom$", "一只猫", "word " * 200])
-    assert "Bars for the best 3 of 3" in explorer.shown.alt
+def test_any_text_can_be_compared_that_the_model_has_room_for(clip):
+    texts = ["a giraffe named $Tom$", "一只猫", "cat " * 75]
+    assert "Bars for the best 3 of 3" in start_here.explore_picture(*clip, world.draw(SCENE), texts).shown.alt
+    told = start_here.explore_picture(*clip, world.draw(SCENE), [*texts, "cat " * 76]).shown.text
+    assert "needs 78 positions, and this model has 77" in told
 
 
 # --- the base ----------------------------------------------------------------------------------------------------
