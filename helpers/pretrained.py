@@ -14,7 +14,7 @@ import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -311,27 +311,30 @@ def _load_model(kind: Any, source: str, types: Container[str]) -> Any:
     lacking = sorted({*keys["missing_keys"], *wrong})
     if lacking:
         _refuse(source, tell("weights_missing", count=len(lacking), found=found, lacking=lacking))
-    if more := [key for key in sorted(keys["unexpected_keys"]) if _belongs(key, model)]:
+    if more := _find_without_place(keys["unexpected_keys"], model):
         _refuse(source, tell("more_weights", more=more))
     if not all(weight.isfinite().all() for weight in model.parameters()):
         _refuse(source, tell("weights_not_finite"))
     return model.requires_grad_(False).eval()
 
 
-def _belongs(weight: str, model: torch.nn.Module) -> bool:
-    """Whether a weight that the model does not have is of a part that it has, or of one more layer.
+def _find_without_place(weights: Iterable[str], model: torch.nn.Module) -> list[str]:
+    """Find which weights that a model does not have are of a part that it has, or of more layers.
 
     Not so other heads beside the one that is used, and masks and positions, once kept as weights.
     """
-    if re.search(r"(attn|attention)\.(masked_)?bias$|position_ids$|inv_freq$", weight):
-        return False
     modules = dict(model.named_modules())
     parts = {re.sub(r"\d+", "#", name) for name in modules} - {""}
     no_layers = tuple(f"{name}." for name, part in modules.items() if _has_no_layers(part))
-    return any(
-        name.startswith(no_layers) or re.sub(r"\d+", "#", name.rpartition(".")[0]) in parts
-        for name in (weight, f"{model.base_model_prefix}.{weight}")
-    )
+    return [
+        weight
+        for weight in sorted(weights)
+        if not re.search(r"(attn|attention)\.(masked_)?bias$|position_ids$|inv_freq$", weight)
+        and any(
+            name.startswith(no_layers) or re.sub(r"\d+", "#", name.rpartition(".")[0]) in parts
+            for name in (weight, f"{model.base_model_prefix}.{weight}")
+        )
+    ]
 
 
 def _has_no_layers(part: torch.nn.Module) -> bool:

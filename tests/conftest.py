@@ -14,6 +14,22 @@ LONGEST = ("tests/browser", "03_", "04_", "05_", "06_", "02_", "01_", "00_", "02
 TOLD = pytest.StashKey[list[str]]()
 
 
+@pytest.fixture(scope="module")
+def clip():
+    """The pocket CLIP and its processor."""
+    from helpers.pretrained import load_clip  # takes seconds, and many tests need no model
+
+    return load_clip("pocket")
+
+
+@pytest.fixture(scope="module")
+def words(clip):
+    """The vocabulary of its text tower."""
+    from helpers import reading
+
+    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
+
+
 def file_of(nodeid):
     """What one worker runs as a whole: a notebook, a file of tests, or all tests that need a browser."""
     return "tests/browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]

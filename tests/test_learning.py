@@ -332,11 +332,6 @@ def test_work_can_be_started_in_a_second_thread():
 
 
 @pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
-
-
-@pytest.fixture(scope="module")
 def data(clip):
     """Pictures of two things; the label is always the red one."""
 

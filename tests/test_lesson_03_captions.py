@@ -14,7 +14,7 @@ from transformers import TopPLogitsWarper
 
 from helpers import captioner_training
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_gpt2
 from helpers.training import History
 from lessons.kit import explorer as made_of
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
@@ -31,11 +31,6 @@ DRAWING = {
     measurements: ("draw_learned_captions", "draw_loss_panels", "draw_loss_pairs", "draw_dots_in_rows"),
 }
 FAULTS = ("too few pictures", "rate too high", "stopped too soon")
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
 
 
 @pytest.fixture(scope="module")

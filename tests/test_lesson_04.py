@@ -15,7 +15,7 @@ from helpers import reading
 from helpers.captioner import DESCRIBE
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_gpt2
 from helpers.training import TrainConfig
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture, add_axes, make_blank
@@ -31,16 +31,6 @@ PHOTO, BLUE = "objects, each a photo", "the blue one of two"
 DRAWN = (RED, SKETCH, BLURRED, PHOTO, BLUE, "objects, each a sketch or a mosaic")
 SEEDS, LOOKS, M, D = (0, 1), 21, 4, 128
 KEPT = 80  # the step that every run kept
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
-
-
-@pytest.fixture(scope="module")
-def words(clip):
-    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def make_study(words):

@@ -9,18 +9,8 @@ from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP
 from helpers.files import write_tensors
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_gpt2
 from lessons.lesson_04_reading import instruments, nulls
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
-
-
-@pytest.fixture(scope="module")
-def words(clip):
-    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def random(*shape, seed=0):

@@ -17,7 +17,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_gpt2
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_05_bug_museum import experiments, figures, museum
@@ -28,11 +28,6 @@ from pocket.captioning import PROMPTS
 LESSON = Path(__file__).parents[1] / "lessons" / "lesson_05_bug_museum" / "lesson.py"
 DRAWING = ("draw_named_curves", "draw_targets", "draw_alarms", "draw_words_by_table")
 PROMPT = ("soft_prompt", "vision_projection")
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
 
 
 @pytest.fixture(scope="module")

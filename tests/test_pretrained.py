@@ -26,11 +26,6 @@ TEXTS = ["a photo of a cat.", "a sketch of a small key at night.", "an unknown w
 
 
 @pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
-
-
-@pytest.fixture(scope="module")
 def gpt2():
     return load_gpt2("pocket")
 

@@ -4,19 +4,9 @@ import pytest
 import torch
 
 from helpers import reading
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_gpt2
 
 METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
-
-
-@pytest.fixture(scope="module")
-def words(clip):
-    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def random(*shape, seed=0):

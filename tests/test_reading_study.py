@@ -8,7 +8,7 @@ from helpers import reading
 from helpers.context import PromptedCLIP, train_context
 from helpers.data import FewShot, encode_split
 from helpers.files import read_tensors
-from helpers.pretrained import encode_texts, identify_model, load_clip
+from helpers.pretrained import encode_texts, identify_model
 from helpers.training import TrainConfig
 from pocket.datasets import draw_few_shot
 from pocket.studies import reading_study as study
@@ -16,16 +16,6 @@ from pocket.studies.word_search import snap_parameter
 from pocket.tasks import RIDDLE, make_style_task
 
 SKETCH = make_style_task("sketch")
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket")
-
-
-@pytest.fixture(scope="module")
-def words(clip):
-    return reading.read_vocabulary(clip[0], clip[1].tokenizer)
 
 
 def random(*shape, seed=0):
