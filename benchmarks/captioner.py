@@ -20,7 +20,7 @@ from benchmarks.machine import measure_gflops, time_ways
 from benchmarks.records import Measured
 from helpers.captioner import IGNORED, VisionFeatures, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
-from helpers.pretrained import load_gpt2
+from helpers.pretrained import load_language_model
 
 REPEATS, BATCH, LONGEST = 3, 16, 128
 CAPTIONS = ("a photo of a small red cat on the beach.", "a neon sign of a large ball in the desert.")  # about 12 tokens
@@ -30,7 +30,7 @@ def make_random_captioner(
     vision: CLIPConfig, language: GPT2Config, vision_features: VisionFeatures = "patches"
 ) -> VLMWithSoftPrompt:
     """A captioner of these sizes, all of it random (no time depends on it), that reads by the pocket tokenizer."""
-    tokenizer = load_gpt2("pocket")[1]
+    tokenizer = load_language_model("pocket")[1]
     language.bos_token_id = language.eos_token_id = tokenizer.eos_token_id
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)

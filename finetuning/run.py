@@ -48,7 +48,7 @@ from helpers.pictures import (
     open_picture,
     read_pairs,
 )
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from helpers.training import History, Interrupts, TrainConfig, read_progress
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -408,7 +408,7 @@ def load_captioner(
         vision_features: "patches" or "pooled".
         vision_layer: whose patches are taken.
     """
-    language = load_gpt2(config.language_model_name)
+    language = load_language_model(config.language_model_name)
     model = VLMWithSoftPrompt(
         load_clip(config.vision_model_name),
         language,

@@ -34,7 +34,7 @@ from helpers.language_model import (
     read_token_table,
     read_vectors,
 )
-from helpers.pretrained import identify_model, load_clip, load_gpt2, prepare_pixels
+from helpers.pretrained import identify_model, load_clip, load_language_model, prepare_pixels
 
 VisionFeatures = Literal["patches", "pooled", "cls_patches"]
 # pictures, pixels (B, 3, H, W) or vision features (B, P, Dv)
@@ -154,7 +154,7 @@ class VLMWithSoftPrompt(nn.Module):
 
         Args:
             vision_model_name: a name as for `load_clip`, or what it returned.
-            language_model_name: a name as for `load_gpt2`, or what it returned.
+            language_model_name: a name as for `load_language_model`, or what it returned.
             prompt_length: M, vectors of the soft prompt.
             vision_features: "patches", P vectors a picture; "pooled", the one that CLIP compares
                 with texts; or "cls_patches", the class token and then the patches, which the
@@ -176,7 +176,7 @@ class VLMWithSoftPrompt(nn.Module):
         if not isinstance(vision_model_name, tuple):
             vision_model_name = load_clip(vision_model_name)
         if not isinstance(language_model_name, tuple):
-            language_model_name = load_gpt2(language_model_name)
+            language_model_name = load_language_model(language_model_name)
         clip, self.processor = vision_model_name
         language_model, self.tokenizer = language_model_name
         sizes = clip.config.vision_config

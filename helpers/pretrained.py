@@ -81,21 +81,22 @@ def load_clip(name: str | Path | None = None) -> tuple[CLIPModel, CLIPProcessor]
     return model, CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
-def load_gpt2(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
-    """Load a frozen GPT-2, or another causal language model, in eval mode, and its tokenizer.
+def load_language_model(name: str | Path | None = None) -> tuple[PreTrainedModel, Any]:
+    """Load a frozen causal language model, such as GPT-2, in eval mode, and its tokenizer.
 
-    name: "pocket", a folder, or a hub name such as "gpt2"; by default what the environment variable
-    COURSE_GPT2 says, else "pocket". Raises OSError, in one sentence, when there is nothing to load,
-    or something else, or less than a whole model.
+    name: "pocket", "smollm2" once `python course.py models smollm2` has fetched it, a folder, or a
+    hub name such as "gpt2"; by default what the environment variable COURSE_LANGUAGE_MODEL says,
+    else "pocket". Raises OSError, in one sentence, when there is nothing to load, or something
+    else, or less than a whole model.
     """
-    source = _find_source(name, "COURSE_GPT2", POCKET_GPT2)
+    source = _find_source(name, "COURSE_LANGUAGE_MODEL", POCKET_GPT2)
     kinds = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     return _load_model(transformers.AutoModelForCausalLM, source, kinds), load_tokenizer(name)
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
-    """Load the tokenizer of `load_gpt2(name)` alone, which is much smaller."""
-    tokenizer = _load_tokenizer(_find_source(name, "COURSE_GPT2", POCKET_GPT2))
+    """Load the tokenizer of `load_language_model(name)` alone, which is much smaller."""
+    tokenizer = _load_tokenizer(_find_source(name, "COURSE_LANGUAGE_MODEL", POCKET_GPT2))
     if tokenizer.eos_token is None:  # of a Chinese GPT-2 with BERT's tokenizer, for one
         tokenizer.eos_token = tokenizer.sep_token
     return tokenizer

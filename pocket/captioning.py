@@ -106,7 +106,7 @@ def make_captioner(
 
     Args:
         clip: what `load_clip` gives.
-        language: what `load_gpt2` gives.
+        language: what `load_language_model` gives.
         train: scenes whose words the projection begins as a translation into.
         seed: of what begins at random.
         length: vectors of the soft prompt, 0 for none.

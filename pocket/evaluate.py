@@ -28,7 +28,13 @@ from torch import Tensor
 from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.data import FewShot, measure_accuracy
-from helpers.pretrained import encode_images, encode_texts, load_clip, load_gpt2, prepare_pixels
+from helpers.pretrained import (
+    encode_images,
+    encode_texts,
+    load_clip,
+    load_language_model,
+    prepare_pixels,
+)
 from helpers.training import TrainConfig
 from pocket import captioning
 from pocket.classifiers import measure_templates, train_new_context
@@ -400,7 +406,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     with multiprocessing.Pool() as pool:
         encoder = SceneEncoder(*load_clip(options.clip), pool)
-        language = load_gpt2(options.gpt2) if {"gpt2", "captioner"} & set(parts) else ()
+        language = load_language_model(options.gpt2) if {"gpt2", "captioner"} & set(parts) else ()
         if "clip" in parts:
             for part in (measure_zero_shot, measure_retrieval, measure_patches):
                 add(lambda part=part: part(encoder))

@@ -11,7 +11,7 @@ from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel, Lla
 from helpers import by_hand, captioner, captioner_training, training
 from helpers.captioner import IGNORED, SoftPrompt, VLMWithSoftPrompt
 from helpers.captioner_training import SharedFeatures, batch_captions, train_captioner, whiten
-from helpers.pretrained import load_clip, load_gpt2, prepare_pixels
+from helpers.pretrained import load_clip, load_language_model, prepare_pixels
 from helpers.training import TrainConfig
 
 WIDTH, VISION_WIDTH, PROMPT = 24, 16, 3
@@ -21,7 +21,7 @@ CAPTIONS = ("a photo of a cat.", "a sketch of a small red dog on the beach.", "a
 @pytest.fixture(scope="module")
 def tokenizer():
     torch.set_num_threads(1)
-    return load_gpt2("pocket")[1]
+    return load_language_model("pocket")[1]
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +350,7 @@ def test_files_of_other_models_widths_and_features_are_refused_and_both_are_name
     with pytest.raises(
         ValueError, match=r"learned on unnamed \(width 24.*\), and this language model is pocket-gpt2 \(width 192"
     ):
-        VLMWithSoftPrompt((small_clip(), processor), load_gpt2("pocket")).load(tmp_path / "ours.safetensors")
+        VLMWithSoftPrompt((small_clip(), processor), load_language_model("pocket")).load(tmp_path / "ours.safetensors")
     with pytest.raises(ValueError, match=r"learned on unnamed .* and this vision model is pocket-clip"):
         VLMWithSoftPrompt(load_clip("pocket"), (language, tokenizer)).load(tmp_path / "ours.safetensors")
     with pytest.raises(ValueError, match="patches of layer -2, and this model takes pooled"):

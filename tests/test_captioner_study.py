@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from pocket import captioning, scoring
 from pocket.captioning import PROMPTS
 from pocket.scenes import make_training_scenes
@@ -27,7 +27,7 @@ def stored():
 
 @pytest.fixture(scope="module")
 def model():
-    return VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(PROMPTS / "captioner.safetensors")
+    return VLMWithSoftPrompt(load_clip("pocket"), load_language_model("pocket")).load(PROMPTS / "captioner.safetensors")
 
 
 # --- what is stored ------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_what_stands_in_the_files_is_what_was_measured(stored, model):
 
 @pytest.mark.parametrize("task", study.TASKS)
 def test_each_prompt_file_is_small_and_belongs_to_the_one_projection(task):
-    both = load_clip("pocket"), load_gpt2("pocket")
+    both = load_clip("pocket"), load_language_model("pocket")
     many = VLMWithSoftPrompt(*both).load(PROMPTS / "many.safetensors")
     file = PROMPTS / f"{task}.safetensors"
     many.load_prompt(file)
@@ -131,7 +131,7 @@ def test_the_content_of_an_answer_is_right_only_in_what_was_asked_for():
 def test_the_unshifted_loss_falls_where_the_right_one_rises(model):
     scenes = (CAT, TWO, PLAIN, CAT)
     some = captioning.EncodedScenes(scenes, torch.randn(4, 64, 128, generator=torch.Generator().manual_seed(0)))
-    fresh = captioning.make_captioner(load_clip("pocket"), load_gpt2("pocket"), some)
+    fresh = captioning.make_captioner(load_clip("pocket"), load_language_model("pocket"), some)
     looks = study.train_unshifted(fresh, some, some, study.TrainConfig(steps=12, learning_rate=5e-3, eval_every=6))
     assert looks[-1].validation_loss < looks[0].validation_loss
 

@@ -22,7 +22,7 @@ import soft_prompt_finetune
 from helpers.data import VLMDataset
 from helpers.files import read_tensors
 from helpers.pictures import BadPicture, open_picture
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 
 CAPTIONER = Path(__file__).parents[1] / "data" / "captioner" / "captioner.safetensors"
 configuration.set_hypothesis_home_dir(os.environ["COURSE_CACHE"])  # it would leave a folder in ours
@@ -44,7 +44,7 @@ class Place:
 
     def __init__(self, root):
         self.root, self.data, self.outside = (Path(os.path.realpath(root)) / name for name in ("", "data", "outside"))
-        self.mark, self.tokenizer = self.outside / "mark", load_gpt2("pocket")[1]
+        self.mark, self.tokenizer = self.outside / "mark", load_language_model("pocket")[1]
         for file in ("data/cat.png", "data/below/dog.png", "outside/canary.png", "outside/below/cat.png"):
             (self.root / file).parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 6), "red").save(self.root / file)

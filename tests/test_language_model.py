@@ -20,7 +20,7 @@ from helpers.language_model import (
     read_token_table,
     read_vectors,
 )
-from helpers.pretrained import POCKET_GPT2, fingerprint, identify_model, load_clip, load_gpt2
+from helpers.pretrained import POCKET_GPT2, fingerprint, identify_model, load_clip, load_language_model
 
 V, D, PAD, END = 60, 32, 0, 2
 LLAMA = {
@@ -220,7 +220,7 @@ def test_the_end_of_text_is_the_tokenizers_in_training_padding_and_writing(their
 
 
 def test_greedy_means_greedy_whatever_settings_a_model_brings(clip):
-    language, tokenizer = load_gpt2("pocket")
+    language, tokenizer = load_language_model("pocket")
     settings = {"repetition_penalty": 9.0, "min_new_tokens": 12, "do_sample": True, "no_repeat_ngram_size": 1}
     plain = VLMWithSoftPrompt(clip, (language, tokenizer), generator=torch.Generator().manual_seed(0))
     seen = torch.randn(3, 4, 128, generator=torch.Generator().manual_seed(0))
@@ -257,7 +257,7 @@ def make_bert():
 
 
 def make_bytes():
-    return load_gpt2(POCKET_GPT2)[1]
+    return load_language_model(POCKET_GPT2)[1]
 
 
 @pytest.mark.parametrize(

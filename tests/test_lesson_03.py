@@ -15,7 +15,7 @@ from transformers import CLIPConfig, CLIPModel
 from helpers import reading
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions, initialise_projection
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_03_soft_prompt.explorers import input_row, learning
@@ -35,7 +35,7 @@ GLOSSARY = read_glossary(ROOT / "lessons" / "glossary.md")
 def made(clip, **options):
     """A captioner whose projection is begun from a few captions."""
     generator = torch.Generator().manual_seed(0)
-    model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), init=WORDS, generator=generator, **options)
+    model = VLMWithSoftPrompt(clip, load_language_model("pocket"), init=WORDS, generator=generator, **options)
     seen = input_row.load_test_pictures(model)
     initialise_projection(
         model,
@@ -370,7 +370,7 @@ def test_sizes_come_from_the_model(lang):
     processor = load_clip("pocket")[1]
     processor.image_processor.size = {"shortest_edge": 32}
     processor.image_processor.crop_size = {"height": 32, "width": 32}
-    model = VLMWithSoftPrompt((clip, processor), load_gpt2("pocket"), prompt_length=3)
+    model = VLMWithSoftPrompt((clip, processor), load_language_model("pocket"), prompt_length=3)
     begun = model.vision_projection.weight.clone(), model.vision_projection.bias.clone()
     shown = explorers(model, begun)
     assert {"en": "cut into 16 pieces", "zh": "切成 16 块"}[lang] in shown["sequence"].shown.alt

@@ -14,7 +14,7 @@ from transformers import TopPLogitsWarper
 
 from helpers import captioner_training
 from helpers.captioner import VLMWithSoftPrompt
-from helpers.pretrained import load_gpt2
+from helpers.pretrained import load_language_model
 from helpers.training import History
 from lessons.kit import explorer as made_of
 from lessons.kit.explorer import WIDGET_VIEW, Sentence, compute_checksum
@@ -35,7 +35,7 @@ FAULTS = ("too few pictures", "rate too high", "stopped too soon")
 
 @pytest.fixture(scope="module")
 def language():
-    return load_gpt2("pocket")
+    return load_language_model("pocket")
 
 
 @pytest.fixture(scope="module")
@@ -433,7 +433,7 @@ def test_a_model_that_changed_is_not_passed_off_as_frozen(clip, monkeypatch, und
 
     monkeypatch.setattr(learning, "CHECKS", 10)
     monkeypatch.setattr(learning, "train_captioner", careless)
-    few = few_steps(clip, load_gpt2("pocket"))
+    few = few_steps(clip, load_language_model("pocket"))
     few.run()
     assert "the frozen models have changed" in few.shown.caption
 

@@ -15,7 +15,7 @@ from helpers import reading
 from helpers.captioner import DESCRIBE
 from helpers.context import PromptedCLIP
 from helpers.language import LearnerError
-from helpers.pretrained import load_gpt2
+from helpers.pretrained import load_language_model
 from helpers.training import TrainConfig
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture, add_axes, make_blank
@@ -107,7 +107,7 @@ def make_explorers(clip, *names):
         "influence": lambda: influence.explore_influence(*clip),
         "planted": planted.explore_planted,
         "levers": levers.explore_levers,
-        "prompts": lambda: prompts.explore_stored_prompts(*load_gpt2("pocket")),
+        "prompts": lambda: prompts.explore_stored_prompts(*load_language_model("pocket")),
     }
     return {name: make[name]() for name in names or make}
 
@@ -421,7 +421,7 @@ def test_learned_vectors_random_ones_and_words_are_rows_of_one_picture(clip, mad
 
 
 def test_prompts_are_read_beside_the_very_tokens_as_which_they_began(undrawn):
-    gpt2, tokenizer = load_gpt2("pocket")
+    gpt2, tokenizer = load_language_model("pocket")
     explorer = prompts.explore_stored_prompts(gpt2, tokenizer)
     began = [vector.word for vector in undrawn[-1][0]]
     assert began == "describe what you see : write a caption for the".split() and DESCRIBE.startswith("describe what")

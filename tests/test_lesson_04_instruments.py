@@ -9,7 +9,7 @@ from helpers import reading
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.context import PromptedCLIP
 from helpers.files import write_tensors
-from helpers.pretrained import load_gpt2
+from helpers.pretrained import load_language_model
 from lessons.lesson_04_reading import instruments, nulls
 
 
@@ -25,13 +25,13 @@ def test_learned_vectors_are_read_on_their_own_model_only(clip, tmp_path):
     prompted = PromptedCLIP(model, processor, ["cat", "dog"], 2, "random")
     prompted.save(tmp_path / "context.safetensors")
     assert torch.equal(instruments.load_learned_vectors(tmp_path / "context.safetensors", model), prompted.context)
-    gpt2, _ = load_gpt2("pocket")
+    gpt2, _ = load_language_model("pocket")
     with pytest.raises(ValueError, match="was learned on pocket-clip .* and this model is pocket-gpt2"):
         instruments.load_learned_vectors(tmp_path / "context.safetensors", gpt2)
 
 
 def test_soft_prompts_of_both_kinds_of_file_are_read(clip, tmp_path):
-    model = VLMWithSoftPrompt(clip, load_gpt2("pocket"), 3)
+    model = VLMWithSoftPrompt(clip, load_language_model("pocket"), 3)
     model.save(tmp_path / "whole.safetensors")
     model.save_prompt(tmp_path / "prompt.safetensors")
     for file in tmp_path.iterdir():
@@ -44,7 +44,7 @@ def test_soft_prompts_of_both_kinds_of_file_are_read(clip, tmp_path):
 def test_a_file_without_learned_vectors_is_named(tmp_path):
     write_tensors(tmp_path / "features.safetensors", {"features": random(2, 3)}, {})
     with pytest.raises(ValueError, match="features.safetensors holds neither a context nor a soft prompt"):
-        instruments.load_learned_vectors(tmp_path / "features.safetensors", load_gpt2("pocket")[0])
+        instruments.load_learned_vectors(tmp_path / "features.safetensors", load_language_model("pocket")[0])
 
 
 # --- chance ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.data import FewShot
 from helpers.language import set_language
-from helpers.pretrained import load_gpt2
+from helpers.pretrained import load_language_model
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
 from lessons.lesson_05_bug_museum import experiments, figures, museum
@@ -32,7 +32,7 @@ PROMPT = ("soft_prompt", "vision_projection")
 
 @pytest.fixture(scope="module")
 def gpt2():
-    return load_gpt2("pocket")
+    return load_language_model("pocket")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from finetuning.options import read_options
 from finetuning.run import COPIES
 from helpers import data, fast_text, pictures
 from helpers.language import LearnerError
-from helpers.pretrained import encode_images, load_clip, load_gpt2
+from helpers.pretrained import encode_images, load_clip, load_language_model
 from lessons.kit import flops
 from lessons.kit.models import show_prediction
 from lessons.lesson_06_own_pictures import figures
@@ -554,7 +554,7 @@ def test_pieces_of_a_photograph_are_told_apart_though_nothing_was_learned_of_pho
 
 
 def test_what_changes_is_read_off_the_models(lang):
-    table = costs.tabulate_changes(load_clip("pocket")[0], load_gpt2("pocket")[0])
+    table = costs.tabulate_changes(load_clip("pocket")[0], load_language_model("pocket")[0])
     rows = {here: there for _, here, there in table.rows}
     assert rows["64"] == "49" and rows["128"] == "1,024"
     theirs = [row[2] for row in table.rows]

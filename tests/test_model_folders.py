@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 
 from helpers.language import say, set_language
-from helpers.pretrained import POCKET_CLIP, POCKET_GPT2, identify_model, load_clip, load_gpt2
+from helpers.pretrained import POCKET_CLIP, POCKET_GPT2, identify_model, load_clip, load_language_model
 
-DOORS = {"clip": (load_clip, POCKET_CLIP), "gpt2": (load_gpt2, POCKET_GPT2)}
+DOORS = {"clip": (load_clip, POCKET_CLIP), "gpt2": (load_language_model, POCKET_GPT2)}
 WEIGHTS = "model.safetensors"
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 8123456\n"
 TEXTS = ["a photo of a cat.", "an unknown wörd, 7!"]
@@ -136,7 +136,7 @@ def test_weights_for_which_the_configuration_has_no_place_are_named(biases, tmp_
     for name in ("config.json", WEIGHTS):
         (folder / name).unlink()
     LlamaForCausalLM(LlamaConfig(**sizes, vocab_size=60, **biases)).save_pretrained(folder)
-    load_gpt2(folder)
+    load_language_model(folder)
     change_config(folder, **dict.fromkeys(biases, False))
     assert "_proj.bias, for example" in refusal("gpt2", folder)
 
@@ -182,7 +182,7 @@ def test_a_folder_may_begin_with_a_tilde(tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     copy(POCKET_GPT2, tmp_path / "model")
-    load_gpt2("~/model")
+    load_language_model("~/model")
 
 
 @pytest.mark.parametrize(
@@ -280,6 +280,6 @@ def test_tokenizer_and_text_tower_of_two_clips_are_told_apart(tmp_path, lang):
 
 def test_nothing_that_was_loaded_before_is_lost_to_another_folder(tmp_path):
     shutil.copytree(POCKET_GPT2, tmp_path / "model")
-    assert identify_model(load_gpt2(tmp_path / "model")[0]) | {"model": ""} == identify_model(
-        load_gpt2("pocket")[0]
+    assert identify_model(load_language_model(tmp_path / "model")[0]) | {"model": ""} == identify_model(
+        load_language_model("pocket")[0]
     ) | {"model": ""}

@@ -15,7 +15,7 @@ from helpers.pretrained import (
     encode_texts,
     find_trained_rows,
     load_clip,
-    load_gpt2,
+    load_language_model,
 )
 from pocket.corpus import list_vocabulary
 from pocket.world import OBJECTS, Scene, Thing, draw
@@ -27,7 +27,7 @@ TEXTS = ["a photo of a cat.", "a sketch of a small key at night.", "an unknown w
 
 @pytest.fixture(scope="module")
 def gpt2():
-    return load_gpt2("pocket")
+    return load_language_model("pocket")
 
 
 def outputs(clip, gpt2) -> dict[str, list]:
@@ -125,12 +125,12 @@ def test_the_environment_variable_sets_the_default(monkeypatch, tmp_path):
 
 
 def test_a_hub_name_without_network_says_what_to_do():
-    for load, name in ((load_clip, "openai/clip-vit-base-patch32"), (load_gpt2, "gpt2")):
+    for load, name in ((load_clip, "openai/clip-vit-base-patch32"), (load_language_model, "gpt2")):
         with pytest.raises(OSError, match="HF_ENDPOINT.*local folder.*'pocket'"):
             load(name)
 
 
 if __name__ == "__main__":
     REFERENCE.write_text(
-        json.dumps(outputs(load_clip("pocket"), load_gpt2("pocket")), indent=1) + "\n", encoding="utf-8"
+        json.dumps(outputs(load_clip("pocket"), load_language_model("pocket")), indent=1) + "\n", encoding="utf-8"
     )

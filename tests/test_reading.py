@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import reading
-from helpers.pretrained import load_gpt2
+from helpers.pretrained import load_language_model
 
 METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 
@@ -29,7 +29,7 @@ def test_every_word_of_the_vocabulary_is_a_trained_row_of_letters_with_its_own_t
 
 
 def test_gpt2s_words_begin_with_a_space(words):
-    model, tokenizer = load_gpt2("pocket")
+    model, tokenizer = load_language_model("pocket")
     of_gpt2 = reading.read_vocabulary(model, tokenizer)
     assert len(of_gpt2.words) > 500
     for row in of_gpt2.words.tolist():

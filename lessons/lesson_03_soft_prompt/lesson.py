@@ -40,14 +40,14 @@ from helpers.captioner import SoftPrompt, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.language import say
 from helpers.notebook import compare
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from lessons.lesson_03_soft_prompt import exercises
 from lessons.lesson_03_soft_prompt.explorers import input_row, learning, stored_runs, writing
 from pocket import language, world
 from pocket.captioning import PROMPTS
 from pocket.studies import captioner_study
 
-clip, gpt2 = load_clip("pocket"), load_gpt2("pocket")        # each: a model, and what prepares its input
+clip, gpt2 = load_clip("pocket"), load_language_model("pocket")        # each: a model, and what prepares its input
 model = VLMWithSoftPrompt(clip, gpt2).load(PROMPTS / "captioner.safetensors")
 
 # %% [markdown] lang="en" id="blind-writer"
@@ -643,7 +643,7 @@ from tempfile import mkdtemp
 
 file = Path(mkdtemp()) / "captioner.safetensors"
 model.save(file)
-again = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(file)
+again = VLMWithSoftPrompt(load_clip("pocket"), load_language_model("pocket")).load(file)
 print(again.generate(pictures[:1]))
 
 # %% id="same-code"

@@ -32,7 +32,7 @@ from helpers import reading
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import Table, compare
-from helpers.pretrained import encode_texts, load_clip, load_gpt2
+from helpers.pretrained import encode_texts, load_clip, load_language_model
 from lessons.lesson_04_reading import exercises, instruments, nulls
 from lessons.lesson_04_reading.explorers import influence, levers, neighbours, paths, planted, prompts
 from pocket.studies import reading_study
@@ -692,7 +692,7 @@ Table([(name, 16, blurred.called[name], blurred.called_with_best[name])
 # 第 03 课的四个软提示词，各十个向量，放到 GPT-2 的词表里来读。**先猜**：数数用的那个，读出来会是什么？
 
 # %% id="prompts-code"
-prompts.explore_stored_prompts(*load_gpt2("pocket"))
+prompts.explore_stored_prompts(*load_language_model("pocket"))
 
 # %% [markdown] lang="en" id="prompts-seen"
 # All four began as words. Go through them: of 40 vectors 38 are still nearest to the very token that they began as. What they have learned is in the difference, and nobody can look that up. (The *patches* of lesson 03 were words in a better sense: beside them stood a null, the words of other pictures.)

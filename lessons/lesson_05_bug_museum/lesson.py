@@ -36,14 +36,14 @@ from helpers.context import overwrite
 from helpers.data import measure_accuracy
 from helpers.language import say
 from helpers.notebook import compare
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from lessons.lesson_05_bug_museum import exercises, experiments, museum
 from lessons.lesson_05_bug_museum.explorers import alarms, luck, overview, scoring, showcase, turning
 from pocket import datasets, tasks, world
 from pocket.captioning import PROMPTS
 
 clip, processor = load_clip("pocket")
-gpt2 = load_gpt2("pocket")                                   # a model and its tokenizer
+gpt2 = load_language_model("pocket")                                   # a model and its tokenizer
 model = VLMWithSoftPrompt((clip, processor), gpt2).load(PROMPTS / "captioner.safetensors")
 broken = {number: exhibit.broken for number, exhibit in museum.EXHIBITS.items()}
 

@@ -38,7 +38,7 @@ from helpers.captioner_training import initialise_projection, train_captioner
 from helpers.context import PromptedCLIP
 from helpers.language import say
 from helpers.notebook import compare
-from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_gpt2, prepare_pixels
+from helpers.pretrained import classify_zero_shot, encode_images, load_clip, load_language_model, prepare_pixels
 from lessons.kit import flops
 from lessons.kit.models import show_prediction, tell_whose_numbers
 from lessons.lesson_06_own_pictures import exercises
@@ -392,7 +392,7 @@ def entries(classes, folder):
 # %% id="dataset-code"
 captions = example / "captions.json"
 captions.write_text(json.dumps(folders.make_caption_entries(classes, example)), encoding="utf-8")
-gpt2 = load_gpt2()                                            # a model and its tokenizer
+gpt2 = load_language_model()                                            # a model and its tokenizer
 dataset = data.VLMDataset(captions, gpt2[1])
 print(len(dataset), dataset.texts[0], dataset.rows[0].tolist())
 
@@ -441,13 +441,13 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # ```python
 # clip, processor = load_clip("openai/clip-vit-base-patch32")   # a name on Hugging Face
 # clip, processor = load_clip("/home/me/models/clip")            # or a folder made by save_pretrained
-# gpt2 = load_gpt2("gpt2")
+# gpt2 = load_language_model("gpt2")
 # ```
 #
-# Where Hugging Face cannot be reached, set the environment variable `HF_ENDPOINT=https://hf-mirror.com` first. Without touching any code: start the course with `COURSE_CLIP` and `COURSE_GPT2` set to a name or a folder, and this whole lesson runs on those models, photographs included:
+# Where Hugging Face cannot be reached, set the environment variable `HF_ENDPOINT=https://hf-mirror.com` first. Without touching any code: start the course with `COURSE_CLIP` and `COURSE_LANGUAGE_MODEL` set to a name or a folder, and this whole lesson runs on those models, photographs included:
 #
 # ```
-# COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_GPT2=gpt2 python course.py lab
+# COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_LANGUAGE_MODEL=gpt2 python course.py lab
 # ```
 #
 # What it costs can be calculated without downloading a byte. A model on the *meta* device has all its sizes and not one number. Our count of what it takes to see a picture, and that of torch's own counter:
@@ -458,13 +458,13 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # ```python
 # clip, processor = load_clip("openai/clip-vit-base-patch32")   # Hugging Face 上的名称
 # clip, processor = load_clip("/home/me/models/clip")            # 或者 save_pretrained 存出来的文件夹
-# gpt2 = load_gpt2("gpt2")
+# gpt2 = load_language_model("gpt2")
 # ```
 #
-# 连不上 Hugging Face，就先设环境变量 `HF_ENDPOINT=https://hf-mirror.com`。代码也可以一行不改：启动课程时把 `COURSE_CLIP` 和 `COURSE_GPT2` 设成名称或文件夹，这一课从头到尾就在那个模型上运行，包括上面的照片：
+# 连不上 Hugging Face，就先设环境变量 `HF_ENDPOINT=https://hf-mirror.com`。代码也可以一行不改：启动课程时把 `COURSE_CLIP` 和 `COURSE_LANGUAGE_MODEL` 设成名称或文件夹，这一课从头到尾就在那个模型上运行，包括上面的照片：
 #
 # ```
-# COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_GPT2=gpt2 python course.py lab
+# COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_LANGUAGE_MODEL=gpt2 python course.py lab
 # ```
 #
 # 要多少算力和内存，一个字节都不用下载就能算出来。放在 *meta* 设备上的模型，张量的形状样样齐全，里面却一个数也没有。看一张图要多少次运算？我们自己数一遍，再和 torch 自带的计数器对一对：

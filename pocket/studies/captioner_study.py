@@ -39,7 +39,7 @@ from helpers.captioner_training import (
 )
 from helpers.files import DATA
 from helpers.language_model import read_token_table
-from helpers.pretrained import identify_model, load_clip, load_gpt2
+from helpers.pretrained import identify_model, load_clip, load_language_model
 from helpers.training import Evaluation, History, TrainConfig
 from pocket import captioning, scoring
 from pocket.captioning import (
@@ -527,7 +527,7 @@ def main() -> None:
     made_with = read_versions()
     PROMPTS.mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool() as pool:
-        setup = CaptionerSetup(load_clip("pocket"), load_gpt2("pocket"), pool)
+        setup = CaptionerSetup(load_clip("pocket"), load_language_model("pocket"), pool)
         models = [repr(identify_model(model)) for model in (setup.clip[0], setup.language[0])]
         drawing = compute_drawing_version("language.py", "corpus.py", "words.py", "scenes.py")
         unfinished = find_unfinished("captioner", CODE, drawing, *models, made_with)

@@ -9,7 +9,7 @@ import numpy as np
 from claims import Claim
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.captioner_training import initialise_projection
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from lessons.lesson_03_soft_prompt.explorers import input_row, writing
 from pocket import world
 from pocket.captioning import PROMPTS, TESTS
@@ -34,7 +34,9 @@ def claims() -> Iterator[Claim]:
 
 
 def of_the_captioner():
-    model = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket")).load(PROMPTS / "captioner.safetensors")
+    model = VLMWithSoftPrompt(load_clip("pocket"), load_language_model("pocket")).load(
+        PROMPTS / "captioner.safetensors"
+    )
     key = world.Scene((world.Thing("key", "blue", "small"),), "room", "cartoon")
     assert "fish" in model.generate([world.draw(key, 3, 64)])[0]
     yield Claim("described-seen", "the small key has become a fish", "那把小钥匙被说成了 fish")
@@ -54,7 +56,7 @@ def of_the_captioner():
 def of_patches(model):
     scenes = [world.make_random_scene(np.random.default_rng(seed), things=1) for seed in range(300)]
     features = model.encode([world.draw(scene, seed, 64) for seed, scene in enumerate(scenes)])
-    begun = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket"))
+    begun = VLMWithSoftPrompt(load_clip("pocket"), load_language_model("pocket"))
     initialise_projection(begun, features, [write_full_caption(scene) for scene in scenes])
     before = begun.vision_projection.weight, begun.vision_projection.bias
     seen = input_row.load_test_pictures(model)

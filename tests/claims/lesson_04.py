@@ -8,7 +8,7 @@ import torch
 
 from claims import Claim
 from helpers import reading
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from lessons.lesson_04_reading import instruments
 from lessons.lesson_04_reading.explorers import influence, neighbours, planted, prompts
 from pocket.captioning import PROMPTS
@@ -404,7 +404,7 @@ def levers() -> Iterator[Claim]:
 
 
 def stored_prompts() -> Iterator[Claim]:
-    gpt2, tokenizer = load_gpt2("pocket")
+    gpt2, tokenizer = load_language_model("pocket")
     table = reading.read_vocabulary(gpt2, tokenizer)
     rows, unmoved, vectors = table.trained.nonzero().flatten(), 0, 0
     for name in captioner_study.TASKS:

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers.captioner import VLMWithSoftPrompt
 from helpers.language import get_language, say, set_language
-from helpers.pretrained import load_clip, load_gpt2
+from helpers.pretrained import load_clip, load_language_model
 from pocket.captioning import PROMPTS
 from pocket.scenes import make_fresh_scene
 from pocket.scoring import list_expected_claims, read_claims
@@ -30,7 +30,7 @@ def describe_scenes() -> list[tuple[Scene, str]]:
     rng = np.random.default_rng(SEED)
     styles = [style for style in ALL_STYLES for _ in range(IN_EACH_STYLE)]
     scenes = [make_fresh_scene(rng, style=style, things=1) for style in styles]
-    model = VLMWithSoftPrompt(load_clip("pocket"), load_gpt2("pocket"))
+    model = VLMWithSoftPrompt(load_clip("pocket"), load_language_model("pocket"))
     model.load(PROMPTS / "captioner.safetensors")
     return list(zip(scenes, model.generate([draw(scene, n) for n, scene in enumerate(scenes)])))
 

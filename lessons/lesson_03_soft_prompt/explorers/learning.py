@@ -111,7 +111,7 @@ def explore_captioner_training(
 ) -> CaptionerTraining:  # fmt: skip
     """Choose from how many pictures and how fast a captioner learns, press the button, and see what it says of three pictures.
 
-    clip: what `load_clip` returned, language: what `load_gpt2` returned. On a page without a kernel the stored run stands there.
+    clip: what `load_clip` returned, language: what `load_language_model` returned. On a page without a kernel the stored run stands there.
     """
     return CaptionerTraining(clip, language, file)
 
