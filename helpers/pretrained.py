@@ -29,6 +29,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPProcessor, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from helpers.files import find_cache_folder
 from helpers.language import LearnerError, is_blank, say, tell, warn
 
 POCKET_CLIP = Path(__file__).resolve().parents[1] / "data" / "pocket-clip"
@@ -92,6 +93,11 @@ def load_language_model(name: str | Path | None = None) -> tuple[PreTrainedModel
     source = _find_source(name, "COURSE_LANGUAGE_MODEL", POCKET_GPT2)
     kinds = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     return _load_model(transformers.AutoModelForCausalLM, source, kinds), load_tokenizer(name)
+
+
+def find_smollm2() -> Path:
+    """Find where `python course.py models smollm2` puts the model: a whole one, or nothing."""
+    return find_cache_folder() / "models" / "smollm2"
 
 
 def load_tokenizer(name: str | Path | None = None) -> Any:
@@ -281,6 +287,10 @@ def _take_pooled(output: Any) -> Tensor:
 
 def _find_source(name: str | Path | None, variable: str, pocket: Path) -> str:
     name = str(name or os.environ.get(variable) or "pocket")
+    if name == "smollm2":
+        if not find_smollm2().exists():
+            raise OSError(tell("smollm2_not_fetched"))
+        return str(find_smollm2())
     if name.startswith("~"):
         name = str(Path(name).expanduser())
     return str(pocket) if name == "pocket" else name
