@@ -1,16 +1,16 @@
-"""CLIP's two towers by hand, out of the library model's own weights, and a loop that writes.
+"""CLIP's two towers and GPT-2 by hand, from the library model's own weights; a loop that writes.
 
-What lessons 01 and 03 take apart. Every function takes the model (or one of its layers) and
-tensors, and gives what the library gives,
-to rounding. CLIP: Radford et al. 2021, arXiv 2103.00020; the layer is that of Vaswani et al. 2017,
-arXiv 1706.03762, normalised first.
+What lessons 01, 01b and 03 take apart. Every function takes the model (or one of its layers) and
+tensors, and gives what the library gives, to rounding. CLIP: Radford et al. 2021, arXiv 2103.00020;
+GPT-2: Radford et al. 2019; the layer is that of Vaswani et al. 2017, arXiv 1706.03762, normalised
+first.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPModel, PreTrainedModel
+from transformers import CLIPModel, GPT2LMHeadModel, PreTrainedModel
 
 
 def embed_tokens(clip: CLIPModel, ids: Tensor) -> Tensor:
@@ -29,26 +29,41 @@ def make_causal_mask(length: int) -> Tensor:
     return torch.full((length, length), float("-inf")).triu(1)
 
 
-def attend(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Let positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T).
+def run_heads(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Let positions take from each other, in each head by itself.
 
-    layer: one of `encoder.layers`; x: already normalised; shares[b, h, i, j]: how much position i
-    takes from position j in head h.
-    Taken apart in lesson 01, section 4.
+    Args:
+        query, key, value: (B, T, D) each, all heads side by side.
+        heads: into how many D is cut.
+        mask: (T, T), what is added to the scores. None where every position may look anywhere.
+
+    Returns:
+        What each position took, (B, T, D), and the shares (B, H, T, T): shares[b, h, i, j] is how
+        much position i took from position j in head h.
+
+    Taken apart in lesson 01b, section 3.
     """
-    attention = layer.self_attn
-
-    # (B, T, D) to (B, H, T, D / H)
-    def split_heads(vectors: Tensor) -> Tensor:
-        return vectors.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-
-    projections = attention.q_proj, attention.k_proj, attention.v_proj
-    query, key, value = (split_heads(project(x)) for project in projections)
+    split = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    query, key, value = split  # (B, H, T, D / H)
     scores = query @ key.mT * query.shape[-1] ** -0.5  # (B, H, T, T)
     if mask is not None:
         scores = scores + mask
     shares = scores.softmax(-1)
-    taken = (shares @ value).transpose(1, 2).flatten(2)  # (B, T, D)
+    return (shares @ value).transpose(1, 2).flatten(2), shares
+
+
+def attend(layer: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Let positions take from each other: x (B, T, D) to (B, T, D), and the shares (B, H, T, T).
+
+    layer: one of CLIP's `encoder.layers`; x: already normalised.
+    Taken apart in lesson 01, section 4.
+    """
+    attention = layer.self_attn
+    projections = attention.q_proj, attention.k_proj, attention.v_proj
+    query, key, value = (project(x) for project in projections)
+    taken, shares = run_heads(query, key, value, attention.num_heads, mask)
     return attention.out_proj(taken), shares
 
 
@@ -114,6 +129,45 @@ def compute_logits(clip: CLIPModel, images: Tensor, texts: Tensor) -> Tensor:
     images = nn.functional.normalize(clip.visual_projection(images), dim=-1)
     texts = nn.functional.normalize(clip.text_projection(texts), dim=-1)
     return clip.logit_scale.exp() * images @ texts.T
+
+
+def embed_gpt2_tokens(gpt2: GPT2LMHeadModel, ids: Tensor) -> Tensor:
+    """Look up what enters GPT-2, as `embed_tokens` does for CLIP: ids (B, T) to (B, T, D)."""
+    body = gpt2.transformer
+    return body.wte(ids) + body.wpe.weight[: ids.shape[1]]
+
+
+def attend_gpt2(block: nn.Module, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What `attend` does, with the weights of one of GPT-2's `transformer.h`.
+
+    One matrix makes query, key and value, side by side.
+    """
+    attention = block.attn
+    query, key, value = attention.c_attn(x).chunk(3, dim=-1)  # (B, T, D) each
+    taken, shares = run_heads(query, key, value, attention.num_heads, mask)
+    return attention.c_proj(taken), shares
+
+
+def run_gpt2_layer(block: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    """What `run_layer` does, with the weights of one of GPT-2's `transformer.h`: (B, T, D)."""
+    x = x + attend_gpt2(block, block.ln_1(x), mask)[0]
+    return x + block.mlp(block.ln_2(x))
+
+
+def score_next_tokens(gpt2: GPT2LMHeadModel, x: Tensor) -> Tensor:
+    """Score every token as the next one: vectors (B, T, D) to logits (B, T, V).
+
+    The head is tied: it is the embedding table, transposed. Taken apart in lesson 01b, section 5.
+    """
+    return gpt2.transformer.ln_f(x) @ gpt2.transformer.wte.weight.T
+
+
+def run_gpt2(gpt2: GPT2LMHeadModel, ids: Tensor) -> Tensor:
+    """ids (B, T) to the logits of each position's next token, (B, T, V)."""
+    x, mask = embed_gpt2_tokens(gpt2, ids), make_causal_mask(ids.shape[1]).to(gpt2.device)
+    for block in gpt2.transformer.h:
+        x = run_gpt2_layer(block, x, mask)
+    return score_next_tokens(gpt2, x)
 
 
 @torch.no_grad()

@@ -1,11 +1,11 @@
-"""Our own code gives what the library gives: on the pocket models, and on a tiny configuration like OpenAI's with its odd EOS id."""
+"""Our own code gives what the library gives: on the pocket models, and on tiny ones of other sizes (a CLIP with OpenAI's odd EOS id)."""
 
 import pytest
 import torch
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, GPT2Config, GPT2LMHeadModel
 
 from helpers import by_hand
-from helpers.pretrained import load_clip
+from helpers.pretrained import load_clip, load_language_model
 
 LEGACY_EOS, END = 2, 98  # what OpenAI's configurations say, and the id that really ends a text: the largest there is
 TEXTS = ["a photo of a cat.", "a small red dog and a large blue ball in the snow.", "", "a"]
@@ -98,3 +98,65 @@ def test_tokens_after_the_end_of_a_text_change_nothing(model):
     other[0, end + 1 :] = 5
     assert end + 1 < ids.shape[1] and not torch.equal(other, ids[:1])
     assert torch.equal(by_hand.run_text_tower(clip, ids[:1]), by_hand.run_text_tower(clip, other))
+
+
+# --- GPT-2 -------------------------------------------------------------------------------------------------------
+
+
+def pocket_gpt2():
+    gpt2, tokenizer = load_language_model("pocket")
+    return gpt2, torch.tensor([tokenizer("once upon a time there was a cat.")["input_ids"]] * 2)
+
+
+def tiny_gpt2():
+    """Other sizes than the pocket's, OpenAI's activation, and an MLP that is not four times as wide."""
+    sizes = {"n_embd": 24, "n_layer": 3, "n_head": 3, "n_positions": 20, "n_inner": 40, "vocab_size": 50}
+    torch.manual_seed(0)
+    gpt2 = GPT2LMHeadModel(GPT2Config(**sizes, activation_function="gelu_new", bos_token_id=0, eos_token_id=0))
+    for parameter in gpt2.parameters():  # biases begin at 0 and scales at 1, where forgetting one would not show
+        torch.nn.init.normal_(parameter, std=0.3)
+    return gpt2.eval().requires_grad_(False), torch.randint(0, 50, (2, 9))
+
+
+@pytest.fixture(params=[pocket_gpt2, tiny_gpt2], ids=["pocket", "tiny"], scope="module")
+def gpt2(request):
+    """A GPT-2, and ids (2, T)."""
+    return request.param()
+
+
+def test_every_layer_of_gpt2(gpt2):
+    gpt2, ids = gpt2
+    # the last of the library's hidden states is normalised already
+    theirs = gpt2(input_ids=ids, output_hidden_states=True).hidden_states
+    x, mask = by_hand.embed_gpt2_tokens(gpt2, ids), by_hand.make_causal_mask(ids.shape[1])
+    assert_close(x, theirs[0])
+    for number, block in enumerate(gpt2.transformer.h, start=1):
+        x = by_hand.run_gpt2_layer(block, x, mask)
+        assert_close(x if number < len(theirs) - 1 else gpt2.transformer.ln_f(x), theirs[number])
+
+
+def test_the_logits_of_gpt2_and_what_it_writes(gpt2):
+    gpt2, ids = gpt2
+    ours, theirs = by_hand.run_gpt2(gpt2, ids), gpt2(input_ids=ids).logits
+    assert_close(ours, theirs)
+    assert torch.equal(ours.argmax(-1), theirs.argmax(-1))
+
+
+def test_the_shares_of_gpt2s_attention_are_those_of_the_library(gpt2):
+    gpt2, ids = gpt2
+    eager = GPT2LMHeadModel(gpt2.config)
+    eager.load_state_dict(gpt2.state_dict())
+    eager.eval().set_attn_implementation("eager")
+    theirs = eager(input_ids=ids, output_attentions=True).attentions[0]
+    block, mask = gpt2.transformer.h[0], by_hand.make_causal_mask(ids.shape[1])
+    _, shares = by_hand.attend_gpt2(block, block.ln_1(by_hand.embed_gpt2_tokens(gpt2, ids)), mask)
+    assert_close(shares, theirs)
+
+
+def test_without_a_mask_every_position_sees_all(gpt2):
+    gpt2, ids = gpt2
+    block = gpt2.transformer.h[0]
+    x = block.ln_1(by_hand.embed_gpt2_tokens(gpt2, ids))
+    assert (by_hand.attend_gpt2(block, x)[1] > 0).all()
+    ahead = torch.ones(ids.shape[1], ids.shape[1]).triu(1).bool()
+    assert not by_hand.attend_gpt2(block, x, by_hand.make_causal_mask(ids.shape[1]))[1][..., ahead].any()

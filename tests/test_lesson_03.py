@@ -18,6 +18,7 @@ from helpers.captioner_training import batch_captions, initialise_projection
 from helpers.pretrained import load_clip, load_language_model
 from lessons.kit.explorer import WIDGET_VIEW, compute_checksum
 from lessons.kit.picture import Picture
+from lessons.kit.tokens import name_token
 from lessons.lesson_03_soft_prompt.explorers import input_row, learning
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.datasets import read_scene
@@ -301,7 +302,7 @@ def test_arrows_are_what_the_captioner_scores(model, caption, undrawn):
     length = labels.shape[1]
     predicting = list(range(10 + 64 - 1, 10 + 64 + length - 1))  # positions: in forward, hidden[:, before - 1 : -1]
     wanted = [
-        (str(position), input_row.name_token(model.tokenizer, id))
+        (str(position), name_token(model.tokenizer, id))
         for position, id in zip(predicting, labels[caption])
         if id != IGNORED
     ]

@@ -1,6 +1,12 @@
-"""Pieces of CLIP's vocabulary as people read them."""
+"""Tokens as people read them: pieces of CLIP's vocabulary, and the tokens of a language model."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from helpers.language import say
 
 WORD_END = "</w>"  # of the last piece of a word, in CLIP's vocabulary
 
@@ -15,3 +21,15 @@ def read_letters(piece: str) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return "".join(f"<{byte:02X}>" for byte in data)
+
+
+def name_token(tokenizer: Any, id: int | Tensor) -> str:
+    """A language model's token for people: words in the place of the end of text and of white space."""
+    if int(id) == tokenizer.eos_token_id:
+        return name_end()
+    return tokenizer.decode([int(id)]).strip() or say(en="(space)", zh="（空格）")
+
+
+def name_end() -> str:
+    """What stands for the end of text, which has no letters."""
+    return say(en="end", zh="结束")

@@ -287,6 +287,7 @@ exercises.what_changed.ask()
 # |---|---|---|
 # | **00 start here** | train ten vectors, and say what a soft prompt is | 20 |
 # | 01 inside CLIP | follow a picture and a text through CLIP by hand | 45 |
+# | 01b inside GPT-2 (optional) | write a head of attention, and all of GPT-2, by hand | 30 |
 # | 02 a learnable context | write what the button did: let vectors into CLIP and train them | 60 |
 # | 02b the same, ten times faster (optional) | make it fast, and prove that nothing changed | 30 |
 # | 03 a soft prompt for GPT-2 | make a frozen GPT-2 describe pictures (a pocket GPT-2, prepared for it by its pretraining) | 75 |
@@ -303,6 +304,7 @@ exercises.what_changed.ask()
 # |---|---|---|
 # | **00 从这里开始** | 训练十个向量，说清楚什么是软提示词 | 20 |
 # | 01 走进 CLIP | 跟着一张图、一句话，把 CLIP 从头到尾亲自走一遍 | 45 |
+# | 01b 走进 GPT-2（选学） | 亲手写出一个注意力头和整个 GPT-2 | 30 |
 # | 02 可学习的上下文向量 | 自己写出按钮做的事：让向量进入 CLIP，再训练它们 | 60 |
 # | 02b 结果不变，快十倍（选学） | 加速，并证明结果没有变 | 30 |
 # | 03 给 GPT-2 的软提示词 | 让冻结的 GPT-2 描述图片（用口袋 GPT-2，它预训练时就为此做过准备） | 75 |

@@ -1,1 +1,1 @@
-"""The room of lesson 01: its text, and what it shows and asks."""
+"""The room of lesson 01 and 01b: its text, and what it shows and asks."""

@@ -239,10 +239,10 @@ def causal_mask(T):
     return torch.full((T, T), float("-inf")).triu(1)
 
 # %% [markdown] lang="en" id="layer"
-# A layer has two halves. In the first, every position adds what it has taken by attention; in the second, what a small network (`mlp`) makes of that, each position for itself. Before each half the vector is normalised (`layer_norm`). Both halves *add* to what was there, so the first vector stays in the sum to the end: this is called the *residual stream*.
+# What a layer does, in three sentences: every position adds to its vector what it has taken from others by attention; then it adds what a small network (`mlp`, two matrices with a bend between them) makes of that, each position for itself. Before each of these halves the vector is brought to mean 0 and variance 1, and scaled by learned numbers (`layer_norm`). Since both halves *add*, the first vector stays in the sum to the end: this is called the *residual stream*. (Lesson 01b takes query, key and value one by one, and you write a head yourself; it is optional.)
 
 # %% [markdown] lang="zh" id="layer"
-# 一层分两半：前一半，每个位置加上靠注意力拿来的东西；后一半，各个位置再单独经过一个小网络（`mlp`），加上它的输出。每一半开始之前，先做层归一化（layer normalisation，代码里是 `layer_norm`）。两半都是往原来的向量上**加**，最初的向量一直留在这个和里，这叫残差流（residual stream）。
+# 一层做的事，三句话就能说完：前一半，每个位置加上靠注意力从别处拿来的东西；后一半，各个位置再单独经过一个小网络（`mlp`，两个矩阵，中间夹一个激活函数），加上它的输出。每一半开始之前，先做层归一化（layer normalisation，代码里是 `layer_norm`），把向量变成均值 0、方差 1，再用学来的数缩放。两半都是往原来的向量上**加**，最初的向量一直留在这个和里，这叫残差流（residual stream）。（查询、键、值一样一样细讲，再自己写一个注意力头，是第 01b 课的事，选学。）
 
 # %% id="layer-code"
 mask = by_hand.make_causal_mask(ids.shape[1])                          # (T, T)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# Wrong answers to the exercises of lesson 01, each in a cell: it takes the stub's place, and the check must then name the mistake.
+# Wrong answers to the exercises of lessons 01 and 01b, each in a cell: it takes the stub's place, and the check must then name the mistake.
 # exercise: the id of the exercise's cell. en, zh: a part of what the check says. tests/test_exercises.py runs them.
 
 # %% exercise="embed-exercise" en="rows of the tokens alone" zh="各自的行"
@@ -154,3 +154,105 @@ def logits(images, texts, log_scale):
 # %% exercise="logits-exercise" en="The shape is right" zh="数不对"
 def logits(images, texts, log_scale):
     return torch.zeros(2, 3)
+
+# %% exercise="head-exercise" en="scale is missing" zh="少了缩放"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="width of all heads together" zh="所有头合起来的宽度"
+def first_head(query, key, value, heads, mask):
+    D = query.shape[-1]
+    W = D // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT / D**0.5 + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="width itself" zh="宽度本身"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT / W + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="multiplied where one divides" zh="该除的乘了"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT * W**0.5 + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="mask comes too late" zh="掩码加晚了"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    shares = (query @ key.mT / W**0.5).softmax(-1)
+    return (shares + mask) @ value
+
+# %% exercise="head-exercise" en="had its share already" zh="已经分走了一份"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    shares = (query @ key.mT / W**0.5).softmax(-1)
+    return shares.masked_fill(mask < 0, 0) @ value
+
+# %% exercise="head-exercise" en="mask comes too late" zh="要在 softmax 之前"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    shares = (query @ key.mT / W**0.5).softmax(-1)
+    return (shares * mask) @ value
+
+# %% exercise="head-exercise" en="wrong axis" zh="沿错了轴"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT / W**0.5 + mask).softmax(-2) @ value
+
+# %% exercise="head-exercise" en="take the last axis" zh="要沿最后一维"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT / W**0.5 + mask).softmax(0) @ value
+
+# %% exercise="head-exercise" en="heads are not split" zh="没有分头"
+def first_head(query, key, value, heads, mask):
+    D = query.shape[-1]
+    return (query @ key.mT / (D // heads) ** 0.5 + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="Cut out its columns first" zh="先把这几列切出来"
+def first_head(query, key, value, heads, mask):
+    query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    return (query @ key.mT / query.shape[-1] ** 0.5 + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="There is no mask" zh="没有用掩码"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT / W**0.5).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="weights times value" zh="权重乘上 value"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key = query[..., :W], key[..., :W]
+    return (query @ key.mT / W**0.5 + mask).softmax(-1)
+
+# %% exercise="head-exercise" en="other way round: rows are queries" zh="问反了"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (key @ query.mT / W**0.5 + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="must add up to 1" zh="加起来应该是 1"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    query, key, value = query[..., :W], key[..., :W], value[..., :W]
+    return (query @ key.mT / W**0.5 + mask).exp() @ value
+
+# %% exercise="head-exercise" en="numbers are not: the first D / heads" zh="各取前 D / heads 列"
+def first_head(query, key, value, heads, mask):
+    query, key, value = query[..., ::heads], key[..., ::heads], value[..., ::heads]
+    return (query @ key.mT / query.shape[-1] ** 0.5 + mask).softmax(-1) @ value
+
+# %% exercise="head-exercise" en="gives nothing back" zh="少了 return"
+def first_head(query, key, value, heads, mask):
+    W = query.shape[-1] // heads
+    taken = (query[..., :W] @ key[..., :W].mT / W**0.5 + mask).softmax(-1) @ value[..., :W]

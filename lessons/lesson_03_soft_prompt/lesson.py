@@ -78,10 +78,10 @@ writing.draw_descriptions(model, scenes)
 # 并不是每个词都对：那把小钥匙被说成了 fish。这样的错误有多少，又该拿什么来比，第 9 节再看。
 
 # %% [markdown] lang="en" id="sequence"
-# What does GPT-2 read there? Not a picture and not words, but a row of vectors: M of the soft prompt, P of the picture, and then the T tokens of the caption, as far as it has been written. **Before you move anything**: which of the three parts is the longest? If the *features* are pooled, the whole picture is one vector: how long is the row then?
+# What does GPT-2 read there? Not a picture and not words, but a row of vectors: M of the soft prompt, P of the picture, and then the T tokens of the caption, as far as it has been written. What a layer does with them you know from CLIP's text tower: each vector takes from itself and those before it (attention), then a small network works on each by itself, and both are added. After the last layer every position says which token comes next. (Lesson 01b goes through GPT-2 by hand; it is optional.) **Before you move anything**: which of the three parts is the longest? If the *features* are pooled, the whole picture is one vector: how long is the row then?
 
 # %% [markdown] lang="zh" id="sequence"
-# GPT-2 读到的到底是什么？不是图片，也不是文字，而是一排向量：软提示词的 M 个，图片的 P 个，再加上已经写出的说明文字（caption；看图写说明文字这个任务叫图像描述，image captioning）的 T 个词元（token）。**动手之前**先说：三段里哪一段最长？如果把“图片特征”换成“池化成 1 个向量”，这一排又有多长？
+# GPT-2 读到的到底是什么？不是图片，也不是文字，而是一排向量：软提示词的 M 个，图片的 P 个，再加上已经写出的说明文字（caption；看图写说明文字这个任务叫图像描述，image captioning）的 T 个词元（token）。每一层怎么处理它们，和 CLIP 的文本塔一样：每个向量先从自己和前面的向量那里拿来一些（注意力），再各自经过一个小网络，两次的结果都加上去。走完最后一层，每个位置都说出下一个词元。（第 01b 课亲手把 GPT-2 走一遍，选学。）**动手之前**先说：三段里哪一段最长？如果把“图片特征”换成“池化成 1 个向量”，这一排又有多长？
 
 # %% id="sequence-code"
 input_row.explore_input_row(model)

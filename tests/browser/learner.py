@@ -72,6 +72,12 @@ LESSONS = {
             *("embed-exercise", "pool-exercise", "cat-looks-code", "vision-tower-code"),
         ),
     ),
+    "01b_inside_gpt2": Asked(
+        ("every-place-code", "heads-code", "lens-code"),
+        quizzes=("done-code",),
+        predictions={"mask-guess": "mask-code", "first-state-guess": "first-state-code"},
+        seen=("layer-code", "head-compare-code", "whole-code", "beside-code"),
+    ),
     "02_learnable_context": Asked(
         ("floats-enter-code", "shots-code", "choices-code", "base-to-new-code"),
         quizzes=("read-quiz-code",),

@@ -28,6 +28,7 @@ from helpers.language_model import read_token_table
 from helpers.notebook import Table
 from lessons.kit.explorer import Explorer, format_count, format_percent, make_dropdown, style_control
 from lessons.kit.picture import Picture
+from lessons.kit.tokens import name_end, name_token
 from lessons.lesson_03_soft_prompt.figures import input_row as figures
 from pocket.datasets import read_scene
 from pocket.language import write_full_caption
@@ -507,15 +508,3 @@ def name_test_scene(scene: Scene) -> str:
 def make_picture_list(names: Sequence[str], first: int = 0) -> ipywidgets.Dropdown:
     """A list of pictures to choose one from, by its number; first: the one that is chosen at first."""
     return make_dropdown(say(en="picture", zh="图片"), {name: number for number, name in enumerate(names)}, first, 30)
-
-
-def name_token(tokenizer: Any, id: int | Tensor) -> str:
-    """A token for people: words in the place of the end of text and of white space."""
-    if int(id) == tokenizer.eos_token_id:
-        return name_end()
-    return tokenizer.decode([int(id)]).strip() or say(en="(space)", zh="（空格）")
-
-
-def name_end() -> str:
-    """What stands for the end of text, which has no letters."""
-    return say(en="end", zh="结束")

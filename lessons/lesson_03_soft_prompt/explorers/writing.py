@@ -24,7 +24,8 @@ from lessons.kit.explorer import (
     use_one_thread,
 )
 from lessons.kit.picture import LOCK, Picture
-from lessons.lesson_03_soft_prompt.explorers.input_row import make_picture_list, name_end, name_token
+from lessons.kit.tokens import name_end, name_token
+from lessons.lesson_03_soft_prompt.explorers.input_row import make_picture_list
 from lessons.lesson_03_soft_prompt.figures import captions as figures
 from pocket.language import read_caption, write_full_caption
 from pocket.scoring import find_form, is_right, list_expected_claims
