@@ -22,6 +22,8 @@ from lessons.lesson_05_bug_museum.museum import EXHIBITS
 ENGLISH = {
     ("00_start_here", "machine-code"): "names of packages",
     ("01_inside_clip", "names-code"): "names in code",
+    ("01b_inside_gpt2", "mask-loss-code"): "a story that GPT-2 reads",
+    ("01b_inside_gpt2", "first-state-code"): "tokens of GPT-2",
     ("05_bug_museum", "words-code"): "the nearest tokens of vectors",
     ("02_learnable_context", "sharing-code"): "what `is` gives",
     ("02_learnable_context", "one-shot-code"): "a command",

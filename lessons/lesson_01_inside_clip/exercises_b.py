@@ -1,4 +1,4 @@
-"""Lesson 01b: one attention head, what the mask is worth, what the first state says through the head, and who sees a changed token."""
+"""Lesson 01b: one attention head, the likeliest next token, what the mask is worth, what the first state says through the head, and who sees a changed token."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from helpers import by_hand
 from lessons.kit.exercise import Mistake, Questions, close, expect_tensor
@@ -86,6 +87,59 @@ def _is_masked_late(ours: Tensor, shares: Tensor, value: Tensor, mask: Tensor) -
     # added or multiplied there are infinities, but for the last row, which sees all; times 0 that row is 0
     last = ours[:, -1]
     return not ours.isfinite().all() and (close(last, (shares @ value)[:, -1]) or not last.any())
+
+
+# --- the tied head -----------------------------------------------------------------------------------------------
+
+
+@questions.exercise
+def tied(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    # rows of very different lengths, so that the largest product is neither the nearest row nor the smallest angle
+    random = torch.Generator().manual_seed(2)
+    last, rows = torch.randn(2, 4, 3, generator=random), torch.randn(7, 3, generator=random)
+    table = rows * torch.linspace(0.3, 3, 7)[:, None]
+    scores = last @ table.T  # (B, T, V)
+    ours = answer(last, table)
+    shape = tuple(getattr(ours, "shape", ()))
+    if shape == tuple(scores.shape):
+        raise Mistake(
+            en="These are scores of all tokens, (B, T, V). Which of them is the largest? Its number is the id.",
+            zh="这是所有词元的得分，(B, T, V)。哪个最大？它的序号就是编号。",
+        )
+    if shape == (2, 7):
+        raise Mistake(
+            en="You compared places with each other: the best is to be found among the V tokens, along the last axis.",
+            zh="你在各个位置之间比了：要在 V 个词元里找最大的，也就是沿最后一维。",
+        )
+    if shape == (2,):
+        raise Mistake(
+            en="One token for each text came out: that is how one writes on, but here every place has its prediction.",
+            zh="每段文字只得到一个词元：往下写是这样，可这里每个位置都有自己的预测。",
+        )
+    expect_tensor(ours, (2, 4), "next_tokens(last, table)")
+    if torch.equal(ours.float(), scores.argmax(-1).float()):
+        return
+    if close(ours, scores.amax(-1)) or close(ours, scores.softmax(-1).amax(-1)):
+        raise Mistake(
+            en="That is how large the best score is. Wanted is where it stands: argmax gives the id.",
+            zh="这是最高得分的大小。要的是它在第几个：用 argmax 得到编号。",
+        )
+    if torch.equal(ours, scores.argmin(-1)):
+        raise Mistake(en="That is the token that fits worst.", zh="这是最不合的那个词元。")
+    if torch.equal(ours, (last @ F.normalize(table, dim=-1).T).argmax(-1)):
+        raise Mistake(
+            en="That is the cosine, as in CLIP. GPT-2's head takes the plain product: there a long row counts for more.",
+            zh="这是余弦，CLIP 才这样算。GPT-2 的输出头就用乘积本身：模长大的行更占便宜。",
+        )
+    if torch.equal(ours, torch.cdist(last, table).argmin(-1)):
+        raise Mistake(
+            en="That is the row that lies nearest. The head asks for the largest product of vector and row.",
+            zh="这是距离最近的行。输出头要的是向量和行的乘积最大。",
+        )
+    raise Mistake(
+        en="The shape is right, the ids are not: multiply every vector with every row, and take the largest for each place.",
+        zh="形状对了，编号不对：每个向量乘每一行，每个位置取最大的。",
+    )
 
 
 # --- predictions and quizzes -------------------------------------------------------------------------------------

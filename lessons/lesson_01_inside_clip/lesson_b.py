@@ -28,6 +28,7 @@ start("en")
 from statistics import mean
 
 import numpy as np
+import torch
 from torch.nn import functional as F
 
 from helpers import by_hand
@@ -103,6 +104,20 @@ block = gpt2.transformer.h[0]                                 # the first layer
 query, key, value = block.attn.c_attn(block.ln_1(x)).chunk(3, dim=-1)  # (1, T, D) each
 print(tuple(x.shape), tuple(query.shape), block.attn.num_heads)
 
+# %% [markdown] lang="en" id="by-itself"
+# Layer norm and MLP know nothing of other places: both take one vector and give one. Written out, neither is more than its sentence says. (`gelu` is the bend: it lets large numbers pass and holds negative ones back.)
+
+# %% [markdown] lang="zh" id="by-itself"
+# 层归一化和 MLP 都不管别的位置：进去一个向量，出来一个向量。写出来看，也就是上面那两句话。（`gelu` 就是那个激活函数：大的数放过去，负的数压住。）
+
+# %% id="by-itself-code"
+norm, mlp = block.ln_2, block.mlp
+centred = x - x.mean(-1, keepdim=True)
+normed = centred / (x.var(-1, keepdim=True, correction=0) + norm.eps) ** 0.5 * norm.weight + norm.bias
+compare(say(en="layer norm", zh="层归一化"), normed, norm(x))
+wide = F.gelu(normed @ mlp.c_fc.weight + mlp.c_fc.bias, approximate="tanh")  # (1, T, 4 D): four times as wide
+compare("MLP", wide @ mlp.c_proj.weight + mlp.c_proj.bias, mlp(normed))
+
 # %% [markdown] lang="en" id="head"
 # ## 3 · One head
 #
@@ -112,7 +127,7 @@ print(tuple(x.shape), tuple(query.shape), block.attn.num_heads)
 #
 # From query, key and value to what the first head takes.
 #
-# **Exercise** · ★★☆ · 6 minutes
+# **Exercise** · ★★☆ · 8 minutes
 
 # %% [markdown] lang="zh" id="head"
 # ## 3 · 一个注意力头
@@ -123,7 +138,7 @@ print(tuple(x.shape), tuple(query.shape), block.attn.num_heads)
 #
 # 从查询、键、值出发，算出第一个头拿到的东西。
 #
-# **练习** · ★★☆ · 6 分钟
+# **练习** · ★★☆ · 8 分钟
 
 # %% id="head-exercise" tags=["exercise"]
 def first_head(query, key, value, heads, mask):
@@ -178,7 +193,7 @@ heads.explore_heads(gpt2, tokenizer, text)
 
 # %% id="mask-loss-code"
 def measure_loss(story, masked):
-    ids = tokenizer(story, return_tensors="pt")["input_ids"]  # (1, T)
+    ids = torch.tensor([tokenizer(story)["input_ids"]])       # (1, T)
     x, mask = by_hand.embed_gpt2_tokens(gpt2, ids), by_hand.make_causal_mask(ids.shape[1]) if masked else None
     for block in gpt2.transformer.h:
         x = by_hand.run_gpt2_layer(block, x, mask)
@@ -238,18 +253,50 @@ beside.tabulate_beside_text_tower(load_clip()[0], gpt2)
 # %% [markdown] lang="en" id="tied"
 # ## 5 · The head is the table
 #
-# In the last line of our GPT-2 stood `wte`, the same table that the tokens came from, transposed: the last vector is multiplied with the row of every token, and the token whose row fits best is the likeliest. Such a head is called *tied* (*weight tying*): what goes in and what comes out are measured in the same space. Then nothing hinders us from asking earlier.
+# In the last line of our GPT-2 stood `wte`, the same table that the tokens came from, transposed: the last vector is multiplied with the row of every token, and the token whose row fits best is the likeliest. Such a head is called *tied* (*weight tying*): what goes in and what comes out are measured in the same space.
+#
+# ### Exercise: the next token
+#
+# `last` are the vectors after the last layer norm. Which token is the likeliest next one, at every place?
+#
+# **Exercise** · ★☆☆ · 3 minutes
 
 # %% [markdown] lang="zh" id="tied"
 # ## 5 · 输出头就是嵌入表
 #
-# 我们的 GPT-2 最后一行里出现了 `wte`，正是词元进来时查的那张表，转置了一下：用最后的向量去乘每个词元的那一行，谁的行最合，谁就最可能。输出头和嵌入表共用一套权重，叫权重共享（tied weights）：进来和出去，量的是同一个空间。既然如此，不等走完所有层，提前问一问也行。
+# 我们的 GPT-2 最后一行里出现了 `wte`，正是词元进来时查的那张表，转置了一下：用最后的向量去乘每个词元的那一行，谁的行最合，谁就最可能。输出头和嵌入表共用一套权重，叫权重共享（tied weights）：进来和出去，量的是同一个空间。
+#
+# ### 练习：下一个词元
+#
+# `last` 是最后一次层归一化之后的向量。每个位置上，最可能的下一个词元是哪个？
+#
+# **练习** · ★☆☆ · 3 分钟
+
+# %% id="tied-exercise" tags=["exercise"]
+def next_tokens(last, table):
+    """last (B, T, D), table (V, D): a row for each token. Gives ids (B, T)."""
+    ...
+
+exercises.tied.check(next_tokens)
+
+# %% id="tied-solution" tags=["solution"]
+def next_tokens(last, table):
+    return (last @ table.T).argmax(-1)
+
+# %% [markdown] lang="en" id="first-state"
+# ### Ask too early
+#
+# If in and out are one space, nothing hinders us from asking before the last layer. We begin before the very first.
+
+# %% [markdown] lang="zh" id="first-state"
+# ### 提前问一问
+#
+# 进来和出去既然是同一个空间，不等走完所有层，提前问一问也行。先从第一层之前问起。
 
 # %% id="first-state-guess"
 exercises.first_state.ask()
 
 # %% id="first-state-code"
-print(gpt2.lm_head.weight is gpt2.transformer.wte.weight)
 said = by_hand.score_next_tokens(gpt2, by_hand.embed_gpt2_tokens(gpt2, ids)).argmax(-1)[0]  # (T,)
 own, following = (said == ids[0]).float().mean().item(), (said[:-1] == ids[0, 1:]).float().mean().item()
 print(tokenizer.decode(said))

@@ -256,3 +256,39 @@ def first_head(query, key, value, heads, mask):
 def first_head(query, key, value, heads, mask):
     W = query.shape[-1] // heads
     taken = (query[..., :W] @ key[..., :W].mT / W**0.5 + mask).softmax(-1) @ value[..., :W]
+
+# %% exercise="tied-exercise" en="scores of all tokens" zh="所有词元的得分"
+def next_tokens(last, table):
+    return (last @ table.T).softmax(-1)
+
+# %% exercise="tied-exercise" en="compared places with each other" zh="在各个位置之间比"
+def next_tokens(last, table):
+    return (last @ table.T).argmax(1)
+
+# %% exercise="tied-exercise" en="One token for each text" zh="每段文字只得到一个"
+def next_tokens(last, table):
+    return (last[:, -1] @ table.T).argmax(-1)
+
+# %% exercise="tied-exercise" en="how large the best score is" zh="最高得分的大小"
+def next_tokens(last, table):
+    return (last @ table.T).max(-1).values
+
+# %% exercise="tied-exercise" en="fits worst" zh="最不合"
+def next_tokens(last, table):
+    return (last @ table.T).argmin(-1)
+
+# %% exercise="tied-exercise" en="That is the cosine" zh="这是余弦"
+def next_tokens(last, table):
+    return (F.normalize(last, dim=-1) @ F.normalize(table, dim=-1).T).argmax(-1)
+
+# %% exercise="tied-exercise" en="lies nearest" zh="距离最近"
+def next_tokens(last, table):
+    return torch.cdist(last, table).argmin(-1)
+
+# %% exercise="tied-exercise" en="A product needs the last size" zh="矩阵相乘"
+def next_tokens(last, table):
+    return (last @ table).argmax(-1)
+
+# %% exercise="tied-exercise" en="the ids are not" zh="编号不对"
+def next_tokens(last, table):
+    return (last.flip(1) @ table.T).argmax(-1)
