@@ -72,7 +72,7 @@ def draw_places(
 
 def _draw_rivals(page: Axes, names: Sequence[str], shares: Sequence[float], top: float, chosen: int) -> None:
     """The likeliest next tokens at one position, a bar each, at the right edge."""
-    left, room = 6.0, 0.85
+    left, room = 5.95, 0.85
     after = say(en=f"after position {chosen}", zh=f"位置 {chosen} 之后")
     add_text(page, WIDTH - 0.1, top + 0.14, after, 8, color=SLATE, ha="right")
     for row, (name, share) in enumerate(zip(names, shares)):
@@ -81,7 +81,7 @@ def _draw_rivals(page: Axes, names: Sequence[str], shares: Sequence[float], top:
         add_text(page, left - 0.06, y, ("" if row else "▶ ") + shorten(name, LONGEST), 8.5, ha="right", **style)
         colour = GREY if row else BLUE
         page.add_patch(make_rectangle(left, left + room * share, y - 0.08, y + 0.08, facecolor=colour))
-        add_text(page, left + room * share + 0.05, y, format_percent(share, 0), 8.5, **style)
+        add_text(page, left + room * share + 0.05, y, format_percent(share), 8.5, **style)
 
 
 def draw_head(

@@ -68,7 +68,7 @@ places.explore_places(gpt2, tokenizer, text)
 
 # %% id="one-pass-code"
 ids = tokenizer(text, return_tensors="pt")["input_ids"]       # (1, T)
-logits = gpt2(input_ids=ids).logits                           # (1, T, V): a score for each of V tokens, at every place
+logits = gpt2(input_ids=ids).logits                           # (1, T, V): scores of V tokens
 print(tuple(ids.shape), tuple(logits.shape))
 print(tokenizer.decode(logits[0, -1].argmax()))
 
@@ -102,7 +102,8 @@ print(tokenizer.decode(logits[0, -1].argmax()))
 x = by_hand.embed_gpt2_tokens(gpt2, ids)                      # (1, T, D)
 block = gpt2.transformer.h[0]                                 # the first layer
 query, key, value = block.attn.c_attn(block.ln_1(x)).chunk(3, dim=-1)  # (1, T, D) each
-print(tuple(x.shape), tuple(query.shape), block.attn.num_heads)
+print(tuple(x.shape), tuple(query.shape))
+print(say(en="heads:", zh="头数："), block.attn.num_heads)
 
 # %% [markdown] lang="en" id="by-itself"
 # Layer norm and MLP know nothing of other places: both take one vector and give one. Written out, neither is more than its sentence says. (`gelu` is the bend: it lets large numbers pass and holds negative ones back.)
@@ -112,10 +113,11 @@ print(tuple(x.shape), tuple(query.shape), block.attn.num_heads)
 
 # %% id="by-itself-code"
 norm, mlp = block.ln_2, block.mlp
-centred = x - x.mean(-1, keepdim=True)
-normed = centred / (x.var(-1, keepdim=True, correction=0) + norm.eps) ** 0.5 * norm.weight + norm.bias
+variance = x.var(-1, keepdim=True, correction=0)                       # (1, T, 1)
+normed = (x - x.mean(-1, keepdim=True)) / (variance + norm.eps) ** 0.5
+normed = normed * norm.weight + norm.bias
 compare(say(en="layer norm", zh="层归一化"), normed, norm(x))
-wide = F.gelu(normed @ mlp.c_fc.weight + mlp.c_fc.bias, approximate="tanh")  # (1, T, 4 D): four times as wide
+wide = F.gelu(normed @ mlp.c_fc.weight + mlp.c_fc.bias, approximate="tanh")  # (1, T, 4 D)
 compare("MLP", wide @ mlp.c_proj.weight + mlp.c_proj.bias, mlp(normed))
 
 # %% [markdown] lang="en" id="head"
@@ -158,11 +160,12 @@ def first_head(query, key, value, heads, mask):
 # The other heads do the same with the columns after it, and one more matrix (`c_proj`) mixes what all have taken. In `helpers/by_hand.py` it is `run_heads`, and CLIP and GPT-2 use the same one. What was taken is *added* to the vector, and then what the MLP makes of it: the residual stream of lesson 01. That is the first layer:
 
 # %% [markdown] lang="zh" id="head-compare"
-# 其余的头用后面的列做同样的事，最后再乘一个矩阵（`c_proj`），把大家拿到的混在一起。在 `helpers/by_hand.py` 里它叫 `run_heads`，CLIP 和 GPT-2 用的是同一个函数。拿到的东西**加**到原来的向量上，再加上 MLP 的输出，这就是第 01 课的残差流（residual stream）。第一层到这里就完了：
+# 其余的头用后面的列做同样的事，最后再乘一个矩阵（`c_proj`），把大家拿到的混在一起。在 `helpers/by_hand.py` 里它叫 `run_heads`，CLIP 和 GPT-2 用的是同一个函数。拿到的东西**加**到原来的向量上，再加上 MLP 的输出，这就是第 01 课的残差流（residual stream）。这样就走完了第一层：
 
 # %% id="head-compare-code"
 mask = by_hand.make_causal_mask(ids.shape[1])                 # (T, T)
-taken, weights = by_hand.run_heads(query, key, value, block.attn.num_heads, mask)  # (1, T, D), (1, H, T, T)
+taken, weights = by_hand.run_heads(query, key, value, block.attn.num_heads, mask)
+print(tuple(taken.shape), tuple(weights.shape))               # (1, T, D), (1, H, T, T)
 after = x + block.attn.c_proj(taken)                          # (1, T, D)
 after = after + block.mlp(block.ln_2(after))
 theirs = gpt2(input_ids=ids, output_hidden_states=True).hidden_states
@@ -171,12 +174,12 @@ compare(say(en="GPT-2, layer 1", zh="GPT-2 第 1 层"), after, theirs[1])
 # %% [markdown] lang="en" id="heads"
 # ### Who looks at whom?
 #
-# A row is a place that looks, and its weights make 100 %. It begins with layer 1, head 1, where the last “the” takes nearly all from “cat”. **Try** the other heads of this layer: which of them take from “cat”, which from “snow”? Then choose the mask “none” and read the column on the right.
+# A row is a place that looks, and its weights make 100 %. It begins with layer 1, head 1, where the last “the” takes nearly all from “cat”. **Try** the other heads of this layer: which of them take from “cat”, which from “snow”? (Leave the mask on for now.)
 
 # %% [markdown] lang="zh" id="heads"
 # ### 谁在看谁？
 #
-# 一行是一个在看的位置，它的权重加起来是 100%。一开始是第 1 层第 1 个头：最后的“the”几乎全从“cat”那里拿。**试一试**这一层别的头：最后的“the”在哪几个头里看“cat”，在哪几个头里看“snow”？然后把掩码换成“不用”，读一读右边那一列。
+# 一行是一个在看的位置，它的权重加起来是 100%。一开始是第 1 层第 1 个头：最后的“the”几乎全从“cat”那里拿。**试一试**这一层别的头：最后的“the”在哪几个头里看“cat”，在哪几个头里看“snow”？（掩码先别动。）
 
 # %% id="heads-code"
 heads.explore_heads(gpt2, tokenizer, text)
@@ -194,7 +197,8 @@ heads.explore_heads(gpt2, tokenizer, text)
 # %% id="mask-loss-code"
 def measure_loss(story, masked):
     ids = torch.tensor([tokenizer(story)["input_ids"]])       # (1, T)
-    x, mask = by_hand.embed_gpt2_tokens(gpt2, ids), by_hand.make_causal_mask(ids.shape[1]) if masked else None
+    mask = by_hand.make_causal_mask(ids.shape[1]) if masked else None
+    x = by_hand.embed_gpt2_tokens(gpt2, ids)                  # (1, T, D)
     for block in gpt2.transformer.h:
         x = by_hand.run_gpt2_layer(block, x, mask)
     logits = by_hand.score_next_tokens(gpt2, x)               # (1, T, V)
@@ -208,9 +212,17 @@ print(stories[0])
 exercises.without_mask.ask()
 
 # %% id="mask-code"
-masked, free = (mean(measure_loss(story, masked) for story in stories) for masked in (True, False))
-print(f"{masked:.1f} {free:.1f}")
+masked = mean(measure_loss(story, masked=True) for story in stories)
+free = mean(measure_loss(story, masked=False) for story in stories)
+print(say(en=f"loss with the mask {masked:.1f}, without it {free:.1f}",
+          zh=f"损失：有掩码 {masked:.1f}，没有掩码 {free:.1f}"))
 exercises.without_mask.reveal((masked, free))
+
+# %% [markdown] lang="en" id="mask-seen"
+# Now choose the mask “none” in the explorer above and compare the column on the right. “red” gets its “cat”: a head that looks for the noun finds it ahead. But “cat” and “.” had a good or an open guess before, and are now sure of something wrong.
+
+# %% [markdown] lang="zh" id="mask-seen"
+# 现在到上面的互动图里把掩码换成“不用”，比一比右边那一列。“red”猜对了“cat”：有个头在找名词，往后一看就找到了。可是“cat”和“.”原来一个猜对了，一个没有把握，现在都很有把握地错了。
 
 # %% [markdown] lang="en" id="whole"
 # ## 4 · All of GPT-2
@@ -229,7 +241,7 @@ for block in gpt2.transformer.h:
 x = gpt2.transformer.ln_f(x)
 ours = x @ gpt2.transformer.wte.weight.T                      # (1, T, V)
 compare(say(en="GPT-2, from ids to logits", zh="GPT-2，从编号到 logits"), ours, logits)
-compare(say(en="the token at every place", zh="每个位置选中的词元"), ours.argmax(-1), logits.argmax(-1))
+compare(say(en="likeliest tokens", zh="最可能的词元"), ours.argmax(-1), logits.argmax(-1))
 
 # %% [markdown] lang="en" id="beside"
 # ### Beside CLIP's text tower
@@ -297,10 +309,11 @@ def next_tokens(last, table):
 exercises.first_state.ask()
 
 # %% id="first-state-code"
-said = by_hand.score_next_tokens(gpt2, by_hand.embed_gpt2_tokens(gpt2, ids)).argmax(-1)[0]  # (T,)
-own, following = (said == ids[0]).float().mean().item(), (said[:-1] == ids[0, 1:]).float().mean().item()
+x = by_hand.embed_gpt2_tokens(gpt2, ids)                      # (1, T, D)
+said = by_hand.score_next_tokens(gpt2, x).argmax(-1)[0]       # (T,)
 print(tokenizer.decode(said))
-exercises.first_state.reveal((own, following))
+own, following = (said == ids[0]).float().mean(), (said[:-1] == ids[0, 1:]).float().mean()
+exercises.first_state.reveal((own.item(), following.item()))
 
 # %% [markdown] lang="en" id="lens"
 # ### Layer by layer

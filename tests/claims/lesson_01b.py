@@ -54,6 +54,13 @@ def claims() -> Iterator[Claim]:
     yield Claim("lens-seen", "from layer 2 on it says “cat”", "从第 2 层起，它改口说“cat”")
     assert snow == max(place for place in range(last) if tokens[place].isalpha())
     yield Claim("lens-seen", "the one that stood just before", "刚刚出现过的那个")
+    free = guess_next(gpt2, tokenizer, read_text(gpt2, tokenizer, find_text(), masked=False).states[-1])
+    red, stop = tokens.index("red"), tokens.index(".")
+    for place, names in ((red, ["cat"]), (cat, ["met"]), (stop, ["end"])):
+        assert free.names[place] == names and free.shares[place][0] > 0.9
+    assert at_the_end.names[red] != ["cat"] and at_the_end.names[cat] == ["in"] and at_the_end.shares[stop][0] < 0.5
+    yield Claim("mask-seen", "“red” gets its “cat”", "“red”猜对了“cat”")
+    yield Claim("mask-seen", "are now sure of something wrong", "现在都很有把握地错了")
     block, D = gpt2.transformer.h[0], gpt2.config.n_embd
     assert block.attn.c_attn.weight.shape == torch.Size([D, 3 * D])
     yield Claim("layer", "one matrix, three times as wide", "合成一个，宽三倍")

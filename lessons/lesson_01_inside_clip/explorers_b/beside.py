@@ -102,7 +102,7 @@ def tabulate_beside_text_tower(clip: CLIPModel, gpt2: GPT2LMHeadModel) -> Table:
             ),
         ),
     )
-    header = ("", say(en="CLIP's text tower", zh="CLIP 的文本塔"), "GPT-2", say(en="same?", zh="相同？"))
+    header = ("", say(en="CLIP's text tower", zh="CLIP 的文本塔"), "GPT-2", say(en="same?", zh="异同"))
     return Table([(*row, "=" if row[1] == row[2] else "≠") for row in facts], header)
 
 

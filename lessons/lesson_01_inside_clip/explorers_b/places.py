@@ -32,7 +32,7 @@ def explore_places(gpt2: GPT2LMHeadModel, tokenizer: Any, text: str) -> Explorer
             min=0,
             max=MOST_TOKENS - 1,
             description=say(en="position", zh="位置"),
-            **style_control(40),
+            **style_control(46),
         ),
     }
 

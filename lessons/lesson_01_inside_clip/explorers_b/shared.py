@@ -18,7 +18,7 @@ MOST_TOKENS = 22  # there is a row for each in the figures
 
 
 def make_text_line(text: str) -> ipywidgets.Text:
-    return ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **style_control(40))
+    return ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **style_control(46))
 
 
 class Reading(NamedTuple):
