@@ -100,6 +100,17 @@ def test_a_text_that_does_not_fit_is_told_in_a_sentence_with_its_length(gpt2, de
             assert f" {len(text.split())} " in shown.text and str(most) in shown.text
 
 
+@pytest.mark.parametrize("name", ["places", "lens"])
+def test_the_slider_ends_where_the_text_ends(gpt2, name):
+    explorer = explorers(gpt2)[name]
+    place = explorer.controls["place"]
+    assert place.value == place.max == len(gpt2[1](TEXT)["input_ids"]) - 1
+    moved(explorer, text=OTHER)
+    assert place.value == place.max == 3 and "4 positions" in explorer.shown.alt
+    moved(explorer, text="")
+    assert place.max == 3
+
+
 # --- what they read ----------------------------------------------------------------------------------------------
 
 

@@ -8,36 +8,26 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import ipywidgets
 import torch
 from transformers import GPT2LMHeadModel
 
 from helpers import by_hand
 from helpers.language import say
-from lessons.kit.explorer import Explorer, style_control
+from lessons.kit.explorer import Explorer
 from lessons.kit.picture import Picture
 from lessons.lesson_01_inside_clip import figures_b as figures
-from lessons.lesson_01_inside_clip.explorers_b.shared import MOST_TOKENS, guess_next, make_text_line, read_text
+from lessons.lesson_01_inside_clip.explorers_b.shared import guess_next, make_text_and_place, read_text
 
 MOST_COLUMNS = 7  # of a deep model the first, the last, and some between them
 
 
 def explore_lens(gpt2: GPT2LMHeadModel, tokenizer: Any, text: str) -> Explorer:
     """Type a text and choose a place: see what the head says to the vectors of every place, layer by layer."""
-    controls = {
-        "text": make_text_line(text),
-        "place": ipywidgets.IntSlider(
-            len(read_text(gpt2, tokenizer, text).tokens) - 1,
-            min=0,
-            max=MOST_TOKENS - 1,
-            description=say(en="position", zh="位置"),
-            **style_control(46),
-        ),
-    }
+    controls = make_text_and_place(tokenizer, text)
 
     def draw(now: SimpleNamespace) -> Picture:
         tokens, states, _ = read_text(gpt2, tokenizer, now.text)
-        chosen, depth = min(now.place, len(tokens) - 1), len(states) - 1
+        chosen, depth = now.place, len(states) - 1
         columns = torch.linspace(0, depth, min(MOST_COLUMNS, depth + 1)).round().int().tolist()
         guesses = [guess_next(gpt2, tokenizer, states[layer]) for layer in columns]
         said = [guess.names[chosen][0] for guess in guesses]

@@ -5,44 +5,27 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import ipywidgets
 from transformers import GPT2LMHeadModel
 
 from helpers.language import say
-from lessons.kit.explorer import Explorer, format_percent, style_control
+from lessons.kit.explorer import Explorer, format_percent
 from lessons.kit.picture import Picture
 from lessons.lesson_01_inside_clip import figures_b as figures
-from lessons.lesson_01_inside_clip.explorers_b.shared import (
-    MOST_TOKENS,
-    count_hits,
-    guess_next,
-    make_text_line,
-    read_text,
-)
+from lessons.lesson_01_inside_clip.explorers_b.shared import count_hits, guess_next, make_text_and_place, read_text
 
 TOP = 7
 
 
 def explore_places(gpt2: GPT2LMHeadModel, tokenizer: Any, text: str) -> Explorer:
     """Type a text and choose a place in it: see what GPT-2 expects after every place, and after that one more closely."""
-    controls = {
-        "text": make_text_line(text),
-        "place": ipywidgets.IntSlider(
-            len(read_text(gpt2, tokenizer, text).tokens) - 1,
-            min=0,
-            max=MOST_TOKENS - 1,
-            description=say(en="position", zh="位置"),
-            **style_control(46),
-        ),
-    }
+    controls = make_text_and_place(tokenizer, text)
 
     def draw(now: SimpleNamespace) -> Picture:
         tokens, states, _ = read_text(gpt2, tokenizer, now.text)
         guesses = guess_next(gpt2, tokenizer, states[-1], TOP)
-        chosen = min(now.place, len(tokens) - 1)
         firsts = [names[0] for names in guesses.names]
         hits, of = count_hits(tokens, guesses), len(tokens) - 1
-        best, share = firsts[chosen], format_percent(guesses.shares[chosen][0], 0)
+        best, share = firsts[now.place], format_percent(guesses.shares[now.place][0], 0)
         listed = say(en=", ", zh="，").join(
             say(en=f"after “{token}” it expects “{guess}”", zh=f"“{token}”之后猜“{guess}”")
             for token, guess in zip(tokens, firsts)
@@ -50,16 +33,16 @@ def explore_places(gpt2: GPT2LMHeadModel, tokenizer: Any, text: str) -> Explorer
         return figures.draw_places(
             tokens,
             guesses,
-            chosen,
+            now.place,
             title=say(
-                en=f"After “{tokens[chosen]}” at position {chosen} GPT-2 expects “{best}” ({share})",
-                zh=f"读到位置 {chosen} 的“{tokens[chosen]}”，GPT-2 认为接下来最可能是“{best}”（{share}）",
+                en=f"After “{tokens[now.place]}” at position {now.place} GPT-2 expects “{best}” ({share})",
+                zh=f"读到位置 {now.place} 的“{tokens[now.place]}”，GPT-2 认为接下来最可能是“{best}”（{share}）",
             ),
             alt=say(
                 en=f"A row for each of {len(tokens)} positions: the token read there, and the token that GPT-2 finds likeliest next: "
-                f"{listed}. Beside them, for position {chosen}, a bar for each of the {TOP} likeliest tokens, “{best}” the longest.",
+                f"{listed}. Beside them, for position {now.place}, a bar for each of the {TOP} likeliest tokens, “{best}” the longest.",
                 zh=f"一共 {len(tokens)} 个位置，每个占一行：读到的词元，以及 GPT-2 认为最可能的下一个词元：{listed}。"
-                f"右边是位置 {chosen} 上最可能的 {TOP} 个词元，各画一条，最长的是“{best}”。",
+                f"右边是位置 {now.place} 上最可能的 {TOP} 个词元，各画一条，最长的是“{best}”。",
             ),
             caption=say(
                 en=f"One pass through GPT-2 gives all {len(tokens)} predictions. A ✓ says that the likeliest token is the one that "

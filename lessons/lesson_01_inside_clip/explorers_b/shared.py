@@ -21,6 +21,21 @@ def make_text_line(text: str) -> ipywidgets.Text:
     return ipywidgets.Text(text, description=say(en="text", zh="文字"), continuous_update=False, **style_control(46))
 
 
+def make_text_and_place(tokenizer: Any, text: str) -> dict[str, ipywidgets.Widget]:
+    """A line to write in, and a slider over the positions of what stands there, at the last one."""
+    line, last = make_text_line(text), len(tokenizer(text)["input_ids"]) - 1
+    label = say(en="position", zh="位置")
+    place = ipywidgets.IntSlider(last, min=0, max=last, description=label, **style_control(46))
+
+    def fit_place(change: dict[str, Any]) -> None:
+        """Where the text fits into the figure, so that no position is beyond it."""
+        if 1 <= (length := len(tokenizer(change["new"], verbose=False)["input_ids"])) <= MOST_TOKENS:
+            place.max = length - 1
+
+    line.observe(fit_place, names="value")
+    return {"text": line, "place": place}
+
+
 class Reading(NamedTuple):
     """A text: its tokens for people, and in GPT-2 the vectors (1, T, D) before the first layer and after each, and the shares (H, T, T)."""
 
