@@ -346,7 +346,7 @@ def explain_pip(output: str, verb: str, python: str | Path, log: Path) -> Except
             f"There is no {missing[1]} for {where}: start course.py with Python 3.12.",
             f"没有适用于 {where} 的 {missing[1]}：请用 Python 3.12 运行 course.py。",
         )
-    hashes = r"(\S+)(?: from \S+| \(from .*?\))?:\s+Expected sha256 (\w+)\s+Got +(\w+)"
+    hashes = r"(?m)^ *(\S+).*:\n +Expected sha256 (\w+)\n +Got +(\w+)"
     if wrong := re.search(hashes, output):
         name, expected, found = wrong.groups()
         return Problem(
