@@ -36,6 +36,7 @@ DOCUMENTS = {
     "guide": "docs/teaching.{}.md",
     "answers": "docs/answers.{}.md",
     "questions": "docs/questions.{}.md",
+    "smollm2": "docs/smollm2.{}.md",
     "glossary": "lessons/glossary.md",
     "tested-with": "docs/tested-with.md",
     **{f"card-{name}": f"data/{name}/README.md" for name in CARDS},
