@@ -55,7 +55,12 @@ def fetch(words: list[str], lang: str, say: Say) -> int:
     if not folder.exists():
         with hold(parts):
             if not folder.exists():  # another start may have been faster
-                make_folder(folder, parts, say)
+                try:
+                    make_folder(folder, parts, say)
+                except KeyboardInterrupt:
+                    again = "The same command goes on with this step."
+                    print("\n" + say(again, "再运行同一条命令，会从这一步接着做。"))
+                    return 130  # course.py says that it was stopped
         shutil.rmtree(parts, ignore_errors=True)
         print(continue_text(BEGINNING))
         said = say("SmolLM2 is in", "SmolLM2 已就绪：")
