@@ -52,20 +52,18 @@ def fetch(words: list[str], lang: str, say: Say) -> int:
     parser.parse_args(words)
     folder = find_smollm2()
     parts = folder.with_name("smollm2.parts")
+    said = say("Nothing to do: SmolLM2 is in", "SmolLM2 已经有了，不用再下载：")
     if not folder.exists():
-        with hold(parts):
-            if not folder.exists():  # another start may have been faster
-                try:
-                    make_folder(folder, parts, say)
-                except KeyboardInterrupt:
-                    again = "The same command goes on with this step."
-                    print("\n" + say(again, "再运行同一条命令，会从这一步接着做。"))
-                    return 130  # course.py says that it was stopped
-        shutil.rmtree(parts, ignore_errors=True)
-        print(continue_text(BEGINNING))
         said = say("SmolLM2 is in", "SmolLM2 已就绪：")
-    else:
-        said = say("Nothing to do: SmolLM2 is in", "SmolLM2 已经有了，不用再下载：")
+        try:
+            with hold(parts):
+                make_folder(folder, parts, say)
+            print(continue_text(BEGINNING))
+        except KeyboardInterrupt:
+            again = "The same command goes on with this step."
+            print("\n" + say(again, "再运行同一条命令，会从这一步接着做。"))
+            return 130  # course.py says that it was stopped
+    shutil.rmtree(parts, ignore_errors=True)  # also what a start left that was killed at its end
     size = f"{count_bytes(folder) / 1e6:.0f} MB"
     print(said + say(f" {folder} ({size}).", f"{folder}（{size}）。"))
     print(
@@ -78,6 +76,8 @@ def fetch(words: list[str], lang: str, say: Say) -> int:
 
 
 def make_folder(folder: Path, parts: Path, say: Say) -> None:
+    if folder.exists():  # another start was faster
+        return
     for left in parts.glob("*.unfinished"):  # by a start that was killed
         shutil.rmtree(left, ignore_errors=True)
     check_disk(parts)
