@@ -158,7 +158,7 @@ class VLMWithSoftPrompt(nn.Module):
             prompt_length: M, vectors of the soft prompt.
             vision_features: "patches", P vectors a picture; "pooled", the one that CLIP compares
                 with texts; or "cls_patches", the class token and then the patches, which the
-                script behind this course took of layer -1 (LLaVA has the same choices).
+                script behind this course took of layer -1. (LLaVA has the first and the last.)
             init: what the soft prompt begins as, as for `SoftPrompt`.
             vision_layer: which layer's patches. By default the last but one: CLIP's loss sees only
                 the class token of the last, so that nothing reads its patches (as in Liu

@@ -639,11 +639,11 @@ PromptedCLIP.load(file, other, processor)
 #
 # You can let vectors into a frozen model and prove that nothing else moved; train them in seconds; say what they are better than, and where they fail; and hand them to somebody else in a small file. `helpers/context.py` holds the whole mechanism, and you have written its heart yourself.
 #
-# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b shows what that is, with the proof that nothing changed (it is optional). Lesson 03 lets vectors into GPT-2: with ten of them it will describe pictures.
+# Each of these trainings took seconds, because the course does not compute what cannot matter. Lesson 02b (optional) shows what that is, and proves that nothing changed. Lesson 03 lets vectors into GPT-2: with ten of them it will describe pictures. What else there is, and what CoCoOp or MaPLe would change here: [docs/methods.en.md](../../docs/methods.en.md).
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
 # 你能把向量放进一个冻结的模型，并证明别的都没动；能在几秒钟内训练它们；说得清它们比什么好、在哪里失灵；还能把它们装进一个小文件，交给别人。全部机制都在 `helpers/context.py` 里，最核心的几行是你自己写的。
 #
-# 每次训练都只要几秒钟，因为不影响结果的计算，课程一概不做。省掉了哪些、怎么证明结果没变，第 02b 课会讲（选学）。第 03 课用同样的办法，给 GPT-2 配上十个向量，让它描述图片。
+# 每次训练都只要几秒钟，因为不影响结果的计算，课程一概不做。省掉了哪些、怎么证明结果没变，见第 02b 课（选学）。第 03 课用同样的办法，给 GPT-2 配上十个向量，让它描述图片。CoCoOp、MaPLe 等别的做法，我们的代码要改哪里，见 [docs/methods.zh.md](../../docs/methods.zh.md)。

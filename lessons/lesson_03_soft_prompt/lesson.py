@@ -113,10 +113,10 @@ def put_before(prompt, pictures, words):
     return torch.cat([prompts, pictures, words], dim=1)
 
 # %% [markdown] lang="en" id="whole-forward"
-# That is the whole architecture. With ClipCap (Mokady et al. 2021, arXiv 2111.09734) and LLaVA (Liu et al. 2023, arXiv 2304.08485) it shares the *projected prefix*: a picture, turned into vectors that stand before the text. Neither of the two has a free soft prompt in front of the picture, and LLaVA trains its language model as well. The next cell goes from picture to logits by hand, and compares with what the model does. Dv is the width of CLIP's patches, D that of GPT-2's vectors, V its vocabulary. The patches come from the layer before the last, without the class token, as LLaVA takes them: what the last layer does to patches never mattered to CLIP's loss, which only saw the class token. (Whether that is the better choice here, section 12 tries.)
+# That is the whole architecture. With ClipCap (Mokady et al. 2021, arXiv 2111.09734) and LLaVA (Liu et al. 2023, arXiv 2304.08485) it shares the *projected prefix*: a picture, turned into vectors that stand before the text. Neither of the two has a free soft prompt in front of the picture. ClipCap has two forms: an MLP makes the prefix and GPT-2 is trained as well, or a transformer makes it and GPT-2 stays frozen. LLaVA trains its projection first, and then its language model too. The next cell goes from picture to logits by hand, and compares with what the model does. Dv is the width of CLIP's patches, D that of GPT-2's vectors, V its vocabulary. The patches come from the layer before the last, without the class token, as LLaVA takes them: what the last layer does to patches never mattered to CLIP's loss, which only saw the class token. (Whether that is the better choice here, section 12 tries.)
 
 # %% [markdown] lang="zh" id="whole-forward"
-# 整个结构就是这样。把图片投影成一段前缀，放在文字前面，这一点和 ClipCap（Mokady 等，2021，arXiv 2111.09734）、LLaVA（Liu 等，2023，arXiv 2304.08485）相同；但是那两个模型都没有图片前面这段可以自由学习的软提示词，LLaVA 还连语言模型一起训练。从图片到 logits，我们自己一步步算一遍，和模型的结果对一对。Dv 是 CLIP 图块（patch）向量的宽度，D 是 GPT-2 向量的宽度，V 是词表大小。图块的向量取自倒数第二层，不要类别词元（class token），LLaVA 也是这样取的：最后一层怎样处理图块，CLIP 训练时根本用不上，它的损失（loss）只看类别词元。（在这里这样取是不是更好，第 12 节会试。）
+# 整个结构就是这样。把图片投影成一段前缀，放在文字前面，这一点和 ClipCap（Mokady 等，2021，arXiv 2111.09734）、LLaVA（Liu 等，2023，arXiv 2304.08485）相同；但是那两个模型都没有图片前面这段可以自由学习的软提示词。ClipCap 有两种做法：前缀由 MLP 给出，GPT-2 跟着一起训练；或者由一个 transformer 给出，GPT-2 保持冻结。LLaVA 先训练投影，再连语言模型一起训练。从图片到 logits，我们自己一步步算一遍，和模型的结果对一对。Dv 是 CLIP 图块（patch）向量的宽度，D 是 GPT-2 向量的宽度，V 是词表大小。图块的向量取自倒数第二层，不要类别词元（class token），LLaVA 也是这样取的：最后一层怎样处理图块，CLIP 训练时根本用不上，它的损失（loss）只看类别词元。（在这里这样取是不是更好，第 12 节会试。）
 
 # %% id="whole-forward-code"
 pictures = [world.draw(scene, seed) for scene, seed in scenes]
@@ -704,11 +704,15 @@ stored_runs.tabulate_tips()
 #
 # You can make a frozen language model read what no tokenizer can write; score exactly what should be scored; notice when a loss is too good; write the loop that turns logits into text; say what each part is worth, and how you know; and make one frozen model do several things by exchanging ten vectors. `helpers/captioner.py` holds the whole mechanism, and `python soft_prompt_finetune.py --data my.json` uses it on pictures of your own (the README says how).
 #
+# What else could one learn, and where? Keys and values in every layer (prefix tuning), a little beside the weights (LoRA), a larger bridge from the picture (ClipCap, Q-Former, LLaVA): [docs/methods.en.md](../../docs/methods.en.md) counts the numbers and says what would change in our code.
+#
 # What do those ten vectors say? The first thing everybody does is to look up the nearest words. Lesson 04 does so, beside what chance alone would show.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
 # 你能让一个冻结的语言模型读懂分词器给不出的向量；知道哪些该计入损失，也看得出损失是不是好得过分；会写把 logits 变成文字的循环；说得清各部分的作用有多大，以及凭什么这么说；还会换掉十个向量，让同一个冻结的模型去做别的事。全部机制都在 `helpers/captioner.py` 里；想用自己的图片，就运行 `python soft_prompt_finetune.py --data my.json`（用法见 README）。
+#
+# 除了这些，还可以学什么、从哪里进去？可以学每一层的键和值（prefix tuning），可以在权重旁边添一点（LoRA），可以给图片架一座更大的桥（ClipCap、Q-Former、LLaVA）：各要学多少个数、我们的代码要改哪里，见 [docs/methods.zh.md](../../docs/methods.zh.md)。
 #
 # 这十个向量到底在说什么？人人都会先去查离它们最近的词。第 04 课就来查，并且和偶然对照放在一起看。

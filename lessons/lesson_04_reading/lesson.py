@@ -739,11 +739,11 @@ exercises.conclude.ask()
 #
 # You can read a learned vector with five instruments, and lay beside each reading what chance would have shown; you can tell a word that was found from one that was put there, a near word from a helpful one, and a small p-value from a discovery. `helpers/reading.py` works for any CLIP and any GPT-2-like model, and so do `instruments.py` and `nulls.py` in this lesson's room, `lessons/lesson_04_reading/`; `python -m pocket.studies.reading_study` makes all of this lesson's vectors again, on one thread in about half an hour.
 #
-# Lesson 05 turns from vectors to code: mistakes that look healthy, and the experiments that find them.
+# What is learned elsewhere is not always a vector with a row beside it: [docs/methods.en.md](../../docs/methods.en.md) has the methods that are near by, and keys, values and weights have no table in which one could look. Lesson 05 turns from vectors to code: mistakes that look healthy, and the experiments that find them.
 
 # %% [markdown] lang="zh" id="done"
 # ## 现在你会了什么
 #
 # 你能用五件工具来读学出来的向量，还会在每个读数旁边摆上碰巧会给出的结果；分得清找到的词和本来就放在那里的词，离得近的词和有用的词，p 值小和真有发现。`helpers/reading.py` 适用于任何 CLIP 和类似 GPT-2 的模型，这一课的文件夹 `lessons/lesson_04_reading/` 里的 `instruments.py` 和 `nulls.py` 也一样；`python -m pocket.studies.reading_study` 可以把这一课的全部向量重新学一遍，单线程约半小时。
 #
-# 第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。
+# 别的方法学到的，未必是能和表里的行相比的向量：邻近的方法见 [docs/methods.zh.md](../../docs/methods.zh.md)，其中的键、值和权重，就没有表可查。第 05 课从向量转到代码：看上去很健康的错误，以及查出它们的实验。

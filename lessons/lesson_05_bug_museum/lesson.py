@@ -301,7 +301,7 @@ both = {say(en="behind glass", zh="展柜里的"): glass, say(en="repaired", zh=
 overview.tabulate_gradients(both, lambda model: model(ids))
 
 # %% [markdown] lang="en" id="paper-repair"
-# The results are right; what is wrong is the price. At each step a gradient is computed for every number that should be frozen. Together they take as much memory as the model, and nobody ever uses them. (In ClipCap that is the GPT-2 with its 124 million numbers.)
+# The results are right; what is wrong is the price. At each step a gradient is computed for every number that should be frozen. Together they take as much memory as the model, and nobody ever uses them. (In ClipCap, in the form of it that freezes the language model, that is the GPT-2 with its 124 million numbers.)
 #
 # ### Exercise: write the experiment
 #
@@ -310,7 +310,7 @@ overview.tabulate_gradients(both, lambda model: model(ids))
 # **Exercise** · ★★☆ · 4 minutes
 
 # %% [markdown] lang="zh" id="paper-repair"
-# 结果是对的，错在代价：每一步都给每个本该冻结的数算一遍梯度，占的内存和模型本身一样多，却谁也不用。（ClipCap 里本该冻结的 GPT-2，有 1.24 亿个这样的数。）
+# 结果是对的，错在代价：每一步都给每个本该冻结的数算一遍梯度，占的内存和模型本身一样多，却谁也不用。（ClipCap 的一种做法里，本该冻结的 GPT-2，有 1.24 亿个这样的数。）
 #
 # ### 练习：写出这个实验
 #

@@ -37,6 +37,7 @@ DOCUMENTS = {
     "answers": "docs/answers.{}.md",
     "questions": "docs/questions.{}.md",
     "smollm2": "docs/smollm2.{}.md",
+    "methods": "docs/methods.{}.md",
     "glossary": "lessons/glossary.md",
     "tested-with": "docs/tested-with.md",
     **{f"card-{name}": f"data/{name}/README.md" for name in CARDS},
