@@ -45,4 +45,3 @@ def test_generate_writes_what_our_greedy_loop_writes(captioner):
         with torch.no_grad():
             ids = by_hand.decode_greedily(model.language_model, model.prefix(one[None]), end, longest=12)
         assert text == model.tokenizer.decode(ids, skip_special_tokens=True).strip()
-
