@@ -22,7 +22,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(NO_NETWORK), os.env
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker, and the kernels that it starts, has a core to itself
 else:
-    # tests neither read nor leave pictures in anybody's own cache; workers share one
+    # tests neither read nor leave pictures in anybody's own cache; workers share one. SmolLM2 alone is read there.
+    os.environ.setdefault("CACHE_OUTSIDE_TESTS", os.environ.get("COURSE_CACHE", ""))
     os.environ["COURSE_CACHE"] = tempfile.mkdtemp(prefix="ten-vectors-")
 
 

@@ -1,4 +1,4 @@
-"""The one command of the course: python course.py lab | book | test | build | bench | doctor.
+"""The one command of the course: python course.py lab | models | book | test | build | bench | doctor.
 
 What it does stands in tools/. Any Python from 3.6 on can read this file and tools/console.py, and learns from it that it is too old.
 Standard library only.
@@ -31,12 +31,12 @@ def call_verb(words, lang, say):
     try:
         # which an old Python cannot read
         from tools.doctor import report
-        from tools.jobs import build_notebooks, make_book, run_benchmarks, run_tests
+        from tools.jobs import build_notebooks, fetch_model, make_book, run_benchmarks, run_tests
         from tools.lab import open_lab
     except (ImportError, SyntaxError) as error:
         raise console.Incomplete(getattr(error, "name", None) or error.filename) from error
-    verbs = {"lab": open_lab, "book": make_book, "test": run_tests, "build": build_notebooks, "bench": run_benchmarks}
-    verbs["doctor"] = report
+    verbs = {"lab": open_lab, "models": fetch_model, "book": make_book, "test": run_tests}
+    verbs.update({"build": build_notebooks, "bench": run_benchmarks, "doctor": report})
     parser = make_parser(lang, list(verbs))
     arguments, arguments.pytest = parser.parse_known_args(words)
     if arguments.pytest and arguments.verb != "test":
@@ -65,6 +65,11 @@ def make_parser(lang, names):
     verb = add_verb("lab", help="install what is missing and open the lessons in JupyterLab")
     verb.add_argument("--port", type=read_port, metavar="N", help="default: the first free one from 8888 up")
     verb.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+
+    verb = add_verb(
+        "models", help="fetch a language model that people use (optional: 93 MB to download, 0.5 GB on disk)"
+    )
+    verb.add_argument("model", choices=["smollm2"], help="SmolLM2-135M-Instruct; docs/smollm2.en.md tells what it is")
 
     verb = add_verb("book", help="make the course as web pages that read without installing anything")
     verb.add_argument("--out", metavar="FOLDER", help="where they go; default: work/book")

@@ -197,7 +197,8 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     add("--generate", type=Path, nargs="+", metavar="PICTURE",
         help="learn nothing: describe pictures, with the checkpoint of --evaluate or of --output")
     add("--vision_model_name", metavar="NAME", help="pocket, a folder, or a name on the hub")
-    add("--language_model_name", metavar="NAME", help="the same")
+    add("--language_model_name", metavar="NAME",
+        help="the same, or smollm2 once python course.py models smollm2 has fetched it")
     add("--vision_features", choices=("patches", "pooled"),
         help="all patches of a picture, or one vector")
     add("--prompt_length", type=_read_whole_from(0), metavar="M", help="vectors in the soft prompt")

@@ -1,5 +1,6 @@
 """What many test files use; in which order two workers take the files, and what is told under the report."""
 
+import os
 import signal
 
 import pytest
@@ -28,6 +29,18 @@ def words(clip):
     from helpers import reading
 
     return reading.read_vocabulary(clip[0], clip[1].tokenizer)
+
+
+@pytest.fixture(scope="module")
+def smollm2():
+    """SmolLM2 and its tokenizer, on a machine that has them: what needs them is skipped elsewhere, and marked slow."""
+    from helpers.pretrained import find_smollm2, load_language_model
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_CACHE", os.environ["CACHE_OUTSIDE_TESTS"])
+        if not find_smollm2().exists():
+            pytest.skip("SmolLM2 is not on this machine: python course.py models smollm2 fetches it")
+        return load_language_model("smollm2")
 
 
 def file_of(nodeid):

@@ -350,7 +350,8 @@ def test_what_is_broken_is_told_in_one_sentence_and_nothing_is_written(house, wh
     (house.root / ".venv").is_dir() and (house.root / ".venv").chmod(0o700)
 
 
-VERBS = ["lab", "book", "test", "build", "build --check", "bench", "doctor", "doctor --record", "--help", "test --help"]
+VERBS = ["lab", "models smollm2", "book", "test", "build", "build --check", "bench", "doctor", "doctor --record"]
+VERBS += ["--help", "test --help"]
 
 
 @pytest.mark.parametrize("output", ["closed", "full", "nobody reads it"])
@@ -393,18 +394,33 @@ def test_a_busy_port_is_told_before_anything_is_installed(house):
         assert house.run("lab", "--port", port) == (1, told) and not (house.root / ".venv").exists()
 
 
-def test_what_pip_complains_about_becomes_advice_or_its_last_words_are_shown(capsys):
-    place = install.TESTED._replace(folder=sys.prefix)
-    for output, sentence in {
-        "NewConnectionError: [Errno -3]\nERROR: No matching distribution found for torch": "or set a mirror",
-        "(Caused by ProxyError('Unable to connect to proxy'))": "or set a mirror",
-        "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device": "No space left",
-        "ERROR: No matching distribution found for torch==2.13.0": "There is no torch==2.13.0 for Python 3.",
-    }.items():
-        assert sentence in str(install.explain_pip(output, place)) and capsys.readouterr().err == ""
-    problem = install.explain_pip("very long ago\n" * 1000 + "error: a compiler is missing", place)
+def test_what_pip_complains_about_becomes_advice_or_its_last_words_are_shown(capsys, tmp_path):
+    log = tmp_path / "install.log"
+    hashes = f"llm==1 from https://a.org/llm.whl (from -r (line 2)):\n  Expected sha256 {'a' * 64}\n       Got    {'b' * 64}\n"
+    none = "ERROR: No matching distribution found for"
+    for verb, output, sentence in [
+        ("install", f"NewConnectionError: [Errno -3]\n{none} torch", "or set a mirror"),
+        ("install", "(Caused by ProxyError('Unable to connect to proxy'))", "or set a mirror"),
+        ("install", "ERROR: Could not install packages due to an OSError: [Errno 28] No space left", "No space left"),
+        ("install", f"{none} torch==2.13.0", "There is no torch==2.13.0 for Python 3."),
+        ("download", f"{none} llm==1 (from -r x)", "index has no llm==1; a mirror may"),
+        ("download", f"DO NOT MATCH:\n    {hashes}", f"as llm==1 is not .* {'b' * 64} instead of {'a' * 64}"),
+    ]:
+        assert re.search(sentence, str(install.explain_pip(output, verb, sys.executable, log)))
+        assert capsys.readouterr().err == ""
+    words = "very long ago\n" * 1000 + "error: a compiler is missing"
+    problem = install.explain_pip(words, "install", sys.executable, log)
     shown = capsys.readouterr().err
-    assert shown.endswith("a compiler is missing\n") and len(shown) < 3000 and str(place.log) in str(problem)
+    assert shown.endswith("a compiler is missing\n") and len(shown) < 3000 and str(log) in str(problem)
+
+
+def test_a_python_without_pip_is_told(tmp_path):
+    assert install.ask_pip(sys.executable) > (9, 0)
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\necho No module named pip >&2; exit 1\n")
+    bare.chmod(0o755)
+    with pytest.raises(console.Problem, match=f"^{bare} has no pip: {bare} -m ensurepip brings it"):
+        install.ask_pip(bare)
 
 
 # lab

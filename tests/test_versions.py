@@ -183,7 +183,7 @@ def test_an_environment_that_cannot_be_installed_is_told_in_one_sentence_and_the
 ):
     def install_packages(goal, say, place):
         if place.folder.endswith("oldest"):
-            raise install.explain_pip("ProxyError", place)
+            raise install.explain_pip("ProxyError", "install", place.python, place.log)
 
     monkeypatch.setattr(versions, "install_packages", install_packages)
     assert versions.main(["--lang", "en", "oldest", "colab"]) == 1

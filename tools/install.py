@@ -85,7 +85,7 @@ def add_packages(requirements: str, say: Say) -> None:
     }
     if not set(wanted) <= have:
         print(say("What this needs besides: ", "另外需要：") + ", ".join(wanted))
-        run_pip(wanted, TESTED, Progress())
+        run_pip(["install", *wanted], TESTED.python, TESTED.log, Progress())
 
 
 # What is there
@@ -156,10 +156,12 @@ def install_packages(goal: str, say: Say, place: Environment = TESTED) -> None:
     progress = Progress()
     index = choose_torch_index()
     print("2/4 PyTorch" + (say(" (CPU build)", "（CPU 版）") if index else ""))
-    run_pip(["torch", "-c", place.constraints, *index], place, progress)
+    torch = ["install", "torch", "-c", place.constraints, *index]
+    run_pip(torch, place.python, place.log, progress)
     english = "3/4 JupyterLab, transformers and the other packages"
     print(say(english, "3/4 JupyterLab、transformers 等其余的包"))
-    run_pip(["-r", place.requirements, "-c", place.constraints], place, progress)
+    others = ["install", "-r", place.requirements, "-c", place.constraints]
+    run_pip(others, place.python, place.log, progress)
 
     unfinished = place.stamp.with_suffix(".new")
     unfinished.write_text(describe_contents(place), encoding="utf-8")
@@ -267,53 +269,96 @@ class Progress:
             print(self.text())
 
 
-def run_pip(arguments: list[str], place: Environment, progress: Progress) -> None:
-    """pip install: its output goes to the log, a line of progress to the person."""
-    own = next(iter(importlib.metadata.distributions(name="pip", path=place.site_packages)))
+def run_pip(
+    words: list[str],
+    python: str | Path,
+    log: Path,
+    progress: Progress,
+    variables: dict[str, str] | None = None,
+) -> None:
+    """Run pip: its output goes to the log, a line of progress to the person.
+
+    Args:
+        words: what it is to do, such as ["install", "torch"].
+        python: whose pip it is.
+        log: what pip says is added to it.
+        progress: gets each line too.
+        variables: of pip's environment, besides ours.
+    """
     # since 24.1 it has "raw", which gives Progress its percentages
-    bar = "raw" if tuple(map(int, own.version.split(".")[:2])) >= (24, 1) else "off"
-    command = [str(place.python), "-X", "utf8", "-m", "pip", "install", *arguments]
+    bar = "raw" if ask_pip(python) >= (24, 1) else "off"
+    command = [str(python), "-X", "utf8", "-m", "pip", *words]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", bar]
     output: list[str] = []
-    with place.log.open("a", encoding="utf-8") as log:
+    with log.open("a", encoding="utf-8") as written:
 
-        def take(words: bytes) -> None:
-            line = words.decode("utf-8", "replace")
+        def take(told: bytes) -> None:
+            line = told.decode("utf-8", "replace")
             progress.read(line)
             if not line.startswith("Progress "):
-                log.write(line)
+                written.write(line)
                 output.append(line)
 
         try:
-            failed = run_child(command, take, progress.draw)
+            failed = run_child(command, take, progress.draw, variables)
         finally:
             progress.close()
     if failed:
-        raise explain_pip("".join(output), place)
+        raise explain_pip("".join(output), words[0], python, log)
 
 
-def explain_pip(output: str, place: Environment) -> Exception:
-    """What pip's output says that went wrong, in one sentence."""
+def ask_pip(python: str | Path) -> tuple[int, ...]:
+    """The version of this Python's pip, such as (24, 1)."""
+    command = [python, "-m", "pip", "--version"]
+    told = subprocess.run(command, capture_output=True, text=True, errors="replace").stdout
+    if found := re.match(r"pip (\d+)\.(\d+)", told):
+        return int(found[1]), int(found[2])
+    raise Problem(
+        f"{python} has no pip: {python} -m ensurepip brings it; then start again.",
+        f"{python} 没有 pip：请先运行 {python} -m ensurepip 装上，再运行一次。",
+    )
+
+
+def explain_pip(output: str, verb: str, python: str | Path, log: Path) -> Exception:
+    """What pip's output says that went wrong, in one sentence; verb: "install" or "download"."""
     if re.search(r"No space left on device|Errno 28\b|not enough space on the disk", output):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    set_mirror = "python -m pip config set global.index-url"
     unreachable = "NewConnection|NameResolution|ConnectTimeout|ReadTimeout|ProxyError|Max retries"
     if re.search(f"{unreachable}|SSLError", output):
         return Problem(
             "pip cannot reach its package index: connect to the internet, or set a mirror "
-            "(python -m pip config set global.index-url ADDRESS), and start again.",
-            "pip 连不上软件源：请检查网络，或设置镜像（python -m pip config set global.index-url "
+            f"({set_mirror} ADDRESS), and start again.",
+            f"pip 连不上软件源：请检查网络，或设置镜像（{set_mirror} "
             "https://pypi.tuna.tsinghua.edu.cn/simple），再运行一次。",
         )
-    if missing := re.search(r"No matching distribution found for (\S+)", output):
-        where = f"Python {ask_version(place.python)}, {platform.system()} {platform.machine()}"
+    missing = re.search(r"No matching distribution found for ([^\s;(]+)", output)
+    if missing and verb == "download":
+        return Problem(
+            f"Your package index has no {missing[1]}; a mirror may lag behind: "
+            f"choose another ({set_mirror} ADDRESS) and start again.",
+            f"你的软件源里没有 {missing[1]}，镜像可能还没有同步："
+            f"请换一个（{set_mirror} 地址），再运行一次。",
+        )
+    if missing:
+        where = f"Python {ask_version(python)}, {platform.system()} {platform.machine()}"
         return Problem(
             f"There is no {missing[1]} for {where}: start course.py with Python 3.12.",
             f"没有适用于 {where} 的 {missing[1]}：请用 Python 3.12 运行 course.py。",
         )
+    hashes = r"(?m)^ *(\S+).*:\n +Expected sha256 (\w+)\n +Got +(\w+)"
+    if wrong := re.search(hashes, output):
+        name, expected, found = wrong.groups()
+        return Problem(
+            f"What your package index sent as {name} is not what was published (SHA-256 {found} "
+            f"instead of {expected}): start again, or choose another ({set_mirror} ADDRESS).",
+            f"软件源发来的 {name} 与发布时不一致（SHA-256 应为 {expected}，实为 {found}）："
+            f"请再运行一次，或者换一个镜像（{set_mirror} 地址）。",
+        )
     print(output[-2000:], file=sys.stderr)
     return Problem(
-        f"pip failed (its last words are above, all of them in {place.log}): start again.",
-        f"pip 安装失败（上面是它最后的输出，全文在 {place.log}）：再运行一次即可重试。",
+        f"pip failed (its last words are above, all of them in {log}): start again.",
+        f"pip 运行失败（上面是它最后的输出，全文在 {log}）：再运行一次即可重试。",
     )
 
 

@@ -1,4 +1,4 @@
-"""The verbs book, test, build and bench: each starts its work in the environment."""
+"""The verbs models, book, test, build and bench: each starts its work in the environment."""
 
 import argparse
 import os
@@ -53,6 +53,14 @@ def find_paths(arguments: list[str]) -> list[str]:
         and not argument.startswith("-")
         and os.path.exists(ROOT / argument.split("::")[0])
     ]
+
+
+def fetch_model(arguments: argparse.Namespace, say: Say) -> int:
+    check_there("tools/models/fetch_model.py")
+    goal = say("SmolLM2, a language model that people use", "SmolLM2，一个大家在用的语言模型")
+    python = choose_python(arguments.here, ["torch", "transformers"], goal, say)
+    command = ["-m", "tools.models.fetch_model", "--lang", arguments.lang]
+    return run_child([python, *command, arguments.model])
 
 
 def make_book(arguments: argparse.Namespace, say: Say) -> int:

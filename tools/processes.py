@@ -15,6 +15,7 @@ def run_child(
     command: list[str],
     take: Callable[[bytes], None] | None = None,
     wait: Callable[[], None] = lambda: None,
+    variables: dict[str, str] | None = None,
 ) -> int:
     """Run the command in the folder of the course to its end; return its exit status.
 
@@ -24,10 +25,12 @@ def run_child(
     Args:
         take: gets each line of all that it says, instead of the person.
         wait: called all the time until it ends.
+        variables: of its environment, besides ours.
     """
     child = subprocess.Popen(
         command,
         cwd=ROOT,
+        env=os.environ | (variables or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if take or not sys.stdout.isatty() else None,
         stderr=subprocess.STDOUT if take else None,

