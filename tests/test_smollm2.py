@@ -1,4 +1,4 @@
-"""Facts about SmolLM2 in the course. Skipped where the model is not."""
+"""Facts about SmolLM2 in the course, and a few stored numbers computed again. Skipped where the model is not."""
 
 import pytest
 import torch
@@ -8,6 +8,9 @@ from helpers import by_hand
 from helpers.captioner import IGNORED, VLMWithSoftPrompt
 from helpers.captioner_training import batch_captions
 from helpers.data import get_end_of_text
+from helpers.pretrained import identify_model
+from pocket import nouns
+from pocket.studies import noun_study
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +48,25 @@ def test_generate_writes_what_our_greedy_loop_writes(captioner):
         with torch.no_grad():
             ids = by_hand.decode_greedily(model.language_model, model.prefix(one[None]), end, longest=12)
         assert text == model.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+# --- what is stored ------------------------------------------------------------------------------------------------
+
+ONE_NOUN = 1 / 208  # accuracies may differ by two of the unseen nouns between machines
+
+
+def test_what_is_stored_belongs_to_this_model(smollm2):
+    assert noun_study.load_study().model["fingerprint"] == identify_model(smollm2[0])["fingerprint"]
+
+
+def test_a_stored_prompt_and_an_instruction_are_right_as_often_as_is_stored(smollm2):
+    study, task = noun_study.load_study(), nouns.make_category_task()
+    run, best = noun_study.select_prompts(study)[0], noun_study.choose_instruction(study)
+    before, after = noun_study.write_instruction(task, best)
+    for stored, prefix, behind in (
+        (run.accuracy, run.vectors, ":"),
+        (study.instructions[best].accuracy, nouns.embed_text(smollm2, before), after),
+    ):
+        again = noun_study.measure_accuracy(smollm2, prefix, task, behind)
+        for name in ("unseen", "calibrated_unseen", "says"):
+            assert again[name] == pytest.approx(getattr(stored, name), abs=2.1 * ONE_NOUN), name

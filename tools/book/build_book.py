@@ -30,7 +30,7 @@ from tools.console import ROOT, Problem, Say, run_command
 from tools.source import LANGUAGES, Lesson, read_lessons, read_toml
 
 OUT = ROOT / "work" / "book"
-CARDS = ("pocket-clip", "pocket-gpt2", "world", "captions", "captioner", "fonts")
+CARDS = ("pocket-clip", "pocket-gpt2", "world", "captions", "captioner", "nouns", "fonts")
 # Documents by the names of their pages; {} stands for the language
 DOCUMENTS = {
     "guide": "docs/teaching.{}.md",
