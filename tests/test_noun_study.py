@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from helpers.files import read_tensors
-from pocket.studies import noun_study
+from pocket.studies import asking_study, noun_study
 from pocket.studies.noun_study import FILE, choose_format, choose_instruction, load_study, save_study
 
 STUDY = load_study()
@@ -43,3 +43,15 @@ def test_examples_stand_as_their_instruction_does_and_as_many_of_each_category()
     word, answer = task.train.words[rows[0]], task.answers[task.train.labels[rows[0]]]
     assert f"\nWord: {word}{after} {answer}\nWord: " in before and before.endswith("\nWord:")
     assert noun_study.write_instruction(task, 0) == ("\n", ":")
+
+
+def test_asked_and_read_are_all_prompts_and_their_nulls(tmp_path):
+    study = asking_study.load_study()
+    asking_study.save_study(study, tmp_path / "asking.json")
+    assert (tmp_path / "asking.json").read_bytes() == asking_study.FILE.read_bytes()
+    prompts = {(one.group, one.prompt) for one in study.nearest}
+    assert len(prompts) == len(STUDY.prompts) + len(STUDY.random) + 1
+    frames, layers = range(len(study.frames)), asking_study.LAYERS
+    assert {(one.group, one.prompt, one.frame, one.layer) for one in study.asked} == {
+        (*prompt, frame, layer) for prompt in prompts for frame in frames for layer in layers
+    }
