@@ -31,7 +31,7 @@ Language = tuple[PreTrainedModel, Any]  # what `load_language_model` gives
 CHECKS = 4  # nouns of each category to validate on; the rest of the seen half is to learn from
 COLON = ":"  # what stands between a noun and its answer
 # inputs that say nothing; what a model answers to them is what it answers anyway
-CONTENT_FREE = (" N/A", " [MASK]", "")
+CONTENT_FREE = ("N/A", "[MASK]", "")
 BATCH_SIZE = 52
 
 
@@ -105,8 +105,10 @@ def pad_nouns(tokenizer: Any, nouns: Sequence[str], after: str = COLON) -> tuple
     Padding stands on the right, where no place before it sees it.
     """
     rows = [
-        torch.tensor(tokenizer(noun + after, add_special_tokens=False)["input_ids"])
-        for noun in (f" {noun}" if noun.strip() == noun and noun else noun for noun in nouns)
+        torch.tensor(
+            tokenizer(f" {noun}{after}" if noun else after, add_special_tokens=False)["input_ids"]
+        )
+        for noun in nouns
     ]
     ids = pad_sequence(rows, batch_first=True, padding_value=get_end_of_text(tokenizer))
     return ids, torch.tensor([len(row) - 1 for row in rows])

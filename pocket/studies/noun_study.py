@@ -14,7 +14,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -274,7 +274,7 @@ def choose_examples(task: NounTask, shots: int, draw: int) -> list[int]:
 
 
 def measure_accuracy(
-    language: Language, prefix: Tensor, task: NounTask, after: str = ":", chosen_by: str = "unseen"
+    language: Language, prefix: Tensor, task: NounTask, after: str = ":", by_all_seen: bool = False
 ) -> Numbers:
     """The numbers of an `Accuracy`.
 
@@ -283,10 +283,10 @@ def measure_accuracy(
         prefix: vectors before a noun, (P, D).
         task: its nouns and answers.
         after: what follows a noun.
-        chosen_by: "seen" for all nouns that may be learned from, else those to validate on.
+        by_all_seen: all seen nouns are for choosing, and not only those to validate on.
     """
     validation = task.validation
-    if chosen_by == "seen":
+    if by_all_seen:
         labels = torch.cat([task.train.labels, validation.labels])
         validation = nouns.Nouns(task.train.words + validation.words, labels)
     free = calibrate(language, prefix, task.answers, after)
@@ -299,9 +299,10 @@ def measure_accuracy(
         ):
             right = (scores.argmax(-1) == part.labels).float().mean().item()
             shares[prefix_of_name + name] = right
-        rows = find_answers(language[1], task.answers)[part.labels]
-        shares["says"] = (answered.tokens == rows).float().mean().item()
-    return shares
+    # of the last part, the unseen nouns
+    right_tokens = find_answers(language[1], task.answers)[task.unseen.labels]
+    said = (answered.tokens == right_tokens).float().mean().item()
+    return shares | {"says": said}
 
 
 def measure_instruction(language: Language, job: Job) -> Numbers:
@@ -309,7 +310,7 @@ def measure_instruction(language: Language, job: Job) -> Numbers:
     task = make_category_task()
     before, after = write_instruction(task, job["instruction"])
     prefix = embed_text(language, before)
-    return {"accuracy": measure_accuracy(language, prefix, task, after, "seen")}
+    return {"accuracy": measure_accuracy(language, prefix, task, after, by_all_seen=True)}
 
 
 def measure_examples(language: Language, job: Job) -> Numbers:
@@ -348,7 +349,11 @@ def measure_prompt(language: Language, job: Job) -> Numbers:
         ]
         learned_from = NounTask(task.answers, *shuffled, task.unseen)
     prompt = make_prompt(language, job["length"], job["init"], job["seed"])
-    config, begun, history = replace_seed(job["seed"]), time.monotonic(), History(CONFIG.steps)
+    config, begun, history = (
+        replace(CONFIG, seed=job["seed"]),
+        time.monotonic(),
+        History(CONFIG.steps),
+    )
     for evaluation in train_prompt(language, prompt, learned_from, config):
         history = history.add(evaluation)
     seconds = round(time.monotonic() - begun)
@@ -360,11 +365,6 @@ def measure_prompt(language: Language, job: Job) -> Numbers:
         "accuracy": measure_accuracy(language, vectors, task),
         "vectors": vectors.tolist(),
     }
-
-
-def replace_seed(seed: int) -> TrainConfig:
-    """`CONFIG` with another order of the nouns."""
-    return TrainConfig(**asdict(CONFIG) | {"seed": seed})
 
 
 MEASURE = {
